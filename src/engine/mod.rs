@@ -1,0 +1,12 @@
+//! The pure heart: call events in, alerts out.
+//!
+//! Deliberately absent: I/O, clocks, tasks, threads, logging, randomness and
+//! hash-map iteration order. Time is an argument, outputs are drained, and the
+//! same rules with the same inputs give the same outputs, byte for byte.
+
+pub mod alert;
+pub mod call;
+pub mod rule;
+pub mod text;
+pub mod time;
+pub mod transcript;

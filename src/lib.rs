@@ -1,0 +1,12 @@
+//! tingjian (听检) listens in on live calls and says, while the customer is
+//! still on the line, that a forbidden phrase was said or a required one is
+//! missing.
+//!
+//! [`engine`] is pure: events and the time go in, alerts come out. [`adapter`]
+//! turns the JSON of recognisers into the engine's events and is pure too.
+//! `server` (feature `server`) is the only part with sockets, files and a clock.
+
+pub mod adapter;
+pub mod engine;
+#[cfg(feature = "server")]
+pub mod server;
