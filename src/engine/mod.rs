@@ -6,7 +6,11 @@
 
 pub mod alert;
 pub mod call;
+mod context;
+mod detect;
+mod monitor;
 pub mod rule;
 pub mod text;
 pub mod time;
+mod timeline;
 pub mod transcript;
