@@ -2,6 +2,9 @@
 //! compiled into what a call runs on ([`RuleSet`]).
 
 pub mod diagnostic;
+pub mod parse;
+pub mod render;
+mod surface;
 pub mod syntax;
 
 use std::sync::Arc;
