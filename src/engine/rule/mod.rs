@@ -3,7 +3,10 @@
 
 pub mod compile;
 pub mod diagnostic;
+pub mod parse;
 pub(crate) mod program;
+pub mod render;
+mod surface;
 pub mod syntax;
 
 use std::sync::Arc;
