@@ -553,10 +553,13 @@ fn keep_within_limit(limit: Limit, findings: &mut Vec<Finding>) {
 /// The rule's message with its placeholders filled; what is missing of several parts is said in any case.
 fn message(template: &str, finding: &Finding, evidence: &[Evidence]) -> String {
     let details = &finding.details;
-    let phrase = evidence.iter().rev().find(|evidence| !evidence.phrase.is_empty()).map(|evidence| {
-        let said = evidence.text.chars().skip(evidence.start).take(evidence.end.saturating_sub(evidence.start));
-        said.collect::<String>()
-    });
+    // Words that go on in the next utterance are two pieces of evidence for one phrase.
+    let last = evidence.iter().rev().find(|evidence| !evidence.phrase.is_empty()).map(|last| last.phrase.as_str());
+    let phrase: String = evidence
+        .iter()
+        .filter(|evidence| last == Some(evidence.phrase.as_str()))
+        .flat_map(|evidence| evidence.text.chars().take(evidence.end).skip(evidence.start))
+        .collect();
     let missing = details.missing.join("、");
     let mut text = String::with_capacity(template.len());
     let mut rest = template;
@@ -569,7 +572,7 @@ fn message(template: &str, finding: &Finding, evidence: &[Evidence]) -> String {
         };
         let (placeholder, after) = from.split_at(close + 1);
         match placeholder {
-            "{phrase}" => text.push_str(phrase.as_deref().unwrap_or_default()),
+            "{phrase}" => text.push_str(&phrase),
             "{missing}" => text.push_str(&missing),
             "{said}" => text.push_str(&details.said.to_string()),
             "{total}" => text.push_str(&details.total.to_string()),

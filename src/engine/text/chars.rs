@@ -259,7 +259,10 @@ fn build_table() -> Table {
         copy(from, to);
     }
     let entries = entries.into_boxed_slice();
-    Table { entries: entries.try_into().unwrap_or_else(|_| unreachable!("the table has 65 536 entries")), astral: Vec::new() }
+    Table {
+        entries: entries.try_into().unwrap_or_else(|_| unreachable!("the table has 65 536 entries")),
+        astral: Vec::new(),
+    }
 }
 
 fn default_entry(c: char) -> Entry {

@@ -439,8 +439,8 @@ impl<'f, S: Scanner> Folder<'f, S> {
             match next.folded {
                 '那' => {}
                 '个' => {
-                    let is_word = peek_solid(self.table, &ahead)
-                        .is_some_and(|c| AFTER_GE.contains(self.table.symbol(c).folded));
+                    let is_word =
+                        peek_solid(self.table, &ahead).is_some_and(|c| AFTER_GE.contains(self.table.symbol(c).folded));
                     return (!is_word).then_some(ahead);
                 }
                 _ => return None,

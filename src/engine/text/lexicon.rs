@@ -218,10 +218,8 @@ impl Parts {
                 }
             }
             Parsed::Regex { pattern, literal } => {
-                let regex = Regex::new(&pattern).map_err(|source| BuildError::Regex {
-                    phrase: draft.text.clone(),
-                    source: Box::new(source),
-                })?;
+                let regex = Regex::new(&pattern)
+                    .map_err(|source| BuildError::Regex { phrase: draft.text.clone(), source: Box::new(source) })?;
                 let shape = Shape::Regex(self.regexes.len() as u32);
                 self.regexes.push(regex);
                 self.add_anchor(id, &literal, Likeness::Exact, shape);
@@ -527,6 +525,16 @@ impl Lexicon {
             return true;
         }
         segment::fits(text, &(m.start..m.end), phrase.asks_start, phrase.asks_end)
+    }
+
+    /// The words around `m`, as [`in_words`](Self::in_words) sees them; none if its phrase does not ask.
+    #[must_use]
+    pub fn words(&self, text: &FoldedText, m: &Match) -> Vec<String> {
+        let phrase = &self.phrases[m.phrase.0 as usize];
+        if !(phrase.asks_start || phrase.asks_end) || m.start >= m.end {
+            return Vec::new();
+        }
+        segment::words(text, &(m.start..m.end))
     }
 
     /// The first place inside `within` where `phrase` stands, found without a scan.

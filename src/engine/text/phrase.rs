@@ -293,7 +293,10 @@ fn elements(items: &[Item]) -> Result<Vec<Element>, PhraseError> {
                 if std::mem::take(&mut percent) {
                     piece.push('%');
                 }
-                if is_number && let Some(&Item::Char(at, c)) = items.get(index + 1) && TABLE.kind(c) == Kind::Unit {
+                if is_number
+                    && let Some(&Item::Char(at, c)) = items.get(index + 1)
+                    && TABLE.kind(c) == Kind::Unit
+                {
                     return Err(PhraseError::new(
                         at,
                         format!("{{number}} 已经包含“{c}”：三{c}按数值折算，这里不要再写"),
@@ -527,9 +530,12 @@ mod tests {
     #[test]
     fn phrases_of_what_is_dropped() {
         use DroppedElement::{Char, Emoji};
-        for (text, expect) in
-            [("嗯", vec![Char('嗯')]), ("~", vec![Char('~')]), ("那个", vec![Char('那'), Char('个')]), ("{emoji}", vec![Emoji])]
-        {
+        for (text, expect) in [
+            ("嗯", vec![Char('嗯')]),
+            ("~", vec![Char('~')]),
+            ("那个", vec![Char('那'), Char('个')]),
+            ("{emoji}", vec![Emoji]),
+        ] {
             let Ok(Parsed::Dropped(sequences)) = parse(text) else { panic!("{text}") };
             assert_eq!(sequences, [expect], "{text}");
         }
@@ -537,10 +543,9 @@ mod tests {
 
     #[test]
     fn regular_expressions() {
-        for (text, pattern, literal) in [
-            ("/不(?:太)?知道[吧啊]*/", "不(?:太)?知道", "知道"),
-            ("/二十四小時.{0,3}內/", "24小时", "24小时"),
-        ] {
+        for (text, pattern, literal) in
+            [("/不(?:太)?知道[吧啊]*/", "不(?:太)?知道", "知道"), ("/二十四小時.{0,3}內/", "24小时", "24小时")]
+        {
             let Ok(Parsed::Regex { pattern: parsed, literal: found }) = parse(text) else { panic!("{text}") };
             assert!(regex::Regex::new(&parsed).is_ok(), "{parsed}");
             assert_eq!(found.iter().collect::<String>(), literal, "{pattern}");
@@ -566,7 +571,11 @@ mod tests {
             ("是是是", 0, "stutter is folded, which leaves only 是: write the character once, or more around it"),
             ("_", 0, "nothing is left of the phrase: write at least one character, filler or mark"),
             ("/不知道", 0, "a regular expression must end with /"),
-            ("/不+/", 0, "a regular expression must contain a fixed text of at least two characters in each of its matches"),
+            (
+                "/不+/",
+                0,
+                "a regular expression must contain a fixed text of at least two characters in each of its matches",
+            ),
             ("/不知道(/", 4, "the regular expression is malformed: unclosed group"),
         ] {
             let error = parse(text).expect_err(text);

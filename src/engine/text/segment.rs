@@ -18,9 +18,8 @@ pub fn preload() {
 const VERBS: &str = "看听说讲想弄搞记认分写读拿做办查问找打接走跑吃睡买卖修改算用学教理解答付还赶等受管";
 
 /// What such verbs achieve, or not.
-const COMPLEMENTS: [&str; 17] = [
-    "清楚", "清", "明白", "懂", "见", "到", "出", "来", "起", "了", "住", "完", "好", "下", "上", "开", "动",
-];
+const COMPLEMENTS: [&str; 17] =
+    ["清楚", "清", "明白", "懂", "见", "到", "出", "来", "起", "了", "住", "完", "好", "下", "上", "开", "动"];
 
 /// Whether words begin and end where `span` does. An edge that is not asked about fits.
 pub(super) fn fits(text: &FoldedText, span: &Range<usize>, asks_start: bool, asks_end: bool) -> bool {
@@ -52,6 +51,12 @@ pub(super) fn fits(text: &FoldedText, span: &Range<usize>, asks_start: bool, ask
         end_fits |= at == to;
     }
     start_fits && end_fits
+}
+
+/// The clauses that hold `span`, cut into words.
+pub(super) fn words(text: &FoldedText, span: &Range<usize>) -> Vec<String> {
+    let surface = text.surface(text.clause(span.start).start..text.clause(span.end - 1).end);
+    JIEBA.cut(&surface, false).into_iter().map(|token| token.word.to_owned()).collect()
 }
 
 /// Whether a 不 or 没 at symbol `at` belongs to what stands before it: 行不行, 清楚不清楚, 看不清楚.
