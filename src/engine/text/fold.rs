@@ -341,17 +341,19 @@ impl<'f, S: Scanner> Folder<'f, S> {
     fn repeated(&mut self, symbol: Symbol) {
         let at = self.text.chars.len();
         let is_last = self.last == Some(symbol.folded);
-        let is_stutter = match symbol.entry.kind() {
-            Kind::Function => is_last,
-            Kind::Plain | Kind::E => {
-                let twice = at >= self.text.lead() + 2
-                    && self.text.chars[at - 2] == symbol.folded
-                    && self.text.marks.last().is_none_or(|mark| (mark.at as usize) < at - 1);
-                is_last && twice && is_han(symbol.folded)
-            }
-            _ => false,
-        };
-        if is_stutter { self.extend() } else { self.push(symbol) }
+        match symbol.entry.kind() {
+            Kind::Function if is_last => self.extend(),
+            Kind::Plain | Kind::E if is_last && is_han(symbol.folded) && self.is_twice(at, symbol.folded) => {}
+            _ => self.push(symbol),
+        }
+    }
+
+    /// Whether the two symbols before `at` are both `c`, with no mark between them.
+    fn is_twice(&self, at: usize, c: char) -> bool {
+        let marks = &self.text.marks;
+        at >= self.text.lead() + 2
+            && self.text.chars[at - 2] == c
+            && marks.last().is_none_or(|mark| (mark.at as usize) < at - 1)
     }
 
     /// Makes the next raw character part of the last symbol.

@@ -1,6 +1,7 @@
 //! Text: folding, phrases, and where phrases stand.
 
 mod chars;
+mod compile;
 mod fold;
 mod folded;
 mod lexicon;
@@ -9,9 +10,13 @@ mod pattern;
 mod phrase;
 mod segment;
 
+pub use compile::{BuildError, LexiconBuilder};
 pub use fold::fold;
 pub use folded::{Break, FoldedText, RawSpan};
-pub use lexicon::{BuildError, Lexicon, LexiconBuilder, Match, PhraseId, PhraseOptions};
+pub use lexicon::{Lexicon, Match, PhraseId, PhraseOptions};
 pub use pattern::Likeness;
 pub use phrase::{ANY_MAX, DIGITS_MAX, PhraseError, SYMBOLS_MAX, VARIANTS_MAX};
 pub use segment::preload;
+
+#[cfg(test)]
+mod tests;
