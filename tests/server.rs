@@ -2,6 +2,8 @@
 //! here sleeps: every step waits for the message that shows it was done.
 
 #![cfg(feature = "server")]
+// A test that cannot be set up has failed, and says where.
+#![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
