@@ -201,9 +201,10 @@ impl Call {
         }
     }
 
-    /// Keeps the text of every utterance, for explanations.
-    pub(crate) fn keep_texts(&mut self) {
-        self.keep_texts = true;
+    /// A call that keeps the text of every utterance, for [`explain`](super::explain::explain).
+    #[must_use]
+    pub fn explainable(rules: Arc<RuleSet>, info: CallInfo) -> Self {
+        Self { keep_texts: true, ..Self::new(rules, info) }
     }
 
     pub(crate) fn view(&self) -> View<'_> {

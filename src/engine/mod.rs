@@ -8,6 +8,7 @@ pub mod alert;
 pub mod call;
 mod context;
 mod detect;
+pub mod explain;
 mod monitor;
 pub mod rule;
 pub mod text;

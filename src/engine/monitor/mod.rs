@@ -22,7 +22,8 @@ use timing::pending;
 use super::alert::AlertKind;
 use super::detect::Hit;
 use super::rule::RuleSet;
-use super::rule::program::{BodyProgram, DetectorIx, ExpressionProgram, Program};
+use super::explain::ExplainedWindow;
+use super::rule::program::{BodyProgram, DetectorIx, ExpressionProgram, PartProgram, Program};
 use super::rule::syntax::HourRange;
 use super::text::PhraseId;
 use super::time::CallTime;
@@ -138,6 +139,36 @@ pub(crate) fn evaluate(view: &View<'_>, program: &Program) -> Evaluation {
         BodyProgram::Greeting(hours) => event::greeting(view, program, hours, &mut evaluation),
     }
     evaluation
+}
+
+/// The windows of a rule and what was said in them, for `rules explain`.
+pub(crate) fn explain_windows(view: &View<'_>, program: &Program) -> Vec<ExplainedWindow> {
+    let (window, roles, count_hold, parts, even_if_cut_short) = match &program.body {
+        BodyProgram::Forbid { window: Some(window), roles, .. } => (*window, roles.as_slice(), true, &[][..], true),
+        BodyProgram::Require { parts, window, roles, count_hold, even_if_cut_short, .. } => {
+            (*window, roles.as_slice(), *count_hold, parts.as_slice(), *even_if_cut_short)
+        }
+        BodyProgram::Sequence { after, steps, within_ms } => {
+            (sequence::window(*after, *within_ms), &[][..], false, steps.as_slice(), false)
+        }
+        _ => return Vec::new(),
+    };
+    let ended = view.timeline.end().map(|(at, _)| at);
+    window::spans(view, &window, roles, count_hold)
+        .into_iter()
+        .map(|span| {
+            let said = |part: &PartProgram| {
+                view.hits_of(part.detector).iter().map(|hit| hit.said_at).find(|&at| span.holds(at))
+            };
+            let cut_off = ended.is_some_and(|end| span.until.is_none_or(|until| end < until));
+            ExplainedWindow {
+                from: (span.from > CallTime(i64::MIN)).then_some(span.from),
+                until: span.until,
+                parts: parts.iter().map(|part| (part.name.clone(), said(part))).collect(),
+                cut_short: !even_if_cut_short && (cut_off || span.to_end && view.cut_short()),
+            }
+        })
+        .collect()
 }
 
 /// Whether a precondition holds as of `at`.

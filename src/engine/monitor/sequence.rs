@@ -1,6 +1,7 @@
 //! Ordered steps: a step that came before one it must follow, or never came.
 
-use super::{Evaluation, Finding, Mark, Stage, View, window};
+use super::window::spans;
+use super::{Evaluation, Finding, Mark, Stage, View};
 use crate::engine::alert::AlertKind;
 use crate::engine::detect::Hit;
 use crate::engine::rule::program::{AnchorProgram, PartProgram, Program, Side, WindowProgram};
@@ -14,10 +15,9 @@ pub(super) fn evaluate(
     within_ms: Option<i64>,
     evaluation: &mut Evaluation,
 ) {
-    let window =
-        WindowProgram { anchor: after, side: Side::After, extent: within_ms.map_or(Extent::Unbounded, Extent::Ms) };
+    let window = window(after, within_ms);
     // Only the first anchor opens a sequence: a complaint repeated is the same complaint.
-    let Some(span) = window::spans(view, &window, &[], false).into_iter().next() else { return };
+    let Some(span) = spans(view, &window, &[], false).into_iter().next() else { return };
     let said: Vec<Option<&Hit>> = steps
         .iter()
         .map(|step| view.hits_of(step.detector).iter().find(|hit| !hit.provisional && span.holds(hit.said_at)))
@@ -64,4 +64,9 @@ pub(super) fn evaluate(
         finding.details.said = said.iter().flatten().count();
         evaluation.findings.push(finding);
     }
+}
+
+/// From the anchor on, for as long as the rule allows.
+pub(super) fn window(after: AnchorProgram, within_ms: Option<i64>) -> WindowProgram {
+    WindowProgram { anchor: after, side: Side::After, extent: within_ms.map_or(Extent::Unbounded, Extent::Ms) }
 }
