@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use proptest::prelude::*;
 use tingjian::engine::rule::diagnostic::Language;
 use tingjian::engine::rule::parse::{SourceFile, parse};
 use tingjian::engine::rule::render::render;
@@ -25,6 +26,18 @@ fn everything_that_can_be_written_is_understood() {
     insta::assert_snapshot!(without_places(&format!("{packs:#?}")));
 }
 
+#[test]
+fn everything_that_is_wrong_is_said_in_chinese() {
+    let files = files("tests/rules/broken");
+    insta::assert_snapshot!(render(&parse(&files).1, &files, Language::Zh, false));
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_in_english() {
+    let files = files("tests/rules/broken");
+    insta::assert_snapshot!(render(&parse(&files).1, &files, Language::En, false));
+}
+
 /// Places are shown by the diagnostics below; here they would drown the values.
 fn without_places(text: &str) -> String {
     let mut inside = false;
@@ -41,4 +54,72 @@ fn without_places(text: &str) -> String {
         }
     }
     result
+}
+
+/// What people and merges do to files: characters lost, doubled, swapped for their full-width likes.
+fn spoiled() -> impl Strategy<Value = String> {
+    let valid = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules/valid/everything.yaml"));
+    let chars: Vec<char> = valid.unwrap().chars().collect();
+    let length = chars.len();
+    let slips: Vec<char> = "：，“”＝「」　\t\n -:[]{}\"'|#&*!$不0\r\u{0}\u{feff}".chars().collect();
+    prop::collection::vec((0..length, 0..4_u8, prop::sample::select(slips)), 1..8).prop_map(move |edits| {
+        let mut chars = chars.clone();
+        for (at, edit, slip) in edits {
+            let at = at.min(chars.len() - 1);
+            match edit {
+                0 => drop(chars.remove(at)),
+                1 => chars.insert(at, slip),
+                2 => chars[at] = slip,
+                _ => chars.truncate((at + 1).max(length / 4)),
+            }
+        }
+        chars.into_iter().collect()
+    })
+}
+
+/// Whatever the text, it is read without a panic, and every fault can be shown and has a way out.
+fn survives(text: &str) {
+    let files = [SourceFile { name: "t.yaml".to_owned(), text: text.to_owned() }];
+    let (packs, diagnostics) = parse(&files);
+    assert!(!packs.is_empty() || !diagnostics.is_empty());
+    let lines = u32::try_from(text.split('\n').count()).unwrap();
+    for diagnostic in &diagnostics {
+        assert!(diagnostic.at.line <= lines, "{diagnostic:?}");
+        assert!(!diagnostic.help_zh.is_empty() && !diagnostic.help_en.is_empty(), "{diagnostic:?}");
+    }
+    for language in [Language::Zh, Language::En] {
+        assert_eq!(render(&diagnostics, &files, language, true).is_empty(), diagnostics.is_empty());
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_survived(text in any::<String>()) {
+        survives(&text);
+    }
+
+    #[test]
+    fn any_yaml_like_text_is_survived(text in "([ \\-]{0,6}[a-z_]{0,6}[:：=]? ?[\\[\\]{}\"'|>,，&*!#$x不\t]{0,5}\r?\n){0,20}") {
+        survives(&text);
+    }
+
+    #[test]
+    fn spoiled_files_are_survived(text in spoiled()) {
+        survives(&text);
+    }
+}
+
+/// A small file cannot grow into a big tree, nor a deep one exhaust the stack.
+#[test]
+fn bombs_do_not_go_off() {
+    let mut laughs = String::from("pack: a\nl0: &l0 [x, x]\n");
+    for level in 1..40 {
+        laughs.push_str(&format!("l{level}: &l{level} [*l{0}, *l{0}, *l{0}]\n", level - 1));
+    }
+    survives(&laughs);
+    survives(&"[".repeat(100_000));
+    survives(&"{a: ".repeat(100_000));
+    survives(&(0..2_000).map(|depth| format!("{}- \n", " ".repeat(depth))).collect::<String>());
+    survives(&format!("rules:\n{}", "  - {a: [\n".repeat(20_000)));
+    survives(&"x".repeat((4 << 20) + 1));
 }

@@ -6,8 +6,10 @@ pub mod diagnostic;
 pub mod parse;
 pub(crate) mod program;
 pub mod render;
+pub mod schema;
 mod surface;
 pub mod syntax;
+pub mod unit_test;
 
 use std::sync::Arc;
 

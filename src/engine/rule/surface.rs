@@ -99,6 +99,9 @@ const fn must(name: &'static str, value: Kind, zh: &'static str) -> Key {
 }
 
 static A_CONTEXT: Kind = Kind::Map(&CONTEXT);
+/// One phrase or several, each with options or without.
+pub(super) static PHRASES: Kind = Kind::OneOrMany(&A_PHRASE);
+static A_PHRASE: Kind = Kind::Either(&[Kind::Text, Kind::Map(&PHRASE)]);
 
 // The keys of what is said, shared by every map that says something.
 const ROLES: Key = key("role", Kind::OneOrMany(&Kind::Choice(ROLE)), "谁说的；默认 agent");

@@ -107,6 +107,9 @@ impl Decoder {
                 continue;
             }
             mentioned.insert(known.name);
+            if matches!(value.content, Content::Refused) {
+                continue;
+            }
             if matches!(value.content, Content::Null) {
                 self.report(
                     Diagnostic::error(
@@ -264,19 +267,27 @@ impl Decoder {
             Content::Scalar(..) => ("一段文字", "a text"),
             Content::List(_) => ("一个列表", "a list"),
             Content::Map(_) => ("若干 `键: 值`", "`key: value` pairs"),
+            Content::Refused => return,
         };
-        self.report(
-            Diagnostic::error(
-                "wrong-type",
-                node.at.clone(),
-                format!("这里要写{zh}，现在是{is_zh}"),
-                format!("{en} is needed here, this is {is_en}"),
-            )
-            .help(
-                "如果这一行是半角冒号，看看缩进；含 `{…}` `: ` `#` 的文字要加引号。",
-                "Check colons and indentation; quote texts with `{…}`, `: ` or `#`.",
-            ),
+        let diagnostic = Diagnostic::error(
+            "wrong-type",
+            node.at.clone(),
+            format!("这里要写{zh}，现在是{is_zh}"),
+            format!("{en} is needed here, this is {is_en}"),
         );
+        let full_width =
+            matches!(&node.content, Content::Scalar(text, style) if style.is_plain() && text.contains('：'));
+        self.report(if full_width {
+            diagnostic.help(
+                "这里的冒号 `：` 是全角的；改成半角冒号加一个空格，`: `。",
+                "The colon `：` is full-width; write a half-width colon and a space, `: `.",
+            )
+        } else {
+            diagnostic.help(
+                "看看冒号和缩进；含 `{…}` `: ` `#` 的文字要加引号。",
+                "Check colons and indentation; quote texts with `{…}`, `: ` or `#`.",
+            )
+        });
     }
 
     pub(super) fn bad_value(&mut self, at: &Position, text: &str, zh: &str, en: &str) {

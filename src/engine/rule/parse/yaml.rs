@@ -30,6 +30,8 @@ pub(super) struct Node {
 pub(super) enum Content {
     /// Nothing, `~` or `null`.
     Null,
+    /// An alias: it has been reported, and stands for anything.
+    Refused,
     Scalar(String, Style),
     List(Vec<Node>),
     /// In order, duplicates and all.
@@ -66,38 +68,36 @@ pub(super) struct Loaded {
 pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Vec<Diagnostic>) -> Option<Loaded> {
     let repaired = typography::repair(name, text.strip_prefix('\u{feff}').unwrap_or(text), out);
     let file = File { name, repaired: &repaired };
-    let whole = 0..repaired.text.len();
-    let error = match file.read(&repaired.text, 0) {
-        Ok((root, faults)) => {
-            out.extend(faults);
-            return root.map(|root| Loaded { root, header_lost: false });
-        }
-        Err(error) => error,
+    let whole = if repaired.tab_lines.is_empty() { file.read(&repaired.text, 0, out) } else { Err(None) };
+    let fault = match whole {
+        Ok(root) => return root.map(|root| Loaded { root, header_lost: false }),
+        Err(fault) => fault,
     };
     let Some(split) = Split::of(&repaired.text) else {
-        out.extend(file.syntax_fault(&error, 0, &whole));
+        out.extend(fault);
         return None;
     };
 
-    let header = match file.read(&split.header, 0) {
-        Ok((root, faults)) => {
-            out.extend(faults);
-            root
+    let lost = |first: u32, last: u32| repaired.tab_lines.range(first..last).next().is_some();
+    let item_lines = |item: &Item| (item.line + 1, item.line + 1 + item.lines);
+    let in_items = |line: &u32| split.items.iter().map(item_lines).any(|(first, last)| (first..last).contains(line));
+    let mut header = None;
+    if repaired.tab_lines.iter().all(in_items) {
+        match file.read(&split.header, 0, out) {
+            Ok(root) => header = root,
+            Err(fault) => out.extend(fault),
         }
-        Err(error) => {
-            out.extend(file.syntax_fault(&error, 0, &whole));
-            None
-        }
-    };
+    }
     let mut rules = Vec::new();
     for item in &split.items {
-        match file.read(&repaired.text[item.bytes.clone()], item.line) {
-            Ok((Some(Node { content: Content::List(nodes), .. }), faults)) => {
-                out.extend(faults);
-                rules.extend(nodes);
-            }
-            Ok((_, faults)) => out.extend(faults),
-            Err(error) => out.extend(file.syntax_fault(&error, item.line, &item.bytes)),
+        let (first, last) = item_lines(item);
+        if lost(first, last) {
+            continue;
+        }
+        match file.read(&repaired.text[item.bytes.clone()], item.line, out) {
+            Ok(Some(Node { content: Content::List(nodes), .. })) => rules.extend(nodes),
+            Ok(_) => {}
+            Err(fault) => out.extend(fault),
         }
     }
     let place = Position { file: Arc::clone(name), line: split.rules_line + 1, column: 1, length: 5 };
@@ -126,8 +126,22 @@ enum Open {
 }
 
 impl File<'_> {
-    /// Reads `text`, which begins `line_offset` lines into the file.
-    fn read(&self, text: &str, line_offset: u32) -> Result<(Option<Node>, Vec<Diagnostic>), ScanError> {
+    /// Reads `text`, which begins `line_offset` lines into the file. An error is what ended the
+    /// reading, unless a fault of typography already says it.
+    fn read(
+        &self,
+        text: &str,
+        line_offset: u32,
+        out: &mut Vec<Diagnostic>,
+    ) -> Result<Option<Node>, Option<Diagnostic>> {
+        let mut faults = Vec::new();
+        let root =
+            self.tree(text, line_offset, &mut faults).map_err(|error| self.syntax_fault(&error, text, line_offset))?;
+        out.append(&mut faults);
+        Ok(root)
+    }
+
+    fn tree(&self, text: &str, line_offset: u32, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, ScanError> {
         let options = granit_parser::options! {
             emit_unresolved_aliases: true,
             emit_anchor_events: true,
@@ -135,13 +149,13 @@ impl File<'_> {
             flow_nesting_limit: NESTING_MAX,
             block_nesting_limit: NESTING_MAX,
         };
-        let mut faults = Vec::new();
         let mut stack: Vec<Open> = Vec::new();
         let mut root = None;
         let mut documents = 0;
         for next in Parser::new_from_str_with_options(text, options) {
             let (event, span) = next?;
             let at = self.span(&span, line_offset);
+            let tag_at = span.tag_span().map_or_else(|| at.clone(), |tag| self.span(&tag, line_offset));
             let node = match event {
                 Event::DocumentStart(..) => {
                     documents += 1;
@@ -164,20 +178,20 @@ impl File<'_> {
                 }
                 Event::Alias(_) | Event::UnresolvedAlias(_) => {
                     faults.push(alias_fault(at.clone()));
-                    Node { at, content: Content::Null }
+                    Node { at, content: Content::Refused }
                 }
                 Event::Scalar(value, style, _, tag) => {
-                    faults.extend(tag.map(|_| tag_fault(at.clone())));
+                    faults.extend(tag.map(|_| tag_fault(tag_at.clone())));
                     let flow = stack.last().is_some_and(Open::is_flow);
                     self.scalar(at, value.into_owned(), style, flow)
                 }
                 Event::SequenceStart(style, _, tag) => {
-                    faults.extend(tag.map(|_| tag_fault(at.clone())));
+                    faults.extend(tag.map(|_| tag_fault(tag_at.clone())));
                     stack.push(Open::List { at, flow: style == StructureStyle::Flow, items: Vec::new() });
                     continue;
                 }
                 Event::MappingStart(style, _, tag) => {
-                    faults.extend(tag.map(|_| tag_fault(at.clone())));
+                    faults.extend(tag.map(|_| tag_fault(tag_at.clone())));
                     stack.push(Open::Map { at, flow: style == StructureStyle::Flow, entries: Vec::new(), key: None });
                     continue;
                 }
@@ -198,7 +212,7 @@ impl File<'_> {
                 None => {}
             }
         }
-        Ok((root, faults))
+        Ok(root)
     }
 
     fn scalar(&self, mut at: Position, text: String, style: ScalarStyle, flow: bool) -> Node {
@@ -231,18 +245,25 @@ impl File<'_> {
         start
     }
 
-    /// What a syntax error means to somebody who does not know YAML's words for it. Nothing, if
-    /// a fault of typography already reported in the same place explains it.
-    fn syntax_fault(&self, error: &ScanError, line_offset: u32, bytes: &Range<usize>) -> Option<Diagnostic> {
-        let at = self.position(error.marker(), line_offset);
-        let first = line_offset + 1;
-        let last = first + narrow(self.repaired.text[bytes.clone()].matches('\n').count());
-        let tabs = &self.repaired.tab_lines;
-        if self.repaired.fault_lines.contains(&at.line) || tabs.range(first..=last).next().is_some() {
+    /// What a syntax error means to somebody who does not know YAML's words for it. Nothing, if a
+    /// fault of typography on the same line explains it.
+    fn syntax_fault(&self, error: &ScanError, text: &str, line_offset: u32) -> Option<Diagnostic> {
+        let mut at = self.position(error.marker(), line_offset);
+        if matches!(error.kind(), ErrorKind::InvalidQuotedScalarIndent | ErrorKind::UnclosedQuotedScalar) {
+            // The parser says where it gave up; the reader wants to see the quote.
+            let before = &text[..error.marker().byte_offset().unwrap_or(0).min(text.len())];
+            if let Some(quote) = before.rfind(['"', '\'']).filter(|_| !text[before.len()..].starts_with(['"', '\''])) {
+                let line_start = before[..quote].rfind('\n').map_or(0, |newline| newline + 1);
+                at.line = narrow(before[..quote].matches('\n').count()) + 1 + line_offset;
+                let column = narrow(before[line_start..quote].chars().count()) + 1;
+                at.column = self.repaired.original_column(at.line, column);
+            }
+        }
+        if self.repaired.fault_lines.contains(&at.line) {
             return None;
         }
-        let lines: Vec<&str> = self.repaired.text.lines().skip(at.line.saturating_sub(1) as usize).take(1).collect();
-        Some(explain(error.kind(), at, lines.first().copied().unwrap_or_default()))
+        let line = text.lines().nth((at.line - line_offset).saturating_sub(1) as usize);
+        Some(explain(error.kind(), at, line.unwrap_or_default()))
     }
 }
 
@@ -283,7 +304,10 @@ fn explain(kind: &ErrorKind, at: Position, line: &str) -> Diagnostic {
     });
     let full_width = line.chars().find(|c| "：，“”「」【】＝".contains(*c));
     let (zh, en) = match kind {
-        ErrorKind::UnclosedQuotedScalar => ("引号没有结束".to_owned(), "a quote is not closed".to_owned()),
+        _ if slot => ("含 `{…}` 的话术没有加引号".to_owned(), "a phrase with `{…}` is not in quotes".to_owned()),
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent => {
+            ("引号没有结束".to_owned(), "a quote is not closed".to_owned())
+        }
         ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar => {
             ("引号结束之后还有文字".to_owned(), "there is text after the closing quote".to_owned())
         }
@@ -329,8 +353,8 @@ fn explain(kind: &ErrorKind, at: Position, line: &str) -> Diagnostic {
     let diagnostic = Diagnostic::error("yaml-syntax", at, zh, en);
     if slot {
         return diagnostic.help(
-            "含 `{…}` 的话术要加双引号，如 `\"我是{number}号\"`。",
-            "Put phrases with `{…}` in double quotes, such as `\"我是{number}号\"`.",
+            "加上双引号，如 `\"我是{number}号\"`；花括号在 YAML 里另有意思。",
+            "Put it in double quotes, such as `\"我是{number}号\"`; braces mean something else to YAML.",
         );
     }
     if let Some(mark) = full_width {
@@ -340,7 +364,11 @@ fn explain(kind: &ErrorKind, at: Position, line: &str) -> Diagnostic {
         );
     }
     match kind {
-        ErrorKind::UnclosedQuotedScalar => diagnostic.help("补上结束的引号；文字里的双引号写成 `\\\"`。", "Add the closing quote; write `\\\"` for a quote inside the text."),
+        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidColonPlacement => diagnostic.help(
+            "文字里有 `: ` 就要加引号；如果这是一个键，让它与同一层的键左边对齐。",
+            "Quote a text that holds `: `; if this is a key, align it with its siblings.",
+        ),
+        ErrorKind::UnclosedQuotedScalar | ErrorKind::InvalidQuotedScalarIndent => diagnostic.help("补上结束的引号；文字里的双引号写成 `\\\"`。", "Add the closing quote; write `\\\"` for a quote inside the text."),
         ErrorKind::InvalidTrailingDoubleQuotedScalar | ErrorKind::InvalidTrailingSingleQuotedScalar => {
             diagnostic.help("把整段文字放进同一对引号里。", "Put the whole text inside one pair of quotes.")
         }
@@ -363,6 +391,8 @@ struct Item {
     bytes: Range<usize>,
     /// Its first line, from 0.
     line: u32,
+    /// How many lines it has.
+    lines: u32,
 }
 
 impl Split {
@@ -378,13 +408,14 @@ impl Split {
             start = bytes.end;
             let content = line.trim_start_matches(' ');
             let depth = line.len() - content.len();
-            let blank = content.trim().is_empty() || content.starts_with('#');
+            // How deep a line with a tab was meant to be, nobody knows: it does not end the rules.
+            let blank = content.trim().is_empty() || content.starts_with(['#', '\t']);
             let dash = content.starts_with("- ") || content.trim_end() == "-";
             if inside && !blank {
                 let depth_of_items = *indent.get_or_insert(depth);
                 inside = depth > depth_of_items || (depth == depth_of_items && dash);
                 if inside && depth == depth_of_items {
-                    items.push(Item { bytes: bytes.clone(), line: number });
+                    items.push(Item { bytes: bytes.clone(), line: number, lines: 0 });
                 }
             }
             if !inside {
@@ -401,6 +432,7 @@ impl Split {
             header.push('\n');
             if let Some(item) = items.last_mut() {
                 item.bytes.end = bytes.end;
+                item.lines += 1;
             }
         }
         (!items.is_empty()).then_some(())?;
