@@ -99,7 +99,7 @@ fn a_closed_pipe_is_no_panic() {
 
 #[test]
 fn fixtures_have_no_broken_lines() {
-    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let fixtures = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/calls");
     for entry in std::fs::read_dir(fixtures).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
