@@ -36,7 +36,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let rules = Arc::new(RuleSet { version: "test".into(), rules: Vec::new() });
+        let rules = Arc::new(RuleSet::empty());
         let shutdown = async move {
             let _ = stopped.await;
         };
