@@ -82,7 +82,8 @@ fn start_of(view: &View<'_>, until: CallTime, extent: Extent, roles: &[Role]) ->
 }
 
 /// The end of the speaker's `turns`-th turn after `from`, once somebody else
-/// has taken over or the call has ended.
+/// has taken over or the call has ended. A call that ends before that turn
+/// ends inside the window.
 fn turn_end(view: &View<'_>, from: CallTime, turns: u32, roles: &[Role]) -> Option<CallTime> {
     let mut count = 0;
     let mut speaking = false;
@@ -102,7 +103,7 @@ fn turn_end(view: &View<'_>, from: CallTime, turns: u32, roles: &[Role]) -> Opti
             speaking = false;
         }
     }
-    view.timeline.end().map(|(at, _)| at)
+    view.timeline.end().filter(|_| count >= turns).map(|(at, _)| at)
 }
 
 /// The start of the speaker's `turns`-th turn before `until`, counted backwards.
