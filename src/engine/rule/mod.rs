@@ -2,6 +2,7 @@
 //! compiled into what a call runs on ([`RuleSet`]).
 
 pub mod diagnostic;
+pub mod lint;
 pub mod parse;
 pub mod render;
 pub mod schema;

@@ -221,6 +221,15 @@ pub fn script_faults(packs: &[PackSource]) -> Vec<Diagnostic> {
     scripts.filter_map(|script| script::parse(script).err()).flatten().collect()
 }
 
+/// Whether a script expects alerts of its own rule; nothing if it is not understood.
+pub(super) fn expects_alerts(script: &Located<String>) -> Option<bool> {
+    let script = script::parse(script).ok()?;
+    let fires = |line: &Expected| {
+        line.rule.is_none() && matches!(line.what, What::Kind(_) | What::State(AlertState::Confirmed))
+    };
+    Some(script.expected.iter().any(fires))
+}
+
 /// Whether `text`, said by `role`, counts as (one of) the words that the rule asks for.
 ///
 /// The one place where the runner needs more of the engine than a call: the
@@ -255,7 +264,7 @@ impl Bench<'_> {
         let own = alerts.iter().filter(|alert| alert.rule.id == self.rule.id.value);
         // What was confirmed and then taken back did not fire.
         let standing = own.clone().filter(|alert| {
-            let last = own.clone().filter(|other| other.alert_id == alert.alert_id).last();
+            let last = own.clone().rfind(|other| other.alert_id == alert.alert_id);
             alert.state == AlertState::Confirmed && last.is_some_and(|last| last.state == AlertState::Confirmed)
         });
         let fired: Vec<&Alert> = standing.collect();
