@@ -3,10 +3,12 @@
 //! missing.
 //!
 //! [`engine`] is pure: events and the time go in, alerts come out. [`adapter`]
-//! turns the JSON of recognisers into the engine's events and is pure too.
+//! turns the JSON of recognisers into the engine's events and is pure too, as is
+//! [`session`], one call as all programs run it.
 //! `server` (feature `server`) is the only part with sockets, files and a clock.
 
 pub mod adapter;
 pub mod engine;
 #[cfg(feature = "server")]
 pub mod server;
+pub mod session;

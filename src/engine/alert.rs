@@ -84,6 +84,8 @@ pub struct Alert {
     pub state: AlertState,
     /// The rule that raised it.
     pub rule: Arc<Rule>,
+    /// The agent who had the call at that moment.
+    pub agent_id: Arc<str>,
     /// What went wrong.
     pub kind: AlertKind,
     /// When it was said, or was due.

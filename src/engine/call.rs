@@ -1,30 +1,120 @@
 //! One call: inputs in, alerts out, and when to wake it next.
+//!
+//! `Call` keeps the timeline and the hits up to date, asks the monitors of
+//! the rules that a change can concern, and puts out the difference between
+//! what they find and what was reported. It decides nothing itself.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::alert::Alert;
+use super::alert::{Alert, AlertState, Evidence, alert_id};
+use super::detect::{Considered, Hit, detect};
+use super::monitor::{self, Evaluation, Finding, Hits, Mark, Stage, View};
 use super::rule::RuleSet;
+use super::rule::program::{BodyProgram, DetectorIx, Program, RuleIx};
+use super::rule::syntax::{EventKind, Limit};
+use super::text::Match;
 use super::time::CallTime;
-use super::transcript::{CallInfo, Input};
+use super::timeline::{Placed, Timeline, UtteranceIx};
+use super::transcript::{CallInfo, Input, Party, Utterance};
+
+/// A recogniser that cuts a sentence at a pause goes on within this time.
+const SPAN_GAP_MAX_MS: i64 = 3_000;
+
+/// How many neighbours in the order a changed utterance can concern.
+const NEIGHBOURS: usize = 8;
 
 /// Why a call wants to be woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TimeoutReason {
-    /// A rule has a deadline, a reminder or a hypothesis to decide.
-    Rule,
+    /// This rule has a deadline, a reminder or a hypothesis to decide: its index in the rule set.
+    Rule(u32),
 }
 
 /// The state of one call under one version of the rules.
 #[derive(Debug)]
 pub struct Call {
+    rules: Arc<RuleSet>,
     info: CallInfo,
+    /// Who had the call from when on, after the one who answered.
+    later_agents: Vec<(CallTime, Arc<str>)>,
+    agent: Arc<str>,
+    /// Rules that apply to this call, and detectors they need.
+    active: Bits,
+    listening: Bits,
+    timeline: Timeline,
+    hits: Hits,
+    states: BTreeMap<RuleIx, State>,
+    /// When rules want to be asked again; one entry a rule, unordered.
+    wakes: Vec<(CallTime, RuleIx)>,
+    outputs: VecDeque<Alert>,
+    now: CallTime,
+    latest_said: CallTime,
+    keep_texts: bool,
+}
+
+/// What one rule has done in this call.
+#[derive(Debug, Default)]
+struct State {
+    reported: Vec<Reported>,
+    /// Findings of a timing rule by the utterance at whose position they stand.
+    found: BTreeMap<UtteranceIx, Finding>,
+}
+
+#[derive(Debug)]
+struct Reported {
+    key: String,
+    last: Alert,
+}
+
+/// A small set of indexes.
+#[derive(Debug)]
+struct Bits(Box<[u64]>);
+
+impl Bits {
+    fn new(len: usize) -> Self {
+        Self(vec![0; len.div_ceil(64)].into())
+    }
+
+    fn insert(&mut self, ix: u32) {
+        self.0[ix as usize / 64] |= 1 << (ix % 64);
+    }
+
+    fn contains(&self, ix: u32) -> bool {
+        self.0[ix as usize / 64] >> (ix % 64) & 1 == 1
+    }
 }
 
 impl Call {
     /// A call that was just answered.
     #[must_use]
-    pub fn new(_rules: Arc<RuleSet>, info: CallInfo) -> Self {
-        Self { info }
+    pub fn new(rules: Arc<RuleSet>, info: CallInfo) -> Self {
+        let mut active = Bits::new(rules.programs.len());
+        let mut listening = Bits::new(rules.detectors.len());
+        for (ix, (program, rule)) in (0..).zip(rules.programs.iter().zip(&rules.rules)) {
+            if applies(program, &rule.pack, &info) {
+                active.insert(ix);
+                program.detectors.iter().for_each(|&detector| listening.insert(detector));
+            }
+        }
+        let mut call = Self {
+            agent: info.agent_id.as_str().into(),
+            rules,
+            info,
+            later_agents: Vec::new(),
+            active,
+            listening,
+            timeline: Timeline::default(),
+            hits: Hits::new(),
+            states: BTreeMap::new(),
+            wakes: Vec::new(),
+            outputs: VecDeque::new(),
+            now: CallTime::ANSWERED,
+            latest_said: CallTime::ANSWERED,
+            keep_texts: false,
+        };
+        call.decide_events();
+        call
     }
 
     /// What is known of the call.
@@ -33,25 +123,486 @@ impl Call {
         &self.info
     }
 
+    /// The rules that the call began with, and keeps.
+    #[must_use]
+    pub fn rules(&self) -> &Arc<RuleSet> {
+        &self.rules
+    }
+
+    /// The agent who has the call now.
+    #[must_use]
+    pub fn agent_id(&self) -> &str {
+        self.later_agents.last().map_or(&self.agent, |(_, agent)| agent)
+    }
+
+    /// Whether `call.end` came.
+    #[must_use]
+    pub fn ended(&self) -> bool {
+        self.timeline.end().is_some()
+    }
+
+    /// The latest moment that any input spoke of.
+    #[must_use]
+    pub fn latest_said(&self) -> CallTime {
+        self.latest_said
+    }
+
     /// Takes one input, which arrived at `now`. Timeouts due by `now` are handled first.
     /// `now` never runs backwards; an earlier one counts as the latest seen.
-    pub fn handle(&mut self, _now: CallTime, _input: Input) {}
+    pub fn handle(&mut self, now: CallTime, input: Input) {
+        self.handle_timeout(now);
+        self.latest_said = self.latest_said.max(input.said_at());
+        match input {
+            Input::Utterance(utterance) => self.hear(&utterance),
+            Input::Hold { at } => self.happened(EventKind::Hold, at),
+            Input::Resume { at } => self.happened(EventKind::Resume, at),
+            Input::Transfer { at, .. } => self.happened(EventKind::Transfer, at),
+            Input::TransferAnswered { at, agent_id } => {
+                if let Some(agent_id) = agent_id {
+                    let later = self.later_agents.partition_point(|(since, _)| *since <= at);
+                    self.later_agents.insert(later, (at, agent_id.into()));
+                }
+                self.happened(EventKind::TransferAnswered, at);
+            }
+            Input::End { at, by } => self.end(at, by),
+        }
+    }
 
     /// The next alert, until there is none. Drain it after every `handle` and `handle_timeout`.
     pub fn poll_output(&mut self) -> Option<Alert> {
-        None
+        self.outputs.pop_front()
     }
 
     /// When the call next wants `handle_timeout`, and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(CallTime, TimeoutReason)> {
-        None
+        self.wakes.iter().min().map(|&(at, rule)| (at, TimeoutReason::Rule(rule)))
     }
 
-    /// Does all that is due by `now`. A spurious one changes nothing.
-    pub fn handle_timeout(&mut self, _now: CallTime) {}
+    /// Does all that is due by `now`, each at its own time. A spurious one changes nothing.
+    pub fn handle_timeout(&mut self, now: CallTime) {
+        while let Some((at, TimeoutReason::Rule(rule))) = self.poll_timeout().filter(|(at, _)| *at <= now) {
+            self.now = self.now.max(at);
+            self.wakes.retain(|(_, waiting)| *waiting != rule);
+            self.decide(rule);
+        }
+        self.now = self.now.max(now);
+    }
 
-    /// The recording is over: without a `call.end` the line was cut at the
-    /// latest moment spoken of. Then everything still due is decided.
-    pub fn finish(&mut self) {}
+    /// The recording is over, or the call was silent too long: without a
+    /// `call.end` the line was cut at the latest moment spoken of. Then
+    /// everything still due is decided.
+    pub fn finish(&mut self) {
+        if !self.ended() {
+            self.end(self.latest_said, Party::System);
+        }
+        while let Some((at, _)) = self.poll_timeout() {
+            self.handle_timeout(at);
+        }
+    }
+
+    /// A call that keeps the text of every utterance, for [`explain`](super::explain::explain).
+    #[must_use]
+    pub fn explainable(rules: Arc<RuleSet>, info: CallInfo) -> Self {
+        Self { keep_texts: true, ..Self::new(rules, info) }
+    }
+
+    pub(crate) fn view(&self) -> View<'_> {
+        View { rules: &self.rules, info: &self.info, timeline: &self.timeline, hits: &self.hits, now: self.now }
+    }
+
+    /// Whether a rule applies to this call at all.
+    pub(crate) fn applies(&self, rule: RuleIx) -> bool {
+        self.active.contains(rule)
+    }
+
+    /// Every match of a rule's phrases, in the order they were said, with what became of it.
+    pub(crate) fn considered(&self, rule: RuleIx) -> Vec<Considered> {
+        let detectors = &self.rules.programs[rule as usize].detectors;
+        let mut considered = Vec::new();
+        let mut text = super::text::FoldedText::new();
+        let mut matches = Vec::new();
+        for (ix, spoken) in self.timeline.in_order() {
+            let previous = spoken.continues.map(|previous| &self.timeline.get(previous).text);
+            self.rules.lexicon.scan(spoken.text.raw(), previous, &mut text);
+            matches.clear();
+            self.rules.lexicon.matches(&text, &mut matches);
+            let listening = |detector| detectors.contains(&detector);
+            detect(&self.rules, &self.timeline, ix, listening, &matches, &mut Vec::new(), Some(&mut considered));
+        }
+        considered
+    }
+
+    fn happened(&mut self, kind: EventKind, at: CallTime) {
+        self.timeline.happened(kind, at);
+        self.decide_events();
+    }
+
+    fn end(&mut self, at: CallTime, by: Party) {
+        self.timeline.ended(at, by);
+        self.decide_events();
+    }
+
+    fn decide_events(&mut self) {
+        for rule in 0..self.rules.programs.len() {
+            if self.rules.programs[rule].on_event {
+                self.decide(narrow(rule));
+            }
+        }
+    }
+
+    fn hear(&mut self, utterance: &Utterance) {
+        let Some(placed) = self.timeline.place(utterance) else { return };
+        let rules = Arc::clone(&self.rules);
+        let mut changed = Vec::new();
+        self.listen(&rules, placed.ix, placed.position, Some(&utterance.text), &mut changed);
+        self.relisten_neighbours(&rules, placed, &mut changed);
+        if !self.keep_texts {
+            self.timeline.forget_old_texts();
+        }
+        self.measure(&rules, placed);
+        changed.sort_unstable();
+        changed.dedup();
+        let mut concerned: Vec<RuleIx> =
+            changed.iter().flat_map(|&detector| &rules.rules_of[detector as usize]).copied().collect();
+        concerned.sort_unstable();
+        concerned.dedup();
+        for rule in concerned {
+            self.decide(rule);
+        }
+    }
+
+    /// Scans an utterance, anew if `text` is `None`, and takes its hits.
+    fn listen(
+        &mut self,
+        rules: &RuleSet,
+        ix: UtteranceIx,
+        position: usize,
+        text: Option<&str>,
+        changed: &mut Vec<DetectorIx>,
+    ) {
+        let continues = self.timeline.continued_by(position, SPAN_GAP_MAX_MS);
+        let again = text.is_none().then(|| self.timeline.get(ix).text.raw().to_owned());
+        let raw = text.or(again.as_deref()).unwrap_or_default();
+        match continues {
+            Some(previous) => {
+                let (spoken, previous) = self.timeline.pair_mut(ix, previous);
+                rules.lexicon.scan(raw, Some(&previous.text), &mut spoken.text);
+            }
+            None => rules.lexicon.scan(raw, None, &mut self.timeline.get_mut(ix).text),
+        }
+        let spoken = self.timeline.get_mut(ix);
+        spoken.continues = continues;
+        spoken.chars = narrow(spoken.text.spoken_chars());
+        let had_hits = !spoken.hits.is_empty();
+        if had_hits || rules.lexicon.has_candidates(&spoken.text) {
+            self.take_hits(rules, ix, changed);
+        }
+        let spoken = self.timeline.get_mut(ix);
+        if spoken.is_final {
+            spoken.text.settle();
+        }
+    }
+
+    fn take_hits(&mut self, rules: &RuleSet, ix: UtteranceIx, changed: &mut Vec<DetectorIx>) {
+        let mut matches: Vec<Match> = Vec::new();
+        rules.lexicon.matches(&self.timeline.get(ix).text, &mut matches);
+        let mut hits: Vec<Hit> = Vec::new();
+        let listening = |detector| self.listening.contains(detector);
+        let looks_around = detect(rules, &self.timeline, ix, listening, &matches, &mut hits, None);
+        let now = self.now;
+        let spoken = self.timeline.get_mut(ix);
+        spoken.looks_around = looks_around;
+        for hit in &mut hits {
+            let known = spoken.hits.iter().find(|old| (old.detector, old.ordinal) == (hit.detector, hit.ordinal));
+            (hit.seen_at, hit.seen_in) = known.map_or((now, spoken.revision), |old| (old.seen_at, old.seen_in));
+        }
+        let old = std::mem::replace(&mut spoken.hits, hits.clone());
+        for hit in &old {
+            changed.push(hit.detector);
+            if let Some(all) = self.hits.get_mut(&hit.detector) {
+                all.retain(|other| other.utterance != ix);
+            }
+        }
+        for hit in hits {
+            changed.push(hit.detector);
+            let all = self.hits.entry(hit.detector).or_default();
+            let place = |hit: &Hit| (hit.said_at, &self.timeline.get(hit.utterance).id, hit.ordinal);
+            let at = all.partition_point(|other| place(other) < place(&hit));
+            all.insert(at, hit);
+        }
+    }
+
+    /// An utterance that came, moved or changed may continue others, be
+    /// continued by them, or be what their conditions look at.
+    fn relisten_neighbours(&mut self, rules: &RuleSet, placed: Placed, changed: &mut Vec<DetectorIx>) {
+        let first = placed.changed_from.saturating_sub(NEIGHBOURS);
+        let last = (placed.position + 1 + NEIGHBOURS).min(self.timeline.len());
+        for position in first..last {
+            let ix = self.timeline.at(position);
+            if ix == placed.ix {
+                continue;
+            }
+            let spoken = self.timeline.get(ix);
+            let relinked = position > placed.changed_from && {
+                let continues = self.timeline.continued_by(position, SPAN_GAP_MAX_MS);
+                continues != spoken.continues || continues == Some(placed.ix)
+            };
+            if relinked || spoken.looks_around {
+                self.listen(rules, ix, position, None, changed);
+            }
+        }
+    }
+
+    /// Asks the rules that measure speech about every position that changed.
+    fn measure(&mut self, rules: &RuleSet, placed: Placed) {
+        for &rule in &rules.on_speech {
+            if !self.active.contains(rule) {
+                continue;
+            }
+            let program = &rules.programs[rule as usize];
+            let BodyProgram::Timing { timing, unless } = &program.body else {
+                self.decide(rule);
+                continue;
+            };
+            let mut found_changed = false;
+            for position in placed.changed_from..self.timeline.len() {
+                let found = monitor::at_position(&self.view(), program, timing, unless, position);
+                let ix = self.timeline.at(position);
+                if found.is_none() && !self.states.contains_key(&rule) {
+                    continue;
+                }
+                let known = &mut self.states.entry(rule).or_default().found;
+                if known.get(&ix) != found.as_ref() {
+                    found_changed = true;
+                    match found {
+                        Some(found) => known.insert(ix, found),
+                        None => known.remove(&ix),
+                    };
+                }
+            }
+            // A rule that waits for something to go on too long is asked when it wakes, unless that may now be sooner.
+            let waits = self.wakes.iter().any(|(_, waiting)| *waiting == rule);
+            let reported = self.states.get(&rule).is_some_and(|state| !state.reported.is_empty());
+            if found_changed || reported || !waits || !placed.is_new && placed.moved {
+                self.decide(rule);
+            }
+        }
+    }
+
+    /// Asks a rule's monitor, and puts out what is new.
+    fn decide(&mut self, rule: RuleIx) {
+        if !self.active.contains(rule) {
+            return;
+        }
+        let rules = Arc::clone(&self.rules);
+        let program = &rules.programs[rule as usize];
+        let view = self.view();
+        let Evaluation { mut findings, wake } = monitor::evaluate(&view, program);
+        if let Some(state) = self.states.get(&rule) {
+            findings.extend(state.found.values().cloned());
+        }
+        if let Some(when) = &program.when {
+            findings.retain(|finding| monitor::holds(&view, when, finding.at));
+        }
+        if !findings.is_empty() {
+            findings.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
+            findings.dedup_by(|later, earlier| later.key == earlier.key);
+            keep_within_limit(program.limit, &mut findings);
+        }
+        self.wakes.retain(|(_, waiting)| *waiting != rule);
+        self.wakes.extend(wake.map(|at| (at, rule)));
+        let reported = self.states.get_mut(&rule).map(|state| std::mem::take(&mut state.reported)).unwrap_or_default();
+        if findings.is_empty() && reported.is_empty() {
+            return;
+        }
+        let reported = self.report(&rules, rule, &findings, reported);
+        self.states.entry(rule).or_default().reported = reported;
+    }
+
+    /// Puts out the difference between what is found and what was reported, and returns what now is.
+    fn report(
+        &mut self,
+        rules: &RuleSet,
+        rule: RuleIx,
+        findings: &[Finding],
+        mut reported: Vec<Reported>,
+    ) -> Vec<Reported> {
+        let mut kept = Vec::with_capacity(findings.len());
+        let gone: Vec<Reported> = {
+            let found = |known: &Reported| findings.iter().any(|finding| finding.key == known.key);
+            let (still, gone) = reported.drain(..).partition(found);
+            reported = still;
+            gone
+        };
+        for known in gone {
+            if known.last.state != AlertState::Resolved {
+                self.put_out(Alert { state: AlertState::Retracted, emitted: self.now, ..known.last });
+            }
+        }
+        for finding in findings {
+            let known = reported.iter().position(|known| known.key == finding.key).map(|ix| reported.swap_remove(ix));
+            let before = known.as_ref().map(|known| known.last.state);
+            let Some(state) = next_state(before, finding.stage) else {
+                if finding.stage != Stage::Met {
+                    kept.extend(known);
+                }
+                continue;
+            };
+            let alert = self.alert(rules, rule, finding, state);
+            let update = before != Some(state)
+                || state == AlertState::Confirmed && known.as_ref().is_some_and(|k| k.last.evidence != alert.evidence);
+            if update {
+                self.put_out(alert.clone());
+            }
+            if state != AlertState::Retracted {
+                kept.push(Reported { key: finding.key.clone(), last: alert });
+            }
+        }
+        kept
+    }
+
+    fn put_out(&mut self, alert: Alert) {
+        self.outputs.push_back(alert);
+    }
+
+    fn alert(&self, rules: &RuleSet, rule: RuleIx, finding: &Finding, state: AlertState) -> Alert {
+        let visible = &rules.rules[rule as usize];
+        let evidence: Vec<Evidence> = finding.marks.iter().map(|mark| self.evidence(rules, mark)).collect();
+        let agent = self.later_agents.iter().rev().find(|(since, _)| *since <= finding.at);
+        Alert {
+            alert_id: alert_id(&self.info.call_id, &visible.id, &finding.key),
+            state,
+            rule: Arc::clone(visible),
+            agent_id: Arc::clone(agent.map_or(&self.agent, |(_, agent)| agent)),
+            kind: finding.kind.unwrap_or(visible.kind),
+            at: finding.at,
+            emitted: self.now,
+            message: message(&rules.programs[rule as usize].message, finding, &evidence),
+            evidence,
+        }
+    }
+
+    fn evidence(&self, rules: &RuleSet, mark: &Mark) -> Evidence {
+        let spoken = self.timeline.get(mark.utterance);
+        let text = spoken.text.raw().to_owned();
+        let (start, end, phrase) = match mark.phrase {
+            Some(phrase) => (mark.start as usize, mark.end as usize, rules.lexicon.phrase_text(phrase).to_owned()),
+            None => (0, text.chars().count(), String::new()),
+        };
+        Evidence {
+            utterance_id: spoken.id.to_string(),
+            role: spoken.role,
+            text,
+            start,
+            end,
+            phrase,
+            homophone: mark.homophone,
+        }
+    }
+}
+
+fn narrow(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The state that a finding leads to; `None` when there is nothing to report.
+fn next_state(before: Option<AlertState>, stage: Stage) -> Option<AlertState> {
+    use AlertState::{Confirmed, Provisional, Reminder, Resolved, Retracted};
+    match (stage, before) {
+        // What was confirmed stays so while a correction is still a hypothesis.
+        (Stage::Provisional, Some(Confirmed)) => Some(Confirmed),
+        // News of a hold moved the deadline: it was too early to say.
+        (Stage::Reminder, Some(Confirmed)) => Some(Retracted),
+        (Stage::Provisional, _) => Some(Provisional),
+        (Stage::Confirmed, _) => Some(Confirmed),
+        (Stage::Reminder, _) => Some(Reminder),
+        // In time after all: what was only a reminder is done, what was held against the agent is withdrawn.
+        (Stage::Met, Some(Confirmed)) => Some(Retracted),
+        (Stage::Met, Some(Reminder)) => Some(Resolved),
+        (Stage::MadeGood, Some(Confirmed | Reminder)) => Some(Resolved),
+        (Stage::Met | Stage::MadeGood, _) => None,
+    }
+}
+
+fn applies(program: &Program, pack: &str, info: &CallInfo) -> bool {
+    let chosen = info.packs.as_ref().map_or(program.pack_enabled, |packs| packs.iter().any(|name| name == pack));
+    let day = info.started_at.date_naive();
+    let scope = &program.scope;
+    let attribute = |(name, allowed): (&String, &Vec<String>)| {
+        info.attributes.get(name).is_some_and(|value| {
+            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            allowed.contains(&text)
+        })
+    };
+    chosen
+        && program.from.is_none_or(|from| from <= day)
+        && program.until.is_none_or(|until| day <= until)
+        && scope.direction.is_none_or(|direction| direction == info.direction)
+        && scope.channel.is_none_or(|channel| channel == info.channel)
+        && (scope.queue.is_empty() || info.queue.as_ref().is_some_and(|queue| scope.queue.contains(queue)))
+        && scope.attributes.iter().all(attribute)
+}
+
+/// Keeps what the call may be told of, in the order it was said.
+fn keep_within_limit(limit: Limit, findings: &mut Vec<Finding>) {
+    let mut told = 0;
+    let mut last: Option<CallTime> = None;
+    findings.retain(|finding| {
+        if matches!(finding.stage, Stage::Met) {
+            return true;
+        }
+        let allowed = match limit {
+            Limit::Each => true,
+            Limit::Once => told == 0,
+            Limit::Max(most) => told < most,
+            Limit::CooldownMs(ms) => last.is_none_or(|last| finding.at.since(last) >= ms),
+        };
+        if allowed {
+            told += 1;
+            last = Some(finding.at);
+        }
+        allowed
+    });
+}
+
+/// The rule's message with its placeholders filled; what is missing of several parts is said in any case.
+fn message(template: &str, finding: &Finding, evidence: &[Evidence]) -> String {
+    let details = &finding.details;
+    let phrase = evidence.iter().rev().find(|evidence| !evidence.phrase.is_empty()).map(|evidence| {
+        let said = evidence.text.chars().skip(evidence.start).take(evidence.end.saturating_sub(evidence.start));
+        said.collect::<String>()
+    });
+    let missing = details.missing.join("、");
+    let mut text = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(open) = rest.find('{') {
+        let (before, from) = rest.split_at(open);
+        text.push_str(before);
+        let Some(close) = from.find('}') else {
+            rest = from;
+            break;
+        };
+        let (placeholder, after) = from.split_at(close + 1);
+        match placeholder {
+            "{phrase}" => text.push_str(phrase.as_deref().unwrap_or_default()),
+            "{missing}" => text.push_str(&missing),
+            "{said}" => text.push_str(&details.said.to_string()),
+            "{total}" => text.push_str(&details.total.to_string()),
+            "{value}" => text.push_str(details.value.as_deref().unwrap_or_default()),
+            "{limit}" => text.push_str(details.limit.as_deref().unwrap_or_default()),
+            "{step}" => text.push_str(details.step.as_deref().unwrap_or_default()),
+            "{before}" => text.push_str(details.before.as_deref().unwrap_or_default()),
+            other => text.push_str(other),
+        }
+        rest = after;
+    }
+    text.push_str(rest);
+    if details.total > 1 && !missing.is_empty() && !template.contains("{missing}") {
+        text.push_str(&format!("（已说 {}/{}，还缺：{missing}）", details.said, details.total));
+    }
+    if evidence.iter().any(|evidence| evidence.homophone) {
+        text.push_str("（同音）");
+    }
+    text
 }

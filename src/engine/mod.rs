@@ -6,7 +6,12 @@
 
 pub mod alert;
 pub mod call;
+mod context;
+mod detect;
+pub mod explain;
+mod monitor;
 pub mod rule;
 pub mod text;
 pub mod time;
+mod timeline;
 pub mod transcript;

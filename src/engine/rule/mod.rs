@@ -1,9 +1,11 @@
 //! Rules: how they are written ([`syntax`]), read, checked and
 //! compiled into what a call runs on ([`RuleSet`]).
 
+pub mod compile;
 pub mod diagnostic;
 pub mod lint;
 pub mod parse;
+pub(crate) mod program;
 pub mod render;
 pub mod schema;
 mod surface;
@@ -12,7 +14,9 @@ pub mod unit_test;
 
 use std::sync::Arc;
 
+use self::program::{Detector, DetectorIx, Program, RuleIx};
 use crate::engine::alert::{AlertKind, Severity};
+use crate::engine::text::Lexicon;
 
 /// A compiled rule: what alerts, exports and pages say about it. What the
 /// engine runs on is private to it.
@@ -43,4 +47,55 @@ pub struct RuleSet {
     pub version: String,
     /// In the order of files and of rules in them.
     pub rules: Vec<Arc<Rule>>,
+    pub(crate) programs: Vec<Program>,
+    pub(crate) detectors: Vec<Detector>,
+    pub(crate) lexicon: Lexicon,
+    /// Phrase to the detectors that ask for it, by `PhraseId`.
+    pub(crate) detectors_of: Vec<Vec<DetectorIx>>,
+    /// Detector to the rules that look at its hits.
+    pub(crate) rules_of: Vec<Vec<RuleIx>>,
+    /// Rules that utterances without hits can decide.
+    pub(crate) on_speech: Vec<RuleIx>,
+}
+
+impl RuleSet {
+    /// A rule set without rules.
+    ///
+    /// # Panics
+    /// Never: nothing to compile cannot fail.
+    #[must_use]
+    pub fn empty() -> Self {
+        match compile::compile(&[], String::from("empty")) {
+            Ok(rules) => rules,
+            Err(faults) => unreachable!("no rules have no faults, yet: {faults:?}"),
+        }
+    }
+
+    pub(crate) fn assemble(
+        version: String,
+        rules: Vec<Arc<Rule>>,
+        programs: Vec<Program>,
+        detectors: Vec<Detector>,
+        lexicon: Lexicon,
+    ) -> Self {
+        let mut detectors_of = vec![Vec::new(); lexicon.len()];
+        for (ix, detector) in (0..).zip(&detectors) {
+            for phrase in &detector.phrases {
+                detectors_of[phrase.0 as usize].push(ix);
+            }
+        }
+        let mut rules_of = vec![Vec::new(); detectors.len()];
+        for (ix, program) in (0..).zip(&programs) {
+            for &detector in &program.detectors {
+                rules_of[detector as usize].push(ix);
+            }
+        }
+        let on_speech = (0..).zip(&programs).filter(|(_, program)| program.on_speech).map(|(ix, _)| ix).collect();
+        Self { version, rules, programs, detectors, lexicon, detectors_of, rules_of, on_speech }
+    }
+
+    /// The index of a rule, by its id.
+    pub(crate) fn rule_ix(&self, id: &str) -> Option<RuleIx> {
+        (0..).zip(&self.rules).find(|(_, rule)| rule.id == id).map(|(ix, _)| ix)
+    }
 }

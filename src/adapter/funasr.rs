@@ -1,0 +1,394 @@
+//! FunASR's WebSocket servers: the C++ runtime (2pass, offline) and the Python
+//! server, as their messages come.
+//!
+//! | quirk | what is done |
+//! |---|---|
+//! | `2pass-online` text is a delta, one chunk of some 600 ms | deltas accumulate into one hypothesis |
+//! | `2pass-offline` replaces all deltas since the last one | it is the final of the same utterance id |
+//! | the last delta may never be sent (the offline text overwrote it) | the final never builds on the deltas |
+//! | `is_final` says nothing of the sentence: C++ sends `false` on finals and `true` at the end of the stream, Python `true` on every message while the client speaks | finality comes from `mode` alone; `is_final` counts only without a `mode`, where it is C++'s end of the stream |
+//! | the end: C++ `is_final:true`, mostly without text and `mode`; Python `is_end:true`, if the client asked | the open hypothesis becomes final, and again when the connection closes |
+//! | `online` alone never sends a final | as above, and a hypothesis of [`OPEN_CHARS_MAX`] characters is cut |
+//! | a sentence's mark comes at the head of the next text (`，谁知…`) | it goes to the end of the last final, as a correction |
+//! | `start` and `end` of -1: only that mark, no audio | the stamp is skipped |
+//! | `timestamp` is a string of JSON (C++), an array (Python), or an integer of epoch milliseconds (newer C++, when there is no stamp) | stamps from the string count from the stream, those from the array from the start of the speech segment, the integer is no stamp |
+//! | `stamp_sents` is an array or `""` | `""` is no stamp |
+//! | newer C++ servers number segments (`index`, from 0) and their slices (`slice_type` 0, 1, 2) | the index is the utterance id; an online slice of another index, or `slice_type` 2 online, leaves the text open until its offline text or the next index |
+//! | deltas have no times at all | they are placed between the last end and the moment they came |
+//! | an error comes as text (`ERROR. …`), or as `error` | not words: reported |
+//! | the `offline` mode sends one reply for a whole recording | a final with the stamps' times |
+//! | `wav_name` is the client's choice, `spk_name` a voiceprint match | ignored: the role is the connection's |
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::native::{CALL_MS_MAX, UTTERANCE_CHARS_MAX};
+use super::{Adapter, Leg, Unrecognised};
+use crate::engine::time::CallTime;
+use crate::engine::transcript::{Input, Utterance};
+
+/// A hypothesis is cut and settled at this length. A speech segment has some
+/// 300 characters at most, so only the `online` mode, which never settles
+/// anything, gets here.
+pub const OPEN_CHARS_MAX: usize = 1_000;
+/// The audio behind one online delta; how far before its arrival it began.
+const ONLINE_CHUNK_MS: i64 = 600;
+/// The pace of speech assumed for a final without any times.
+const CHARACTER_MS: i64 = 220;
+
+/// What the messages of one connection build on.
+#[derive(Debug)]
+pub struct Funasr {
+    leg: Leg,
+    /// Numbers the segments of servers that do not.
+    next_segment: u64,
+    open: Option<Open>,
+    /// The last final with words in it: a mark at the head of the next text belongs to it.
+    last: Option<Utterance>,
+    /// Until when words are settled.
+    settled_until: CallTime,
+}
+
+/// A hypothesis that has not been settled yet.
+#[derive(Debug)]
+struct Open {
+    segment: u64,
+    text: String,
+    chars: usize,
+    start: CallTime,
+    end: CallTime,
+}
+
+#[derive(Deserialize)]
+struct Message {
+    mode: Option<String>,
+    text: Option<String>,
+    is_final: Option<bool>,
+    is_end: Option<bool>,
+    error: Option<Value>,
+    index: Option<u64>,
+    timestamp: Option<Value>,
+    stamp_sents: Option<Value>,
+}
+
+/// Where a final lies, as far as its message tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stamps {
+    /// Milliseconds of the stream.
+    Stream {
+        start: i64,
+        end: i64,
+    },
+    /// Milliseconds of the speech segment.
+    Segment {
+        end: i64,
+    },
+    Absent,
+}
+
+impl Funasr {
+    /// The adapter of one connection.
+    #[must_use]
+    pub fn new(leg: Leg) -> Self {
+        let settled_until = leg.began;
+        Self { leg, next_segment: 0, open: None, last: None, settled_until }
+    }
+
+    fn online(&mut self, message: &Message, text: &str, now: CallTime, inputs: &mut Vec<Input>) {
+        if let (Some(index), Some(open)) = (message.index, &self.open)
+            && open.segment != index
+        {
+            self.settle_open(inputs);
+        }
+        if text.is_empty() {
+            return;
+        }
+        // A recording replayed faster than it was spoken runs ahead of `now`.
+        let now = now.max(self.settled_until);
+        let segment = message.index.unwrap_or(self.next_segment);
+        let settled_until = self.settled_until;
+        let open = self.open.get_or_insert_with(|| Open {
+            segment,
+            text: String::new(),
+            chars: 0,
+            start: now.plus(-ONLINE_CHUNK_MS).max(settled_until),
+            end: now,
+        });
+        open.text.push_str(text);
+        open.chars += text.chars().count();
+        open.end = open.end.max(now);
+        if open.chars >= OPEN_CHARS_MAX {
+            self.settle_open(inputs);
+        } else {
+            let (segment, text, start, end) = (open.segment, open.text.clone(), open.start, open.end);
+            inputs.push(Input::Utterance(self.utterance(segment, text, start, end, false)));
+        }
+    }
+
+    fn offline(&mut self, message: &Message, text: &str, now: CallTime, inputs: &mut Vec<Input>) {
+        let (mark, words) = split_leading_marks(text);
+        if !mark.is_empty() {
+            self.give_mark_to_last(mark, inputs);
+        }
+        let open = match (&self.open, message.index) {
+            // A late final of an earlier segment leaves the open one alone.
+            (Some(open), Some(index)) if open.segment != index => None,
+            _ => self.open.take(),
+        };
+        let segment = message.index.or(open.as_ref().map(|open| open.segment)).unwrap_or(self.next_segment);
+        self.next_segment = self.next_segment.max(segment.saturating_add(1));
+        if words.is_empty() {
+            // The deltas were noise: an empty final takes them back.
+            if let Some(open) = open {
+                inputs.push(Input::Utterance(self.utterance(segment, String::new(), open.start, open.end, true)));
+            }
+            return;
+        }
+        let (start, end) = self.place(stamps(message), open.as_ref(), words, now);
+        self.settled_until = self.settled_until.max(end);
+        let settled = self.utterance(segment, words.to_owned(), start, end, true);
+        self.last = Some(settled.clone());
+        inputs.push(Input::Utterance(settled));
+    }
+
+    /// When the words of a final were said.
+    fn place(&self, stamps: Stamps, open: Option<&Open>, words: &str, now: CallTime) -> (CallTime, CallTime) {
+        let chars = i64::try_from(words.chars().count()).unwrap_or(i64::MAX);
+        let now = now.max(self.settled_until);
+        let ending_now = |duration: i64| now.plus(-duration).max(open.map_or(self.settled_until, |open| open.start));
+        match (stamps, open) {
+            (Stamps::Stream { start, end }, _) => (self.leg.began.plus(start), self.leg.began.plus(end)),
+            (Stamps::Segment { end }, Some(open)) => (open.start, open.start.plus(end)),
+            (Stamps::Segment { end }, None) => {
+                let start = ending_now(end);
+                (start, start.plus(end))
+            }
+            (Stamps::Absent, Some(open)) => (open.start, open.end),
+            (Stamps::Absent, None) => (ending_now(chars.saturating_mul(CHARACTER_MS)), now),
+        }
+    }
+
+    fn give_mark_to_last(&mut self, mark: &str, inputs: &mut Vec<Input>) {
+        let Some(last) = &mut self.last else { return };
+        if last.text.ends_with(is_mark) {
+            return;
+        }
+        last.text.push_str(mark);
+        inputs.push(Input::Utterance(last.clone()));
+    }
+
+    fn settle_open(&mut self, inputs: &mut Vec<Input>) {
+        let Some(open) = self.open.take() else { return };
+        self.next_segment = self.next_segment.max(open.segment.saturating_add(1));
+        self.settled_until = self.settled_until.max(open.end);
+        let settled = self.utterance(open.segment, open.text, open.start, open.end, true);
+        self.last = Some(settled.clone());
+        inputs.push(Input::Utterance(settled));
+    }
+
+    fn utterance(&self, segment: u64, text: String, start: CallTime, end: CallTime, is_final: bool) -> Utterance {
+        Utterance {
+            utterance_id: format!("{}{segment}", self.leg.id_prefix),
+            role: self.leg.role,
+            text,
+            start,
+            end: end.max(start),
+            is_final,
+            confidence: None,
+            volume_db: None,
+            pitch_hz: None,
+        }
+    }
+}
+
+impl Adapter for Funasr {
+    fn message(&mut self, text: &str, now: CallTime, inputs: &mut Vec<Input>) -> Result<(), Unrecognised> {
+        let message: Message = serde_json::from_str(text).map_err(|error| {
+            Unrecognised::new(
+                format!("第 {} 列处不是 FunASR 的 JSON", error.column()),
+                format!("not FunASR's JSON at column {}", error.column()),
+            )
+        })?;
+        let words = message.text.as_deref().unwrap_or_default();
+        if words.starts_with("ERROR") && message.mode.is_none() {
+            return Err(fault_of_server());
+        }
+        if words.chars().nth(UTTERANCE_CHARS_MAX).is_some() {
+            return Err(Unrecognised::new(
+                format!("text 超过 {UTTERANCE_CHARS_MAX} 字"),
+                format!("text has more than {UTTERANCE_CHARS_MAX} characters"),
+            ));
+        }
+        let mut known = true;
+        match message.mode.as_deref() {
+            Some("2pass-online" | "online") => self.online(&message, words, now, inputs),
+            Some("2pass-offline" | "offline") => self.offline(&message, words, now, inputs),
+            // C++'s last message has no mode; its text, if any, is a last delta.
+            None if message.is_final == Some(true) => {
+                self.online(&message, words, now, inputs);
+                self.settle_open(inputs);
+            }
+            _ => known = false,
+        }
+        if message.is_end == Some(true) {
+            self.settle_open(inputs);
+            known = true;
+        }
+        if message.error.as_ref().is_some_and(|error| !error.is_null()) {
+            return Err(fault_of_server());
+        }
+        if known {
+            Ok(())
+        } else {
+            Err(Unrecognised::new(
+                "既不是 2pass-online、2pass-offline、online、offline 结果，也不是结束消息",
+                "neither a 2pass-online, 2pass-offline, online or offline result nor an end message",
+            ))
+        }
+    }
+
+    fn finish(&mut self, inputs: &mut Vec<Input>) {
+        self.settle_open(inputs);
+    }
+}
+
+fn fault_of_server() -> Unrecognised {
+    Unrecognised::new("FunASR 服务端报告了错误", "the FunASR server reported an error")
+}
+
+/// The marks with which FunASR closes a sentence.
+const fn is_mark(character: char) -> bool {
+    matches!(character, '，' | '。' | '？' | '！' | '、' | '；' | '：' | ',' | '.' | '?' | '!' | ';' | ':')
+}
+
+fn split_leading_marks(text: &str) -> (&str, &str) {
+    let words = text.trim_start_matches(is_mark);
+    text.split_at(text.len() - words.len())
+}
+
+fn stamps(message: &Message) -> Stamps {
+    if let Some(Value::Array(sentences)) = &message.stamp_sents {
+        let spoken = |name: &str, sentence: &Value| sentence.get(name).and_then(spoken_ms);
+        let start = sentences.iter().find_map(|sentence| spoken("start", sentence));
+        let end = sentences.iter().rev().find_map(|sentence| spoken("end", sentence));
+        if let (Some(start), Some(end)) = (start, end)
+            && start <= end
+        {
+            return Stamps::Stream { start, end };
+        }
+    }
+    match &message.timestamp {
+        Some(Value::String(text)) => match serde_json::from_str::<Value>(text).ok().as_ref().and_then(span) {
+            Some((start, end)) => Stamps::Stream { start, end },
+            None => Stamps::Absent,
+        },
+        Some(array @ Value::Array(_)) => match span(array) {
+            Some((_, end)) => Stamps::Segment { end },
+            None => Stamps::Absent,
+        },
+        _ => Stamps::Absent,
+    }
+}
+
+/// A moment of the stream; -1 marks punctuation without audio.
+fn spoken_ms(value: &Value) -> Option<i64> {
+    value.as_i64().filter(|ms| (0..=CALL_MS_MAX).contains(ms))
+}
+
+/// From the first start to the last end of `[[start, end], …]`.
+fn span(stamps: &Value) -> Option<(i64, i64)> {
+    let stamps = stamps.as_array()?;
+    let ms = |stamp: &Value, place: usize| stamp.get(place).and_then(spoken_ms);
+    let start = stamps.iter().find_map(|stamp| ms(stamp, 0))?;
+    let end = stamps.iter().rev().find_map(|stamp| ms(stamp, 1))?;
+    (start <= end).then_some((start, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::native;
+    use crate::engine::transcript::Role;
+
+    /// Plays a fixture, a message every 600 ms of a channel that joined its
+    /// call after 10 s, and compares with what is expected beside it: the
+    /// inputs as native events, and `#` lines for what was not recognised.
+    fn check(name: &str) {
+        let read = |suffix: &str| {
+            let path = format!("{}/fixtures/asr/funasr/{name}{suffix}", env!("CARGO_MANIFEST_DIR"));
+            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
+        };
+        let leg = Leg { role: Role::Agent, began: CallTime(10_000), id_prefix: "agent-0-".into() };
+        let mut adapter = Funasr::new(leg);
+        let mut got = String::new();
+        let mut inputs = Vec::new();
+        let mut now = CallTime(10_000);
+        for line in read(".jsonl").lines() {
+            now = now.plus(600);
+            let result = adapter.message(line, now, &mut inputs);
+            for input in inputs.drain(..) {
+                got.push_str(&native::to_json("c", &input));
+                got.push('\n');
+            }
+            if let Err(error) = result {
+                got.push_str(&format!("# {error}\n"));
+            }
+        }
+        adapter.finish(&mut inputs);
+        for input in inputs.drain(..) {
+            got.push_str(&native::to_json("c", &input));
+            got.push('\n');
+        }
+        assert_eq!(got, read(".expected.jsonl"), "{name}: got\n{got}");
+    }
+
+    #[test]
+    fn deltas_accumulate_and_the_offline_text_settles_them() {
+        check("cpp-2pass");
+    }
+
+    #[test]
+    fn indexed_segments_keep_their_ids() {
+        check("cpp-indexed");
+    }
+
+    #[test]
+    fn a_whole_recording_is_one_final() {
+        check("cpp-offline");
+    }
+
+    #[test]
+    fn python_stamps_count_from_the_segment() {
+        check("python-2pass");
+    }
+
+    #[test]
+    fn words_that_nothing_settled_become_final_with_the_connection() {
+        check("python-online");
+    }
+
+    #[test]
+    fn faults_are_reported_and_spare_the_rest() {
+        check("faults");
+    }
+
+    #[test]
+    fn an_endless_hypothesis_is_cut() {
+        let leg = Leg { role: Role::Agent, began: CallTime(0), id_prefix: String::new() };
+        let mut adapter = Funasr::new(leg);
+        let mut inputs = Vec::new();
+        let message = format!(r#"{{"mode":"online","text":"{}"}}"#, "字".repeat(100));
+        for chunk in 1..=25 {
+            adapter.message(&message, CallTime(chunk * 600), &mut inputs).unwrap();
+        }
+        adapter.finish(&mut inputs);
+        let finals: Vec<usize> = inputs
+            .iter()
+            .filter_map(|input| match input {
+                Input::Utterance(utterance) if utterance.is_final => Some(utterance.text.chars().count()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(finals, [1_000, 1_000, 500]);
+    }
+}

@@ -1,0 +1,849 @@
+//! Call events as contract §1 words them: one JSON object a frame or line.
+//!
+//! [`parse`] has one fast path, a borrowed struct that holds the fields of all
+//! types at once. What it cannot read goes through [`explain`], which is slow
+//! and names the field, what was wrong with it and what is allowed.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use chrono::{DateTime, FixedOffset};
+use serde::de::{self, Deserializer, Visitor};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::engine::time::CallTime;
+use crate::engine::transcript::{CallInfo, Channel, Direction, Input, Party, Role, Utterance};
+
+/// Longest text of one utterance, in characters.
+pub const UTTERANCE_CHARS_MAX: usize = 10_000;
+/// Longest id, in bytes.
+pub const ID_BYTES_MAX: usize = 256;
+/// Latest moment of a call that an event may speak of: 31 days. A clock that
+/// jumped further is a producer's fault, and would end every deadline at once.
+pub const CALL_MS_MAX: i64 = 31 * 24 * 60 * 60 * 1_000;
+
+/// One event of one call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Which call.
+    pub call_id: String,
+    /// The producer's number of it, rising within the call.
+    pub seq: Option<u64>,
+    /// What happened.
+    pub body: EventBody,
+}
+
+/// What an event says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventBody {
+    /// The call was answered. Boxed: it is large and comes once a call.
+    Start(Box<CallInfo>),
+    /// Something happened in it.
+    Input(Input),
+}
+
+impl EventBody {
+    /// The `type` of the event.
+    #[must_use]
+    pub const fn kind(&self) -> EventType {
+        match self {
+            Self::Start(_) => EventType::Start,
+            Self::Input(Input::Utterance(_)) => EventType::Utterance,
+            Self::Input(Input::Hold { .. }) => EventType::Hold,
+            Self::Input(Input::Resume { .. }) => EventType::Resume,
+            Self::Input(Input::Transfer { .. }) => EventType::Transfer,
+            Self::Input(Input::TransferAnswered { .. }) => EventType::TransferAnswered,
+            Self::Input(Input::End { .. }) => EventType::End,
+        }
+    }
+}
+
+/// The types of contract §1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum EventType {
+    Start,
+    Utterance,
+    Hold,
+    Resume,
+    Transfer,
+    TransferAnswered,
+    End,
+}
+
+impl EventType {
+    /// All of them, in the contract's order; a type's place is `type as usize`.
+    pub const ALL: [Self; 7] =
+        [Self::Start, Self::Utterance, Self::Hold, Self::Resume, Self::Transfer, Self::TransferAnswered, Self::End];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "call.start",
+            Self::Utterance => "utterance",
+            Self::Hold => "call.hold",
+            Self::Resume => "call.resume",
+            Self::Transfer => "call.transfer",
+            Self::TransferAnswered => "call.transfer_answered",
+            Self::End => "call.end",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// The fields that mean something in an event of this type.
+    const fn fields(self) -> &'static [Field] {
+        use Field::{
+            AgentId, AtMs, Attributes, By, CallId, Channel, Confidence, CustomerName, Direction, EndMs, Final, Packs,
+            PitchHz, Queue, Rings, Role, Seq, StartMs, StartedAt, Text, To, Type, UtteranceId, VolumeDb,
+        };
+        match self {
+            Self::Start => &[
+                Type,
+                CallId,
+                Seq,
+                AgentId,
+                StartedAt,
+                Direction,
+                Channel,
+                Queue,
+                Rings,
+                CustomerName,
+                Packs,
+                Attributes,
+            ],
+            Self::Utterance => {
+                &[Type, CallId, Seq, UtteranceId, Role, Text, StartMs, EndMs, Final, Confidence, VolumeDb, PitchHz]
+            }
+            Self::Hold | Self::Resume => &[Type, CallId, Seq, AtMs],
+            Self::Transfer => &[Type, CallId, Seq, AtMs, To],
+            Self::TransferAnswered => &[Type, CallId, Seq, AtMs, AgentId],
+            Self::End => &[Type, CallId, Seq, AtMs, By],
+        }
+    }
+}
+
+/// What sort of fault an event has: the `code` of an `error` answer and of a
+/// metric, so the set is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum EventErrorCode {
+    InvalidJson,
+    UnknownType,
+    MissingField,
+    InvalidField,
+}
+
+impl EventErrorCode {
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidJson => "invalid_json",
+            Self::UnknownType => "unknown_type",
+            Self::MissingField => "missing_field",
+            Self::InvalidField => "invalid_field",
+        }
+    }
+}
+
+/// Why an event was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventError {
+    /// What sort of fault.
+    pub code: EventErrorCode,
+    /// The field at fault.
+    pub field: Option<&'static str>,
+    /// What is wrong and what is allowed, in Chinese.
+    pub zh: String,
+    /// The same in English.
+    pub en: String,
+    /// The call, as far as it could be read.
+    pub call_id: Option<String>,
+    /// The number, as far as it could be read.
+    pub seq: Option<u64>,
+}
+
+impl EventError {
+    fn new(code: EventErrorCode, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { code, field: None, zh: zh.into(), en: en.into(), call_id: None, seq: None }
+    }
+
+    fn missing(field: Field, kind: EventType) -> Self {
+        let (name, kind) = (field.name(), kind.name());
+        Self {
+            field: Some(name),
+            ..Self::new(
+                EventErrorCode::MissingField,
+                format!("{kind} 缺少字段 {name}"),
+                format!("{kind} needs the field {name}"),
+            )
+        }
+    }
+
+    fn invalid(field: Field, zh: impl fmt::Display, en: impl fmt::Display) -> Self {
+        let name = field.name();
+        Self {
+            field: Some(name),
+            ..Self::new(EventErrorCode::InvalidField, format!("{name} {zh}"), format!("{name} {en}"))
+        }
+    }
+}
+
+impl fmt::Display for EventError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} / {}", self.zh, self.en)
+    }
+}
+
+impl std::error::Error for EventError {}
+
+/// Reads one event.
+///
+/// # Errors
+/// What the contract does not allow, by field. Unknown fields are ignored.
+pub fn parse(text: &str) -> Result<Event, EventError> {
+    match serde_json::from_str::<Frame<'_>>(text) {
+        Ok(frame) => frame.into_event(),
+        Err(error) => explain(text, &error),
+    }
+}
+
+/// A string that borrows where the JSON needs no unescaping. `Option<Cow>`
+/// would always copy: serde borrows a `Cow` only where it stands alone.
+#[derive(Debug)]
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// The fields of all types together. A field absent and a field `null` are the
+/// same.
+#[derive(Debug, Deserialize)]
+struct Frame<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    call_id: Option<Text<'a>>,
+    seq: Option<u64>,
+    #[serde(borrow)]
+    agent_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    started_at: Option<Text<'a>>,
+    #[serde(borrow)]
+    direction: Option<Text<'a>>,
+    #[serde(borrow)]
+    channel: Option<Text<'a>>,
+    #[serde(borrow)]
+    queue: Option<Text<'a>>,
+    rings: Option<u32>,
+    #[serde(borrow)]
+    customer_name: Option<Text<'a>>,
+    packs: Option<Vec<String>>,
+    attributes: Option<BTreeMap<String, Value>>,
+    #[serde(borrow)]
+    utterance_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    role: Option<Text<'a>>,
+    #[serde(borrow)]
+    text: Option<Text<'a>>,
+    start_ms: Option<i64>,
+    end_ms: Option<i64>,
+    #[serde(rename = "final")]
+    is_final: Option<bool>,
+    confidence: Option<f32>,
+    volume_db: Option<f32>,
+    pitch_hz: Option<f32>,
+    at_ms: Option<i64>,
+    #[serde(borrow)]
+    to: Option<Text<'a>>,
+    #[serde(borrow)]
+    by: Option<Text<'a>>,
+}
+
+/// The names of [`Frame`]'s fields, for messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Field {
+    Type,
+    CallId,
+    Seq,
+    AgentId,
+    StartedAt,
+    Direction,
+    Channel,
+    Queue,
+    Rings,
+    CustomerName,
+    Packs,
+    Attributes,
+    UtteranceId,
+    Role,
+    Text,
+    StartMs,
+    EndMs,
+    Final,
+    Confidence,
+    VolumeDb,
+    PitchHz,
+    AtMs,
+    To,
+    By,
+}
+
+impl Field {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Type => "type",
+            Self::CallId => "call_id",
+            Self::Seq => "seq",
+            Self::AgentId => "agent_id",
+            Self::StartedAt => "started_at",
+            Self::Direction => "direction",
+            Self::Channel => "channel",
+            Self::Queue => "queue",
+            Self::Rings => "rings",
+            Self::CustomerName => "customer_name",
+            Self::Packs => "packs",
+            Self::Attributes => "attributes",
+            Self::UtteranceId => "utterance_id",
+            Self::Role => "role",
+            Self::Text => "text",
+            Self::StartMs => "start_ms",
+            Self::EndMs => "end_ms",
+            Self::Final => "final",
+            Self::Confidence => "confidence",
+            Self::VolumeDb => "volume_db",
+            Self::PitchHz => "pitch_hz",
+            Self::AtMs => "at_ms",
+            Self::To => "to",
+            Self::By => "by",
+        }
+    }
+
+    /// What the field must be, in Chinese and English, and whether `value` is it.
+    fn expects(self, value: &Value) -> (bool, &'static str, &'static str) {
+        match self {
+            Self::Seq => (value.is_u64(), "必须是非负整数", "must be an integer of 0 or more"),
+            Self::Rings => (
+                value.as_u64().is_some_and(|rings| u32::try_from(rings).is_ok()),
+                "必须是非负整数",
+                "must be an integer of 0 or more",
+            ),
+            Self::StartMs | Self::EndMs | Self::AtMs => {
+                (value.is_i64(), "必须是整数毫秒", "must be an integer, in milliseconds")
+            }
+            Self::Final => (value.is_boolean(), "必须是 true 或 false", "must be true or false"),
+            Self::Confidence | Self::VolumeDb | Self::PitchHz => (value.is_number(), "必须是数字", "must be a number"),
+            Self::Packs => (
+                value.as_array().is_some_and(|packs| packs.iter().all(Value::is_string)),
+                "必须是字符串数组",
+                "must be an array of strings",
+            ),
+            Self::Attributes => (value.is_object(), "必须是对象", "must be an object"),
+            Self::Type
+            | Self::CallId
+            | Self::AgentId
+            | Self::StartedAt
+            | Self::Direction
+            | Self::Channel
+            | Self::Queue
+            | Self::CustomerName
+            | Self::UtteranceId
+            | Self::Role
+            | Self::Text
+            | Self::To
+            | Self::By => (value.is_string(), "必须是字符串", "must be a string"),
+        }
+    }
+}
+
+/// What an unreadable frame got wrong. Fields that its type does not use, and
+/// keys that come twice, are forgiven here.
+fn explain(text: &str, error: &serde_json::Error) -> Result<Event, EventError> {
+    let object = match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(object)) => object,
+        Ok(other) => {
+            let (zh, en) = kind_of(&other);
+            return Err(EventError::new(
+                EventErrorCode::InvalidJson,
+                format!("应为一个 JSON 对象，收到的是{zh}"),
+                format!("expected one JSON object, got {en}"),
+            ));
+        }
+        Err(error) => {
+            return Err(EventError::new(
+                EventErrorCode::InvalidJson,
+                format!("第 {} 列起不是合法的 JSON", error.column()),
+                format!("not valid JSON from column {}", error.column()),
+            ));
+        }
+    };
+    let call_id = object.get("call_id").and_then(Value::as_str).map(clip_id);
+    let seq = object.get("seq").and_then(Value::as_u64);
+    explain_object(object, error).map_err(|fault| EventError { call_id, seq, ..fault })
+}
+
+fn explain_object(mut object: Map<String, Value>, error: &serde_json::Error) -> Result<Event, EventError> {
+    let kind = match object.get("type") {
+        None | Some(Value::Null) => return Err(no_type()),
+        Some(Value::String(name)) => EventType::from_name(name).ok_or_else(|| unknown_type(name))?,
+        Some(other) => {
+            let (zh, en) = kind_of(other);
+            return Err(EventError::invalid(
+                Field::Type,
+                format_args!("必须是字符串，收到的是{zh}"),
+                format_args!("must be a string, not {en}"),
+            ));
+        }
+    };
+    for field in kind.fields() {
+        let Some(value) = object.get(field.name()).filter(|value| !value.is_null()) else { continue };
+        let (fits, zh, en) = field.expects(value);
+        if !fits {
+            let (got_zh, got_en) = kind_of(value);
+            return Err(EventError::invalid(
+                *field,
+                format_args!("{zh}，收到的是{got_zh}"),
+                format_args!("{en}, not {got_en}"),
+            ));
+        }
+    }
+    object.retain(|key, _| kind.fields().iter().any(|field| field.name() == key));
+    match Frame::deserialize(&Value::Object(object)) {
+        Ok(frame) => frame.into_event(),
+        Err(_) => Err(EventError::new(
+            EventErrorCode::InvalidJson,
+            format!("第 {} 列处的值无法读取", error.column()),
+            format!("the value at column {} cannot be read", error.column()),
+        )),
+    }
+}
+
+fn no_type() -> EventError {
+    EventError {
+        field: Some("type"),
+        ..EventError::new(
+            EventErrorCode::MissingField,
+            format!("缺少字段 type；可用的有：{}", type_names()),
+            format!("the field type is missing; known are: {}", type_names()),
+        )
+    }
+}
+
+fn unknown_type(name: &str) -> EventError {
+    let name = clip_id(name);
+    EventError {
+        field: Some("type"),
+        ..EventError::new(
+            EventErrorCode::UnknownType,
+            format!("不认识的 type「{name}」；可用的有：{}", type_names()),
+            format!("unknown type {name:?}; known are: {}", type_names()),
+        )
+    }
+}
+
+fn type_names() -> String {
+    EventType::ALL.map(EventType::name).join(", ")
+}
+
+/// At most [`ID_BYTES_MAX`] bytes of what a producer sent, to be sent back.
+fn clip_id(id: &str) -> String {
+    id[..id.floor_char_boundary(ID_BYTES_MAX)].to_owned()
+}
+
+/// What a JSON value is, in Chinese and English, without its contents.
+fn kind_of(value: &Value) -> (&'static str, &'static str) {
+    match value {
+        Value::Null => (" null", "null"),
+        Value::Bool(_) => ("布尔值", "a boolean"),
+        Value::Number(number) if number.is_f64() => ("小数", "a fraction"),
+        Value::Number(_) => ("超出范围的整数", "an integer out of range"),
+        Value::String(_) => ("字符串", "a string"),
+        Value::Array(_) => ("数组", "an array"),
+        Value::Object(_) => ("对象", "an object"),
+    }
+}
+
+impl Frame<'_> {
+    fn into_event(self) -> Result<Event, EventError> {
+        let seq = self.seq;
+        let call_id = self.call_id.as_ref().map(|id| clip_id(&id.0));
+        let result = self.check();
+        result.map_err(|error| EventError { call_id, seq, ..error })
+    }
+
+    fn check(self) -> Result<Event, EventError> {
+        let Some(name) = &self.kind else { return Err(no_type()) };
+        let kind = EventType::from_name(&name.0).ok_or_else(|| unknown_type(&name.0))?;
+        let seq = self.seq;
+        let call_id = required_id(self.call_id, Field::CallId, kind)?;
+        let at = || required_ms(self.at_ms, Field::AtMs, kind);
+        let input = match kind {
+            EventType::Start => {
+                let info = CallInfo {
+                    call_id: call_id.clone(),
+                    agent_id: required_id(self.agent_id, Field::AgentId, kind)?,
+                    started_at: started_at(self.started_at)?,
+                    direction: choice(self.direction.as_ref(), Field::Direction, &DIRECTIONS)?.unwrap_or_default(),
+                    channel: choice(self.channel.as_ref(), Field::Channel, &CHANNELS)?.unwrap_or_default(),
+                    queue: optional_id(self.queue, Field::Queue)?,
+                    rings: self.rings,
+                    customer_name: optional_id(self.customer_name, Field::CustomerName)?,
+                    packs: self.packs,
+                    attributes: self.attributes.unwrap_or_default(),
+                };
+                return Ok(Event { call_id, seq, body: EventBody::Start(Box::new(info)) });
+            }
+            EventType::Utterance => {
+                let start = required_ms(self.start_ms, Field::StartMs, kind)?;
+                let end = required_ms(self.end_ms, Field::EndMs, kind)?;
+                if end < start {
+                    return Err(EventError::invalid(
+                        Field::EndMs,
+                        format_args!("（{}）早于 start_ms（{}）", end.0, start.0),
+                        format_args!("({}) is before start_ms ({})", end.0, start.0),
+                    ));
+                }
+                Input::Utterance(Utterance {
+                    utterance_id: required_id(self.utterance_id, Field::UtteranceId, kind)?,
+                    role: choice(self.role.as_ref(), Field::Role, &ROLES)?
+                        .ok_or_else(|| EventError::missing(Field::Role, kind))?,
+                    text: words(self.text, kind)?,
+                    start,
+                    end,
+                    is_final: self.is_final.ok_or_else(|| EventError::missing(Field::Final, kind))?,
+                    confidence: confidence(self.confidence)?,
+                    volume_db: finite(self.volume_db, Field::VolumeDb)?,
+                    pitch_hz: finite(self.pitch_hz, Field::PitchHz)?,
+                })
+            }
+            EventType::Hold => Input::Hold { at: at()? },
+            EventType::Resume => Input::Resume { at: at()? },
+            EventType::Transfer => Input::Transfer { at: at()?, to: optional_id(self.to, Field::To)? },
+            EventType::TransferAnswered => {
+                Input::TransferAnswered { at: at()?, agent_id: optional_id(self.agent_id, Field::AgentId)? }
+            }
+            EventType::End => {
+                Input::End { at: at()?, by: choice(self.by.as_ref(), Field::By, &PARTIES)?.unwrap_or(Party::System) }
+            }
+        };
+        Ok(Event { call_id, seq, body: EventBody::Input(input) })
+    }
+}
+
+const ROLES: [(&str, Role); 3] = [("agent", Role::Agent), ("customer", Role::Customer), ("system", Role::System)];
+const PARTIES: [(&str, Party); 3] = [("agent", Party::Agent), ("customer", Party::Customer), ("system", Party::System)];
+const DIRECTIONS: [(&str, Direction); 2] = [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
+const CHANNELS: [(&str, Channel); 2] = [("voice", Channel::Voice), ("chat", Channel::Chat)];
+
+/// The role of that name, as the contract and query strings word it.
+///
+/// # Errors
+/// The names that are allowed.
+pub fn role_from_name(name: &str) -> Result<Role, EventError> {
+    choice(Some(&Text(Cow::Borrowed(name))), Field::Role, &ROLES)?
+        .ok_or_else(|| EventError::missing(Field::Role, EventType::Utterance))
+}
+
+/// An id that came from elsewhere than a frame, such as a query string.
+///
+/// # Errors
+/// It is empty or too long.
+pub fn check_id(name: &str, id: &str) -> Result<(), EventError> {
+    let (zh, en) = match id_fault(id) {
+        None => return Ok(()),
+        Some(fault) => fault,
+    };
+    Err(EventError::new(EventErrorCode::InvalidField, format!("{name} {zh}"), format!("{name} {en}")))
+}
+
+fn id_fault(id: &str) -> Option<(String, String)> {
+    if id.trim().is_empty() {
+        return Some(("不能为空".to_owned(), "must not be empty".to_owned()));
+    }
+    (id.len() > ID_BYTES_MAX).then(|| {
+        (
+            format!("有 {} 字节，最多 {ID_BYTES_MAX} 字节", id.len()),
+            format!("has {} bytes; at most {ID_BYTES_MAX} are allowed", id.len()),
+        )
+    })
+}
+
+fn required_id(id: Option<Text<'_>>, field: Field, kind: EventType) -> Result<String, EventError> {
+    let Text(id) = id.ok_or_else(|| EventError::missing(field, kind))?;
+    match id_fault(&id) {
+        None => Ok(id.into_owned()),
+        Some((zh, en)) => Err(EventError::invalid(field, zh, en)),
+    }
+}
+
+/// A short string that may be absent; an empty one counts as absent.
+fn optional_id(id: Option<Text<'_>>, field: Field) -> Result<Option<String>, EventError> {
+    let Some(Text(id)) = id.filter(|id| !id.0.trim().is_empty()) else { return Ok(None) };
+    match id_fault(&id) {
+        None => Ok(Some(id.into_owned())),
+        Some((zh, en)) => Err(EventError::invalid(field, zh, en)),
+    }
+}
+
+fn required_ms(ms: Option<i64>, field: Field, kind: EventType) -> Result<CallTime, EventError> {
+    let ms = ms.ok_or_else(|| EventError::missing(field, kind))?;
+    if ms < 0 {
+        return Err(EventError::invalid(
+            field,
+            format_args!("（{ms}）不能为负：时间从接通起算"),
+            format_args!("({ms}) must not be negative: time counts from the answer"),
+        ));
+    }
+    if ms > CALL_MS_MAX {
+        return Err(EventError::invalid(
+            field,
+            format_args!("（{ms}）超过上限 {CALL_MS_MAX}（31 天）：时间从接通起算，不是时间戳"),
+            format_args!("({ms}) is beyond {CALL_MS_MAX} (31 days): time counts from the answer, it is no epoch"),
+        ));
+    }
+    Ok(CallTime(ms))
+}
+
+fn started_at(text: Option<Text<'_>>) -> Result<DateTime<FixedOffset>, EventError> {
+    let Text(text) = text.ok_or_else(|| EventError::missing(Field::StartedAt, EventType::Start))?;
+    DateTime::parse_from_rfc3339(&text).map_err(|_| {
+        EventError::invalid(
+            Field::StartedAt,
+            "必须是带时区偏移的 RFC 3339 时间，如 2026-11-21T10:00:00+08:00",
+            "must be an RFC 3339 time with an offset, such as 2026-11-21T10:00:00+08:00",
+        )
+    })
+}
+
+fn words(text: Option<Text<'_>>, kind: EventType) -> Result<String, EventError> {
+    let Text(text) = text.ok_or_else(|| EventError::missing(Field::Text, kind))?;
+    // Counting characters is only needed where the bytes could be too many.
+    if text.len() > UTTERANCE_CHARS_MAX {
+        let chars = text.chars().count();
+        if chars > UTTERANCE_CHARS_MAX {
+            return Err(EventError::invalid(
+                Field::Text,
+                format_args!("有 {chars} 字，最多 {UTTERANCE_CHARS_MAX} 字"),
+                format_args!("has {chars} characters; at most {UTTERANCE_CHARS_MAX} are allowed"),
+            ));
+        }
+    }
+    Ok(text.into_owned())
+}
+
+fn confidence(value: Option<f32>) -> Result<Option<f32>, EventError> {
+    match value {
+        Some(value) if !(0.0..=1.0).contains(&value) => Err(EventError::invalid(
+            Field::Confidence,
+            format_args!("（{value}）必须在 0 到 1 之间"),
+            format_args!("({value}) must be from 0 to 1"),
+        )),
+        value => Ok(value),
+    }
+}
+
+fn finite(value: Option<f32>, field: Field) -> Result<Option<f32>, EventError> {
+    match value {
+        Some(value) if !value.is_finite() => Err(EventError::invalid(field, "超出范围", "is out of range")),
+        value => Ok(value),
+    }
+}
+
+fn choice<T: Copy>(name: Option<&Text<'_>>, field: Field, known: &[(&str, T)]) -> Result<Option<T>, EventError> {
+    let Some(Text(name)) = name else { return Ok(None) };
+    if let Some((_, value)) = known.iter().find(|(known, _)| known == name) {
+        return Ok(Some(*value));
+    }
+    let name = clip_id(name);
+    let known = known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+    Err(EventError::invalid(
+        field,
+        format_args!("不能是「{name}」；可用的有：{known}"),
+        format_args!("cannot be {name:?}; known are: {known}"),
+    ))
+}
+
+/// An input as an event of contract §1, for those who watch a call.
+#[must_use]
+pub fn to_json(call_id: &str, input: &Input) -> String {
+    #[derive(Serialize)]
+    struct Written<'a> {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        call_id: &'a str,
+        #[serde(flatten)]
+        body: Body<'a>,
+    }
+    #[derive(Serialize)]
+    #[serde(untagged)]
+    enum Body<'a> {
+        Utterance {
+            utterance_id: &'a str,
+            role: Role,
+            text: &'a str,
+            start_ms: i64,
+            end_ms: i64,
+            #[serde(rename = "final")]
+            is_final: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            confidence: Option<f32>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            volume_db: Option<f32>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pitch_hz: Option<f32>,
+        },
+        At {
+            at_ms: i64,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            to: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            agent_id: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            by: Option<Party>,
+        },
+    }
+    let at = |at: CallTime| Body::At { at_ms: at.0, to: None, agent_id: None, by: None };
+    let (kind, body) = match input {
+        Input::Utterance(utterance) => (
+            EventType::Utterance,
+            Body::Utterance {
+                utterance_id: &utterance.utterance_id,
+                role: utterance.role,
+                text: &utterance.text,
+                start_ms: utterance.start.0,
+                end_ms: utterance.end.0,
+                is_final: utterance.is_final,
+                confidence: utterance.confidence,
+                volume_db: utterance.volume_db,
+                pitch_hz: utterance.pitch_hz,
+            },
+        ),
+        Input::Hold { at: time } => (EventType::Hold, at(*time)),
+        Input::Resume { at: time } => (EventType::Resume, at(*time)),
+        Input::Transfer { at, to } => {
+            (EventType::Transfer, Body::At { at_ms: at.0, to: to.as_deref(), agent_id: None, by: None })
+        }
+        Input::TransferAnswered { at, agent_id } => {
+            (EventType::TransferAnswered, Body::At { at_ms: at.0, to: None, agent_id: agent_id.as_deref(), by: None })
+        }
+        Input::End { at, by } => (EventType::End, Body::At { at_ms: at.0, to: None, agent_id: None, by: Some(*by) }),
+    };
+    serde_json::to_string(&Written { kind: kind.name(), call_id, body })
+        .expect("strings, numbers and string keys always serialise")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> (EventErrorCode, Option<&'static str>, String) {
+        let error = parse(text).expect_err("it must be refused");
+        (error.code, error.field, error.en)
+    }
+
+    const UTTERANCE: &str = r#"{"type":"utterance","call_id":"c1","seq":7,"utterance_id":"u1","role":"agent","text":"您好","start_ms":100,"end_ms":900,"final":true,"confidence":0.5,"mood":"calm"}"#;
+
+    #[test]
+    fn an_utterance_is_read_and_written_back() {
+        let event = parse(UTTERANCE).unwrap();
+        assert_eq!((event.call_id.as_str(), event.seq), ("c1", Some(7)));
+        let EventBody::Input(input) = &event.body else { panic!("not an input") };
+        let again = parse(&to_json("c1", input)).unwrap();
+        assert_eq!(again.body, event.body);
+    }
+
+    #[test]
+    fn every_lifecycle_event_is_read_and_written_back() {
+        for text in [
+            r#"{"type":"call.hold","call_id":"c1","at_ms":1}"#,
+            r#"{"type":"call.resume","call_id":"c1","at_ms":2}"#,
+            r#"{"type":"call.transfer","call_id":"c1","at_ms":3,"to":"二线"}"#,
+            r#"{"type":"call.transfer_answered","call_id":"c1","at_ms":4,"agent_id":"a8"}"#,
+            r#"{"type":"call.end","call_id":"c1","at_ms":5,"by":"customer"}"#,
+        ] {
+            let event = parse(text).unwrap();
+            let EventBody::Input(input) = &event.body else { panic!("not an input") };
+            assert_eq!(to_json("c1", input), text);
+        }
+    }
+
+    #[test]
+    fn a_start_has_its_defaults() {
+        let event = parse(
+            r#"{"type":"call.start","call_id":"c1","agent_id":"a7","started_at":"2026-11-21T10:00:00+08:00","queue":null}"#,
+        )
+        .unwrap();
+        let EventBody::Start(info) = event.body else { panic!("not a start") };
+        assert_eq!((info.direction, info.channel), (Direction::Inbound, Channel::Voice));
+        assert_eq!(info.started_at.offset().local_minus_utc(), 8 * 3_600);
+        assert_eq!((info.queue, info.packs), (None, None));
+    }
+
+    #[test]
+    fn a_fault_names_its_field() {
+        use EventErrorCode::{InvalidField, InvalidJson, MissingField, UnknownType};
+        let cases: [(String, EventErrorCode, Option<&str>); 16] = [
+            ("{".into(), InvalidJson, None),
+            ("[1]".into(), InvalidJson, None),
+            ("{}".into(), MissingField, Some("type")),
+            (r#"{"type":"call.begin","call_id":"c1"}"#.into(), UnknownType, Some("type")),
+            (r#"{"type":1,"call_id":"c1"}"#.into(), InvalidField, Some("type")),
+            (UTTERANCE.replace("\"c1\"", "\"\""), InvalidField, Some("call_id")),
+            (UTTERANCE.replace("\"c1\"", "17"), InvalidField, Some("call_id")),
+            (UTTERANCE.replace("c1", &"长".repeat(86)), InvalidField, Some("call_id")),
+            (UTTERANCE.replace("\"start_ms\":100", "\"start_ms\":901"), InvalidField, Some("end_ms")),
+            (UTTERANCE.replace("100", "-1"), InvalidField, Some("start_ms")),
+            (UTTERANCE.replace("100", "1.5"), InvalidField, Some("start_ms")),
+            (UTTERANCE.replace("900", "1700000000000"), InvalidField, Some("end_ms")),
+            (UTTERANCE.replace("\"agent\"", "\"bot\""), InvalidField, Some("role")),
+            (UTTERANCE.replace("\"final\":true,", ""), MissingField, Some("final")),
+            (UTTERANCE.replace("0.5", "1.5"), InvalidField, Some("confidence")),
+            (UTTERANCE.replace("您好", &"好".repeat(UTTERANCE_CHARS_MAX + 1)), InvalidField, Some("text")),
+        ];
+        for (text, code, field) in cases {
+            let (got_code, got_field, message) = fault(&text);
+            assert_eq!((got_code, got_field), (code, field), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_start_without_an_offset_is_refused() {
+        let (code, field, _) =
+            fault(r#"{"type":"call.start","call_id":"c1","agent_id":"a7","started_at":"2026-11-21T10:00:00"}"#);
+        assert_eq!((code, field), (EventErrorCode::InvalidField, Some("started_at")));
+    }
+
+    #[test]
+    fn a_fault_says_whose_it_is() {
+        let error = parse(&UTTERANCE.replace("\"final\":true", "\"final\":\"yes\"")).unwrap_err();
+        assert_eq!((error.call_id.as_deref(), error.seq, error.field), (Some("c1"), Some(7), Some("final")));
+    }
+
+    #[test]
+    fn fields_of_other_types_are_unknown_fields() {
+        let event = parse(r#"{"type":"call.hold","call_id":"c1","at_ms":5,"text":{"not":"text"},"final":"maybe"}"#);
+        assert_eq!(event.unwrap().body, EventBody::Input(Input::Hold { at: CallTime(5) }));
+    }
+}

@@ -1,0 +1,386 @@
+//! `tingjian check FILE…`: recorded calls in, alerts out.
+//!
+//! A file is read line by line and may hold many calls, interleaved. Only its
+//! events move a call's clock. Memory does not grow with the length of a
+//! recording but with its calls in progress, of which [`CALLS_MAX`] are
+//! allowed, and its confirmed alerts, which are sorted at the end. A call that
+//! has ended stays open for late finals until [`ENDED_CALLS_MAX`] others have
+//! ended after it; then, or at the end of the file, it is finished.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use tingjian::adapter::alert_json::AlertJson;
+use tingjian::adapter::native::{self, Event, EventBody};
+use tingjian::engine::alert::AlertState;
+use tingjian::engine::rule::RuleSet;
+use tingjian::session::Session;
+
+use super::load::load_rules;
+use super::{EXIT_UNUSABLE, complain, show};
+
+/// Calls in progress in one file.
+const CALLS_MAX: usize = 100_000;
+/// Calls of one file that have ended and still wait for late finals.
+const ENDED_CALLS_MAX: usize = 1_024;
+/// One event, with room for the longest utterance and many attributes.
+const LINE_BYTES_MAX: usize = 1024 * 1024;
+const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// 录音事件文件（JSON Lines），- 为标准输入 / Recorded events (JSON Lines); - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// 规则目录；默认 rules，没有则用内置规则包 / Rules; default: ./rules, else the built-in packs
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    /// 输出格式 / Output format
+    #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
+    format: OutputFormat,
+    /// 输出每次状态变化，而不只是最终确认的预警 / Every transition, not only the alerts that stand in the end
+    #[arg(long)]
+    all_states: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum OutputFormat {
+    /// 给人看 / For people
+    Text,
+    /// 每行一条预警 / One alert a line
+    Jsonl,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let rules = match load_rules(arguments.rules.as_deref()) {
+        Ok(rules) => rules,
+        Err(error) => {
+            complain(error);
+            return ExitCode::from(EXIT_UNUSABLE);
+        }
+    };
+    let stdout = anstream::stdout().lock();
+    let mut report = Report {
+        out: io::BufWriter::new(stdout),
+        format: arguments.format,
+        all_states: arguments.all_states,
+        violations: 0,
+        calls: 0,
+        broken: false,
+    };
+    let result =
+        arguments.files.iter().try_for_each(|path| check_file(path, &rules, &mut report)).and_then(|()| report.close());
+    match result {
+        // The reader went away (`| head`): what it read still has its verdict.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+        Err(error) => {
+            complain(format_args!("无法写标准输出 / cannot write standard output: {error}"));
+            return ExitCode::from(EXIT_UNUSABLE);
+        }
+        Ok(()) => {}
+    }
+    if report.broken {
+        ExitCode::from(EXIT_UNUSABLE)
+    } else if report.violations > 0 {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
+    }
+}
+
+/// Checks one file. An error is one of standard output; faults of the file are
+/// told and remembered in `report`.
+fn check_file<W: Write>(path: &Path, rules: &Arc<RuleSet>, report: &mut Report<W>) -> io::Result<()> {
+    let (name, mut reader): (String, Box<dyn BufRead>) = if path == Path::new("-") {
+        ("<stdin>".to_owned(), Box::new(io::stdin().lock()))
+    } else {
+        let name = path.display().to_string();
+        match File::open(path) {
+            Ok(file) => (name, Box::new(BufReader::with_capacity(64 * 1024, file))),
+            Err(error) => {
+                report.broken(format_args!("{name}: 无法打开 / cannot open: {error}"));
+                return Ok(());
+            }
+        }
+    };
+    let mut recording = Recording::new(Arc::clone(rules));
+    let mut line = Vec::new();
+    let mut number = 0_u64;
+    loop {
+        number += 1;
+        let event = match read_line(&mut reader, &mut line) {
+            Ok(Line::End) => break,
+            Ok(Line::TooLong) => {
+                Err(format!("超过 {LINE_BYTES_MAX} 字节，已跳过 / longer than {LINE_BYTES_MAX} bytes, skipped"))
+            }
+            Ok(Line::Whole) => parse_line(&line, number == 1),
+            Err(error) => {
+                report.broken(format_args!("{name}:{number}: 无法读取 / cannot read: {error}"));
+                break;
+            }
+        };
+        let outcome = match event {
+            Ok(None) => continue,
+            Ok(Some(event)) => recording.take(event, report)?,
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = outcome {
+            report.broken(format_args!("{name}:{number}: {fault}"));
+        }
+    }
+    recording.finish(report)
+}
+
+/// The event of a line; `None` for an empty one.
+fn parse_line(line: &[u8], is_first: bool) -> Result<Option<Event>, String> {
+    let line = if is_first { line.strip_prefix(UTF8_BOM).unwrap_or(line) } else { line };
+    let text = std::str::from_utf8(line)
+        .map_err(|error| format!("第 {0} 字节起不是 UTF-8 / not UTF-8 from byte {0}", error.valid_up_to() + 1))?
+        .trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    native::parse(text).map(Some).map_err(|error| error.to_string())
+}
+
+/// What [`read_line`] found.
+enum Line {
+    Whole,
+    TooLong,
+    End,
+}
+
+/// Reads one line into `line`, without its end, and never more than
+/// [`LINE_BYTES_MAX`] of it; the rest of a longer one is passed over.
+fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Line> {
+    line.clear();
+    let mut too_long = false;
+    let mut any = false;
+    loop {
+        let buffer = match reader.fill_buf() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            buffer => buffer?,
+        };
+        if buffer.is_empty() {
+            return Ok(if too_long {
+                Line::TooLong
+            } else if any {
+                Line::Whole
+            } else {
+                Line::End
+            });
+        }
+        any = true;
+        let newline = buffer.iter().position(|byte| *byte == b'\n');
+        let part = &buffer[..newline.unwrap_or(buffer.len())];
+        too_long |= line.len() + part.len() > LINE_BYTES_MAX;
+        if !too_long {
+            line.extend_from_slice(part);
+        }
+        let used = newline.map_or(buffer.len(), |newline| newline + 1);
+        reader.consume(used);
+        if newline.is_some() {
+            return Ok(if too_long { Line::TooLong } else { Line::Whole });
+        }
+    }
+}
+
+/// The calls of one file.
+struct Recording {
+    rules: Arc<RuleSet>,
+    calls: HashMap<String, Open>,
+    /// Those of `calls` that have ended, the longest ago first.
+    ended: VecDeque<String>,
+    next_number: usize,
+    /// Alerts that stand as things are, by call in order of appearance, time and id.
+    standing: BTreeMap<(usize, i64, String), String>,
+}
+
+struct Open {
+    /// Its place among the calls of the file.
+    number: usize,
+    session: Session,
+    /// At which time each standing alert of the call stands in `standing`.
+    standing_at: HashMap<String, i64>,
+}
+
+impl Recording {
+    fn new(rules: Arc<RuleSet>) -> Self {
+        Self { rules, calls: HashMap::new(), ended: VecDeque::new(), next_number: 0, standing: BTreeMap::new() }
+    }
+
+    /// Takes one event. The inner error is a fault of the event.
+    fn take<W: Write>(&mut self, event: Event, report: &mut Report<W>) -> io::Result<Result<(), String>> {
+        let Event { call_id, seq, body } = event;
+        let input = match body {
+            EventBody::Start(info) => {
+                // A second start of a call changes nothing, as in the server.
+                if self.calls.contains_key(&call_id) {
+                    return Ok(Ok(()));
+                }
+                if self.calls.len() >= CALLS_MAX {
+                    return Ok(Err(format!(
+                        "同时进行的通话超过 {CALLS_MAX} 通 / more than {CALLS_MAX} calls in progress"
+                    )));
+                }
+                let session = Session::new(Arc::clone(&self.rules), *info, seq);
+                let open = Open { number: self.next_number, session, standing_at: HashMap::new() };
+                self.next_number += 1;
+                report.calls += 1;
+                self.calls.insert(call_id.clone(), open);
+                return self.drain(&call_id, report).map(Ok);
+            }
+            EventBody::Input(input) => input,
+        };
+        let Some(open) = self.calls.get_mut(&call_id) else {
+            return Ok(Err(format!(
+                "通话 {0} 没有 call.start，或早已结束 / call {0} has no call.start, or ended long ago",
+                show::plain(&call_id)
+            )));
+        };
+        if open.session.is_resent(seq) {
+            return Ok(Ok(()));
+        }
+        let had_ended = open.session.ended();
+        let now = open.session.hear(seq, &input);
+        open.session.handle(now, input);
+        let has_ended = open.session.ended();
+        self.drain(&call_id, report)?;
+        if has_ended && !had_ended {
+            self.ended.push_back(call_id);
+            if self.ended.len() > ENDED_CALLS_MAX
+                && let Some(oldest) = self.ended.pop_front()
+            {
+                self.finish_call(&oldest, report)?;
+            }
+        }
+        Ok(Ok(()))
+    }
+
+    /// Finishes the calls that are left, in order of appearance, and reports
+    /// the alerts that stand.
+    fn finish<W: Write>(mut self, report: &mut Report<W>) -> io::Result<()> {
+        let mut left: Vec<(usize, String)> =
+            self.calls.iter().map(|(call_id, open)| (open.number, call_id.clone())).collect();
+        left.sort_unstable();
+        for (_, call_id) in left {
+            self.finish_call(&call_id, report)?;
+        }
+        report.finals(self.standing)
+    }
+
+    fn finish_call<W: Write>(&mut self, call_id: &str, report: &mut Report<W>) -> io::Result<()> {
+        if let Some(open) = self.calls.get_mut(call_id) {
+            open.session.finish();
+        }
+        self.drain(call_id, report)?;
+        self.calls.remove(call_id);
+        Ok(())
+    }
+
+    fn drain<W: Write>(&mut self, call_id: &str, report: &mut Report<W>) -> io::Result<()> {
+        let Some(open) = self.calls.get_mut(call_id) else { return Ok(()) };
+        while let Some(alert) = open.session.poll_output() {
+            let wire = open.session.to_wire(&alert);
+            report.transition(&wire)?;
+            let id = alert.alert_id.clone();
+            if let Some(at) = open.standing_at.remove(&id) {
+                self.standing.remove(&(open.number, at, id.clone()));
+            }
+            if alert.state == AlertState::Confirmed {
+                self.standing.insert((open.number, alert.at.0, id.clone()), wire.to_json());
+                open.standing_at.insert(id, alert.at.0);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the alerts go, and the verdict so far.
+struct Report<W: Write> {
+    out: W,
+    format: OutputFormat,
+    all_states: bool,
+    violations: usize,
+    calls: usize,
+    broken: bool,
+}
+
+impl<W: Write> Report<W> {
+    fn broken(&mut self, fault: std::fmt::Arguments<'_>) {
+        self.broken = true;
+        complain(fault);
+    }
+
+    fn transition(&mut self, alert: &AlertJson<'_>) -> io::Result<()> {
+        match (self.all_states, self.format) {
+            (false, _) => Ok(()),
+            (true, OutputFormat::Jsonl) => writeln!(self.out, "{}", alert.to_json()),
+            (true, OutputFormat::Text) => show::alert(&mut self.out, alert),
+        }
+    }
+
+    fn finals(&mut self, standing: BTreeMap<(usize, i64, String), String>) -> io::Result<()> {
+        self.violations += standing.len();
+        if self.all_states {
+            return Ok(());
+        }
+        match self.format {
+            OutputFormat::Jsonl => {
+                let mut standing: Vec<_> =
+                    standing.into_iter().map(|((number, at, id), json)| (at, id, number, json)).collect();
+                standing.sort_unstable();
+                standing.iter().try_for_each(|(.., json)| writeln!(self.out, "{json}"))
+            }
+            OutputFormat::Text => standing.into_values().try_for_each(|json| {
+                let alert: AlertJson<'_> = serde_json::from_str(&json).map_err(io::Error::other)?;
+                show::alert(&mut self.out, &alert)
+            }),
+        }
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        if self.format == OutputFormat::Text {
+            writeln!(self.out, "{} 通通话，{} 条违规", self.calls, self.violations)?;
+        }
+        self.out.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &[u8]) -> Vec<Option<usize>> {
+        // A buffer smaller than the lines, so that they come in parts.
+        let mut reader = BufReader::with_capacity(7, text);
+        let mut line = Vec::new();
+        let mut found = Vec::new();
+        loop {
+            match read_line(&mut reader, &mut line).unwrap() {
+                Line::End => return found,
+                Line::Whole => found.push(Some(line.len())),
+                Line::TooLong => found.push(None),
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_read_whole_with_and_without_a_last_newline() {
+        assert_eq!(lines(b"abcdefghij\n\nxy"), [Some(10), Some(0), Some(2)]);
+        assert_eq!(lines(b""), []);
+        assert_eq!(lines(b"x\n"), [Some(1)]);
+    }
+
+    #[test]
+    fn a_line_too_long_is_passed_over() {
+        let mut text = vec![b'a'; LINE_BYTES_MAX + 1];
+        text.extend_from_slice(b"\nb\n");
+        assert_eq!(lines(&text), [None, Some(1)]);
+    }
+}

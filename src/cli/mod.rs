@@ -1,0 +1,54 @@
+//! The command line: one file a subcommand.
+
+mod check;
+mod demo;
+mod fixtures;
+mod load;
+mod serve;
+mod show;
+
+use std::fmt;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Input or rules were unusable; 0 and 1 are verdicts.
+const EXIT_UNUSABLE: u8 = 2;
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "tingjian",
+    version,
+    about = "听检：旁听进行中的客服通话，客户还在线时就提醒坐席\nListens in on live calls and warns the agent while the customer is still on the line",
+    arg_required_else_help = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// 启动服务：接收实时转写，推送预警 / Serve: live transcripts in, alerts out
+    Serve(serve::Arguments),
+    /// 演示：启动服务，按语速播放内置通话，打印每条预警 / Serve, play the built-in calls and print each alert
+    Demo(demo::Arguments),
+    /// 检查录下的通话（JSON Lines），输出预警 / Check recorded calls (JSON Lines), print their alerts
+    Check(check::Arguments),
+}
+
+/// Runs the command line of this process.
+pub(crate) fn run() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+    }
+}
+
+/// Tells on standard error what went wrong. A closed standard error is no
+/// reason to fail.
+fn complain(message: impl fmt::Display) {
+    let _ = writeln!(anstream::stderr(), "{message}");
+}

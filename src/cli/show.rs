@@ -1,0 +1,165 @@
+//! An alert for human eyes: state, rule and message, and the evidence with the
+//! words marked under the text.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use tingjian::adapter::alert_json::AlertJson;
+use tingjian::engine::alert::{AlertState, Evidence, Severity};
+use tingjian::engine::time::CallTime;
+use tingjian::engine::transcript::Role;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Characters shown on either side of the marked words.
+const CONTEXT_CHARS: usize = 24;
+
+const DIM: Style = Style::new().dimmed();
+const BOLD: Style = Style::new().bold();
+
+/// Writes one alert, with colours that the stream strips where they are not wanted.
+pub(crate) fn alert(out: &mut dyn Write, alert: &AlertJson<'_>) -> io::Result<()> {
+    let style = style(alert.severity, alert.state);
+    write!(
+        out,
+        "{DIM}{}{DIM:#} {style}{} {}{style:#} {BOLD}{}{BOLD:#}",
+        CallTime(alert.at_ms),
+        state_name(alert.state),
+        severity_name(alert.severity),
+        plain(&alert.rule_name),
+    )?;
+    write!(out, " {DIM}{} · 通话 {} · 坐席 {}", plain(&alert.rule_id), plain(&alert.call_id), plain(&alert.agent_id))?;
+    if alert.deduct > 0 {
+        write!(out, " · 扣 {} 分", alert.deduct)?;
+    }
+    writeln!(out, "{DIM:#}")?;
+    for evidence in alert.evidence.iter() {
+        show_evidence(out, evidence, style)?;
+    }
+    if !alert.message.is_empty() {
+        writeln!(out, "    {}", plain(&alert.message))?;
+    }
+    if let Some(suggestion) = &alert.suggestion {
+        writeln!(out, "    建议：{}", plain(suggestion))?;
+    }
+    Ok(())
+}
+
+fn show_evidence(out: &mut dyn Write, evidence: &Evidence, style: Style) -> io::Result<()> {
+    let label = format!("    {}：", role_name(evidence.role));
+    let marked = Marked::new(&evidence.text, evidence.start, evidence.end);
+    writeln!(out, "{DIM}{label}{DIM:#}{}", marked.shown)?;
+    if marked.width > 0 {
+        let indent = " ".repeat(label.width() + marked.before);
+        let carets = "^".repeat(marked.width);
+        let homophone = if evidence.homophone { " 同音" } else { "" };
+        writeln!(out, "{indent}{style}{carets}{style:#}{DIM}{homophone}{DIM:#}")?;
+    }
+    Ok(())
+}
+
+/// A stretch of text around the words in question, and where the marks go, in
+/// columns of the terminal: a Chinese character is two wide.
+struct Marked {
+    shown: String,
+    before: usize,
+    width: usize,
+}
+
+impl Marked {
+    fn new(text: &str, start: usize, end: usize) -> Self {
+        let from = start.saturating_sub(CONTEXT_CHARS);
+        let until = end.saturating_add(CONTEXT_CHARS);
+        let mut marked = Self { shown: String::new(), before: 0, width: 0 };
+        if from > 0 {
+            marked.shown.push('…');
+            marked.before += '…'.width().unwrap_or(0);
+        }
+        for (place, character) in text.chars().enumerate().skip(from) {
+            if place >= until {
+                marked.shown.push('…');
+                break;
+            }
+            let character = printable(character);
+            marked.shown.push(character);
+            let width = character.width().unwrap_or(0);
+            if place < start {
+                marked.before += width;
+            } else if place < end {
+                marked.width += width;
+            }
+        }
+        marked
+    }
+}
+
+/// What a producer sent must not steer the terminal.
+fn printable(character: char) -> char {
+    if character.is_control() { ' ' } else { character }
+}
+
+/// `text` without control characters.
+pub(crate) fn plain(text: &str) -> String {
+    text.chars().map(printable).collect()
+}
+
+/// The role in Chinese.
+pub(crate) const fn role_name(role: Role) -> &'static str {
+    match role {
+        Role::Agent => "坐席",
+        Role::Customer => "客户",
+        Role::System => "系统",
+    }
+}
+
+const fn state_name(state: AlertState) -> &'static str {
+    match state {
+        AlertState::Provisional => "疑似",
+        AlertState::Confirmed => "确认",
+        AlertState::Retracted => "撤回",
+        AlertState::Reminder => "提醒",
+        AlertState::Resolved => "已补",
+    }
+}
+
+const fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "提示",
+        Severity::Warning => "警告",
+        Severity::Critical => "严重",
+    }
+}
+
+const fn style(severity: Severity, state: AlertState) -> Style {
+    let colour = match (state, severity) {
+        (AlertState::Retracted, _) => return Style::new().dimmed(),
+        (AlertState::Resolved, _) => AnsiColor::Green,
+        (AlertState::Reminder, _) | (_, Severity::Info) => AnsiColor::Cyan,
+        (_, Severity::Warning) => AnsiColor::Yellow,
+        (_, Severity::Critical) => AnsiColor::Red,
+    };
+    colour.on_default().bold()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn marks_stand_under_wide_characters() {
+        let marked = Marked::new("OK 这个我不知道", 6, 9);
+        assert_eq!((marked.shown.as_str(), marked.before, marked.width), ("OK 这个我不知道", 9, 6));
+    }
+
+    #[test]
+    fn a_long_text_is_cut_around_the_words() {
+        let text = format!("{}坏话{}", "前".repeat(100), "后".repeat(100));
+        let marked = Marked::new(&text, 100, 102);
+        let shown = format!("…{}坏话{}…", "前".repeat(24), "后".repeat(24));
+        assert_eq!((marked.shown, marked.before, marked.width), (shown, 1 + 48, 4));
+    }
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(plain("a\u{1b}[31m\nb"), "a [31m b");
+    }
+}

@@ -1,0 +1,489 @@
+//! What a good listener notices around words: who does it, whether it is
+//! denied, asked, quoted or merely supposed, and what it answers.
+//!
+//! Closed classes of function words decide, never lists of sentences; they
+//! are spelled as folding leaves them (simplified, numerals as digits).
+//! Deliberately no parser: a call centre's spoken clauses are short.
+
+use std::ops::Range;
+
+use super::rule::RuleSet;
+use super::rule::program::Condition;
+use super::rule::syntax::Subject;
+use super::text::{FoldedText, PhraseId};
+use super::timeline::{Spoken, Timeline, UtteranceIx};
+use super::transcript::Role;
+
+/// Why a match did not count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Veto {
+    /// Somebody else said it.
+    Role,
+    /// It does not begin and end where words do.
+    NotWords,
+    /// This exception holds.
+    Unless(&'static str),
+    /// This condition does not hold.
+    Only(&'static str),
+}
+
+/// Words that deny what follows them, longest first.
+const NEGATORS: &[&str] = &[
+    "不可以",
+    "不可能",
+    "不允许",
+    "没有",
+    "没法",
+    "没办法",
+    "不是",
+    "不能",
+    "不会",
+    "不要",
+    "不得",
+    "不敢",
+    "不用",
+    "不必",
+    "不曾",
+    "不让",
+    "不准",
+    "并非",
+    "绝非",
+    "无法",
+    "无权",
+    "难以",
+    "禁止",
+    "严禁",
+    "杜绝",
+    "拒绝",
+    "避免",
+    "没",
+    "别",
+    "勿",
+    "未",
+    "非",
+    "莫",
+    "不",
+];
+
+/// Words that look like a denial and are none.
+const NOT_NEGATORS: &[&str] = &[
+    "不得不",
+    "不好意思",
+    "不但",
+    "不仅",
+    "不光",
+    "不管",
+    "不论",
+    "不过",
+    "不错",
+    "不如",
+    "不断",
+    "不同",
+    "不止",
+    "不只",
+    "不然",
+    "不久",
+    "不满",
+    "不便",
+    "差不多",
+    "要不",
+    "没错",
+    "没关系",
+    "没问题",
+    "没事",
+    "没准",
+    "无论",
+    "非常",
+    "非得",
+    "别的",
+    "别人",
+    "特别",
+    "分别",
+    "区别",
+    "类别",
+    "级别",
+    "个别",
+    "识别",
+    "未来",
+    "未必不",
+    "忍不住",
+    "对不起",
+    "了不起",
+];
+
+/// Words that open a new statement: a denial before them does not reach beyond.
+const TURNING_POINTS: &[&str] =
+    &["但是", "可是", "不过", "所以", "因此", "然后", "因为", "而且", "反而", "但", "却", "只是", "就是说"];
+
+/// A denial reaches so many characters.
+const NEGATION_REACH: usize = 10;
+
+/// What a verb is followed by when the deed is out of reach: 保证不了.
+const POTENTIAL_DENIALS: &[&str] = &["不了", "不到", "不起", "不下来", "不出来", "不准"];
+
+/// The speaker's own side.
+const OWN: &[&str] = &["我们", "咱们", "本人", "这边", "我", "咱", "俺", "客服", "坐席", "话务员", "小编", "本公司"];
+
+/// The one spoken to.
+const ADDRESSED: &[&str] = &["您们", "你们", "您", "你", "亲"];
+
+/// Third persons, and things that act.
+const OTHERS: &[&str] = &[
+    "他们",
+    "她们",
+    "它们",
+    "他",
+    "她",
+    "它",
+    "人家",
+    "别人",
+    "对方",
+    "大家",
+    "有人",
+    "谁",
+    "很多人",
+    "系统",
+    "业主",
+    "房东",
+    "房主",
+    "租客",
+    "租户",
+    "客户",
+    "顾客",
+    "用户",
+    "买家",
+    "卖家",
+    "商家",
+    "厂家",
+    "店家",
+    "东家",
+    "老板",
+    "经理",
+    "主任",
+    "领导",
+    "主管",
+    "师傅",
+    "快递",
+    "物流",
+    "银行",
+    "法院",
+    "医院",
+    "学校",
+    "物业",
+    "中介",
+    "公司",
+    "部门",
+    "仓库",
+    "库房",
+    "站点",
+    "门店",
+    "同事",
+    "朋友",
+    "家人",
+    "老人",
+    "孩子",
+    "小孩",
+    "爱人",
+    "老公",
+    "老婆",
+    "父母",
+    "爸",
+    "妈",
+    "先生",
+    "女士",
+    "小姐",
+    "司机",
+    "医生",
+    "律师",
+    "机器",
+    "电脑",
+    "平台",
+    "后台",
+    "网点",
+    "总部",
+    "财务",
+    "售后",
+    "技术",
+    "工程师",
+];
+
+/// Endings that make almost any noun a person.
+const PERSON_ENDINGS: &[char] = &['员', '者', '们', '师', '商'];
+
+/// Words that make the person after them an object: 跟您说, 帮您查.
+const COVERBS: &[char] =
+    &['跟', '给', '和', '对', '帮', '为', '向', '让', '把', '被', '替', '与', '找', '叫', '请', '同'];
+
+/// Words that open a condition.
+const SUPPOSITIONS: &[&str] =
+    &["如果", "要是", "假如", "假设", "倘若", "若是", "若", "只要", "除非", "即使", "就算", "哪怕", "万1", "万一"];
+
+/// Words before something that is quoted or named.
+const NAMING_BEFORE: &[&str] = &[
+    "您说的",
+    "你说的",
+    "您讲的",
+    "说的是",
+    "所说的",
+    "所谓",
+    "叫做",
+    "写着",
+    "写的",
+    "写的是",
+    "显示",
+    "显示的是",
+    "提示",
+    "提示的是",
+    "提到的",
+    "这个词",
+    "关键字",
+];
+
+/// Words after something that is quoted or named.
+const NAMING_AFTER: &[&str] =
+    &["这句话", "这话", "这个词", "这几个字", "这3个字", "这2个字", "3个字", "2个字", "的意思", "是指", "指的是"];
+
+/// Naming words stand at most so far from what they name, in characters.
+const NAMING_REACH: usize = 2;
+
+/// Words that add nothing to an answer.
+const PARTICLES: &[char] = &[
+    '呢', '啊', '呀', '吧', '嘛', '哈', '哦', '了', '的', '嗯', '亲', '唉', '喔', '哎', '也', '就', '真', '都', '还',
+    '哟', '哇', '呐', '喽', '啦', '噢', '额',
+];
+
+/// Particles that may follow the word that makes a question.
+const FINAL_PARTICLES: &[char] = &['呢', '啊', '呀', '哈', '呐', '哦', '亲'];
+
+/// A match and everything around it.
+pub(crate) struct Scene<'a> {
+    rules: &'a RuleSet,
+    timeline: &'a Timeline,
+    ix: UtteranceIx,
+    spoken: &'a Spoken,
+    text: &'a FoldedText,
+    span: Range<usize>,
+    clause: Range<usize>,
+    sentence: Range<usize>,
+}
+
+impl<'a> Scene<'a> {
+    pub(crate) fn new(rules: &'a RuleSet, timeline: &'a Timeline, ix: UtteranceIx, span: Range<usize>) -> Self {
+        let spoken = timeline.get(ix);
+        let text = &spoken.text;
+        let last = span.end.saturating_sub(1).max(span.start);
+        let cover = |from: Range<usize>, to: Range<usize>| from.start..to.end;
+        let clause = cover(text.clause(span.start), text.clause(last));
+        let sentence = cover(text.sentence(span.start), text.sentence(last));
+        Self { rules, timeline, ix, spoken, text, span, clause, sentence }
+    }
+
+    pub(crate) fn holds(&self, condition: &Condition) -> bool {
+        match condition {
+            Condition::Before { any, within } => {
+                let nearest = within.map_or(0, |within| self.span.start.saturating_sub(within as usize));
+                let region = self.clause.start..self.span.start;
+                self.occurs(any, region, |found| found.end >= nearest)
+            }
+            Condition::After { any, within } => {
+                let farthest = within.map_or(usize::MAX, |within| self.span.end.saturating_add(within as usize));
+                let region = self.span.end..self.clause.end;
+                self.occurs(any, region, |found| found.start <= farthest)
+            }
+            Condition::Around(any) => self.occurs(any, self.sentence.clone(), |found| {
+                found.start <= self.span.start && found.end >= self.span.end
+            }),
+            Condition::Clause(any) => self.occurs(any, self.clause.clone(), |_| true),
+            Condition::Sentence(any) => self.occurs(any, self.sentence.clone(), |_| true),
+            Condition::Turn(any) => self.in_positions(any, self.timeline.same_turn(self.timeline.position(self.ix))),
+            Condition::Reply(any) => self.preceding_turn().is_some_and(|positions| self.in_positions(any, positions)),
+            Condition::Negated(is) => self.negated() == *is,
+            Condition::Question(is) => self.question() == *is,
+            Condition::Quoted(is) => self.quoted() == *is,
+            Condition::Conditional(is) => self.conditional() == *is,
+            Condition::Subject(subjects) => subjects.contains(&self.subject()),
+            Condition::Alone(is) => self.alone() == *is,
+            Condition::VolumeAboveDb(db) => self.spoken.volume_db.is_some_and(|volume| volume > *db),
+            Condition::PitchAboveHz(hz) => self.spoken.pitch_hz.is_some_and(|pitch| pitch > *hz),
+            Condition::All(all) => all.iter().all(|part| self.holds(part)),
+            Condition::Any(any) => any.iter().any(|part| self.holds(part)),
+            Condition::Not(part) => !self.holds(part),
+        }
+    }
+
+    /// Whether one of the phrases stands in a region at a place that fits.
+    fn occurs(&self, any: &[PhraseId], region: Range<usize>, fits: impl Fn(&Range<usize>) -> bool) -> bool {
+        any.iter().any(|&phrase| {
+            let mut from = region.start;
+            while let Some(found) = self.rules.lexicon.find(phrase, self.text, from..region.end) {
+                if fits(&found) {
+                    return true;
+                }
+                from = found.start + 1;
+            }
+            false
+        })
+    }
+
+    fn in_positions(&self, any: &[PhraseId], mut positions: Range<usize>) -> bool {
+        positions.any(|position| {
+            let text = &self.timeline.spoken_at(position).text;
+            any.iter().any(|&phrase| self.rules.lexicon.find(phrase, text, text.lead()..text.len()).is_some())
+        })
+    }
+
+    /// The turn of the other party that this utterance follows.
+    fn preceding_turn(&self) -> Option<Range<usize>> {
+        let other = match self.spoken.role {
+            Role::Agent => Role::Customer,
+            Role::Customer | Role::System => Role::Agent,
+        };
+        let position = self.timeline.position(self.ix);
+        let last = (0..position).rev().find(|&earlier| self.timeline.spoken_at(earlier).role == other)?;
+        Some(self.timeline.same_turn(last))
+    }
+
+    fn chars(&self, range: Range<usize>) -> &[char] {
+        self.text.chars().get(range).unwrap_or_default()
+    }
+
+    /// The hit is under an odd number of denials, or its deed is out of reach (保证不了).
+    pub(crate) fn negated(&self) -> bool {
+        let after = self.chars(self.span.end..self.clause.end);
+        if POTENTIAL_DENIALS.iter().any(|denial| starts_with(after, denial)) {
+            return true;
+        }
+        let before = self.chars(self.clause.start..self.span.start);
+        let mut denied = false;
+        let mut last_end = 0;
+        let mut at = 0;
+        while at < before.len() {
+            let rest = &before[at..];
+            if let Some(length) = longest(rest, TURNING_POINTS) {
+                denied = false;
+                at += length;
+            } else if let Some(length) = longest(rest, NOT_NEGATORS) {
+                at += length;
+            } else if alternative_question(before, at) {
+                at += 2;
+            } else if let Some(length) = longest(rest, NEGATORS) {
+                denied = !denied;
+                at += length;
+                last_end = at;
+            } else {
+                at += 1;
+            }
+        }
+        denied && before.len() - last_end <= NEGATION_REACH
+    }
+
+    /// The sentence asks: a question mark, 吗, 是否, A不A.
+    pub(crate) fn question(&self) -> bool {
+        if self.text.ends_with_question_mark(self.sentence.clone()) {
+            return true;
+        }
+        let chars = self.chars(self.sentence.clone());
+        let spoken = trim_end(chars, FINAL_PARTICLES);
+        if matches!(spoken.last(), Some('吗' | '么')) && !ends_with(spoken, "什么") && !ends_with(spoken, "怎么")
+        {
+            return true;
+        }
+        let asks = |region: &[char]| {
+            (0..region.len()).any(|at| {
+                ["是否", "能否", "可否"].iter().any(|word| starts_with(&region[at..], word))
+                    || alternative_question(region, at)
+            })
+        };
+        asks(self.chars(self.sentence.start..self.span.start)) || asks(self.chars(self.span.end..self.sentence.end))
+    }
+
+    /// The hit is in quotation marks, or named as a word.
+    pub(crate) fn quoted(&self) -> bool {
+        if self.text.quoted(self.span.clone()) {
+            return true;
+        }
+        let before = self.chars(self.clause.start..self.span.start);
+        let after = self.chars(self.span.end..self.clause.end);
+        (0..=NAMING_REACH.min(before.len()))
+            .any(|gap| NAMING_BEFORE.iter().any(|naming| ends_with(&before[..before.len() - gap], naming)))
+            || (0..=NAMING_REACH.min(after.len()))
+                .any(|gap| NAMING_AFTER.iter().any(|naming| starts_with(&after[gap..], naming)))
+    }
+
+    /// The clause supposes (如果…), or the hit is followed by 的话.
+    pub(crate) fn conditional(&self) -> bool {
+        let before = self.chars(self.clause.start..self.span.start);
+        let after = self.chars(self.span.end..self.clause.end);
+        (0..before.len()).any(|at| longest(&before[at..], SUPPOSITIONS).is_some())
+            || (0..after.len()).any(|at| starts_with(&after[at..], "的话"))
+    }
+
+    /// Who does it: the nearest person named before the hit, in its clause or
+    /// else in the earlier clauses of its sentence (Chinese drops a subject that goes on).
+    pub(crate) fn subject(&self) -> Subject {
+        let region = self.chars(self.sentence.start..self.span.start);
+        for end in (1..=region.len()).rev() {
+            let upto = &region[..end];
+            for (words, subject) in [(OWN, Subject::Own), (ADDRESSED, Subject::Customer), (OTHERS, Subject::Other)] {
+                if let Some(length) = longest_ending(upto, words)
+                    && acts(region, end - length, end)
+                {
+                    return subject;
+                }
+            }
+            let is_person = end >= 2 && PERSON_ENDINGS.contains(&region[end - 1]);
+            if is_person && acts(region, end - 2, end) {
+                return Subject::Other;
+            }
+        }
+        Subject::Unnamed
+    }
+
+    /// The utterance says nothing else.
+    pub(crate) fn alone(&self) -> bool {
+        let own = self.text.lead()..self.text.len();
+        let silent = |range: Range<usize>| self.chars(range).iter().all(|c| PARTICLES.contains(c));
+        own.start <= self.span.start && silent(own.start..self.span.start) && silent(self.span.end..own.end)
+    }
+}
+
+/// Whether a person named at `start..end` acts, rather than owns (您的) or is acted upon (跟您).
+fn acts(region: &[char], start: usize, end: usize) -> bool {
+    let owns = region.get(end) == Some(&'的');
+    let object = start.checked_sub(1).is_some_and(|before| COVERBS.contains(&region[before]));
+    !owns && !object
+}
+
+/// `A不A` or `A没A` around `at`: 是不是, 有没有, 能不能.
+fn alternative_question(chars: &[char], at: usize) -> bool {
+    matches!(chars.get(at), Some('不' | '没'))
+        && at > 0
+        && chars.get(at + 1).is_some_and(|after| *after == chars[at - 1])
+}
+
+fn starts_with(chars: &[char], word: &str) -> bool {
+    let mut chars = chars.iter();
+    word.chars().all(|c| chars.next() == Some(&c))
+}
+
+fn ends_with(chars: &[char], word: &str) -> bool {
+    let mut chars = chars.iter().rev();
+    word.chars().rev().all(|c| chars.next() == Some(&c))
+}
+
+fn longest(chars: &[char], words: &[&str]) -> Option<usize> {
+    words.iter().filter(|word| starts_with(chars, word)).map(|word| word.chars().count()).max()
+}
+
+fn longest_ending(chars: &[char], words: &[&str]) -> Option<usize> {
+    words.iter().filter(|word| ends_with(chars, word)).map(|word| word.chars().count()).max()
+}
+
+fn trim_end<'c>(mut chars: &'c [char], particles: &[char]) -> &'c [char] {
+    while let Some((last, rest)) = chars.split_last()
+        && particles.contains(last)
+    {
+        chars = rest;
+    }
+    chars
+}

@@ -1,0 +1,255 @@
+//! One monitor a rule kind: from the timeline and the hits to findings.
+//!
+//! A monitor is a pure function of what was said and done so far and of the
+//! time. It keeps no state, so the order of arrival cannot leak into a
+//! verdict; `Call` compares its findings with what was reported before and
+//! puts out the difference.
+
+mod event;
+mod forbid;
+mod require;
+mod sequence;
+mod timing;
+mod window;
+
+use std::collections::BTreeMap;
+
+use chrono::Timelike;
+
+pub(crate) use timing::at_position;
+use timing::pending;
+
+use super::alert::AlertKind;
+use super::detect::Hit;
+use super::rule::RuleSet;
+use super::explain::ExplainedWindow;
+use super::rule::program::{BodyProgram, DetectorIx, ExpressionProgram, PartProgram, Program};
+use super::rule::syntax::HourRange;
+use super::text::PhraseId;
+use super::time::CallTime;
+use super::timeline::{Timeline, UtteranceIx};
+use super::transcript::{CallInfo, Party, Role};
+
+/// A customer who hangs up this soon after their own last words left the agent no chance to close the call.
+const NO_CHANCE_MS: i64 = 2_000;
+
+/// Hits of one call, by detector, in the order they were said.
+pub(crate) type Hits = BTreeMap<DetectorIx, Vec<Hit>>;
+
+/// What a monitor sees.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) rules: &'a RuleSet,
+    pub(crate) info: &'a CallInfo,
+    pub(crate) timeline: &'a Timeline,
+    pub(crate) hits: &'a Hits,
+    /// The call's clock.
+    pub(crate) now: CallTime,
+}
+
+/// Where a finding stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// Seen in a hypothesis.
+    Provisional,
+    /// A violation.
+    Confirmed,
+    /// Nearly due.
+    Reminder,
+    /// Required, and said in time: no violation, and never was one.
+    Met,
+    /// Required, and said after its time.
+    MadeGood,
+}
+
+/// Words that a finding points at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mark {
+    pub(crate) utterance: UtteranceIx,
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// `None` marks the whole utterance.
+    pub(crate) phrase: Option<PhraseId>,
+    pub(crate) homophone: bool,
+}
+
+/// What fills the placeholders of a message.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Details {
+    pub(crate) missing: Vec<String>,
+    pub(crate) said: usize,
+    pub(crate) total: usize,
+    pub(crate) value: Option<String>,
+    pub(crate) limit: Option<String>,
+    pub(crate) step: Option<String>,
+    pub(crate) before: Option<String>,
+}
+
+/// One occurrence of a rule's matter.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Finding {
+    /// Names the occurrence within call and rule; never depends on arrival.
+    pub(crate) key: String,
+    pub(crate) at: CallTime,
+    pub(crate) stage: Stage,
+    /// Where it differs from the rule's own kind (a step left out of a sequence is missing).
+    pub(crate) kind: Option<AlertKind>,
+    pub(crate) marks: Vec<Mark>,
+    pub(crate) details: Details,
+}
+
+impl Finding {
+    fn new(key: String, at: CallTime, stage: Stage) -> Self {
+        Self { key, at, stage, kind: None, marks: Vec::new(), details: Details::default() }
+    }
+}
+
+/// What a monitor makes of the call at a moment.
+#[derive(Debug, Default)]
+pub(crate) struct Evaluation {
+    pub(crate) findings: Vec<Finding>,
+    /// When it could say something else without anything new being said.
+    pub(crate) wake: Option<CallTime>,
+}
+
+impl Evaluation {
+    fn wake_at(&mut self, at: CallTime) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
+}
+
+/// Evaluates a rule from scratch. Timing rules that are decided utterance by
+/// utterance only add what is pending here; `at_position` gives the rest.
+pub(crate) fn evaluate(view: &View<'_>, program: &Program) -> Evaluation {
+    let mut evaluation = Evaluation::default();
+    match &program.body {
+        BodyProgram::Forbid { detector, at_least, window, roles } => {
+            forbid::evaluate(view, program, *detector, *at_least, window.as_ref(), roles, &mut evaluation);
+        }
+        BodyProgram::Require { .. } => require::evaluate(view, program, &mut evaluation),
+        BodyProgram::Sequence { after, steps, within_ms } => {
+            sequence::evaluate(view, program, *after, steps, *within_ms, &mut evaluation);
+        }
+        BodyProgram::Timing { timing, .. } => pending(view, program, timing, &mut evaluation),
+        BodyProgram::HangupBy(party) => event::hangup_by(view, *party, &mut evaluation),
+        BodyProgram::Without { event, detector, within_ms } => {
+            event::without(view, program, *event, *detector, *within_ms, &mut evaluation);
+        }
+        BodyProgram::TransferUnanswered => event::transfer_unanswered(view, program, &mut evaluation),
+        BodyProgram::Greeting(hours) => event::greeting(view, program, hours, &mut evaluation),
+    }
+    evaluation
+}
+
+/// The windows of a rule and what was said in them, for `rules explain`.
+pub(crate) fn explain_windows(view: &View<'_>, program: &Program) -> Vec<ExplainedWindow> {
+    let (window, roles, count_hold, parts, even_if_cut_short) = match &program.body {
+        BodyProgram::Forbid { window: Some(window), roles, .. } => (*window, roles.as_slice(), true, &[][..], true),
+        BodyProgram::Require { parts, window, roles, count_hold, even_if_cut_short, .. } => {
+            (*window, roles.as_slice(), *count_hold, parts.as_slice(), *even_if_cut_short)
+        }
+        BodyProgram::Sequence { after, steps, within_ms } => {
+            (sequence::window(*after, *within_ms), &[][..], false, steps.as_slice(), false)
+        }
+        _ => return Vec::new(),
+    };
+    let ended = view.timeline.end().map(|(at, _)| at);
+    window::spans(view, &window, roles, count_hold)
+        .into_iter()
+        .map(|span| {
+            let said = |part: &PartProgram| {
+                view.hits_of(part.detector).iter().map(|hit| hit.said_at).find(|&at| span.holds(at))
+            };
+            let cut_off = ended.is_some_and(|end| span.until.is_none_or(|until| end < until));
+            ExplainedWindow {
+                from: (span.from > CallTime(i64::MIN)).then_some(span.from),
+                until: span.until,
+                parts: parts.iter().map(|part| (part.name.clone(), said(part))).collect(),
+                cut_short: !even_if_cut_short && (cut_off || span.to_end && view.cut_short()),
+            }
+        })
+        .collect()
+}
+
+/// Whether a precondition holds as of `at`.
+pub(crate) fn holds(view: &View<'_>, expression: &ExpressionProgram, at: CallTime) -> bool {
+    let recent = |moment: CallTime, within_ms: Option<i64>| {
+        moment <= at && within_ms.is_none_or(|within_ms| at.since(moment) <= within_ms)
+    };
+    match expression {
+        ExpressionProgram::All(all) => all.iter().all(|part| holds(view, part, at)),
+        ExpressionProgram::Any(any) => any.iter().any(|part| holds(view, part, at)),
+        ExpressionProgram::Not(part) => !holds(view, part, at),
+        ExpressionProgram::Said { detector, within_ms } => {
+            view.hits_of(*detector).iter().any(|hit| recent(hit.said_at, *within_ms))
+        }
+        ExpressionProgram::Happened { event, within_ms } => {
+            view.timeline.times_of(*event).any(|moment| recent(moment, *within_ms))
+        }
+        ExpressionProgram::Hour(range) => view.in_hours(*range, at),
+        ExpressionProgram::LastedMs(ms) => at.since(CallTime::ANSWERED) >= *ms,
+    }
+}
+
+impl<'a> View<'a> {
+    pub(crate) fn hits_of(&self, detector: DetectorIx) -> &'a [Hit] {
+        self.hits.get(&detector).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The key of a hit: its utterance, and which of the detector's hits in it.
+    fn key_of(&self, hit: &Hit) -> String {
+        format!("{}#{}", self.timeline.get(hit.utterance).id, hit.ordinal)
+    }
+
+    fn in_hours(&self, range: HourRange, at: CallTime) -> bool {
+        let moment = self.info.started_at + chrono::TimeDelta::milliseconds(at.0.clamp(0, DAY_MS * 366));
+        let minute = moment.hour() * 60 + moment.minute();
+        let fits = |minute: u32| (range.from_minute..range.until_minute).contains(&minute);
+        fits(minute) || fits(minute + 24 * 60)
+    }
+
+    /// Whether the call ended so that the agent could not have closed it:
+    /// the line broke, or the customer hung up right after their own words.
+    fn cut_short(&self) -> bool {
+        let Some((end, by)) = self.timeline.end() else { return false };
+        match by {
+            Party::System => true,
+            Party::Agent => false,
+            Party::Customer => {
+                let reach = |role| self.timeline.reach_before(self.timeline.len(), Some(role)).map(|(at, _)| at);
+                let customer = reach(Role::Customer);
+                customer > reach(Role::Agent) && customer.is_some_and(|last| end.since(last) < NO_CHANCE_MS)
+            }
+        }
+    }
+}
+
+/// Milliseconds of a day.
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+impl Mark {
+    fn of(hit: &Hit) -> Self {
+        Self {
+            utterance: hit.utterance,
+            start: hit.start,
+            end: hit.end,
+            phrase: Some(hit.phrase),
+            homophone: hit.homophone,
+        }
+    }
+
+    /// The marks of a hit: two, when it began in the utterance before.
+    fn all_of(hit: &Hit) -> impl Iterator<Item = Self> {
+        let before = hit.before.map(|(utterance, start, end)| Self { utterance, start, end, ..Self::of(hit) });
+        before.into_iter().chain(std::iter::once(Self::of(hit)))
+    }
+
+    fn whole(utterance: UtteranceIx) -> Self {
+        Self { utterance, start: 0, end: 0, phrase: None, homophone: false }
+    }
+}
+
+/// Seconds, with one decimal where it says something.
+fn seconds(ms: i64) -> String {
+    if ms % 1_000 == 0 { (ms / 1_000).to_string() } else { format!("{}.{}", ms / 1_000, ms % 1_000 / 100) }
+}

@@ -1,0 +1,299 @@
+//! The routes of contract §3 and the accept loop behind the one port.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Query, RawQuery, State};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE};
+use axum::http::{HeaderValue, Request, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use serde::Deserialize;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::agents::After;
+use super::config::{CLOSE_TIMEOUT, HEADER_READ_TIMEOUT};
+use super::events::{Connection, ConnectionRefused, Happening as _};
+use super::ingest::AsrLeg;
+use super::refusal::{ErrorMessage, Refusal};
+use super::shard::Command;
+use super::{Shared, ingest, push, ws};
+use crate::adapter::Format;
+use crate::adapter::native::{self, CALL_MS_MAX};
+use crate::engine::time::CallTime;
+
+/// A connection's share of the limit; whoever holds a clone keeps it open.
+pub(crate) type Permit = Arc<OwnedSemaphorePermit>;
+
+/// How long to wait when the system has no socket to give (too many open files).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Takes connections until the server drains.
+pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+    let routes = TowerToHyperService::new(routes(Arc::clone(&shared)));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.draining.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _peer)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        match Arc::clone(&shared.permits).try_acquire_owned() {
+            Ok(permit) => {
+                let serving = serve(Arc::clone(&shared), routes.clone(), stream, Arc::new(permit));
+                shared.requests.spawn(serving);
+            }
+            Err(_) => {
+                ConnectionRefused.report(&shared.metrics);
+                shared.requests.spawn(turn_away(stream));
+            }
+        }
+    }
+}
+
+/// Serves the requests of one connection, until it becomes a WebSocket.
+async fn serve(shared: Arc<Shared>, routes: TowerToHyperService<Router>, stream: TcpStream, permit: Permit) {
+    // Alerts are small and must not wait for one another; without it the
+    // connection still works.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&permit));
+        routes.call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = shared.draining.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                result = connection => result,
+                () = shared.killed.cancelled() => Ok(()),
+            }
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "connection failed");
+    }
+}
+
+/// Tells a client beyond the limit so, without reading its request.
+async fn turn_away(mut stream: TcpStream) {
+    const BUSY: &[u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n";
+    let answering = async {
+        stream.write_all(BUSY).await?;
+        stream.shutdown().await
+    };
+    // A client that does not take it is turned away all the same.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, answering).await;
+}
+
+fn routes(shared: Arc<Shared>) -> Router {
+    Router::new()
+        .route("/", get(index))
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/v1/ingest", get(ingest_native))
+        .route("/v1/ingest/{format}", get(ingest_asr))
+        .route("/v1/agents/{agent_id}/alerts", get(agent_alerts))
+        .route("/v1/calls/{call_id}/watch", get(watch_call))
+        .fallback(async || error(StatusCode::NOT_FOUND, "not_found", "没有这个地址 / no such address"))
+        .with_state(shared)
+}
+
+const INDEX: &str = "\
+听检 tingjian：旁听进行中的客服通话，客户还在线时就提醒坐席
+
+WS  /v1/ingest                             通话事件，每帧一个 JSON 对象 / call events
+WS  /v1/ingest/{format}                    一路语音识别的原始结果 / one recogniser's messages, verbatim
+      ?call_id=&agent_id=&role=              format: funasr
+WS  /v1/agents/{agent_id}/alerts?after=    坐席的实时预警 / an agent's alerts
+WS  /v1/calls/{call_id}/watch              旁听一通通话 / one call's transcript and alerts
+GET /metrics  /healthz  /readyz            指标、存活、就绪 / metrics, live, ready
+";
+
+async fn index() -> Response {
+    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    ([(CONTENT_SECURITY_POLICY, policy)], INDEX).into_response()
+}
+
+async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+    if shared.draining.is_cancelled() {
+        return error(StatusCode::SERVICE_UNAVAILABLE, "stopping", &Refusal::Stopping.message());
+    }
+    "ready\n".into_response()
+}
+
+async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    match shared.metrics.render(shared.shards.depths()) {
+        Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
+        Err(fault) => {
+            tracing::error!(error = %fault, "cannot render the metrics");
+            error(StatusCode::INTERNAL_SERVER_ERROR, "internal", "指标无法生成 / the metrics cannot be rendered")
+        }
+    }
+}
+
+async fn ingest_native(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let serving = Arc::clone(&shared);
+    ws::upgrade(&shared, &shared.producers, request, |socket| ingest::serve_native(serving, socket))
+}
+
+#[derive(Debug, Deserialize)]
+struct AsrQuery {
+    call_id: Option<String>,
+    agent_id: Option<String>,
+    role: Option<String>,
+    offset_ms: Option<i64>,
+}
+
+async fn ingest_asr(
+    State(shared): State<Arc<Shared>>,
+    Path(format): Path<String>,
+    RawQuery(query): RawQuery,
+    request: Request<Body>,
+) -> Response {
+    let Some(format) = Format::from_name(&format) else {
+        let known = Format::ALL.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
+        let message = format!("不认识的识别结果格式；可用的有：{known} / unknown format; known are: {known}");
+        return error(StatusCode::NOT_FOUND, "unknown_format", &message);
+    };
+    match asr_leg(format, query.as_deref().unwrap_or_default()) {
+        Ok(leg) => {
+            let serving = Arc::clone(&shared);
+            ws::upgrade(&shared, &shared.producers, request, |socket| ingest::serve_asr(serving, socket, leg))
+        }
+        Err(message) => error(StatusCode::BAD_REQUEST, "invalid_query", &message),
+    }
+}
+
+fn asr_leg(format: Format, query: &str) -> Result<AsrLeg, String> {
+    let query: AsrQuery = parse_query(query)?;
+    let role = query.role.ok_or("缺少 role；可用的有：agent, customer, system / role is missing")?;
+    let role = native::role_from_name(&role).map_err(|fault| fault.to_string())?;
+    for (name, id) in [("call_id", &query.call_id), ("agent_id", &query.agent_id)] {
+        if let Some(id) = id {
+            native::check_id(name, id).map_err(|fault| fault.to_string())?;
+        }
+    }
+    let offset = match query.offset_ms {
+        Some(ms) if !(0..=CALL_MS_MAX).contains(&ms) => {
+            return Err(format!("offset_ms 必须在 0 到 {CALL_MS_MAX} 之间 / must be from 0 to {CALL_MS_MAX}"));
+        }
+        ms => ms.map(CallTime),
+    };
+    Ok(AsrLeg { format, role, call_id: query.call_id, agent_id: query.agent_id, offset })
+}
+
+#[derive(Debug, Deserialize)]
+struct AlertsQuery {
+    after: Option<String>,
+}
+
+async fn agent_alerts(
+    State(shared): State<Arc<Shared>>,
+    Path(agent_id): Path<String>,
+    RawQuery(query): RawQuery,
+    request: Request<Body>,
+) -> Response {
+    if let Err(fault) = native::check_id("agent_id", &agent_id) {
+        return error(StatusCode::BAD_REQUEST, "invalid_query", &fault.to_string());
+    }
+    let query: AlertsQuery = match parse_query(query.as_deref().unwrap_or_default()) {
+        Ok(query) => query,
+        Err(message) => return error(StatusCode::BAD_REQUEST, "invalid_query", &message),
+    };
+    let Some(after) = After::parse(query.after.as_deref()) else {
+        let message = "after 必须是收到过的 cursor，或 0 / after must be a cursor that was received, or 0";
+        return error(StatusCode::BAD_REQUEST, "invalid_query", message);
+    };
+    if !wants_websocket(&request) {
+        return upgrade_required();
+    }
+    match shared.feeds.subscribe(&agent_id, after) {
+        Ok((backlog, subscription)) => {
+            let serving = Arc::clone(&shared);
+            ws::upgrade(&shared, &shared.subscribers, request, async move |socket| {
+                let _open = Connection::open(&serving.metrics, "agent");
+                push::serve(&serving, socket, "agent", backlog, subscription).await;
+            })
+        }
+        Err(_) => refused(StatusCode::SERVICE_UNAVAILABLE, &Refusal::TooManySubscribers),
+    }
+}
+
+async fn watch_call(
+    State(shared): State<Arc<Shared>>,
+    Path(call_id): Path<String>,
+    request: Request<Body>,
+) -> Response {
+    if !wants_websocket(&request) {
+        return upgrade_required();
+    }
+    let (reply, watching) = oneshot::channel();
+    let command = Command::Watch { call_id: call_id.clone(), reply };
+    if let Err(refusal) = shared.shards.send(&call_id, command).await {
+        return refused(StatusCode::SERVICE_UNAVAILABLE, &refusal);
+    }
+    match watching.await {
+        Ok(Ok((hello, subscription))) => {
+            let serving = Arc::clone(&shared);
+            ws::upgrade(&shared, &shared.subscribers, request, async move |socket| {
+                let _open = Connection::open(&serving.metrics, "watch");
+                push::serve(&serving, socket, "watch", vec![hello], subscription).await;
+            })
+        }
+        Ok(Err(refusal @ Refusal::UnknownCall)) => refused(StatusCode::NOT_FOUND, &refusal),
+        Ok(Err(refusal)) => refused(StatusCode::SERVICE_UNAVAILABLE, &refusal),
+        Err(_) => refused(StatusCode::SERVICE_UNAVAILABLE, &Refusal::Stopping),
+    }
+}
+
+fn parse_query<T: serde::de::DeserializeOwned>(query: &str) -> Result<T, String> {
+    let uri = format!("/?{query}").parse().map_err(|_| "地址中的查询无法读取 / the query cannot be read".to_owned())?;
+    Query::try_from_uri(&uri)
+        .map(|Query(query)| query)
+        .map_err(|fault| format!("地址中的查询无法读取 / the query cannot be read: {fault}"))
+}
+
+fn wants_websocket(request: &Request<Body>) -> bool {
+    request.headers().get(UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+/// The answer to a plain request for a WebSocket endpoint.
+pub(crate) fn upgrade_required() -> Response {
+    let message = "这个地址只接受 WebSocket 连接 / this address only takes WebSocket connections";
+    let mut response = error(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message);
+    response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+    response
+}
+
+fn refused(status: StatusCode, refusal: &Refusal) -> Response {
+    error(status, refusal.code(), &refusal.message())
+}
+
+fn error(status: StatusCode, code: &str, message: &str) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], ErrorMessage::new(code, message).to_json()).into_response()
+}

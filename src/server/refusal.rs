@@ -1,0 +1,108 @@
+//! Why the server refuses what is well-formed: codes for machines, words for people.
+
+use serde::Serialize;
+
+/// A reason to refuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No `call.start` came, or the call is over.
+    UnknownCall,
+    /// The limit of calls is reached.
+    TooManyCalls { max: usize },
+    /// The engine panicked in this call.
+    CallFailed,
+    /// The server is stopping.
+    Stopping,
+    /// The limit of subscribers is reached.
+    TooManySubscribers,
+    /// A text frame was larger than allowed.
+    FrameTooLarge { bytes: usize, max: usize },
+    /// Frames are text.
+    BinaryFrame,
+    /// An event of another call than the connection's.
+    WrongCall,
+    /// A recogniser's message before the call is known.
+    NoCall,
+    /// The call is not in progress, and nobody said whose it is.
+    NoAgent,
+}
+
+impl Refusal {
+    /// Its name on the wire and in metrics.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownCall => "unknown_call",
+            Self::TooManyCalls { .. } => "too_many_calls",
+            Self::CallFailed => "call_failed",
+            Self::Stopping => "stopping",
+            Self::TooManySubscribers => "too_many_subscribers",
+            Self::FrameTooLarge { .. } => "frame_too_large",
+            Self::BinaryFrame => "binary_frame",
+            Self::WrongCall => "wrong_call",
+            Self::NoCall => "no_call",
+            Self::NoAgent => "no_agent",
+        }
+    }
+
+    /// What is wrong and what to do, in Chinese and English.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::UnknownCall => {
+                "没有这通通话：请先发送 call.start，或通话已结束 / no such call: send call.start first, or it is over"
+                    .to_owned()
+            }
+            Self::TooManyCalls { max } => {
+                format!("同时进行的通话已达上限 {max}，请稍后重试 / {max} calls are in progress already; try later")
+            }
+            Self::CallFailed => {
+                "处理这通通话时内部出错，该通话已关闭 / an internal fault in this call; it was closed".to_owned()
+            }
+            Self::Stopping => "服务正在停止，请重连后重发 / the server is stopping; reconnect and resend".to_owned(),
+            Self::TooManySubscribers => "订阅者已达上限 / too many subscribers".to_owned(),
+            Self::FrameTooLarge { bytes, max } => {
+                format!("消息有 {bytes} 字节，最多 {max} 字节 / the message has {bytes} bytes; at most {max} are allowed")
+            }
+            Self::BinaryFrame => "只接受文本帧 / only text frames are taken".to_owned(),
+            Self::WrongCall => {
+                "这条连接属于另一通通话 / this connection belongs to another call".to_owned()
+            }
+            Self::NoCall => {
+                "还不知道是哪通通话：请在地址中给出 call_id，或先发送 call.start / unknown call: give call_id in the address, or send call.start first"
+                    .to_owned()
+            }
+            Self::NoAgent => {
+                "通话尚未开始：请在地址中给出 agent_id，或先发送 call.start / the call has not started: give agent_id in the address, or send call.start first"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// The `error` message of contract §3.
+#[derive(Debug, Serialize)]
+pub(crate) struct ErrorMessage<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+}
+
+impl<'a> ErrorMessage<'a> {
+    /// A fault that belongs to no event.
+    pub(crate) const fn new(code: &'a str, message: &'a str) -> Self {
+        Self { kind: "error", code, message, call_id: None, seq: None }
+    }
+
+    /// The same, of this event.
+    pub(crate) const fn of(self, call_id: Option<&'a str>, seq: Option<u64>) -> Self {
+        Self { call_id, seq, ..self }
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers always serialise")
+    }
+}

@@ -1,0 +1,117 @@
+//! One call as `check` and the server both run it: the engine, the producer's
+//! numbering, the latest moment spoken of, and who has the call.
+//!
+//! The two differ only in what they pass as `now`: `check` the latest moment
+//! spoken of, the server that plus the wall time since. So a recording gives
+//! the alerts that it gave live.
+
+use std::sync::Arc;
+
+use crate::adapter::alert_json::{Agents, AlertJson};
+use crate::engine::alert::Alert;
+use crate::engine::call::Call;
+use crate::engine::rule::RuleSet;
+use crate::engine::time::CallTime;
+use crate::engine::transcript::{CallInfo, Input};
+
+/// A call in progress.
+#[derive(Debug)]
+pub struct Session {
+    call: Call,
+    rules: Arc<RuleSet>,
+    agents: Agents,
+    said: CallTime,
+    seq: Option<u64>,
+    ended: bool,
+}
+
+impl Session {
+    /// A call that was just answered; `seq` is the number of its `call.start`.
+    #[must_use]
+    pub fn new(rules: Arc<RuleSet>, info: CallInfo, seq: Option<u64>) -> Self {
+        Self {
+            agents: Agents::new(info.agent_id.clone()),
+            call: Call::new(Arc::clone(&rules), info),
+            rules,
+            said: CallTime::ANSWERED,
+            seq,
+            ended: false,
+        }
+    }
+
+    /// What is known of the call.
+    #[must_use]
+    pub fn info(&self) -> &CallInfo {
+        self.call.info()
+    }
+
+    /// The latest moment spoken of so far.
+    #[must_use]
+    pub const fn said(&self) -> CallTime {
+        self.said
+    }
+
+    /// Whether its `call.end` has come. Late finals are still welcome.
+    #[must_use]
+    pub const fn ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether an event of this number was taken before. One without a number
+    /// never was.
+    #[must_use]
+    pub fn is_resent(&self, seq: Option<u64>) -> bool {
+        matches!((seq, self.seq), (Some(seq), Some(taken)) if seq <= taken)
+    }
+
+    /// Takes an event's number and the moment it speaks of, ahead of
+    /// [`Self::handle`]; returns the latest moment spoken of.
+    pub fn hear(&mut self, seq: Option<u64>, input: &Input) -> CallTime {
+        self.seq = self.seq.max(seq);
+        self.said = self.said.max(input.said_at());
+        self.said
+    }
+
+    /// Gives `input`, which arrived at `now`, to the engine.
+    pub fn handle(&mut self, now: CallTime, input: Input) {
+        match &input {
+            Input::TransferAnswered { at, agent_id: Some(agent_id) } => self.agents.hand_over(*at, agent_id),
+            Input::End { .. } => self.ended = true,
+            _ => {}
+        }
+        self.call.handle(now, input);
+    }
+
+    /// Does what is due by `now`.
+    pub fn handle_timeout(&mut self, now: CallTime) {
+        self.call.handle_timeout(now);
+    }
+
+    /// When the call next wants [`Self::handle_timeout`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<CallTime> {
+        self.call.poll_timeout().map(|(at, _reason)| at)
+    }
+
+    /// Decides all that is still open: nothing more will come.
+    pub fn finish(&mut self) {
+        self.call.finish();
+    }
+
+    /// The next alert, until there is none.
+    pub fn poll_output(&mut self) -> Option<Alert> {
+        self.call.poll_output()
+    }
+
+    /// Whose alert it is.
+    #[must_use]
+    pub fn agent_of(&self, alert: &Alert) -> &str {
+        self.agents.at(alert.at)
+    }
+
+    /// The alert as it goes over the wire.
+    #[must_use]
+    pub fn to_wire<'a>(&'a self, alert: &'a Alert) -> AlertJson<'a> {
+        AlertJson::new(alert, self.info(), self.agent_of(alert), &self.rules.version)
+    }
+}

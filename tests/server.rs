@@ -1,0 +1,366 @@
+//! The server over real WebSockets, on a port of its own for each test. Nothing
+//! here sleeps: every step waits for the message that shows it was done.
+
+#![cfg(feature = "server")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tingjian::engine::rule::RuleSet;
+use tingjian::server::{self, CLOSE_SLOW, Config};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Longer than any step takes; a test that waits for it has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Server {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    running: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    async fn start(config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let rules = Arc::new(RuleSet { version: "test".into(), rules: Vec::new() });
+        let shutdown = async move {
+            let _ = stopped.await;
+        };
+        let running = tokio::spawn(server::run(listener, config, rules, shutdown));
+        Self { address, stop, running }
+    }
+
+    async fn connect(&self, path: &str) -> Socket {
+        connect_async(format!("ws://{}{path}", self.address)).await.unwrap().0
+    }
+
+    /// The status and body of the answer to a WebSocket request that is refused.
+    async fn refused(&self, path: &str) -> (u16, String) {
+        match connect_async(format!("ws://{}{path}", self.address)).await {
+            Err(tungstenite::Error::Http(response)) => {
+                let status = response.status().as_u16();
+                let body = response.into_body().unwrap_or_default();
+                (status, String::from_utf8(body).unwrap())
+            }
+            other => panic!("{path} was not refused: {other:?}"),
+        }
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+
+    async fn stop(self) {
+        let _ = self.stop.send(());
+        tokio::time::timeout(PATIENCE, self.running).await.unwrap().unwrap().unwrap();
+    }
+}
+
+async fn send(socket: &mut Socket, message: Value) {
+    socket.send(Message::text(message.to_string())).await.unwrap();
+}
+
+/// The next text message.
+async fn next(socket: &mut Socket) -> Value {
+    loop {
+        match tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message comes") {
+            Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            other => panic!("no text but {other:?}"),
+        }
+    }
+}
+
+/// The code the server closes with, after what it still had to say.
+async fn close_code(socket: &mut Socket) -> u16 {
+    loop {
+        match tokio::time::timeout(PATIENCE, socket.next()).await.expect("the server closes") {
+            Some(Ok(Message::Close(frame))) => return frame.map_or(1005, |frame| frame.code.into()),
+            Some(Ok(_)) => {}
+            other => panic!("no close but {other:?}"),
+        }
+    }
+}
+
+/// Reads acknowledgements of `call_id` until one covers `seq`.
+async fn acked(socket: &mut Socket, call_id: &str, seq: u64) {
+    loop {
+        let message = next(socket).await;
+        assert_eq!(message["type"], "ack", "{message}");
+        if message["call_id"] == call_id && message["seq"].as_u64() >= Some(seq) {
+            return;
+        }
+    }
+}
+
+fn start(call_id: &str, seq: u64) -> Value {
+    json!({"type": "call.start", "call_id": call_id, "seq": seq, "agent_id": "a7", "started_at": "2026-11-21T10:00:00+08:00"})
+}
+
+fn utterance(call_id: &str, seq: u64, text: &str) -> Value {
+    json!({"type": "utterance", "call_id": call_id, "seq": seq, "utterance_id": format!("u{seq}"), "role": "agent",
+        "text": text, "start_ms": 100 * seq, "end_ms": 100 * seq + 90, "final": true})
+}
+
+#[tokio::test]
+async fn events_are_acknowledged_and_resent_ones_too() {
+    let server = Server::start(Config::default()).await;
+    let mut producer = server.connect("/v1/ingest").await;
+    send(&mut producer, start("c1", 1)).await;
+    send(&mut producer, start("c2", 1)).await;
+    for seq in 2..=40 {
+        send(&mut producer, utterance("c1", seq, "您好")).await;
+    }
+    acked(&mut producer, "c1", 40).await;
+    send(&mut producer, utterance("c1", 7, "您好")).await;
+    let again = loop {
+        let message = next(&mut producer).await;
+        if message["call_id"] == "c1" {
+            break message;
+        }
+    };
+    assert_eq!((again["type"].as_str(), again["seq"].as_u64()), (Some("ack"), Some(7)));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_bad_frame_costs_only_itself() {
+    let server = Server::start(Config::default()).await;
+    let mut producer = server.connect("/v1/ingest").await;
+    send(&mut producer, start("c1", 1)).await;
+    acked(&mut producer, "c1", 1).await;
+    let mut bad = utterance("c1", 2, "您好");
+    bad["end_ms"] = json!(1);
+    let oversized = " ".repeat(70_000);
+    let cases: [(Message, &str); 5] = [
+        (Message::text("{"), "invalid_json"),
+        (Message::binary(vec![1, 2, 3]), "binary_frame"),
+        (Message::text(bad.to_string()), "invalid_field"),
+        (Message::text(oversized), "frame_too_large"),
+        (Message::text(utterance("c9", 5, "您好").to_string()), "unknown_call"),
+    ];
+    for (frame, code) in cases {
+        producer.send(frame).await.unwrap();
+        let error = next(&mut producer).await;
+        assert_eq!((error["type"].as_str(), error["code"].as_str()), (Some("error"), Some(code)), "{error}");
+        match code {
+            "invalid_field" => assert_eq!((error["call_id"].as_str(), error["seq"].as_u64()), (Some("c1"), Some(2))),
+            "unknown_call" => assert_eq!((error["call_id"].as_str(), error["seq"].as_u64()), (Some("c9"), Some(5))),
+            _ => {}
+        }
+    }
+    send(&mut producer, utterance("c1", 3, "您好")).await;
+    acked(&mut producer, "c1", 3).await;
+    let (_, metrics) = server.get("/metrics").await;
+    assert!(metrics.contains("tingjian_frames_refused_total{code=\"frame_too_large\"} 1"), "{metrics}");
+    assert!(metrics.contains("tingjian_events_total{type=\"utterance\"} 1"), "{metrics}");
+    assert!(metrics.contains("tingjian_calls_live 1"), "{metrics}");
+    assert!(metrics.contains("tingjian_connections{kind=\"ingest\"} 1"), "{metrics}");
+    assert!(!metrics.contains("c1"), "no call id is a label");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn calls_and_connections_have_limits() {
+    let config = Config::from_toml("calls_max = 1\nconnections_max = 2\n").unwrap();
+    let server = Server::start(config).await;
+    let mut producer = server.connect("/v1/ingest").await;
+    send(&mut producer, start("c1", 1)).await;
+    acked(&mut producer, "c1", 1).await;
+    send(&mut producer, start("c2", 1)).await;
+    assert_eq!(next(&mut producer).await["code"], "too_many_calls");
+    let _second = server.connect("/v1/agents/a1/alerts").await;
+    assert_eq!(server.refused("/v1/agents/a2/alerts").await.0, 503);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn pages_for_operators_answer() {
+    let server = Server::start(Config::default()).await;
+    assert_eq!(server.get("/healthz").await.0, 200);
+    assert_eq!(server.get("/readyz").await.0, 200);
+    let (status, index) = server.get("/").await;
+    assert!(status == 200 && index.contains("/v1/ingest"), "{index}");
+    assert_eq!(server.get("/nowhere").await.0, 404);
+    assert_eq!(server.get("/v1/ingest").await.0, 426);
+    assert_eq!(server.get("/v1/agents/a1/alerts").await.0, 426);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn requests_that_cannot_be_served_say_why() {
+    let server = Server::start(Config::default()).await;
+    let (status, body) = server.refused("/v1/ingest/unheard-of?role=agent").await;
+    assert!(status == 404 && body.contains("funasr"), "{body}");
+    let (status, body) = server.refused("/v1/ingest/funasr?call_id=c1").await;
+    assert!(status == 400 && body.contains("role"), "{body}");
+    let (status, body) = server.refused("/v1/ingest/funasr?role=robot").await;
+    assert!(status == 400 && body.contains("customer"), "{body}");
+    assert_eq!(server.refused("/v1/agents/a1/alerts?after=yesterday").await.0, 400);
+    let (status, body) = server.refused("/v1/calls/c1/watch").await;
+    assert!(status == 404 && body.contains("unknown_call"), "{body}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_supervisor_sees_the_words_of_one_call() {
+    let server = Server::start(Config::default()).await;
+    let mut producer = server.connect("/v1/ingest").await;
+    send(&mut producer, start("c1", 1)).await;
+    send(&mut producer, start("c2", 1)).await;
+    acked(&mut producer, "c1", 1).await;
+    let mut supervisor = server.connect("/v1/calls/c1/watch").await;
+    let hello = next(&mut supervisor).await;
+    assert_eq!((hello["type"].as_str(), hello["agent_id"].as_str()), (Some("watching"), Some("a7")));
+    send(&mut producer, utterance("c2", 2, "别人的话")).await;
+    let said = utterance("c1", 2, "请您稍等");
+    send(&mut producer, said.clone()).await;
+    let mut seen = next(&mut supervisor).await;
+    seen["seq"] = json!(2);
+    assert_eq!(seen, said);
+    server.stop().await;
+    assert_eq!(close_code(&mut supervisor).await, 1001);
+}
+
+#[tokio::test]
+async fn a_call_is_closed_some_time_after_its_end_and_when_idle() {
+    let config = Config::from_toml("call_linger_ms = 1\ncall_idle_ms = 400\n").unwrap();
+    let server = Server::start(config).await;
+    let mut producer = server.connect("/v1/ingest").await;
+    for call_id in ["ended", "idle"] {
+        send(&mut producer, start(call_id, 1)).await;
+        acked(&mut producer, call_id, 1).await;
+        let mut supervisor = server.connect(&format!("/v1/calls/{call_id}/watch")).await;
+        if call_id == "ended" {
+            send(&mut producer, json!({"type": "call.end", "call_id": call_id, "seq": 2, "at_ms": 900})).await;
+        }
+        assert_eq!(close_code(&mut supervisor).await, 1000);
+    }
+    let (_, metrics) = server.get("/metrics").await;
+    assert!(metrics.contains("tingjian_calls_closed_total{reason=\"ended\"} 1"), "{metrics}");
+    assert!(metrics.contains("tingjian_calls_closed_total{reason=\"idle\"} 1"), "{metrics}");
+    assert!(metrics.contains("tingjian_calls_live 0"), "{metrics}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_funasr_session_becomes_one_call() {
+    let server = Server::start(Config::default()).await;
+    let mut asr = server.connect("/v1/ingest/funasr?call_id=c1&agent_id=a7&role=agent").await;
+    let online = |text: &str| json!({"is_final": false, "mode": "2pass-online", "text": text, "wav_name": "x"});
+    // Something that is not FunASR's is told once, and shows that the call is there.
+    send(&mut asr, json!({"event": "started"})).await;
+    assert_eq!(next(&mut asr).await["code"], "unrecognised");
+    send(&mut asr, json!({"event": "started"})).await;
+    let mut supervisor = server.connect("/v1/calls/c1/watch").await;
+    assert_eq!(next(&mut supervisor).await["agent_id"], "a7");
+
+    send(&mut asr, online("您好")).await;
+    send(&mut asr, online("请讲")).await;
+    let offline = json!({"is_final": false, "mode": "2pass-offline", "text": "您好，请讲", "wav_name": "x",
+        "timestamp": "[[200,400],[400,700],[900,1100],[1100,1400]]", "stamp_sents": ""});
+    send(&mut asr, offline).await;
+    let seen = [next(&mut supervisor).await, next(&mut supervisor).await, next(&mut supervisor).await];
+    let texts = seen.each_ref().map(|said| said["text"].as_str().unwrap());
+    assert_eq!(texts, ["您好", "您好请讲", "您好，请讲"]);
+    assert_eq!(seen.each_ref().map(|said| said["final"].as_bool()), [Some(false), Some(false), Some(true)]);
+    assert_eq!((seen[2]["start_ms"].as_i64(), seen[2]["end_ms"].as_i64()), (Some(200), Some(1_400)));
+    assert_eq!(seen[0]["utterance_id"], seen[2]["utterance_id"]);
+
+    // The other leg joins the call, and its utterances have ids of their own.
+    let mut other = server.connect("/v1/ingest/funasr?call_id=c1&role=customer&offset_ms=5000").await;
+    send(&mut other, online("喂")).await;
+    let said = next(&mut supervisor).await;
+    assert_eq!(said["role"], "customer");
+    assert_ne!(said["utterance_id"], seen[0]["utterance_id"]);
+    assert!(said["start_ms"].as_i64() >= Some(5_000), "{said}");
+    // What it left open is settled when it goes.
+    other.close(None).await.unwrap();
+    let settled = next(&mut supervisor).await;
+    assert_eq!((settled["text"].as_str(), settled["final"].as_bool()), (Some("喂"), Some(true)));
+
+    // Lifecycle events may be mixed in, but only of this call.
+    send(&mut asr, json!({"type": "call.hold", "call_id": "c2", "at_ms": 2000})).await;
+    assert_eq!(next(&mut asr).await["code"], "wrong_call");
+    send(&mut asr, json!({"type": "call.hold", "call_id": "c1", "seq": 9, "at_ms": 2000})).await;
+    assert_eq!(next(&mut supervisor).await["type"], "call.hold");
+    acked(&mut asr, "c1", 9).await;
+    let (_, metrics) = server.get("/metrics").await;
+    assert!(metrics.contains("tingjian_messages_unrecognised_total{format=\"funasr\"} 2"), "{metrics}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_funasr_session_may_name_its_call_in_a_frame() {
+    let server = Server::start(Config::default()).await;
+    let mut asr = server.connect("/v1/ingest/funasr?role=agent").await;
+    let words = json!({"is_final": false, "mode": "2pass-online", "text": "您好", "wav_name": "x"});
+    send(&mut asr, words.clone()).await;
+    assert_eq!(next(&mut asr).await["code"], "no_call");
+    send(&mut asr, start("c1", 1)).await;
+    acked(&mut asr, "c1", 1).await;
+    let mut supervisor = server.connect("/v1/calls/c1/watch").await;
+    next(&mut supervisor).await;
+    send(&mut asr, words).await;
+    assert_eq!(next(&mut supervisor).await["text"], "您好");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_slow_supervisor_is_closed_and_nobody_waits_for_him() {
+    let server = Server::start(Config::default()).await;
+    let mut producer = server.connect("/v1/ingest").await;
+    send(&mut producer, start("c1", 1)).await;
+    acked(&mut producer, "c1", 1).await;
+    let mut supervisor = server.connect("/v1/calls/c1/watch").await;
+    next(&mut supervisor).await;
+    // More than the sockets' buffers and the queue hold together.
+    let text = "话".repeat(9_000);
+    let mut seq = 1;
+    loop {
+        for _ in 0..50 {
+            seq += 1;
+            send(&mut producer, utterance("c1", seq, &text)).await;
+        }
+        acked(&mut producer, "c1", seq).await;
+        let (_, metrics) = server.get("/metrics").await;
+        if metrics.contains("tingjian_subscribers_slow_total 1") {
+            break;
+        }
+        assert!(seq < 5_000, "the supervisor is still not found slow");
+    }
+    assert_eq!(close_code(&mut supervisor).await, CLOSE_SLOW);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_answers_what_was_taken() {
+    let server = Server::start(Config::default()).await;
+    let mut producer = server.connect("/v1/ingest").await;
+    let mut agent = server.connect("/v1/agents/a7/alerts").await;
+    send(&mut producer, start("c1", 1)).await;
+    acked(&mut producer, "c1", 1).await;
+    let address = server.address;
+    server.stop().await;
+    assert_eq!(close_code(&mut producer).await, 1001);
+    assert_eq!(close_code(&mut agent).await, 1001);
+    assert!(TcpStream::connect(address).await.is_err());
+}
