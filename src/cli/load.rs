@@ -35,5 +35,5 @@ pub(crate) fn load_rules(dir: Option<&Path>) -> Result<Arc<RuleSet>, RulesError>
     {
         return Err(RulesError::NoDirectory(dir.to_owned()));
     }
-    Ok(Arc::new(RuleSet { version: String::new(), rules: Vec::new() }))
+    Ok(Arc::new(RuleSet::empty()))
 }

@@ -21,8 +21,8 @@ use timing::pending;
 
 use super::alert::AlertKind;
 use super::detect::Hit;
-use super::rule::RuleSet;
 use super::explain::ExplainedWindow;
+use super::rule::RuleSet;
 use super::rule::program::{BodyProgram, DetectorIx, ExpressionProgram, PartProgram, Program};
 use super::rule::syntax::HourRange;
 use super::text::PhraseId;

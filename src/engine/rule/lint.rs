@@ -197,7 +197,8 @@ fn inside_words(uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
             // Who writes `word` has thought of it.
             let decided = phrase.boundary.or(used.said.boundary) == Some(Boundary::Word);
             let Some(letters) = letters(phrase).filter(|_| !decided) else { continue };
-            if !(2..=3).contains(&letters.chars().count()) || !seen.insert((&phrase.text.at, letters.clone())) {
+            // Two words that meet rarely make up three characters that mean something by themselves.
+            if letters.chars().count() != 2 || !seen.insert((&phrase.text.at, letters.clone())) {
                 continue;
             }
             let words = words.get_or_insert_with(Words::new);
@@ -261,58 +262,54 @@ fn overlaps(uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
         }
     }
     let Ok(scan) = AhoCorasick::new(&patterns) else { return };
+    let mut hearers: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     for (index, used) in uses.iter().enumerate() {
         match used.purpose {
-            Purpose::Forbidden => shadowed(index, uses, &scan, &owners, out),
+            Purpose::Forbidden => drop(hearers.insert(index, heard_by(used, &scan, &owners))),
             Purpose::Required => contradicted(used, uses, &scan, &patterns, &owners, out),
             Purpose::Other => {}
         }
     }
+    shadowed(uses, &hearers, out);
 }
 
-/// Warns if everything that this rule forbids makes another fire already.
-fn shadowed(
-    index: usize,
-    uses: &[Use<'_>],
-    scan: &AhoCorasick,
-    owners: &[(usize, &PhraseSource)],
-    out: &mut Vec<Diagnostic>,
-) {
-    let used = &uses[index];
-    // The rules that hear every phrase so far.
-    let mut hearers: Option<BTreeSet<usize>> = None;
-    for phrase in &used.phrases {
-        let Some(letters) = letters(phrase) else { return };
-        let heard: BTreeSet<usize> =
-            scan.find_overlapping_iter(&letters).map(|found| owners[found.pattern().as_usize()].0).collect();
-        hearers =
-            Some(hearers.map_or_else(|| heard.clone(), |hearers| hearers.intersection(&heard).copied().collect()));
-    }
-    let covers = |other: &usize| {
-        let (other, same) = (&uses[*other], uses[*other].phrases.len() == used.phrases.len());
-        let roles = used.said.roles.iter().all(|role| other.said.roles.contains(role));
-        let different = other.id() != used.id();
-        // Of two rules that forbid the same, the later one is told.
-        let mutual = same
-            && used.unconditional()
-            && other.phrases.iter().zip(&used.phrases).all(|(a, b)| letters(a) == letters(b));
-        let earlier = other.rule.id.at < used.rule.id.at;
-        different && roles && other.unconditional() && (!mutual || earlier)
+/// The rules that forbid something in every phrase of this one.
+fn heard_by(used: &Use<'_>, scan: &AhoCorasick, owners: &[(usize, &PhraseSource)]) -> BTreeSet<usize> {
+    let heard = |phrase: &&PhraseSource| -> BTreeSet<usize> {
+        let letters = letters(phrase).unwrap_or_default();
+        scan.find_overlapping_iter(&letters).map(|found| owners[found.pattern().as_usize()].0).collect()
     };
-    let Some(other) = hearers.into_iter().flatten().find(covers) else { return };
-    let (other, at) = (uses[other].id(), used.rule.id.at.clone());
-    out.push(
-        Diagnostic::warning(
-            "shadowed-rule",
-            at,
-            format!("规则 `{}` 禁说的，`{other}` 都已经无条件禁说", used.id()),
-            format!("all that `{}` forbids, `{other}` forbids already and unconditionally", used.id()),
-        )
-        .help(
-            "一句话会报两次；合并两条规则，或给其中一条加条件。",
-            "One line raises two alerts; merge the rules, or give one of them a condition.",
-        ),
-    );
+    let each = used.phrases.iter().map(heard);
+    each.reduce(|all, next| all.intersection(&next).copied().collect()).unwrap_or_default()
+}
+
+/// Warns if everything that a rule forbids makes another fire already.
+fn shadowed(uses: &[Use<'_>], hearers: &BTreeMap<usize, BTreeSet<usize>>, out: &mut Vec<Diagnostic>) {
+    for (index, heard) in hearers {
+        let used = &uses[*index];
+        let covers = |other: &&usize| {
+            let covering = &uses[**other];
+            // Of two rules that forbid the same, the later one is told.
+            let mutual = used.unconditional() && hearers.get(other).is_some_and(|back| back.contains(index));
+            covering.id() != used.id()
+                && covering.unconditional()
+                && used.said.roles.iter().all(|role| covering.said.roles.contains(role))
+                && (!mutual || *other < index)
+        };
+        let Some(other) = heard.iter().find(covers).map(|other| uses[*other].id()) else { continue };
+        out.push(
+            Diagnostic::warning(
+                "shadowed-rule",
+                used.rule.id.at.clone(),
+                format!("规则 `{}` 禁说的，`{other}` 都已经无条件禁说", used.id()),
+                format!("all that `{}` forbids, `{other}` forbids already and unconditionally", used.id()),
+            )
+            .help(
+                "一句话会报两次；合并两条规则，或给其中一条加条件。",
+                "One line raises two alerts; merge the rules, or give one of them a condition.",
+            ),
+        );
+    }
 }
 
 /// Warns of required phrases that another rule forbids.

@@ -66,7 +66,10 @@ impl Lexicon {
     pub fn phrase_text(&self, _p: PhraseId) -> &str {
         ""
     }
-    pub fn words(&self,_t:&FoldedText,_m:&Match)->Vec<String>{todo!()} pub fn has_candidates(&self, _t: &FoldedText) -> bool {
+    pub fn words(&self, _t: &FoldedText, _m: &Match) -> Vec<String> {
+        todo!()
+    }
+    pub fn has_candidates(&self, _t: &FoldedText) -> bool {
         false
     }
 }
