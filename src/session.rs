@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::adapter::alert_json::{Agents, AlertJson};
+use crate::adapter::alert_json::AlertJson;
 use crate::engine::alert::Alert;
 use crate::engine::call::Call;
 use crate::engine::rule::RuleSet;
@@ -18,25 +18,15 @@ use crate::engine::transcript::{CallInfo, Input};
 #[derive(Debug)]
 pub struct Session {
     call: Call,
-    rules: Arc<RuleSet>,
-    agents: Agents,
     said: CallTime,
     seq: Option<u64>,
-    ended: bool,
 }
 
 impl Session {
     /// A call that was just answered; `seq` is the number of its `call.start`.
     #[must_use]
     pub fn new(rules: Arc<RuleSet>, info: CallInfo, seq: Option<u64>) -> Self {
-        Self {
-            agents: Agents::new(info.agent_id.clone()),
-            call: Call::new(Arc::clone(&rules), info),
-            rules,
-            said: CallTime::ANSWERED,
-            seq,
-            ended: false,
-        }
+        Self { call: Call::new(rules, info), said: CallTime::ANSWERED, seq }
     }
 
     /// What is known of the call.
@@ -53,8 +43,8 @@ impl Session {
 
     /// Whether its `call.end` has come. Late finals are still welcome.
     #[must_use]
-    pub const fn ended(&self) -> bool {
-        self.ended
+    pub fn ended(&self) -> bool {
+        self.call.ended()
     }
 
     /// Whether an event of this number was taken before. One without a number
@@ -74,11 +64,6 @@ impl Session {
 
     /// Gives `input`, which arrived at `now`, to the engine.
     pub fn handle(&mut self, now: CallTime, input: Input) {
-        match &input {
-            Input::TransferAnswered { at, agent_id: Some(agent_id) } => self.agents.hand_over(*at, agent_id),
-            Input::End { .. } => self.ended = true,
-            _ => {}
-        }
         self.call.handle(now, input);
     }
 
@@ -103,15 +88,9 @@ impl Session {
         self.call.poll_output()
     }
 
-    /// Whose alert it is.
-    #[must_use]
-    pub fn agent_of(&self, alert: &Alert) -> &str {
-        self.agents.at(alert.at)
-    }
-
     /// The alert as it goes over the wire.
     #[must_use]
     pub fn to_wire<'a>(&'a self, alert: &'a Alert) -> AlertJson<'a> {
-        AlertJson::new(alert, self.info(), self.agent_of(alert), &self.rules.version)
+        AlertJson::new(alert, self.info(), &self.call.rules().version)
     }
 }

@@ -2,6 +2,8 @@
 //! here sleeps: every step waits for the message that shows it was done.
 
 #![cfg(feature = "server")]
+// A test that cannot be set up has failed, and says where.
+#![allow(clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -34,7 +36,7 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let rules = Arc::new(RuleSet { version: "test".into(), rules: Vec::new() });
+        let rules = Arc::new(RuleSet::empty());
         let shutdown = async move {
             let _ = stopped.await;
         };

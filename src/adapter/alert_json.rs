@@ -1,4 +1,4 @@
-//! Alerts as contract §2 words them, and whose alert it is.
+//! Alerts as contract §2 words them.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -9,10 +9,6 @@ use serde::{Deserialize, Serialize};
 use crate::engine::alert::{Alert, AlertKind, AlertState, Evidence, Severity};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::CallInfo;
-
-/// How many times a call may change hands and be remembered; beyond it, the
-/// last one stands for all later ones.
-pub const HANDOVERS_MAX: usize = 256;
 
 /// One alert as it goes over the wire; the fields stand in the contract's order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,16 +36,16 @@ pub struct AlertJson<'a> {
 }
 
 impl<'a> AlertJson<'a> {
-    /// `alert` of the call `info`, for the agent who had it when it happened.
+    /// `alert` of the call `info`.
     #[must_use]
-    pub fn new(alert: &'a Alert, info: &'a CallInfo, agent_id: &'a str, rules_version: &'a str) -> Self {
+    pub fn new(alert: &'a Alert, info: &'a CallInfo, rules_version: &'a str) -> Self {
         let rule = &*alert.rule;
         Self {
             kind_of_message: Cow::Borrowed("alert"),
             alert_id: Cow::Borrowed(&alert.alert_id),
             state: alert.state,
             call_id: Cow::Borrowed(&info.call_id),
-            agent_id: Cow::Borrowed(agent_id),
+            agent_id: Cow::Borrowed(&alert.agent_id),
             rule_id: Cow::Borrowed(&rule.id),
             rule_name: Cow::Borrowed(&rule.name),
             pack: Cow::Borrowed(&rule.pack),
@@ -93,45 +89,6 @@ pub fn wall_time(started_at: DateTime<FixedOffset>, at: CallTime) -> String {
         .to_rfc3339_opts(SecondsFormat::Millis, false)
 }
 
-/// Who had the call when. An alert belongs to the agent who had the call at
-/// the moment it is about, however late the verdict comes.
-#[derive(Clone, Debug)]
-pub struct Agents {
-    first: String,
-    /// By time; from each moment on, that agent.
-    handovers: Vec<(CallTime, String)>,
-}
-
-impl Agents {
-    /// The agent who answered.
-    #[must_use]
-    pub fn new(first: String) -> Self {
-        Self { first, handovers: Vec::new() }
-    }
-
-    /// From `at` on, `agent_id` has the call.
-    pub fn hand_over(&mut self, at: CallTime, agent_id: &str) {
-        if self.at(at) == agent_id {
-            return;
-        }
-        if self.handovers.len() >= HANDOVERS_MAX {
-            self.handovers.pop();
-        }
-        let place = self.handovers.partition_point(|(earlier, _)| *earlier <= at);
-        self.handovers.insert(place, (at, agent_id.to_owned()));
-    }
-
-    /// Who had the call at that moment.
-    #[must_use]
-    pub fn at(&self, at: CallTime) -> &str {
-        let later = self.handovers.partition_point(|(from, _)| *from <= at);
-        match later.checked_sub(1).and_then(|place| self.handovers.get(place)) {
-            Some((_, agent_id)) => agent_id,
-            None => &self.first,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -157,6 +114,7 @@ mod tests {
             alert_id: "0a".into(),
             state: AlertState::Confirmed,
             rule: Arc::new(rule),
+            agent_id: "a7".into(),
             kind: AlertKind::Forbidden,
             at: CallTime(8_120),
             emitted: CallTime(8_121),
@@ -183,24 +141,10 @@ mod tests {
             packs: None,
             attributes: BTreeMap::new(),
         };
-        let json = AlertJson::new(&alert, &info, "a7", "v1").to_json();
+        let json = AlertJson::new(&alert, &info, "v1").to_json();
         assert_eq!(
             with_cursor(json, "1-2"),
             r#"{"type":"alert","alert_id":"0a","state":"confirmed","call_id":"c1","agent_id":"a7","rule_id":"forbidden.dont-know","rule_name":"推诿","pack":"forbidden","rules_version":"v1","kind":"forbidden","severity":"warning","deduct":5,"clauses":["S1.40"],"at_ms":8120,"emitted_at":"2026-11-21T10:00:08.121+08:00","evidence":[{"utterance_id":"u9","role":"agent","text":"这个我不知道","start":3,"end":6,"phrase":"不知道"}],"message":"说了不知道","suggestion":null,"cursor":"1-2"}"#
         );
-    }
-
-    #[test]
-    fn a_call_belongs_to_whoever_had_it_then() {
-        let mut agents = Agents::new("a1".into());
-        agents.hand_over(CallTime(5_000), "a2");
-        agents.hand_over(CallTime(9_000), "a3");
-        agents.hand_over(CallTime(9_500), "a3");
-        let at = |ms| agents.at(CallTime(ms));
-        assert_eq!(
-            [at(0), at(4_999), at(5_000), at(8_999), at(9_000), at(60_000)],
-            ["a1", "a1", "a2", "a2", "a3", "a3"]
-        );
-        assert_eq!(agents.handovers.len(), 2);
     }
 }

@@ -33,6 +33,7 @@ type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     serve: serve::Arguments,

@@ -2,38 +2,39 @@
 //! `check` get them from.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use tingjian::engine::rule::RuleSet;
+use tingjian::engine::rule::parse::SourceFile;
+use tingjian::engine::rule::{self, RuleSet};
 
-/// Rules that cannot be used.
 #[derive(Debug)]
-pub(crate) enum RulesError {
-    /// The directory that was asked for is not there.
-    NoDirectory(PathBuf),
-}
-
+pub(crate) struct RulesError(String);
 impl fmt::Display for RulesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoDirectory(path) => {
-                let path = path.display();
-                write!(f, "{path}: 没有这个规则目录 / no such directory of rules")
-            }
-        }
+        f.write_str(&self.0)
     }
 }
-
 impl std::error::Error for RulesError {}
 
-/// The rules in `dir`; without it, those in `rules` of the working directory;
-/// without that, the packs built into the binary.
 pub(crate) fn load_rules(dir: Option<&Path>) -> Result<Arc<RuleSet>, RulesError> {
-    if let Some(dir) = dir
-        && !dir.is_dir()
-    {
-        return Err(RulesError::NoDirectory(dir.to_owned()));
+    let dir = dir.unwrap_or(Path::new("rules"));
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(dir).map_err(|e| RulesError(e.to_string()))?.flatten() {
+        let path = entry.path();
+        if path.extension().is_some_and(|e| e == "yaml") {
+            files.push(SourceFile {
+                name: path.display().to_string(),
+                text: std::fs::read_to_string(&path).map_err(|e| RulesError(e.to_string()))?,
+            });
+        }
     }
+<<<<<<< HEAD
     Ok(Arc::new(RuleSet::empty()))
+=======
+    files.sort_by(|a, b| a.name.cmp(&b.name));
+    rule::load(&files)
+        .map(|l| l.rules)
+        .map_err(|faults| RulesError(rule::render::render(&faults, &files, rule::diagnostic::Language::Zh, true)))
+>>>>>>> main
 }

@@ -57,3 +57,15 @@ pub(crate) fn run() -> ExitCode {
 fn complain(message: impl fmt::Display) {
     let _ = writeln!(anstream::stderr(), "{message}");
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::agents::Agents;
 use super::alert::{Alert, AlertState, Evidence, alert_id};
 use super::detect::{Considered, Hit, detect};
 use super::monitor::{self, Evaluation, Finding, Hits, Mark, Stage, View};
@@ -36,9 +37,7 @@ pub enum TimeoutReason {
 pub struct Call {
     rules: Arc<RuleSet>,
     info: CallInfo,
-    /// Who had the call from when on, after the one who answered.
-    later_agents: Vec<(CallTime, Arc<str>)>,
-    agent: Arc<str>,
+    agents: Agents,
     /// Rules that apply to this call, and detectors they need.
     active: Bits,
     listening: Bits,
@@ -98,10 +97,9 @@ impl Call {
             }
         }
         let mut call = Self {
-            agent: info.agent_id.as_str().into(),
+            agents: Agents::new(info.agent_id.as_str().into()),
             rules,
             info,
-            later_agents: Vec::new(),
             active,
             listening,
             timeline: Timeline::default(),
@@ -129,22 +127,10 @@ impl Call {
         &self.rules
     }
 
-    /// The agent who has the call now.
-    #[must_use]
-    pub fn agent_id(&self) -> &str {
-        self.later_agents.last().map_or(&self.agent, |(_, agent)| agent)
-    }
-
     /// Whether `call.end` came.
     #[must_use]
     pub fn ended(&self) -> bool {
         self.timeline.end().is_some()
-    }
-
-    /// The latest moment that any input spoke of.
-    #[must_use]
-    pub fn latest_said(&self) -> CallTime {
-        self.latest_said
     }
 
     /// Takes one input, which arrived at `now`. Timeouts due by `now` are handled first.
@@ -158,9 +144,8 @@ impl Call {
             Input::Resume { at } => self.happened(EventKind::Resume, at),
             Input::Transfer { at, .. } => self.happened(EventKind::Transfer, at),
             Input::TransferAnswered { at, agent_id } => {
-                if let Some(agent_id) = agent_id {
-                    let later = self.later_agents.partition_point(|(since, _)| *since <= at);
-                    self.later_agents.insert(later, (at, agent_id.into()));
+                if let Some(agent_id) = &agent_id {
+                    self.agents.hand_over(at, agent_id);
                 }
                 self.happened(EventKind::TransferAnswered, at);
             }
@@ -469,12 +454,11 @@ impl Call {
     fn alert(&self, rules: &RuleSet, rule: RuleIx, finding: &Finding, state: AlertState) -> Alert {
         let visible = &rules.rules[rule as usize];
         let evidence: Vec<Evidence> = finding.marks.iter().map(|mark| self.evidence(rules, mark)).collect();
-        let agent = self.later_agents.iter().rev().find(|(since, _)| *since <= finding.at);
         Alert {
             alert_id: alert_id(&self.info.call_id, &visible.id, &finding.key),
             state,
             rule: Arc::clone(visible),
-            agent_id: Arc::clone(agent.map_or(&self.agent, |(_, agent)| agent)),
+            agent_id: Arc::clone(self.agents.at(finding.at)),
             kind: finding.kind.unwrap_or(visible.kind),
             at: finding.at,
             emitted: self.now,
@@ -569,10 +553,13 @@ fn keep_within_limit(limit: Limit, findings: &mut Vec<Finding>) {
 /// The rule's message with its placeholders filled; what is missing of several parts is said in any case.
 fn message(template: &str, finding: &Finding, evidence: &[Evidence]) -> String {
     let details = &finding.details;
-    let phrase = evidence.iter().rev().find(|evidence| !evidence.phrase.is_empty()).map(|evidence| {
-        let said = evidence.text.chars().skip(evidence.start).take(evidence.end.saturating_sub(evidence.start));
-        said.collect::<String>()
-    });
+    // Words that go on in the next utterance are two pieces of evidence for one phrase.
+    let last = evidence.iter().rev().find(|evidence| !evidence.phrase.is_empty()).map(|last| last.phrase.as_str());
+    let phrase: String = evidence
+        .iter()
+        .filter(|evidence| last == Some(evidence.phrase.as_str()))
+        .flat_map(|evidence| evidence.text.chars().take(evidence.end).skip(evidence.start))
+        .collect();
     let missing = details.missing.join("、");
     let mut text = String::with_capacity(template.len());
     let mut rest = template;
@@ -585,7 +572,7 @@ fn message(template: &str, finding: &Finding, evidence: &[Evidence]) -> String {
         };
         let (placeholder, after) = from.split_at(close + 1);
         match placeholder {
-            "{phrase}" => text.push_str(phrase.as_deref().unwrap_or_default()),
+            "{phrase}" => text.push_str(&phrase),
             "{missing}" => text.push_str(&missing),
             "{said}" => text.push_str(&details.said.to_string()),
             "{total}" => text.push_str(&details.total.to_string()),

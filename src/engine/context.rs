@@ -379,7 +379,7 @@ impl<'a> Scene<'a> {
 
     /// The sentence asks: a question mark, 吗, 是否, A不A.
     pub(crate) fn question(&self) -> bool {
-        if self.text.ends_with_question_mark(self.sentence.clone()) {
+        if self.text.ends_with_question_mark(&self.sentence) {
             return true;
         }
         let chars = self.chars(self.sentence.clone());
@@ -399,7 +399,7 @@ impl<'a> Scene<'a> {
 
     /// The hit is in quotation marks, or named as a word.
     pub(crate) fn quoted(&self) -> bool {
-        if self.text.quoted(self.span.clone()) {
+        if self.text.quoted(&self.span) {
             return true;
         }
         let before = self.chars(self.clause.start..self.span.start);

@@ -115,7 +115,7 @@ fn verdict(
 }
 
 fn hit(spoken: &Spoken, ix: UtteranceIx, detector: DetectorIx, matched: &Match) -> Hit {
-    let span = spoken.text.raw_span(matched.start..matched.end);
+    let span = matched.raw_span(&spoken.text);
     let own = span.own.unwrap_or_default();
     let chars = spoken.text.raw().chars().count().max(1);
     let share = |offset: usize| {

@@ -90,7 +90,7 @@ fn matches(call: &Call, ix: RuleIx, program: &Program) -> Vec<ExplainedMatch> {
     let view = call.view();
     let explained = call.considered(ix).into_iter().map(|considered| {
         let spoken = view.timeline.get(considered.utterance);
-        let span = spoken.text.raw_span(considered.matched.start..considered.matched.end);
+        let span = considered.matched.raw_span(&spoken.text);
         let own = span.own.unwrap_or_default();
         ExplainedMatch {
             at: spoken.start,

@@ -4,6 +4,7 @@
 //! hash-map iteration order. Time is an argument, outputs are drained, and the
 //! same rules with the same inputs give the same outputs, byte for byte.
 
+mod agents;
 pub mod alert;
 pub mod call;
 mod context;

@@ -376,7 +376,7 @@ impl Shard {
             let mut outgoing = Vec::new();
             while let Some(alert) = session.poll_output() {
                 metrics.alert(&alert);
-                let agent_id = session.agent_of(&alert).to_owned();
+                let agent_id = alert.agent_id.to_string();
                 outgoing.push(Outgoing { agent_id, json: session.to_wire(&alert).to_json() });
             }
             outgoing

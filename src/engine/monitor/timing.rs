@@ -310,7 +310,7 @@ fn asks(spoken: &Spoken) -> bool {
         return false;
     }
     let chars = &text.chars()[text.lead()..];
-    text.ends_with_question_mark(text.sentence(text.len() - 1))
+    text.ends_with_question_mark(&text.sentence(text.len() - 1))
         || matches!(chars.last(), Some('吗' | '呢' | '么'))
         || QUESTION_WORDS.iter().any(|word| {
             let word: Vec<char> = word.chars().collect();

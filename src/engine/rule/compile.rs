@@ -46,7 +46,7 @@ pub fn compile(packs: &[PackSource], version: String) -> Result<RuleSet, Vec<Dia
     }
     let lexicon = lexicon.build().map_err(|fault| {
         let at = packs.first().map(|pack| pack.pack.at.clone()).unwrap_or_default();
-        vec![Diagnostic::error("too-many-phrases", at, fault.zh, fault.en)]
+        vec![Diagnostic::error("too-large", at, format!("话术合起来超出了限度：{fault}"), fault.to_string())]
     })?;
     Ok(RuleSet::assemble(version, rules, programs, detectors, lexicon))
 }
@@ -336,7 +336,7 @@ impl Compiler {
     ) -> Option<PhraseId> {
         added
             .map_err(|fault| {
-                let place = phrase.text.value.chars().take(fault.offset).collect::<String>();
+                let place = phrase.text.value.chars().take(fault.at).collect::<String>();
                 self.diagnostics.push(
                     Diagnostic::error("bad-phrase", phrase.text.at.clone(), fault.zh, fault.en).help(
                         format!("话术「{}」，在「{place}」之后", phrase.text.value),

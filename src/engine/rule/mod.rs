@@ -14,6 +14,9 @@ pub mod unit_test;
 
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
+
+use self::diagnostic::{Diagnostic, Level};
 use self::program::{Detector, DetectorIx, Program, RuleIx};
 use crate::engine::alert::{AlertKind, Severity};
 use crate::engine::text::Lexicon;
@@ -56,6 +59,43 @@ pub struct RuleSet {
     pub(crate) rules_of: Vec<Vec<RuleIx>>,
     /// Rules that utterances without hits can decide.
     pub(crate) on_speech: Vec<RuleIx>,
+}
+
+/// Rule files that could be used.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What calls run on.
+    pub rules: Arc<RuleSet>,
+    /// The packs as written, for tests, lint and pages.
+    pub packs: Vec<syntax::PackSource>,
+}
+
+/// Reads and compiles rule files: all or nothing.
+///
+/// # Errors
+/// Every fault of every file, in the order of files and lines.
+pub fn load(files: &[parse::SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
+    let (packs, mut faults) = parse::parse(files);
+    // Faulty rules are left out of `packs`; the phrases of the others may have faults of their own.
+    match compile::compile(&packs, version(files)) {
+        Ok(rules) if faults.iter().all(|fault| fault.level != Level::Error) => {
+            return Ok(Loaded { rules: Arc::new(rules), packs });
+        }
+        Ok(_) => {}
+        Err(more) => faults.extend(more),
+    }
+    faults.sort_by(|a, b| a.at.cmp(&b.at));
+    Err(faults)
+}
+
+/// The first 12 hexadecimal digits of the SHA-256 of all names and contents.
+fn version(files: &[parse::SourceFile]) -> String {
+    let mut hash = Sha256::new();
+    for part in files.iter().flat_map(|file| [&file.name, &file.text]) {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl RuleSet {

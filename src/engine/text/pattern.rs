@@ -1,0 +1,453 @@
+//! Verification: whether a phrase stands where the automaton saw its literal.
+
+use std::ops::Range;
+
+use super::chars::{SOUNDS, follows_one, is_han, is_letter};
+use super::folded::{Break, FoldedText};
+use super::phrase::{Element, NAME_HAN_MAX, NAME_LETTERS_MAX};
+
+/// Answers that stand alone: a mark after one of them separates it from what follows.
+const ANSWERS: [&str; 33] = [
+    "不",
+    "没",
+    "是",
+    "对",
+    "好",
+    "行",
+    "有",
+    "能",
+    "会",
+    "要",
+    "可以",
+    "没有",
+    "不是",
+    "不行",
+    "不会",
+    "不用",
+    "不要",
+    "不能",
+    "不对",
+    "不好",
+    "不可以",
+    "没事",
+    "没错",
+    "是的",
+    "对的",
+    "好的",
+    "行的",
+    "会的",
+    "能的",
+    "有的",
+    "要的",
+    "可以的",
+    "没有的",
+];
+
+/// How much a match looks like its phrase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Likeness {
+    /// The very characters.
+    Exact,
+    /// The same syllables, whatever the tone.
+    Toneless,
+    /// The same syllables but for zh/z, ch/c, sh/s, n/l, ing/in, eng/en and ang/an.
+    Merged,
+}
+
+/// How much `said` is like `phrase`, if at least as much as `least`. They are equally long.
+#[inline]
+fn likeness(said: &[char], phrase: &[char], least: Likeness) -> Option<Likeness> {
+    if said == phrase {
+        return Some(Likeness::Exact);
+    }
+    if least == Likeness::Exact {
+        return None;
+    }
+    let mut so_far = Likeness::Toneless;
+    for (&said, &phrase) in said.iter().zip(phrase).filter(|(said, phrase)| said != phrase) {
+        let (a, b) = (SOUNDS.syllable(said)?, SOUNDS.syllable(phrase)?);
+        if a != b {
+            if SOUNDS.merged(said) != SOUNDS.merged(phrase) || least < Likeness::Merged {
+                return None;
+            }
+            so_far = Likeness::Merged;
+        }
+    }
+    Some(so_far)
+}
+
+/// Whether a literal without marks stands at `span`, and how alike.
+pub(super) fn literal(text: &FoldedText, span: Range<usize>, chars: &[char], least: Likeness) -> Option<Likeness> {
+    let likeness = likeness(text.chars.get(span.clone())?, chars, least)?;
+    (marks_allow(text, span)).then_some(likeness)
+}
+
+/// Whether the marks inside a literal's span leave it one utterance: no
+/// sentence ends in it, and no soft mark sets a short answer in it apart.
+fn marks_allow(text: &FoldedText, span: Range<usize>) -> bool {
+    if text.marks.is_empty() {
+        return true;
+    }
+    text.marks_within(span.clone()).iter().all(|mark| match mark.kind() {
+        Break::None => true,
+        Break::Hard => false,
+        Break::Soft | Break::Join => {
+            let at = mark.at as usize;
+            let from = text.previous_break(at);
+            from < span.start || !is_answer(&text.chars[from..at])
+        }
+    })
+}
+
+fn is_answer(chars: &[char]) -> bool {
+    const LONGEST: usize = 3;
+    chars.len() <= LONGEST && ANSWERS.iter().any(|answer| answer.chars().eq(chars.iter().copied()))
+}
+
+/// Whether neither edge of `span` cuts a numeral or a word of letters.
+pub(super) fn edges_allow(text: &FoldedText, span: &Range<usize>) -> bool {
+    !cuts(text, span.start) && !cuts(text, span.end)
+}
+
+/// Whether a numeral or a word goes on from before position `at` to after it.
+fn cuts(text: &FoldedText, at: usize) -> bool {
+    let chars = text.chars();
+    if at == 0 || at >= chars.len() {
+        return false;
+    }
+    let (before, after) = (chars[at - 1], chars[at]);
+    if is_letter(before) && is_letter(after) {
+        return text.mark(at).is_none();
+    }
+    let goes_on = match (before, after) {
+        ('0'..='9', '0'..='9') => is_digit(text, at - 1) && is_digit(text, at),
+        ('0'..='9', '.') => chars.get(at + 1).is_some_and(char::is_ascii_digit),
+        ('.', '0'..='9') => at >= 2 && chars[at - 2].is_ascii_digit(),
+        _ => false,
+    };
+    goes_on && matches!(text.break_before(at), Break::None | Break::Join)
+}
+
+/// Whether symbol `at` is a digit, and not the 一 of a word.
+fn is_digit(text: &FoldedText, at: usize) -> bool {
+    let chars = text.chars();
+    chars[at].is_ascii_digit() && !(chars[at] == '1' && chars.get(at + 1).is_some_and(|&next| follows_one(next)))
+}
+
+/// A variant that is more than one literal.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    elements: Box<[Element]>,
+    /// Which of the elements the automaton finds.
+    anchor: usize,
+}
+
+/// Positions reachable on one side of the anchor: bit `n` is `n` symbols away.
+#[derive(Clone, Copy, Default)]
+struct Reach([u64; 4]);
+
+impl Reach {
+    const LIMIT: usize = 256;
+
+    fn add(&mut self, distance: usize) {
+        if distance < Self::LIMIT {
+            self.0[distance / 64] |= 1 << (distance % 64);
+        }
+    }
+
+    fn is_empty(self) -> bool {
+        self.0 == [0; 4]
+    }
+
+    fn iter(self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().enumerate().flat_map(|(word, bits)| {
+            std::iter::successors(Some(bits), |bits| Some(bits & bits.wrapping_sub(1)))
+                .take_while(|&bits| bits != 0)
+                .map(move |bits| word * 64 + bits.trailing_zeros() as usize)
+        })
+    }
+}
+
+/// Which way verification goes from the anchor.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Left,
+    Right,
+}
+
+impl Way {
+    /// The position `distance` symbols from `origin`, if it is in the text.
+    fn go(self, text: &FoldedText, origin: usize, distance: usize) -> Option<usize> {
+        match self {
+            Self::Left => origin.checked_sub(distance),
+            Self::Right => origin.checked_add(distance).filter(|&at| at <= text.len()),
+        }
+    }
+
+    /// The `len` symbols from position `at` on.
+    fn span(self, text: &FoldedText, at: usize, len: usize) -> Option<Range<usize>> {
+        let to = self.go(text, at, len)?;
+        Some(at.min(to)..at.max(to))
+    }
+}
+
+impl Pattern {
+    /// A pattern that the automaton finds by its longest literal. `None` without one.
+    pub(super) fn new(elements: Vec<Element>) -> Option<Self> {
+        let len = |element: &Element| match element {
+            Element::Literal(chars) => chars.len(),
+            _ => 0,
+        };
+        // The first of the longest: what is said first is known first.
+        let (anchor, longest) = elements.iter().enumerate().rev().max_by_key(|(_, element)| len(element))?;
+        (len(longest) > 0).then(|| Self { elements: elements.into(), anchor })
+    }
+
+    /// The literal that the automaton finds.
+    pub(super) fn anchor(&self) -> &[char] {
+        match &self.elements[self.anchor] {
+            Element::Literal(chars) => chars,
+            _ => &[],
+        }
+    }
+
+    /// Whether it is nothing but its anchor.
+    pub(super) fn is_literal(&self) -> bool {
+        self.elements.len() == 1
+    }
+
+    /// How many characters all its literals have.
+    pub(super) fn literal_len(&self) -> usize {
+        let literals = self.elements.iter().map(|element| match element {
+            Element::Literal(chars) => chars.len(),
+            _ => 0,
+        });
+        literals.sum()
+    }
+
+    /// Bytes it keeps on the heap.
+    pub(super) fn memory_usage(&self) -> usize {
+        size_of::<Self>() + size_of_val(&*self.elements) + self.literal_len() * size_of::<char>()
+    }
+
+    /// Whether its first and last elements are literals.
+    pub(super) fn literal_edges(&self) -> (bool, bool) {
+        let is_literal = |element: Option<&Element>| matches!(element, Some(Element::Literal(_)));
+        (is_literal(self.elements.first()), is_literal(self.elements.last()))
+    }
+
+    /// The span of the whole pattern around its anchor at `at`. Slots take as little as they can.
+    pub(super) fn verify(&self, text: &FoldedText, at: usize, least: Likeness) -> Option<(Range<usize>, Likeness)> {
+        let anchor = at..at + self.anchor().len();
+        let mut likeness = literal(text, anchor.clone(), self.anchor(), least)?;
+        let (before, after) = self.elements.split_at(self.anchor);
+        let left = reach(text, anchor.start, before.iter().rev(), Way::Left, least, &mut likeness)?;
+        let right = reach(text, anchor.end, after[1..].iter(), Way::Right, least, &mut likeness)?;
+        let start = left.iter().map(|distance| anchor.start - distance).find(|&start| !cuts(text, start))?;
+        let end = right.iter().map(|distance| anchor.end + distance).find(|&end| !cuts(text, end))?;
+        Some((start..end, likeness))
+    }
+}
+
+/// How far `elements` reach from `origin`.
+fn reach<'e>(
+    text: &FoldedText,
+    origin: usize,
+    elements: impl Iterator<Item = &'e Element>,
+    way: Way,
+    least: Likeness,
+    likeness: &mut Likeness,
+) -> Option<Reach> {
+    let mut reach = Reach::default();
+    reach.add(0);
+    let mut after_mark = false;
+    for element in elements {
+        if *element == Element::Mark {
+            after_mark = true;
+            continue;
+        }
+        let mut next = Reach::default();
+        for distance in reach.iter() {
+            let Some(at) = way.go(text, origin, distance) else { continue };
+            if !after_mark && text.break_before(at) == Break::Hard {
+                continue;
+            }
+            advance(text, element, at, way, least, likeness, |len| next.add(distance + len));
+        }
+        if next.is_empty() {
+            return None;
+        }
+        reach = next;
+        after_mark = false;
+    }
+    Some(reach)
+}
+
+/// Calls `to` with each number of symbols that `element` can take at position `at`.
+fn advance(
+    text: &FoldedText,
+    element: &Element,
+    at: usize,
+    way: Way,
+    least: Likeness,
+    so_far: &mut Likeness,
+    mut to: impl FnMut(usize),
+) {
+    match element {
+        Element::Literal(chars) => {
+            let found = way.span(text, at, chars.len()).and_then(|span| literal(text, span, chars, least));
+            if let Some(likeness) = found {
+                *so_far = (*so_far).max(likeness);
+                to(chars.len());
+            }
+        }
+        Element::Mark => to(0),
+        Element::Any { min, max } => {
+            for len in 0..=usize::from(*max) {
+                let Some(span) = way.span(text, at, len) else { return };
+                // Inside it; its ends are looked at where the next element begins.
+                if text.marks_within(span).iter().any(|mark| mark.kind() == Break::Hard) {
+                    return;
+                }
+                if len >= usize::from(*min) {
+                    to(len);
+                }
+            }
+        }
+        Element::Number { min, max, fraction } => {
+            if let Some((len, digits)) = number(text, at, way, *fraction)
+                && (usize::from(*min)..=usize::from(*max)).contains(&digits)
+            {
+                to(len);
+            }
+        }
+        Element::Name => {
+            let whole = |span: Range<usize>| text.marks_within(span).is_empty();
+            for len in 1..=usize::from(NAME_HAN_MAX) {
+                let Some(span) = way.span(text, at, len) else { break };
+                if text.chars[span.clone()].iter().all(|&c| is_han(c)) && whole(span) {
+                    to(len);
+                }
+            }
+            let letters = (1..=usize::from(NAME_LETTERS_MAX))
+                .map_while(|len| way.span(text, at, len))
+                .take_while(|span| text.chars[span.clone()].iter().all(|&c| is_letter(c)) && whole(span.clone()));
+            if let Some(word) = letters.last() {
+                to(word.len());
+            }
+        }
+    }
+}
+
+/// The numeral at position `at`: how many symbols it has, and how many of them are digits of its whole part.
+fn number(text: &FoldedText, at: usize, way: Way, fraction: bool) -> Option<(usize, usize)> {
+    let digits = |at: usize| {
+        (1..)
+            .map_while(|len| {
+                let span = way.span(text, at, len)?;
+                let outer = if way == Way::Left { span.start } else { span.end - 1 };
+                let inner = if way == Way::Left { outer + 1 } else { outer };
+                let joined = len == 1 || matches!(text.break_before(inner), Break::None | Break::Join);
+                (joined && is_digit(text, outer)).then_some(len)
+            })
+            .last()
+    };
+    let len = digits(at)?;
+    let beyond = way.go(text, at, len)?;
+    let point = way.span(text, beyond, 1).is_some_and(|span| text.chars[span.start] == '.');
+    if !point {
+        return Some((len, len));
+    }
+    let rest = way.go(text, beyond, 1).and_then(digits);
+    match rest {
+        None => Some((len, len)),
+        Some(_) if !fraction => None,
+        Some(rest) => Some((len + 1 + rest, if way == Way::Left { rest } else { len })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fold::fold;
+    use super::super::phrase::{Parsed, parse};
+    use super::*;
+
+    fn find(phrase: &str, raw: &str) -> Option<String> {
+        let text = fold(raw);
+        let Ok(Parsed::Variants(variants)) = parse(phrase) else { panic!("{phrase}") };
+        variants.into_iter().find_map(|elements| {
+            let pattern = Pattern::new(elements)?;
+            (0..text.len())
+                .filter_map(|at| pattern.verify(&text, at, Likeness::Exact))
+                .find(|(span, _)| edges_allow(&text, span))
+                .and_then(|(span, _)| text.raw_span(span).own)
+                .map(|own| raw.chars().skip(own.start).take(own.len()).collect())
+        })
+    }
+
+    #[test]
+    fn marks() {
+        for (phrase, raw, found) in [
+            ("不知道", "我不，知道", Some("不，知道")),
+            ("不知道", "不，知道了", None),
+            ("不知道", "要不要？不。知道了", None),
+            ("不知道", "要不要，不，知道了", None),
+            ("不知道", "我不。知道", None),
+            ("不知道", "这个不知道。", Some("不知道")),
+            ("你找我没用，要解决就去找领导", "你找我没用要解决就去找领导", Some("你找我没用要解决就去找领导")),
+            ("你找我没用，要解决就去找领导", "你找我没用。要解决就去找领导！", Some("你找我没用。要解决就去找领导")),
+            ("你找我没用，要解决就去找领导", "你找我没用要解决，就去找领导", Some("你找我没用要解决，就去找领导")),
+            ("你找我没用，要解决就去找领导", "你找我没用要解决。就去找领导", None),
+            ("不行，机器忙着呢", "不行，机器忙着呢", Some("不行，机器忙着呢")),
+            ("不行机器忙着呢", "不行，机器忙着呢", None),
+        ] {
+            assert_eq!(find(phrase, raw).as_deref(), found, "{phrase} in {raw}");
+        }
+    }
+
+    #[test]
+    fn slots() {
+        for (phrase, raw, found) in [
+            ("我是{number}号", "您好我是零八零幺号客服", Some("我是零八零幺号")),
+            ("工号{number}", "我的工号，0801，请讲", Some("工号，0801")),
+            ("工号{number:4-6}", "工号零八零幺", Some("工号零八零幺")),
+            ("工号{number:4-6}", "工号零八零", None),
+            ("工号{number:4-6}", "工号1234567", None),
+            ("{number}个工作日", "十五个工作日内", Some("十五个工作日")),
+            ("收益{number}%", "收益百分之三点五", Some("收益百分之三点五")),
+            ("百分之{number}", "有百分之九十的把握", Some("百分之九十")),
+            ("我是{number}号", "我是一定号", None),
+            ("{name}先生", "好的王先生", Some("王先生")),
+            ("{name}先生", "smith先生", Some("smith先生")),
+            ("{name}先生", "先生", None),
+            ("您是说{any:1-20}吗", "您是说明天，下午送吗", Some("您是说明天，下午送吗")),
+            ("您是说{any:1-20}吗", "您是说吗", None),
+            ("您是说{any:1-20}吗", "您是说明天。下午送吗", None),
+            ("感谢您的{any:0-4}等待", "感谢您的耐心等待", Some("感谢您的耐心等待")),
+            ("感谢您的{any:0-4}等待", "感谢您的等待", Some("感谢您的等待")),
+            ("感谢您的{any:0-4}等待", "感谢您的一直以来的等待", None),
+            ("请{any:0-3}稍等", "请您，稍等", Some("请您，稍等")),
+        ] {
+            assert_eq!(find(phrase, raw).as_deref(), found, "{phrase} in {raw}");
+        }
+    }
+
+    #[test]
+    fn numerals_and_words_of_letters_are_whole() {
+        for (phrase, raw, found) in [
+            ("工号5", "工号51", None),
+            ("工号5", "工号5号", Some("工号5")),
+            ("5个工作日", "十五个工作日", None),
+            ("5个工作日", "五个工作日", Some("五个工作日")),
+            ("5个工作日", "1.5个工作日", None),
+            ("5个工作日", "3-5个工作日", Some("5个工作日")),
+            ("一定", "我十五号一定到", Some("一定")),
+            ("一定", "二十一定到", Some("一定")),
+            ("ok", "book", None),
+            ("ok", "this ok is", Some("ok")),
+            ("ok", "好ok的", Some("ok")),
+        ] {
+            assert_eq!(find(phrase, raw).as_deref(), found, "{phrase} in {raw}");
+        }
+    }
+}

@@ -1,0 +1,587 @@
+//! The syntax of phrases: text, marks, `{slots}`, `(a|b|)` and `/regular expressions/`.
+
+use std::fmt;
+
+use regex_syntax::hir::{Class, Hir, HirKind, Literal};
+
+use super::chars::{Kind, TABLE};
+use super::fold::fold;
+use super::folded::Break;
+
+/// The most variants that the alternations of one phrase may make.
+pub const VARIANTS_MAX: usize = 64;
+/// The most symbols that one phrase may match.
+pub const SYMBOLS_MAX: usize = 200;
+/// The most characters `{any}` may stand for.
+pub const ANY_MAX: u8 = 60;
+/// The most digits `{number}` may stand for.
+pub const DIGITS_MAX: u8 = 24;
+/// The most letters a `{name}` in letters may have.
+pub(super) const NAME_LETTERS_MAX: u8 = 20;
+/// The most characters a `{name}` in Chinese may have.
+pub(super) const NAME_HAN_MAX: u8 = 3;
+
+/// What is wrong with a phrase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PhraseError {
+    /// Where, in characters of the phrase.
+    pub at: usize,
+    /// What and what to do, in Chinese.
+    pub zh: String,
+    /// The same in English.
+    pub en: String,
+}
+
+impl PhraseError {
+    fn new(at: usize, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { at, zh: zh.into(), en: en.into() }
+    }
+}
+
+impl fmt::Display for PhraseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "character {}: {}", self.at + 1, self.en)
+    }
+}
+
+impl std::error::Error for PhraseError {}
+
+/// A piece of a variant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Element {
+    /// Folded characters, at least one.
+    Literal(Box<[char]>),
+    /// Any marks, or none.
+    Mark,
+    /// So many digits; a fraction too if the rule does not count digits.
+    Number { min: u8, max: u8, fraction: bool },
+    /// A person's name.
+    Name,
+    /// So many symbols of any kind.
+    Any { min: u8, max: u8 },
+}
+
+/// A phrase, understood.
+#[derive(Clone, Debug)]
+pub(super) enum Parsed {
+    /// One of several sequences, each with at least one literal.
+    Variants(Vec<Vec<Element>>),
+    /// A regular expression over folded sentences, and a literal in each of its matches.
+    Regex { pattern: String, literal: Vec<char> },
+    /// What folding drops.
+    Dropped(Vec<Vec<DroppedElement>>),
+}
+
+/// A piece of a phrase that consists of what folding drops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DroppedElement {
+    Char(char),
+    Emoji,
+}
+
+/// What is written between braces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Slot {
+    Number { min: u8, max: u8, fraction: bool },
+    Name,
+    Any { min: u8, max: u8 },
+    Emoji,
+}
+
+/// A phrase as written, alternations not yet expanded.
+#[derive(Clone, Debug)]
+enum Node {
+    Char(usize, char),
+    Slot(usize, Slot),
+    Alternation(Vec<Vec<Node>>),
+}
+
+/// A phrase as written, one variant of it.
+#[derive(Clone, Copy, Debug)]
+enum Item {
+    Char(usize, char),
+    Slot(usize, Slot),
+}
+
+pub(super) fn parse(text: &str) -> Result<Parsed, PhraseError> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Err(PhraseError::new(0, "话术是空的", "the phrase is empty"));
+    }
+    if let Some(pattern) = trimmed.strip_prefix('/') {
+        let Some(pattern) = pattern.strip_suffix('/') else {
+            return Err(PhraseError::new(0, "正则表达式要以 / 结尾", "a regular expression must end with /"));
+        };
+        return parse_regex(pattern);
+    }
+    let chars: Vec<char> = text.chars().collect();
+    let mut parser = Parser { chars: &chars, at: 0 };
+    let nodes = parser.sequence(false)?;
+    let mut variants = vec![Vec::new()];
+    expand(&nodes, &mut variants)?;
+    let elements = variants.iter().map(|items| elements(items)).collect::<Result<Vec<_>, _>>()?;
+    if elements.iter().all(Vec::is_empty) {
+        return dropped(&variants);
+    }
+    for (items, elements) in variants.iter().zip(&elements) {
+        check(elements)?;
+        check_stutter(items, elements)?;
+    }
+    Ok(Parsed::Variants(elements))
+}
+
+struct Parser<'p> {
+    chars: &'p [char],
+    at: usize,
+}
+
+impl Parser<'_> {
+    fn next(&mut self) -> Option<(usize, char)> {
+        let at = self.at;
+        let &c = self.chars.get(at)?;
+        self.at += 1;
+        Some((at, c))
+    }
+
+    /// Reads up to the end, or up to the `|` or `)` of the alternation that it is in.
+    fn sequence(&mut self, is_nested: bool) -> Result<Vec<Node>, PhraseError> {
+        let mut nodes = Vec::new();
+        while let Some((at, c)) = self.next() {
+            match c {
+                '|' | ')' if is_nested => {
+                    self.at = at;
+                    return Ok(nodes);
+                }
+                '\\' => match self.next() {
+                    Some((at, c)) => nodes.push(Node::Char(at, c)),
+                    None => return Err(PhraseError::new(at, "\\ 后面要有字符", "a character must follow \\")),
+                },
+                '(' => nodes.push(self.alternation(at)?),
+                '{' => nodes.push(Node::Slot(at, self.slot(at)?)),
+                ')' | '|' | '}' => {
+                    return Err(PhraseError::new(
+                        at,
+                        format!("多余的 {c}；若要匹配这个字符，写作 \\{c}"),
+                        format!("unexpected {c}; write \\{c} for the character itself"),
+                    ));
+                }
+                '（' | '）' | '｜' | '｛' | '｝' => {
+                    let half = char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c);
+                    return Err(PhraseError::new(
+                        at,
+                        format!("全角的 {c} 没有含义：请写半角的 {half}；若要匹配这个字符，写作 \\{c}"),
+                        format!("full-width {c} means nothing: write {half}, or \\{c} for the character itself"),
+                    ));
+                }
+                _ => nodes.push(Node::Char(at, c)),
+            }
+        }
+        if is_nested {
+            return Err(PhraseError::new(self.chars.len(), "缺少 )", ") is missing"));
+        }
+        Ok(nodes)
+    }
+
+    fn alternation(&mut self, at: usize) -> Result<Node, PhraseError> {
+        let mut branches = vec![self.sequence(true)?];
+        loop {
+            match self.next() {
+                Some((_, '|')) => branches.push(self.sequence(true)?),
+                Some(_) => break,
+                None => return Err(PhraseError::new(at, "缺少 )", ") is missing")),
+            }
+        }
+        Ok(Node::Alternation(branches))
+    }
+
+    fn slot(&mut self, at: usize) -> Result<Slot, PhraseError> {
+        let Some(len) = self.chars[self.at..].iter().position(|&c| c == '}') else {
+            return Err(PhraseError::new(at, "缺少 }", "} is missing"));
+        };
+        let inner: String = self.chars[self.at..self.at + len].iter().collect();
+        self.at += len + 1;
+        let (name, counts) = match inner.split_once(':') {
+            Some((name, counts)) => (name, Some(counts)),
+            None => (inner.as_str(), None),
+        };
+        let range = |max: u8, default: (u8, u8)| {
+            let Some(counts) = counts else { return Ok(default) };
+            let (from, to) = counts.split_once('-').unwrap_or((counts, counts));
+            match (from.trim().parse::<u8>(), to.trim().parse::<u8>()) {
+                (Ok(from), Ok(to)) if from <= to && 0 < to && to <= max => Ok((from, to)),
+                _ => Err(PhraseError::new(
+                    at,
+                    format!("{{{inner}}} 的个数要写作 4 或 4-6，不超过 {max}"),
+                    format!("the count in {{{inner}}} must be like 4 or 4-6, at most {max}"),
+                )),
+            }
+        };
+        match name.trim() {
+            "number" => {
+                let (min, max) = range(DIGITS_MAX, (1, DIGITS_MAX))?;
+                Ok(Slot::Number { min: min.max(1), max, fraction: counts.is_none() })
+            }
+            "any" => {
+                let (min, max) = range(ANY_MAX, (1, 20))?;
+                Ok(Slot::Any { min, max })
+            }
+            "name" if counts.is_none() => Ok(Slot::Name),
+            "emoji" if counts.is_none() => Ok(Slot::Emoji),
+            _ => Err(PhraseError::new(
+                at,
+                format!("没有 {{{inner}}} 这种占位：可以写 {{number}} {{number:4-6}} {{name}} {{any:0-4}} {{emoji}}"),
+                format!("no slot {{{inner}}}: there are {{number}} {{number:4-6}} {{name}} {{any:0-4}} {{emoji}}"),
+            )),
+        }
+    }
+}
+
+/// Appends `nodes` to each of `variants`, multiplying them by alternations.
+fn expand(nodes: &[Node], variants: &mut Vec<Vec<Item>>) -> Result<(), PhraseError> {
+    for node in nodes {
+        match node {
+            Node::Char(at, c) => variants.iter_mut().for_each(|variant| variant.push(Item::Char(*at, *c))),
+            Node::Slot(at, slot) => variants.iter_mut().for_each(|variant| variant.push(Item::Slot(*at, *slot))),
+            Node::Alternation(branches) => {
+                let mut expanded = Vec::new();
+                for branch in branches {
+                    let mut longer = variants.clone();
+                    expand(branch, &mut longer)?;
+                    expanded.append(&mut longer);
+                    if expanded.len() > VARIANTS_MAX {
+                        return Err(PhraseError::new(
+                            0,
+                            format!("括号展开后超过 {VARIANTS_MAX} 种说法，请拆成几条"),
+                            format!("the alternatives make more than {VARIANTS_MAX} variants: split the phrase"),
+                        ));
+                    }
+                }
+                *variants = expanded;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Folds the text between slots. Empty if nothing is left but what folding drops.
+fn elements(items: &[Item]) -> Result<Vec<Element>, PhraseError> {
+    let mut elements = Vec::new();
+    let mut piece = String::new();
+    // 百分之{number} is folded to {number}%.
+    let mut percent = false;
+    for (index, item) in items.iter().enumerate() {
+        match *item {
+            Item::Char(_, c) => piece.push(c),
+            Item::Slot(at, slot) => {
+                let slot = match slot {
+                    Slot::Number { min, max, fraction } => Element::Number { min, max, fraction },
+                    Slot::Name => Element::Name,
+                    Slot::Any { min, max } => Element::Any { min, max },
+                    Slot::Emoji if items.len() == 1 => return Ok(Vec::new()),
+                    Slot::Emoji => {
+                        return Err(PhraseError::new(at, "{emoji} 只能单独使用", "{emoji} must stand alone"));
+                    }
+                };
+                let is_number = matches!(slot, Element::Number { .. });
+                if is_number && let Some(before) = piece.strip_suffix("百分之") {
+                    piece.truncate(before.len());
+                    percent = true;
+                }
+                literal(&piece, &mut elements);
+                piece.clear();
+                elements.push(slot);
+                if std::mem::take(&mut percent) {
+                    piece.push('%');
+                }
+                if is_number
+                    && let Some(&Item::Char(at, c)) = items.get(index + 1)
+                    && TABLE.kind(c) == Kind::Unit
+                {
+                    return Err(PhraseError::new(
+                        at,
+                        format!("{{number}} 已经包含“{c}”：三{c}按数值折算，这里不要再写"),
+                        format!("{{number}} already includes {c}: numerals are folded to their value"),
+                    ));
+                }
+            }
+        }
+    }
+    literal(&piece, &mut elements);
+    while elements.first() == Some(&Element::Mark) {
+        elements.remove(0);
+    }
+    while elements.last() == Some(&Element::Mark) {
+        elements.pop();
+    }
+    Ok(elements)
+}
+
+/// Appends a text without slots.
+fn literal(piece: &str, elements: &mut Vec<Element>) {
+    let text = fold(piece);
+    let mut from = 0;
+    for at in 0..=text.len() {
+        if at != text.len() && text.break_before(at) == Break::None {
+            continue;
+        }
+        if from < at {
+            elements.push(Element::Literal(text.chars()[from..at].into()));
+            from = at;
+        }
+        if text.break_before(at) != Break::None && elements.last() != Some(&Element::Mark) {
+            elements.push(Element::Mark);
+        }
+    }
+}
+
+/// Refuses variants that cannot be searched for.
+fn check(elements: &[Element]) -> Result<(), PhraseError> {
+    let mut symbols = 0;
+    let mut has_literal = false;
+    for element in elements {
+        symbols += match element {
+            Element::Literal(chars) => {
+                has_literal = true;
+                chars.len()
+            }
+            Element::Mark => 0,
+            Element::Number { max, .. } | Element::Any { max, .. } => usize::from(*max),
+            Element::Name => usize::from(NAME_LETTERS_MAX),
+        };
+    }
+    if !has_literal {
+        return Err(PhraseError::new(
+            0,
+            "除占位和语气词外至少要有一个字",
+            "there must be at least one character besides slots and fillers",
+        ));
+    }
+    if symbols > SYMBOLS_MAX {
+        return Err(PhraseError::new(
+            0,
+            format!("话术连同占位不能超过 {SYMBOLS_MAX} 字"),
+            format!("a phrase with its slots must not exceed {SYMBOLS_MAX} characters"),
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses 是是是, which would match wherever 是 stands.
+fn check_stutter(items: &[Item], elements: &[Element]) -> Result<(), PhraseError> {
+    let [Element::Literal(chars)] = elements else { return Ok(()) };
+    let is_it = |item: &&Item| matches!(item, Item::Char(_, c) if TABLE.symbol(*c).folded == chars[0]);
+    if chars.len() == 1 && items.iter().filter(is_it).count() > 1 {
+        let c = chars[0];
+        return Err(PhraseError::new(
+            0,
+            format!("口吃会折叠，这条话术只剩一个“{c}”：请只写一个字，或写得更完整"),
+            format!("stutter is folded, which leaves only {c}: write the character once, or more around it"),
+        ));
+    }
+    Ok(())
+}
+
+/// The phrase that consists of nothing but what folding drops.
+fn dropped(variants: &[Vec<Item>]) -> Result<Parsed, PhraseError> {
+    let mut sequences = Vec::new();
+    for items in variants {
+        let mut sequence = Vec::new();
+        for item in items {
+            match *item {
+                Item::Slot(..) => sequence.push(DroppedElement::Emoji),
+                Item::Char(_, c) => sequence.extend(noted(c).map(DroppedElement::Char)),
+            }
+        }
+        if sequence.is_empty() {
+            return Err(PhraseError::new(
+                0,
+                "折叠后什么也不剩：写上至少一个字、语气词或标点",
+                "nothing is left of the phrase: write at least one character, filler or mark",
+            ));
+        }
+        sequences.push(sequence);
+    }
+    Ok(Parsed::Dropped(sequences))
+}
+
+/// A character as folding notes it where it drops it.
+fn noted(c: char) -> Option<char> {
+    let symbol = TABLE.symbol(c);
+    (!matches!(symbol.entry.kind(), Kind::Drop | Kind::Space | Kind::Open | Kind::Close | Kind::Toggle))
+        .then_some(symbol.folded)
+}
+
+fn parse_regex(pattern: &str) -> Result<Parsed, PhraseError> {
+    let hir = regex_syntax::Parser::new().parse(pattern).map_err(|error| {
+        let at = match &error {
+            regex_syntax::Error::Parse(error) => error.span().start.offset,
+            regex_syntax::Error::Translate(error) => error.span().start.offset,
+            _ => 0,
+        };
+        let at = 1 + pattern.get(..at).map_or(0, |before| before.chars().count());
+        PhraseError::new(at, "正则表达式有误", format!("the regular expression is malformed: {}", first_line(&error)))
+    })?;
+    let hir = fold_hir(hir);
+    let literal = mandatory(&hir).unwrap_or_default();
+    if literal.len() < 2 {
+        return Err(PhraseError::new(
+            0,
+            "正则表达式必须含有一段固定的、至少两个字的文字",
+            "a regular expression must contain a fixed text of at least two characters in each of its matches",
+        ));
+    }
+    Ok(Parsed::Regex { pattern: hir.to_string(), literal })
+}
+
+/// What a regular expression's error says, without the drawing around it.
+fn first_line(error: &regex_syntax::Error) -> String {
+    match error {
+        regex_syntax::Error::Parse(error) => error.kind().to_string(),
+        regex_syntax::Error::Translate(error) => error.kind().to_string(),
+        _ => error.to_string(),
+    }
+}
+
+/// The expression with its literals and single characters folded, as the text will be.
+fn fold_hir(hir: Hir) -> Hir {
+    match hir.into_kind() {
+        HirKind::Empty => Hir::empty(),
+        HirKind::Literal(Literal(bytes)) => {
+            let folded: String = fold(&String::from_utf8_lossy(&bytes)).chars().iter().collect();
+            Hir::literal(folded.into_bytes())
+        }
+        HirKind::Class(Class::Unicode(mut class)) => {
+            let folded: Vec<_> = class
+                .iter()
+                .filter(|range| range.end() as u32 - range.start() as u32 <= u32::from(u8::MAX))
+                .flat_map(|range| range.start()..=range.end())
+                .map(|c| TABLE.symbol(c).folded)
+                .map(|c| regex_syntax::hir::ClassUnicodeRange::new(c, c))
+                .collect();
+            class.union(&regex_syntax::hir::ClassUnicode::new(folded));
+            Hir::class(Class::Unicode(class))
+        }
+        HirKind::Class(class) => Hir::class(class),
+        HirKind::Look(look) => Hir::look(look),
+        HirKind::Repetition(mut repetition) => {
+            *repetition.sub = fold_hir(*repetition.sub);
+            Hir::repetition(repetition)
+        }
+        HirKind::Capture(mut capture) => {
+            *capture.sub = fold_hir(*capture.sub);
+            Hir::capture(capture)
+        }
+        HirKind::Concat(parts) => Hir::concat(parts.into_iter().map(fold_hir).collect()),
+        HirKind::Alternation(parts) => Hir::alternation(parts.into_iter().map(fold_hir).collect()),
+    }
+}
+
+/// The longest text that each match must contain.
+fn mandatory(hir: &Hir) -> Option<Vec<char>> {
+    match hir.kind() {
+        HirKind::Literal(Literal(bytes)) => Some(std::str::from_utf8(bytes).ok()?.chars().collect()),
+        HirKind::Capture(capture) => mandatory(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min > 0 => mandatory(&repetition.sub),
+        HirKind::Concat(parts) => parts.iter().filter_map(mandatory).max_by_key(Vec::len),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn show(elements: &[Element]) -> String {
+        elements
+            .iter()
+            .map(|element| match element {
+                Element::Literal(chars) => chars.iter().collect(),
+                Element::Mark => "，".to_owned(),
+                Element::Number { min, max, fraction } => format!("<{min}-{max}{}>", if *fraction { "." } else { "" }),
+                Element::Name => "<name>".to_owned(),
+                Element::Any { min, max } => format!("<any {min}-{max}>"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn variants() {
+        for (text, expect) in [
+            ("不知道", "不知道"),
+            ("工號零八零幺", "工号0801"),
+            ("你找我没用，要解决就去找领导。", "你找我没用，要解决就去找领导"),
+            ("嗯，好的", "好的"),
+            ("我是{number}号", "我是<1-24.>号"),
+            ("工号{number:4-6}", "工号<4-6>"),
+            ("收益百分之{number}以上", "收益<1-24.>%以上"),
+            ("{name}先生", "<name>先生"),
+            ("您是说{any}吗", "您是说<any 1-20>吗"),
+            ("您是说，{any:0-4}，吗", "您是说，<any 0-4>，吗"),
+            ("(您|请您)稍等(一下|)", "您稍等1下/请您稍等1下/您稍等/请您稍等"),
+            ("二十四小时", "24小时"),
+            ("\\(一\\)级", "1，级"),
+        ] {
+            let Ok(Parsed::Variants(variants)) = parse(text) else { panic!("{text}: {:?}", parse(text)) };
+            let shown: Vec<_> = variants.iter().map(|variant| show(variant)).collect();
+            assert_eq!(shown.join("/"), expect, "{text}");
+        }
+    }
+
+    #[test]
+    fn phrases_of_what_is_dropped() {
+        use DroppedElement::{Char, Emoji};
+        for (text, expect) in [
+            ("嗯", vec![Char('嗯')]),
+            ("~", vec![Char('~')]),
+            ("那个", vec![Char('那'), Char('个')]),
+            ("{emoji}", vec![Emoji]),
+        ] {
+            let Ok(Parsed::Dropped(sequences)) = parse(text) else { panic!("{text}") };
+            assert_eq!(sequences, [expect], "{text}");
+        }
+    }
+
+    #[test]
+    fn regular_expressions() {
+        for (text, pattern, literal) in
+            [("/不(?:太)?知道[吧啊]*/", "不(?:太)?知道", "知道"), ("/二十四小時.{0,3}內/", "24小时", "24小时")]
+        {
+            let Ok(Parsed::Regex { pattern: parsed, literal: found }) = parse(text) else { panic!("{text}") };
+            assert!(regex::Regex::new(&parsed).is_ok(), "{parsed}");
+            assert_eq!(found.iter().collect::<String>(), literal, "{pattern}");
+        }
+    }
+
+    #[test]
+    fn errors() {
+        for (text, at, en) in [
+            ("", 0, "the phrase is empty"),
+            ("  ", 0, "the phrase is empty"),
+            ("{any}", 0, "there must be at least one character besides slots and fillers"),
+            ("(不|)", 0, "there must be at least one character besides slots and fillers"),
+            ("好(的", 3, ") is missing"),
+            ("好的)", 2, "unexpected ); write \\) for the character itself"),
+            ("工号｛number｝", 2, "full-width ｛ means nothing: write {, or \\｛ for the character itself"),
+            ("工号{numbers}", 2, "no slot {numbers}: there are {number} {number:4-6} {name} {any:0-4} {emoji}"),
+            ("工号{number:6-4}", 2, "the count in {number:6-4} must be like 4 or 4-6, at most 24"),
+            ("工号{number", 2, "} is missing"),
+            ("好的\\", 2, "a character must follow \\"),
+            ("好的{emoji}", 2, "{emoji} must stand alone"),
+            ("{number}万元", 8, "{number} already includes 万: numerals are folded to their value"),
+            ("是是是", 0, "stutter is folded, which leaves only 是: write the character once, or more around it"),
+            ("_", 0, "nothing is left of the phrase: write at least one character, filler or mark"),
+            ("/不知道", 0, "a regular expression must end with /"),
+            (
+                "/不+/",
+                0,
+                "a regular expression must contain a fixed text of at least two characters in each of its matches",
+            ),
+            ("/不知道(/", 4, "the regular expression is malformed: unclosed group"),
+        ] {
+            let error = parse(text).expect_err(text);
+            assert_eq!((error.at, error.en.as_str()), (at, en), "{text}");
+        }
+        let many = "(一|二|三|四|五)".repeat(3) + "号";
+        assert!(parse(&many).expect_err("too many").en.contains("64"));
+    }
+}

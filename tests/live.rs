@@ -1,0 +1,185 @@
+//! The real binary: what it says live is what `check` says of the recording,
+//! and the demo plays to its end.
+
+#![cfg(feature = "server")]
+// A test that cannot be set up has failed, and says where.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Longer than any step takes; a test that waits for it has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server process, killed when the test is over.
+struct Server {
+    child: Child,
+    address: String,
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live.toml");
+        std::fs::write(&config, "call_linger_ms = 50\n").unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tingjian"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--config"])
+            .arg(config)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on http://").unwrap().to_owned();
+        Self { child, address, _stdout: stdout }
+    }
+
+    /// Asks it to stop, as a service manager does.
+    fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    async fn connect(&self, path: &str) -> Socket {
+        connect_async(format!("ws://{}{path}", self.address)).await.unwrap().0
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The next text message; `None` when the server closes.
+async fn next(socket: &mut Socket) -> Option<Value> {
+    loop {
+        match tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message comes") {
+            Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
+            None | Some(Ok(Message::Close(_)) | Err(_)) => return None,
+            Some(Ok(_)) => {}
+        }
+    }
+}
+
+/// All that comes over these sockets until the server closes them.
+async fn until_closed(sockets: &mut [Socket]) -> Vec<Value> {
+    let mut messages = Vec::new();
+    for socket in sockets {
+        while let Some(message) = next(socket).await {
+            messages.push(message);
+        }
+    }
+    messages
+}
+
+/// Alerts that stand, by id, without what only a live alert has.
+fn standing(alerts: &[Value]) -> BTreeMap<String, Value> {
+    let mut standing = BTreeMap::new();
+    for alert in alerts {
+        let mut alert = alert.clone();
+        let id = alert["alert_id"].as_str().unwrap().to_owned();
+        let fields = alert.as_object_mut().unwrap();
+        fields.remove("cursor");
+        fields.remove("emitted_at");
+        if alert["state"] == "confirmed" {
+            standing.insert(id, alert);
+        } else {
+            standing.remove(&id);
+        }
+    }
+    standing
+}
+
+fn check(recording: &Path) -> BTreeMap<String, Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_tingjian"))
+        .args(["check", "--format", "jsonl"])
+        .arg(recording)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let alerts: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    standing(&alerts)
+}
+
+fn recordings() -> Vec<PathBuf> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let mut recordings: Vec<PathBuf> = std::fs::read_dir(fixtures)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            name.ends_with(".jsonl") && !name.ends_with(".expected.jsonl")
+        })
+        .collect();
+    recordings.sort();
+    assert!(!recordings.is_empty());
+    recordings
+}
+
+#[test]
+fn the_demo_plays_to_its_end_from_any_directory() {
+    let output = Command::new(env!("CARGO_BIN_EXE_tingjian"))
+        .args(["demo", "--once", "--speed", "1000", "--listen", "127.0.0.1:0"])
+        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(text.starts_with("listening on http://127.0.0.1:"), "{text}");
+    assert!(text.contains("坐席："), "{text}");
+}
+
+#[tokio::test]
+async fn live_alerts_are_those_of_check() {
+    for recording in recordings() {
+        let name = recording.display();
+        let text = std::fs::read_to_string(&recording).unwrap();
+        let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let ids = |field: &str| -> BTreeSet<String> {
+            events.iter().filter_map(|event| event[field].as_str()).map(str::to_owned).collect()
+        };
+        let mut server = Server::start();
+        let mut live = Vec::new();
+        for agent_id in ids("agent_id") {
+            live.push(server.connect(&format!("/v1/agents/{agent_id}/alerts")).await);
+        }
+        let mut producer = server.connect("/v1/ingest").await;
+        let mut watchers = Vec::new();
+        for event in &events {
+            producer.send(Message::text(event.to_string())).await.unwrap();
+            if event["type"] == "call.start" {
+                // Earlier events may be acknowledged first.
+                while next(&mut producer).await.unwrap()["call_id"] != event["call_id"] {}
+                let call_id = event["call_id"].as_str().unwrap();
+                watchers.push(server.connect(&format!("/v1/calls/{call_id}/watch")).await);
+            }
+        }
+        // The server closes a watcher with its call, which has all its verdicts then.
+        for watcher in &mut watchers {
+            while next(watcher).await.is_some() {}
+        }
+        let mut late = Vec::new();
+        for agent_id in ids("agent_id") {
+            late.push(server.connect(&format!("/v1/agents/{agent_id}/alerts?after=0")).await);
+        }
+        server.terminate();
+        let live = until_closed(&mut live).await;
+        assert_eq!(standing(&live), check(&recording), "{name}");
+        assert_eq!(until_closed(&mut late).await, live, "{name}");
+        assert!(server.child.wait().unwrap().success());
+    }
+}
