@@ -174,7 +174,7 @@ impl Compiler {
             BodyProgram::Forbid { window, .. } => window.is_some(),
             BodyProgram::Greeting(_) => false,
             _ => true,
-        };
+        } || when.as_ref().is_some_and(ExpressionProgram::asks_for_events);
         let mut detectors = std::mem::take(&mut self.used);
         detectors.sort_unstable();
         detectors.dedup();

@@ -119,6 +119,18 @@ pub(crate) enum ExpressionProgram {
     LastedMs(i64),
 }
 
+impl ExpressionProgram {
+    /// Whether late news of an event can change it.
+    pub(crate) fn asks_for_events(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::asks_for_events),
+            Self::Not(part) => part.asks_for_events(),
+            Self::Happened { .. } => true,
+            Self::Said { .. } | Self::Hour(_) | Self::LastedMs(_) => false,
+        }
+    }
+}
+
 /// A part of a requirement, or a step of a sequence.
 #[derive(Debug)]
 pub(crate) struct PartProgram {
