@@ -4,8 +4,10 @@ mod check;
 mod demo;
 mod fixtures;
 mod load;
+mod rules;
 mod serve;
 mod show;
+mod source;
 
 use std::fmt;
 use std::io::Write as _;
@@ -36,6 +38,8 @@ enum Command {
     Demo(demo::Arguments),
     /// 检查录下的通话（JSON Lines），输出预警 / Check recorded calls (JSON Lines), print their alerts
     Check(check::Arguments),
+    /// 规则文件：检查、测试、JSON Schema / Rule files: check, test, JSON Schema
+    Rules(rules::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -44,6 +48,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Rules(arguments) => rules::run(&arguments),
     }
 }
 

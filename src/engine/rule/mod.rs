@@ -3,6 +3,7 @@
 
 pub mod compile;
 pub mod diagnostic;
+pub mod lint;
 pub mod parse;
 pub(crate) mod program;
 pub mod render;

@@ -409,3 +409,36 @@ impl Decoder {
         }
     }
 }
+
+/// A file as JSON, as an editor that knows YAML hands it to a schema.
+#[cfg(test)]
+pub(super) fn to_json(text: &str) -> serde_json::Value {
+    use serde_json::{Value, json};
+    fn value(node: &Node) -> Value {
+        match &node.content {
+            Content::Null | Content::Refused => Value::Null,
+            Content::Scalar(text, style) if style.is_plain() => {
+                let number = text.starts_with(|c: char| c.is_ascii_digit() || c == '-');
+                match (text.as_str(), number) {
+                    ("true", _) => json!(true),
+                    ("false", _) => json!(false),
+                    (_, true) => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+                    _ => json!(text),
+                }
+            }
+            Content::Scalar(text, _) => json!(text),
+            Content::List(items) => items.iter().map(value).collect(),
+            Content::Map(entries) => {
+                let name = |key: &Node| match &key.content {
+                    Content::Scalar(name, _) => name.clone(),
+                    other => panic!("a key that is no word: {other:?}"),
+                };
+                Value::Object(entries.iter().map(|(key, node)| (name(key), value(node))).collect())
+            }
+        }
+    }
+    let mut faults = Vec::new();
+    let loaded = yaml::load(&Arc::from("test.yaml"), text, &mut faults);
+    assert_eq!(faults, []);
+    value(&loaded.unwrap().root)
+}

@@ -138,4 +138,49 @@ mod tests {
             assert!(properties.values().all(|property| property["description"].is_string()));
         }
     }
+
+    fn files(directory: &str) -> Vec<(String, String)> {
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        let paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+        let rules = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+        rules.map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap())).collect()
+    }
+
+    #[test]
+    fn good_files_satisfy_the_schema() {
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        for (name, text) in [files("tests/rules/valid"), files("tests/rules/lint"), files("rules")].concat() {
+            let json = crate::engine::rule::parse::to_json(&text);
+            let faults: Vec<String> =
+                validator.iter_errors(&json).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();
+            assert!(faults.is_empty(), "{name}: {faults:#?}");
+        }
+    }
+
+    /// What the decoder refuses, an editor underlines.
+    #[test]
+    fn faults_do_not_satisfy_the_schema() {
+        let validator = jsonschema::validator_for(&schema()).unwrap();
+        let faults = [
+            ("timing: { rings: { over: 3 } }", true),
+            ("timing: { rings: { over: 3s } }", false),
+            ("timing: { rings: { over: 3 }, hold: { over: 3s } }", false),
+            ("timing: { hold: { over: 3 } }", false),
+            ("timing: { hold: { over: 1.5s } }", true),
+            ("forbid: { any: [不] }\n    severity: serious", false),
+            ("forbid: { any: [] }", false),
+            ("forbid: { any: 不, unles: [] }", false),
+            ("forbid: { any: 不, window: { first: 2 turns } }", true),
+            ("forbid: { any: 不, window: { first: 2 } }", false),
+            ("require: { any: 您好 }", false),
+            ("require: { any: 您好, after: answered, before: end }", false),
+            ("event: { greeting: { 早上: 早上好 } }", false),
+            ("deduct: 1", false),
+        ];
+        for (rule, good) in faults {
+            let text = format!("pack: p\ntitle: t\nrules:\n  - id: a\n    name: n\n    message: m\n    {rule}\n");
+            let json = crate::engine::rule::parse::to_json(&text);
+            assert_eq!(validator.is_valid(&json), good, "{rule}");
+        }
+    }
 }

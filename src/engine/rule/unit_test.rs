@@ -19,6 +19,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeZone as _};
 use self::script::{Expected, Script, Start, StartedAt, What};
 use super::RuleSet;
 use super::diagnostic::{Diagnostic, Language, Located, Position};
+use super::program::{BodyProgram, DetectorIx};
 use super::syntax::{Body, EventRule, PackSource, RuleSource, TestSource};
 use crate::engine::alert::{Alert, AlertState};
 use crate::engine::call::Call;
@@ -221,12 +222,13 @@ pub fn script_faults(packs: &[PackSource]) -> Vec<Diagnostic> {
     scripts.filter_map(|script| script::parse(script).err()).flatten().collect()
 }
 
-/// Whether `text`, said by `role`, counts as (one of) the words that the rule asks for.
-///
-/// The one place where the runner needs more of the engine than a call: the
-/// engine's matcher of single lines belongs here.
-fn line_counts(_rules: &RuleSet, _rule_id: &str, _role: Role, _text: &str) -> bool {
-    false
+/// Whether a script expects alerts of its own rule; nothing if it is not understood.
+pub(super) fn expects_alerts(script: &Located<String>) -> Option<bool> {
+    let script = script::parse(script).ok()?;
+    let fires = |line: &Expected| {
+        line.rule.is_none() && matches!(line.what, What::Kind(_) | What::State(AlertState::Confirmed))
+    };
+    Some(script.expected.iter().any(fires))
 }
 
 /// One rule under test.
@@ -239,23 +241,22 @@ struct Bench<'a> {
 impl Bench<'_> {
     fn line(&self, text: &Located<String>, fires: bool, role: Role, reply_to: Option<&str>) -> Result<(), Reason> {
         let line = text.value.clone();
+        let script = line_script(text, role, reply_to);
         let alerts = match &self.rule.body.value {
             Body::Require(_) | Body::Sequence(_) | Body::Event(EventRule::Without { .. }) => {
-                return match (fires, line_counts(self.rules, &self.rule.id.value, role, &line)) {
+                return match (fires, self.counts(&script)?) {
                     (true, false) => Err(Reason::Silent { line }),
                     (false, true) => Err(Reason::Fired { line, phrases: Vec::new() }),
                     _ => Ok(()),
                 };
             }
-            Body::Forbid(_) | Body::Event(EventRule::Greeting { .. }) => {
-                self.play(&line_script(text, role, reply_to))?
-            }
+            Body::Forbid(_) | Body::Event(EventRule::Greeting { .. }) => self.play(&script)?,
             Body::Timing(_) | Body::Event(_) => return Err(Reason::NotAboutLines),
         };
         let own = alerts.iter().filter(|alert| alert.rule.id == self.rule.id.value);
         // What was confirmed and then taken back did not fire.
         let standing = own.clone().filter(|alert| {
-            let last = own.clone().filter(|other| other.alert_id == alert.alert_id).last();
+            let last = own.clone().rfind(|other| other.alert_id == alert.alert_id);
             alert.state == AlertState::Confirmed && last.is_some_and(|last| last.state == AlertState::Confirmed)
         });
         let fired: Vec<&Alert> = standing.collect();
@@ -283,22 +284,31 @@ impl Bench<'_> {
 
     /// Plays a script to a call and collects all that comes out.
     fn play(&self, script: &Script) -> Result<Vec<Alert>, Reason> {
-        let mut call = Call::new(Arc::clone(self.rules), self.info(&script.start));
-        let mut alerts: Vec<Alert> = std::iter::from_fn(|| call.poll_output()).collect();
-        let mut timeouts = 0;
-        for arrival in &script.arrivals {
-            wake(&mut call, arrival.at, &mut alerts, &mut timeouts)?;
-            call.handle(arrival.at, arrival.input.clone());
-            alerts.extend(std::iter::from_fn(|| call.poll_output()));
-        }
-        // Without an end the call is still going on when the script stops.
-        let until = if script.ended { CallTime::MAX } else { script.last };
-        wake(&mut call, until, &mut alerts, &mut timeouts)?;
-        if script.ended {
-            call.finish();
-            alerts.extend(std::iter::from_fn(|| call.poll_output()));
-        }
-        Ok(alerts)
+        play(Call::new(Arc::clone(self.rules), self.info(&script.start)), script).map(|(_, alerts)| alerts)
+    }
+
+    /// Whether the last thing said in a script counts as (one of) the words that the rule asks for.
+    fn counts(&self, script: &Script) -> Result<bool, Reason> {
+        let call = Call::explainable(Arc::clone(self.rules), self.info(&script.start));
+        let (call, _) = play(call, script)?;
+        let Some(ix) = self.rules.rule_ix(&self.rule.id.value) else { return Ok(false) };
+        // Anchors and preconditions are the rule's too, but nobody is asked to say them.
+        let asked: Vec<DetectorIx> = match &self.rules.programs[ix as usize].body {
+            BodyProgram::Require { parts, .. } | BodyProgram::Sequence { steps: parts, .. } => {
+                parts.iter().map(|part| part.detector).collect()
+            }
+            BodyProgram::Without { detector, .. } => vec![*detector],
+            _ => Vec::new(),
+        };
+        let said = script.arrivals.iter().rev().find_map(|arrival| match &arrival.input {
+            Input::Utterance(utterance) => Some(utterance.utterance_id.as_str()),
+            _ => None,
+        });
+        let counts = call.considered(ix).into_iter().any(|considered| {
+            let id = &call.view().timeline.get(considered.utterance).id;
+            considered.veto.is_none() && asked.contains(&considered.detector) && said == Some(&**id)
+        });
+        Ok(counts)
     }
 
     /// A call that the rule applies to, as far as the script leaves it open.
@@ -333,6 +343,25 @@ impl Bench<'_> {
             attributes: attributes.into_iter().map(|(name, value)| (name, value.into())).collect(),
         }
     }
+}
+
+/// Plays a script to a call and collects all that comes out.
+fn play(mut call: Call, script: &Script) -> Result<(Call, Vec<Alert>), Reason> {
+    let mut alerts: Vec<Alert> = std::iter::from_fn(|| call.poll_output()).collect();
+    let mut timeouts = 0;
+    for arrival in &script.arrivals {
+        wake(&mut call, arrival.at, &mut alerts, &mut timeouts)?;
+        call.handle(arrival.at, arrival.input.clone());
+        alerts.extend(std::iter::from_fn(|| call.poll_output()));
+    }
+    // Without an end the call is still going on when the script stops.
+    let until = if script.ended { CallTime::MAX } else { script.last };
+    wake(&mut call, until, &mut alerts, &mut timeouts)?;
+    if script.ended {
+        call.finish();
+        alerts.extend(std::iter::from_fn(|| call.poll_output()));
+    }
+    Ok((call, alerts))
 }
 
 /// Wakes the call at every moment that it asks for, up to `until`.

@@ -266,9 +266,9 @@ fn quoted_end(chars: &[char], start: usize) -> usize {
     let quote = chars[start];
     let mut i = start + 1;
     while let Some(c) = chars.get(i) {
-        if *c == '\\' && quote == '"' {
-            i += 2;
-        } else if *c == quote && quote == '\'' && chars.get(i + 1) == Some(&'\'') {
+        let escaped = *c == '\\' && quote == '"';
+        let doubled = *c == '\'' && quote == '\'' && chars.get(i + 1) == Some(&'\'');
+        if escaped || doubled {
             i += 2;
         } else if *c == quote {
             return i + 1;

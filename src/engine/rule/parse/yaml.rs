@@ -74,7 +74,7 @@ pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Vec<Diagnostic>) -> Op
         Err(fault) => fault,
     };
     let Some(split) = Split::of(&repaired.text) else {
-        out.extend(fault);
+        out.extend(fault.map(|fault| *fault));
         return None;
     };
 
@@ -85,7 +85,7 @@ pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Vec<Diagnostic>) -> Op
     if repaired.tab_lines.iter().all(in_items) {
         match file.read(&split.header, 0, out) {
             Ok(root) => header = root,
-            Err(fault) => out.extend(fault),
+            Err(fault) => out.extend(fault.map(|fault| *fault)),
         }
     }
     let mut rules = Vec::new();
@@ -97,7 +97,7 @@ pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Vec<Diagnostic>) -> Op
         match file.read(&repaired.text[item.bytes.clone()], item.line, out) {
             Ok(Some(Node { content: Content::List(nodes), .. })) => rules.extend(nodes),
             Ok(_) => {}
-            Err(fault) => out.extend(fault),
+            Err(fault) => out.extend(fault.map(|fault| *fault)),
         }
     }
     let place = Position { file: Arc::clone(name), line: split.rules_line + 1, column: 1, length: 5 };
@@ -133,10 +133,11 @@ impl File<'_> {
         text: &str,
         line_offset: u32,
         out: &mut Vec<Diagnostic>,
-    ) -> Result<Option<Node>, Option<Diagnostic>> {
+    ) -> Result<Option<Node>, Option<Box<Diagnostic>>> {
         let mut faults = Vec::new();
-        let root =
-            self.tree(text, line_offset, &mut faults).map_err(|error| self.syntax_fault(&error, text, line_offset))?;
+        let root = self
+            .tree(text, line_offset, &mut faults)
+            .map_err(|error| self.syntax_fault(&error, text, line_offset).map(Box::new))?;
         out.append(&mut faults);
         Ok(root)
     }

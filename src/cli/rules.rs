@@ -1,0 +1,168 @@
+//! `tingjian rules …`: look after rule files.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Subcommand, ValueEnum};
+use tingjian::engine::rule::compile::compile;
+use tingjian::engine::rule::diagnostic::{Diagnostic, Language, Level};
+use tingjian::engine::rule::lint::lint;
+use tingjian::engine::rule::parse::parse;
+use tingjian::engine::rule::render::render;
+use tingjian::engine::rule::schema::schema;
+use tingjian::engine::rule::syntax::PackSource;
+use tingjian::engine::rule::{RuleSet, unit_test};
+
+use super::source::{self, Source};
+use super::{EXIT_UNUSABLE, complain};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// 检查规则文件：一次列出全部错误和提醒 / Check rule files: all errors and warnings at once
+    Lint(LintArguments),
+    /// 运行规则文件里的测试 / Run the tests that live in the rule files
+    Test(SourceArguments),
+    /// 打印规则文件的 JSON Schema，供编辑器补全和检查 / Print the JSON Schema of rule files, for editors
+    Schema,
+}
+
+#[derive(Debug, clap::Args)]
+struct SourceArguments {
+    /// 规则目录 / Directory of rules
+    #[arg(long, value_name = "DIR", default_value = "rules")]
+    rules: PathBuf,
+    /// 输出的语言 / Language of the output
+    #[arg(long, value_enum, default_value_t = Tongue::Zh)]
+    lang: Tongue,
+}
+
+#[derive(Debug, clap::Args)]
+struct LintArguments {
+    #[command(flatten)]
+    source: SourceArguments,
+    /// 有提醒也以 1 退出 / Exit with 1 on warnings, too
+    #[arg(long)]
+    deny_warnings: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Tongue {
+    /// 中文
+    Zh,
+    /// English
+    En,
+}
+
+impl From<Tongue> for Language {
+    fn from(tongue: Tongue) -> Self {
+        match tongue {
+            Tongue::Zh => Self::Zh,
+            Tongue::En => Self::En,
+        }
+    }
+}
+
+/// Exits with 0 if all is well, 1 if tests fail or warnings are denied, 2 if the rules are unusable.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    match &arguments.command {
+        Command::Lint(arguments) => run_lint(arguments),
+        Command::Test(arguments) => run_tests(arguments),
+        Command::Schema => {
+            let text = format!("{:#}\n", schema());
+            print(&text, ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// Rule files and what is wrong with them.
+struct Checked {
+    source: Source,
+    packs: Vec<PackSource>,
+    /// Nothing, if the rules cannot be used.
+    rules: Option<Arc<RuleSet>>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+fn check(arguments: &SourceArguments) -> Result<Checked, ExitCode> {
+    let source = source::read(&arguments.rules).map_err(|error| {
+        complain(error);
+        ExitCode::from(EXIT_UNUSABLE)
+    })?;
+    let (packs, mut diagnostics) = parse(&source.files);
+    let mut rules = None;
+    if !diagnostics.iter().any(is_error) {
+        match compile(&packs, source.version.clone()) {
+            Ok(compiled) => rules = Some(Arc::new(compiled)),
+            Err(faults) => diagnostics.extend(faults),
+        }
+    }
+    Ok(Checked { source, packs, rules, diagnostics })
+}
+
+fn is_error(diagnostic: &Diagnostic) -> bool {
+    diagnostic.level == Level::Error
+}
+
+fn run_lint(arguments: &LintArguments) -> ExitCode {
+    let mut checked = match check(&arguments.source) {
+        Ok(checked) => checked,
+        Err(code) => return code,
+    };
+    // What is probably not meant can only be told of rules that are understood.
+    if checked.rules.is_some() {
+        checked.diagnostics.extend(lint(&checked.packs, checked.source.clauses.as_ref()));
+    }
+    let language = arguments.source.lang.into();
+    let errors = checked.diagnostics.iter().filter(|diagnostic| is_error(diagnostic)).count();
+    let warnings = checked.diagnostics.len() - errors;
+    let mut text = render(&checked.diagnostics, &checked.source.files, language, true);
+    let (files, rules) = (checked.source.files.len(), checked.packs.iter().map(|pack| pack.rules.len()).sum::<usize>());
+    text.push_str(&match language {
+        Language::Zh => format!("{files} 个文件，{rules} 条规则：{errors} 个错误，{warnings} 个提醒\n"),
+        Language::En => format!("{files} files, {rules} rules: {errors} errors, {warnings} warnings\n"),
+    });
+    let code = match (errors, warnings) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) if !arguments.deny_warnings => ExitCode::SUCCESS,
+        (0, _) => ExitCode::from(1),
+        _ => ExitCode::from(EXIT_UNUSABLE),
+    };
+    print(&text, code)
+}
+
+fn run_tests(arguments: &SourceArguments) -> ExitCode {
+    let checked = match check(arguments) {
+        Ok(checked) => checked,
+        Err(code) => return code,
+    };
+    let language = arguments.lang.into();
+    let Some(rules) = &checked.rules else {
+        let text = render(&checked.diagnostics, &checked.source.files, language, true);
+        return print(&text, ExitCode::from(EXIT_UNUSABLE));
+    };
+    let report = unit_test::run(rules, &checked.packs);
+    let code = if report.passed() { ExitCode::SUCCESS } else { ExitCode::from(1) };
+    print(&report.render(language), code)
+}
+
+/// Writes `text`, in colour on a terminal, and exits with `code`. A reader that has seen enough
+/// (`… | head`) is a normal end.
+fn print(text: &str, code: ExitCode) -> ExitCode {
+    let mut out = anstream::AutoStream::auto(io::stdout().lock());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => code,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
+        Err(error) => {
+            complain(error);
+            ExitCode::from(EXIT_UNUSABLE)
+        }
+    }
+}
