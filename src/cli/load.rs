@@ -1,36 +1,33 @@
 //! Where the rules of a run come from. The one place that `serve`, `demo` and
 //! `check` get them from.
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use tingjian::engine::rule::parse::SourceFile;
+use tingjian::engine::rule::diagnostic::Language;
+use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::{self, RuleSet};
 
-#[derive(Debug)]
-pub(crate) struct RulesError(String);
-impl fmt::Display for RulesError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-impl std::error::Error for RulesError {}
+use super::source::{self, Source};
 
-pub(crate) fn load_rules(dir: Option<&Path>) -> Result<Arc<RuleSet>, RulesError> {
-    let dir = dir.unwrap_or(Path::new("rules"));
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(dir).map_err(|e| RulesError(e.to_string()))?.flatten() {
-        let path = entry.path();
-        if path.extension().is_some_and(|e| e == "yaml") {
-            files.push(SourceFile {
-                name: path.display().to_string(),
-                text: std::fs::read_to_string(&path).map_err(|e| RulesError(e.to_string()))?,
-            });
+/// Where rules are looked for when nobody says.
+const DIRECTORY: &str = "rules";
+
+/// The rules in `directory`; without it, those in `rules` of the working
+/// directory; without that, the packs built into the binary.
+///
+/// # Errors
+/// What is wrong with them, ready to print: every fault of every file.
+pub(crate) fn load_rules(directory: Option<&Path>) -> Result<Arc<RuleSet>, String> {
+    let Source { files, version, .. } = match directory {
+        Some(directory) => source::read(directory).map_err(|error| error.to_string())?,
+        None if Path::new(DIRECTORY).is_dir() => {
+            source::read(Path::new(DIRECTORY)).map_err(|error| error.to_string())?
         }
+        None => source::built_in(),
+    };
+    match rule::load(&files, version) {
+        Ok(loaded) => Ok(loaded.rules),
+        Err(faults) => Err(render(&faults, &files, Language::Zh, false)),
     }
-    files.sort_by(|a, b| a.name.cmp(&b.name));
-    rule::load(&files)
-        .map(|l| l.rules)
-        .map_err(|faults| RulesError(rule::render::render(&faults, &files, rule::diagnostic::Language::Zh, true)))
 }

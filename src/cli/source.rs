@@ -1,4 +1,4 @@
-//! A directory of rule files, read.
+//! Rule files, read: from a directory, or as they were built into the binary.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -6,6 +6,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
+use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
 use tingjian::engine::rule::parse::{FILE_BYTES_MAX, SourceFile};
 
@@ -13,6 +14,7 @@ use tingjian::engine::rule::parse::{FILE_BYTES_MAX, SourceFile};
 const DEPTH_MAX: usize = 8;
 /// The table of clauses that rules may rest on: tab-separated, the first column counts.
 const CLAUSES: &str = "clauses.tsv";
+static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 
 /// The rule files of a directory.
 #[derive(Debug)]
@@ -71,16 +73,12 @@ pub(crate) fn read(directory: &Path) -> Result<Source, SourceError> {
         faults.push((directory.to_owned(), Fault::NoFiles));
     }
     let mut files = Vec::new();
-    let mut hash = Sha256::new();
+    let mut version = Version::default();
     for path in paths {
         match text(&path) {
             Ok(text) => {
                 // The version does not depend on where the directory lies.
-                let name = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy();
-                for part in [name.as_bytes(), text.as_bytes()] {
-                    hash.update((part.len() as u64).to_le_bytes());
-                    hash.update(part);
-                }
+                version.add(&path.strip_prefix(directory).unwrap_or(&path).to_string_lossy(), &text);
                 files.push(SourceFile { name: path.display().to_string(), text });
             }
             Err(fault) => faults.push((path, fault)),
@@ -90,8 +88,42 @@ pub(crate) fn read(directory: &Path) -> Result<Source, SourceError> {
     if !faults.is_empty() {
         return Err(SourceError { faults });
     }
-    let version = hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Source { files, clauses, version })
+    Ok(Source { files, clauses, version: version.finish() })
+}
+
+/// The packs built into the binary: the repository's `rules` directory.
+pub(crate) fn built_in() -> Source {
+    let mut found: Vec<_> = BUILT_IN.files().collect();
+    found.sort_by_key(|file| file.path());
+    let mut files = Vec::new();
+    let mut version = Version::default();
+    for file in found {
+        let is_rules = file.path().extension().is_some_and(|extension| extension == "yaml");
+        if let Some(text) = file.contents_utf8().filter(|_| is_rules) {
+            let name = file.path().display().to_string();
+            version.add(&name, text);
+            files.push(SourceFile { name: format!("built-in/{name}"), text: text.to_owned() });
+        }
+    }
+    let table = BUILT_IN.get_file(CLAUSES).and_then(include_dir::File::contents_utf8);
+    Source { files, clauses: table.map(clause_names), version: version.finish() }
+}
+
+/// The first 12 hexadecimal digits of the SHA-256 of the files' names and contents.
+#[derive(Default)]
+struct Version(Sha256);
+
+impl Version {
+    fn add(&mut self, name: &str, text: &str) {
+        for part in [name.as_bytes(), text.as_bytes()] {
+            self.0.update((part.len() as u64).to_le_bytes());
+            self.0.update(part);
+        }
+    }
+
+    fn finish(self) -> String {
+        self.0.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 fn collect(directory: &Path, depth: usize, paths: &mut Vec<PathBuf>, faults: &mut Vec<(PathBuf, Fault)>) {
@@ -150,7 +182,11 @@ fn clauses(path: &Path, faults: &mut Vec<(PathBuf, Fault)>) -> Option<BTreeSet<S
             return None;
         }
     };
+    Some(clause_names(&table))
+}
+
+fn clause_names(table: &str) -> BTreeSet<String> {
     let lines = table.lines().filter(|line| !line.starts_with('#'));
     let first = lines.filter_map(|line| line.split('\t').next()).map(str::trim);
-    Some(first.filter(|clause| !clause.is_empty() && *clause != "clause").map(str::to_owned).collect())
+    first.filter(|clause| !clause.is_empty() && *clause != "clause").map(str::to_owned).collect()
 }

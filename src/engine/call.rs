@@ -13,8 +13,8 @@ use super::detect::{Considered, Hit, detect};
 use super::monitor::{self, Evaluation, Finding, Hits, Mark, Stage, View};
 use super::rule::RuleSet;
 use super::rule::program::{BodyProgram, DetectorIx, Program, RuleIx};
-use super::rule::syntax::{EventKind, Limit};
-use super::text::Match;
+use super::rule::syntax::{EventKind, Limit, Timing};
+use super::text::{Match, PhraseId};
 use super::time::CallTime;
 use super::timeline::{Placed, Timeline, UtteranceIx};
 use super::transcript::{CallInfo, Input, Party, Utterance};
@@ -220,6 +220,9 @@ impl Call {
 
     fn happened(&mut self, kind: EventKind, at: CallTime) {
         self.timeline.happened(kind, at);
+        if matches!(kind, EventKind::Hold | EventKind::Resume) {
+            self.measure_silences_again(at);
+        }
         self.decide_events();
     }
 
@@ -254,6 +257,10 @@ impl Call {
         concerned.dedup();
         for rule in concerned {
             self.decide(rule);
+        }
+        // Who spoke last decides whether the end cut the call short.
+        if self.ended() {
+            self.decide_events();
         }
     }
 
@@ -350,27 +357,55 @@ impl Call {
                 self.decide(rule);
                 continue;
             };
-            let mut found_changed = false;
-            for position in placed.changed_from..self.timeline.len() {
-                let found = monitor::at_position(&self.view(), program, timing, unless, position);
-                let ix = self.timeline.at(position);
-                if found.is_none() && !self.states.contains_key(&rule) {
-                    continue;
-                }
-                let known = &mut self.states.entry(rule).or_default().found;
-                if known.get(&ix) != found.as_ref() {
-                    found_changed = true;
-                    match found {
-                        Some(found) => known.insert(ix, found),
-                        None => known.remove(&ix),
-                    };
-                }
-            }
+            let found_changed = self.measure_from(rules, rule, timing, unless, placed.changed_from);
             // A rule that waits for something to go on too long is asked when it wakes, unless that may now be sooner.
             let waits = self.wakes.iter().any(|(_, waiting)| *waiting == rule);
             let reported = self.states.get(&rule).is_some_and(|state| !state.reported.is_empty());
             if found_changed || reported || !waits || !placed.is_new && placed.moved {
                 self.decide(rule);
+            }
+        }
+    }
+
+    /// Looks again at every position from `first` on; says whether a finding changed.
+    fn measure_from(
+        &mut self,
+        rules: &RuleSet,
+        rule: RuleIx,
+        timing: &Timing,
+        unless: &[PhraseId],
+        first: usize,
+    ) -> bool {
+        let program = &rules.programs[rule as usize];
+        let mut found_changed = false;
+        for position in first..self.timeline.len() {
+            let found = monitor::at_position(&self.view(), program, timing, unless, position);
+            let ix = self.timeline.at(position);
+            if found.is_none() && !self.states.contains_key(&rule) {
+                continue;
+            }
+            let known = &mut self.states.entry(rule).or_default().found;
+            if known.get(&ix) != found.as_ref() {
+                found_changed = true;
+                match found {
+                    Some(found) => known.insert(ix, found),
+                    None => known.remove(&ix),
+                };
+            }
+        }
+        found_changed
+    }
+
+    /// Late news of a hold: silences from then on may have been part of it.
+    fn measure_silences_again(&mut self, since: CallTime) {
+        let rules = Arc::clone(&self.rules);
+        let first = self.timeline.in_order().take_while(|(_, spoken)| spoken.start < since).count();
+        for &rule in &rules.on_speech {
+            if let BodyProgram::Timing { timing: timing @ Timing::Silence { .. }, unless } =
+                &rules.programs[rule as usize].body
+                && self.active.contains(rule)
+            {
+                self.measure_from(&rules, rule, timing, unless, first);
             }
         }
     }
@@ -436,7 +471,8 @@ impl Call {
             };
             let alert = self.alert(rules, rule, finding, state);
             let update = before != Some(state)
-                || state == AlertState::Confirmed && known.as_ref().is_some_and(|k| k.last.evidence != alert.evidence);
+                || state == AlertState::Confirmed
+                    && known.as_ref().is_some_and(|k| (k.last.at, &k.last.evidence) != (alert.at, &alert.evidence));
             if update {
                 self.put_out(alert.clone());
             }

@@ -212,7 +212,7 @@ const PERSON_ENDINGS: &[char] = &['员', '者', '们', '师', '商'];
 
 /// Words that make the person after them an object: 跟您说, 帮您查.
 const COVERBS: &[char] =
-    &['跟', '给', '和', '对', '帮', '为', '向', '让', '把', '被', '替', '与', '找', '叫', '请', '同'];
+    &['跟', '给', '和', '比', '对', '帮', '为', '向', '让', '把', '被', '替', '与', '找', '叫', '请', '同'];
 
 /// Words that open a condition.
 const SUPPOSITIONS: &[&str] =
@@ -251,6 +251,9 @@ const PARTICLES: &[char] = &[
     '呢', '啊', '呀', '吧', '嘛', '哈', '哦', '了', '的', '嗯', '亲', '唉', '喔', '哎', '也', '就', '真', '都', '还',
     '哟', '哇', '呐', '喽', '啦', '噢', '额',
 ];
+
+/// Words that ask for a choice, as A不A does.
+const CHOICES: &[&str] = &["是否", "能否", "可否"];
 
 /// Particles that may follow the word that makes a question.
 const FINAL_PARTICLES: &[char] = &['呢', '啊', '呀', '哈', '呐', '哦', '亲'];
@@ -303,6 +306,7 @@ impl<'a> Scene<'a> {
             Condition::Conditional(is) => self.conditional() == *is,
             Condition::Subject(subjects) => subjects.contains(&self.subject()),
             Condition::Alone(is) => self.alone() == *is,
+            Condition::Ends(is) => self.ends() == *is,
             Condition::VolumeAboveDb(db) => self.spoken.volume_db.is_some_and(|volume| volume > *db),
             Condition::PitchAboveHz(hz) => self.spoken.pitch_hz.is_some_and(|pitch| pitch > *hz),
             Condition::All(all) => all.iter().all(|part| self.holds(part)),
@@ -388,13 +392,10 @@ impl<'a> Scene<'a> {
         {
             return true;
         }
-        let asks = |region: &[char]| {
-            (0..region.len()).any(|at| {
-                ["是否", "能否", "可否"].iter().any(|word| starts_with(&region[at..], word))
-                    || alternative_question(region, at)
-            })
-        };
-        asks(self.chars(self.sentence.start..self.span.start)) || asks(self.chars(self.span.end..self.sentence.end))
+        // What follows the hit may only be embedded in it: 不知道是不是 states.
+        let before = self.chars(self.sentence.start..self.span.start);
+        (0..before.len())
+            .any(|at| CHOICES.iter().any(|word| starts_with(&before[at..], word)) || alternative_question(before, at))
     }
 
     /// The hit is in quotation marks, or named as a word.
@@ -437,6 +438,11 @@ impl<'a> Scene<'a> {
             }
         }
         Subject::Unnamed
+    }
+
+    /// Nothing but particles follows in the clause.
+    pub(crate) fn ends(&self) -> bool {
+        self.chars(self.span.end..self.clause.end).iter().all(|c| PARTICLES.contains(c))
     }
 
     /// The utterance says nothing else.

@@ -334,7 +334,9 @@ impl Timeline {
 
     /// Milliseconds of `from..until` that were spent on hold.
     pub(crate) fn held_ms(&self, from: CallTime, until: CallTime) -> i64 {
-        self.holds().map(|hold| hold.until.unwrap_or(until).min(until).since(hold.from.max(from)).max(0)).sum()
+        self.holds()
+            .map(|hold| hold.until.unwrap_or(until).min(until).since(hold.from.max(from)).max(0))
+            .fold(0, i64::saturating_add)
     }
 
     /// The moment `ms` after `from` on a clock that stops on hold; `None` while a hold keeps it from coming.

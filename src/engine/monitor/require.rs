@@ -25,7 +25,7 @@ pub(super) fn evaluate(view: &View<'_>, program: &Program, evaluation: &mut Eval
         };
         let mut finding = Finding::new(span.key, at, stage);
         finding.marks.extend(span.anchor);
-        finding.marks.extend(said.iter().flatten().map(|hit| Mark::of(hit)));
+        finding.marks.extend(said.iter().flatten().flat_map(|hit| Mark::all_of(hit)));
         finding.details.missing =
             parts.iter().zip(&said).filter(|(_, hit)| hit.is_none()).map(|(part, _)| part.name.clone()).collect();
         finding.details.total = parts.len();

@@ -44,7 +44,7 @@ pub(crate) fn at_position(
             }
             let (from, last) = last_speech(view, position, *of);
             let until = spoken.start;
-            (until.since(from) - view.timeline.held_ms(from, until) > *over_ms)
+            (unheld_ms(view, from, until) > *over_ms)
                 .then(|| silence(view, from, last, until, *over_ms))
         }
         Timing::Rate { role, below, above, window_ms, at_least_ms } => {
@@ -182,12 +182,17 @@ fn last_speech(view: &View<'_>, position: usize, of: Option<Role>) -> (CallTime,
     view.timeline.reach_before(position, of).map_or((CallTime::ANSWERED, None), |(at, ix)| (at, Some(ix)))
 }
 
+/// Milliseconds of `from..until` that were not spent on hold.
+fn unheld_ms(view: &View<'_>, from: CallTime, until: CallTime) -> i64 {
+    until.since(from).saturating_sub(view.timeline.held_ms(from, until))
+}
+
 fn silence(view: &View<'_>, from: CallTime, last: Option<UtteranceIx>, until: CallTime, over_ms: i64) -> Finding {
-    let after = last.map(|ix| view.timeline.get(ix).id.as_ref()).unwrap_or_default();
+    let key = last.map_or_else(|| String::from("answered"), |ix| format!("after:{}", view.timeline.get(ix).id));
     let due = view.timeline.after_holds(from, over_ms).unwrap_or(until);
-    let mut finding = Finding::new(format!("after:{after}"), due, Stage::Confirmed);
+    let mut finding = Finding::new(key, due, Stage::Confirmed);
     finding.marks.extend(last.map(Mark::whole));
-    finding.details = measured(seconds(until.since(from) - view.timeline.held_ms(from, until)), seconds(over_ms));
+    finding.details = measured(seconds(unheld_ms(view, from, until)), seconds(over_ms));
     finding
 }
 
@@ -199,7 +204,9 @@ fn recent_speech(view: &View<'_>, position: usize, role: Role, window_ms: i64) -
         .take(LOOK_BACK)
         .map(|p| view.timeline.spoken_at(p))
         .filter(|spoken| spoken.role == role && spoken.start >= from)
-        .fold((0, 0), |(ms, chars), spoken| (ms + spoken.end.since(spoken.start), chars + i64::from(spoken.chars)))
+        .fold((0, 0), |(ms, chars): (i64, i64), spoken| {
+            (ms.saturating_add(spoken.end.since(spoken.start)), chars + i64::from(spoken.chars))
+        })
 }
 
 fn rate(

@@ -17,7 +17,7 @@ pub(super) struct Span {
     /// Inclusive. `None` while it cannot be known: a hold or a turn goes on, or the call does.
     pub(super) until: Option<CallTime>,
     /// The words that opened it.
-    pub(super) anchor: Option<Mark>,
+    pub(super) anchor: Vec<Mark>,
     /// It lasts as long as the call.
     pub(super) to_end: bool,
 }
@@ -31,13 +31,13 @@ impl Span {
 /// The windows that a rule has in this call so far, in order. Anchors in
 /// hypotheses do not count: nobody is held to words that may not have been said.
 pub(super) fn spans(view: &View<'_>, window: &WindowProgram, roles: &[Role], count_hold: bool) -> Vec<Span> {
-    let anchors: Vec<(String, CallTime, Option<Mark>)> = match window.anchor {
-        AnchorProgram::Event(kind) => view.timeline.times_of(kind).map(|at| (event_key(kind, at), at, None)).collect(),
+    let anchors: Vec<(String, CallTime, Vec<Mark>)> = match window.anchor {
+        AnchorProgram::Event(kind) => view.timeline.times_of(kind).map(|at| (event_key(kind, at), at, Vec::new())).collect(),
         AnchorProgram::Said(detector) => view
             .hits_of(detector)
             .iter()
             .filter(|hit| !hit.provisional)
-            .map(|hit| (view.key_of(hit), hit.said_at, Some(Mark::of(hit))))
+            .map(|hit| (view.key_of(hit), hit.said_at, Mark::all_of(hit).collect()))
             .collect(),
     };
     let to_end = matches!(window.anchor, AnchorProgram::Event(EventKind::End))
@@ -82,7 +82,8 @@ fn start_of(view: &View<'_>, until: CallTime, extent: Extent, roles: &[Role]) ->
 }
 
 /// The end of the speaker's `turns`-th turn after `from`, once somebody else
-/// has taken over or the call has ended.
+/// has taken over or the call has ended. A call that ends before that turn
+/// ends inside the window.
 fn turn_end(view: &View<'_>, from: CallTime, turns: u32, roles: &[Role]) -> Option<CallTime> {
     let mut count = 0;
     let mut speaking = false;
@@ -102,7 +103,7 @@ fn turn_end(view: &View<'_>, from: CallTime, turns: u32, roles: &[Role]) -> Opti
             speaking = false;
         }
     }
-    view.timeline.end().map(|(at, _)| at)
+    view.timeline.end().filter(|_| count >= turns).map(|(at, _)| at)
 }
 
 /// The start of the speaker's `turns`-th turn before `until`, counted backwards.

@@ -176,7 +176,7 @@ impl Compiler {
             BodyProgram::Forbid { window, .. } => window.is_some(),
             BodyProgram::Greeting(_) => false,
             _ => true,
-        };
+        } || when.as_ref().is_some_and(ExpressionProgram::asks_for_events);
         let mut detectors = std::mem::take(&mut self.used);
         detectors.sort_unstable();
         detectors.dedup();
@@ -309,6 +309,7 @@ impl Compiler {
             Context::Conditional(is) => Condition::Conditional(*is),
             Context::Subject(subjects) => Condition::Subject(subjects.clone()),
             Context::Alone(is) => Condition::Alone(*is),
+            Context::Ends(is) => Condition::Ends(*is),
             Context::VolumeAboveDb(db) => Condition::VolumeAboveDb(*db),
             Context::PitchAboveHz(hz) => Condition::PitchAboveHz(*hz),
             Context::All(all) => Condition::All(self.conditions(all, lists)),
@@ -339,12 +340,14 @@ impl Compiler {
         added
             .map_err(|fault| {
                 let place = phrase.text.value.chars().take(fault.at).collect::<String>();
-                self.diagnostics.push(
-                    Diagnostic::error("bad-phrase", phrase.text.at.clone(), fault.zh, fault.en).help(
-                        format!("话术「{}」，在「{place}」之后", phrase.text.value),
-                        format!("phrase \"{}\", after \"{place}\"", phrase.text.value),
-                    ),
-                );
+                let mut diagnostic = Diagnostic::error("bad-phrase", phrase.text.at.clone(), fault.zh, fault.en);
+                if !place.is_empty() {
+                    diagnostic = diagnostic.help(format!("就在「{place}」之后"), format!("right after \"{place}\""));
+                }
+                // A list may be used several times; its faults are told once.
+                if !self.diagnostics.contains(&diagnostic) {
+                    self.diagnostics.push(diagnostic);
+                }
             })
             .ok()
     }

@@ -15,8 +15,6 @@ pub mod unit_test;
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use self::diagnostic::{Diagnostic, Level};
 use self::program::{Detector, DetectorIx, Program, RuleIx};
 use crate::engine::alert::{AlertKind, Severity};
@@ -47,7 +45,7 @@ pub struct Rule {
 /// All the rules of one version, compiled. Immutable and shared by all calls.
 #[derive(Debug)]
 pub struct RuleSet {
-    /// The first 12 hexadecimal digits of the SHA-256 of the files' names and contents.
+    /// Names the files' contents; every alert carries it.
     pub version: String,
     /// In the order of files and of rules in them.
     pub rules: Vec<Arc<Rule>>,
@@ -75,10 +73,10 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Every fault of every file, in the order of files and lines.
-pub fn load(files: &[parse::SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
+pub fn load(files: &[parse::SourceFile], version: String) -> Result<Loaded, Vec<Diagnostic>> {
     let (packs, mut faults) = parse::parse(files);
     // Faulty rules are left out of `packs`; the phrases of the others may have faults of their own.
-    match compile::compile(&packs, version(files)) {
+    match compile::compile(&packs, version) {
         Ok(rules) if faults.iter().all(|fault| fault.level != Level::Error) => {
             return Ok(Loaded { rules: Arc::new(rules), packs });
         }
@@ -87,16 +85,6 @@ pub fn load(files: &[parse::SourceFile]) -> Result<Loaded, Vec<Diagnostic>> {
     }
     faults.sort_by(|a, b| a.at.cmp(&b.at));
     Err(faults)
-}
-
-/// The first 12 hexadecimal digits of the SHA-256 of all names and contents.
-fn version(files: &[parse::SourceFile]) -> String {
-    let mut hash = Sha256::new();
-    for part in files.iter().flat_map(|file| [&file.name, &file.text]) {
-        hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
-    }
-    hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl RuleSet {

@@ -40,6 +40,7 @@ pub(crate) enum Condition {
     Conditional(bool),
     Subject(Vec<Subject>),
     Alone(bool),
+    Ends(bool),
     VolumeAboveDb(f32),
     PitchAboveHz(f32),
     All(Vec<Condition>),
@@ -74,6 +75,7 @@ impl Condition {
             Self::Conditional(_) => "conditional",
             Self::Subject(_) => "subject",
             Self::Alone(_) => "alone",
+            Self::Ends(_) => "ends",
             Self::VolumeAboveDb(_) => "volume_above",
             Self::PitchAboveHz(_) => "pitch_above",
             Self::All(_) => "all",
@@ -115,6 +117,18 @@ pub(crate) enum ExpressionProgram {
     Happened { event: EventKind, within_ms: Option<i64> },
     Hour(HourRange),
     LastedMs(i64),
+}
+
+impl ExpressionProgram {
+    /// Whether late news of an event can change it.
+    pub(crate) fn asks_for_events(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::asks_for_events),
+            Self::Not(part) => part.asks_for_events(),
+            Self::Happened { .. } => true,
+            Self::Said { .. } | Self::Hour(_) | Self::LastedMs(_) => false,
+        }
+    }
 }
 
 /// A part of a requirement, or a step of a sequence.

@@ -242,6 +242,7 @@ pub(super) static CONTEXT: Shape = Shape {
         key("quoted", Kind::Bool, "是引述，如“您说的……”"),
         key("conditional", Kind::Bool, "在条件里，如“如果……”“……的话”"),
         key("alone", Kind::Bool, "除语气词外整段只有这句话"),
+        key("ends", Kind::Bool, "除语气词外这句话说到这里就完了（没办法了 对 没办法修改）"),
         key("subject", Kind::OneOrMany(&Kind::Choice(SUBJECT)), "说的是谁"),
         key("volume_above", Kind::Number, "音量高于多少分贝"),
         key("pitch_above", Kind::Number, "音高高于多少赫兹"),

@@ -225,6 +225,8 @@ pub enum Context {
     Subject(Vec<Subject>),
     /// The hit is all that its utterance says, but for particles.
     Alone(bool),
+    /// Nothing but particles follows the hit in its clause (没办法了, unlike 没办法修改).
+    Ends(bool),
     /// The utterance is louder than so many dB. False where loudness is not sent.
     VolumeAboveDb(f32),
     /// The utterance is higher than so many Hz. False where pitch is not sent.

@@ -142,10 +142,8 @@ impl Parts {
                 }
             }
             Parsed::Regex { pattern, literal } => {
-                let regex = Regex::new(&pattern).map_err(|source| BuildError::Regex {
-                    phrase: draft.text.clone(),
-                    source: Box::new(source),
-                })?;
+                let regex = Regex::new(&pattern)
+                    .map_err(|source| BuildError::Regex { phrase: draft.text.clone(), source: Box::new(source) })?;
                 let shape = Shape::Regex(self.regexes.len() as u32);
                 self.regexes.push(regex);
                 self.add_anchor(id, &literal, Likeness::Exact, shape);

@@ -368,7 +368,8 @@ mod properties {
 
     /// Texts of few characters, so that everything that folding knows meets everything else.
     fn raw_text(len: usize) -> impl Strategy<Value = String> {
-        const ALPHABET: &str = "不不知知道道我我行清楚是那个人额嗯一二十十百千万点零05.%分之定，，。？ _-~“”\"ab😊哈谢們\u{200b}";
+        const ALPHABET: &str =
+            "不不知知道道我我行清楚是那个人额嗯一二十十百千万点零05.%分之定，，。？ _-~“”\"ab😊哈谢們\u{200b}";
         let chars: Vec<char> = ALPHABET.chars().collect();
         prop::collection::vec(prop::sample::select(chars), 0..len).prop_map(String::from_iter)
     }
