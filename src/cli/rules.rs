@@ -1,7 +1,10 @@
 //! `tingjian rules …`: look after rule files.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+mod coverage;
+mod explain;
+mod import;
+mod init;
+
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
@@ -11,8 +14,8 @@ use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::schema::schema;
 use tingjian::engine::rule::{self, Loaded, unit_test};
 
-use super::source::{self, Source};
-use super::{EXIT_UNUSABLE, complain};
+use super::source::{self, Origin, Source};
+use super::{EXIT_UNUSABLE, complain, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -28,13 +31,20 @@ enum Command {
     Test(SourceArguments),
     /// 打印规则文件的 JSON Schema，供编辑器补全和检查 / Print the JSON Schema of rule files, for editors
     Schema,
+    /// 生成参数文件：列出规则包的全部参数和默认值 / Write a starter file with all parameters and their defaults
+    Init(init::Arguments),
+    /// 条款覆盖表：条款、要求、规则、测试 / Table of clauses, requirements, rules and tests
+    Coverage(coverage::Arguments),
+    /// 把 Excel 或 CSV 话术表变成规则包 / Turn a phrase list from Excel or CSV into a pack
+    Import(import::Arguments),
+    /// 说明一条规则在一通通话里为什么报了、为什么没报 / Tell why a rule fired in a call, or did not
+    Explain(explain::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
 struct SourceArguments {
-    /// 规则目录 / Directory of rules
-    #[arg(long, value_name = "DIR", default_value = "rules")]
-    rules: PathBuf,
+    #[command(flatten)]
+    origin: Origin,
     /// 输出的语言 / Language of the output
     #[arg(long, value_enum, default_value_t = Tongue::Zh)]
     lang: Tongue,
@@ -75,6 +85,10 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             let text = format!("{:#}\n", schema());
             print(&text, ExitCode::SUCCESS)
         }
+        Command::Init(arguments) => init::run(arguments),
+        Command::Coverage(arguments) => coverage::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
     }
 }
 
@@ -86,8 +100,8 @@ struct Checked {
     diagnostics: Vec<Diagnostic>,
 }
 
-fn check(arguments: &SourceArguments) -> Result<Checked, ExitCode> {
-    let source = source::read(&arguments.rules).map_err(|error| {
+fn check(origin: &Origin) -> Result<Checked, ExitCode> {
+    let source = source::read(origin).map_err(|error| {
         complain(error);
         ExitCode::from(EXIT_UNUSABLE)
     })?;
@@ -98,12 +112,22 @@ fn check(arguments: &SourceArguments) -> Result<Checked, ExitCode> {
     Ok(Checked { source, loaded, diagnostics })
 }
 
+/// Rule files without errors; the errors are told.
+fn usable(origin: &Origin) -> Result<(Checked, Arc<RuleSet>), ExitCode> {
+    let checked = check(origin)?;
+    if let Some(rules) = checked.rules.clone() {
+        return Ok((checked, rules));
+    }
+    complain(render(&checked.diagnostics, &checked.source.files, Language::Zh, true));
+    Err(ExitCode::from(EXIT_UNUSABLE))
+}
+
 fn is_error(diagnostic: &Diagnostic) -> bool {
     diagnostic.level == Level::Error
 }
 
 fn run_lint(arguments: &LintArguments) -> ExitCode {
-    let mut checked = match check(&arguments.source) {
+    let mut checked = match check(&arguments.source.origin) {
         Ok(checked) => checked,
         Err(code) => return code,
     };
@@ -130,7 +154,7 @@ fn run_lint(arguments: &LintArguments) -> ExitCode {
 }
 
 fn run_tests(arguments: &SourceArguments) -> ExitCode {
-    let checked = match check(arguments) {
+    let checked = match check(&arguments.origin) {
         Ok(checked) => checked,
         Err(code) => return code,
     };
@@ -142,18 +166,4 @@ fn run_tests(arguments: &SourceArguments) -> ExitCode {
     let report = unit_test::run(&loaded.rules, &loaded.packs);
     let code = if report.passed() { ExitCode::SUCCESS } else { ExitCode::from(1) };
     print(&report.render(language), code)
-}
-
-/// Writes `text`, in colour on a terminal, and exits with `code`. A reader that has seen enough
-/// (`… | head`) is a normal end.
-fn print(text: &str, code: ExitCode) -> ExitCode {
-    let mut out = anstream::AutoStream::auto(io::stdout().lock());
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => code,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
-        Err(error) => {
-            complain(error);
-            ExitCode::from(EXIT_UNUSABLE)
-        }
-    }
 }

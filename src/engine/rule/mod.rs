@@ -6,6 +6,7 @@ pub mod diagnostic;
 pub mod lint;
 pub mod parse;
 pub(crate) mod program;
+pub mod quote;
 pub mod render;
 pub mod schema;
 mod surface;

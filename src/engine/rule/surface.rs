@@ -121,9 +121,21 @@ pub(super) static PACK: Shape = Shape {
         must("title", Kind::Text, "标题"),
         key("source", Kind::Text, "依据的文件"),
         key("enabled", Kind::Bool, "通话没有指明规则包时是否使用；默认 true"),
+        key(
+            "parameters",
+            Kind::MapOf(&Kind::Map(&PARAMETER)),
+            "参数：各公司可以在 parameters.yaml 里改的值，这个文件里用 ${名称} 引用",
+        ),
         key("lists", Kind::MapOf(&Kind::Phrases), "词表：名称到话术，规则里用 $名称 引用"),
         must("rules", Kind::List(&Kind::Map(&RULE)), "规则"),
     ],
+    one_of: &[],
+};
+
+pub(super) static PARAMETER: Shape = Shape {
+    name: "parameter",
+    zh: "参数",
+    keys: &[must("value", Kind::Text, "默认值"), must("description", Kind::Text, "说明：这个值管什么")],
     one_of: &[],
 };
 
@@ -536,6 +548,7 @@ pub(super) static TEST: Shape = Shape {
 /// Every map of the surface.
 pub(super) static SHAPES: &[&Shape] = &[
     &PACK,
+    &PARAMETER,
     &RULE,
     &EFFECTIVE,
     &SCOPE,

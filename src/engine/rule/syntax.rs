@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::Deserialize;
 
-use super::diagnostic::Located;
+use super::diagnostic::{Located, Position};
 use crate::engine::alert::Severity;
 use crate::engine::transcript::{Channel, Direction, Party, Role};
 
@@ -24,10 +24,27 @@ pub struct PackSource {
     pub source: Option<String>,
     /// Whether calls that do not name packs use it.
     pub enabled: bool,
+    /// What a company sets for itself; already put in wherever it is used.
+    pub parameters: Vec<Parameter>,
     /// Named lists of phrases, used as `$name`.
     pub lists: BTreeMap<String, Located<Vec<PhraseSource>>>,
     /// The rules.
     pub rules: Vec<RuleSource>,
+}
+
+/// A value that a company sets for itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its name, used as `${name}`.
+    pub name: Located<String>,
+    /// What it decides, for those who set it.
+    pub description: String,
+    /// The value unless a company sets another, as YAML writes it.
+    pub default: String,
+    /// The value in force, and where it was written.
+    pub value: Located<String>,
+    /// The scalars that it was put into.
+    pub used_at: Vec<Position>,
 }
 
 /// A phrase, a reference to a list, or a phrase with options of its own.
