@@ -43,10 +43,11 @@ pub(super) struct Arguments {
 /// Exits with 0, or with 2 if the rules, the rule, the file or the call cannot be used.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let unusable = ExitCode::from(EXIT_UNUSABLE);
-    let (_, rules) = match usable(&arguments.origin) {
+    let (_, loaded) = match usable(&arguments.origin) {
         Ok(usable) => usable,
         Err(code) => return code,
     };
+    let rules = loaded.rules;
     if !rules.rules.iter().any(|rule| rule.id == arguments.rule) {
         let rule = show::plain(&arguments.rule);
         complain(format_args!("没有规则 {rule}；`tingjian rules lint` 会检查规则文件 / there is no rule {rule}"));
