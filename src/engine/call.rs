@@ -196,11 +196,6 @@ impl Call {
         View { rules: &self.rules, info: &self.info, timeline: &self.timeline, hits: &self.hits, now: self.now }
     }
 
-    /// Whether a rule applies to this call at all.
-    pub(crate) fn applies(&self, rule: RuleIx) -> bool {
-        self.active.contains(rule)
-    }
-
     /// Every match of a rule's phrases, in the order they were said, with what became of it.
     pub(crate) fn considered(&self, rule: RuleIx) -> Vec<Considered> {
         let detectors = &self.rules.programs[rule as usize].detectors;
@@ -545,7 +540,8 @@ fn next_state(before: Option<AlertState>, stage: Stage) -> Option<AlertState> {
     }
 }
 
-fn applies(program: &Program, pack: &str, info: &CallInfo) -> bool {
+/// Whether a rule applies to a call at all; see `explain::obstacles` for the same in words.
+pub(super) fn applies(program: &Program, pack: &str, info: &CallInfo) -> bool {
     let chosen = info.packs.as_ref().map_or(program.pack_enabled, |packs| packs.iter().any(|name| name == pack));
     let day = info.started_at.date_naive();
     let scope = &program.scope;
