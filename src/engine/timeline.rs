@@ -119,6 +119,8 @@ pub(crate) struct Placed {
     pub(crate) position: usize,
     /// The first position at which anything changed.
     pub(crate) changed_from: usize,
+    /// The last position at which the order changed.
+    pub(crate) changed_to: usize,
     /// It was not known before.
     pub(crate) is_new: bool,
     /// It moved, or its times changed, so that neighbours must be looked at again.
@@ -198,11 +200,11 @@ impl Timeline {
         spoken.pitch_hz = utterance.pitch_hz;
         spoken.revision += 1;
         let position = if start_moved { self.insert_in_order(ix) } else { old };
-        let changed_from = position.min(old);
+        let (changed_from, changed_to) = (position.min(old), position.max(old));
         if moved {
             self.extend_reach(changed_from);
         }
-        Some(Placed { ix, position, changed_from, is_new: false, moved })
+        Some(Placed { ix, position, changed_from, changed_to, is_new: false, moved })
     }
 
     fn append(&mut self, utterance: &Utterance) -> Option<Placed> {
@@ -231,7 +233,7 @@ impl Timeline {
         self.latest = Some(ix);
         let position = self.insert_in_order(ix);
         self.extend_reach(position);
-        Some(Placed { ix, position, changed_from: position, is_new: true, moved: true })
+        Some(Placed { ix, position, changed_from: position, changed_to: position, is_new: true, moved: true })
     }
 
     fn insert_in_order(&mut self, ix: UtteranceIx) -> usize {
