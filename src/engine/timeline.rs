@@ -22,6 +22,9 @@ pub(crate) const BACKCHANNEL_CHARS_MAX: u32 = 2;
 /// Utterances of one call; later ones are ignored. A day of speech has fewer.
 pub(crate) const UTTERANCES_MAX: usize = 50_000;
 
+/// Holds, transfers and the like of one call; later ones are ignored. Each costs a look at all before it.
+const EVENTS_MAX: usize = 1_000;
+
 /// Utterances without hits keep their text while fewer than so many follow;
 /// context and repeated questions look back no further.
 pub(crate) const TEXTS_KEPT: usize = 64;
@@ -298,10 +301,12 @@ impl Timeline {
         }
     }
 
-    /// Takes an event; the same one again changes nothing.
+    /// Takes an event; the same one again changes nothing, nor does one too many.
     pub(crate) fn happened(&mut self, kind: EventKind, at: CallTime) {
         let event = Happened { at, kind };
-        if let Err(position) = self.events.binary_search(&event) {
+        if let Err(position) = self.events.binary_search(&event)
+            && self.events.len() < EVENTS_MAX
+        {
             self.events.insert(position, event);
         }
     }
