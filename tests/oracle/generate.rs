@@ -314,6 +314,7 @@ pub(crate) fn pack() -> impl Strategy<Value = Pack> {
             title: String::new(),
             source: None,
             enabled: true,
+            parameters: Vec::new(),
             lists: BTreeMap::new(),
             rules,
         })
