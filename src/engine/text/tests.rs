@@ -474,7 +474,7 @@ mod properties {
             lexicon_phrases.push("嗯".to_owned());
             let lexicon = build(&lexicon_phrases, sounding(Homophone::Merged));
             let previous = scanned(&lexicon, &previous, None);
-            let previous = (previous.len() % 2 == 0).then_some(&previous);
+            let previous = previous.len().is_multiple_of(2).then_some(&previous);
             let mut text = FoldedText::new();
             let mut raw = String::new();
             for (more, cut, settles) in hypotheses {
