@@ -17,13 +17,13 @@ const WORDS: &str = "\
 const LINKS: [&str; 12] = ["我们这边", "您的", "就是", "，", "这个", "了", "吗", "，", "呢", "一下", "，", "还有"];
 
 /// Utterances and phrases.
-pub struct Corpus {
+pub(crate) struct Corpus {
     /// Distinct phrases of four and six characters.
-    pub phrases: Vec<String>,
+    pub(crate) phrases: Vec<String>,
     /// Utterances of about 27 characters; one in ten holds a phrase.
-    pub utterances: Vec<String>,
+    pub(crate) utterances: Vec<String>,
     /// Those that hold none.
-    pub quiet: Vec<String>,
+    pub(crate) quiet: Vec<String>,
 }
 
 /// Numbers that look random and are always the same.
@@ -39,7 +39,7 @@ impl Numbers {
 impl Corpus {
     const UTTERANCES: usize = 1_000;
 
-    pub fn new(phrases_len: usize) -> Self {
+    pub(crate) fn new(phrases_len: usize) -> Self {
         let words: Vec<&str> = WORDS.split_whitespace().collect();
         let mut numbers = Numbers(7);
         let mut phrases = std::collections::BTreeSet::new();

@@ -76,12 +76,12 @@ impl Tokens<'_> {
         let symbol = self.table.symbol(c);
         let token = match symbol.entry.kind() {
             // A 一 that begins a word ends the numeral before it: 十五号一定到.
-            Kind::Digit if c == '一' && !self.is_first && peek_solid(self.table, &self.rest).is_some_and(follows_one) => {
+            Kind::Digit
+                if c == '一' && !self.is_first && peek_solid(self.table, &self.rest).is_some_and(follows_one) =>
+            {
                 return None;
             }
-            Kind::Digit => {
-                Token::Digit { value: u64::from(symbol.folded as u8 - b'0'), is_ascii: symbol.folded == c }
-            }
+            Kind::Digit => Token::Digit { value: u64::from(symbol.folded as u8 - b'0'), is_ascii: symbol.folded == c },
             Kind::Unit => Token::Unit(match symbol.folded {
                 '十' => 10,
                 '百' => 100,
@@ -166,10 +166,12 @@ struct Number {
 impl Number {
     fn digit(&mut self, value: u64, is_ascii: bool) {
         match self.coefficient {
-            Some(so_far) if is_ascii && self.is_ascii => match so_far.checked_mul(10).and_then(|n| n.checked_add(value)) {
-                Some(coefficient) => self.coefficient = Some(coefficient),
-                None => self.is_broken = true,
-            },
+            Some(so_far) if is_ascii && self.is_ascii => {
+                match so_far.checked_mul(10).and_then(|n| n.checked_add(value)) {
+                    Some(coefficient) => self.coefficient = Some(coefficient),
+                    None => self.is_broken = true,
+                }
+            }
             Some(_) => self.is_broken = true,
             None if value == 0 => {
                 self.is_broken |= !self.is_begun || self.after_zero;
@@ -314,7 +316,18 @@ mod tests {
 
     #[test]
     fn runs_that_are_no_numbers_with_units() {
-        for raw in ["零八零幺", "138", "一点五", "1.5", "三五百", "十七八", "零五百", "一百零", "一万一万", "99999999999999999999百"] {
+        for raw in [
+            "零八零幺",
+            "138",
+            "一点五",
+            "1.5",
+            "三五百",
+            "十七八",
+            "零五百",
+            "一百零",
+            "一万一万",
+            "99999999999999999999百",
+        ] {
             check(raw, None, raw);
         }
     }

@@ -8,9 +8,39 @@ use super::phrase::{Element, NAME_HAN_MAX, NAME_LETTERS_MAX};
 
 /// Answers that stand alone: a mark after one of them separates it from what follows.
 const ANSWERS: [&str; 33] = [
-    "不", "没", "是", "对", "好", "行", "有", "能", "会", "要", "可以", "没有", "不是", "不行", "不会", "不用", "不要",
-    "不能", "不对", "不好", "不可以", "没事", "没错", "是的", "对的", "好的", "行的", "会的", "能的", "有的", "要的",
-    "可以的", "没有的",
+    "不",
+    "没",
+    "是",
+    "对",
+    "好",
+    "行",
+    "有",
+    "能",
+    "会",
+    "要",
+    "可以",
+    "没有",
+    "不是",
+    "不行",
+    "不会",
+    "不用",
+    "不要",
+    "不能",
+    "不对",
+    "不好",
+    "不可以",
+    "没事",
+    "没错",
+    "是的",
+    "对的",
+    "好的",
+    "行的",
+    "会的",
+    "能的",
+    "有的",
+    "要的",
+    "可以的",
+    "没有的",
 ];
 
 /// How much a match looks like its phrase.
@@ -299,9 +329,9 @@ fn advance(
                     to(len);
                 }
             }
-            let letters = (1..=usize::from(NAME_LETTERS_MAX)).map_while(|len| way.span(text, at, len)).take_while(|span| {
-                text.chars[span.clone()].iter().all(|&c| is_letter(c)) && whole(span.clone())
-            });
+            let letters = (1..=usize::from(NAME_LETTERS_MAX))
+                .map_while(|len| way.span(text, at, len))
+                .take_while(|span| text.chars[span.clone()].iter().all(|&c| is_letter(c)) && whole(span.clone()));
             if let Some(word) = letters.last() {
                 to(word.len());
             }

@@ -18,9 +18,8 @@ pub fn preload() {
 const VERBS: &str = "看听说讲想弄搞记认分写读拿做办查问找打接走跑吃睡买卖修改算用学教理解答付还赶等受管";
 
 /// What such verbs achieve, or not.
-const COMPLEMENTS: [&str; 17] = [
-    "清楚", "清", "明白", "懂", "见", "到", "出", "来", "起", "了", "住", "完", "好", "下", "上", "开", "动",
-];
+const COMPLEMENTS: [&str; 17] =
+    ["清楚", "清", "明白", "懂", "见", "到", "出", "来", "起", "了", "住", "完", "好", "下", "上", "开", "动"];
 
 /// Whether words begin and end where `span` does. An edge that is not asked about fits.
 pub(super) fn fits(text: &FoldedText, span: &Range<usize>, asks_start: bool, asks_end: bool) -> bool {
