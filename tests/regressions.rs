@@ -16,7 +16,7 @@ use tingjian::engine::transcript::{Input, Party, Role, Utterance};
 /// A rule set of one rule, whose body (and whatever else) is given.
 fn rule(body: &str) -> Arc<RuleSet> {
     let text = format!("pack: p\ntitle: t\nrules:\n  - id: r\n    name: n\n    message: m\n    {body}\n");
-    match load(&[SourceFile { name: String::from("r.yaml"), text }], String::from("regressions")) {
+    match load(&[SourceFile { name: String::from("r.yaml"), text }], String::from("test")) {
         Ok(loaded) => loaded.rules,
         Err(faults) => panic!("{faults:?}"),
     }
