@@ -6,17 +6,13 @@ mod import;
 mod init;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Subcommand, ValueEnum};
-use tingjian::engine::rule::compile::compile;
 use tingjian::engine::rule::diagnostic::{Diagnostic, Language, Level};
 use tingjian::engine::rule::lint::lint;
-use tingjian::engine::rule::parse::parse;
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::schema::schema;
-use tingjian::engine::rule::syntax::PackSource;
-use tingjian::engine::rule::{RuleSet, unit_test};
+use tingjian::engine::rule::{self, Loaded, unit_test};
 
 use super::source::{self, Origin, Source};
 use super::{EXIT_UNUSABLE, complain, print};
@@ -99,9 +95,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 /// Rule files and what is wrong with them.
 struct Checked {
     source: Source,
-    packs: Vec<PackSource>,
     /// Nothing, if the rules cannot be used.
-    rules: Option<Arc<RuleSet>>,
+    loaded: Option<Loaded>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -110,15 +105,11 @@ fn check(origin: &Origin) -> Result<Checked, ExitCode> {
         complain(error);
         ExitCode::from(EXIT_UNUSABLE)
     })?;
-    let (packs, mut diagnostics) = parse(&source.files);
-    let mut rules = None;
-    if !diagnostics.iter().any(is_error) {
-        match compile(&packs, source.version.clone()) {
-            Ok(compiled) => rules = Some(Arc::new(compiled)),
-            Err(faults) => diagnostics.extend(faults),
-        }
-    }
-    Ok(Checked { source, packs, rules, diagnostics })
+    let (loaded, diagnostics) = match rule::load(&source.files, source.version.clone()) {
+        Ok(loaded) => (Some(loaded), Vec::new()),
+        Err(faults) => (None, faults),
+    };
+    Ok(Checked { source, loaded, diagnostics })
 }
 
 /// Rule files without errors; the errors are told.
@@ -141,17 +132,17 @@ fn run_lint(arguments: &LintArguments) -> ExitCode {
         Err(code) => return code,
     };
     // What is probably not meant can only be told of rules that are understood.
-    if checked.rules.is_some() {
-        checked.diagnostics.extend(lint(&checked.packs, checked.source.clauses.as_ref()));
+    if let Some(loaded) = &checked.loaded {
+        checked.diagnostics.extend(lint(&loaded.packs, checked.source.clauses.as_ref()));
     }
     let language = arguments.source.lang.into();
     let errors = checked.diagnostics.iter().filter(|diagnostic| is_error(diagnostic)).count();
     let warnings = checked.diagnostics.len() - errors;
     let mut text = render(&checked.diagnostics, &checked.source.files, language, true);
-    let (files, rules) = (checked.source.files.len(), checked.packs.iter().map(|pack| pack.rules.len()).sum::<usize>());
+    let files = checked.source.files.len();
     text.push_str(&match language {
-        Language::Zh => format!("{files} 个文件，{rules} 条规则：{errors} 个错误，{warnings} 个提醒\n"),
-        Language::En => format!("{files} files, {rules} rules: {errors} errors, {warnings} warnings\n"),
+        Language::Zh => format!("{files} 个文件：{errors} 个错误，{warnings} 个提醒\n"),
+        Language::En => format!("{files} files: {errors} errors, {warnings} warnings\n"),
     });
     let code = match (errors, warnings) {
         (0, 0) => ExitCode::SUCCESS,
@@ -168,11 +159,11 @@ fn run_tests(arguments: &SourceArguments) -> ExitCode {
         Err(code) => return code,
     };
     let language = arguments.lang.into();
-    let Some(rules) = &checked.rules else {
+    let Some(loaded) = &checked.loaded else {
         let text = render(&checked.diagnostics, &checked.source.files, language, true);
         return print(&text, ExitCode::from(EXIT_UNUSABLE));
     };
-    let report = unit_test::run(rules, &checked.packs);
+    let report = unit_test::run(&loaded.rules, &loaded.packs);
     let code = if report.passed() { ExitCode::SUCCESS } else { ExitCode::from(1) };
     print(&report.render(language), code)
 }

@@ -44,8 +44,7 @@ pub(crate) fn at_position(
             }
             let (from, last) = last_speech(view, position, *of);
             let until = spoken.start;
-            (unheld_ms(view, from, until) > *over_ms)
-                .then(|| silence(view, from, last, until, *over_ms))
+            (unheld_ms(view, from, until) > *over_ms).then(|| silence(view, from, last, until, *over_ms))
         }
         Timing::Rate { role, below, above, window_ms, at_least_ms } => {
             let spoken_ms_and_chars =

@@ -32,7 +32,9 @@ impl Span {
 /// hypotheses do not count: nobody is held to words that may not have been said.
 pub(super) fn spans(view: &View<'_>, window: &WindowProgram, roles: &[Role], count_hold: bool) -> Vec<Span> {
     let anchors: Vec<(String, CallTime, Vec<Mark>)> = match window.anchor {
-        AnchorProgram::Event(kind) => view.timeline.times_of(kind).map(|at| (event_key(kind, at), at, Vec::new())).collect(),
+        AnchorProgram::Event(kind) => {
+            view.timeline.times_of(kind).map(|at| (event_key(kind, at), at, Vec::new())).collect()
+        }
         AnchorProgram::Said(detector) => view
             .hits_of(detector)
             .iter()

@@ -109,8 +109,9 @@ const ANY: Key = key("any", Kind::Phrases, "话术，说到其中任何一条就
 const ANY_REQUIRED: Key = must("any", Kind::Phrases, "话术，说到其中任何一条就算");
 const UNLESS: Key = key("unless", Kind::OneOrMany(&A_CONTEXT), "例外：满足其中任何一条就不算");
 const ONLY: Key = key("only", Kind::OneOrMany(&A_CONTEXT), "条件：全部满足才算");
-const HOMOPHONES: Key = key("homophone", Kind::Choice(HOMOPHONE), "同音匹配；必说默认 toneless，其余默认 off");
-const BOUNDARIES: Key = key("boundary", Kind::Choice(BOUNDARY), "词边界；三个字以内的话术默认 word");
+const HOMOPHONES: Key =
+    key("homophone", Kind::Choice(HOMOPHONE), "同音匹配；必说、顺序和 without 默认 toneless，其余默认 off");
+const BOUNDARIES: Key = key("boundary", Kind::Choice(BOUNDARY), "词边界；禁说的三个字以内默认 word");
 
 pub(super) static PACK: Shape = Shape {
     name: "pack",

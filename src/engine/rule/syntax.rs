@@ -59,7 +59,7 @@ pub struct PhraseSource {
 }
 
 /// How far a word may differ in writing when it sounds alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Homophone {
     /// The very characters.
@@ -73,7 +73,7 @@ pub enum Homophone {
 }
 
 /// Whether a phrase must begin and end where words do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Boundary {
     /// It must, as jieba cuts the sentence.
@@ -240,7 +240,7 @@ pub enum Context {
 }
 
 /// Who does what the clause says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// 我, 我们, 这边, 客服 …
@@ -328,7 +328,7 @@ pub enum Anchor {
 }
 
 /// What happens in a call, besides words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum EventKind {

@@ -1,4 +1,62 @@
 //! Text: folding, phrases, and where phrases stand.
+//!
+//! ```text
+//! raw ──▶ FoldedText: symbols ⇄ raw offsets, marks between them ──▶ candidates ──▶ matches ──▶ in words?
+//!         one table load and one step of the automaton a character    each verified on the spot
+//! ```
+//!
+//! # Folding
+//!
+//! Two texts that sound the same shall fold to the same symbols. Phrases are
+//! folded by the same function, so what matters is consistency.
+//!
+//! - Traditional characters become simplified, full width half, capitals small.
+//! - Numerals become digits, spoken or written: 工号零八零幺 is 工号0801,
+//!   百分之十五 is 15%, 一百二十 is 120, 一点五 is 1.5. Words made of numerals
+//!   (万一, 千万, 十分) fold alike wherever they stand, so they meet themselves.
+//! - Dropped: spaces, invisible characters, `_ * · # ^` and the like, the
+//!   fillers 嗯啊呃哦噢喔唔诶欸哎唉 and 那个 (not in 那个人), 额 where it stands alone.
+//! - Stutter: a run of one function word (不不不, 我我) is one symbol. Any other
+//!   Chinese character more than twice in a row is two. 谢谢 and 看看 stay.
+//! - Marks are not symbols. They are remembered between symbols as [`Break`]s:
+//!   soft (，、：；…— and pictures) or hard (。！？ and line ends).
+//!
+//! # What marks mean to a match
+//!
+//! Recognisers put marks inside words (我不，知道) and speakers answer with one
+//! word (不，知道了). A phrase may therefore match across marks like this:
+//!
+//! 1. Where the phrase itself has a mark, any mark or none may stand.
+//! 2. Elsewhere no hard mark may stand inside the match.
+//! 3. Elsewhere a soft mark is ignored, unless what stands between it and the
+//!    mark before it (or the beginning) lies wholly inside the match and is a
+//!    short answer that stands alone: 不, 没, 是, 好, 可以, 不行, 没事, 好的 …
+//!
+//! So 不知道 is in 我不，知道, but neither in 不，知道了 nor in 要不要？不。知道了;
+//! and 你找我没用，要解决就去找领导 is found with its comma and without it.
+//!
+//! An utterance may go on with what the same speaker's previous one began,
+//! because recognisers cut at pauses. The join counts as a soft mark, and the
+//! mark that the previous utterance ends with does not count.
+//!
+//! A match that begins or ends with a digit does not touch another digit
+//! (5个工作日 is not in 15个工作日), and likewise with Latin letters.
+//!
+//! # Phrases
+//!
+//! | written | means |
+//! |---|---|
+//! | `不知道` | these characters, as folded |
+//! | `您好，请讲` | the same, with any mark or none at the comma |
+//! | `{number}` `{number:4-6}` | one whole numeral; one of so many digits |
+//! | `{name}` | one to three Chinese characters, or one word of up to 20 letters |
+//! | `{any}` `{any:0-4}` | 1 to 20 symbols; so many; never past a hard mark |
+//! | `(您\|请您)稍等(一下\|)` | any of at most 64 combinations |
+//! | `/不太?清楚/` | a regular expression over the symbols of one sentence, that has a fixed text of two characters |
+//! | `嗯` `~` `{emoji}` | alone: a filler, mark or picture that folding drops |
+//! | `\(` | the character itself |
+//!
+//! Slots take as little as they can. Fillers in longer phrases do not count.
 
 mod chars;
 mod compile;

@@ -119,7 +119,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, PhraseError> {
     let nodes = parser.sequence(false)?;
     let mut variants = vec![Vec::new()];
     expand(&nodes, &mut variants)?;
-    let elements = variants.iter().map(|items| elements(items)).collect::<Result<Vec<_>, _>>()?;
+    let mut elements = variants.iter().map(|items| elements(items)).collect::<Result<Vec<_>, _>>()?;
     if elements.iter().all(Vec::is_empty) {
         return dropped(&variants);
     }
@@ -127,6 +127,7 @@ pub(super) fn parse(text: &str) -> Result<Parsed, PhraseError> {
         check(elements)?;
         check_stutter(items, elements)?;
     }
+    elements.extend(elements.iter().filter_map(|elements| without_pause(elements)).collect::<Vec<_>>());
     Ok(Parsed::Variants(elements))
 }
 
@@ -332,6 +333,27 @@ fn literal(piece: &str, elements: &mut Vec<Element>) {
             elements.push(Element::Mark);
         }
     }
+}
+
+/// What folding makes of 你问我，我问谁 said without the pause: 你问我问谁.
+/// `None` where no mark stands between two of one character.
+fn without_pause(elements: &[Element]) -> Option<Vec<Element>> {
+    let mut joined: Vec<Element> = Vec::new();
+    let mut is_other = false;
+    for element in elements {
+        if let (Element::Literal(next), [.., Element::Literal(last), Element::Mark]) = (element, joined.as_slice())
+            && last.last() == next.first()
+            && next.first().is_some_and(|&c| TABLE.kind(c) == Kind::Function)
+        {
+            let whole = last.iter().chain(&next[1..]).copied().collect();
+            joined.truncate(joined.len() - 2);
+            joined.push(Element::Literal(whole));
+            is_other = true;
+        } else {
+            joined.push(element.clone());
+        }
+    }
+    is_other.then_some(joined)
 }
 
 /// Refuses variants that cannot be searched for.

@@ -1,0 +1,34 @@
+//! Replays the fuzz corpus through the bodies of the fuzz targets.
+
+use std::path::Path;
+
+#[path = "../fuzz/bodies.rs"]
+mod bodies;
+
+/// Files of the corpus of a target, in the order of their names.
+fn replay(target: &str, body: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut files: Vec<_> =
+        std::fs::read_dir(&folder).expect("a corpus").map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "{} is empty", folder.display());
+    for file in files {
+        println!("{}", file.display());
+        body(&std::fs::read(&file).expect("a file"));
+    }
+}
+
+#[test]
+fn rule_files() {
+    replay("rules", bodies::rules);
+}
+
+#[test]
+fn events() {
+    replay("event", bodies::event);
+}
+
+#[test]
+fn calls() {
+    replay("call", bodies::call);
+}
