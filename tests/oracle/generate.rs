@@ -315,7 +315,6 @@ pub(crate) fn pack() -> impl Strategy<Value = Pack> {
             source: None,
             parameters: Vec::new(),
             enabled: true,
-            parameters: Vec::new(),
             lists: BTreeMap::new(),
             rules,
         })
