@@ -1,5 +1,8 @@
 //! What is said of rule files: nothing of good ones, everything of broken ones.
 
+// Helpers of tests are tests, too.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 

@@ -8,8 +8,7 @@
 //! ended after it; then, or at the end of the file, it is finished.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -21,25 +20,23 @@ use tingjian::engine::alert::AlertState;
 use tingjian::engine::rule::RuleSet;
 use tingjian::session::Session;
 
+use super::lines::Lines;
 use super::load::load_rules;
+use super::source::Origin;
 use super::{EXIT_UNUSABLE, complain, show};
 
 /// Calls in progress in one file.
 const CALLS_MAX: usize = 100_000;
 /// Calls of one file that have ended and still wait for late finals.
 const ENDED_CALLS_MAX: usize = 1_024;
-/// One event, with room for the longest utterance and many attributes.
-const LINE_BYTES_MAX: usize = 1024 * 1024;
-const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// 录音事件文件（JSON Lines），- 为标准输入 / Recorded events (JSON Lines); - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// 规则目录；默认 rules，没有则用内置规则包 / Rules; default: ./rules, else the built-in packs
-    #[arg(long, value_name = "DIR")]
-    rules: Option<PathBuf>,
+    #[command(flatten)]
+    origin: Origin,
     /// 输出格式 / Output format
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     format: OutputFormat,
@@ -57,7 +54,7 @@ enum OutputFormat {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let rules = match load_rules(arguments.rules.as_deref()) {
+    let rules = match load_rules(&arguments.origin) {
         Ok(rules) => rules,
         Err(error) => {
             complain(error);
@@ -96,98 +93,25 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 /// Checks one file. An error is one of standard output; faults of the file are
 /// told and remembered in `report`.
 fn check_file<W: Write>(path: &Path, rules: &Arc<RuleSet>, report: &mut Report<W>) -> io::Result<()> {
-    let (name, mut reader): (String, Box<dyn BufRead>) = if path == Path::new("-") {
-        ("<stdin>".to_owned(), Box::new(io::stdin().lock()))
-    } else {
-        let name = path.display().to_string();
-        match File::open(path) {
-            Ok(file) => (name, Box::new(BufReader::with_capacity(64 * 1024, file))),
-            Err(error) => {
-                report.broken(format_args!("{name}: 无法打开 / cannot open: {error}"));
-                return Ok(());
-            }
+    let mut lines = match Lines::open(path) {
+        Ok(lines) => lines,
+        Err(fault) => {
+            report.broken(format_args!("{fault}"));
+            return Ok(());
         }
     };
     let mut recording = Recording::new(Arc::clone(rules));
-    let mut line = Vec::new();
-    let mut number = 0_u64;
-    loop {
-        number += 1;
-        let event = match read_line(&mut reader, &mut line) {
-            Ok(Line::End) => break,
-            Ok(Line::TooLong) => {
-                Err(format!("超过 {LINE_BYTES_MAX} 字节，已跳过 / longer than {LINE_BYTES_MAX} bytes, skipped"))
-            }
-            Ok(Line::Whole) => parse_line(&line, number == 1),
-            Err(error) => {
-                report.broken(format_args!("{name}:{number}: 无法读取 / cannot read: {error}"));
-                break;
-            }
-        };
+    while let Some(line) = lines.next_line() {
+        let event = line.and_then(|text| native::parse(text).map_err(|error| error.to_string()));
         let outcome = match event {
-            Ok(None) => continue,
-            Ok(Some(event)) => recording.take(event, report)?,
+            Ok(event) => recording.take(event, report)?,
             Err(fault) => Err(fault),
         };
         if let Err(fault) = outcome {
-            report.broken(format_args!("{name}:{number}: {fault}"));
+            report.broken(format_args!("{}:{}: {fault}", lines.name(), lines.number()));
         }
     }
     recording.finish(report)
-}
-
-/// The event of a line; `None` for an empty one.
-fn parse_line(line: &[u8], is_first: bool) -> Result<Option<Event>, String> {
-    let line = if is_first { line.strip_prefix(UTF8_BOM).unwrap_or(line) } else { line };
-    let text = std::str::from_utf8(line)
-        .map_err(|error| format!("第 {0} 字节起不是 UTF-8 / not UTF-8 from byte {0}", error.valid_up_to() + 1))?
-        .trim();
-    if text.is_empty() {
-        return Ok(None);
-    }
-    native::parse(text).map(Some).map_err(|error| error.to_string())
-}
-
-/// What [`read_line`] found.
-enum Line {
-    Whole,
-    TooLong,
-    End,
-}
-
-/// Reads one line into `line`, without its end, and never more than
-/// [`LINE_BYTES_MAX`] of it; the rest of a longer one is passed over.
-fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<Line> {
-    line.clear();
-    let mut too_long = false;
-    let mut any = false;
-    loop {
-        let buffer = match reader.fill_buf() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            buffer => buffer?,
-        };
-        if buffer.is_empty() {
-            return Ok(if too_long {
-                Line::TooLong
-            } else if any {
-                Line::Whole
-            } else {
-                Line::End
-            });
-        }
-        any = true;
-        let newline = buffer.iter().position(|byte| *byte == b'\n');
-        let part = &buffer[..newline.unwrap_or(buffer.len())];
-        too_long |= line.len() + part.len() > LINE_BYTES_MAX;
-        if !too_long {
-            line.extend_from_slice(part);
-        }
-        let used = newline.map_or(buffer.len(), |newline| newline + 1);
-        reader.consume(used);
-        if newline.is_some() {
-            return Ok(if too_long { Line::TooLong } else { Line::Whole });
-        }
-    }
 }
 
 /// The calls of one file.
@@ -349,38 +273,5 @@ impl<W: Write> Report<W> {
             writeln!(self.out, "{} 通通话，{} 条违规", self.calls, self.violations)?;
         }
         self.out.flush()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lines(text: &[u8]) -> Vec<Option<usize>> {
-        // A buffer smaller than the lines, so that they come in parts.
-        let mut reader = BufReader::with_capacity(7, text);
-        let mut line = Vec::new();
-        let mut found = Vec::new();
-        loop {
-            match read_line(&mut reader, &mut line).unwrap() {
-                Line::End => return found,
-                Line::Whole => found.push(Some(line.len())),
-                Line::TooLong => found.push(None),
-            }
-        }
-    }
-
-    #[test]
-    fn lines_are_read_whole_with_and_without_a_last_newline() {
-        assert_eq!(lines(b"abcdefghij\n\nxy"), [Some(10), Some(0), Some(2)]);
-        assert_eq!(lines(b""), []);
-        assert_eq!(lines(b"x\n"), [Some(1)]);
-    }
-
-    #[test]
-    fn a_line_too_long_is_passed_over() {
-        let mut text = vec![b'a'; LINE_BYTES_MAX + 1];
-        text.extend_from_slice(b"\nb\n");
-        assert_eq!(lines(&text), [None, Some(1)]);
     }
 }

@@ -2,7 +2,9 @@
 
 mod check;
 mod demo;
+mod eval;
 mod fixtures;
+mod lines;
 mod load;
 mod rules;
 mod serve;
@@ -10,7 +12,7 @@ mod show;
 mod source;
 
 use std::fmt;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -40,6 +42,8 @@ enum Command {
     Check(check::Arguments),
     /// 规则文件：检查、测试、JSON Schema / Rule files: check, test, JSON Schema
     Rules(rules::Arguments),
+    /// 用标注数据衡量规则：准确率、召回率、误报 / Measure rules on labelled data: precision, recall, false alarms
+    Eval(eval::Arguments),
 }
 
 /// Runs the command line of this process.
@@ -49,6 +53,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
+        Command::Eval(arguments) => eval::run(&arguments),
     }
 }
 
@@ -56,6 +61,20 @@ pub(crate) fn run() -> ExitCode {
 /// reason to fail.
 fn complain(message: impl fmt::Display) {
     let _ = writeln!(anstream::stderr(), "{message}");
+}
+
+/// Writes `text`, in colour on a terminal, and exits with `code`. A reader that has seen enough
+/// (`… | head`) is a normal end.
+fn print(text: &str, code: ExitCode) -> ExitCode {
+    let mut out = anstream::AutoStream::auto(io::stdout().lock());
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => code,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
+        Err(error) => {
+            complain(error);
+            ExitCode::from(EXIT_UNUSABLE)
+        }
+    }
 }
 
 #[cfg(test)]

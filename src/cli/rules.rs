@@ -1,22 +1,21 @@
 //! `tingjian rules …`: look after rule files.
 
-use std::io::{self, Write};
-use std::path::PathBuf;
+mod coverage;
+mod explain;
+mod import;
+mod init;
+
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Subcommand, ValueEnum};
-use tingjian::engine::rule::compile::compile;
 use tingjian::engine::rule::diagnostic::{Diagnostic, Language, Level};
 use tingjian::engine::rule::lint::lint;
-use tingjian::engine::rule::parse::parse;
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::schema::schema;
-use tingjian::engine::rule::syntax::PackSource;
-use tingjian::engine::rule::{RuleSet, unit_test};
+use tingjian::engine::rule::{self, Loaded, unit_test};
 
-use super::source::{self, Source};
-use super::{EXIT_UNUSABLE, complain};
+use super::source::{self, Origin, Source};
+use super::{EXIT_UNUSABLE, complain, print};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -32,13 +31,20 @@ enum Command {
     Test(SourceArguments),
     /// 打印规则文件的 JSON Schema，供编辑器补全和检查 / Print the JSON Schema of rule files, for editors
     Schema,
+    /// 生成参数文件：列出规则包的全部参数和默认值 / Write a starter file with all parameters and their defaults
+    Init(init::Arguments),
+    /// 条款覆盖表：条款、要求、规则、测试 / Table of clauses, requirements, rules and tests
+    Coverage(coverage::Arguments),
+    /// 把 Excel 或 CSV 话术表变成规则包 / Turn a phrase list from Excel or CSV into a pack
+    Import(import::Arguments),
+    /// 说明一条规则在一通通话里为什么报了、为什么没报 / Tell why a rule fired in a call, or did not
+    Explain(explain::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
 struct SourceArguments {
-    /// 规则目录 / Directory of rules
-    #[arg(long, value_name = "DIR", default_value = "rules")]
-    rules: PathBuf,
+    #[command(flatten)]
+    origin: Origin,
     /// 输出的语言 / Language of the output
     #[arg(long, value_enum, default_value_t = Tongue::Zh)]
     lang: Tongue,
@@ -79,32 +85,44 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             let text = format!("{:#}\n", schema());
             print(&text, ExitCode::SUCCESS)
         }
+        Command::Init(arguments) => init::run(arguments),
+        Command::Coverage(arguments) => coverage::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
+        Command::Explain(arguments) => explain::run(arguments),
     }
 }
 
 /// Rule files and what is wrong with them.
 struct Checked {
     source: Source,
-    packs: Vec<PackSource>,
     /// Nothing, if the rules cannot be used.
-    rules: Option<Arc<RuleSet>>,
+    loaded: Option<Loaded>,
     diagnostics: Vec<Diagnostic>,
 }
 
-fn check(arguments: &SourceArguments) -> Result<Checked, ExitCode> {
-    let source = source::read(&arguments.rules).map_err(|error| {
+fn check(origin: &Origin) -> Result<Checked, ExitCode> {
+    let source = source::read(origin).map_err(|error| {
         complain(error);
         ExitCode::from(EXIT_UNUSABLE)
     })?;
-    let (packs, mut diagnostics) = parse(&source.files);
-    let mut rules = None;
-    if !diagnostics.iter().any(is_error) {
-        match compile(&packs, source.version.clone()) {
-            Ok(compiled) => rules = Some(Arc::new(compiled)),
-            Err(faults) => diagnostics.extend(faults),
+    let (loaded, diagnostics) = match rule::load(&source.files, source.version.clone()) {
+        Ok(mut loaded) => {
+            let warnings = std::mem::take(&mut loaded.warnings);
+            (Some(loaded), warnings)
         }
-    }
-    Ok(Checked { source, packs, rules, diagnostics })
+        Err(faults) => (None, faults),
+    };
+    Ok(Checked { source, loaded, diagnostics })
+}
+
+/// Rule files without errors; the errors are told.
+fn usable(origin: &Origin) -> Result<(Source, Loaded), ExitCode> {
+    let Checked { source, loaded, diagnostics } = check(origin)?;
+    let Some(loaded) = loaded else {
+        complain(render(&diagnostics, &source.files, Language::Zh, true));
+        return Err(ExitCode::from(EXIT_UNUSABLE));
+    };
+    Ok((source, loaded))
 }
 
 fn is_error(diagnostic: &Diagnostic) -> bool {
@@ -112,22 +130,22 @@ fn is_error(diagnostic: &Diagnostic) -> bool {
 }
 
 fn run_lint(arguments: &LintArguments) -> ExitCode {
-    let mut checked = match check(&arguments.source) {
+    let mut checked = match check(&arguments.source.origin) {
         Ok(checked) => checked,
         Err(code) => return code,
     };
     // What is probably not meant can only be told of rules that are understood.
-    if checked.rules.is_some() {
-        checked.diagnostics.extend(lint(&checked.packs, checked.source.clauses.as_ref()));
+    if let Some(loaded) = &checked.loaded {
+        checked.diagnostics.extend(lint(&loaded.packs, checked.source.clauses.as_ref()));
     }
     let language = arguments.source.lang.into();
     let errors = checked.diagnostics.iter().filter(|diagnostic| is_error(diagnostic)).count();
     let warnings = checked.diagnostics.len() - errors;
     let mut text = render(&checked.diagnostics, &checked.source.files, language, true);
-    let (files, rules) = (checked.source.files.len(), checked.packs.iter().map(|pack| pack.rules.len()).sum::<usize>());
+    let files = checked.source.files.len();
     text.push_str(&match language {
-        Language::Zh => format!("{files} 个文件，{rules} 条规则：{errors} 个错误，{warnings} 个提醒\n"),
-        Language::En => format!("{files} files, {rules} rules: {errors} errors, {warnings} warnings\n"),
+        Language::Zh => format!("{files} 个文件：{errors} 个错误，{warnings} 个提醒\n"),
+        Language::En => format!("{files} files: {errors} errors, {warnings} warnings\n"),
     });
     let code = match (errors, warnings) {
         (0, 0) => ExitCode::SUCCESS,
@@ -139,30 +157,16 @@ fn run_lint(arguments: &LintArguments) -> ExitCode {
 }
 
 fn run_tests(arguments: &SourceArguments) -> ExitCode {
-    let checked = match check(arguments) {
+    let checked = match check(&arguments.origin) {
         Ok(checked) => checked,
         Err(code) => return code,
     };
     let language = arguments.lang.into();
-    let Some(rules) = &checked.rules else {
+    let Some(loaded) = &checked.loaded else {
         let text = render(&checked.diagnostics, &checked.source.files, language, true);
         return print(&text, ExitCode::from(EXIT_UNUSABLE));
     };
-    let report = unit_test::run(rules, &checked.packs);
+    let report = unit_test::run(&loaded.rules, &loaded.packs);
     let code = if report.passed() { ExitCode::SUCCESS } else { ExitCode::from(1) };
     print(&report.render(language), code)
-}
-
-/// Writes `text`, in colour on a terminal, and exits with `code`. A reader that has seen enough
-/// (`… | head`) is a normal end.
-fn print(text: &str, code: ExitCode) -> ExitCode {
-    let mut out = anstream::AutoStream::auto(io::stdout().lock());
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Ok(()) => code,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => code,
-        Err(error) => {
-            complain(error);
-            ExitCode::from(EXIT_UNUSABLE)
-        }
-    }
 }

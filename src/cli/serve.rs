@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use super::load::load_rules;
+use super::source::Origin;
 use super::{EXIT_UNUSABLE, complain};
 
 #[derive(Debug, clap::Args)]
@@ -20,9 +21,8 @@ pub(crate) struct Arguments {
     /// 数据目录；本版本的数据只在内存中，尚不写入 / Data; this version keeps everything in memory
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub(crate) data: PathBuf,
-    /// 规则目录；默认 rules，没有则用内置规则包 / Rules; default: ./rules, else the built-in packs
-    #[arg(long, value_name = "DIR")]
-    pub(crate) rules: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) origin: Origin,
     /// 配置文件（TOML） / Configuration file (TOML)
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -63,7 +63,7 @@ impl Arguments {
                 })?
             }
         };
-        let rules = load_rules(self.rules.as_deref()).map_err(|error| {
+        let rules = load_rules(&self.origin).map_err(|error| {
             complain(error);
             unusable()
         })?;

@@ -33,7 +33,7 @@ pub(crate) fn alert(out: &mut dyn Write, alert: &AlertJson<'_>) -> io::Result<()
     }
     writeln!(out, "{DIM:#}")?;
     for evidence in alert.evidence.iter() {
-        show_evidence(out, evidence, style)?;
+        words(out, evidence, style)?;
     }
     if !alert.message.is_empty() {
         writeln!(out, "    {}", plain(&alert.message))?;
@@ -44,7 +44,8 @@ pub(crate) fn alert(out: &mut dyn Write, alert: &AlertJson<'_>) -> io::Result<()
     Ok(())
 }
 
-fn show_evidence(out: &mut dyn Write, evidence: &Evidence, style: Style) -> io::Result<()> {
+/// What somebody said, the words in question marked under it.
+pub(crate) fn words(out: &mut dyn Write, evidence: &Evidence, style: Style) -> io::Result<()> {
     let label = format!("    {}：", role_name(evidence.role));
     let marked = Marked::new(&evidence.text, evidence.start, evidence.end);
     writeln!(out, "{DIM}{label}{DIM:#}{}", marked.shown)?;
@@ -111,7 +112,8 @@ pub(crate) const fn role_name(role: Role) -> &'static str {
     }
 }
 
-const fn state_name(state: AlertState) -> &'static str {
+/// The state in Chinese.
+pub(crate) const fn state_name(state: AlertState) -> &'static str {
     match state {
         AlertState::Provisional => "疑似",
         AlertState::Confirmed => "确认",
@@ -129,7 +131,8 @@ const fn severity_name(severity: Severity) -> &'static str {
     }
 }
 
-const fn style(severity: Severity, state: AlertState) -> Style {
+/// The colour of a state.
+pub(crate) const fn style(severity: Severity, state: AlertState) -> Style {
     let colour = match (state, severity) {
         (AlertState::Retracted, _) => return Style::new().dimmed(),
         (AlertState::Resolved, _) => AnsiColor::Green,

@@ -8,13 +8,41 @@ use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
-use tingjian::engine::rule::parse::{FILE_BYTES_MAX, SourceFile};
+use tingjian::engine::rule::parse::{FILE_BYTES_MAX, SourceFile, is_parameters_file};
+
+/// Where rules are looked for when nobody says.
+const DIRECTORY: &str = "rules";
 
 /// Directories inside directories: a link that leads back to its parent ends here.
 const DEPTH_MAX: usize = 8;
 /// The table of clauses that rules may rest on: tab-separated, the first column counts.
 const CLAUSES: &str = "clauses.tsv";
+/// Why clauses have no rules: clause, tab, reason.
+const UNCOVERED: &str = "uncovered.tsv";
+/// What a file of parameters is called, wherever it lies.
+pub(crate) const PARAMETERS: &str = "parameters.yaml";
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/rules");
+
+/// Where the rules of a run come from.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Origin {
+    /// 规则目录；默认 rules，没有则用内置规则包 / Rules; default: ./rules, else the built-in packs
+    #[arg(long, value_name = "DIR")]
+    pub(crate) rules: Option<PathBuf>,
+    /// 参数文件；默认规则目录里的 parameters.yaml / Values of parameters; default: parameters.yaml among the rules
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parameters: Option<PathBuf>,
+}
+
+impl Origin {
+    /// The directory that the rules come from; `None` if they are built in.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        match &self.rules {
+            Some(directory) => Some(directory),
+            None => Some(Path::new(DIRECTORY)).filter(|directory| directory.is_dir()),
+        }
+    }
+}
 
 /// The rule files of a directory.
 #[derive(Debug)]
@@ -23,8 +51,20 @@ pub(crate) struct Source {
     pub(crate) files: Vec<SourceFile>,
     /// The clauses of the directory's `clauses.tsv`, if it has one.
     pub(crate) clauses: Option<BTreeSet<String>>,
+    /// `clauses.tsv` itself.
+    pub(crate) clause_table: Option<Table>,
+    /// `uncovered.tsv`, if the directory has one.
+    pub(crate) uncovered: Option<Table>,
     /// The first 12 hexadecimal digits of the SHA-256 of names and contents.
     pub(crate) version: String,
+}
+
+/// A file of tab-separated rows.
+#[derive(Debug)]
+pub(crate) struct Table {
+    /// As it was reached.
+    pub(crate) name: String,
+    pub(crate) text: String,
 }
 
 /// Files that could not be read: all of them, each with its reason.
@@ -40,6 +80,7 @@ enum Fault {
     TooLong,
     TooDeep,
     NoFiles,
+    NotParameters,
 }
 
 impl fmt::Display for SourceError {
@@ -55,6 +96,10 @@ impl fmt::Display for SourceError {
                 Fault::TooLong => write!(f, "超过 4 MiB，请拆成几个文件 / exceeds 4 MiB; split it"),
                 Fault::TooDeep => write!(f, "目录嵌套超过 {DEPTH_MAX} 层 / nested deeper than {DEPTH_MAX} directories"),
                 Fault::NoFiles => write!(f, "没有 .yaml 或 .yml 文件 / no .yaml or .yml files"),
+                Fault::NotParameters => write!(
+                    f,
+                    "参数文件要叫 {PARAMETERS}，或以 .{PARAMETERS} 结尾 / a file of parameters is called {PARAMETERS} or ….{PARAMETERS}"
+                ),
             }?;
         }
         Ok(())
@@ -63,50 +108,92 @@ impl fmt::Display for SourceError {
 
 impl std::error::Error for SourceError {}
 
-/// Reads all `*.yaml` and `*.yml` files in `directory` and below, hidden ones left out.
-pub(crate) fn read(directory: &Path) -> Result<Source, SourceError> {
+/// Reads the rules that `origin` names: all `*.yaml` and `*.yml` files in the directory and below,
+/// hidden ones left out, or the packs built into the binary; and the parameters beside or instead of theirs.
+pub(crate) fn read(origin: &Origin) -> Result<Source, SourceError> {
     let mut faults = Vec::new();
-    let mut paths = Vec::new();
-    collect(directory, 0, &mut paths, &mut faults);
-    paths.sort();
-    if paths.is_empty() && faults.is_empty() {
-        faults.push((directory.to_owned(), Fault::NoFiles));
+    let mut gathered = Gathered::default();
+    match origin.directory() {
+        Some(directory) => gathered.directory(directory, &mut faults),
+        None => gathered.built_in(),
     }
-    let mut files = Vec::new();
-    let mut version = Version::default();
-    for path in paths {
-        match text(&path) {
+    if let Some(path) = &origin.parameters {
+        gathered.files.retain(|(name, _)| !is_parameters_file(name));
+        match text(path) {
+            _ if !is_parameters_file(&path.to_string_lossy()) => faults.push((path.clone(), Fault::NotParameters)),
             Ok(text) => {
-                // The version does not depend on where the directory lies.
-                version.add(&path.strip_prefix(directory).unwrap_or(&path).to_string_lossy(), &text);
-                files.push(SourceFile { name: path.display().to_string(), text });
+                let file = SourceFile { name: path.display().to_string(), text };
+                gathered.files.push((PARAMETERS.to_owned(), file));
             }
-            Err(fault) => faults.push((path, fault)),
+            Err(fault) => faults.push((path.clone(), fault)),
         }
     }
-    let clauses = clauses(&directory.join(CLAUSES), &mut faults);
-    if !faults.is_empty() {
-        return Err(SourceError { faults });
-    }
-    Ok(Source { files, clauses, version: version.finish() })
+    if faults.is_empty() { Ok(gathered.finish()) } else { Err(SourceError { faults }) }
 }
 
-/// The packs built into the binary: the repository's `rules` directory.
-pub(crate) fn built_in() -> Source {
-    let mut found: Vec<_> = BUILT_IN.files().collect();
-    found.sort_by_key(|file| file.path());
-    let mut files = Vec::new();
-    let mut version = Version::default();
-    for file in found {
-        let is_rules = file.path().extension().is_some_and(|extension| extension == "yaml");
-        if let Some(text) = file.contents_utf8().filter(|_| is_rules) {
-            let name = file.path().display().to_string();
-            version.add(&name, text);
-            files.push(SourceFile { name: format!("built-in/{name}"), text: text.to_owned() });
+/// What was found so far.
+#[derive(Default)]
+struct Gathered {
+    /// Each with its name within the directory, so that the version does not depend on where that lies.
+    files: Vec<(String, SourceFile)>,
+    clauses: Option<Table>,
+    uncovered: Option<Table>,
+}
+
+impl Gathered {
+    fn directory(&mut self, directory: &Path, faults: &mut Vec<(PathBuf, Fault)>) {
+        let mut paths = Vec::new();
+        collect(directory, 0, &mut paths, faults);
+        paths.sort();
+        if paths.is_empty() && faults.is_empty() {
+            faults.push((directory.to_owned(), Fault::NoFiles));
+        }
+        for path in paths {
+            match text(&path) {
+                Ok(text) => {
+                    let name = path.strip_prefix(directory).unwrap_or(&path).to_string_lossy().into_owned();
+                    self.files.push((name, SourceFile { name: path.display().to_string(), text }));
+                }
+                Err(fault) => faults.push((path, fault)),
+            }
+        }
+        self.clauses = table(&directory.join(CLAUSES), faults);
+        self.uncovered = table(&directory.join(UNCOVERED), faults);
+    }
+
+    /// The repository's `rules` directory.
+    fn built_in(&mut self) {
+        let mut found: Vec<_> = BUILT_IN.files().collect();
+        found.sort_by_key(|file| file.path());
+        for file in found {
+            let is_rules = file.path().extension().is_some_and(|extension| extension == "yaml");
+            if let Some(text) = file.contents_utf8().filter(|_| is_rules) {
+                let name = file.path().display().to_string();
+                let source = SourceFile { name: format!("built-in/{name}"), text: text.to_owned() };
+                self.files.push((name, source));
+            }
+        }
+        let table = |name: &str| {
+            let text = BUILT_IN.get_file(name).and_then(include_dir::File::contents_utf8)?;
+            Some(Table { name: format!("built-in/{name}"), text: text.to_owned() })
+        };
+        self.clauses = table(CLAUSES);
+        self.uncovered = table(UNCOVERED);
+    }
+
+    fn finish(self) -> Source {
+        let mut version = Version::default();
+        for (name, file) in &self.files {
+            version.add(name, &file.text);
+        }
+        Source {
+            files: self.files.into_iter().map(|(_, file)| file).collect(),
+            clauses: self.clauses.as_ref().map(|table| clause_names(&table.text)),
+            clause_table: self.clauses,
+            uncovered: self.uncovered,
+            version: version.finish(),
         }
     }
-    let table = BUILT_IN.get_file(CLAUSES).and_then(include_dir::File::contents_utf8);
-    Source { files, clauses: table.map(clause_names), version: version.finish() }
 }
 
 /// The first 12 hexadecimal digits of the SHA-256 of the files' names and contents.
@@ -173,16 +260,15 @@ fn text(path: &Path) -> Result<String, Fault> {
     String::from_utf8(bytes).map_err(|_| Fault::NotUtf8)
 }
 
-fn clauses(path: &Path, faults: &mut Vec<(PathBuf, Fault)>) -> Option<BTreeSet<String>> {
-    let table = match text(path) {
-        Ok(table) => table,
-        Err(Fault::Io(error)) if error.kind() == io::ErrorKind::NotFound => return None,
+fn table(path: &Path, faults: &mut Vec<(PathBuf, Fault)>) -> Option<Table> {
+    match text(path) {
+        Ok(text) => Some(Table { name: path.display().to_string(), text }),
+        Err(Fault::Io(error)) if error.kind() == io::ErrorKind::NotFound => None,
         Err(fault) => {
             faults.push((path.to_owned(), fault));
-            return None;
+            None
         }
-    };
-    Some(clause_names(&table))
+    }
 }
 
 fn clause_names(table: &str) -> BTreeSet<String> {

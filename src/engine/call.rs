@@ -196,11 +196,6 @@ impl Call {
         View { rules: &self.rules, info: &self.info, timeline: &self.timeline, hits: &self.hits, now: self.now }
     }
 
-    /// Whether a rule applies to this call at all.
-    pub(crate) fn applies(&self, rule: RuleIx) -> bool {
-        self.active.contains(rule)
-    }
-
     /// Every match of a rule's phrases, in the order they were said, with what became of it.
     pub(crate) fn considered(&self, rule: RuleIx) -> Vec<Considered> {
         let detectors = &self.rules.programs[rule as usize].detectors;
@@ -329,14 +324,14 @@ impl Call {
     /// continued by them, or be what their conditions look at.
     fn relisten_neighbours(&mut self, rules: &RuleSet, placed: Placed, changed: &mut Vec<DetectorIx>) {
         let first = placed.changed_from.saturating_sub(NEIGHBOURS);
-        let last = (placed.position + 1 + NEIGHBOURS).min(self.timeline.len());
+        let last = (placed.changed_to + 1 + NEIGHBOURS).min(self.timeline.len());
         for position in first..last {
             let ix = self.timeline.at(position);
             if ix == placed.ix {
                 continue;
             }
             let spoken = self.timeline.get(ix);
-            let relinked = position > placed.changed_from && {
+            let relinked = position >= placed.changed_from && {
                 let continues = self.timeline.continued_by(position, SPAN_GAP_MAX_MS);
                 continues != spoken.continues || continues == Some(placed.ix)
             };
@@ -545,7 +540,8 @@ fn next_state(before: Option<AlertState>, stage: Stage) -> Option<AlertState> {
     }
 }
 
-fn applies(program: &Program, pack: &str, info: &CallInfo) -> bool {
+/// Whether a rule applies to a call at all; see `explain::obstacles` for the same in words.
+pub(super) fn applies(program: &Program, pack: &str, info: &CallInfo) -> bool {
     let chosen = info.packs.as_ref().map_or(program.pack_enabled, |packs| packs.iter().any(|name| name == pack));
     let day = info.started_at.date_naive();
     let scope = &program.scope;

@@ -11,7 +11,7 @@ use super::monitor;
 use super::rule::program::{BodyProgram, Program, RuleIx};
 use super::text::Likeness;
 use super::time::CallTime;
-use super::transcript::Role;
+use super::transcript::{CallInfo, Channel, Direction, Role};
 
 /// What one rule made of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +20,10 @@ pub struct Explanation {
     pub rule_id: String,
     /// Its name.
     pub rule_name: String,
-    /// Whether it applies to the call: its pack, dates and scope.
-    pub applies: bool,
+    /// The pack it is in.
+    pub pack: String,
+    /// Why it does not apply to the call (its pack, dates and scope), in Chinese; nothing if it does.
+    pub obstacles: Vec<String>,
     /// Its phrases where they stand in the call, counted or not, in order.
     pub matches: Vec<ExplainedMatch>,
     /// Its windows, if it has any.
@@ -79,10 +81,58 @@ pub fn explain(call: &Call, rule_id: &str) -> Option<Explanation> {
     Some(Explanation {
         rule_id: rule_id.to_owned(),
         rule_name: rules.rules[ix as usize].name.clone(),
-        applies: call.applies(ix),
+        pack: rules.rules[ix as usize].pack.clone(),
+        obstacles: obstacles(program, &rules.rules[ix as usize].pack, call.info()),
         matches: matches(call, ix, program),
         windows: monitor::explain_windows(&call.view(), program),
     })
+}
+
+/// What keeps a rule from a call: in words what `call::applies` decides.
+fn obstacles(program: &Program, pack: &str, info: &CallInfo) -> Vec<String> {
+    let mut found = Vec::new();
+    match &info.packs {
+        None if !program.pack_enabled => {
+            found.push(format!("规则包 {pack} 默认关闭，通话也没有点名要它"));
+        }
+        Some(packs) if !packs.iter().any(|name| name == pack) => {
+            found.push(format!("通话只用规则包 {}，没有 {pack}", packs.join("、")));
+        }
+        _ => {}
+    }
+    let day = info.started_at.date_naive();
+    if let Some(from) = program.from.filter(|from| day < *from) {
+        found.push(format!("规则从 {from} 起生效，通话在 {day}"));
+    }
+    if let Some(until) = program.until.filter(|until| *until < day) {
+        found.push(format!("规则到 {until} 为止，通话在 {day}"));
+    }
+    let scope = &program.scope;
+    if scope.direction.is_some_and(|direction| direction != info.direction) {
+        found.push(String::from(match info.direction {
+            Direction::Inbound => "规则只管呼出，这是呼入",
+            Direction::Outbound => "规则只管呼入，这是呼出",
+        }));
+    }
+    if scope.channel.is_some_and(|channel| channel != info.channel) {
+        found.push(String::from(match info.channel {
+            Channel::Voice => "规则只管文字，这是语音",
+            Channel::Chat => "规则只管语音，这是文字",
+        }));
+    }
+    if !scope.queue.is_empty() && !info.queue.as_ref().is_some_and(|queue| scope.queue.contains(queue)) {
+        let queue = info.queue.as_deref().unwrap_or("没有写");
+        found.push(format!("规则只管队列 {}，这通的队列：{queue}", scope.queue.join("、")));
+    }
+    for (name, allowed) in &scope.attributes {
+        let value =
+            info.attributes.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        if !value.as_ref().is_some_and(|value| allowed.contains(value)) {
+            let value = value.as_deref().unwrap_or("没有写");
+            found.push(format!("规则只管属性 {name} 为 {} 的通话，这通的 {name}：{value}", allowed.join("、")));
+        }
+    }
+    found
 }
 
 fn matches(call: &Call, ix: RuleIx, program: &Program) -> Vec<ExplainedMatch> {
@@ -154,5 +204,64 @@ impl std::fmt::Display for ExplainedWindow {
             line.push_str("；通话提前结束，不适用");
         }
         f.write_str(&line)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::engine::rule::parse::SourceFile;
+    use crate::engine::rule::{self};
+
+    const RULES: &str = "\
+pack: p
+title: 测试
+enabled: false
+rules:
+  - id: p.a
+    name: 甲
+    message: 甲
+    effective: { from: 2026-01-01, until: 2026-12-31 }
+    scope: { direction: outbound, channel: chat, queue: 投诉, attributes: { level: [gold, \"1\"] } }
+    forbid: { any: 不知道啊 }
+";
+
+    fn info(day: &str, packs: Option<&[&str]>) -> CallInfo {
+        CallInfo {
+            call_id: String::from("c"),
+            agent_id: String::from("a"),
+            started_at: format!("{day}T10:00:00+08:00").parse().unwrap(),
+            direction: Direction::Inbound,
+            channel: Channel::Voice,
+            queue: None,
+            rings: None,
+            customer_name: None,
+            packs: packs.map(|packs| packs.iter().map(|name| (*name).to_owned()).collect()),
+            attributes: std::collections::BTreeMap::new(),
+        }
+    }
+
+    /// The words and the engine's own decision never differ, whatever of the call is changed.
+    #[test]
+    fn a_rule_applies_if_and_only_if_nothing_is_in_its_way() {
+        let file = SourceFile { name: String::from("p.yaml"), text: RULES.to_owned() };
+        let rules = rule::load(&[file], String::new()).unwrap().rules;
+        let mut seen = std::collections::BTreeSet::new();
+        for change in 0..64_u32 {
+            let on = |bit: u32| change >> bit & 1 == 1;
+            let mut info = info(if on(0) { "2026-05-01" } else { "2027-05-01" }, on(1).then_some(&["p"]));
+            info.direction = if on(2) { Direction::Outbound } else { Direction::Inbound };
+            info.channel = if on(3) { Channel::Chat } else { Channel::Voice };
+            info.queue = on(4).then(|| String::from("投诉"));
+            info.attributes.extend(on(5).then(|| (String::from("level"), 1.into())));
+            let explanation = explain(&Call::explainable(Arc::clone(&rules), info.clone()), "p.a").unwrap();
+            let applies = crate::engine::call::applies(&rules.programs[0], "p", &info);
+            assert_eq!(explanation.obstacles.is_empty(), applies, "{:?}", explanation.obstacles);
+            assert_eq!(explanation.obstacles.len() as u32, 6 - change.count_ones());
+            seen.extend(explanation.obstacles);
+        }
+        assert_eq!(seen.len(), 6);
     }
 }

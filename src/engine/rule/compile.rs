@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::diagnostic::{Diagnostic, Level, Located};
+use super::parse::annotate;
 use super::program::{
     AnchorProgram, BodyProgram, Condition, Detector, DetectorIx, ExpressionProgram, PartProgram, Program, Side,
     WindowProgram,
@@ -40,7 +41,8 @@ pub fn compile(packs: &[PackSource], version: String) -> Result<RuleSet, Vec<Dia
             programs.push(compiler.program(pack, source));
         }
     }
-    let Compiler { lexicon, detectors, diagnostics, .. } = compiler;
+    let Compiler { lexicon, detectors, mut diagnostics, .. } = compiler;
+    packs.iter().for_each(|pack| annotate(&mut diagnostics, &pack.parameters));
     if diagnostics.iter().any(|diagnostic| diagnostic.level == Level::Error) {
         return Err(diagnostics);
     }

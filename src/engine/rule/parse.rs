@@ -7,6 +7,7 @@
 
 mod body;
 mod decoder;
+mod parameters;
 mod said;
 mod typography;
 mod yaml;
@@ -15,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use self::decoder::{Decoder, Fields, file_start, nearest};
+use self::parameters::Overrides;
+pub(super) use self::parameters::annotate;
+pub use self::parameters::is_parameters_file;
 use self::yaml::{Content, Loaded, Node, Style};
 use super::diagnostic::{Diagnostic, Located, Position};
 use super::surface;
@@ -40,7 +44,7 @@ pub struct SourceFile {
     pub text: String,
 }
 
-/// Reads rule files.
+/// Reads rule files, and the files among them that set parameters (see [`is_parameters_file`]).
 ///
 /// The packs hold all that could be understood. They are only complete, and
 /// fit to be compiled, if no diagnostic is an error.
@@ -48,15 +52,21 @@ pub struct SourceFile {
 pub fn parse(files: &[SourceFile]) -> (Vec<PackSource>, Vec<Diagnostic>) {
     let mut packs = Vec::new();
     let mut diagnostics = Vec::new();
-    // What files share: names of packs and ids of rules.
+    // What files share: values of parameters, names of packs and ids of rules.
+    let mut overrides = Overrides::default();
     let mut seen = Seen::default();
-    for file in files {
-        let name: Arc<str> = Arc::from(file.name.as_str());
-        let mut faults = Vec::new();
-        packs.extend(parse_file(&name, &file.text, &mut seen, &mut faults));
-        faults.sort_by(|a: &Diagnostic, b| a.at.cmp(&b.at).then(a.code.cmp(b.code)));
-        diagnostics.extend(faults);
+    let (setting, ruling): (Vec<&SourceFile>, Vec<_>) = files.iter().partition(|file| is_parameters_file(&file.name));
+    for file in setting {
+        overrides.read(&Arc::from(file.name.as_str()), &file.text, &mut diagnostics);
     }
+    for file in ruling {
+        let name: Arc<str> = Arc::from(file.name.as_str());
+        packs.extend(parse_file(&name, &file.text, &mut seen, &mut overrides, &mut diagnostics));
+    }
+    overrides.unclaimed(packs.iter().map(|pack: &PackSource| pack.pack.value.as_str()), &mut diagnostics);
+    let order: BTreeMap<&str, usize> = files.iter().map(|file| file.name.as_str()).zip(0..).collect();
+    let key = |fault: &Diagnostic| order.get(&*fault.at.file).copied();
+    diagnostics.sort_by(|a, b| key(a).cmp(&key(b)).then(a.at.cmp(&b.at)).then(a.code.cmp(b.code)));
     (packs, diagnostics)
 }
 
@@ -66,17 +76,29 @@ struct Seen {
     rules: BTreeMap<String, Position>,
 }
 
-fn parse_file(name: &Arc<str>, text: &str, seen: &mut Seen, out: &mut Vec<Diagnostic>) -> Option<PackSource> {
+fn file_too_long(name: &Arc<str>) -> Diagnostic {
+    Diagnostic::error("file-too-long", file_start(name), "文件超过 4 MiB", "the file exceeds 4 MiB")
+        .help("把它拆成几个文件。", "Split it into several files.")
+}
+
+fn parse_file(
+    name: &Arc<str>,
+    text: &str,
+    seen: &mut Seen,
+    overrides: &mut Overrides,
+    out: &mut Vec<Diagnostic>,
+) -> Option<PackSource> {
     if text.len() > FILE_BYTES_MAX {
-        out.push(
-            Diagnostic::error("file-too-long", file_start(name), "文件超过 4 MiB", "the file exceeds 4 MiB")
-                .help("把它拆成几个规则包。", "Split it into several packs."),
-        );
+        out.push(file_too_long(name));
+        overrides.packs_lost = true;
         return None;
     }
-    let Loaded { root, header_lost } = match yaml::load(name, text, out) {
+    let Loaded { mut root, header_lost } = match yaml::load(name, text, out) {
         Some(loaded) => loaded,
-        None if out.iter().any(|fault| fault.at.file == *name) => return None,
+        None if out.iter().any(|fault| fault.at.file == *name) => {
+            overrides.packs_lost = true;
+            return None;
+        }
         None => {
             out.push(Diagnostic::error("empty-file", file_start(name), "文件是空的", "the file is empty").help(
                 "写上 `pack:`、`title:` 和 `rules:`，或删去这个文件。",
@@ -86,7 +108,9 @@ fn parse_file(name: &Arc<str>, text: &str, seen: &mut Seen, out: &mut Vec<Diagno
         }
     };
     let mut decoder = Decoder { lists_lost: header_lost, ..Decoder::default() };
+    decoder.parameters(&mut root, overrides);
     let pack = if header_lost { decoder.lone_rules(&root, seen) } else { decoder.pack(&root, seen) };
+    annotate(&mut decoder.diagnostics, &decoder.parameters);
     out.append(&mut decoder.diagnostics);
     pack
 }
@@ -111,6 +135,7 @@ impl Decoder {
         let title = fields.get("title").and_then(|node| self.text(node));
         let source = fields.get("source").and_then(|node| self.text(node));
         let enabled = fields.get("enabled").and_then(|node| self.boolean(node)).unwrap_or(true);
+        let parameters = fields.get("parameters").map(|_| self.parameters.clone()).unwrap_or_default();
         let lists = fields.get("lists").map(|node| self.lists(node)).unwrap_or_default();
         let rules = fields.get("rules").map(|node| self.rules(node, seen)).unwrap_or_default();
         Some(PackSource {
@@ -118,6 +143,7 @@ impl Decoder {
             title: title?.value,
             source: source.map(|source| source.value),
             enabled,
+            parameters,
             lists,
             rules,
         })

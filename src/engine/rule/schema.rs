@@ -61,25 +61,27 @@ fn schema_of(kind: &Kind) -> Schema {
         Kind::Id => {
             json_schema!({ "type": ["string", "number"], "pattern": "^[a-z0-9]+([._-][a-z0-9]+)*$", "maxLength": 64 })
         }
-        Kind::Bool => json_schema!({ "type": "boolean" }),
-        Kind::True => json_schema!({ "const": true }),
-        Kind::Count { least } => json_schema!({ "type": "integer", "minimum": least, "maximum": u32::MAX }),
-        Kind::Number => json_schema!({ "type": "number" }),
+        Kind::Bool => or_parameter(json_schema!({ "type": "boolean" })),
+        Kind::True => or_parameter(json_schema!({ "const": true })),
+        Kind::Count { least } => {
+            or_parameter(json_schema!({ "type": "integer", "minimum": least, "maximum": u32::MAX }))
+        }
+        Kind::Number => or_parameter(json_schema!({ "type": "number" })),
         Kind::Duration => {
-            json_schema!({ "type": "string", "pattern": DURATION, "examples": ["500ms", "10s", "1.5s", "2m"] })
+            json_schema!({ "type": "string", "pattern": text(DURATION), "examples": ["500ms", "10s", "1.5s", "2m"] })
         }
         Kind::Extent => json_schema!({
             "type": "string",
-            "pattern": format!("{DURATION}|^[1-9][0-9]* *turns?$"),
+            "pattern": text(&format!("{DURATION}|^[1-9][0-9]* *turns?$")),
             "examples": ["10s", "3 turns"],
         }),
-        Kind::Day => json_schema!({ "type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$" }),
-        Kind::Hours => json_schema!({ "type": "string", "pattern": HOURS, "examples": ["09:00-18:00"] }),
+        Kind::Day => json_schema!({ "type": "string", "pattern": text("^[0-9]{4}-[0-9]{2}-[0-9]{2}$") }),
+        Kind::Hours => json_schema!({ "type": "string", "pattern": text(HOURS), "examples": ["09:00-18:00"] }),
         Kind::Script => json_schema!({ "type": "string", "examples": ["00:05.0 agent 您好\n00:12.0 ! missing\n"] }),
         Kind::Choice(words) => {
             let words: Vec<Value> =
                 words.iter().map(|(word, zh)| json!({ "const": word, "description": zh })).collect();
-            json_schema!({ "oneOf": words })
+            or_parameter(json_schema!({ "oneOf": words }))
         }
         Kind::List(item) => json_schema!({ "type": "array", "minItems": 1, "items": schema_of(item) }),
         Kind::OneOrMany(item) => json_schema!({ "anyOf": [schema_of(item), schema_of(&Kind::List(item))] }),
@@ -87,7 +89,7 @@ fn schema_of(kind: &Kind) -> Schema {
         Kind::ByHours(item) => json_schema!({
             "type": "object",
             "minProperties": 1,
-            "patternProperties": { HOURS: schema_of(item) },
+            "patternProperties": { text(HOURS): schema_of(item) },
             "additionalProperties": false,
         }),
         Kind::Phrases => schema_of(&PHRASES),
@@ -96,6 +98,17 @@ fn schema_of(kind: &Kind) -> Schema {
     }
 }
 
+/// What is no text may also be the name of a parameter.
+fn or_parameter(schema: Schema) -> Schema {
+    json_schema!({ "anyOf": [schema, { "type": "string", "pattern": PARAMETER }] })
+}
+
+/// `pattern`, or anything with the name of a parameter in it.
+fn text(pattern: &str) -> String {
+    format!("{pattern}|{PARAMETER}")
+}
+
+const PARAMETER: &str = "\\$\\{[^{}]+\\}";
 const DURATION: &str = "^[0-9]+(\\.[0-9]+)?(ms|s|m|h)$";
 const HOURS: &str = "^[0-9]{1,2}:[0-9]{1,2} *- *[0-9]{1,2}:[0-9]{1,2}$";
 

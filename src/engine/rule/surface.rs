@@ -109,8 +109,9 @@ const ANY: Key = key("any", Kind::Phrases, "话术，说到其中任何一条就
 const ANY_REQUIRED: Key = must("any", Kind::Phrases, "话术，说到其中任何一条就算");
 const UNLESS: Key = key("unless", Kind::OneOrMany(&A_CONTEXT), "例外：满足其中任何一条就不算");
 const ONLY: Key = key("only", Kind::OneOrMany(&A_CONTEXT), "条件：全部满足才算");
-const HOMOPHONES: Key = key("homophone", Kind::Choice(HOMOPHONE), "同音匹配；必说默认 toneless，其余默认 off");
-const BOUNDARIES: Key = key("boundary", Kind::Choice(BOUNDARY), "词边界；三个字以内的话术默认 word");
+const HOMOPHONES: Key =
+    key("homophone", Kind::Choice(HOMOPHONE), "同音匹配；必说、顺序和 without 默认 toneless，其余默认 off");
+const BOUNDARIES: Key = key("boundary", Kind::Choice(BOUNDARY), "词边界；禁说的三个字以内默认 word");
 
 pub(super) static PACK: Shape = Shape {
     name: "pack",
@@ -120,9 +121,21 @@ pub(super) static PACK: Shape = Shape {
         must("title", Kind::Text, "标题"),
         key("source", Kind::Text, "依据的文件"),
         key("enabled", Kind::Bool, "通话没有指明规则包时是否使用；默认 true"),
+        key(
+            "parameters",
+            Kind::MapOf(&Kind::Map(&PARAMETER)),
+            "参数：各公司可以在 parameters.yaml 里改的值，这个文件里用 ${名称} 引用",
+        ),
         key("lists", Kind::MapOf(&Kind::Phrases), "词表：名称到话术，规则里用 $名称 引用"),
         must("rules", Kind::List(&Kind::Map(&RULE)), "规则"),
     ],
+    one_of: &[],
+};
+
+pub(super) static PARAMETER: Shape = Shape {
+    name: "parameter",
+    zh: "参数",
+    keys: &[must("value", Kind::Text, "默认值"), must("description", Kind::Text, "说明：这个值管什么")],
     one_of: &[],
 };
 
@@ -535,6 +548,7 @@ pub(super) static TEST: Shape = Shape {
 /// Every map of the surface.
 pub(super) static SHAPES: &[&Shape] = &[
     &PACK,
+    &PARAMETER,
     &RULE,
     &EFFECTIVE,
     &SCOPE,

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::Deserialize;
 
-use super::diagnostic::Located;
+use super::diagnostic::{Located, Position};
 use crate::engine::alert::Severity;
 use crate::engine::transcript::{Channel, Direction, Party, Role};
 
@@ -24,10 +24,27 @@ pub struct PackSource {
     pub source: Option<String>,
     /// Whether calls that do not name packs use it.
     pub enabled: bool,
+    /// What a company sets for itself; already put in wherever it is used.
+    pub parameters: Vec<Parameter>,
     /// Named lists of phrases, used as `$name`.
     pub lists: BTreeMap<String, Located<Vec<PhraseSource>>>,
     /// The rules.
     pub rules: Vec<RuleSource>,
+}
+
+/// A value that a company sets for itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its name, used as `${name}`.
+    pub name: Located<String>,
+    /// What it decides, for those who set it.
+    pub description: String,
+    /// The value unless a company sets another, as YAML writes it.
+    pub default: String,
+    /// The value in force, and where it was written.
+    pub value: Located<String>,
+    /// The scalars that it was put into.
+    pub used_at: Vec<Position>,
 }
 
 /// A phrase, a reference to a list, or a phrase with options of its own.
@@ -42,7 +59,7 @@ pub struct PhraseSource {
 }
 
 /// How far a word may differ in writing when it sounds alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Homophone {
     /// The very characters.
@@ -56,7 +73,7 @@ pub enum Homophone {
 }
 
 /// Whether a phrase must begin and end where words do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Boundary {
     /// It must, as jieba cuts the sentence.
@@ -223,7 +240,7 @@ pub enum Context {
 }
 
 /// Who does what the clause says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
     /// 我, 我们, 这边, 客服 …
@@ -311,7 +328,7 @@ pub enum Anchor {
 }
 
 /// What happens in a call, besides words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, schemars::JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum EventKind {

@@ -211,6 +211,22 @@ pub fn run(rules: &Arc<RuleSet>, packs: &[PackSource]) -> TestReport {
     report
 }
 
+/// How many tests of a rule expect an alert of it to stand. A line that a required phrase is known
+/// by raises nothing; only a call shows what happens without it.
+#[must_use]
+pub fn firing_tests(rule: &RuleSource) -> usize {
+    let forbids = matches!(rule.body.value, Body::Forbid(_) | Body::Event(EventRule::Greeting { .. }));
+    let stands = |expected: &Expected| {
+        matches!(expected.what, What::Kind(_) | What::State(AlertState::Confirmed))
+            && expected.rule.as_ref().is_none_or(|other| *other == rule.id.value)
+    };
+    let fires = |test: &&TestSource| match test {
+        TestSource::Line { fires, .. } => *fires && forbids,
+        TestSource::Call { script } => script::parse(script).is_ok_and(|script| script.expected.iter().any(stands)),
+    };
+    rule.tests.iter().filter(fires).count()
+}
+
 /// The lines of test scripts that cannot be understood.
 #[must_use]
 pub fn script_faults(packs: &[PackSource]) -> Vec<Diagnostic> {

@@ -10,7 +10,7 @@ use serde::de::{DeserializeOwned, IntoDeserializer};
 use super::yaml::{Content, Node, Style};
 use crate::engine::rule::diagnostic::{Diagnostic, Located, Position};
 use crate::engine::rule::surface::{Shape, Word};
-use crate::engine::rule::syntax::{Extent, HourRange};
+use crate::engine::rule::syntax::{Extent, HourRange, Parameter};
 
 /// No duration in a rule is longer: calls end within a week.
 const DURATION_MAX_MS: i64 = 7 * 24 * 3_600_000;
@@ -26,6 +26,8 @@ pub(super) struct Decoder {
     pub(super) lists: BTreeSet<String>,
     /// The lists could not be read, so that any reference may be right.
     pub(super) lists_lost: bool,
+    /// The parameters of the file.
+    pub(super) parameters: Vec<Parameter>,
 }
 
 /// The entries of a map whose keys have been checked against its shape.
@@ -554,14 +556,14 @@ impl Decoder {
 
 /// What is wrong with a duration.
 #[derive(Clone, Copy, Debug)]
-enum DurationFault {
+pub(super) enum DurationFault {
     NoUnit,
     NoNumber,
     TooLong,
 }
 
 /// `500ms`, `1.5s`, `2m`, `24h` in milliseconds.
-fn parse_duration(text: &str) -> Result<i64, DurationFault> {
+pub(super) fn parse_duration(text: &str) -> Result<i64, DurationFault> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));

@@ -1,0 +1,107 @@
+//! `tingjian eval FILE…`: rules measured on labelled data.
+//!
+//! Each line says by its fields what it is; see [`read`]. Every error is
+//! listed, so that a rule writer sees what to mend.
+
+mod pairs;
+mod read;
+mod report;
+mod speech;
+mod turns;
+mod words;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use tingjian::engine::transcript::Channel;
+
+use self::read::Data;
+use self::report::Report;
+use super::load::load_rules;
+use super::source::Origin;
+use super::{EXIT_UNUSABLE, complain, show};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// 标注数据（JSON Lines），每行按字段识别，- 为标准输入 / Labelled data (JSON Lines), known by its fields; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    origin: Origin,
+    /// 只用这些规则包，可以写几次；默认全部启用的 / Only these packs; may be repeated; default: all that are enabled
+    #[arg(long = "pack", value_name = "NAME")]
+    packs: Vec<String>,
+    /// 当作语音还是文字 / Take it for speech or for chat
+    #[arg(long, value_enum, default_value_t = Medium::Voice)]
+    channel: Medium,
+    /// 输出格式 / Output format
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Medium {
+    /// 语音 / Speech
+    Voice,
+    /// 文字 / Chat
+    Chat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// 给人看 / For people
+    Text,
+    /// 给程序 / For programs
+    Json,
+}
+
+/// Exits with 0 whatever the figures are, with 2 if rules or lines cannot be used.
+pub(crate) fn run(arguments: &Arguments) -> ExitCode {
+    let unusable = ExitCode::from(EXIT_UNUSABLE);
+    let rules = match load_rules(&arguments.origin) {
+        Ok(rules) => rules,
+        Err(error) => {
+            complain(error);
+            return unusable;
+        }
+    };
+    let unknown = arguments.packs.iter().find(|name| !rules.rules.iter().any(|rule| rule.pack == **name));
+    if let Some(name) = unknown {
+        let name = show::plain(name);
+        complain(format_args!("没有规则包 {name}，看看 --pack / there is no pack {name}"));
+        return unusable;
+    }
+    let mut data = Data::default();
+    let mut broken = false;
+    for path in &arguments.files {
+        for fault in data.read(path) {
+            broken = true;
+            complain(fault);
+        }
+    }
+    let bench = speech::Bench {
+        rules,
+        packs: Some(arguments.packs.clone()).filter(|packs| !packs.is_empty()),
+        channel: match arguments.channel {
+            Medium::Voice => Channel::Voice,
+            Medium::Chat => Channel::Chat,
+        },
+    };
+    let (words, faults) = words::measure(&data.words);
+    for fault in faults {
+        broken = true;
+        complain(fault);
+    }
+    let report = Report {
+        turns: (!data.turns.is_empty()).then(|| turns::measure_turns(&bench, &data.turns)),
+        words,
+        dialogues: (!data.dialogues.is_empty()).then(|| turns::measure_dialogues(&bench, &data.dialogues)),
+        pairs: pairs::measure(&data.pairs),
+    };
+    let text = match arguments.format {
+        Format::Text => report.text(),
+        Format::Json => report.json(),
+    };
+    super::print(&text, if broken { unusable } else { ExitCode::SUCCESS })
+}

@@ -1,0 +1,74 @@
+//! Written lines as if they were spoken: calls made of texts.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::DateTime;
+use tingjian::engine::alert::{Alert, AlertState};
+use tingjian::engine::call::Call;
+use tingjian::engine::rule::RuleSet;
+use tingjian::engine::time::CallTime;
+use tingjian::engine::transcript::{CallInfo, Channel, Direction, Input, Role, Utterance};
+
+/// How long a character takes to say.
+const CHARACTER_MS: i64 = 250;
+/// The pause between two turns.
+const PAUSE_MS: i64 = 500;
+
+/// What calls are made with.
+pub(super) struct Bench {
+    pub(super) rules: Arc<RuleSet>,
+    /// `None` is all that are enabled.
+    pub(super) packs: Option<Vec<String>>,
+    pub(super) channel: Channel,
+}
+
+impl Bench {
+    /// Plays a call whose first words begin at `start`, and which is cut off after the last ones;
+    /// returns the alerts that stand. The words of line `n` are the utterance `n`.
+    pub(super) fn play<'t>(&self, start: CallTime, lines: impl Iterator<Item = (Role, &'t str)>) -> Vec<Alert> {
+        let info = CallInfo {
+            call_id: String::from("eval"),
+            agent_id: String::from("agent"),
+            // Two in the afternoon, in China.
+            started_at: DateTime::from_timestamp(1_767_247_200, 0).unwrap_or_default().fixed_offset(),
+            direction: Direction::Inbound,
+            channel: self.channel,
+            queue: None,
+            rings: None,
+            customer_name: None,
+            packs: self.packs.clone(),
+            attributes: BTreeMap::new(),
+        };
+        let mut call = Call::new(Arc::clone(&self.rules), info);
+        let mut clock = start;
+        for (number, (role, text)) in lines.enumerate() {
+            let chars = i64::try_from(text.chars().count()).unwrap_or(i64::MAX);
+            let end = clock.plus(chars.saturating_mul(CHARACTER_MS));
+            let utterance = Utterance {
+                utterance_id: number.to_string(),
+                role,
+                text: text.to_owned(),
+                start: clock,
+                end,
+                is_final: true,
+                confidence: None,
+                volume_db: None,
+                pitch_hz: None,
+            };
+            call.handle(end, Input::Utterance(utterance));
+            clock = end.plus(PAUSE_MS);
+        }
+        call.finish();
+        let mut standing: BTreeMap<String, Alert> = BTreeMap::new();
+        while let Some(alert) = call.poll_output() {
+            standing.remove(&alert.alert_id);
+            if alert.state == AlertState::Confirmed {
+                standing.insert(alert.alert_id.clone(), alert);
+            }
+        }
+        let mut alerts: Vec<Alert> = standing.into_values().collect();
+        alerts.sort_by(|a, b| (a.at, &a.rule.id).cmp(&(b.at, &b.rule.id)));
+        alerts
+    }
+}
