@@ -106,20 +106,23 @@ fn check(origin: &Origin) -> Result<Checked, ExitCode> {
         ExitCode::from(EXIT_UNUSABLE)
     })?;
     let (loaded, diagnostics) = match rule::load(&source.files, source.version.clone()) {
-        Ok(loaded) => (Some(loaded), Vec::new()),
+        Ok(mut loaded) => {
+            let warnings = std::mem::take(&mut loaded.warnings);
+            (Some(loaded), warnings)
+        }
         Err(faults) => (None, faults),
     };
     Ok(Checked { source, loaded, diagnostics })
 }
 
 /// Rule files without errors; the errors are told.
-fn usable(origin: &Origin) -> Result<(Checked, Arc<RuleSet>), ExitCode> {
-    let checked = check(origin)?;
-    if let Some(rules) = checked.rules.clone() {
-        return Ok((checked, rules));
-    }
-    complain(render(&checked.diagnostics, &checked.source.files, Language::Zh, true));
-    Err(ExitCode::from(EXIT_UNUSABLE))
+fn usable(origin: &Origin) -> Result<(Source, Loaded), ExitCode> {
+    let Checked { source, loaded, diagnostics } = check(origin)?;
+    let Some(loaded) = loaded else {
+        complain(render(&diagnostics, &source.files, Language::Zh, true));
+        return Err(ExitCode::from(EXIT_UNUSABLE));
+    };
+    Ok((source, loaded))
 }
 
 fn is_error(diagnostic: &Diagnostic) -> bool {

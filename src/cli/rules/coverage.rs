@@ -32,15 +32,15 @@ enum Format {
 /// Exits with 0, with 1 if a clause has neither a rule with a firing test nor a reason, with 2 if
 /// the rules or tables are unusable.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    let checked = match usable(&arguments.origin) {
-        Ok((checked, _)) => checked,
+    let (source, loaded) = match usable(&arguments.origin) {
+        Ok(usable) => usable,
         Err(code) => return code,
     };
-    let Some(clauses) = &checked.source.clause_table else {
+    let Some(clauses) = &source.clause_table else {
         complain("规则目录里没有 clauses.tsv，没有条款可对 / there is no clauses.tsv among the rules");
         return ExitCode::from(EXIT_UNUSABLE);
     };
-    let coverage = match Coverage::new(clauses, checked.source.uncovered.as_ref(), &checked.packs) {
+    let coverage = match Coverage::new(clauses, source.uncovered.as_ref(), &loaded.packs) {
         Ok(coverage) => coverage,
         Err(faults) => {
             faults.iter().for_each(complain);

@@ -43,8 +43,8 @@ pub(super) struct Arguments {
 /// Exits with 0, or with 2 if the rules, the rule, the file or the call cannot be used.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let unusable = ExitCode::from(EXIT_UNUSABLE);
-    let (_, rules) = match usable(&arguments.origin) {
-        Ok(usable) => usable,
+    let rules = match usable(&arguments.origin) {
+        Ok((_, loaded)) => loaded.rules,
         Err(code) => return code,
     };
     if !rules.rules.iter().any(|rule| rule.id == arguments.rule) {
@@ -174,8 +174,12 @@ fn write(out: &mut dyn Write, call: &Call, explanation: &Explanation, alerts: &[
 }
 
 fn write_match(out: &mut dyn Write, found: &ExplainedMatch) -> io::Result<()> {
-    let ExplainedMatch { at, utterance_id, role, text, start, end, phrase, purpose, homophone, words, veto } = found;
-    writeln!(out, "  {DIM}{at}{DIM:#} “{}” {DIM}{} · 话段 {}{DIM:#}", show::plain(phrase), show::plain(purpose), show::plain(utterance_id))?;
+    let ExplainedMatch { at, utterance_id, role, text, continued, start, end, phrase, purpose, homophone, words, veto } =
+        found;
+    let before = if *continued { " · 从上一话段说起" } else { "" };
+    let (phrase_shown, purpose) = (show::plain(phrase), show::plain(purpose));
+    let utterance = show::plain(utterance_id);
+    writeln!(out, "  {DIM}{at}{DIM:#} “{phrase_shown}” {DIM}{purpose} · 话段 {utterance}{before}{DIM:#}")?;
     let evidence = Evidence {
         utterance_id: utterance_id.clone(),
         role: *role,

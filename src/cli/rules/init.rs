@@ -24,14 +24,13 @@ pub(super) struct Arguments {
 
 /// Exits with 0 if the file was written, 2 if not.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    // The file that is to be written must not be needed for reading the rules.
-    let (checked, _) = match usable(&arguments.origin) {
+    let (_, loaded) = match usable(&arguments.origin) {
         Ok(usable) => usable,
         Err(code) => return code,
     };
     let directory = arguments.out.as_deref().or(arguments.origin.directory()).unwrap_or(Path::new("."));
     let path = directory.join(PARAMETERS);
-    let text = starter(&checked.packs);
+    let text = starter(&loaded.packs);
     let written = File::create_new(&path).and_then(|mut file| file.write_all(text.as_bytes()));
     if let Err(error) = written {
         let path = path.display();
@@ -43,7 +42,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         });
         return ExitCode::from(EXIT_UNUSABLE);
     }
-    let count = checked.packs.iter().map(|pack| pack.parameters.len()).sum::<usize>();
+    let count = loaded.packs.iter().map(|pack| pack.parameters.len()).sum::<usize>();
     let shown = path.display();
     let mut told = format!("{shown}: {count} 个参数。去掉要改的行首的 `# `，写上本公司的值\n");
     if arguments.origin.directory().is_none_or(|rules| rules != directory) {

@@ -67,6 +67,8 @@ pub struct Loaded {
     pub rules: Arc<RuleSet>,
     /// The packs as written, for tests, lint and pages.
     pub packs: Vec<syntax::PackSource>,
+    /// What somebody should look at.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Reads and compiles rule files: all or nothing.
@@ -78,7 +80,7 @@ pub fn load(files: &[parse::SourceFile], version: String) -> Result<Loaded, Vec<
     // Faulty rules are left out of `packs`; the phrases of the others may have faults of their own.
     match compile::compile(&packs, version) {
         Ok(rules) if faults.iter().all(|fault| fault.level != Level::Error) => {
-            return Ok(Loaded { rules: Arc::new(rules), packs });
+            return Ok(Loaded { rules: Arc::new(rules), packs, warnings: faults });
         }
         Ok(_) => {}
         Err(more) => faults.extend(more),

@@ -23,7 +23,7 @@ pub(super) struct Sheet {
 }
 
 /// A cell, as people call it: `Sheet1!C7`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) sheet: Arc<str>,
     /// From 1.
