@@ -11,6 +11,7 @@ use tingjian::engine::alert::{Alert, AlertState};
 use tingjian::engine::call::Call;
 use tingjian::engine::explain::explain;
 use tingjian::engine::rule::diagnostic::{Language, Level};
+use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::{RuleSet, load, unit_test};
@@ -21,8 +22,11 @@ use tingjian::engine::transcript::{CallInfo, Channel, Direction, Input, Party, R
 pub(crate) fn rules(data: &[u8]) {
     let text = String::from_utf8_lossy(data).into_owned();
     let files = [SourceFile { name: String::from("fuzz.yaml"), text }];
-    match load(&files) {
+    match load(&files, String::from("fuzz")) {
         Ok(loaded) => {
+            for language in [Language::Zh, Language::En] {
+                let _ = render(&lint(&loaded.packs, None), &files, language, false);
+            }
             let report = unit_test::run(&loaded.rules, &loaded.packs);
             for language in [Language::Zh, Language::En] {
                 let _ = report.render(language);
@@ -71,7 +75,7 @@ pub(crate) fn event(data: &[u8]) {
 pub(crate) fn call(data: &[u8]) {
     static RULES: LazyLock<Arc<RuleSet>> = LazyLock::new(|| {
         let files = [SourceFile { name: String::from("call.yaml"), text: String::from(include_str!("call.yaml")) }];
-        match load(&files) {
+        match load(&files, String::from("fuzz")) {
             Ok(loaded) => loaded.rules,
             Err(faults) => panic!("{}", render(&faults, &files, Language::En, false)),
         }

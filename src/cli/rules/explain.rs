@@ -43,10 +43,11 @@ pub(super) struct Arguments {
 /// Exits with 0, or with 2 if the rules, the rule, the file or the call cannot be used.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let unusable = ExitCode::from(EXIT_UNUSABLE);
-    let rules = match usable(&arguments.origin) {
-        Ok((_, loaded)) => loaded.rules,
+    let (_, loaded) = match usable(&arguments.origin) {
+        Ok(usable) => usable,
         Err(code) => return code,
     };
+    let rules = loaded.rules;
     if !rules.rules.iter().any(|rule| rule.id == arguments.rule) {
         let rule = show::plain(&arguments.rule);
         complain(format_args!("没有规则 {rule}；`tingjian rules lint` 会检查规则文件 / there is no rule {rule}"));
@@ -103,10 +104,9 @@ fn read(arguments: &Arguments) -> Result<(Vec<Event>, bool), String> {
         (None, 2..) => Err(format!(
             "{name}: 有几通通话（{some}{more}），用 --call-id 指明一通 / several calls; choose one with --call-id"
         )),
-        (Some(wanted), _) if events.is_empty() => Err(format!(
-            "{name}: 没有通话 {0}；有：{some}{more} / there is no call {0}",
-            show::plain(wanted)
-        )),
+        (Some(wanted), _) if events.is_empty() => {
+            Err(format!("{name}: 没有通话 {0}；有：{some}{more} / there is no call {0}", show::plain(wanted)))
+        }
         _ => Ok((events, broken)),
     }
 }
@@ -137,7 +137,13 @@ fn play(rules: &Arc<RuleSet>, events: Vec<Event>) -> Result<(Call, Vec<Alert>), 
 fn write(out: &mut dyn Write, call: &Call, explanation: &Explanation, alerts: &[Alert]) -> io::Result<()> {
     let info = call.info();
     let Explanation { rule_id, rule_name, pack, obstacles, matches, windows } = explanation;
-    writeln!(out, "{BOLD}{rule_id}{BOLD:#} {} {DIM}规则包 {pack} · 通话 {} · 坐席 {}{DIM:#}", show::plain(rule_name), show::plain(&info.call_id), show::plain(&info.agent_id))?;
+    writeln!(
+        out,
+        "{BOLD}{rule_id}{BOLD:#} {} {DIM}规则包 {pack} · 通话 {} · 坐席 {}{DIM:#}",
+        show::plain(rule_name),
+        show::plain(&info.call_id),
+        show::plain(&info.agent_id)
+    )?;
     if obstacles.is_empty() {
         writeln!(out, "适用于这通通话")?;
     } else {
@@ -168,7 +174,12 @@ fn write(out: &mut dyn Write, call: &Call, explanation: &Explanation, alerts: &[
         let style = show::style(alert.rule.severity, alert.state);
         let state = show::state_name(alert.state);
         let (at, emitted) = (alert.at, alert.emitted);
-        writeln!(out, "    {emitted} {style}{state}{style:#} {} {DIM}违规时间 {at} · {}{DIM:#}", show::plain(&alert.message), alert.alert_id)?;
+        writeln!(
+            out,
+            "    {emitted} {style}{state}{style:#} {} {DIM}违规时间 {at} · {}{DIM:#}",
+            show::plain(&alert.message),
+            alert.alert_id
+        )?;
     }
     Ok(())
 }

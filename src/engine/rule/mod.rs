@@ -67,7 +67,7 @@ pub struct Loaded {
     pub rules: Arc<RuleSet>,
     /// The packs as written, for tests, lint and pages.
     pub packs: Vec<syntax::PackSource>,
-    /// What somebody should look at.
+    /// What is doubtful about them.
     pub warnings: Vec<Diagnostic>,
 }
 
