@@ -74,7 +74,13 @@ fn homophones_are_measured_by_length() {
 fn the_text_lists_every_error() {
     let output = eval(&["tests/eval/data.jsonl"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    for part in ["准确率 0.500  召回率 0.500", "漏报 tests/eval/data.jsonl:2：", "eval.shrug「懒得管」", "每千轮 333.33 条", "同音匹配：2 对"] {
+    for part in [
+        "准确率 0.500  召回率 0.500",
+        "漏报 tests/eval/data.jsonl:2：",
+        "eval.shrug「懒得管」",
+        "每千轮 333.33 条",
+        "同音匹配：2 对",
+    ] {
         assert!(text.contains(part), "{part}\n{text}");
     }
 }

@@ -119,7 +119,10 @@ fn coverage_names_what_is_open_until_there_is_a_reason() {
     fs::write(path.join("uncovered.tsv"), "A4\nA9\t没有\n").unwrap();
     let (code, _, err) = rules(&["coverage", "--rules", shown(&path)]);
     assert_eq!(code, 2);
-    assert!(err.contains("uncovered.tsv:1: 要有两列") && err.contains("uncovered.tsv:2: clauses.tsv 里没有条款 A9"), "{err}");
+    assert!(
+        err.contains("uncovered.tsv:1: 要有两列") && err.contains("uncovered.tsv:2: clauses.tsv 里没有条款 A9"),
+        "{err}"
+    );
 }
 
 #[test]
@@ -127,7 +130,10 @@ fn what_is_off_by_default_is_named() {
     let path = pack("coverage-off");
     fs::write(path.join("p.yaml"), PACK.replace("title: 甲\n", "title: 甲\nenabled: false\n")).unwrap();
     let (_, text, _) = rules(&["coverage", "--rules", shown(&path)]);
-    assert!(text.contains("p.shrug（2 个测试，1 个命中，默认关闭）") && text.contains("默认关闭：p 甲（3 条规则）"), "{text}");
+    assert!(
+        text.contains("p.shrug（2 个测试，1 个命中，默认关闭）") && text.contains("默认关闭：p 甲（3 条规则）"),
+        "{text}"
+    );
     let (_, markdown, _) = rules(&["coverage", "--rules", shown(&path), "--format", "markdown"]);
     assert!(markdown.contains("`p.rings`\\*") && markdown.contains("- `p` 甲，3 条规则\n"), "{markdown}");
 }
@@ -143,7 +149,8 @@ fn the_committed_table_is_the_table() {
     );
 }
 
-const HEADING: [&str; 9] = ["话术*", "类型", "规则名称", "严重程度", "扣分", "提示", "正确说法", "条款", "例外（可选）"];
+const HEADING: [&str; 9] =
+    ["话术*", "类型", "规则名称", "严重程度", "扣分", "提示", "正确说法", "条款", "例外（可选）"];
 
 fn workbook(path: &Path, rows: &[&[&str]]) {
     let mut workbook = Workbook::new();
@@ -170,7 +177,17 @@ fn a_workbook_becomes_a_pack_that_is_fit_for_use() {
     workbook(
         &list,
         &[
-            &["懒得理你", "禁说", "推托", "严重", "5", "不要说“{phrase}”", "我帮您看看", "A3", "懒得理你们那家店、您刚才说"],
+            &[
+                "懒得理你",
+                "禁说",
+                "推托",
+                "严重",
+                "5",
+                "不要说“{phrase}”",
+                "我帮您看看",
+                "A3",
+                "懒得理你们那家店、您刚才说",
+            ],
             &["没空", "禁说", "推托"],
             &[],
             &["我是{number}号", "必说", "报号", "警告", "2", "", "", "A2"],
@@ -220,11 +237,13 @@ fn merged_cells_say_the_same_for_all_their_rows() {
     assert_eq!(code, 2);
     assert!(err.contains("Sheet1!C7: 话术“懒得理你”在 Sheet1!C5 已经有了"), "{err}");
     let sheet = book.worksheet_from_index(0).unwrap();
-    sheet.write(6, 2, "").unwrap();
+    sheet.write(6, 2, "别来烦我").unwrap();
+    sheet.write(6, 3, "禁说").unwrap();
     book.save(&list).unwrap();
     let (code, text, err) = import(&list);
     assert_eq!(code, 0, "{err}");
-    assert_eq!(text.matches("- id:").count(), 1, "{text}");
+    assert_eq!(text.matches("- id:").count(), 2, "{text}");
+    assert!(text.contains("        - 懒得理你\n        - 没空理你\n"), "{text}");
 }
 
 #[test]

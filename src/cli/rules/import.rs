@@ -36,7 +36,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             let count = faults.len();
             faults.iter().for_each(complain);
             if count > 1 {
-                complain(format_args!("共 {count} 处，改好再导入；没有写任何文件 / {count} faults; nothing was written"));
+                complain(format_args!(
+                    "共 {count} 处，改好再导入；没有写任何文件 / {count} faults; nothing was written"
+                ));
             }
             ExitCode::from(EXIT_UNUSABLE)
         }

@@ -60,7 +60,8 @@ pub(super) fn write(
     };
     let report = unit_test::run(&Arc::new(rules), &packs);
     if !report.passed() {
-        let what = "单说这句话不会命中，看看它的例外是不是也包含了它 / the phrase alone does not fire; look at its exceptions";
+        let what =
+            "单说这句话不会命中，看看它的例外是不是也包含了它 / the phrase alone does not fire; look at its exceptions";
         let told = report.failures.iter().map(|failure| Fault { at: place(&failure.at), what: what.to_owned() });
         return Err(told.collect());
     }

@@ -209,7 +209,10 @@ impl Reader<'_> {
             return;
         }
         let Some(phrase) = cell(Column::Phrase) else {
-            self.fault(place(Column::Phrase), "话术是空的；写上话术，或删去这一行 / the phrase is empty; write one or remove the row");
+            self.fault(
+                place(Column::Phrase),
+                "话术是空的；写上话术，或删去这一行 / the phrase is empty; write one or remove the row",
+            );
             return;
         };
         if let Some(first) = self.seen.get(&phrase.text) {
@@ -288,7 +291,10 @@ impl Reader<'_> {
         if let Ok(number) = digits.parse() {
             return Some((number, cell.at));
         }
-        self.fault(cell.at, format!("扣分“{}”不是数字；写不带负号的整数，如 5 / no number: write a whole one, such as 5", cell.text));
+        self.fault(
+            cell.at,
+            format!("扣分“{}”不是数字；写不带负号的整数，如 5 / no number: write a whole one, such as 5", cell.text),
+        );
         None
     }
 

@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn other_separators_and_quoted_cells_are_read() {
-        for text in ["话术\t类型\n\"a\nb\"\t禁说\n\nc\t必说\n", "话术;类型\n\"a\nb\";禁说\n\nc;必说\n"] {
+        for text in ["话术\t类型\n\"a\nb\"\t禁说\n\nc\t必说\n", "话术;类型\n\"a\nb\";禁说\n\nc;必说\n"]
+        {
             let sheet = csv("words.csv", text.as_bytes()).unwrap();
             assert_eq!(sheet.rows[1], (2, vec!["a\nb".to_owned(), "禁说".to_owned()]));
             assert_eq!(sheet.rows[2].0, 5);
