@@ -1,5 +1,8 @@
 //! Parameters: what companies set, and what is said when they set it wrong.
 
+// A test that cannot be set up has failed, and says where.
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::Path;
 
