@@ -134,11 +134,17 @@ fn csv(name: &str, bytes: &[u8]) -> Result<Sheet, String> {
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
     let mut rows = Vec::new();
+    // Rows as Excel counts them: empty ones too, and a cell of several lines is still one row.
+    let mut lines_inside = 0;
     for record in reader.records() {
         let record = record.map_err(|error| format!("不是 CSV / no CSV: {error}"))?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let (line, start) = record.position().map_or((1, 0), |at| (at.line(), at.byte()));
+        let ahead = text.as_bytes().iter().skip(usize::try_from(start).unwrap_or(usize::MAX));
+        let empty = ahead.take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n').count();
+        let row = line + empty as u64 - lines_inside;
+        lines_inside += record.iter().map(|cell| cell.matches('\n').count() as u64).sum::<u64>();
         let cells = record.iter().map(|cell| cell.trim().to_owned()).collect();
-        rows.push((u32::try_from(line).unwrap_or(u32::MAX), cells));
+        rows.push((u32::try_from(row).unwrap_or(u32::MAX), cells));
     }
     Ok(Sheet { name: name.into(), rows })
 }
@@ -193,7 +199,7 @@ mod tests {
         {
             let sheet = csv("words.csv", text.as_bytes()).unwrap();
             assert_eq!(sheet.rows[1], (2, vec!["a\nb".to_owned(), "禁说".to_owned()]));
-            assert_eq!(sheet.rows[2].0, 5);
+            assert_eq!(sheet.rows[2], (4, vec!["c".to_owned(), "必说".to_owned()]));
         }
     }
 }
