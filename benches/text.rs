@@ -5,6 +5,7 @@
 
 #![allow(missing_docs, reason = "criterion's macros make undocumented functions")]
 #![allow(clippy::print_stderr, reason = "memory is not a thing that criterion measures")]
+#![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 
 #[path = "corpus/mod.rs"]
 mod corpus;

@@ -11,6 +11,7 @@ use tingjian::engine::alert::{Alert, AlertState};
 use tingjian::engine::call::Call;
 use tingjian::engine::explain::explain;
 use tingjian::engine::rule::diagnostic::{Language, Level};
+use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::{RuleSet, load, unit_test};
@@ -23,6 +24,9 @@ pub(crate) fn rules(data: &[u8]) {
     let files = [SourceFile { name: String::from("fuzz.yaml"), text }];
     match load(&files, String::from("fuzz")) {
         Ok(loaded) => {
+            for language in [Language::Zh, Language::En] {
+                let _ = render(&lint(&loaded.packs, None), &files, language, false);
+            }
             let report = unit_test::run(&loaded.rules, &loaded.packs);
             for language in [Language::Zh, Language::En] {
                 let _ = report.render(language);

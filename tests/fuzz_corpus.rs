@@ -5,7 +5,8 @@ use std::path::Path;
 #[path = "../fuzz/bodies.rs"]
 mod bodies;
 
-/// Files of the corpus of a target, in the order of their names.
+/// Files of the corpus of a target, in the order of their names. A failing test shows the name of the last.
+#[allow(clippy::print_stdout)]
 fn replay(target: &str, body: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut files: Vec<_> =

@@ -16,7 +16,7 @@ use tingjian::engine::transcript::{Input, Party, Role, Utterance};
 /// A rule set of one rule, whose body (and whatever else) is given.
 fn rule(body: &str) -> Arc<RuleSet> {
     let text = format!("pack: p\ntitle: t\nrules:\n  - id: r\n    name: n\n    message: m\n    {body}\n");
-    match load(&[SourceFile { name: String::from("r.yaml"), text }]) {
+    match load(&[SourceFile { name: String::from("r.yaml"), text }], String::from("test")) {
         Ok(loaded) => loaded.rules,
         Err(faults) => panic!("{faults:?}"),
     }
@@ -158,4 +158,28 @@ fn the_silence_after_the_answer_is_not_one_after_an_utterance_without_an_id() {
     let rules = rule("timing: { silence: { of: both, over: 3s } }");
     let arrivals = [says(Role::Agent, "", 5_000, 6_000, "您好"), ends(20_000, Party::Customer)];
     assert_eq!(outcome(&heard(&rules, &arrivals)), ["confirmed 3000", "confirmed 9000"]);
+}
+
+#[test]
+fn words_do_not_go_on_from_an_utterance_that_moved_away() {
+    let rules = rule("forbid: { any: [请稍等一下] }");
+    let first = says(Role::Agent, "a", 0, 1_000, "请稍");
+    let second = says(Role::Agent, "b", 1_000, 2_000, "等一下");
+    let end = ends(20_000, Party::Agent);
+    let stays = [first.clone(), second.clone(), end.clone()];
+    assert_eq!(outcome(&heard(&rules, &stays)), ["confirmed 1000"]);
+    // Corrected: it was the customer, and later.
+    let moves = [first, second.clone(), says(Role::Customer, "a", 4_000, 5_000, "请稍"), end.clone()];
+    assert_eq!(outcome(&heard(&rules, &moves)), ["retracted 1000"]);
+    // Corrected from far behind to far ahead, and out of the reach of neighbours.
+    let small_talk =
+        |ix: i64| says(Role::Customer, &format!("x{ix:02}"), -30_000 + ix * 1_000, -29_500 + ix * 1_000, "好的明白");
+    let mut far: Vec<_> = (0..20).map(small_talk).collect();
+    far.extend([
+        says(Role::Agent, "a", 0, 1_000, "请稍"),
+        second,
+        says(Role::Agent, "a", -40_000, -39_000, "请稍"),
+        end,
+    ]);
+    assert_eq!(outcome(&heard(&rules, &far)), ["retracted 1000"]);
 }

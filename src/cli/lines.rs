@@ -60,9 +60,9 @@ impl Lines {
         }
         let line = if self.number == 1 { self.line.strip_prefix(UTF8_BOM).unwrap_or(&self.line) } else { &self.line };
         let text = std::str::from_utf8(line).map(str::trim);
-        Some(text.map_err(|error| {
-            format!("第 {0} 字节起不是 UTF-8 / not UTF-8 from byte {0}", error.valid_up_to() + 1)
-        }))
+        Some(
+            text.map_err(|error| format!("第 {0} 字节起不是 UTF-8 / not UTF-8 from byte {0}", error.valid_up_to() + 1)),
+        )
     }
 
     /// What the file is called.

@@ -324,14 +324,14 @@ impl Call {
     /// continued by them, or be what their conditions look at.
     fn relisten_neighbours(&mut self, rules: &RuleSet, placed: Placed, changed: &mut Vec<DetectorIx>) {
         let first = placed.changed_from.saturating_sub(NEIGHBOURS);
-        let last = (placed.position + 1 + NEIGHBOURS).min(self.timeline.len());
+        let last = (placed.changed_to + 1 + NEIGHBOURS).min(self.timeline.len());
         for position in first..last {
             let ix = self.timeline.at(position);
             if ix == placed.ix {
                 continue;
             }
             let spoken = self.timeline.get(ix);
-            let relinked = position > placed.changed_from && {
+            let relinked = position >= placed.changed_from && {
                 let continues = self.timeline.continued_by(position, SPAN_GAP_MAX_MS);
                 continues != spoken.continues || continues == Some(placed.ix)
             };

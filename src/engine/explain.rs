@@ -125,7 +125,8 @@ fn obstacles(program: &Program, pack: &str, info: &CallInfo) -> Vec<String> {
         found.push(format!("规则只管队列 {}，这通的队列：{queue}", scope.queue.join("、")));
     }
     for (name, allowed) in &scope.attributes {
-        let value = info.attributes.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
+        let value =
+            info.attributes.get(name).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned));
         if !value.as_ref().is_some_and(|value| allowed.contains(value)) {
             let value = value.as_deref().unwrap_or("没有写");
             found.push(format!("规则只管属性 {name} 为 {} 的通话，这通的 {name}：{value}", allowed.join("、")));

@@ -22,6 +22,9 @@ pub(crate) const BACKCHANNEL_CHARS_MAX: u32 = 2;
 /// Utterances of one call; later ones are ignored. A day of speech has fewer.
 pub(crate) const UTTERANCES_MAX: usize = 50_000;
 
+/// Holds, transfers and the like of one call; later ones are ignored. Each costs a look at all before it.
+const EVENTS_MAX: usize = 1_000;
+
 /// Utterances without hits keep their text while fewer than so many follow;
 /// context and repeated questions look back no further.
 pub(crate) const TEXTS_KEPT: usize = 64;
@@ -119,6 +122,8 @@ pub(crate) struct Placed {
     pub(crate) position: usize,
     /// The first position at which anything changed.
     pub(crate) changed_from: usize,
+    /// The last position at which the order changed.
+    pub(crate) changed_to: usize,
     /// It was not known before.
     pub(crate) is_new: bool,
     /// It moved, or its times changed, so that neighbours must be looked at again.
@@ -198,11 +203,11 @@ impl Timeline {
         spoken.pitch_hz = utterance.pitch_hz;
         spoken.revision += 1;
         let position = if start_moved { self.insert_in_order(ix) } else { old };
-        let changed_from = position.min(old);
+        let (changed_from, changed_to) = (position.min(old), position.max(old));
         if moved {
             self.extend_reach(changed_from);
         }
-        Some(Placed { ix, position, changed_from, is_new: false, moved })
+        Some(Placed { ix, position, changed_from, changed_to, is_new: false, moved })
     }
 
     fn append(&mut self, utterance: &Utterance) -> Option<Placed> {
@@ -231,7 +236,7 @@ impl Timeline {
         self.latest = Some(ix);
         let position = self.insert_in_order(ix);
         self.extend_reach(position);
-        Some(Placed { ix, position, changed_from: position, is_new: true, moved: true })
+        Some(Placed { ix, position, changed_from: position, changed_to: position, is_new: true, moved: true })
     }
 
     fn insert_in_order(&mut self, ix: UtteranceIx) -> usize {
@@ -296,10 +301,12 @@ impl Timeline {
         }
     }
 
-    /// Takes an event; the same one again changes nothing.
+    /// Takes an event; the same one again changes nothing, nor does one too many.
     pub(crate) fn happened(&mut self, kind: EventKind, at: CallTime) {
         let event = Happened { at, kind };
-        if let Err(position) = self.events.binary_search(&event) {
+        if let Err(position) = self.events.binary_search(&event)
+            && self.events.len() < EVENTS_MAX
+        {
             self.events.insert(position, event);
         }
     }

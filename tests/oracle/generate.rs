@@ -313,6 +313,7 @@ pub(crate) fn pack() -> impl Strategy<Value = Pack> {
             pack: located(String::from("pack")),
             title: String::new(),
             source: None,
+            parameters: Vec::new(),
             enabled: true,
             lists: BTreeMap::new(),
             rules,

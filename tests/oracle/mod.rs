@@ -333,7 +333,8 @@ impl<'a> Facts<'a> {
                     (false, Extent::Ms(ms)) => (at - ms, at),
                     (false, Extent::Turns(turns)) => {
                         let all = self.turns(roles, |line| line.start.0 < at);
-                        let from = all.iter().rev().take(turns as usize).last().map_or(at, |(start, _, _)| *start);
+                        let from =
+                            all[all.len().saturating_sub(turns as usize)..].first().map_or(at, |(start, _, _)| *start);
                         (from, at)
                     }
                     (false, Extent::Unbounded) => (i64::MIN, at),

@@ -79,8 +79,12 @@ pub(super) fn measure(lines: &[Placed<Pair>]) -> Option<Pairs> {
     let mut found_in: Vec<BTreeMap<PhraseId, Likeness>> = Vec::with_capacity(lines.len());
     let mut false_alarms: Tally = Default::default();
     for Placed { at, line } in lines {
-        let said: BTreeSet<PhraseId> =
-            sample.find(&line.said).into_iter().filter(|(_, like)| *like == Likeness::Exact).map(|(id, _)| id).collect();
+        let said: BTreeSet<PhraseId> = sample
+            .find(&line.said)
+            .into_iter()
+            .filter(|(_, like)| *like == Likeness::Exact)
+            .map(|(id, _)| id)
+            .collect();
         let heard = sample.find(&line.heard);
         for (&phrase, &likeness) in heard.iter().filter(|(phrase, _)| !said.contains(phrase)) {
             let chars = sample.chars[phrase.0 as usize];

@@ -104,10 +104,9 @@ fn read(arguments: &Arguments) -> Result<(Vec<Event>, bool), String> {
         (None, 2..) => Err(format!(
             "{name}: 有几通通话（{some}{more}），用 --call-id 指明一通 / several calls; choose one with --call-id"
         )),
-        (Some(wanted), _) if events.is_empty() => Err(format!(
-            "{name}: 没有通话 {0}；有：{some}{more} / there is no call {0}",
-            show::plain(wanted)
-        )),
+        (Some(wanted), _) if events.is_empty() => {
+            Err(format!("{name}: 没有通话 {0}；有：{some}{more} / there is no call {0}", show::plain(wanted)))
+        }
         _ => Ok((events, broken)),
     }
 }
@@ -138,7 +137,13 @@ fn play(rules: &Arc<RuleSet>, events: Vec<Event>) -> Result<(Call, Vec<Alert>), 
 fn write(out: &mut dyn Write, call: &Call, explanation: &Explanation, alerts: &[Alert]) -> io::Result<()> {
     let info = call.info();
     let Explanation { rule_id, rule_name, pack, obstacles, matches, windows } = explanation;
-    writeln!(out, "{BOLD}{rule_id}{BOLD:#} {} {DIM}规则包 {pack} · 通话 {} · 坐席 {}{DIM:#}", show::plain(rule_name), show::plain(&info.call_id), show::plain(&info.agent_id))?;
+    writeln!(
+        out,
+        "{BOLD}{rule_id}{BOLD:#} {} {DIM}规则包 {pack} · 通话 {} · 坐席 {}{DIM:#}",
+        show::plain(rule_name),
+        show::plain(&info.call_id),
+        show::plain(&info.agent_id)
+    )?;
     if obstacles.is_empty() {
         writeln!(out, "适用于这通通话")?;
     } else {
@@ -169,14 +174,25 @@ fn write(out: &mut dyn Write, call: &Call, explanation: &Explanation, alerts: &[
         let style = show::style(alert.rule.severity, alert.state);
         let state = show::state_name(alert.state);
         let (at, emitted) = (alert.at, alert.emitted);
-        writeln!(out, "    {emitted} {style}{state}{style:#} {} {DIM}违规时间 {at} · {}{DIM:#}", show::plain(&alert.message), alert.alert_id)?;
+        writeln!(
+            out,
+            "    {emitted} {style}{state}{style:#} {} {DIM}违规时间 {at} · {}{DIM:#}",
+            show::plain(&alert.message),
+            alert.alert_id
+        )?;
     }
     Ok(())
 }
 
 fn write_match(out: &mut dyn Write, found: &ExplainedMatch) -> io::Result<()> {
     let ExplainedMatch { at, utterance_id, role, text, start, end, phrase, purpose, homophone, words, veto } = found;
-    writeln!(out, "  {DIM}{at}{DIM:#} “{}” {DIM}{} · 话段 {}{DIM:#}", show::plain(phrase), show::plain(purpose), show::plain(utterance_id))?;
+    writeln!(
+        out,
+        "  {DIM}{at}{DIM:#} “{}” {DIM}{} · 话段 {}{DIM:#}",
+        show::plain(phrase),
+        show::plain(purpose),
+        show::plain(utterance_id)
+    )?;
     let evidence = Evidence {
         utterance_id: utterance_id.clone(),
         role: *role,

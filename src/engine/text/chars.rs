@@ -130,12 +130,6 @@ impl Entry {
         KINDS[(self.packed >> 24) as usize]
     }
 
-    /// Whether it is a symbol whatever stands around it, but for repetition.
-    #[inline]
-    pub(super) fn is_simple(self) -> bool {
-        self.packed < (Kind::Digit as u32) << 24
-    }
-
     fn with_class(self, class: u8) -> Self {
         Self { packed: self.packed & 0xff00_ffff | u32::from(class) << 16 }
     }
@@ -166,6 +160,13 @@ impl Table {
             Ok(code) => self.entries[usize::from(code)],
             Err(_) => self.astral_entry(c),
         }
+    }
+
+    /// The entry of a character that is a symbol whatever stands around it, but for repetition.
+    #[inline]
+    pub(super) fn simple(&self, c: char) -> Option<Entry> {
+        let entry = self.entries[usize::from(u16::try_from(u32::from(c)).ok()?)];
+        (entry.packed < (Kind::Digit as u32) << 24).then_some(entry)
     }
 
     #[inline]

@@ -1,20 +1,13 @@
 //! From raw text to [`FoldedText`], stepping the automaton on the way.
-//!
-//! Folding decides on each character with at most two characters of foresight
-//! (那个人 keeps its 那个, 百分之五 does not keep its 百), numerals apart. A
-//! changed hypothesis is therefore folded again from two symbols before the
-//! first difference, or from the beginning of the numeral that lies there.
 
 use std::str::Chars;
 
 use aho_corasick::automaton::StateID;
 
-use super::chars::{Kind, Symbol, TABLE, Table, in_numerals, is_han, is_letter};
+use super::chars::{Kind, Symbol, TABLE, Table, is_han, is_letter};
 use super::folded::{Cursor, Dropped, FoldedText, Mark, Segment};
 use super::numeral::{self, Percent, Run, peek_solid};
-
-/// How many symbols of the previous utterance an utterance begins with.
-const LEAD_MAX: usize = 32;
+use super::update;
 
 /// How many characters are looked at for the 个 of a stuttered 那那那个.
 const NA_MAX: usize = 8;
@@ -62,168 +55,19 @@ impl Scanner for NoScanner {
 #[must_use]
 pub fn fold(raw: &str) -> FoldedText {
     let mut text = FoldedText::new();
-    update(&NoScanner, raw, None, &mut text);
+    update::update(&NoScanner, raw, None, &mut text);
     text
-}
-
-/// Brings `text` to `raw`, whose speaker said `previous` before, reusing what did not change.
-pub(super) fn update<S: Scanner>(scanner: &S, raw: &str, previous: Option<&FoldedText>, text: &mut FoldedText) {
-    let keeps = text.lexicon == scanner.id() && is_lead_of(text, previous, scanner);
-    let same = if keeps { common_prefix(&text.raw, raw) } else { 0 };
-    if keeps && same == raw.len() && same == text.raw.len() {
-        return;
-    }
-    let from = if keeps && !text.is_settled { rewind(text, same) } else { begin(scanner, text, previous) };
-    text.raw.truncate(same);
-    text.raw.push_str(&raw[same..]);
-    Folder::new(scanner, text, from).run(raw);
 }
 
 /// A place in a raw text, in both of its units.
 #[derive(Clone, Copy, Default)]
-struct Place {
-    byte: usize,
-    offset: u32,
-}
-
-/// The length in bytes of what two texts begin with alike.
-fn common_prefix(a: &str, b: &str) -> usize {
-    const STEP: usize = 16;
-    let (bytes_a, bytes_b) = (a.as_bytes(), b.as_bytes());
-    let steps = bytes_a.chunks_exact(STEP).zip(bytes_b.chunks_exact(STEP)).take_while(|(a, b)| a == b).count();
-    let whole = steps * STEP;
-    let rest = bytes_a[whole..].iter().zip(&bytes_b[whole..]).take_while(|(a, b)| a == b).count();
-    let mut same = whole + rest;
-    while !a.is_char_boundary(same) || !b.is_char_boundary(same) {
-        same -= 1;
-    }
-    same
-}
-
-/// The first of the symbols of `previous` that become a lead.
-fn lead_start(previous: &FoldedText) -> usize {
-    let start = previous.lead().max(previous.len().saturating_sub(LEAD_MAX));
-    if start == previous.len() {
-        return start;
-    }
-    let segment = previous.segment(start);
-    // A numeral is not cut.
-    if segment.len == 0 { start } else { segment.symbol as usize }
-}
-
-/// Whether the lead of `text` is what `previous` ends with.
-fn is_lead_of<S: Scanner>(text: &FoldedText, previous: Option<&FoldedText>, scanner: &S) -> bool {
-    let Some(previous) = previous else { return text.lead == 0 && text.lead_state == scanner.start() };
-    let start = lead_start(previous);
-    let lead = &previous.chars[start..];
-    text.lead() == lead.len()
-        && previous.lexicon == text.lexicon
-        && previous.state == text.lead_state
-        && previous.raw_len == text.previous_raw_len
-        && text.chars[..lead.len()] == *lead
-        && previous.raw.ends_with(&text.lead_raw)
-}
-
-/// Empties `text` but for its lead, which it takes from `previous`. Returns where to fold from.
-fn begin<S: Scanner>(scanner: &S, text: &mut FoldedText, previous: Option<&FoldedText>) -> Place {
-    text.chars.clear();
-    text.segments.clear();
-    text.marks.clear();
-    text.dropped.clear();
-    text.candidates.clear();
-    text.cursors.clear();
-    text.lead = 0;
-    text.lead_raw.clear();
-    text.lead_raw_start = 0;
-    text.previous_raw_len = 0;
-    text.lead_state = scanner.start();
-    text.lexicon = scanner.id();
-    text.is_settled = false;
-    if let Some(previous) = previous {
-        take_lead(scanner, text, previous);
-    }
-    Place::default()
-}
-
-fn take_lead<S: Scanner>(scanner: &S, text: &mut FoldedText, previous: &FoldedText) {
-    text.previous_raw_len = previous.raw_len;
-    let start = lead_start(previous);
-    if start == previous.len() {
-        if previous.lexicon == text.lexicon {
-            text.lead_state = previous.state;
-        }
-        return;
-    }
-    let base = start as u32;
-    text.chars.extend_from_slice(&previous.chars[start..]);
-    text.lead = text.chars.len() as u32;
-    let first = previous.segments.partition_point(|segment| segment.symbol <= base) - 1;
-    for segment in &previous.segments[first..] {
-        let symbol = segment.symbol.max(base);
-        // Only a segment of one raw character a symbol begins before the lead.
-        let raw = segment.raw + (symbol - segment.symbol);
-        text.segments.push(Segment { symbol: symbol - base, raw, len: segment.len });
-    }
-    let marks = previous.marks.iter().filter(|mark| mark.at > base && (mark.at as usize) < previous.len());
-    text.marks.extend(marks.map(|mark| Mark { at: mark.at - base, ..*mark }));
-    text.marks.push(Mark { at: text.lead, bits: Mark::JOIN });
-    text.lead_raw_start = text.segments[0].raw;
-    let tail = previous.raw_len - text.lead_raw_start;
-    let from = previous.raw.char_indices().rev().nth((tail as usize).saturating_sub(1)).map_or(0, |(byte, _)| byte);
-    text.lead_raw.push_str(&previous.raw[from..]);
-    if previous.lexicon == text.lexicon {
-        text.lead_state = previous.state;
-        let candidates = previous.candidates.iter().filter(|(at, _)| *at >= base);
-        text.candidates.extend(candidates.map(|&(at, state)| (at - base, state)));
-    } else {
-        for (at, &c) in text.chars.iter().enumerate() {
-            text.lead_state = scanner.step(text.lead_state, scanner.table().entry(c).class());
-            if scanner.is_match(text.lead_state) {
-                text.candidates.push((at as u32, text.lead_state));
-            }
-        }
-    }
-}
-
-/// Forgets the symbols that a change of the raw text at byte `changed` can
-/// concern. Returns where to fold from.
-fn rewind(text: &mut FoldedText, changed: usize) -> Place {
-    const FORESIGHT: usize = 2;
-    let lead = text.lead();
-    let intact = text.cursors.iter().rposition(|cursor| (cursor.byte as usize) < changed).unwrap_or(0);
-    let mut keep = lead + intact.saturating_sub(FORESIGHT);
-    while keep > lead && in_numerals(text.chars[keep - 1]) {
-        keep -= 1;
-    }
-    let from = if keep == lead {
-        Place::default()
-    } else {
-        Place { byte: text.cursors[keep - lead].byte as usize, offset: text.symbol(keep).start as u32 }
-    };
-    text.chars.truncate(keep);
-    text.cursors.truncate(keep - lead);
-    while text.segments.last().is_some_and(|segment| segment.symbol as usize >= keep) {
-        text.segments.pop();
-    }
-    while text.candidates.last().is_some_and(|&(at, _)| at as usize >= keep) {
-        text.candidates.pop();
-    }
-    // What stands before the first symbol to be folded stays, unless folding begins before it too.
-    let last = if keep == lead { keep } else { keep + 1 };
-    while text.marks.last().is_some_and(|mark| mark.at as usize >= last) {
-        text.marks.pop();
-    }
-    while text.dropped.last().is_some_and(|dropped| dropped.at as usize >= last) {
-        text.dropped.pop();
-    }
-    if keep == lead && lead > 0 {
-        text.marks.push(Mark { at: text.lead, bits: Mark::JOIN });
-    }
-    from
+pub(super) struct Place {
+    pub(super) byte: usize,
+    pub(super) offset: u32,
 }
 
 /// Folds on from the end of a text.
-struct Folder<'f, S> {
+pub(super) struct Folder<'f, S> {
     scanner: &'f S,
     table: &'f Table,
     text: &'f mut FoldedText,
@@ -240,7 +84,8 @@ struct Folder<'f, S> {
 const NOWHERE: u32 = u32::MAX;
 
 impl<'f, S: Scanner> Folder<'f, S> {
-    fn new(scanner: &'f S, text: &'f mut FoldedText, place: Place) -> Self {
+    /// Goes on at `place`, which must be where the last symbol of `text` leaves off.
+    pub(super) fn new(scanner: &'f S, text: &'f mut FoldedText, place: Place) -> Self {
         let len = text.chars.len();
         let state = text.cursors.last().map_or(text.lead_state, |cursor| cursor.state);
         let is_marked = text.marks.last().is_some_and(|mark| mark.at as usize == len);
@@ -252,21 +97,60 @@ impl<'f, S: Scanner> Folder<'f, S> {
         Self { scanner, table: scanner.table(), text, state, place, continues_at, last }
     }
 
-    fn run(mut self, raw: &'f str) {
+    /// Folds the rest of `raw`.
+    pub(super) fn run(mut self, raw: &'f str) {
         let mut rest = raw[self.place.byte..].chars();
+        // Most characters are of three bytes; more symbols than this are rare.
+        let expected = rest.as_str().len() / 3 + 1;
+        self.text.chars.reserve(expected);
+        self.text.cursors.reserve(expected);
         loop {
+            self.run_simple(raw, &mut rest);
             self.place.byte = raw.len() - rest.as_str().len();
             let Some(c) = rest.next() else { break };
-            let symbol = self.table.symbol(c);
-            if symbol.entry.is_simple() && Some(symbol.folded) != self.last {
-                self.push(symbol);
-                self.place.offset += 1;
-            } else {
-                rest = self.special(symbol, c, raw, rest);
-            }
+            rest = self.special(self.table.symbol(c), c, raw, rest);
         }
         self.text.raw_len = self.place.offset;
         self.text.state = self.state;
+    }
+
+    /// Takes the characters that are symbols whatever stands around them, up
+    /// to one that is not. This is where the time goes: what changes with each
+    /// character is kept in locals.
+    #[inline]
+    fn run_simple(&mut self, raw: &str, rest: &mut Chars<'_>) {
+        let begin = self.text.chars.len();
+        let mut state = self.state;
+        let mut last = self.last.map_or(0, u32::from);
+        let mut ahead = rest.clone();
+        let mut byte = raw.len() - ahead.as_str().len();
+        while let Some(c) = ahead.next() {
+            let Some(entry) = self.table.simple(c) else { break };
+            let folded = entry.folded();
+            if u32::from(folded) == last {
+                break;
+            }
+            last = u32::from(folded);
+            state = self.scanner.step(state, entry.class());
+            if self.scanner.is_match(state) {
+                self.text.candidates.push((self.text.chars.len() as u32, state));
+            }
+            self.text.chars.push(folded);
+            self.text.cursors.push(Cursor { state, byte: byte as u32 });
+            *rest = ahead.clone();
+            byte = raw.len() - ahead.as_str().len();
+        }
+        let taken = (self.text.chars.len() - begin) as u32;
+        if taken == 0 {
+            return;
+        }
+        if self.place.offset != self.continues_at {
+            self.text.segments.push(Segment { symbol: begin as u32, raw: self.place.offset, len: 0 });
+        }
+        self.state = state;
+        self.last = char::from_u32(last);
+        self.place.offset += taken;
+        self.continues_at = self.place.offset;
     }
 
     /// Takes a character that does not simply become a symbol. Returns what follows what it took.

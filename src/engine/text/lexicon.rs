@@ -8,11 +8,12 @@ use regex::Regex;
 
 use super::chars::{Table, is_emoji};
 use super::compile::Machine;
-use super::fold::{self, Scanner};
+use super::fold::Scanner;
 use super::folded::{Dropped, FoldedText, RawSpan};
 use super::pattern::{self, Likeness, Pattern};
 use super::phrase::DroppedElement;
 use super::segment;
+use super::update;
 use crate::engine::rule::syntax::{Boundary, Homophone};
 
 /// A phrase of a [`Lexicon`].
@@ -145,8 +146,8 @@ impl Lexicon {
     /// scanned; the result is the same as of a fresh text.
     pub fn scan(&self, raw: &str, previous: Option<&FoldedText>, text: &mut FoldedText) {
         match &self.machine {
-            Machine::Dfa(automaton) => fold::update(&Scan { lexicon: self, automaton }, raw, previous, text),
-            Machine::Nfa(automaton) => fold::update(&Scan { lexicon: self, automaton }, raw, previous, text),
+            Machine::Dfa(automaton) => update::update(&Scan { lexicon: self, automaton }, raw, previous, text),
+            Machine::Nfa(automaton) => update::update(&Scan { lexicon: self, automaton }, raw, previous, text),
         }
     }
 

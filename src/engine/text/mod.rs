@@ -60,6 +60,7 @@
 
 mod chars;
 mod compile;
+mod expression;
 mod fold;
 mod folded;
 mod lexicon;
@@ -67,6 +68,7 @@ mod numeral;
 mod pattern;
 mod phrase;
 mod segment;
+mod update;
 
 pub use compile::{BuildError, LexiconBuilder};
 pub use fold::fold;

@@ -300,7 +300,10 @@ impl Decoder {
                         format!("参数 `{name}` 要写{zh}，现在是 `{text}`"),
                         format!("the parameter `{name}` is {en}, this is `{text}`"),
                     )
-                    .help(format!("默认值是 `{default}`，照它的样子写。"), format!("The default is `{default}`; write one like it.")),
+                    .help(
+                        format!("默认值是 `{default}`，照它的样子写。"),
+                        format!("The default is `{default}`; write one like it."),
+                    ),
                 );
                 continue;
             }
@@ -356,7 +359,8 @@ impl Decoder {
                         format!("there is no parameter `{name}`"),
                     );
                     let names = slots.iter().map(|slot| slot.parameter.name.value.as_str());
-                    let nothing = format!("在这个文件的 `parameters:` 下加上 `{name}: {{ value: …, description: … }}`。");
+                    let nothing =
+                        format!("在这个文件的 `parameters:` 下加上 `{name}: {{ value: …, description: … }}`。");
                     self.report(suggest(diagnostic, name, names, &nothing));
                 }
                 complete = false;

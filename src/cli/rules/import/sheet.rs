@@ -1,0 +1,198 @@
+//! Cells of a workbook or a CSV file, as text, each with its name.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{Cursor, Read as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use calamine::{Data, Reader as _, Xlsx};
+use encoding_rs::{Encoding, GB18030};
+
+/// A larger file is no phrase list.
+const FILE_BYTES_MAX: u64 = 32 << 20;
+/// More rows are no phrase list that anybody looks after.
+const ROWS_MAX: usize = 100_000;
+
+/// One sheet.
+#[derive(Debug)]
+pub(super) struct Sheet {
+    pub(super) name: Arc<str>,
+    /// Row numbers as the file counts them, from 1, and the cells from column A on.
+    pub(super) rows: Vec<(u32, Vec<String>)>,
+}
+
+/// A cell, as people call it: `Sheet1!C7`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) sheet: Arc<str>,
+    /// From 1.
+    pub(super) row: u32,
+    /// From 0.
+    pub(super) column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut letters = Vec::new();
+        let mut rest = self.column + 1;
+        while rest > 0 {
+            // Bijective base 26: A to Z, then AA.
+            letters.push(b'A' + u8::try_from((rest - 1) % 26).unwrap_or_default());
+            rest = (rest - 1) / 26;
+        }
+        write!(f, "{}!", self.sheet)?;
+        letters.iter().rev().try_for_each(|letter| write!(f, "{}", char::from(*letter)))?;
+        write!(f, "{}", self.row)
+    }
+}
+
+/// Reads all sheets of a file.
+///
+/// # Errors
+/// Why it cannot be read, ready to print.
+pub(super) fn read(path: &Path) -> Result<Vec<Sheet>, String> {
+    let name = path.display();
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("{name}: 无法读取 / cannot be read: {error}"))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("{name}: 超过 32 MiB，请拆成几个文件 / exceeds 32 MiB; split it"));
+    }
+    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let sheets = match extension.as_deref() {
+        Some("xlsx") => workbook(bytes).map_err(|error| {
+            format!("{name}: 不是能读的 Excel 文件，请用 Excel 另存为 .xlsx / no readable workbook: {error}")
+        })?,
+        Some("csv") => {
+            let sheet = path.file_name().unwrap_or_default().to_string_lossy();
+            vec![csv(&sheet, &bytes).map_err(|fault| format!("{name}: {fault}"))?]
+        }
+        _ => {
+            return Err(format!(
+                "{name}: 只能导入 .xlsx 和 .csv，请另存为其中一种 / only .xlsx and .csv can be imported"
+            ));
+        }
+    };
+    match sheets.iter().find(|sheet| sheet.rows.len() > ROWS_MAX) {
+        Some(sheet) => Err(format!(
+            "{name}: {} 超过 {ROWS_MAX} 行，请拆成几个文件 / more than {ROWS_MAX} rows; split it",
+            sheet.name
+        )),
+        None => Ok(sheets),
+    }
+}
+
+fn workbook(bytes: Vec<u8>) -> Result<Vec<Sheet>, calamine::XlsxError> {
+    let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes))?;
+    let mut sheets = Vec::new();
+    for name in workbook.sheet_names() {
+        let range = workbook.worksheet_range(&name)?;
+        let (top, left) = range.start().unwrap_or_default();
+        let mut rows: Vec<(u32, Vec<String>)> = range
+            .rows()
+            .zip(top..)
+            .map(|(cells, row)| {
+                let blank = std::iter::repeat_n(String::new(), left as usize);
+                (row + 1, blank.chain(cells.iter().map(text_of)).collect())
+            })
+            .collect();
+        // A merged cell says the same for all its rows.
+        for merged in workbook.merge_cells_by_sheet_name(&name)? {
+            let ((first, column), (last, _)) = (merged.start, merged.end);
+            let cell = |row: u32| (row.checked_sub(top).map(|row| row as usize), column as usize);
+            let (Some(start), column) = cell(first) else { continue };
+            let Some(text) = rows.get(start).and_then(|(_, cells)| cells.get(column)).cloned() else { continue };
+            let below = (last - first) as usize;
+            for (_, cells) in rows.iter_mut().skip(start + 1).take(below) {
+                if let Some(cell) = cells.get_mut(column) {
+                    cell.clone_from(&text);
+                }
+            }
+        }
+        sheets.push(Sheet { name: name.into(), rows });
+    }
+    Ok(sheets)
+}
+
+fn text_of(cell: &Data) -> String {
+    match cell {
+        Data::String(text) => text.trim().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn csv(name: &str, bytes: &[u8]) -> Result<Sheet, String> {
+    let text = decode(bytes)?;
+    let heading = text.lines().next().unwrap_or_default();
+    let delimiter = match (heading.contains(','), heading.contains('\t'), heading.contains(';')) {
+        (false, true, _) => b'\t',
+        (false, false, true) => b';',
+        _ => b',',
+    };
+    let mut reader =
+        csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
+    let mut rows = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| format!("不是 CSV / no CSV: {error}"))?;
+        let line = record.position().map_or(0, csv::Position::line);
+        let cells = record.iter().map(|cell| cell.trim().to_owned()).collect();
+        rows.push((u32::try_from(line).unwrap_or(u32::MAX), cells));
+    }
+    Ok(Sheet { name: name.into(), rows })
+}
+
+/// UTF-8, with or without a mark, UTF-16 with one, or GB18030, as a Chinese Excel saves CSV.
+fn decode(bytes: &[u8]) -> Result<String, String> {
+    let encoding = match Encoding::for_bom(bytes) {
+        Some((encoding, _)) => encoding,
+        None if std::str::from_utf8(bytes).is_ok() => encoding_rs::UTF_8,
+        None => GB18030,
+    };
+    let (text, _, had_errors) = encoding.decode(bytes);
+    if had_errors {
+        return Err(format!(
+            "不是 UTF-8 也不是 GB18030 编码，请另存为“CSV UTF-8” / neither UTF-8 nor GB18030; save it as CSV UTF-8 ({})",
+            encoding.name()
+        ));
+    }
+    Ok(text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_called_as_excel_calls_them() {
+        let name = |row, column| Place { sheet: "Sheet1".into(), row, column }.to_string();
+        assert_eq!(name(7, 2), "Sheet1!C7");
+        assert_eq!(name(1, 25), "Sheet1!Z1");
+        assert_eq!(name(1, 26), "Sheet1!AA1");
+        assert_eq!(name(1, 26 * 27), "Sheet1!AAA1");
+    }
+
+    #[test]
+    fn every_encoding_of_a_chinese_excel_is_read() {
+        let text = "话术,类型\n不知道,禁说\n";
+        let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let with_mark = [b"\xef\xbb\xbf", text.as_bytes()].concat();
+        let (gb18030, ..) = GB18030.encode(text);
+        for bytes in [text.as_bytes(), &with_mark, &gb18030, &utf16] {
+            let sheet = csv("words.csv", bytes).unwrap();
+            let cells: Vec<_> = sheet.rows.iter().map(|(row, cells)| (*row, cells.join("|"))).collect();
+            assert_eq!(cells, [(1, "话术|类型".to_owned()), (2, "不知道|禁说".to_owned())]);
+        }
+        assert!(csv("words.csv", b"\xff\xff\xff").is_err());
+    }
+
+    #[test]
+    fn other_separators_and_quoted_cells_are_read() {
+        for text in ["话术\t类型\n\"a\nb\"\t禁说\n\nc\t必说\n", "话术;类型\n\"a\nb\";禁说\n\nc;必说\n"] {
+            let sheet = csv("words.csv", text.as_bytes()).unwrap();
+            assert_eq!(sheet.rows[1], (2, vec!["a\nb".to_owned(), "禁说".to_owned()]));
+            assert_eq!(sheet.rows[2].0, 5);
+        }
+    }
+}
