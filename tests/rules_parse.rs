@@ -112,6 +112,15 @@ proptest! {
     }
 }
 
+/// Lines are counted as editors count them: a carriage return alone ends none.
+#[test]
+fn lone_carriage_returns_do_not_shift_lines() {
+    let files =
+        [SourceFile { name: "t.yaml".to_owned(), text: "pack: t\ntitle: a\r\rb\nrules: 1\r\nx: 1\r\n".to_owned() }];
+    let lines: Vec<_> = parse(&files).1.iter().map(|fault| (fault.code, fault.at.line)).collect();
+    assert_eq!(lines, [("wrong-type", 3), ("unknown-key", 4)]);
+}
+
 /// A small file cannot grow into a big tree, nor a deep one exhaust the stack.
 #[test]
 fn bombs_do_not_go_off() {

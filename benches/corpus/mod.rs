@@ -23,6 +23,7 @@ pub(crate) struct Corpus {
     /// Utterances of about 27 characters; one in ten holds a phrase.
     pub(crate) utterances: Vec<String>,
     /// Those that hold none.
+    #[allow(dead_code, reason = "not every bench needs them")]
     pub(crate) quiet: Vec<String>,
 }
 

@@ -304,6 +304,9 @@ impl Call {
             let known = spoken.hits.iter().find(|old| (old.detector, old.ordinal) == (hit.detector, hit.ordinal));
             (hit.seen_at, hit.seen_in) = known.map_or((now, spoken.revision), |old| (old.seen_at, old.seen_in));
         }
+        if hits == spoken.hits && spoken.is_final {
+            return;
+        }
         let old = std::mem::replace(&mut spoken.hits, hits.clone());
         for hit in &old {
             changed.push(hit.detector);
@@ -323,7 +326,13 @@ impl Call {
     /// An utterance that came, moved or changed may continue others, be
     /// continued by them, or be what their conditions look at.
     fn relisten_neighbours(&mut self, rules: &RuleSet, placed: Placed, changed: &mut Vec<DetectorIx>) {
-        let first = placed.changed_from.saturating_sub(NEIGHBOURS);
+        let stayed = placed.changed_from == placed.position && placed.changed_to == placed.position;
+        let splits_no_turn = stayed && (!placed.is_new || placed.position + 1 == self.timeline.len());
+        let mut first = placed.changed_from.saturating_sub(NEIGHBOURS);
+        if splits_no_turn {
+            // Of what was said before, only the speaker's same turn looks ahead.
+            first = first.max(self.timeline.same_turn(placed.position).start);
+        }
         let last = (placed.changed_to + 1 + NEIGHBOURS).min(self.timeline.len());
         for position in first..last {
             let ix = self.timeline.at(position);
@@ -335,8 +344,10 @@ impl Call {
                 let continues = self.timeline.continued_by(position, SPAN_GAP_MAX_MS);
                 continues != spoken.continues || continues == Some(placed.ix)
             };
-            if relinked || spoken.looks_around {
+            if relinked {
                 self.listen(rules, ix, position, None, changed);
+            } else if spoken.looks_around {
+                self.take_hits(rules, ix, changed);
             }
         }
     }

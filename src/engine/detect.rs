@@ -61,7 +61,6 @@ pub(crate) fn detect(
                 continue;
             }
             let detector = &rules.detectors[detector_ix as usize];
-            looks_around |= detector.looks_around;
             let veto = if detector.roles.contains(&spoken.role) {
                 // The same match is asked about by several detectors; jieba need only cut the sentence once.
                 let words = match &whole_words {
@@ -72,6 +71,7 @@ pub(crate) fn detect(
                         words
                     }
                 };
+                looks_around |= words && detector.looks_around;
                 if words { verdict(rules, timeline, ix, detector, matched) } else { Some(Veto::NotWords) }
             } else {
                 Some(Veto::Role)

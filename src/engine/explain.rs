@@ -41,6 +41,8 @@ pub struct ExplainedMatch {
     pub role: Role,
     /// The utterance as it came.
     pub text: String,
+    /// The phrase began in the speaker's utterance before.
+    pub continued: bool,
     /// Where the phrase begins, in Unicode scalar values.
     pub start: usize,
     /// Where it ends, exclusive.
@@ -147,6 +149,7 @@ fn matches(call: &Call, ix: RuleIx, program: &Program) -> Vec<ExplainedMatch> {
             utterance_id: spoken.id.to_string(),
             role: spoken.role,
             text: spoken.text.raw().to_owned(),
+            continued: span.previous.is_some(),
             start: own.start,
             end: own.end,
             phrase: rules.lexicon.phrase_text(considered.matched.phrase).to_owned(),

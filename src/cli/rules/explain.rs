@@ -185,14 +185,12 @@ fn write(out: &mut dyn Write, call: &Call, explanation: &Explanation, alerts: &[
 }
 
 fn write_match(out: &mut dyn Write, found: &ExplainedMatch) -> io::Result<()> {
-    let ExplainedMatch { at, utterance_id, role, text, start, end, phrase, purpose, homophone, words, veto } = found;
-    writeln!(
-        out,
-        "  {DIM}{at}{DIM:#} “{}” {DIM}{} · 话段 {}{DIM:#}",
-        show::plain(phrase),
-        show::plain(purpose),
-        show::plain(utterance_id)
-    )?;
+    let ExplainedMatch { at, utterance_id, role, text, continued, start, end, phrase, purpose, homophone, words, veto } =
+        found;
+    let before = if *continued { " · 从上一话段说起" } else { "" };
+    let (phrase_shown, purpose) = (show::plain(phrase), show::plain(purpose));
+    let utterance = show::plain(utterance_id);
+    writeln!(out, "  {DIM}{at}{DIM:#} “{phrase_shown}” {DIM}{purpose} · 话段 {utterance}{before}{DIM:#}")?;
     let evidence = Evidence {
         utterance_id: utterance_id.clone(),
         role: *role,

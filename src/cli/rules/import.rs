@@ -36,7 +36,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             let count = faults.len();
             faults.iter().for_each(complain);
             if count > 1 {
-                complain(format_args!("共 {count} 处，改好再导入；没有写任何文件 / {count} faults; nothing was written"));
+                complain(format_args!(
+                    "共 {count} 处，改好再导入；没有写任何文件 / {count} faults; nothing was written"
+                ));
             }
             ExitCode::from(EXIT_UNUSABLE)
         }
@@ -46,11 +48,23 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn import(arguments: &Arguments) -> Result<(), Vec<String>> {
     let source = source::read(&arguments.origin).map_err(|error| vec![error.to_string()])?;
     let sheets = sheet::read(&arguments.file).map_err(|fault| vec![fault])?;
-    let list = rows::understand(&sheets, source.clauses.as_ref())
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect::<Vec<_>>())?;
+    let (list, mut faults) = rows::understand(&sheets, source.clauses.as_ref());
     let file = arguments.file.file_name().unwrap_or_default().to_string_lossy();
-    let (text, warnings) = pack::write(&arguments.pack, &file, &list, source.clauses.as_ref())?;
-    for note in list.notes.iter().chain(&warnings) {
+    let written = match pack::write(&arguments.pack, &file, &list, source.clauses.as_ref()) {
+        _ if list.groups.is_empty() => None,
+        Ok(written) => Some(written),
+        Err(more) => {
+            faults.extend(more);
+            None
+        }
+    };
+    faults.sort();
+    faults.dedup();
+    let Some((text, warnings)) = written.filter(|_| faults.is_empty()) else {
+        return Err(faults.iter().map(ToString::to_string).collect());
+    };
+    let warnings = warnings.iter().map(ToString::to_string);
+    for note in list.notes.iter().cloned().chain(warnings) {
         complain(format_args!("提醒 / note: {note}"));
     }
     let Some(path) = &arguments.out else {

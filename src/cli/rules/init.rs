@@ -24,7 +24,6 @@ pub(super) struct Arguments {
 
 /// Exits with 0 if the file was written, 2 if not.
 pub(super) fn run(arguments: &Arguments) -> ExitCode {
-    // The file that is to be written must not be needed for reading the rules.
     let (_, loaded) = match usable(&arguments.origin) {
         Ok(usable) => usable,
         Err(code) => return code,
@@ -45,8 +44,12 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     }
     let count = loaded.packs.iter().map(|pack| pack.parameters.len()).sum::<usize>();
     let shown = path.display();
-    let mut told = format!("{shown}: {count} 个参数。去掉要改的行首的 `# `，写上本公司的值\n");
-    if arguments.origin.directory().is_none_or(|rules| rules != directory) {
+    let mut told = match count {
+        0 => format!("{shown}: 这些规则包没有参数，文件里没有可改的\n"),
+        _ => format!("{shown}: {count} 个参数。去掉要改的行首的 `# `，写上本公司的值\n"),
+    };
+    let elsewhere = arguments.origin.directory().is_none_or(|rules| rules != directory);
+    if count > 0 && elsewhere {
         let _ = writeln!(told, "使用时加上 --parameters {shown}");
     }
     print(&told, ExitCode::SUCCESS)

@@ -162,7 +162,10 @@ mod tests {
     #[test]
     fn good_files_satisfy_the_schema() {
         let validator = jsonschema::validator_for(&schema()).unwrap();
-        for (name, text) in [files("tests/rules/valid"), files("tests/rules/lint"), files("rules")].concat() {
+        for (name, text) in
+            [files("tests/rules/valid"), files("tests/rules/lint"), files("tests/rules/parameters"), files("rules")]
+                .concat()
+        {
             let json = crate::engine::rule::parse::to_json(&text);
             let faults: Vec<String> =
                 validator.iter_errors(&json).map(|fault| format!("{}: {fault}", fault.instance_path())).collect();

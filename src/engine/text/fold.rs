@@ -78,6 +78,8 @@ pub(super) struct Folder<'f, S> {
     continues_at: u32,
     /// The last symbol, if no mark has come since.
     last: Option<char>,
+    /// Whether a quotation is open, once somebody has asked.
+    is_quoting: Option<bool>,
 }
 
 /// No raw offset.
@@ -94,7 +96,7 @@ impl<'f, S: Scanner> Folder<'f, S> {
             Some(segment) if segment.len == 0 && len > text.lead() => segment.raw + (len as u32 - segment.symbol),
             _ => NOWHERE,
         };
-        Self { scanner, table: scanner.table(), text, state, place, continues_at, last }
+        Self { scanner, table: scanner.table(), text, state, place, continues_at, last, is_quoting: None }
     }
 
     /// Folds the rest of `raw`.
@@ -174,7 +176,8 @@ impl<'f, S: Scanner> Folder<'f, S> {
             Kind::Filler => self.note(symbol.folded),
             Kind::Drop => {}
             Kind::Space => {
-                let follows = peek_solid(self.table, &rest).is_some_and(|next| self.table.kind(next) == Kind::Letter);
+                // The last of several spaces decides: looking past the others at each of them would be quadratic.
+                let follows = rest.clone().next().is_some_and(|next| self.table.kind(next) == Kind::Letter);
                 if follows && self.last.is_some_and(is_letter) {
                     self.mark(Mark::GAP);
                 }
@@ -189,10 +192,10 @@ impl<'f, S: Scanner> Folder<'f, S> {
             Kind::Soft | Kind::Point | Kind::Emoji => self.mark_noted(Mark::SOFT, symbol),
             Kind::Hard => self.mark_noted(Mark::HARD, symbol),
             Kind::Question => self.mark_noted(Mark::HARD | Mark::QUESTION, symbol),
-            Kind::Open => self.mark(Mark::OPEN),
+            Kind::Open => self.open_quote(),
             Kind::Close => self.close_quote(),
             Kind::Toggle if self.is_quote_open() => self.close_quote(),
-            Kind::Toggle => self.mark(Mark::OPEN),
+            Kind::Toggle => self.open_quote(),
         }
         debug_assert!(rest.as_str().len() + c.len_utf8() + self.place.byte == raw.len());
         self.place.offset += 1;
@@ -374,8 +377,14 @@ impl<'f, S: Scanner> Folder<'f, S> {
         }
     }
 
+    fn open_quote(&mut self) {
+        self.is_quoting = Some(true);
+        self.mark(Mark::OPEN);
+    }
+
     /// Closes a quotation, unless there is nothing in it.
     fn close_quote(&mut self) {
+        self.is_quoting = Some(false);
         let at = self.text.chars.len() as u32;
         match self.text.marks.last_mut() {
             Some(mark) if mark.at == at && mark.bits & Mark::OPEN != 0 => mark.bits &= !Mark::OPEN,
@@ -383,10 +392,12 @@ impl<'f, S: Scanner> Folder<'f, S> {
         }
     }
 
-    fn is_quote_open(&self) -> bool {
-        let own = self.text.marks.iter().rev().take_while(|mark| mark.at >= self.text.lead);
-        let last = own.map(|mark| mark.bits & (Mark::OPEN | Mark::CLOSE)).find(|&bits| bits != 0);
-        last.is_some_and(|bits| bits & Mark::OPEN != 0)
+    fn is_quote_open(&mut self) -> bool {
+        *self.is_quoting.get_or_insert_with(|| {
+            let own = self.text.marks.iter().rev().take_while(|mark| mark.at >= self.text.lead);
+            let last = own.map(|mark| mark.bits & (Mark::OPEN | Mark::CLOSE)).find(|&bits| bits != 0);
+            last.is_some_and(|bits| bits & Mark::OPEN != 0)
+        })
     }
 
     /// Remembers a dropped character where phrases ask for such.

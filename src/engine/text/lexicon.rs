@@ -11,7 +11,7 @@ use super::compile::Machine;
 use super::fold::Scanner;
 use super::folded::{Dropped, FoldedText, RawSpan};
 use super::pattern::{self, Likeness, Pattern};
-use super::phrase::DroppedElement;
+use super::phrase::{DroppedElement, SYMBOLS_MAX};
 use super::segment;
 use super::update;
 use crate::engine::rule::syntax::{Boundary, Homophone};
@@ -302,7 +302,14 @@ impl Lexicon {
 
 /// The match of `regex` in the sentence of `literal` that holds it.
 fn regex_span(regex: &Regex, text: &FoldedText, literal: &Range<usize>) -> Option<Range<usize>> {
+    // A text of nothing but the literal is searched once for each: a bound on
+    // what each search sees keeps that proportional to the text.
+    let reach = literal.start.saturating_sub(SYMBOLS_MAX)..literal.end + SYMBOLS_MAX;
     let sentence = text.sentence(literal.start);
+    let sentence = sentence.start.max(reach.start)..sentence.end.min(reach.end);
+    if sentence.end < literal.end {
+        return None;
+    }
     let haystack: String = text.chars[sentence.clone()].iter().collect();
     let symbol = |byte: usize| sentence.start + haystack[..byte].chars().count();
     regex

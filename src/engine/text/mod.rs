@@ -52,7 +52,7 @@
 //! | `{name}` | one to three Chinese characters, or one word of up to 20 letters |
 //! | `{any}` `{any:0-4}` | 1 to 20 symbols; so many; never past a hard mark |
 //! | `(您\|请您)稍等(一下\|)` | any of at most 64 combinations |
-//! | `/不太?清楚/` | a regular expression over the symbols of one sentence, that has a fixed text of two characters |
+//! | `/不太?清楚/` | a regular expression over the symbols of one sentence, with a fixed text of two characters, and seeing 200 symbols either side of it |
 //! | `嗯` `~` `{emoji}` | alone: a filler, mark or picture that folding drops |
 //! | `\(` | the character itself |
 //!

@@ -304,9 +304,12 @@ fn advance(
         Element::Mark => to(0),
         Element::Any { min, max } => {
             for len in 0..=usize::from(*max) {
-                let Some(span) = way.span(text, at, len) else { return };
-                // Inside it; its ends are looked at where the next element begins.
-                if text.marks_within(span).iter().any(|mark| mark.kind() == Break::Hard) {
+                if way.go(text, at, len).is_none() {
+                    return;
+                }
+                // A mark at either end is looked at where the next element begins.
+                let inner = len.checked_sub(1).filter(|&inner| inner > 0).and_then(|inner| way.go(text, at, inner));
+                if inner.is_some_and(|inner| text.break_before(inner) == Break::Hard) {
                     return;
                 }
                 if len >= usize::from(*min) {

@@ -23,8 +23,10 @@ const COMPLEMENTS: [&str; 17] =
 
 /// Whether words begin and end where `span` does. An edge that is not asked about fits.
 pub(super) fn fits(text: &FoldedText, span: &Range<usize>, asks_start: bool, asks_end: bool) -> bool {
-    let start = text.clause(span.start).start;
-    let end = text.clause(span.end - 1).end;
+    // Further away nothing decides how the words of a match are cut.
+    const REACH: usize = 32;
+    let start = text.clause(span.start).start.max(span.start.saturating_sub(REACH));
+    let end = text.clause(span.end - 1).end.min(span.end + REACH);
     let needs_start = asks_start && start < span.start;
     let needs_end = asks_end && span.end < end;
     if needs_start && is_inside_construction(text, start, span.start) {

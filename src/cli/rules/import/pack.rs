@@ -12,7 +12,7 @@ use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::parse::{SourceFile, parse};
 use tingjian::engine::rule::{quote, unit_test};
 
-use super::rows::{Cell, Group, Kind, List};
+use super::rows::{Cell, Fault, Group, Kind, List};
 use super::sheet::Place;
 
 /// Longest part of an id that is made from a name.
@@ -21,15 +21,16 @@ const NAME_BYTES_MAX: usize = 32;
 /// The rule file of a list, and what lint warns of.
 ///
 /// # Errors
-/// Everything that would be wrong with it, by cell, ready to print.
+/// Everything that would be wrong with it, by cell.
 pub(super) fn write(
     pack: &str,
     origin: &str,
     list: &List,
     clauses: Option<&BTreeSet<String>>,
-) -> Result<(String, Vec<String>), Vec<String>> {
+) -> Result<(String, Vec<Fault>), Vec<Fault>> {
     let mut writer = Writer::default();
     writer.line(&format!("# 由 {} 导入，可以接着手工修改。", origin.replace(char::is_control, " ")), None);
+    writer.line("# 测试里只有该报的话；请补上不该报的（silent）。", None);
     writer.line(&format!("pack: {}", quote::scalar(pack)), None);
     writer.line(&format!("title: {}", quote::scalar(origin)), None);
     writer.line("rules:", None);
@@ -39,33 +40,34 @@ pub(super) fn write(
     }
     let Writer { text, cells } = writer;
 
-    let place = |at: &Position| {
-        let cell = cells.range(..=at.line).next_back().map(|(_, cell)| cell);
-        cell.and_then(Option::as_ref).map_or_else(|| String::from("--pack"), ToString::to_string)
-    };
+    let place = |at: &Position| cells.range(..=at.line).next_back().and_then(|(_, cell)| cell.clone());
     let tell = |fault: &Diagnostic| {
         let Diagnostic { at, zh, en, help_zh, .. } = fault;
         let help = if help_zh.is_empty() { String::new() } else { format!("；{}", help_zh.trim_end_matches('。')) };
-        format!("{}: {zh}{help} / {en}", place(at))
+        Fault { at: place(at), what: format!("{zh}{help} / {en}") }
     };
     let file = SourceFile { name: format!("{pack}.yaml"), text: text.clone() };
     let (packs, faults) = parse(&[file]);
-    let errors: Vec<&Diagnostic> = faults.iter().filter(|fault| fault.level == Level::Error).collect();
-    if !errors.is_empty() {
-        return Err(errors.into_iter().map(tell).collect());
+    let mut faults: Vec<Diagnostic> = faults.into_iter().filter(|fault| fault.level == Level::Error).collect();
+    // Ids are made of the name of the pack: if that is none, neither are they.
+    if faults.iter().any(|fault| place(&fault.at).is_none()) {
+        faults.retain(|fault| fault.code != "bad-id" || place(&fault.at).is_none());
     }
-    let rules = compile(&packs, String::new()).map_err(|faults| faults.iter().map(tell).collect::<Vec<_>>())?;
+    let rules = match compile(&packs, String::new()) {
+        Ok(rules) if faults.is_empty() => rules,
+        Ok(_) => return Err(faults.iter().map(tell).collect()),
+        Err(more) => return Err(faults.iter().chain(&more).map(tell).collect()),
+    };
     let report = unit_test::run(&Arc::new(rules), &packs);
     if !report.passed() {
-        let told = report.failures.iter().map(|failure| {
-            format!(
-                "{}: 单说这句话不会命中，看看它的例外是不是也包含了它 / the phrase alone does not fire; look at its exceptions",
-                place(&failure.at)
-            )
-        });
+        let what =
+            "单说这句话不会命中，看看它的例外是不是也包含了它 / the phrase alone does not fire; look at its exceptions";
+        let told = report.failures.iter().map(|failure| Fault { at: place(&failure.at), what: what.to_owned() });
         return Err(told.collect());
     }
-    Ok((text, lint(&packs, clauses).iter().map(tell).collect()))
+    let warnings = lint(&packs, clauses);
+    // What must not fire, a list of phrases does not say; the file asks for it at its head.
+    Ok((text, warnings.iter().filter(|warning| warning.code != "one-sided-tests").map(tell).collect()))
 }
 
 /// Lines, and the cell that each came from.

@@ -102,16 +102,19 @@ pub(super) struct Group {
     pub(super) exceptions: Vec<Cell>,
 }
 
-/// A cell that cannot be used.
-#[derive(Debug)]
+/// A cell that cannot be used, or the name of the pack.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Fault {
-    at: Place,
-    what: String,
+    pub(super) at: Option<Place>,
+    pub(super) what: String,
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.at, self.what)
+        match &self.at {
+            Some(at) => write!(f, "{at}: {}", self.what),
+            None => write!(f, "--pack: {}", self.what),
+        }
     }
 }
 
@@ -130,11 +133,9 @@ struct Draft {
     kind_at: Place,
 }
 
-/// Understands all sheets that have a heading.
-///
-/// # Errors
-/// Every cell that cannot be used.
-pub(super) fn understand(sheets: &[Sheet], clauses: Option<&BTreeSet<String>>) -> Result<List, Vec<Fault>> {
+/// Understands all sheets that have a heading, as far as their cells can be used, and tells which
+/// cannot.
+pub(super) fn understand(sheets: &[Sheet], clauses: Option<&BTreeSet<String>>) -> (List, Vec<Fault>) {
     let mut reader = Reader { clauses, drafts: Vec::new(), by_name: BTreeMap::new(), ..Reader::default() };
     let mut headed = 0;
     for sheet in sheets {
@@ -172,7 +173,7 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn fault(&mut self, at: Place, what: impl Into<String>) {
-        self.faults.push(Fault { at, what: what.into() });
+        self.faults.push(Fault { at: Some(at), what: what.into() });
     }
 
     /// The row that names the columns, and which they are.
@@ -208,15 +209,18 @@ impl Reader<'_> {
             return;
         }
         let Some(phrase) = cell(Column::Phrase) else {
-            self.fault(place(Column::Phrase), "话术是空的；写上话术，或删去这一行 / the phrase is empty; write one or remove the row");
+            self.fault(
+                place(Column::Phrase),
+                "话术是空的；写上话术，或删去这一行 / the phrase is empty; write one or remove the row",
+            );
             return;
         };
         if let Some(first) = self.seen.get(&phrase.text) {
             let what = format!("话术“{}”在 {first} 已经有了，删去一行 / the phrase is at {first} already", phrase.text);
-            self.fault(phrase.at.clone(), what);
-        } else {
-            self.seen.insert(phrase.text.clone(), phrase.at.clone());
+            self.fault(phrase.at, what);
+            return;
         }
+        self.seen.insert(phrase.text.clone(), phrase.at.clone());
         let name = cell(Column::Rule).unwrap_or_else(|| phrase.clone());
         let kind = cell(Column::Kind).and_then(|cell| self.word(cell, KINDS, "类型", "type"));
         let severity = cell(Column::Severity).and_then(|cell| self.word(cell, SEVERITIES, "严重程度", "severity"));
@@ -287,7 +291,10 @@ impl Reader<'_> {
         if let Ok(number) = digits.parse() {
             return Some((number, cell.at));
         }
-        self.fault(cell.at, format!("扣分“{}”不是数字；写不带负号的整数，如 5 / no number: write a whole one, such as 5", cell.text));
+        self.fault(
+            cell.at,
+            format!("扣分“{}”不是数字；写不带负号的整数，如 5 / no number: write a whole one, such as 5", cell.text),
+        );
         None
     }
 
@@ -302,19 +309,16 @@ impl Reader<'_> {
         named
     }
 
-    fn finish(mut self) -> Result<List, Vec<Fault>> {
+    fn finish(mut self) -> (List, Vec<Fault>) {
         let mut groups = Vec::new();
         for draft in std::mem::take(&mut self.drafts) {
-            let Some((kind, _)) = draft.kind else {
-                // An unknown type has been told already.
-                if self.faults.iter().all(|fault| fault.at != draft.kind_at) {
-                    self.fault(draft.kind_at, "类型是空的，要写 禁说 或 必说 / the type is empty: 禁说 or 必说");
-                }
-                continue;
-            };
+            // An unknown type has been told already.
+            if draft.kind.is_none() && self.faults.iter().all(|fault| fault.at.as_ref() != Some(&draft.kind_at)) {
+                self.fault(draft.kind_at, "类型是空的，要写 禁说 或 必说 / the type is empty: 禁说 or 必说");
+            }
             groups.push(Group {
                 name: draft.name,
-                kind,
+                kind: draft.kind.map_or(Kind::Forbid, |(kind, _)| kind),
                 phrases: draft.phrases,
                 severity: draft.severity.map(|(severity, _)| severity).unwrap_or_default(),
                 deduct: draft.deduct.map(|(deduct, _)| deduct),
@@ -324,7 +328,7 @@ impl Reader<'_> {
                 exceptions: draft.exceptions,
             });
         }
-        if self.faults.is_empty() { Ok(List { groups, notes: self.notes }) } else { Err(self.faults) }
+        (List { groups, notes: self.notes }, self.faults)
     }
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Sheet {
 }
 
 /// A cell, as people call it: `Sheet1!C7`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
     pub(super) sheet: Arc<str>,
     /// From 1.
@@ -134,11 +134,17 @@ fn csv(name: &str, bytes: &[u8]) -> Result<Sheet, String> {
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
     let mut rows = Vec::new();
+    // Rows as Excel counts them: empty ones too, and a cell of several lines is still one row.
+    let mut lines_inside = 0;
     for record in reader.records() {
         let record = record.map_err(|error| format!("不是 CSV / no CSV: {error}"))?;
-        let line = record.position().map_or(0, csv::Position::line);
+        let (line, start) = record.position().map_or((1, 0), |at| (at.line(), at.byte()));
+        let ahead = text.as_bytes().iter().skip(usize::try_from(start).unwrap_or(usize::MAX));
+        let empty = ahead.take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n').count();
+        let row = line + empty as u64 - lines_inside;
+        lines_inside += record.iter().map(|cell| cell.matches('\n').count() as u64).sum::<u64>();
         let cells = record.iter().map(|cell| cell.trim().to_owned()).collect();
-        rows.push((u32::try_from(line).unwrap_or(u32::MAX), cells));
+        rows.push((u32::try_from(row).unwrap_or(u32::MAX), cells));
     }
     Ok(Sheet { name: name.into(), rows })
 }
@@ -189,10 +195,11 @@ mod tests {
 
     #[test]
     fn other_separators_and_quoted_cells_are_read() {
-        for text in ["话术\t类型\n\"a\nb\"\t禁说\n\nc\t必说\n", "话术;类型\n\"a\nb\";禁说\n\nc;必说\n"] {
+        for text in ["话术\t类型\n\"a\nb\"\t禁说\n\nc\t必说\n", "话术;类型\n\"a\nb\";禁说\n\nc;必说\n"]
+        {
             let sheet = csv("words.csv", text.as_bytes()).unwrap();
             assert_eq!(sheet.rows[1], (2, vec!["a\nb".to_owned(), "禁说".to_owned()]));
-            assert_eq!(sheet.rows[2].0, 5);
+            assert_eq!(sheet.rows[2], (4, vec!["c".to_owned(), "必说".to_owned()]));
         }
     }
 }

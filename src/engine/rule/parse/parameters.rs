@@ -430,9 +430,22 @@ pub(in crate::engine::rule) fn annotate(faults: &mut [Diagnostic], parameters: &
         for Parameter { name, value, .. } in parameters.iter().filter(|parameter| parameter.used_at.contains(&fault.at))
         {
             let (name, place, value) = (&name.value, &value.at, &value.value);
+            end_sentence(&mut fault.help_zh, "。", "。");
+            end_sentence(&mut fault.help_en, ".", ". ");
             fault.help_zh.push_str(&format!("`${{{name}}}` 在这里是 `{value}`，写在 {place}。"));
-            let space = if fault.help_en.is_empty() { "" } else { " " };
-            fault.help_en.push_str(&format!("{space}`${{{name}}}` is `{value}` here, set at {place}."));
+            fault.help_en.push_str(&format!("`${{{name}}}` is `{value}` here, set at {place}."));
         }
     }
+}
+
+/// Prepares `text` for a further sentence.
+fn end_sentence(text: &mut String, stop: &str, stop_and_space: &str) {
+    if text.ends_with(['。', '？', '！']) || text.is_empty() {
+        return;
+    }
+    text.push_str(if text.ends_with(['.', '?', '!']) {
+        stop_and_space.trim_start_matches(stop)
+    } else {
+        stop_and_space
+    });
 }

@@ -7,6 +7,7 @@
 //! lists do the same work readably, and without aliases a small file cannot
 //! grow into a big tree.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -66,7 +67,8 @@ pub(super) struct Loaded {
 
 /// Reads one file. A syntax error in one rule costs only that rule: the others are still read.
 pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Vec<Diagnostic>) -> Option<Loaded> {
-    let repaired = typography::repair(name, text.strip_prefix('\u{feff}').unwrap_or(text), out);
+    let text = without_lone_returns(text.strip_prefix('\u{feff}').unwrap_or(text));
+    let repaired = typography::repair(name, &text, out);
     let file = File { name, repaired: &repaired };
     let whole = if repaired.tab_lines.is_empty() { file.read(&repaired.text, 0, out) } else { Err(None) };
     let fault = match whole {
@@ -112,6 +114,20 @@ pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Vec<Diagnostic>) -> Op
     entries.push((key, list));
     let at = Position { line: 1, length: 0, ..place };
     Some(Loaded { root: Node { at, content: Content::Map(entries) }, header_lost })
+}
+
+/// A carriage return alone ends a line for YAML, but not for editors, and not for those who look
+/// up the line that a fault names.
+fn without_lone_returns(text: &str) -> Cow<'_, str> {
+    if !text.contains('\r') {
+        return Cow::Borrowed(text);
+    }
+    let mut chars = text.chars().peekable();
+    let mut result = String::with_capacity(text.len());
+    while let Some(c) = chars.next() {
+        result.push(if c == '\r' && chars.peek() != Some(&'\n') { ' ' } else { c });
+    }
+    Cow::Owned(result)
 }
 
 struct File<'a> {
