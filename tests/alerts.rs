@@ -216,6 +216,11 @@ fn windows_are_explained_as_they_are_judged() {
         windows("require: { any: [您好], after: answered, within: 101s, even_if_cut_short: true }", &[]),
         [(Some(0), Some(101_000), vec![part("您好", None)], false)]
     );
+    // The agent hung up: nobody cut the call short.
+    assert_eq!(
+        windows("require: { any: [您好], before: end, within: 10s }", &[]),
+        [(Some(90_000), Some(100_000), vec![part("您好", None)], false)]
+    );
     let steps = "sequence: { steps: [{ name: 一, any: [第一步骤] }, { name: 二, any: [第二步骤] }], within: 20s }";
     assert_eq!(
         windows(steps, &[(3, AGENT, "第二步骤")]),
@@ -251,5 +256,21 @@ fn every_occurrence_has_an_id_of_its_own() {
         let alerts = play(&rule("m", body), &info(None), &arrivals);
         let ids: BTreeSet<&str> = alerts.iter().map(|alert| alert.alert_id.as_str()).collect();
         assert_eq!((ids.len(), alerts.len()), (occurrences, occurrences), "{body}");
+    }
+}
+
+#[test]
+fn the_hour_is_that_of_the_moment_and_not_of_the_answer() {
+    // Answered at 09:59:30.
+    let rules = rule("m", "when: { hour: \"16:00-17:00\" }\n    forbid: { any: [不知道] }");
+    let hour = 60 * 60;
+    for (second, fires) in
+        [(0, false), (6 * hour + 29, false), (6 * hour + 30, true), (7 * hour + 30, false), (30 * hour + 30, true)]
+    {
+        assert_eq!(!heard(&rules, &[(second, AGENT, "不知道")]).is_empty(), fires, "{second}");
+    }
+    let night = rule("m", "when: { hour: \"22:00-06:00\" }\n    forbid: { any: [不知道] }");
+    for (second, fires) in [(0, false), (12 * hour + 30, true), (19 * hour, true), (20 * hour + 30, false)] {
+        assert_eq!(!heard(&night, &[(second, AGENT, "不知道")]).is_empty(), fires, "{second}");
     }
 }
