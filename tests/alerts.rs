@@ -8,7 +8,7 @@ mod oracle;
 
 use oracle::generate::info;
 use oracle::play::play;
-use tingjian::engine::alert::{Alert, AlertKind};
+use tingjian::engine::alert::{Alert, AlertKind, AlertState};
 use tingjian::engine::call::Call;
 use tingjian::engine::explain::explain;
 use tingjian::engine::rule::parse::SourceFile;
@@ -272,5 +272,59 @@ fn the_hour_is_that_of_the_moment_and_not_of_the_answer() {
     let night = rule("m", "when: { hour: \"22:00-06:00\" }\n    forbid: { any: [不知道] }");
     for (second, fires) in [(0, false), (12 * hour + 30, true), (19 * hour, true), (20 * hour + 30, false)] {
         assert_eq!(!heard(&night, &[(second, AGENT, "不知道")]).is_empty(), fires, "{second}");
+    }
+}
+
+#[test]
+fn loud_and_high_words_count_where_that_is_measured() {
+    // All lines are said at -8 dB and 300.4 Hz.
+    for (condition, fires) in [
+        ("volume_above: -9", true),
+        ("volume_above: -8", false),
+        ("pitch_above: 300", true),
+        ("pitch_above: 301", false),
+    ] {
+        let body = format!("forbid: {{ any: [不知道], only: [{{ {condition} }}] }}");
+        assert_eq!(!heard(&rule("m", &body), &[(1, AGENT, "不知道")]).is_empty(), fires, "{condition}");
+    }
+    let mut unmeasured = call(&[(1, AGENT, "不知道")]);
+    if let (_, Input::Utterance(utterance)) = &mut unmeasured[0] {
+        (utterance.volume_db, utterance.pitch_hz) = (None, None);
+    }
+    for condition in ["volume_above: -90", "pitch_above: 0"] {
+        let body = format!("forbid: {{ any: [不知道], only: [{{ {condition} }}] }}");
+        assert!(play(&rule("m", &body), &info(None), &unmeasured).is_empty(), "{condition}");
+    }
+}
+
+#[test]
+fn a_hypothesis_is_shown_when_the_rule_says() {
+    // Heard at 1.2 s, again at 1.5 s and at 2.2 s, settled at 3 s.
+    let [(_, Input::Utterance(settled)), _] = &call(&[(1, AGENT, "不知道的")])[..] else { unreachable!() };
+    let wording = |at: i64, text: &str, is_final| {
+        let utterance = Utterance { text: text.to_owned(), is_final, ..settled.clone() };
+        (CallTime(at), Input::Utterance(utterance))
+    };
+    let arrivals = [
+        wording(1_200, "不知道", false),
+        wording(1_500, "不知道的", false),
+        wording(2_200, "不知道的", false),
+        wording(3_000, "不知道的", true),
+    ];
+    for (policy, provisional_at) in [
+        ("show", Some(1_200)),
+        ("final", None),
+        ("{ revisions: 1 }", Some(1_500)),
+        ("{ revisions: 2 }", Some(2_200)),
+        ("{ stable: 700ms }", Some(1_900)),
+        ("{ stable: 1799ms }", Some(2_999)),
+        ("{ stable: 1801ms }", None),
+    ] {
+        let rules = rule("m", &format!("hypotheses: {policy}\n    forbid: {{ any: [不知道] }}"));
+        let alerts = play(&rules, &info(None), &arrivals);
+        let lives: Vec<(AlertState, i64)> = alerts.iter().map(|alert| (alert.state, alert.emitted.0)).collect();
+        let provisional = provisional_at.map(|at| (AlertState::Provisional, at));
+        let expected: Vec<_> = provisional.into_iter().chain([(AlertState::Confirmed, 3_000)]).collect();
+        assert_eq!(lives, expected, "{policy}");
     }
 }
