@@ -13,10 +13,7 @@ fn the_packs_pass_their_tests() {
     let paths = fs::read_dir(&folder).expect("packs").map(|entry| entry.expect("an entry").path());
     let mut files: Vec<SourceFile> = paths
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .map(|path| SourceFile {
-            name: path.display().to_string(),
-            text: fs::read_to_string(&path).expect("a pack"),
-        })
+        .map(|path| SourceFile { name: path.display().to_string(), text: fs::read_to_string(&path).expect("a pack") })
         .collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     let loaded = match load(&files, String::from("test")) {
