@@ -38,7 +38,7 @@ fn cases(cases: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(cases(200))]
+    #![proptest_config(cases(120))]
 
     /// The engine, told the finals as they are learnt, comes to what a naive reading of the rules comes to.
     #[test]
@@ -82,7 +82,7 @@ fn oracle_agrees(rules: &Arc<RuleSet>, pack: &PackSource, recording: &Recording)
 }
 
 proptest! {
-    #![proptest_config(cases(150))]
+    #![proptest_config(cases(80))]
 
     /// However the words came to be known, they come to what the finals alone come to.
     #[test]
