@@ -22,6 +22,7 @@ use chrono::DateTime;
 use corpus::Corpus;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use tingjian::adapter::native::{self, EventBody};
 use tingjian::engine::call::Call;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::{Loaded, RuleSet, load};
@@ -34,18 +35,11 @@ const SIZES: [usize; 4] = [50, 1_000, 10_000, 100_000];
 /// Utterances of one measured call: a conversation of ten minutes.
 const CALL_UTTERANCES: usize = 128;
 
-/// The shipped packs and one with so many phrases more, half of them by sound.
+/// Monitors of every kind, whose words the corpus does not hold.
+const MONITORS: &str = include_str!("corpus/monitors.yaml");
+
+/// `phrases`, half of them by sound, and monitors of every kind.
 fn files(phrases: &[String]) -> Vec<SourceFile> {
-    let mut files: Vec<SourceFile> = fs::read_dir("rules")
-        .expect("benches run in the repository")
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
-        .map(|path| SourceFile {
-            name: path.display().to_string(),
-            text: fs::read_to_string(&path).expect("rule files are UTF-8"),
-        })
-        .collect();
-    files.sort_by(|a, b| a.name.cmp(&b.name));
     let mut pack = String::from("pack: bench\ntitle: 基准\nrules:\n");
     for (id, homophone, half) in [("exact", "off", 0), ("sound", "toneless", 1)] {
         let _ = write!(
@@ -56,8 +50,38 @@ fn files(phrases: &[String]) -> Vec<SourceFile> {
             let _ = writeln!(pack, "        - {phrase}");
         }
     }
-    files.push(SourceFile { name: String::from("bench.yaml"), text: pack });
-    files
+    vec![
+        SourceFile { name: String::from("bench.yaml"), text: pack },
+        SourceFile { name: String::from("monitors.yaml"), text: MONITORS.to_owned() },
+    ]
+}
+
+/// The packs that are shipped.
+fn shipped() -> Arc<RuleSet> {
+    let files: Vec<SourceFile> = fs::read_dir("rules")
+        .expect("benches run in the repository")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .map(|path| SourceFile {
+            name: path.display().to_string(),
+            text: fs::read_to_string(&path).expect("rule files are UTF-8"),
+        })
+        .collect();
+    load(&files, String::from("shipped")).expect("the rules have no faults").rules
+}
+
+/// The recorded calls' finals, as they were said.
+fn spoken() -> Vec<String> {
+    let calls = fs::read_dir("fixtures/calls").expect("benches run in the repository");
+    let paths = calls.filter_map(|entry| Some(entry.ok()?.path()));
+    let paths = paths.filter(|path| !path.to_string_lossy().contains(".expected."));
+    let texts = paths.map(|path| fs::read_to_string(path).expect("recordings are UTF-8"));
+    let events = texts.flat_map(|text| text.lines().map(native::parse).collect::<Vec<_>>());
+    let finals = events.filter_map(|event| match event.expect("recordings have no faults").body {
+        EventBody::Input(Input::Utterance(utterance)) if utterance.is_final => Some(utterance.text),
+        _ => None,
+    });
+    finals.collect()
 }
 
 fn rules(phrases: &[String]) -> Arc<RuleSet> {
@@ -145,6 +169,16 @@ fn utterances(c: &mut Criterion) {
         of("no hit", &corpus.quiet);
         of("one in ten hits", &corpus.utterances);
     }
+    let (rules, texts) = (shipped(), spoken());
+    let mut texts = texts.iter().cycle();
+    group.bench_function("shipped packs on the recorded calls", |b| {
+        b.iter_custom(|iterations| {
+            time_calls(&rules, iterations, || {
+                let texts = texts.by_ref().take(CALL_UTTERANCES).enumerate();
+                texts.map(|(n, text)| (true, utterance(n, text, true))).collect()
+            })
+        });
+    });
     group.finish();
 }
 
@@ -198,17 +232,15 @@ fn kept(region: &Region<'_, System>) -> usize {
 
 fn weight(_: &mut Criterion) {
     const CALLS: usize = 1_000;
-    for size in [50, 100_000] {
-        let corpus = Corpus::new(size);
-        let region = Region::new(ALLOCATOR);
-        let rules = rules(&corpus.phrases);
-        eprintln!("rules with {size} phrases: {} KB", kept(&region) / 1_024);
+    let quiet = Corpus::new(50).quiet;
+    let weigh = |name: &str, rules: &Arc<RuleSet>, texts: &[String]| {
+        eprintln!("{name}");
         for spoken in [0, 4, 16, 64, 128] {
             let region = Region::new(ALLOCATOR);
             let calls: Vec<Call> = (0..CALLS)
                 .map(|_| {
-                    let mut call = Call::new(Arc::clone(&rules), info());
-                    for (n, text) in corpus.quiet.iter().take(spoken).enumerate() {
+                    let mut call = Call::new(Arc::clone(rules), info());
+                    for (n, text) in texts.iter().take(spoken).enumerate() {
                         hear(&mut call, utterance(n, text, true));
                     }
                     call
@@ -217,7 +249,16 @@ fn weight(_: &mut Criterion) {
             let bytes = kept(&region) / calls.len();
             eprintln!("  a call with {spoken} utterances: {bytes} bytes");
         }
+    };
+    for size in [50, 100_000] {
+        let corpus = Corpus::new(size);
+        let region = Region::new(ALLOCATOR);
+        let rules = rules(&corpus.phrases);
+        weigh(&format!("{size} phrases ({} KB), no hits", kept(&region) / 1_024), &rules, &quiet);
     }
+    let region = Region::new(ALLOCATOR);
+    let rules = shipped();
+    weigh(&format!("shipped packs ({} KB), the recorded calls", kept(&region) / 1_024), &rules, &spoken());
 }
 
 criterion_group!(benches, weight, utterances, hypotheses, loading);

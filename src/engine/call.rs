@@ -475,7 +475,11 @@ impl Call {
                 }
                 continue;
             };
-            let alert = self.alert(rules, rule, finding, state);
+            let mut alert = self.alert(rules, rule, finding, state);
+            if let (AlertState::Retracted | AlertState::Resolved, Some(known)) = (state, &known) {
+                // What is taken back or made good is what was said before: nothing is missing any more.
+                alert.message.clone_from(&known.last.message);
+            }
             let update = before != Some(state)
                 || state == AlertState::Confirmed
                     && known.as_ref().is_some_and(|k| (k.last.at, &k.last.evidence) != (alert.at, &alert.evidence));

@@ -251,5 +251,8 @@ impl Mark {
 
 /// Seconds, with one decimal where it says something.
 fn seconds(ms: i64) -> String {
-    if ms % 1_000 == 0 { (ms / 1_000).to_string() } else { format!("{}.{}", ms / 1_000, ms % 1_000 / 100) }
+    match ms % 1_000 / 100 {
+        0 => (ms / 1_000).to_string(),
+        tenth => format!("{}.{tenth}", ms / 1_000),
+    }
 }

@@ -51,6 +51,8 @@ pub(super) fn evaluate(
         evaluation.wake_at(due);
         return;
     }
+    let required = || steps.iter().zip(&said).filter(|(step, _)| !step.optional);
+    let missing: Vec<String> = required().filter(|(_, hit)| hit.is_none()).map(|(step, _)| step.name.clone()).collect();
     for (ix, step) in steps.iter().enumerate() {
         if said[ix].is_some() || step.optional || explained[ix] {
             continue;
@@ -59,9 +61,9 @@ pub(super) fn evaluate(
         finding.kind = Some(AlertKind::Missing);
         finding.marks.extend(span.anchor.clone());
         finding.details.step = Some(step.name.clone());
-        finding.details.missing = vec![step.name.clone()];
-        finding.details.total = steps.len();
-        finding.details.said = said.iter().flatten().count();
+        finding.details.missing.clone_from(&missing);
+        finding.details.total = required().count();
+        finding.details.said = finding.details.total - missing.len();
         evaluation.findings.push(finding);
     }
 }

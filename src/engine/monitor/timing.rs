@@ -266,7 +266,11 @@ fn unanswered(view: &View<'_>, position: usize, by: Role) -> Option<UtteranceIx>
         .rev()
         .map(|p| view.timeline.at(p))
         .take_while(|&ix| view.timeline.get(ix).role != by)
-        .filter(|&ix| view.timeline.get(ix).role != Role::System)
+        .filter(|&ix| {
+            let message = view.timeline.get(ix);
+            // 嗯嗯 wants no answer, 在吗 does.
+            message.role != Role::System && (message.chars > BACKCHANNEL_CHARS_MAX || asks(message))
+        })
         .last()
 }
 

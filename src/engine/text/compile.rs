@@ -122,6 +122,8 @@ struct Parts {
     dropped: Vec<DroppedPhrase>,
     /// The anchors that the automaton finds.
     scanned: Vec<u32>,
+    /// Where each literal begins in `chars`: equal ones are kept once.
+    literals: BTreeMap<Box<[char]>, u32>,
 }
 
 impl Parts {
@@ -179,10 +181,13 @@ impl Parts {
     }
 
     fn add_anchor(&mut self, phrase: PhraseId, chars: &[char], least: Likeness, shape: Shape) {
-        let begin = self.chars.len() as u32;
         // A regular expression's literal may be longer than any phrase; its beginning finds it.
         let len = chars.len().min(phrase::SYMBOLS_MAX);
-        self.chars.extend_from_slice(&chars[..len]);
+        let begin = *self.literals.entry(chars[..len].into()).or_insert_with(|| {
+            let begin = self.chars.len() as u32;
+            self.chars.extend_from_slice(&chars[..len]);
+            begin
+        });
         self.anchors.push(Anchor { phrase, chars: begin, len: len as u8, least, shape });
     }
 
@@ -195,16 +200,20 @@ impl Parts {
 
     fn build(self) -> Result<Lexicon, BuildError> {
         let classes = Classes::new(self.scanned.iter().flat_map(|&anchor| self.literal(anchor)));
-        let mut keyed: Vec<(Vec<u8>, u32)> = self
+        // Within a sound, equal literals stand together, so that matching compares them once.
+        let mut keyed: Vec<(Vec<u8>, u32, Likeness, u32)> = self
             .scanned
             .iter()
-            .map(|&anchor| (self.literal(anchor).iter().map(|&c| classes.class(c)).collect(), anchor))
+            .map(|&anchor| {
+                let Anchor { chars, least, .. } = self.anchors[anchor as usize];
+                (self.literal(anchor).iter().map(|&c| classes.class(c)).collect(), chars, least, anchor)
+            })
             .collect();
         keyed.sort_unstable();
         let mut groups = Vec::new();
         let mut literals: Vec<&[u8]> = Vec::new();
         let mut grouped = Vec::with_capacity(keyed.len());
-        for (bytes, anchor) in &keyed {
+        for (bytes, _, _, anchor) in &keyed {
             if literals.last() != Some(&bytes.as_slice()) {
                 groups.push(grouped.len() as u32);
                 literals.push(bytes);

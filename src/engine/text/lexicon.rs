@@ -170,10 +170,19 @@ impl Lexicon {
             let end = at as usize + 1;
             for pattern in self.machine.patterns(state) {
                 let (from, to) = (self.groups[pattern.as_usize()], self.groups[pattern.as_usize() + 1]);
+                // Many patterns share a literal; when it does not stand here, none of them does.
+                let mut absent = None;
                 for &anchor in &self.grouped[from as usize..to as usize] {
                     let anchor = &self.anchors[anchor as usize];
                     // The automaton may have read further back than the lead reaches.
                     let Some(start) = end.checked_sub(usize::from(anchor.len)) else { continue };
+                    if absent == Some((anchor.chars, anchor.least)) {
+                        continue;
+                    }
+                    if self.literal_at(anchor, text, start).is_none() {
+                        absent = Some((anchor.chars, anchor.least));
+                        continue;
+                    }
                     if let Some((span, likeness)) = self.verify(anchor, text, start)
                         && span.end > text.lead()
                     {
@@ -233,7 +242,12 @@ impl Lexicon {
         for anchor in anchors {
             let len = usize::from(anchor.len);
             let last = within.end.checked_sub(len).filter(|&last| last >= within.start);
+            let first = self.literal(anchor)[0];
             for at in last.into_iter().flat_map(|last| within.start..=last) {
+                // Most places differ in the first character already.
+                if anchor.least == Likeness::Exact && text.chars[at] != first {
+                    continue;
+                }
                 if let Some((span, _)) = self.verify(anchor, text, at) {
                     consider(span);
                 }
@@ -280,10 +294,19 @@ impl Lexicon {
             + self.patterns.iter().map(Pattern::memory_usage).sum::<usize>()
     }
 
+    fn literal(&self, anchor: &Anchor) -> &[char] {
+        &self.chars[anchor.chars as usize..][..usize::from(anchor.len)]
+    }
+
+    /// Whether the anchor's literal alone stands at symbol `at`.
+    fn literal_at(&self, anchor: &Anchor, text: &FoldedText, at: usize) -> Option<Likeness> {
+        pattern::literal(text, at..at + usize::from(anchor.len), self.literal(anchor), anchor.least)
+    }
+
     /// The whole phrase around `anchor`, whose literal should begin at symbol `at`.
     fn verify(&self, anchor: &Anchor, text: &FoldedText, at: usize) -> Option<(Range<usize>, Likeness)> {
         let span = at..at + usize::from(anchor.len);
-        let chars = &self.chars[anchor.chars as usize..][..usize::from(anchor.len)];
+        let chars = self.literal(anchor);
         match anchor.shape {
             Shape::Literal => {
                 let likeness = pattern::literal(text, span.clone(), chars, anchor.least)?;
