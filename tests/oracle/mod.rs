@@ -555,7 +555,8 @@ impl<'a> Facts<'a> {
                         {
                             found.push(violated(asked + over_ms, (String::new(), 0)));
                         }
-                    } else if line.role != Role::System {
+                    } else if line.role != Role::System && !Self::backchannel(line) {
+                        // 嗯嗯 wants no answer. (在吗 would: these texts ask nothing.)
                         asked = asked.or(Some(line.end.0));
                     }
                 }
