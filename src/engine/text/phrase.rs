@@ -334,6 +334,9 @@ fn literal(piece: &str, elements: &mut Vec<Element>) {
     }
 }
 
+/// Shorter than this, 不，不 said without its pause would be any 不.
+const SPOKEN_ON_MIN: usize = 3;
+
 /// What folding makes of 你问我，我问谁 said without the pause: 你问我问谁.
 /// `None` where no mark stands between two of one character.
 fn without_pause(elements: &[Element]) -> Option<Vec<Element>> {
@@ -343,6 +346,7 @@ fn without_pause(elements: &[Element]) -> Option<Vec<Element>> {
         if let (Element::Literal(next), [.., Element::Literal(last), Element::Mark]) = (element, joined.as_slice())
             && last.last() == next.first()
             && next.first().is_some_and(|&c| TABLE.kind(c) == Kind::Function)
+            && last.len() + next.len() > SPOKEN_ON_MIN
         {
             let whole = last.iter().chain(&next[1..]).copied().collect();
             joined.truncate(joined.len() - 2);

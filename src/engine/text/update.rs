@@ -19,7 +19,10 @@ pub(super) fn update<S: Scanner>(scanner: &S, raw: &str, previous: Option<&Folde
     if keeps && same == raw.len() && same == text.raw.len() {
         return;
     }
-    let from = if keeps && !text.is_settled { rewind(text, same) } else { begin(scanner, text, previous) };
+    // Whether a straight quote opens or closes depends on all those before it.
+    let toggles = |text: &str| text.contains(['"', '＂']);
+    let resumes = keeps && !text.is_settled && !toggles(raw) && !toggles(&text.raw);
+    let from = if resumes { rewind(text, same) } else { begin(scanner, text, previous) };
     text.raw.truncate(same);
     text.raw.push_str(&raw[same..]);
     Folder::new(scanner, text, from).run(raw);
