@@ -32,7 +32,7 @@ struct Server {
 impl Server {
     fn start() -> Self {
         let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live.toml");
-        std::fs::write(&config, "call_linger_ms = 50\n").unwrap();
+        std::fs::write(&config, "call_linger_ms = 50\ncall_idle_ms = 3000\n").unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_tingjian"))
             .args(["serve", "--listen", "127.0.0.1:0", "--config"])
             .arg(config)
@@ -116,7 +116,7 @@ fn check(recording: &Path) -> BTreeMap<String, Value> {
 }
 
 fn recordings() -> Vec<PathBuf> {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/calls");
     let mut recordings: Vec<PathBuf> = std::fs::read_dir(fixtures)
         .unwrap()
         .map(|entry| entry.unwrap().path())

@@ -146,6 +146,7 @@ async fn play_call(address: SocketAddr, name: &str, text: &str, round: u32, spee
     let mut first_ack = Some(first_ack);
     let mut watchers = JoinSet::new();
     let mut played_ms = 0;
+    let mut has_ended = false;
     for line in text.lines() {
         let Event { call_id, body, .. } = native::parse(line)?;
         let played_id = format!("{call_id}-{round}");
@@ -158,6 +159,7 @@ async fn play_call(address: SocketAddr, name: &str, text: &str, round: u32, spee
         let mut frame: Value = serde_json::from_str(line)?;
         frame["call_id"] = Value::from(played_id.as_str());
         frames.send(Message::text(frame.to_string())).await?;
+        has_ended |= matches!(body, EventBody::Input(Input::End { .. }));
         if matches!(body, EventBody::Start(_)) {
             if let Some(first_ack) = first_ack.take() {
                 first_ack.await?;
@@ -166,7 +168,11 @@ async fn play_call(address: SocketAddr, name: &str, text: &str, round: u32, spee
             watchers.spawn(print_words(socket));
         }
     }
-    while watchers.join_next().await.is_some() {}
+    if has_ended {
+        while watchers.join_next().await.is_some() {}
+    }
+    // Without a `call.end` the line was cut, and nobody waits until the server gives the call up.
+    watchers.abort_all();
     frames.close().await?;
     answers.await?;
     Ok(())
