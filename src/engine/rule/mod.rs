@@ -1,4 +1,4 @@
-//! Rules: how they are written ([`syntax`]), read, checked and
+//! Rules: how they are written ([`syntax`]), read ([`parse`]), checked ([`lint`]) and
 //! compiled into what a call runs on ([`RuleSet`]).
 
 pub mod compile;
