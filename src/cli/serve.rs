@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tingjian::server::{self, Config};
+use tingjian::server::{Config, Rules, Server};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
     /// 监听地址；端口 0 由系统挑选 / Where to listen; port 0 picks one
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8787")]
     pub(crate) listen: SocketAddr,
-    /// 数据目录；本版本的数据只在内存中，尚不写入 / Data; this version keeps everything in memory
+    /// 数据目录，没有就建立 / Data directory; made if it is not there
     #[arg(long, value_name = "DIR", default_value = "data")]
     pub(crate) data: PathBuf,
     #[command(flatten)]
@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     match arguments.load() {
-        Ok((config, rules)) => finish(start(arguments.listen, config, rules)),
+        Ok((config, rules)) => finish(start(arguments, config, rules)),
         Err(code) => code,
     }
 }
@@ -48,7 +48,7 @@ pub(crate) fn finish(result: io::Result<()>) -> ExitCode {
 
 impl Arguments {
     /// The configuration and the rules that were asked for; faults are told.
-    pub(crate) fn load(&self) -> Result<(Config, std::sync::Arc<tingjian::engine::rule::RuleSet>), ExitCode> {
+    pub(crate) fn load(&self) -> Result<(Config, Rules), ExitCode> {
         let unusable = || ExitCode::from(EXIT_UNUSABLE);
         let config = match &self.config {
             None => Config::default(),
@@ -71,12 +71,13 @@ impl Arguments {
     }
 }
 
-fn start(listen: SocketAddr, config: Config, rules: std::sync::Arc<tingjian::engine::rule::RuleSet>) -> io::Result<()> {
+fn start(arguments: &Arguments, config: Config, rules: Rules) -> io::Result<()> {
     log_to_stderr("info");
     runtime()?.block_on(async {
-        let listener = listen_on(listen).await?;
+        let listener = listen_on(arguments.listen).await?;
+        let server = Server::open(config, &arguments.data, rules)?;
         announce(&listener)?;
-        server::run(listener, config, rules, stop_signal()?).await
+        server.run(listener, stop_signal()?).await
     })
 }
 

@@ -36,16 +36,28 @@ const UTC_OFFSET_SECONDS: i32 = 8 * 60 * 60;
 pub(crate) const SHARD_QUEUE_MAX: usize = 1_024;
 /// Events that a shard takes from its queue at once.
 pub(crate) const SHARD_BATCH_MAX: usize = 256;
-/// Events of one connection that are not applied yet; further frames wait in the socket.
+/// One `POST` of events.
+pub(crate) const EVENTS_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Events of one connection that are not durable yet; further frames wait in the socket.
 pub(crate) const IN_FLIGHT_MAX: usize = 256;
 /// Frames of one connection that are read before answers are written.
 pub(crate) const FRAME_BATCH_MAX: usize = 256;
 /// Messages that wait for one agent or supervisor; one who falls further
 /// behind is closed.
 pub(crate) const SUBSCRIBER_QUEUE_MAX: usize = 256;
-/// Alerts of one agent that `after` can bring back.
-pub(crate) const FEED_ALERTS_MAX: usize = 256;
-/// Agents whose alerts are kept.
+/// Alerts of the past that a subscriber is given at once.
+pub(crate) const CATCH_UP_PAGE: usize = 256;
+/// Batches that wait for a commit; shards with more wait.
+pub(crate) const JOURNAL_QUEUE_MAX: usize = 256;
+/// Questions to the store that are answered at once.
+pub(crate) const QUESTIONS_MAX: usize = 4;
+/// Batches in one commit.
+pub(crate) const COMMIT_BATCHES_MAX: usize = 256;
+/// Utterances of one call whose last hypothesis waits for a final.
+pub(crate) const LEFT_OPEN_MAX: usize = 64;
+/// Closed calls that a shard knows, so that resending them does no harm.
+pub(crate) const CLOSED_CALLS_MAX: usize = 32_768;
+/// Agents who listen or had a card within the last minute.
 pub(crate) const FEEDS_MAX: usize = 100_000;
 /// Supervisors of one call.
 pub(crate) const WATCHERS_MAX: usize = 16;
@@ -119,6 +131,31 @@ impl Config {
 
     pub(crate) const fn call_linger(&self) -> Duration {
         Duration::from_millis(self.call_linger_ms.get())
+    }
+
+    /// How long an agent hears nothing of a silent recogniser.
+    pub(crate) fn asr_silent(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    /// An alert that comes later after its words is not shown.
+    pub(crate) fn late_ms_max(&self) -> i64 {
+        120_000
+    }
+
+    /// How many cards an agent gets a minute.
+    pub(crate) fn cards_per_minute_max(&self) -> usize {
+        60
+    }
+
+    /// For how many days transcripts and alerts are kept.
+    pub(crate) fn retention_days(&self) -> (u32, u32) {
+        (30, 365)
+    }
+
+    /// Whether a pack is on trial.
+    pub(crate) fn is_shadow(&self, _pack: &str) -> bool {
+        false
     }
 
     pub(crate) const fn shutdown_grace(&self) -> Duration {
