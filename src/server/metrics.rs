@@ -32,6 +32,11 @@ pub(crate) struct Metrics {
     pub(crate) connections_refused: IntCounter,
     pub(crate) subscribers_slow: IntCounter,
     pub(crate) panics: IntCounter,
+    pub(crate) producers_slowed: IntCounter,
+    pub(crate) requests_refused: IntCounterVec,
+    pub(crate) handshakes_failed: IntCounter,
+    pub(crate) rules_reloads: IntCounterVec,
+    pub(crate) rules_valid: IntGauge,
 }
 
 impl Metrics {
@@ -55,6 +60,9 @@ impl Metrics {
         let events = counters("tingjian_events_total", "Call events taken, by type.", &["type"])?;
         let calls_live = IntGauge::new("tingjian_calls_live", "Calls in progress.")?;
         registry.register(Box::new(calls_live.clone()))?;
+        let rules_valid = IntGauge::new("tingjian_rules_valid", "Whether the rules as last read are in use.")?;
+        registry.register(Box::new(rules_valid.clone()))?;
+        rules_valid.set(1);
         let alert_latency = Histogram::with_opts(
             HistogramOpts::new(
                 "tingjian_alert_latency_seconds",
@@ -84,6 +92,11 @@ impl Metrics {
             connections_refused: counter("tingjian_connections_refused_total", "Connections beyond the limit.")?,
             subscribers_slow: counter("tingjian_subscribers_slow_total", "Subscribers closed for being slow.")?,
             panics: counter("tingjian_panics_total", "Calls closed because the engine panicked.")?,
+            producers_slowed: counter("tingjian_producers_slowed_total", "Connections faster than allowed.")?,
+            requests_refused: counters("tingjian_requests_refused_total", "Requests without the right.", &["code"])?,
+            handshakes_failed: counter("tingjian_handshakes_failed_total", "Connections that did not become TLS.")?,
+            rules_reloads: counters("tingjian_rules_reloads_total", "Reloads of rules, by result.", &["result"])?,
+            rules_valid,
             registry,
         })
     }

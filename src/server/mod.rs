@@ -19,21 +19,27 @@
 //! Nothing here is durable yet: an acknowledgement says that the event was
 //! applied, and calls in progress and remembered alerts go with the process.
 
+mod access;
 mod agents;
 mod clock;
 mod config;
 mod events;
 mod http;
 mod ingest;
+mod limit;
 mod metrics;
 mod push;
 mod refusal;
+mod rules;
 mod shard;
+mod tls;
 mod ws;
 
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -41,10 +47,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use config::Config;
+pub use config::{
+    Alerts, Config, ConfigError, OriginName, Retention, Secret, SecretSource, Tls, TokenSource, Tokens, Webhook, WebhookStyle,
+};
 pub use push::CLOSE_SLOW;
+pub use rules::{LoadedRules, RejectedRules, Rulebook};
 
-use crate::engine::rule::RuleSet;
+use crate::adapter::native;
+use access::Access;
 use agents::Feeds;
 use metrics::Metrics;
 use shard::Shards;
@@ -53,7 +63,9 @@ use shard::Shards;
 #[derive(Debug)]
 pub(crate) struct Shared {
     config: Config,
-    rules: Arc<RuleSet>,
+    rules: Rulebook,
+    access: Access,
+    tls: Option<tls::Acceptor>,
     metrics: Metrics,
     shards: Shards,
     feeds: Feeds,
@@ -84,14 +96,17 @@ pub(crate) struct Shared {
 pub async fn run(
     listener: TcpListener,
     config: Config,
-    rules: Arc<RuleSet>,
+    rules: impl Into<Rulebook>,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    let address = listener.local_addr()?;
     let (shards, queues) = Shards::new(config.shard_count());
     let shared = Arc::new(Shared {
         metrics: Metrics::new().map_err(io::Error::other)?,
         shards,
-        rules,
+        rules: rules.into(),
+        access: Access::new(&config, address).map_err(io::Error::other)?,
+        tls: tls::acceptor(&config.tls).map_err(io::Error::other)?,
         feeds: Feeds::new(),
         calls: AtomicUsize::new(0),
         permits: Arc::new(Semaphore::new(config.connections_max.get().min(Semaphore::MAX_PERMITS))),
@@ -107,6 +122,7 @@ pub async fn run(
     // However this future ends, its tasks do not outlive it.
     let _kill = shared.killed.clone().drop_guard();
     let _drain = shared.draining.clone().drop_guard();
+    let watching = rules::watch(&shared);
     let mut tasks = JoinSet::new();
     for queue in queues {
         tasks.spawn(shard::run(Arc::clone(&shared), queue));
@@ -114,6 +130,7 @@ pub async fn run(
     let failed = tokio::select! {
         () = shutdown => None,
         () = http::accept(Arc::clone(&shared), listener) => None,
+        () = watching => None,
         failed = tasks.join_next() => failed.and_then(Result::err),
     };
     tracing::info!("draining");
@@ -130,6 +147,34 @@ pub async fn run(
         tracing::warn!("the grace period is over; closing what is left");
     }
     failed.map_or(Ok(()), |error| Err(io::Error::other(error)))
+}
+
+/// Whether a server of this configuration can listen at `address`: whether its
+/// files of tokens and its certificate can be used, and whether it has tokens
+/// where it needs them. [`run`] asks the same; who asks first can say it
+/// before anything is started.
+///
+/// # Errors
+/// What is wrong and what to do.
+pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
+    Access::new(config, address)?;
+    tls::acceptor(&config.tls)?;
+    Ok(())
+}
+
+/// A token for `agent_id`, good for `lifetime` from now.
+///
+/// # Errors
+/// The configuration has no `tokens.agent_secret`, its file cannot be read, or
+/// nobody can have such an id.
+pub fn agent_token(config: &Config, agent_id: &str, lifetime: Duration) -> Result<String, String> {
+    native::check_id("agent_id", agent_id).map_err(|fault| fault.to_string())?;
+    let Some(secret) = &config.tokens.agent_secret else {
+        return Err("配置里没有 tokens.agent_secret / the configuration has no tokens.agent_secret".to_owned());
+    };
+    let now_s = clock::unix_ms() / 1_000;
+    let expires_s = now_s.saturating_add_unsigned(lifetime.as_secs());
+    Ok(access::sign_agent_token(&secret.read()?, agent_id, expires_s))
 }
 
 async fn close_and_wait(tracker: &TaskTracker) {

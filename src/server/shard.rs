@@ -235,7 +235,7 @@ impl Shard {
         if self.shared.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
             return Err(Refusal::TooManyCalls { max });
         }
-        let rules = Arc::clone(&self.shared.rules);
+        let rules = self.shared.rules.current();
         let Ok(session) = guard(|| Session::new(rules, *info, seq)) else {
             self.shared.calls.fetch_sub(1, Ordering::Relaxed);
             self.shared.metrics.panics.inc();
