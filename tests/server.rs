@@ -13,7 +13,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tingjian::engine::rule::RuleSet;
-use tingjian::server::{CLOSE_SLOW, Config, Rules};
+use tingjian::server::{CLOSE_SLOW, Config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -40,8 +40,8 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let data = TempDir::new().unwrap();
-        let rules = Rules { set: Arc::new(RuleSet::empty()), files: Vec::new() };
-        let server = tingjian::server::Server::open(config, data.path(), rules).unwrap();
+        let config = Config { data: data.path().to_owned(), ..config };
+        let server = tingjian::server::Server::open(config, Arc::new(RuleSet::empty()), address).unwrap();
         let shutdown = async move {
             let _ = stopped.await;
         };

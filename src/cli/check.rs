@@ -55,7 +55,7 @@ enum OutputFormat {
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let rules = match load_rules(&arguments.origin) {
-        Ok(rules) => rules.set,
+        Ok(rules) => rules,
         Err(error) => {
             complain(error);
             return ExitCode::from(EXIT_UNUSABLE);

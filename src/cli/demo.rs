@@ -14,7 +14,7 @@ use tingjian::adapter::alert_json::AlertJson;
 use tingjian::adapter::native::{self, Event, EventBody};
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::Input;
-use tingjian::server::Server;
+use tingjian::server::{Server, Tls, Tokens};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -56,14 +56,18 @@ fn speed(text: &str) -> Result<f64, String> {
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let (mut config, rules) = match arguments.serve.load() {
         Ok(loaded) => loaded,
-        Err(code) => return code,
+        Err(fault) => return serve::unusable(fault),
     };
+    // The players are clients without tokens or certificates.
+    config.tokens = Tokens::default();
+    config.tls = Tls::default();
     config.call_linger_ms = LINGER_MS;
     serve::log_to_stderr("warn");
     let demo = async {
-        let listener = serve::listen_on(arguments.serve.listen).await?;
-        let server = Server::open(config, &arguments.serve.data, rules)?;
-        let address = serve::announce(&listener)?;
+        let listener = serve::listen_on(config.listen).await?;
+        let address = listener.local_addr()?;
+        let server = Server::open(config, rules, address)?;
+        serve::announce(address, false);
         say(format_args!("打开 / open http://{address}"));
         let stop = CancellationToken::new();
         let stopped = stop.clone();

@@ -60,7 +60,7 @@ enum Format {
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let unusable = ExitCode::from(EXIT_UNUSABLE);
     let rules = match load_rules(&arguments.origin) {
-        Ok(rules) => rules.set,
+        Ok(rules) => rules,
         Err(error) => {
             complain(error);
             return unusable;

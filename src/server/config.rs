@@ -1,11 +1,29 @@
 //! What the server allows and how long it waits. Every bound has its default
 //! here, with its unit in its name.
+//!
+//! A [`Config`] comes from a TOML file (or none) and the environment over it;
+//! [`read`] does that and tells every fault with its place. [`keys`] has the
+//! words for people: one row a key, from which the documented default file is
+//! printed. Nothing here opens a file.
 
-use std::num::{NonZeroU64, NonZeroUsize};
+mod keys;
+mod read;
+mod secret;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use chrono::FixedOffset;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+pub use read::ConfigError;
+pub use secret::{OriginName, Secret, SecretSource, TokenSource};
+
+use crate::adapter::native::UTTERANCE_CHARS_MAX;
+use crate::engine::alert::Severity;
 
 /// Largest message a producer may send; a larger one is refused, and the
 /// connection goes on.
@@ -29,6 +47,22 @@ pub(crate) const CALL_IDLE_MS: NonZeroU64 = NonZeroU64::new(30 * 60 * 1_000).exp
 pub(crate) const CALL_LINGER_MS: NonZeroU64 = NonZeroU64::new(30 * 1_000).expect("not zero");
 /// How long a shutdown waits for connections and shards.
 pub(crate) const SHUTDOWN_GRACE_MS: NonZeroU64 = NonZeroU64::new(10 * 1_000).expect("not zero");
+/// Events a second that a connection may send, with one second's worth at once;
+/// a producer who carries all calls of a small site stays below it.
+pub(crate) const EVENTS_PER_SECOND_MAX: NonZeroU32 = NonZeroU32::new(50_000).expect("not zero");
+/// A call whose recogniser says nothing for so long is checked in part only.
+pub(crate) const ASR_SILENT_MS: NonZeroU64 = NonZeroU64::new(30 * 1_000).expect("not zero");
+/// Days that the words of calls are kept.
+const TRANSCRIPT_DAYS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
+/// Days that alerts are kept.
+const ALERT_DAYS: NonZeroU32 = NonZeroU32::new(365).expect("not zero");
+/// More cards a minute than this are a flood, not a help. Sites that trust their
+/// rules less set it to what an agent can read.
+const CARDS_PER_MINUTE_MAX: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+/// An alert that is later than this helps nobody on the line.
+const LATE_MS_MAX: NonZeroU64 = NonZeroU64::new(120 * 1_000).expect("not zero");
+/// Where the server listens: this machine only.
+const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
 /// China has one time zone.
 const UTC_OFFSET_SECONDS: i32 = 8 * 60 * 60;
 
@@ -69,15 +103,44 @@ pub(crate) const HEARTBEAT: Duration = Duration::from_secs(30);
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the headers of a request may take.
 pub(crate) const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a TLS handshake may take.
+pub(crate) const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The first line and the headers of a request, together.
+pub(crate) const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Headers of a request.
+pub(crate) const HEADERS_MAX: usize = 64;
+/// Path and query of a request.
+pub(crate) const TARGET_BYTES_MAX: usize = 4 * 1024;
 /// How long a peer may take to answer a close.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The settings of one server, as its configuration file gives them.
-#[derive(Clone, Debug, Deserialize)]
+/// The settings of one server.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Where data is kept.
+    pub data: PathBuf,
+    /// Where the rules are; `rules`, or else those built in, when not given.
+    pub rules: Option<PathBuf>,
+    /// The values of parameters; the file among the rules when not given.
+    pub parameters: Option<PathBuf>,
+    /// Packs whose alerts are stored and counted, never shown.
+    pub shadow_packs: Vec<String>,
+    /// The hour of the day of calls whose producer does not tell when they
+    /// were answered (`+08:00`).
+    #[serde(deserialize_with = "utc_offset", serialize_with = "offset_name")]
+    pub utc_offset: FixedOffset,
+    /// Shard tasks; as many as cores when not given.
+    pub shards: Option<NonZeroUsize>,
     /// Largest message in bytes.
     pub frame_bytes_max: NonZeroUsize,
+    /// Longest utterance in characters.
+    #[serde(deserialize_with = "utterance_chars")]
+    pub utterance_chars_max: NonZeroUsize,
+    /// Events a second of one connection; a faster producer waits.
+    pub events_per_second_max: NonZeroU32,
     /// Calls in progress.
     pub calls_max: NonZeroUsize,
     /// Connections of all kinds.
@@ -86,28 +149,156 @@ pub struct Config {
     pub call_idle_ms: NonZeroU64,
     /// A call is kept so long after its `call.end`.
     pub call_linger_ms: NonZeroU64,
+    /// Without words for so long in a call, its checking is degraded.
+    pub asr_silent_ms: NonZeroU64,
     /// How long a shutdown waits.
     pub shutdown_grace_ms: NonZeroU64,
-    /// Shard tasks; as many as cores when not given.
-    pub shards: Option<NonZeroUsize>,
-    /// The hour of the day of calls whose producer does not tell when they
-    /// were answered (`+08:00`).
-    #[serde(deserialize_with = "utc_offset")]
-    pub utc_offset: FixedOffset,
+    /// Pages of other sites that may use the server.
+    pub allowed_origins: Vec<OriginName>,
+    /// Where alerts are sent to as HTTP requests.
+    pub webhooks: Vec<Webhook>,
+    /// Certificate and key of the port.
+    pub tls: Tls,
+    /// Who may do what.
+    pub tokens: Tokens,
+    /// What is kept for how long.
+    pub retention: Retention,
+    /// How many alerts an agent is shown, and until when.
+    pub alerts: Alerts,
+}
+
+/// `[tls]`: either both or none.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file with the certificate and those that vouch for it.
+    pub certificate: Option<PathBuf>,
+    /// PEM file with the private key.
+    pub key: Option<PathBuf>,
+}
+
+/// `[tokens]`: bearer tokens by role.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tokens {
+    /// May send events.
+    pub ingest: Vec<TokenSource>,
+    /// May see all calls and alerts.
+    pub qa: Vec<TokenSource>,
+    /// The same, and manage the server.
+    pub admin: Vec<TokenSource>,
+    /// May read `/metrics`.
+    pub metrics: Vec<TokenSource>,
+    /// Agent id to the tokens that may see that agent's alerts.
+    pub agents: BTreeMap<String, Vec<TokenSource>>,
+    /// Signs tokens of agents.
+    pub agent_secret: Option<SecretSource>,
+}
+
+/// `[retention]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// Days that the words of calls are kept.
+    pub transcript_days: NonZeroU32,
+    /// Days that alerts are kept.
+    pub alert_days: NonZeroU32,
+}
+
+/// `[alerts]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Alerts {
+    /// Cards a minute that an agent is shown.
+    pub cards_per_minute_max: NonZeroU32,
+    /// An alert this late is stored, not shown.
+    pub late_ms_max: NonZeroU64,
+}
+
+/// One of `[[webhooks]]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Webhook {
+    /// What logs and metrics call it.
+    pub name: String,
+    /// Where requests go. Robots have their key in it.
+    pub url: Secret,
+    /// Signs the requests.
+    #[serde(default)]
+    pub secret: Option<SecretSource>,
+    /// The shape of the body.
+    #[serde(default)]
+    pub style: WebhookStyle,
+    /// Alerts below it are not sent.
+    #[serde(default = "critical")]
+    pub severity_min: Severity,
+}
+
+/// The shape of a webhook's body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WebhookStyle {
+    /// The alert of contract §2.
+    #[default]
+    Json,
+    /// 企业微信.
+    Wecom,
+    /// 钉钉.
+    Dingtalk,
+    /// 飞书.
+    Feishu,
+}
+
+const fn critical() -> Severity {
+    Severity::Critical
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
+            listen: LISTEN,
+            data: PathBuf::from("data"),
+            rules: None,
+            parameters: None,
+            shadow_packs: Vec::new(),
+            utc_offset: FixedOffset::east_opt(UTC_OFFSET_SECONDS).expect("less than a day"),
+            shards: None,
             frame_bytes_max: FRAME_BYTES_MAX,
+            utterance_chars_max: NonZeroUsize::new(UTTERANCE_CHARS_MAX).expect("not zero"),
+            events_per_second_max: EVENTS_PER_SECOND_MAX,
             calls_max: CALLS_MAX,
             connections_max: CONNECTIONS_MAX,
             call_idle_ms: CALL_IDLE_MS,
             call_linger_ms: CALL_LINGER_MS,
+            asr_silent_ms: ASR_SILENT_MS,
             shutdown_grace_ms: SHUTDOWN_GRACE_MS,
-            shards: None,
-            utc_offset: FixedOffset::east_opt(UTC_OFFSET_SECONDS).expect("less than a day"),
+            allowed_origins: Vec::new(),
+            webhooks: Vec::new(),
+            tls: Tls::default(),
+            tokens: Tokens::default(),
+            retention: Retention::default(),
+            alerts: Alerts::default(),
         }
+    }
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { transcript_days: TRANSCRIPT_DAYS, alert_days: ALERT_DAYS }
+    }
+}
+
+impl Default for Alerts {
+    fn default() -> Self {
+        Self { cards_per_minute_max: CARDS_PER_MINUTE_MAX, late_ms_max: LATE_MS_MAX }
+    }
+}
+
+impl Tokens {
+    /// Whether nobody has a token: then nobody is asked for one.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -115,9 +306,31 @@ impl Config {
     /// Reads a configuration file.
     ///
     /// # Errors
-    /// An unknown key or a wrong value, with line, column and the line itself.
-    pub fn from_toml(text: &str) -> Result<Self, toml::de::Error> {
-        toml::from_str(text)
+    /// Every unknown key and wrong value, each with line, column and the line itself.
+    pub fn from_toml(text: &str) -> Result<Self, ConfigError> {
+        read::read(Some(("config.toml", text)), std::iter::empty())
+    }
+
+    /// Reads a configuration file, which `file` names and has the text of, and
+    /// lays over it the variables of an environment that begin with `TINGJIAN_`.
+    ///
+    /// # Errors
+    /// Every unknown key and wrong value, each with its place: file, line and
+    /// column, or the variable.
+    pub fn load(
+        file: Option<(&str, &str)>,
+        environment: impl Iterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        read::read(file, environment)
+    }
+
+    /// The configuration as a TOML file with every key, its unit and what it
+    /// is for; secrets are shown as `***`.
+    ///
+    /// # Errors
+    /// A number is beyond what TOML can hold, which none out of a file is.
+    pub fn to_toml(&self) -> Result<String, toml::ser::Error> {
+        keys::print(self)
     }
 
     pub(crate) fn shard_count(&self) -> usize {
@@ -133,29 +346,13 @@ impl Config {
         Duration::from_millis(self.call_linger_ms.get())
     }
 
-    /// How long an agent hears nothing of a silent recogniser.
-    pub(crate) fn asr_silent(&self) -> Duration {
-        Duration::from_secs(30)
-    }
-
-    /// An alert that comes later after its words is not shown.
-    pub(crate) fn late_ms_max(&self) -> i64 {
-        120_000
-    }
-
-    /// How many cards an agent gets a minute.
-    pub(crate) fn cards_per_minute_max(&self) -> usize {
-        60
-    }
-
-    /// For how many days transcripts and alerts are kept.
-    pub(crate) fn retention_days(&self) -> (u32, u32) {
-        (30, 365)
+    pub(crate) const fn asr_silent(&self) -> Duration {
+        Duration::from_millis(self.asr_silent_ms.get())
     }
 
     /// Whether a pack is on trial.
-    pub(crate) fn is_shadow(&self, _pack: &str) -> bool {
-        false
+    pub(crate) fn is_shadow(&self, pack: &str) -> bool {
+        self.shadow_packs.iter().any(|shadow| shadow == pack)
     }
 
     pub(crate) const fn shutdown_grace(&self) -> Duration {
@@ -168,26 +365,17 @@ fn utc_offset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FixedOffset,
     text.parse().map_err(|_| de::Error::custom("utc_offset 应形如 \"+08:00\" / must look like \"+08:00\""))
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_that_are_not_given_have_their_defaults() {
-        let config = Config::from_toml("calls_max = 7\nutc_offset = \"-05:00\"\n").unwrap();
-        assert_eq!((config.calls_max.get(), config.call_idle_ms), (7, CALL_IDLE_MS));
-        assert_eq!(config.utc_offset.local_minus_utc(), -5 * 3_600);
-    }
-
-    #[test]
-    fn a_wrong_key_or_value_is_told_with_its_place() {
-        for (text, place) in [
-            ("calls_max = 7\ncall_idle = 5\n", "line 2, column 1"),
-            ("calls_max = 0\n", "line 1, column 13"),
-            ("utc_offset = \"Beijing\"\n", "line 1, column 14"),
-        ] {
-            let message = Config::from_toml(text).unwrap_err().to_string();
-            assert!(message.contains(place), "{message}");
-        }
-    }
+fn offset_name<S: Serializer>(offset: &FixedOffset, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(offset)
 }
+
+fn utterance_chars<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroUsize, D::Error> {
+    let chars = NonZeroUsize::deserialize(deserializer)?;
+    if chars.get() > UTTERANCE_CHARS_MAX {
+        return Err(de::Error::custom(format!("最多 {UTTERANCE_CHARS_MAX} / must be at most {UTTERANCE_CHARS_MAX}")));
+    }
+    Ok(chars)
+}
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,69 @@ impl Happening for FrameRefused {
     }
 }
 
+/// A producer is faster than allowed and is read more slowly from now on; told
+/// once a connection.
+pub(crate) struct ProducerSlowed;
+
+impl Happening for ProducerSlowed {
+    fn report(self, metrics: &Metrics) {
+        metrics.producers_slowed.inc();
+        tracing::warn!("producer too fast, slowed");
+    }
+}
+
+/// A request had no right to what it asked for. Neither its token nor its
+/// address is told.
+pub(crate) struct RequestRefused {
+    pub(crate) code: &'static str,
+}
+
+impl Happening for RequestRefused {
+    fn report(self, metrics: &Metrics) {
+        metrics.requests_refused.with_label_values(&[self.code]).inc();
+        tracing::info!(code = self.code, "request refused");
+    }
+}
+
+/// A client did not manage to speak TLS.
+pub(crate) struct HandshakeFailed<'a> {
+    pub(crate) error: &'a std::io::Error,
+}
+
+impl Happening for HandshakeFailed<'_> {
+    fn report(self, metrics: &Metrics) {
+        metrics.handshakes_failed.inc();
+        tracing::debug!(error = %self.error, "handshake failed");
+    }
+}
+
+/// The rules were loaded anew, or could not be.
+pub(crate) struct RulesReloaded<'a> {
+    pub(crate) trigger: &'static str,
+    pub(crate) version: &'a str,
+    /// The version in use before.
+    pub(crate) previous: &'a str,
+    /// What was wrong; nothing if they are in use.
+    pub(crate) fault: Option<&'a str>,
+}
+
+impl Happening for RulesReloaded<'_> {
+    fn report(self, metrics: &Metrics) {
+        let Self { trigger, version, previous, fault } = self;
+        metrics.rules_valid.set(i64::from(fault.is_none()));
+        match fault {
+            Some(fault) => {
+                metrics.rules_reloads.with_label_values(&["failed"]).inc();
+                tracing::error!(trigger, version = previous, "rules not loaded, the old ones stay in use:\n{fault}");
+            }
+            None => {
+                metrics.rules_reloads.with_label_values(&["ok"]).inc();
+                tracing::info!(trigger, version, previous, "rules loaded");
+            }
+        }
+    }
+}
+
 /// A recogniser's message could not be used.
 pub(crate) struct MessageUnrecognised<'a> {
     pub(crate) format: &'static str,

@@ -9,25 +9,26 @@ use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE}
 use axum::http::{HeaderValue, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, middleware};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use serde::Deserialize;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::agents::After;
-use super::config::{CLOSE_TIMEOUT, EVENTS_BODY_BYTES_MAX, HEADER_READ_TIMEOUT};
-use super::events::{Connection, ConnectionRefused, Happening as _};
+use super::config::{CLOSE_TIMEOUT, EVENTS_BODY_BYTES_MAX, HEADER_READ_TIMEOUT, HEADERS_MAX, REQUEST_HEAD_BYTES_MAX};
+use super::events::{Connection, ConnectionRefused, HandshakeFailed, Happening as _};
 use super::ingest::AsrLeg;
 use super::push::Listener;
 use super::refusal::{ErrorMessage, Refusal};
+use super::rules::{Fixed, Trigger};
 use super::shard::Command;
-use super::{Shared, clock, feedback, ingest, post, push, sse, ws};
+use super::{Shared, access, clock, feedback, ingest, post, push, rules, sse, tls, ws};
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
 use crate::engine::time::CallTime;
@@ -57,22 +58,42 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
         };
         match Arc::clone(&shared.permits).try_acquire_owned() {
             Ok(permit) => {
-                let serving = serve(Arc::clone(&shared), routes.clone(), stream, Arc::new(permit));
+                let serving = admit(Arc::clone(&shared), routes.clone(), stream, Arc::new(permit));
                 shared.requests.spawn(serving);
             }
             Err(_) => {
                 ConnectionRefused.report(&shared.metrics);
-                shared.requests.spawn(turn_away(stream));
+                // A client that expects TLS cannot read it.
+                if shared.tls.is_none() {
+                    shared.requests.spawn(turn_away(stream));
+                }
             }
         }
     }
 }
 
-/// Serves the requests of one connection, until it becomes a WebSocket.
-async fn serve(shared: Arc<Shared>, routes: TowerToHyperService<Router>, stream: TcpStream, permit: Permit) {
+/// Serves one connection, behind TLS if the server has a certificate. Its
+/// share of the limit counts from before the handshake.
+async fn admit(shared: Arc<Shared>, routes: TowerToHyperService<Router>, stream: TcpStream, permit: Permit) {
     // Alerts are small and must not wait for one another; without it the
     // connection still works.
     let _ = stream.set_nodelay(true);
+    let Some(acceptor) = &shared.tls else { return serve(shared, routes, stream, permit).await };
+    let shaken = tokio::select! {
+        shaken = tls::accept(acceptor, stream) => shaken,
+        () = shared.draining.cancelled() => return,
+    };
+    match shaken {
+        Ok(stream) => serve(shared, routes, stream, permit).await,
+        Err(error) => HandshakeFailed { error: &error }.report(&shared.metrics),
+    }
+}
+
+/// Serves the requests of one connection, until it becomes a WebSocket.
+async fn serve<Stream>(shared: Arc<Shared>, routes: TowerToHyperService<Router>, stream: Stream, permit: Permit)
+where
+    Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&permit));
         routes.call(request)
@@ -80,6 +101,8 @@ async fn serve(shared: Arc<Shared>, routes: TowerToHyperService<Router>, stream:
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_TIMEOUT)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(REQUEST_HEAD_BYTES_MAX)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
@@ -121,7 +144,10 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/events", post(post_events).layer(DefaultBodyLimit::max(EVENTS_BODY_BYTES_MAX)))
         .route("/v1/agents/{agent_id}/alerts", get(agent_alerts).post(agent_answer))
         .route("/v1/calls/{call_id}/watch", get(watch_call))
+        .route("/v1/rules", get(rules_in_use))
+        .route("/v1/rules/reload", post(reload_rules))
         .fallback(async || error(StatusCode::NOT_FOUND, "not_found", "没有这个地址 / no such address"))
+        .layer(middleware::from_fn_with_state(Arc::clone(&shared), access::guard))
         .with_state(shared)
 }
 
@@ -134,6 +160,8 @@ WS  /v1/ingest/{format}                    一路语音识别的原始结果 / o
 POST /v1/events                            通话事件，JSON 或 JSON Lines / call events
 WS  /v1/agents/{agent_id}/alerts?after=    坐席的实时预警，也可用 SSE / an agent's alerts, by SSE too
 WS  /v1/calls/{call_id}/watch              旁听一通通话 / one call's transcript and alerts
+GET /v1/rules                              正在使用的规则 / the rules in use
+POST /v1/rules/reload                      重新加载规则 / load the rules anew
 GET /metrics  /healthz  /readyz            指标、存活、就绪 / metrics, live, ready
 ";
 
@@ -297,6 +325,26 @@ async fn watch_call(
     }
 }
 
+async fn rules_in_use(State(shared): State<Arc<Shared>>) -> Response {
+    let report = shared.rules.report();
+    json(StatusCode::OK, &report)
+}
+
+async fn reload_rules(State(shared): State<Arc<Shared>>) -> Response {
+    match rules::reload(&shared, Trigger::Request).await {
+        Ok(outcome) if outcome.ok => json(StatusCode::OK, &outcome),
+        Ok(outcome) => json(StatusCode::UNPROCESSABLE_ENTITY, &outcome),
+        Err(Fixed) => {
+            let message = "规则是启动时给定的，不能重新加载 / the rules were given at the start and cannot be loaded anew";
+            error(StatusCode::CONFLICT, "rules_fixed", message)
+        }
+    }
+}
+
+fn json(status: StatusCode, value: &impl serde::Serialize) -> Response {
+    (status, axum::Json(value)).into_response()
+}
+
 fn parse_query<T: serde::de::DeserializeOwned>(query: &str) -> Result<T, String> {
     let uri = format!("/?{query}").parse().map_err(|_| "地址中的查询无法读取 / the query cannot be read".to_owned())?;
     Query::try_from_uri(&uri)
@@ -325,6 +373,7 @@ fn refused(status: StatusCode, refusal: &Refusal) -> Response {
     error(status, refusal.code(), &refusal.message())
 }
 
-fn error(status: StatusCode, code: &str, message: &str) -> Response {
+/// The answer to a request that is not served.
+pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> Response {
     (status, [(CONTENT_TYPE, "application/json")], ErrorMessage::new(code, message).to_json()).into_response()
 }

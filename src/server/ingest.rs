@@ -16,8 +16,9 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 use super::Shared;
 use super::clock;
+use super::limit::{self, Pace};
 use super::config::{FRAME_BATCH_MAX, IN_FLIGHT_MAX};
-use super::events::{Connection, FrameRefused, Happening as _, MessageUnrecognised};
+use super::events::{Connection, FrameRefused, Happening as _, MessageUnrecognised, ProducerSlowed};
 use super::refusal::{ErrorMessage, Refusal};
 use super::shard::{Command, Delivery, Join, Joined, Reply};
 use super::ws::{self, Goodbye, Heartbeat, Socket};
@@ -95,6 +96,7 @@ struct Producer {
     replies: mpsc::Receiver<Reply>,
     reply_to: mpsc::Sender<Reply>,
     in_flight: usize,
+    pace: Pace,
     /// Acknowledgements that are not written yet, by call.
     acks: HashMap<String, Option<u64>>,
     /// Errors that are not written yet; no more than events in flight and
@@ -107,12 +109,14 @@ struct Producer {
 impl Producer {
     fn new(shared: Arc<Shared>, source: Source) -> Self {
         let (reply_to, replies) = mpsc::channel(IN_FLIGHT_MAX);
+        let pace = Pace::new(shared.config.events_per_second_max);
         Self {
             shared,
             source,
             replies,
             reply_to,
             in_flight: 0,
+            pace,
             acks: HashMap::new(),
             errors: Vec::new(),
             inputs: Vec::new(),
@@ -167,7 +171,14 @@ impl Producer {
         let mut left = FRAME_BATCH_MAX;
         loop {
             match next {
-                Some(Ok(Message::Text(text))) => self.frame(&text, received).await,
+                Some(Ok(Message::Text(text))) => {
+                    let slowed = self.slow_down(socket).await;
+                    self.frame(&text, received).await;
+                    if slowed {
+                        // What else waits in the socket waits for the next turn, behind answers and heartbeat.
+                        return None;
+                    }
+                }
                 Some(Ok(Message::Binary(_))) => self.refuse(&Refusal::BinaryFrame, None, None),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 Some(Err(tungstenite::Error::Capacity(_))) => {
@@ -181,6 +192,24 @@ impl Producer {
             }
             next = socket.next().now_or_never()?;
         }
+    }
+
+    /// Waits until a producer who is too fast may go on. Not reading is what
+    /// slows it. Returns whether it had to wait.
+    async fn slow_down(&mut self, socket: &mut Socket) -> bool {
+        let mut slowed = false;
+        while let Err(early) = self.pace.take() {
+            slowed = true;
+            if self.pace.tell() {
+                let refusal = Refusal::Slowed { max: self.shared.config.events_per_second_max.get() };
+                ProducerSlowed.report(&self.shared.metrics);
+                self.errors.push(ErrorMessage::new(refusal.code(), &refusal.message()).to_json());
+                // A peer that is gone is noticed at the next read.
+                let _ = self.answer(socket).await;
+            }
+            tokio::time::sleep(early).await;
+        }
+        slowed
     }
 
     async fn frame(&mut self, text: &Utf8Bytes, received: Instant) {
@@ -273,6 +302,10 @@ impl Producer {
 
     /// Sends an event to its shard, once there is room for its reply.
     async fn deliver(&mut self, event: Event, json: Utf8Bytes, received: Instant) {
+        if let Err(refusal) = limit::check(&self.shared.config, &event.body) {
+            self.refuse(&refusal, Some(&event.call_id), event.seq);
+            return;
+        }
         while self.in_flight >= IN_FLIGHT_MAX {
             match self.replies.recv().await {
                 Some(reply) => self.note(reply),

@@ -39,6 +39,11 @@ pub(crate) struct Metrics {
     pub(crate) connections_refused: IntCounter,
     pub(crate) subscribers_slow: IntCounter,
     pub(crate) panics: IntCounter,
+    pub(crate) producers_slowed: IntCounter,
+    pub(crate) requests_refused: IntCounterVec,
+    pub(crate) handshakes_failed: IntCounter,
+    pub(crate) rules_reloads: IntCounterVec,
+    pub(crate) rules_valid: IntGauge,
 }
 
 impl Metrics {
@@ -70,6 +75,9 @@ impl Metrics {
             registry.register(Box::new(histogram.clone()))?;
             Ok(histogram)
         };
+        let rules_valid = IntGauge::new("tingjian_rules_valid", "Whether the rules as last read are in use.")?;
+        registry.register(Box::new(rules_valid.clone()))?;
+        rules_valid.set(1);
         Ok(Self {
             events: EventType::ALL.map(|kind| events.with_label_values(&[kind.name()])),
             frames_refused: counters("tingjian_frames_refused_total", "Frames refused, by reason.", &["code"])?,
@@ -105,6 +113,11 @@ impl Metrics {
             connections_refused: counter("tingjian_connections_refused_total", "Connections beyond the limit.")?,
             subscribers_slow: counter("tingjian_subscribers_slow_total", "Subscribers closed for being slow.")?,
             panics: counter("tingjian_panics_total", "Calls closed because the engine panicked.")?,
+            producers_slowed: counter("tingjian_producers_slowed_total", "Connections faster than allowed.")?,
+            requests_refused: counters("tingjian_requests_refused_total", "Requests without the right.", &["code"])?,
+            handshakes_failed: counter("tingjian_handshakes_failed_total", "Connections that did not become TLS.")?,
+            rules_reloads: counters("tingjian_rules_reloads_total", "Reloads of rules, by result.", &["result"])?,
+            rules_valid,
             registry,
         })
     }

@@ -12,6 +12,7 @@
 //! Every queue, buffer and map has a bound, and a policy for when it is full:
 //! the table is in ARCHITECTURE.md.
 
+mod access;
 mod agents;
 mod clock;
 mod config;
@@ -21,36 +22,44 @@ mod health;
 mod http;
 mod ingest;
 mod journal;
+mod limit;
 mod metrics;
 mod post;
 mod push;
 mod recovery;
 mod refusal;
 mod retention;
+mod rules;
 mod shard;
 mod sse;
 mod store;
+mod tls;
 mod ws;
 
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
+use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use config::Config;
+pub use config::{
+    Alerts, Config, ConfigError, OriginName, Retention, Secret, SecretSource, Tls, TokenSource, Tokens, Webhook,
+    WebhookStyle,
+};
 pub use push::CLOSE_SLOW;
+pub use rules::{LoadedRules, RejectedRules, Rulebook};
 pub use store::StoreError;
 
-use crate::engine::rule::parse::SourceFile;
-use crate::engine::rule::{self, RuleSet};
+use crate::adapter::native;
+use crate::engine::rule::RuleSet;
+use access::Access;
 use agents::Agents;
 use config::{CLOSED_CALLS_MAX, QUESTIONS_MAX};
 use events::{CloseReason, Happening as _, Recovery};
@@ -62,20 +71,13 @@ use refusal::Refusal;
 use shard::{Command, Shard, Shards};
 use store::{ClosedRow, Readers, Record, Store, Writer};
 
-/// Rules, and the files that they were compiled from.
-#[derive(Clone, Debug)]
-pub struct Rules {
-    /// What calls run on.
-    pub set: Arc<RuleSet>,
-    /// What is kept, so that a call goes on with the rules that it began with.
-    pub files: Vec<SourceFile>,
-}
-
 /// What the tasks of one server share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     config: Config,
-    rules: Rules,
+    rules: Rulebook,
+    access: Access,
+    tls: Option<tls::Acceptor>,
     metrics: Metrics,
     health: Health,
     shards: Shards,
@@ -109,7 +111,7 @@ pub(crate) struct Shared {
 impl Shared {
     /// The rules for a call that begins now.
     fn rules(&self) -> Arc<RuleSet> {
-        Arc::clone(&self.rules.set)
+        self.rules.current()
     }
 
     /// Asks the store beside its writer.
@@ -136,23 +138,20 @@ pub struct Server {
     store: Store,
 }
 
-/// A rule file as it is kept.
-#[derive(Debug, Serialize, Deserialize)]
-struct KeptFile {
-    name: String,
-    text: String,
-}
-
 impl Server {
-    /// Opens the store in the directory `data`, which is made if need be, and
-    /// rebuilds the calls that were in progress.
+    /// Opens the store, which is made if need be, and rebuilds the calls that
+    /// were in progress. `address` is where the server will listen.
     ///
     /// # Errors
-    /// The store cannot be used ([`StoreError`]), or the metrics not be set up.
-    pub fn open(config: Config, data: &Path, rules: Rules) -> io::Result<Self> {
+    /// The store cannot be used ([`StoreError`]), the configuration cannot at
+    /// that address (see [`check`]), or the metrics cannot be set up.
+    pub fn open(config: Config, rules: impl Into<Rulebook>, address: SocketAddr) -> io::Result<Self> {
         let began = clock::now();
+        let rules = rules.into();
         let metrics = Metrics::new().map_err(io::Error::other)?;
-        let store = Store::open(data).map_err(io::Error::other)?;
+        let access = Access::new(&config, address).map_err(io::Error::other)?;
+        let tls = tls::acceptor(&config.tls).map_err(io::Error::other)?;
+        let store = Store::open(&config.data).map_err(io::Error::other)?;
         let mut writer = store.writer().map_err(io::Error::other)?;
         let readers = store.readers();
         let recovered = keep_and_recover(&mut writer, &readers, &rules).map_err(io::Error::other)?;
@@ -162,6 +161,8 @@ impl Server {
             metrics,
             shards,
             rules,
+            access,
+            tls,
             health: Health::new(),
             journal: queue,
             questions: Semaphore::new(QUESTIONS_MAX),
@@ -216,9 +217,11 @@ impl Server {
         for (shard, queue) in shards {
             tasks.spawn(shard::run(shard, queue));
         }
+        let watching = rules::watch(&shared);
         let failed = tokio::select! {
             () = shutdown => None,
             () = http::accept(Arc::clone(&shared), listener) => None,
+            () = watching => None,
             () = retention::run(Arc::clone(&shared)) => None,
             failed = tasks.join_next() => failed.and_then(Result::err),
         };
@@ -246,17 +249,12 @@ impl Server {
 
 /// Keeps the files of these rules and rebuilds the calls in progress, each with
 /// the rules that it began with.
-fn keep_and_recover(writer: &mut Writer, readers: &Readers, rules: &Rules) -> Result<Recovered, StoreError> {
-    let files: Vec<KeptFile> = rules
-        .files
-        .iter()
-        .map(|SourceFile { name, text }| KeptFile { name: name.clone(), text: text.clone() })
-        .collect();
-    let files = serde_json::to_string(&files).expect("strings always serialise");
-    writer.keep_rules(&rules.set.version, clock::unix_ms(), &files)?;
-    let mut known = HashMap::from([(rules.set.version.clone(), Arc::clone(&rules.set))]);
+fn keep_and_recover(writer: &mut Writer, readers: &Readers, rules: &Rulebook) -> Result<Recovered, StoreError> {
+    let current = rules.current();
+    writer.keep_rules(&current.version, clock::unix_ms(), rules.first_files())?;
+    let mut known = HashMap::from([(current.version.clone(), Arc::clone(&current))]);
     let recovered = recover(readers, |version| {
-        let compiled = || kept_rules(readers, version).unwrap_or_else(|| Arc::clone(&rules.set));
+        let compiled = || rules::kept(readers, version).unwrap_or_else(|| Arc::clone(&current));
         Arc::clone(known.entry(version.to_owned()).or_insert_with(compiled))
     })?;
     let closed_ms = clock::unix_ms();
@@ -270,17 +268,32 @@ fn keep_and_recover(writer: &mut Writer, readers: &Readers, rules: &Rules) -> Re
     Ok(recovered)
 }
 
-/// The rules of an earlier version, compiled from the files that were kept.
-fn kept_rules(readers: &Readers, version: &str) -> Option<Arc<RuleSet>> {
-    let files: Vec<KeptFile> = serde_json::from_str(&readers.rule_files(version).ok()??).ok()?;
-    let files: Vec<_> = files.into_iter().map(|KeptFile { name, text }| SourceFile { name, text }).collect();
-    match rule::load(&files, version.to_owned()) {
-        Ok(loaded) => Some(loaded.rules),
-        Err(_) => {
-            tracing::warn!(version, "earlier rules can no longer be used; their calls go on with the current ones");
-            None
-        }
-    }
+/// Whether a server of this configuration can listen at `address`: whether its
+/// files of tokens and its certificate can be used, and whether it has tokens
+/// where it needs them. [`Server::open`] asks the same; who asks first can say
+/// it before anything is started.
+///
+/// # Errors
+/// What is wrong and what to do.
+pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
+    Access::new(config, address)?;
+    tls::acceptor(&config.tls)?;
+    Ok(())
+}
+
+/// A token for `agent_id`, good for `lifetime` from now.
+///
+/// # Errors
+/// The configuration has no `tokens.agent_secret`, its file cannot be read, or
+/// nobody can have such an id.
+pub fn agent_token(config: &Config, agent_id: &str, lifetime: Duration) -> Result<String, String> {
+    native::check_id("agent_id", agent_id).map_err(|fault| fault.to_string())?;
+    let Some(secret) = &config.tokens.agent_secret else {
+        return Err("配置里没有 tokens.agent_secret / the configuration has no tokens.agent_secret".to_owned());
+    };
+    let now_s = clock::unix_ms() / 1_000;
+    let expires_s = now_s.saturating_add_unsigned(lifetime.as_secs());
+    Ok(access::sign_agent_token(&secret.read()?, agent_id, expires_s))
 }
 
 async fn close_and_wait(tracker: &TaskTracker) {

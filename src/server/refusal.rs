@@ -17,6 +17,10 @@ pub(crate) enum Refusal {
     TooManySubscribers,
     /// A text frame was larger than allowed.
     FrameTooLarge { bytes: usize, max: usize },
+    /// An utterance was longer than allowed.
+    UtteranceTooLong { chars: usize, max: usize },
+    /// The producer is faster than allowed and waits; nothing is dropped.
+    Slowed { max: u32 },
     /// Frames are text.
     BinaryFrame,
     /// An event of another call than the connection's.
@@ -45,6 +49,8 @@ impl Refusal {
             Self::Stopping => "stopping",
             Self::TooManySubscribers => "too_many_subscribers",
             Self::FrameTooLarge { .. } => "frame_too_large",
+            Self::UtteranceTooLong { .. } => "utterance_too_long",
+            Self::Slowed { .. } => "slowed",
             Self::BinaryFrame => "binary_frame",
             Self::WrongCall => "wrong_call",
             Self::NoCall => "no_call",
@@ -73,6 +79,12 @@ impl Refusal {
             Self::TooManySubscribers => "订阅者已达上限 / too many subscribers".to_owned(),
             Self::FrameTooLarge { bytes, max } => {
                 format!("消息有 {bytes} 字节，最多 {max} 字节 / the message has {bytes} bytes; at most {max} are allowed")
+            }
+            Self::UtteranceTooLong { chars, max } => {
+                format!("text 有 {chars} 字，最多 {max} 字（utterance_chars_max） / text has {chars} characters; at most {max} are allowed (utterance_chars_max)")
+            }
+            Self::Slowed { max } => {
+                format!("每秒超过 {max} 条，已放慢读取，不会丢弃（events_per_second_max） / more than {max} a second: reading is slowed, nothing is dropped (events_per_second_max)")
             }
             Self::BinaryFrame => "只接受文本帧 / only text frames are taken".to_owned(),
             Self::WrongCall => {

@@ -1,5 +1,6 @@
 //! Forgetting: what is older than the config keeps is removed, by itself.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::Shared;
 use super::clock;
+use super::config::Retention;
 use super::events::{Forgotten, Happening as _};
 
 /// How often it is looked for.
@@ -26,8 +28,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 /// One round, in small steps, so that no commit waits long for one.
 async fn forget(shared: &Shared) {
     let now_ms = clock::unix_ms();
-    let (transcript_days, alert_days) = shared.config.retention_days();
-    let before = |days: u32| now_ms - i64::from(days) * DAY_MS;
+    let Retention { transcript_days, alert_days } = shared.config.retention;
+    let before = |days: NonZeroU32| now_ms - i64::from(days.get()) * DAY_MS;
     let (transcripts_before, alerts_before) = (before(transcript_days), before(alert_days));
     let mut forgotten = Forgotten::default();
     loop {

@@ -691,10 +691,11 @@ impl Slot {
         }
         let says_something =
             matches!(alert.state, AlertState::Provisional | AlertState::Confirmed | AlertState::Reminder);
-        if !says_something || alert.emitted.since(alert.at) > config.late_ms_max() {
+        if !says_something || alert.emitted.since(alert.at).max(0).unsigned_abs() > config.alerts.late_ms_max.get() {
             return Display::Late;
         }
-        match shared.agents.admit(&alert.agent_id, alert.rule.severity, now, config.cards_per_minute_max()) {
+        let per_minute = config.alerts.cards_per_minute_max.get() as usize;
+        match shared.agents.admit(&alert.agent_id, alert.rule.severity, now, per_minute) {
             Admission::Card => Display::Card,
             Admission::Folded(count) => {
                 let text = serde_json::json!({

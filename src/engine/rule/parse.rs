@@ -15,7 +15,8 @@ mod yaml;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use self::decoder::{Decoder, Fields, file_start, nearest};
+pub(crate) use self::decoder::nearest;
+use self::decoder::{Decoder, Fields, file_start};
 use self::parameters::Overrides;
 pub(super) use self::parameters::annotate;
 pub use self::parameters::is_parameters_file;

@@ -618,7 +618,7 @@ pub(super) fn is_id(text: &str) -> bool {
 }
 
 /// The name among `names` that was probably meant by `name`.
-pub(super) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let normal = |text: &str| text.trim_end_matches('：').to_lowercase().replace(['-', ' '], "_");
     let wanted = normal(name);
     // A long word may differ in more letters than a short one.

@@ -1,0 +1,148 @@
+//! What people are told of each key: one row a key, in the order in which they
+//! are printed. Names and defaults come from [`Config`] itself; the tests hold
+//! the two to each other.
+
+use std::fmt::Write as _;
+
+use super::Config;
+
+/// How a key's value is written where it is not TOML: in a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Number,
+    Text,
+    /// Between commas, or as TOML.
+    List,
+    /// As TOML.
+    Table,
+}
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// With its section: `tls.key`.
+    pub(super) path: &'static str,
+    pub(super) kind: Kind,
+    /// What it is for, with the unit.
+    pub(super) zh: &'static str,
+    pub(super) en: &'static str,
+    /// A value, for a key that has none by default.
+    pub(super) example: Option<&'static str>,
+}
+
+impl Key {
+    /// Whether its value must not be shown.
+    pub(super) fn is_secret(&self) -> bool {
+        self.path.starts_with("tokens.") || self.path == "webhooks"
+    }
+
+    /// The variable that sets it.
+    pub(super) fn variable(&self) -> String {
+        format!("{PREFIX}{}", self.path.to_ascii_uppercase().replace('.', "__"))
+    }
+}
+
+/// Before the names of variables.
+pub(super) const PREFIX: &str = "TINGJIAN_";
+
+const fn key(path: &'static str, kind: Kind, zh: &'static str, en: &'static str) -> Key {
+    Key { path, kind, zh, en, example: None }
+}
+
+const fn unset(path: &'static str, kind: Kind, zh: &'static str, en: &'static str, example: &'static str) -> Key {
+    Key { path, kind, zh, en, example: Some(example) }
+}
+
+/// All keys; those of a section together, behind those without one.
+#[rustfmt::skip]
+pub(super) const KEYS: &[Key] = &[
+    key("listen", Kind::Text, "监听的地址和端口；端口 0 由系统挑选。不是本机地址时必须配置 [tokens]",
+        "address and port to listen on; port 0 picks one. Elsewhere than on loopback, [tokens] are required"),
+    key("data", Kind::Text, "数据目录", "directory for data"),
+    unset("rules", Kind::Text, "规则目录；不写时用 rules，没有则用内置规则包",
+        "directory of rules; when not given: rules, else the built-in packs", "\"rules\""),
+    unset("parameters", Kind::Text, "参数文件；不写时用规则目录里的 parameters.yaml",
+        "values of parameters; when not given: parameters.yaml among the rules", "\"rules/parameters.yaml\""),
+    key("shadow_packs", Kind::List, "试运行的规则包：预警只存储和计数，不给任何人看",
+        "packs on trial: their alerts are stored and counted, never shown"),
+    key("utc_offset", Kind::Text, "时区：识别结果没有说明接通时间时用",
+        "offset from UTC, for calls whose producer does not tell when they were answered"),
+    unset("shards", Kind::Number, "分片数（个）；不写时与 CPU 核数相同", "shard tasks; as many as cores when not given", "2"),
+    key("frame_bytes_max", Kind::Number, "一条消息最长（字节）；更长的被拒绝，连接不断",
+        "longest message in bytes; a longer one is refused, and the connection goes on"),
+    key("utterance_chars_max", Kind::Number, "一个话段最长（字），不超过 10000；更长的被拒绝，连接不断",
+        "longest utterance in characters, at most 10000; a longer one is refused, and the connection goes on"),
+    key("events_per_second_max", Kind::Number, "每条连接每秒最多的消息（条）；更快的发送方会被放慢，不丢消息",
+        "messages a second of one connection; a faster producer is slowed, nothing is dropped"),
+    key("calls_max", Kind::Number, "同时进行的通话（通）", "calls in progress"),
+    key("connections_max", Kind::Number, "同时打开的连接（条）", "open connections"),
+    key("call_idle_ms", Kind::Number, "通话多久没有任何消息就关闭（毫秒）",
+        "a call without any event for so long is closed, in milliseconds"),
+    key("call_linger_ms", Kind::Number, "通话结束后保留多久，等迟到的结果（毫秒）",
+        "a call is kept so long after its end, for late finals, in milliseconds"),
+    key("asr_silent_ms", Kind::Number, "识别多久没有结果就提示检查不完整（毫秒）",
+        "without words for so long in a call, its checking is told to be degraded, in milliseconds"),
+    key("shutdown_grace_ms", Kind::Number, "停止时最多等多久（毫秒）", "how long a shutdown waits, in milliseconds"),
+    key("allowed_origins", Kind::List, "允许哪些网站的页面访问，如 [\"https://crm.example.com\"]；同一地址的页面总是允许",
+        "sites whose pages may use the server; pages of its own address always may"),
+    key("webhooks", Kind::Table, "外发预警，每个一行：{ name = \"名称\", url = \"https://…\", secret = \"签名密钥\", style = \"json|wecom|dingtalk|feishu\", severity_min = \"info|warning|critical\" }；url 和 secret 不会显示",
+        "where alerts are sent to; url and secret are never shown"),
+    unset("tls.certificate", Kind::Text, "证书文件（PEM，含中间证书）；与 key 一起写就启用 HTTPS",
+        "PEM file with the certificate and those that vouch for it; with key, the port speaks HTTPS", "\"server.crt\""),
+    unset("tls.key", Kind::Text, "私钥文件（PEM）", "PEM file with the private key", "\"server.key\""),
+    key("tokens.ingest", Kind::List, "可以送入通话事件的令牌。每个写成 \"令牌\"、\"sha256:64位十六进制\" 或 { file = \"文件\" }（每行一个）",
+        "tokens that may send events; each \"TOKEN\", \"sha256:HEX\" or { file = \"FILE\" } (one a line)"),
+    key("tokens.qa", Kind::List, "质检：可以看全部通话和预警", "may see all calls and alerts"),
+    key("tokens.admin", Kind::List, "管理：质检的权限，以及重新加载规则等", "the same, and manage the server"),
+    key("tokens.metrics", Kind::List, "可以读取 /metrics；不写时本机地址上的 /metrics 不需要令牌",
+        "may read /metrics, which without them is open when listening on loopback"),
+    key("tokens.agents", Kind::Table, "坐席令牌，只能看自己的预警：{ 工号 = [\"令牌\"] }", "tokens of agents, who see their own alerts only: { ID = [\"TOKEN\"] }"),
+    unset("tokens.agent_secret", Kind::Text, "签发坐席令牌的密钥，至少 32 个字符；也可以写 { file = \"文件\" }，见 tingjian token",
+        "signs tokens of agents, at least 32 characters, or { file = \"FILE\" }; see tingjian token", "{ file = \"agent.secret\" }"),
+    key("retention.transcript_days", Kind::Number, "通话文字保留多久（天）", "how long the words of calls are kept, in days"),
+    key("retention.alert_days", Kind::Number, "预警保留多久（天）", "how long alerts are kept, in days"),
+    key("alerts.cards_per_minute_max", Kind::Number, "每个坐席每分钟最多显示的预警（条）；其余合并成一条",
+        "cards a minute that an agent is shown; the rest are folded into one"),
+    key("alerts.late_ms_max", Kind::Number, "迟到多久的预警不再显示，只存储（毫秒）",
+        "an alert this late is stored, not shown, in milliseconds"),
+];
+
+/// The key of that path.
+pub(super) fn find(path: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.path == path)
+}
+
+/// Whether `name` is a section.
+pub(super) fn is_section(name: &str) -> bool {
+    KEYS.iter().any(|key| key.path.split_once('.').is_some_and(|(section, _)| section == name))
+}
+
+/// `config` with every key explained.
+pub(super) fn print(config: &Config) -> Result<String, toml::ser::Error> {
+    let values = toml::Table::try_from(config)?;
+    let mut text = String::from(
+        "# 听检的配置。每个键都列出了用途、单位和当前值；行首有 `# ` 的没有设置。\n\
+         # The configuration of tingjian: every key, its unit and its value; one behind `# ` is not set.\n",
+    );
+    let mut open = None;
+    for key in KEYS {
+        let (section, name) = match key.path.split_once('.') {
+            Some((section, name)) => (Some(section), name),
+            None => (None, key.path),
+        };
+        if section != open {
+            let _ = write!(text, "\n[{}]\n", section.unwrap_or_default());
+            open = section;
+        } else {
+            text.push('\n');
+        }
+        let _ = writeln!(text, "# {}\n# {}", key.zh, key.en);
+        let table = section.map_or(Some(&values), |section| values.get(section).and_then(toml::Value::as_table));
+        let _ = match (table.and_then(|table| table.get(name)), key.example) {
+            (Some(value), _) => writeln!(text, "{name} = {value}"),
+            (None, Some(example)) => writeln!(text, "# {name} = {example}"),
+            (None, None) => writeln!(text, "# {name} ="),
+        };
+    }
+    Ok(text)
+}
