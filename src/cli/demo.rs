@@ -55,13 +55,16 @@ fn speed(text: &str) -> Result<f64, String> {
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let (mut config, rules) = match arguments.serve.load() {
         Ok(loaded) => loaded,
-        Err(code) => return code,
+        Err(fault) => return serve::unusable(fault),
     };
+    // The players are clients without tokens or certificates.
+    config.tokens = server::Tokens::default();
+    config.tls = server::Tls::default();
     config.call_linger_ms = LINGER_MS;
     serve::log_to_stderr("warn");
     let demo = async {
-        let listener = serve::listen_on(arguments.serve.listen).await?;
-        let address = serve::announce(&listener)?;
+        let listener = serve::listen_on(config.listen).await?;
+        let address = serve::announce(&listener, &config)?;
         say(format_args!("打开 / open http://{address}"));
         let stop = CancellationToken::new();
         let stopped = stop.clone();

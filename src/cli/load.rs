@@ -6,17 +6,30 @@ use std::sync::Arc;
 use tingjian::engine::rule::diagnostic::Language;
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::{self, RuleSet};
+use tingjian::server::{LoadedRules, RejectedRules};
 
 use super::source::{self, Origin, Source};
 
 /// The rules that `origin` names, compiled.
 ///
 /// # Errors
-/// What is wrong with them, ready to print: every fault of every file.
-pub(crate) fn load_rules(origin: &Origin) -> Result<Arc<RuleSet>, String> {
-    let Source { files, version, .. } = source::read(origin).map_err(|error| error.to_string())?;
+/// What is wrong with them: every fault of every file.
+pub(crate) fn load(origin: &Origin) -> Result<LoadedRules, RejectedRules> {
+    let Source { files, version, .. } = source::read(origin)
+        .map_err(|error| RejectedRules { text: error.to_string(), diagnostics: error.diagnostics() })?;
     match rule::load(&files, version) {
-        Ok(loaded) => Ok(loaded.rules),
-        Err(faults) => Err(render(&faults, &files, Language::Zh, false)),
+        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, warnings: loaded.warnings }),
+        Err(faults) => {
+            let text = render(&faults, &files, Language::Zh, false);
+            Err(RejectedRules { diagnostics: faults, text })
+        }
     }
+}
+
+/// The same, for whoever only needs the rules.
+///
+/// # Errors
+/// What is wrong with them, ready to print.
+pub(crate) fn load_rules(origin: &Origin) -> Result<Arc<RuleSet>, String> {
+    load(origin).map(|loaded| loaded.rules).map_err(|rejected| rejected.text)
 }

@@ -1,38 +1,53 @@
 //! `tingjian serve`.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tingjian::server::{self, Config};
+use tingjian::server::{self, Config, Rulebook};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-use super::load::load_rules;
+use super::load::{self, load_rules};
 use super::source::Origin;
 use super::{EXIT_UNUSABLE, complain};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// 监听地址；端口 0 由系统挑选 / Where to listen; port 0 picks one
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8787")]
-    pub(crate) listen: SocketAddr,
-    /// 数据目录；本版本的数据只在内存中，尚不写入 / Data; this version keeps everything in memory
-    #[arg(long, value_name = "DIR", default_value = "data")]
-    pub(crate) data: PathBuf,
+    /// 监听地址，默认 127.0.0.1:8787；端口 0 由系统挑选 / Where to listen, by default 127.0.0.1:8787; port 0 picks one
+    #[arg(long, value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// 数据目录，默认 data / Directory for data, by default data
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
     #[command(flatten)]
-    pub(crate) origin: Origin,
-    /// 配置文件（TOML） / Configuration file (TOML)
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    origin: Origin,
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+/// The configuration file of a run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ConfigFile {
+    /// 配置文件（TOML），见 tingjian config / Configuration file (TOML), see tingjian config
+    #[arg(long, value_name = "FILE", env = "TINGJIAN_CONFIG")]
+    config: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     match arguments.load() {
-        Ok((config, rules)) => finish(start(arguments.listen, config, rules)),
-        Err(code) => code,
+        Ok((config, rules)) => finish(start(config, rules)),
+        Err(fault) => unusable(fault),
     }
+}
+
+/// Tells what cannot be used.
+pub(crate) fn unusable(fault: String) -> ExitCode {
+    complain(fault);
+    ExitCode::from(EXIT_UNUSABLE)
 }
 
 /// What a server ended with, as an exit code.
@@ -46,36 +61,68 @@ pub(crate) fn finish(result: io::Result<()>) -> ExitCode {
     }
 }
 
-impl Arguments {
-    /// The configuration and the rules that were asked for; faults are told.
-    pub(crate) fn load(&self) -> Result<(Config, std::sync::Arc<tingjian::engine::rule::RuleSet>), ExitCode> {
-        let unusable = || ExitCode::from(EXIT_UNUSABLE);
-        let config = match &self.config {
-            None => Config::default(),
-            Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|error| {
-                    complain(format_args!("{}: 无法读取配置 / cannot read the configuration: {error}", path.display()));
-                    unusable()
-                })?;
-                Config::from_toml(&text).map_err(|error| {
-                    complain(format_args!("{}: 配置有误 / a fault in the configuration: {error}", path.display()));
-                    unusable()
-                })?
-            }
-        };
-        let rules = load_rules(&self.origin).map_err(|error| {
-            complain(error);
-            unusable()
-        })?;
-        Ok((config, rules))
+impl ConfigFile {
+    /// The configuration: the file, if there is one, and the environment over it.
+    ///
+    /// # Errors
+    /// What is wrong with them, ready to print.
+    pub(crate) fn load(&self) -> Result<Config, String> {
+        match &self.config {
+            Some(path) => read_config(path),
+            None => Config::load(None, environment()).map_err(|error| error.to_string()),
+        }
     }
 }
 
-fn start(listen: SocketAddr, config: Config, rules: std::sync::Arc<tingjian::engine::rule::RuleSet>) -> io::Result<()> {
+/// The configuration in the file at `path`, and the environment over it.
+///
+/// # Errors
+/// What is wrong with them, ready to print.
+pub(crate) fn read_config(path: &Path) -> Result<Config, String> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| format!("{name}: 无法读取配置 / cannot read the configuration: {error}"))?;
+    Config::load(Some((&name, &text)), environment()).map_err(|error| error.to_string())
+}
+
+fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    // In an order, so that faults are told in one.
+    let variables: BTreeMap<_, _> = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
+    variables.into_iter()
+}
+
+impl Arguments {
+    /// The configuration and the rules that were asked for: flags go before
+    /// the environment, which goes before the file.
+    ///
+    /// # Errors
+    /// What is wrong with them, ready to print.
+    pub(crate) fn load(&self) -> Result<(Config, Rulebook), String> {
+        let mut config = self.file.load()?;
+        if let Some(listen) = self.listen {
+            config.listen = listen;
+        }
+        if let Some(data) = &self.data {
+            config.data.clone_from(data);
+        }
+        let Origin { rules, parameters } = self.origin.clone();
+        config.rules = rules.or(config.rules);
+        config.parameters = parameters.or(config.parameters);
+        server::check(&config, config.listen)?;
+        let origin = Origin { rules: config.rules.clone(), parameters: config.parameters.clone() };
+        let rules = load_rules(&origin)?;
+        let directory = origin.directory().map(Path::to_owned);
+        let sources = directory.into_iter().chain(origin.parameters.clone()).collect();
+        Ok((config, Rulebook::new(rules, sources, move || load::load(&origin))))
+    }
+}
+
+fn start(config: Config, rules: Rulebook) -> io::Result<()> {
     log_to_stderr("info");
     runtime()?.block_on(async {
-        let listener = listen_on(listen).await?;
-        announce(&listener)?;
+        let listener = listen_on(config.listen).await?;
+        announce(&listener, &config)?;
         server::run(listener, config, rules, stop_signal()?).await
     })
 }
@@ -93,11 +140,12 @@ pub(crate) async fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// The first line of standard output: from here on connections are taken.
-pub(crate) fn announce(listener: &TcpListener) -> io::Result<SocketAddr> {
+pub(crate) fn announce(listener: &TcpListener, config: &Config) -> io::Result<SocketAddr> {
     let address = listener.local_addr()?;
+    let scheme = if config.tls.certificate.is_some() { "https" } else { "http" };
     let mut stdout = anstream::stdout().lock();
     // Whoever closed standard output does not want to know; the server runs on.
-    let _ = writeln!(stdout, "listening on http://{address}").and_then(|()| stdout.flush());
+    let _ = writeln!(stdout, "listening on {scheme}://{address}").and_then(|()| stdout.flush());
     Ok(address)
 }
 

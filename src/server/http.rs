@@ -6,9 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, RawQuery, State};
-use axum::middleware;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE};
 use axum::http::{HeaderValue, Request, StatusCode};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use hyper::body::Incoming;
@@ -310,7 +310,8 @@ async fn reload_rules(State(shared): State<Arc<Shared>>) -> Response {
         Ok(outcome) if outcome.ok => json(StatusCode::OK, &outcome),
         Ok(outcome) => json(StatusCode::UNPROCESSABLE_ENTITY, &outcome),
         Err(Fixed) => {
-            let message = "规则是启动时给定的，不能重新加载 / the rules were given at the start and cannot be loaded anew";
+            let message =
+                "规则是启动时给定的，不能重新加载 / the rules were given at the start and cannot be loaded anew";
             error(StatusCode::CONFLICT, "rules_fixed", message)
         }
     }

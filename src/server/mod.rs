@@ -48,7 +48,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::{
-    Alerts, Config, ConfigError, OriginName, Retention, Secret, SecretSource, Tls, TokenSource, Tokens, Webhook, WebhookStyle,
+    Alerts, Config, ConfigError, OriginName, Retention, Secret, SecretSource, Tls, TokenSource, Tokens, Webhook,
+    WebhookStyle,
 };
 pub use push::CLOSE_SLOW;
 pub use rules::{LoadedRules, RejectedRules, Rulebook};
