@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod check;
+mod config;
 mod demo;
 mod eval;
 mod fixtures;
@@ -10,6 +11,7 @@ mod rules;
 mod serve;
 mod show;
 mod source;
+mod token;
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -42,6 +44,10 @@ enum Command {
     Check(check::Arguments),
     /// 规则文件：检查、测试、JSON Schema / Rule files: check, test, JSON Schema
     Rules(rules::Arguments),
+    /// 配置：全部配置项和默认值，检查配置文件 / The configuration: every key and its default; check a file
+    Config(config::Arguments),
+    /// 签发坐席令牌 / Make a token for an agent
+    Token(token::Arguments),
     /// 用标注数据衡量规则：准确率、召回率、误报 / Measure rules on labelled data: precision, recall, false alarms
     Eval(eval::Arguments),
 }
@@ -53,6 +59,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
+        Command::Config(arguments) => config::run(&arguments),
+        Command::Token(arguments) => token::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
     }
 }

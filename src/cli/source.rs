@@ -5,9 +5,11 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
+use tingjian::engine::rule::diagnostic::{Diagnostic, Position};
 use tingjian::engine::rule::parse::{FILE_BYTES_MAX, SourceFile, is_parameters_file};
 
 /// Where rules are looked for when nobody says.
@@ -83,26 +85,43 @@ enum Fault {
     NotParameters,
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "读不出来：{error} / cannot be read: {error}"),
+            Self::NotUtf8 => write!(f, "不是 UTF-8 编码，请另存为 UTF-8 / not UTF-8; save it as UTF-8"),
+            Self::TooLong => write!(f, "超过 4 MiB，请拆成几个文件 / exceeds 4 MiB; split it"),
+            Self::TooDeep => write!(f, "目录嵌套超过 {DEPTH_MAX} 层 / nested deeper than {DEPTH_MAX} directories"),
+            Self::NoFiles => write!(f, "没有 .yaml 或 .yml 文件 / no .yaml or .yml files"),
+            Self::NotParameters => write!(
+                f,
+                "参数文件要叫 {PARAMETERS}，或以 .{PARAMETERS} 结尾 / a file of parameters is called {PARAMETERS} or ….{PARAMETERS}"
+            ),
+        }
+    }
+}
+
 impl fmt::Display for SourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, (path, fault)) in self.faults.iter().enumerate() {
             if index > 0 {
                 writeln!(f)?;
             }
-            write!(f, "{}: ", path.display())?;
-            match fault {
-                Fault::Io(error) => write!(f, "读不出来：{error} / cannot be read: {error}"),
-                Fault::NotUtf8 => write!(f, "不是 UTF-8 编码，请另存为 UTF-8 / not UTF-8; save it as UTF-8"),
-                Fault::TooLong => write!(f, "超过 4 MiB，请拆成几个文件 / exceeds 4 MiB; split it"),
-                Fault::TooDeep => write!(f, "目录嵌套超过 {DEPTH_MAX} 层 / nested deeper than {DEPTH_MAX} directories"),
-                Fault::NoFiles => write!(f, "没有 .yaml 或 .yml 文件 / no .yaml or .yml files"),
-                Fault::NotParameters => write!(
-                    f,
-                    "参数文件要叫 {PARAMETERS}，或以 .{PARAMETERS} 结尾 / a file of parameters is called {PARAMETERS} or ….{PARAMETERS}"
-                ),
-            }?;
+            write!(f, "{}: {fault}", path.display())?;
         }
         Ok(())
+    }
+}
+
+impl SourceError {
+    /// The same, a diagnostic a file.
+    pub(crate) fn diagnostics(&self) -> Vec<Diagnostic> {
+        let diagnostic = |(path, fault): &(PathBuf, Fault)| {
+            let file = Arc::from(path.display().to_string());
+            let text = fault.to_string();
+            Diagnostic::error("unreadable", Position { file, ..Position::default() }, text.clone(), text)
+        };
+        self.faults.iter().map(diagnostic).collect()
     }
 }
 

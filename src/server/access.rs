@@ -30,6 +30,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::config::{Config, OriginName, Secret, TARGET_BYTES_MAX, TokenSource};
 use super::events::{Happening as _, RequestRefused};
+use super::metrics::Metrics;
 use super::{Shared, clock, http};
 use crate::adapter::native;
 
@@ -201,18 +202,23 @@ impl Access {
     async fn admit(&self, parts: &mut Parts) -> Result<(), Denied> {
         let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
         if target > TARGET_BYTES_MAX {
-            let message =
-                format!("地址有 {target} 字节，最多 {TARGET_BYTES_MAX} 字节 / the address has {target} bytes; at most {TARGET_BYTES_MAX} are allowed");
+            let message = format!(
+                "地址有 {target} 字节，最多 {TARGET_BYTES_MAX} 字节 / the address has {target} bytes; at most {TARGET_BYTES_MAX} are allowed"
+            );
             return Err(Denied::new(StatusCode::URI_TOO_LONG, "uri_too_long", message));
         }
         self.check_origin(&parts.headers)?;
         // What no route matches is answered with 404, to everybody.
         let Some(matched) = parts.extensions.get::<MatchedPath>().cloned() else { return Ok(()) };
         let Some(route) = ROUTES.iter().find(|route| route.path == matched.as_str()) else {
-            return Err(Denied::forbidden("no_policy", "没有规定谁可以访问这个地址 / nobody is allowed to use this address"));
+            return Err(Denied::forbidden(
+                "no_policy",
+                "没有规定谁可以访问这个地址 / nobody is allowed to use this address",
+            ));
         };
         let in_query = take_token(&mut parts.uri);
-        let is_open = route.roles.is_empty() || self.open || (self.open_metrics && route.roles.contains(&Role::Metrics));
+        let is_open =
+            route.roles.is_empty() || self.open || (self.open_metrics && route.roles.contains(&Role::Metrics));
         if is_open {
             return Ok(());
         }
@@ -239,7 +245,10 @@ impl Access {
             return Err(Denied::forbidden("other_agent", message));
         }
         let roles = route.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ");
-        Err(Denied::forbidden("wrong_role", format!("这个令牌无权访问，需要的是：{roles} / this token may not; needed is one of: {roles}")))
+        Err(Denied::forbidden(
+            "wrong_role",
+            format!("这个令牌无权访问，需要的是：{roles} / this token may not; needed is one of: {roles}"),
+        ))
     }
 
     /// What `token` allows.
@@ -252,7 +261,10 @@ impl Access {
             Some((agent_id, expires_s)) if clock::unix_ms() < expires_s.saturating_mul(1_000) => {
                 Ok(Grant { roles: BTreeSet::from([Role::Agent]), agents: BTreeSet::from([agent_id]) })
             }
-            Some(_) => Err(Denied::unauthorized("token_expired", "令牌已过期，请换一个新的 / the token has expired; get a new one")),
+            Some(_) => Err(Denied::unauthorized(
+                "token_expired",
+                "令牌已过期，请换一个新的 / the token has expired; get a new one",
+            )),
             None => Err(Denied::unauthorized("token_unknown", "令牌不对 / the token is not known")),
         }
     }
@@ -292,9 +304,10 @@ impl Access {
         !name.contains('.')
             || name.ends_with(".localhost")
             || name.parse::<IpAddr>().is_ok()
-            || self.origins.iter().any(|origin| {
-                origin.authority() == host.strip_suffix(origin.usual_port()).unwrap_or(host)
-            })
+            || self
+                .origins
+                .iter()
+                .any(|origin| origin.authority() == host.strip_suffix(origin.usual_port()).unwrap_or(host))
     }
 
     /// The site whose page asks, if it was let in by name.
@@ -307,7 +320,10 @@ impl Access {
 
 /// The layer around the routes.
 pub(crate) async fn guard(State(shared): State<Arc<Shared>>, request: Request<Body>, next: Next) -> Response {
-    let access = &shared.access;
+    let_through(&shared.access, &shared.metrics, request, next).await
+}
+
+async fn let_through(access: &Access, metrics: &Metrics, request: Request<Body>, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let listed = access.listed_origin(&parts.headers);
     let asks_leave = parts.method == Method::OPTIONS && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
@@ -330,10 +346,12 @@ pub(crate) async fn guard(State(shared): State<Arc<Shared>>, request: Request<Bo
                 response
             }
             Err(denied) => {
-                RequestRefused { code: denied.code }.report(&shared.metrics);
+                RequestRefused { code: denied.code }.report(metrics);
                 let mut response = http::error(denied.status, denied.code, &denied.message);
                 if denied.status == StatusCode::UNAUTHORIZED {
-                    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tingjian\""));
+                    response
+                        .headers_mut()
+                        .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tingjian\""));
                 }
                 response
             }
@@ -418,4 +436,38 @@ fn read_agent_token(secret: &Secret, token: &str) -> Option<(String, i64)> {
 
 fn signer(secret: &Secret) -> Hmac<Sha256> {
     Hmac::new_from_slice(secret.reveal().as_bytes()).expect("HMAC takes keys of any length")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_route_that_is_not_in_the_table_is_refused() {
+        let address = "127.0.0.1:1".parse().unwrap();
+        let access = Arc::new(Access::new(&Config::default(), address).unwrap());
+        let guard = from_fn(move |request: Request<Body>, next: Next| {
+            let access = Arc::clone(&access);
+            async move { let_through(&access, &Metrics::new().unwrap(), request, next).await }
+        });
+        let routes = Router::new().route("/healthz", get(async || "ok")).route("/v1/new", get(async || "secret"));
+        let routes = TowerToHyperService::new(routes.layer(guard));
+        // Though nobody needs a token here.
+        for (path, status) in [("/healthz", 200), ("/v1/new", 403), ("/nowhere", 404)] {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            assert_eq!(routes.call(request).await.unwrap().status(), status, "{path}");
+        }
+    }
+
+    #[test]
+    fn each_path_has_one_entry() {
+        let paths: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
+        assert_eq!(paths.len(), ROUTES.len());
+    }
 }

@@ -362,7 +362,7 @@ impl Config {
 
 fn utc_offset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FixedOffset, D::Error> {
     let text = String::deserialize(deserializer)?;
-    text.parse().map_err(|_| de::Error::custom("utc_offset 应形如 \"+08:00\" / must look like \"+08:00\""))
+    text.parse().map_err(|_| de::Error::custom("应形如 \"+08:00\" / must look like \"+08:00\""))
 }
 
 fn offset_name<S: Serializer>(offset: &FixedOffset, serializer: S) -> Result<S::Ok, S::Error> {

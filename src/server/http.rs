@@ -335,7 +335,8 @@ async fn reload_rules(State(shared): State<Arc<Shared>>) -> Response {
         Ok(outcome) if outcome.ok => json(StatusCode::OK, &outcome),
         Ok(outcome) => json(StatusCode::UNPROCESSABLE_ENTITY, &outcome),
         Err(Fixed) => {
-            let message = "规则是启动时给定的，不能重新加载 / the rules were given at the start and cannot be loaded anew";
+            let message =
+                "规则是启动时给定的，不能重新加载 / the rules were given at the start and cannot be loaded anew";
             error(StatusCode::CONFLICT, "rules_fixed", message)
         }
     }

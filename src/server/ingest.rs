@@ -16,9 +16,9 @@ use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 use super::Shared;
 use super::clock;
-use super::limit::{self, Pace};
 use super::config::{FRAME_BATCH_MAX, IN_FLIGHT_MAX};
 use super::events::{Connection, FrameRefused, Happening as _, MessageUnrecognised, ProducerSlowed};
+use super::limit::{self, Pace};
 use super::refusal::{ErrorMessage, Refusal};
 use super::shard::{Command, Delivery, Join, Joined, Reply};
 use super::ws::{self, Goodbye, Heartbeat, Socket};

@@ -344,7 +344,8 @@ fn watcher(sources: &[PathBuf], changed: mpsc::Sender<()>) -> Option<Recommended
     let watching = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
         let concerns_us = |path: &PathBuf| ours.iter().any(|source| path.starts_with(source));
         // Reading them is an event, too, and no reason to read them again.
-        let is_change = |kind| matches!(kind, EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_));
+        let is_change =
+            |kind| matches!(kind, EventKind::Any | EventKind::Create(_) | EventKind::Modify(_) | EventKind::Remove(_));
         if event.is_ok_and(|event| is_change(event.kind) && event.paths.iter().any(concerns_us)) {
             // One word that waits is enough.
             let _ = changed.try_send(());

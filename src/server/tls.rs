@@ -1,9 +1,9 @@
 //! TLS on the one port, when the configuration has a certificate and its key.
 //! The files are read at the start: after a renewal, restart the server.
 
-use std::{fmt, io};
 use std::path::Path;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use rustls::ServerConfig;
 use rustls::crypto::ring;
@@ -53,9 +53,13 @@ pub(crate) fn acceptor(tls: &Tls) -> Result<Option<Acceptor>, String> {
             let (certificate, key) = (certificate.display(), key.display());
             match fault {
                 rustls::Error::InconsistentKeys(_) => {
-                    format!("{key}: 私钥与证书 {certificate} 不匹配 / the key is not that of the certificate {certificate}")
+                    format!(
+                        "{key}: 私钥与证书 {certificate} 不匹配 / the key is not that of the certificate {certificate}"
+                    )
                 }
-                fault => format!("{certificate}, {key}: 证书或私钥无法使用 / certificate or key cannot be used: {fault}"),
+                fault => {
+                    format!("{certificate}, {key}: 证书或私钥无法使用 / certificate or key cannot be used: {fault}")
+                }
             }
         })?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];

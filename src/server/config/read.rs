@@ -148,7 +148,9 @@ impl Reader {
         self.diagnostics.extend(faults.into_iter().map(|Fault { at, zh, en, near }| {
             let fault = Diagnostic::error("config", place(&file, text, &at), zh, en);
             match near {
-                Some(near) => fault.help(format!("是不是 {near}？ / did you mean {near}?"), format!("did you mean {near}?")),
+                Some(near) => {
+                    fault.help(format!("是不是 {near}？ / did you mean {near}?"), format!("did you mean {near}?"))
+                }
                 None => fault,
             }
         }));
@@ -173,7 +175,9 @@ impl Reader {
             let near = nearest(name, names.iter().map(String::as_str).chain(OTHER_VARIABLES));
             let fault = diagnostic(name, "没有这个配置项 / no such key", "no such key");
             self.diagnostics.push(match near {
-                Some(near) => fault.help(format!("是不是 {near}？ / did you mean {near}?"), format!("did you mean {near}?")),
+                Some(near) => {
+                    fault.help(format!("是不是 {near}？ / did you mean {near}?"), format!("did you mean {near}?"))
+                }
                 None => fault,
             });
             return;
@@ -190,13 +194,14 @@ impl Reader {
                 Value::Array(items.map(|item| Value::String(item.to_owned())).collect())
             }
         };
-        let (section, last) = key.path.split_once('.').map_or((None, key.path), |(section, last)| (Some(section), last));
+        let (section, last) =
+            key.path.split_once('.').map_or((None, key.path), |(section, last)| (Some(section), last));
         let mut alone = toml::Table::from_iter([(last.to_owned(), value.clone())]);
         if let Some(section) = section {
             alone = toml::Table::from_iter([(section.to_owned(), Value::Table(alone))]);
         }
         if let Err(error) = Config::deserialize(Value::Table(alone)) {
-            let (zh, en) = wrong_value(Some(key), error.message());
+            let (zh, en) = wrong_value(Some(key), key.path, error.message());
             self.diagnostics.push(diagnostic(name, zh, en));
             return;
         }
@@ -240,7 +245,7 @@ fn try_alone<'i>(
             near,
         });
     }
-    let (zh, en) = wrong_value(keys::find(&path), error.message());
+    let (zh, en) = wrong_value(keys::find(&path), &path, error.message());
     Some(Fault { at: error.span().unwrap_or_else(|| value.span()), zh, en, near: None })
 }
 
@@ -252,21 +257,22 @@ fn unknown_field(message: &str) -> Option<(String, Option<String>)> {
     Some((name.to_owned(), near.map(str::to_owned)))
 }
 
-/// What is wrong with the value of `key`. Messages of serde quote the value,
-/// messages of this crate do not.
-fn wrong_value(key: Option<&Key>, message: &str) -> (String, String) {
-    let Some(key) = key else { return (format!("值不对 / wrong value: {message}"), format!("wrong value: {message}")) };
-    let path = key.path;
+/// What is wrong with the value of a key, or of something that is no key but a
+/// section. Messages of serde may quote the value, messages of this crate do not.
+fn wrong_value(key: Option<&Key>, path: &str, message: &str) -> (String, String) {
     let ours = message.contains(" / ");
-    if ours {
-        (format!("{path}：{message}"), format!("{path}: {message}"))
-    } else if key.is_secret() {
-        let (zh, en) = (key.zh, key.en);
-        (format!("{path} 的值不对 / wrong value：{zh} / {en}"), format!("wrong value of {path}: {en}"))
-    } else {
-        let zh = key.zh;
-        (format!("{path} 的值不对（{zh}） / wrong value: {message}"), format!("wrong value of {path}: {message}"))
-    }
+    let (zh, en) = match key.map(|key| (key.kind, key)) {
+        Some(_) if ours => (message.to_owned(), message.to_owned()),
+        None => (format!("应是一节 [{path}] / must be a section"), "must be a section".to_owned()),
+        Some((Kind::Number, _)) => (
+            "应是大于 0 的整数 / must be a whole number above 0".to_owned(),
+            "must be a whole number above 0".to_owned(),
+        ),
+        Some((Kind::List, _)) => ("应是列表：[\"…\", \"…\"] / must be a list".to_owned(), "must be a list".to_owned()),
+        Some((_, key)) if key.is_secret() => (format!("{} / {}", key.zh, key.en), key.en.to_owned()),
+        Some(_) => (format!("值不对 / wrong value: {message}"), format!("wrong value: {message}")),
+    };
+    (format!("{path}：{zh}"), format!("{path}: {en}"))
 }
 
 /// Line and column of the bytes `at`.

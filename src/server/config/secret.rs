@@ -119,9 +119,7 @@ impl TokenSource {
         }
         // So that it goes unchanged into a header, a subprotocol and an address.
         if !text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte)) {
-            return Err(
-                "令牌只能有字母、数字和 - . _ ~ / a token may have letters, digits and - . _ ~ only".to_owned()
-            );
+            return Err("令牌只能有字母、数字和 - . _ ~ / a token may have letters, digits and - . _ ~ only".to_owned());
         }
         Ok(Self::Plain(Secret::new(text.to_owned())))
     }

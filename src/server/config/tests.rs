@@ -1,0 +1,78 @@
+//! The table of keys and the struct hold each other.
+
+use std::fmt;
+
+use serde::de::value::Error;
+use serde::de::{Deserialize, Deserializer, Visitor};
+use serde::forward_to_deserialize_any;
+
+use super::*;
+
+/// Notes the fields that a struct asks for, and gives it none.
+struct Fields<'a>(&'a mut Vec<&'static str>);
+
+impl<'de> Deserializer<'de> for Fields<'_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+        Err(de::Error::custom("nothing here"))
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Error> {
+        self.0.extend(fields);
+        Err(de::Error::custom("nothing here"))
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+    }
+}
+
+fn fields<T: for<'de> Deserialize<'de> + fmt::Debug>(section: &str) -> Vec<String> {
+    let mut fields = Vec::new();
+    T::deserialize(Fields(&mut fields)).unwrap_err();
+    fields.into_iter().map(|field| format!("{section}{field}")).collect()
+}
+
+#[test]
+fn every_key_is_explained_and_nothing_else() {
+    let sections = ["tls", "tokens", "retention", "alerts"];
+    let mut in_struct: Vec<String> = fields::<Config>("");
+    in_struct.retain(|field| !sections.contains(&field.as_str()));
+    in_struct.extend(fields::<Tls>("tls."));
+    in_struct.extend(fields::<Tokens>("tokens."));
+    in_struct.extend(fields::<Retention>("retention."));
+    in_struct.extend(fields::<Alerts>("alerts."));
+    let explained: Vec<&str> = keys::KEYS.iter().map(|key| key.path).collect();
+    assert_eq!(explained, in_struct);
+    let webhooks = keys::find("webhooks").unwrap();
+    for field in fields::<Webhook>("") {
+        assert!(webhooks.zh.contains(&format!("{field} = ")), "{field}");
+    }
+}
+
+#[test]
+fn what_has_no_default_has_an_example_that_can_be_used() {
+    let printed = Config::default().to_toml().unwrap();
+    for key in keys::KEYS {
+        let Some(example) = key.example else { continue };
+        let name = key.path.rsplit('.').next().unwrap();
+        let unset = format!("\n# {name} = {example}\n");
+        assert!(printed.contains(&unset), "{}", key.path);
+        let text = match key.path.split_once('.') {
+            Some((section, name)) => format!("[{section}]\n{name} = {example}\n"),
+            None => format!("{name} = {example}\n"),
+        };
+        match Config::from_toml(&text) {
+            Ok(config) => assert_ne!(config, Config::default(), "{}", key.path),
+            // A certificate and its key go together.
+            Err(fault) => assert!(key.path.starts_with("tls.") && fault.to_string().contains("缺少 tls."), "{fault}"),
+        }
+    }
+}
