@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod bench;
 mod check;
 mod demo;
 mod eval;
@@ -44,6 +45,11 @@ enum Command {
     Rules(rules::Arguments),
     /// 用标注数据衡量规则：准确率、召回率、误报 / Measure rules on labelled data: precision, recall, false alarms
     Eval(eval::Arguments),
+    /// 压测：通话容量、预警延迟、每条消息的开销 / Load: calls held, latency of alerts, cost of a message
+    Bench(bench::Arguments),
+    /// 压测用的纯回声服务 / The bare echo that `bench` compares with
+    #[command(hide = true)]
+    BenchEcho,
 }
 
 /// Runs the command line of this process.
@@ -54,6 +60,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::BenchEcho => bench::run_echo(),
     }
 }
 
