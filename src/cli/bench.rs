@@ -264,7 +264,8 @@ async fn find_ceiling(arguments: &Arguments) -> io::Result<(String, ExitCode)> {
             Ok(outcome) => {
                 let report = arguments.report(calls, outcome);
                 runs.push(report.to_json());
-                let holds = report.verdict() == Verdict::Good && report.alert_p99() <= CEILING_P99;
+                // A late generator is in the latencies: what is within the limit all the same holds.
+                let holds = report.verdict() != Verdict::Wrong && report.alert_p99() <= CEILING_P99;
                 let p99 = report.alert_p99().as_secs_f64() * 1e3;
                 let line =
                     format!("{calls:>8} p99 {p99:>8.2} ms, {:?}{}", report.verdict(), if holds { "" } else { " ✗" });
