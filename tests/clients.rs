@@ -275,6 +275,8 @@ struct Page {
 impl Page {
     async fn open(url: &str) -> Self {
         let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chromium");
+        // A profile that was not closed would be asked about.
+        let _ = std::fs::remove_dir_all(&profile);
         let mut command = Command::new("chromium");
         // The sandbox needs rights that containers do not give; the page is our own.
         command.args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]);
