@@ -200,16 +200,13 @@ async fn serve(mut stream: TcpStream, server: SocketAddr, mut open: watch::Recei
     if !target.starts_with("/v1/") {
         return stream.write_all(&file(target)).await;
     }
-    let is_closed = |open: &bool| !*open;
-    while open.wait_for(|open| *open).await.is_ok() {
-        let mut upstream = TcpStream::connect(server).await?;
-        upstream.write_all(&head).await?;
-        tokio::select! {
-            relayed = tokio::io::copy_bidirectional(&mut stream, &mut upstream) => return relayed.map(drop),
-            _ = open.wait_for(is_closed) => return Ok(()),
-        }
+    let _ = open.wait_for(|open| *open).await;
+    let mut upstream = TcpStream::connect(server).await?;
+    upstream.write_all(&head).await?;
+    tokio::select! {
+        relayed = tokio::io::copy_bidirectional(&mut stream, &mut upstream) => relayed.map(drop),
+        _ = open.wait_for(|open| !*open) => Ok(()),
     }
-    Ok(())
 }
 
 /// The answer to a request for a file of the page.
@@ -222,7 +219,8 @@ fn file(target: &str) -> Vec<u8> {
     };
     let body = std::fs::read(in_project(path)).unwrap();
     let length = body.len();
-    let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
+    let head =
+        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
     [head.into_bytes(), body].concat()
 }
 

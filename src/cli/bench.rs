@@ -23,8 +23,6 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::{EXIT_UNUSABLE, complain, print, serve};
 use report::{Report, Verdict};
 use script::Script;
@@ -316,7 +314,7 @@ async fn compare(arguments: &Arguments) -> io::Result<(String, ExitCode)> {
     };
     let table = rounds::run(&plan, &echo, &others).await?;
     let text = match arguments.json {
-        true => format!("{}\n", Value::from(table.to_json())),
+        true => format!("{}\n", table.to_json()),
         false => table.to_text(),
     };
     Ok((text, ExitCode::SUCCESS))
