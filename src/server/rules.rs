@@ -21,9 +21,9 @@ use super::Shared;
 use super::clock;
 use super::events::{Happening as _, RulesReloaded};
 use super::store::Readers;
+use crate::engine::rule::diagnostic::{Diagnostic, Level};
 use crate::engine::rule::parse::SourceFile;
 use crate::engine::rule::{self, RuleSet};
-use crate::engine::rule::diagnostic::{Diagnostic, Level};
 
 /// Files are read when none has changed for so long: editors and copies write
 /// in several steps.
@@ -294,7 +294,8 @@ struct KeptFile<'a> {
 }
 
 fn to_kept(files: &[SourceFile]) -> String {
-    let kept = |file: &'_ SourceFile| KeptFile { name: Cow::Owned(file.name.clone()), text: Cow::Owned(file.text.clone()) };
+    let kept =
+        |file: &'_ SourceFile| KeptFile { name: Cow::Owned(file.name.clone()), text: Cow::Owned(file.text.clone()) };
     let files: Vec<_> = files.iter().map(kept).collect();
     serde_json::to_string(&files).expect("strings always serialise")
 }

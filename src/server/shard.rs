@@ -8,6 +8,7 @@
 //! wants to be woken. Entries are deleted lazily: an entry counts only while
 //! its call is still armed for that very moment.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
@@ -34,8 +35,9 @@ use super::store::{AlertRow, CallRow, ClosedCall, ClosedRow, Display, Record};
 use crate::adapter::alert_json::wall_time;
 use crate::adapter::native::{self, Event, EventBody};
 use crate::engine::alert::{Alert, AlertState};
+use crate::engine::privacy;
 use crate::engine::time::CallTime;
-use crate::engine::transcript::{CallInfo, Channel, Input, Party};
+use crate::engine::transcript::{CallInfo, Channel, Input, Party, Utterance};
 use crate::session::Session;
 
 /// What a shard is asked.
@@ -214,6 +216,17 @@ struct Slot {
     left_open: BTreeMap<String, (CallTime, Box<str>)>,
     /// How each of its alerts is displayed.
     displays: HashMap<String, Display>,
+}
+
+/// An input as those may see it who are not in the call.
+fn masked(input: &Input) -> Cow<'_, Input> {
+    match input {
+        Input::Utterance(utterance) => match privacy::mask(&utterance.text) {
+            Cow::Borrowed(_) => Cow::Borrowed(input),
+            Cow::Owned(text) => Cow::Owned(Input::Utterance(Utterance { text, ..utterance.clone() })),
+        },
+        _ => Cow::Borrowed(input),
+    }
 }
 
 /// Whether a call's words still come.
@@ -403,7 +416,7 @@ impl Shard {
             self.batch.effects.push(Effect::Notice { agent_id, text });
         }
         if slot.watchers.is_some() {
-            let text = Utf8Bytes::from(native::to_json(call_id, &input));
+            let text = Utf8Bytes::from(native::to_json(call_id, &masked(&input)));
             slot.tell_watchers(&mut self.batch, &text);
         }
         let is_kept = slot.keep(&input, now, &json, &mut self.batch);

@@ -23,7 +23,7 @@ pub(crate) fn run() -> ExitCode {
 
 async fn accept() -> io::Result<()> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
-    serve::announce(&listener)?;
+    serve::announce(listener.local_addr()?, false);
     let stop = serve::stop_signal()?;
     let mut stop = std::pin::pin!(stop);
     loop {
