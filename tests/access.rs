@@ -192,7 +192,7 @@ async fn each_token_opens_what_its_role_may() {
     let agents = [AGENT, signed_a7.as_str()];
     let review = [QA, ADMIN, HASHED.0];
     // The path and the tokens that it takes; `None`: it takes everybody.
-    let routes: [(&str, Option<&[&str]>); 13] = [
+    let routes: [(&str, Option<&[&str]>); 19] = [
         ("/", None),
         ("/healthz", None),
         ("/readyz", None),
@@ -205,6 +205,12 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/agents/%E7%94%B2.1/alerts", Some(&[AGENT, review[0], review[1], review[2]])),
         ("/v1/agents/a8/alerts", Some(&[signed_a8.as_str(), review[0], review[1], review[2]])),
         ("/v1/calls/c1/watch", Some(&review)),
+        ("/v1/calls/c1", Some(&review)),
+        ("/v1/calls", Some(&review)),
+        ("/v1/alerts", Some(&review)),
+        ("/v1/scores", Some(&review)),
+        ("/v1/export", Some(&review)),
+        ("/v1/openapi.json", None),
         ("/v1/rules", Some(&review)),
     ];
     for (target, takes) in routes {
@@ -607,7 +613,7 @@ async fn rules_are_read_when_their_file_changes() {
     let server = Server::with_rules("", Rulebook::new(vec![path.clone()], move || load(&source)).unwrap()).await;
     assert_eq!(server.get("/v1/rules", &[]).await.json()["last_reload"], Value::Null);
     let in_use = async |version: usize| {
-        let waiting = async { while server.get("/v1/rules", &[]).await.json()["version"] != version.to_string() {} };
+        let waiting = async { while server.get("/v1/rules", &[]).await.json()["version"] != version {} };
         tokio::time::timeout(PATIENCE, waiting).await.expect("the rules are read");
     };
     let second = forbidding("不知道, 不清楚");

@@ -13,6 +13,7 @@ use crate::engine::transcript::CallInfo;
 
 /// One alert as it goes over the wire; the fields stand in the contract's order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[allow(missing_docs)]
 pub struct AlertJson<'a> {
     #[serde(rename = "type")]

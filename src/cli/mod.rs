@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod demo;
 mod eval;
+mod export;
 mod fixtures;
 mod lines;
 mod load;
@@ -49,6 +50,8 @@ enum Command {
     Config(config::Arguments),
     /// 签发坐席令牌 / Make a token for an agent
     Token(token::Arguments),
+    /// 导出预警：CSV、Excel、JSON Lines、Parquet / Alerts as a file: CSV, Excel, JSON Lines, Parquet
+    Export(export::Arguments),
     /// 用标注数据衡量规则：准确率、召回率、误报 / Measure rules on labelled data: precision, recall, false alarms
     Eval(eval::Arguments),
     /// 压测：通话容量、预警延迟、每条消息的开销 / Load: calls held, latency of alerts, cost of a message
@@ -67,6 +70,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Rules(arguments) => rules::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::BenchEcho => bench::run_echo(),

@@ -9,6 +9,7 @@ use super::time::CallTime;
 
 /// Whose mouth it is in. `System` is the machine: announcements and robots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Role {

@@ -87,6 +87,12 @@ const INGEST: &[Role] = &[Role::Ingest];
 const REVIEW: &[Role] = &[Role::Qa, Role::Admin];
 const ADMIN: &[Role] = &[Role::Admin];
 
+/// The paths that the server answers.
+#[cfg(test)]
+pub(crate) fn paths() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|route| route.path)
+}
+
 /// Every path that the server answers. `{agent_id}` in one that agents may
 /// call is the agent that the token must be for.
 #[rustfmt::skip]
@@ -102,7 +108,10 @@ const ROUTES: &[Route] = &[
     route("/v1/calls/{call_id}", REVIEW),
     stream("/v1/calls/{call_id}/watch", REVIEW),
     route("/v1/alerts", REVIEW),
+    route("/v1/calls", REVIEW),
+    route("/v1/scores", REVIEW),
     route("/v1/export", REVIEW),
+    route("/v1/openapi.json", OPEN),
     route("/v1/rules", REVIEW),
     route("/v1/rules/reload", ADMIN),
 ];

@@ -61,6 +61,8 @@ const ALERT_DAYS: NonZeroU32 = NonZeroU32::new(365).expect("not zero");
 const CARDS_PER_MINUTE_MAX: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 /// An alert that is later than this helps nobody on the line.
 const LATE_MS_MAX: NonZeroU64 = NonZeroU64::new(120 * 1_000).expect("not zero");
+/// What a call without fault scores.
+const SCORE_BASE: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 /// Where the server listens: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
 /// China has one time zone.
@@ -85,6 +87,17 @@ pub(crate) const CATCH_UP_PAGE: usize = 256;
 pub(crate) const JOURNAL_QUEUE_MAX: usize = 256;
 /// Questions to the store that are answered at once.
 pub(crate) const QUESTIONS_MAX: usize = 4;
+/// Exports that are written at once.
+pub(crate) const EXPORTS_MAX: usize = 2;
+/// Alerts that an export reads at once.
+pub(crate) const EXPORT_PAGE: usize = 512;
+/// Pieces of an export that wait for a client, and their size.
+pub(crate) const EXPORT_CHUNKS_MAX: usize = 4;
+pub(crate) const EXPORT_CHUNK_BYTES: usize = 64 * 1024;
+/// Events of one call that are shown; no call of a day's work has as many.
+pub(crate) const CALL_EVENTS_MAX: usize = 20_000;
+/// Alerts of one call that are shown, and their transitions.
+pub(crate) const CALL_ALERTS_MAX: usize = 5_000;
 /// Batches in one commit.
 pub(crate) const COMMIT_BATCHES_MAX: usize = 256;
 /// Utterances of one call whose last hypothesis waits for a final.
@@ -165,6 +178,8 @@ pub struct Config {
     pub retention: Retention,
     /// How many alerts an agent is shown, and until when.
     pub alerts: Alerts,
+    /// How calls are scored.
+    pub score: Score,
 }
 
 /// `[tls]`: either both or none.
@@ -213,6 +228,18 @@ pub struct Alerts {
     pub cards_per_minute_max: NonZeroU32,
     /// An alert this late is stored, not shown.
     pub late_ms_max: NonZeroU64,
+}
+
+/// `[score]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Score {
+    /// The score of a call without confirmed alerts.
+    pub base: NonZeroU32,
+    /// Pack to the most that it may deduct from one call.
+    pub pack_caps: BTreeMap<String, u32>,
+    /// Packs of which one confirmed alert makes the score 0 (一票否决).
+    pub veto_packs: Vec<String>,
 }
 
 /// One of `[[webhooks]]`.
@@ -278,6 +305,7 @@ impl Default for Config {
             tokens: Tokens::default(),
             retention: Retention::default(),
             alerts: Alerts::default(),
+            score: Score::default(),
         }
     }
 }
@@ -291,6 +319,12 @@ impl Default for Retention {
 impl Default for Alerts {
     fn default() -> Self {
         Self { cards_per_minute_max: CARDS_PER_MINUTE_MAX, late_ms_max: LATE_MS_MAX }
+    }
+}
+
+impl Default for Score {
+    fn default() -> Self {
+        Self { base: SCORE_BASE, pack_caps: BTreeMap::new(), veto_packs: Vec::new() }
     }
 }
 

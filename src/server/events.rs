@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use super::export::ExportError;
 use super::metrics::Metrics;
 use super::store::{Display, StoreError};
 use crate::engine::alert::Alert;
@@ -329,6 +330,28 @@ impl Happening for SubscriberSlow {
     fn report(self, metrics: &Metrics) {
         metrics.subscribers_slow.inc();
         tracing::warn!(kind = self.kind, "subscriber too slow, closed");
+    }
+}
+
+/// An export is written, or failed.
+pub(crate) struct Exported<'a> {
+    pub(crate) format: &'static str,
+    pub(crate) written: &'a Result<u64, ExportError>,
+}
+
+impl Happening for Exported<'_> {
+    fn report(self, metrics: &Metrics) {
+        let Self { format, written } = self;
+        match written {
+            Ok(rows) => {
+                metrics.exports.with_label_values(&[format, "ok"]).inc();
+                tracing::info!(format, rows, "export written");
+            }
+            Err(error) => {
+                metrics.exports.with_label_values(&[format, "failed"]).inc();
+                tracing::warn!(format, %error, "export failed");
+            }
+        }
     }
 }
 

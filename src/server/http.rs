@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::StringRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, RawQuery, State};
 use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE};
 use axum::http::{HeaderValue, Request, StatusCode};
@@ -28,7 +29,7 @@ use super::push::Listener;
 use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
-use super::{Shared, access, clock, feedback, ingest, post, push, rules, sse, tls, ws};
+use super::{Shared, access, clock, export, feedback, ingest, openapi, post, push, query, rules, sse, tls, ws};
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
 use crate::engine::time::CallTime;
@@ -136,7 +137,7 @@ async fn turn_away(mut stream: TcpStream) {
 fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/", get(index))
-        .route("/healthz", get(async || "ok\n"))
+        .route("/healthz", get(live))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/v1/ingest", get(ingest_native))
@@ -144,6 +145,12 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/events", post(post_events).layer(DefaultBodyLimit::max(EVENTS_BODY_BYTES_MAX)))
         .route("/v1/agents/{agent_id}/alerts", get(agent_alerts).post(agent_answer))
         .route("/v1/calls/{call_id}/watch", get(watch_call))
+        .route("/v1/alerts", get(query::alerts))
+        .route("/v1/calls", get(query::calls))
+        .route("/v1/calls/{call_id}", get(query::call))
+        .route("/v1/scores", get(query::scores))
+        .route("/v1/export", get(export::export))
+        .route("/v1/openapi.json", get(openapi::describe))
         .route("/v1/rules", get(rules_in_use))
         .route("/v1/rules/reload", post(reload_rules))
         .fallback(async || error(StatusCode::NOT_FOUND, "not_found", "没有这个地址 / no such address"))
@@ -160,17 +167,36 @@ WS  /v1/ingest/{format}                    一路语音识别的原始结果 / o
 POST /v1/events                            通话事件，JSON 或 JSON Lines / call events
 WS  /v1/agents/{agent_id}/alerts?after=    坐席的实时预警，也可用 SSE / an agent's alerts, by SSE too
 WS  /v1/calls/{call_id}/watch              旁听一通通话 / one call's transcript and alerts
+GET /v1/alerts                             查询预警 / alerts
+GET /v1/calls  /v1/calls/{call_id}         查询通话 / calls
+GET /v1/scores?group=agent|team|day        得分 / scores
+GET /v1/export?format=csv|xlsx|jsonl|parquet
+                                           导出预警，条件同查询 / alerts as a file, with the same filters
+GET /v1/openapi.json                       接口说明 / OpenAPI description
 GET /v1/rules                              正在使用的规则 / the rules in use
 POST /v1/rules/reload                      重新加载规则 / load the rules anew
 GET /metrics  /healthz  /readyz            指标、存活、就绪 / metrics, live, ready
 ";
 
-async fn index() -> Response {
+/// What the server answers, as text.
+#[utoipa::path(get, path = "/", tag = "operate", responses((status = 200, body = String, content_type = "text/plain")))]
+pub(crate) async fn index() -> Response {
     let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     ([(CONTENT_SECURITY_POLICY, policy)], INDEX).into_response()
 }
 
-async fn ready(State(shared): State<Arc<Shared>>) -> Response {
+/// Whether the process runs.
+#[utoipa::path(get, path = "/healthz", tag = "operate", responses((status = 200, body = String, content_type = "text/plain")))]
+pub(crate) async fn live() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the server takes events.
+#[utoipa::path(get, path = "/readyz", tag = "operate", responses(
+    (status = 200, body = String, content_type = "text/plain"),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     if shared.draining.is_cancelled() {
         return refused(StatusCode::SERVICE_UNAVAILABLE, &Refusal::Stopping);
     }
@@ -180,7 +206,9 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     "ready\n".into_response()
 }
 
-async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+/// Prometheus metrics.
+#[utoipa::path(get, path = "/metrics", tag = "operate", responses((status = 200, body = String, content_type = "text/plain")))]
+pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     match shared.metrics.render(shared.shards.depths(), shared.journal.depth()) {
         Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(fault) => {
@@ -190,7 +218,14 @@ async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
     }
 }
 
-async fn ingest_native(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+/// WebSocket: native call events.
+#[utoipa::path(get, path = "/v1/ingest", tag = "live", responses(
+    (status = 101, description = "A WebSocket; see contract of events / WebSocket"),
+    (status = 426, description = "Not a WebSocket request / 不是 WebSocket 请求", body = ErrorMessage),
+    (status = 400, description = "The handshake is wrong / 握手有误", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn ingest_native(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
     let serving = Arc::clone(&shared);
     ws::upgrade(&shared, &shared.producers, request, |socket| ingest::serve_native(serving, socket))
 }
@@ -203,7 +238,21 @@ struct AsrQuery {
     offset_ms: Option<i64>,
 }
 
-async fn ingest_asr(
+/// WebSocket: one recogniser channel's messages, verbatim.
+#[utoipa::path(get, path = "/v1/ingest/{format}", tag = "live", params(
+    ("format" = String, Path, description = "The recogniser / 识别系统"),
+    ("role" = String, Query, description = "agent, customer or system"),
+    ("call_id" = Option<String>, Query, description = "Which call / 哪一通"),
+    ("agent_id" = Option<String>, Query, description = "Who answered / 谁接的"),
+    ("offset_ms" = Option<i64>, Query, description = "The call's time when the audio began / 音频开始时的通话时间"),
+), responses(
+    (status = 101, description = "A WebSocket / WebSocket"),
+    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
+    (status = 404, description = "No such format / 没有这种格式", body = ErrorMessage),
+    (status = 426, description = "Not a WebSocket request / 不是 WebSocket 请求", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn ingest_asr(
     State(shared): State<Arc<Shared>>,
     Path(format): Path<String>,
     RawQuery(query): RawQuery,
@@ -246,7 +295,18 @@ struct AlertsQuery {
     after: Option<String>,
 }
 
-async fn agent_alerts(
+/// WebSocket or Server-Sent Events: an agent's alerts, live.
+#[utoipa::path(get, path = "/v1/agents/{agent_id}/alerts", tag = "live", params(
+    ("agent_id" = String, Path, description = "Whose / 坐席"),
+    ("after" = Option<String>, Query, description = "A cursor, or 0 for all that is kept / 上次收到的 cursor，0 为全部"),
+), responses(
+    (status = 101, description = "A WebSocket / WebSocket"),
+    (status = 200, description = "Server-Sent Events", body = String, content_type = "text/event-stream"),
+    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
+    (status = 426, description = "Neither is asked for / 请用 WebSocket 或 SSE", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn agent_alerts(
     State(shared): State<Arc<Shared>>,
     Path(agent_id): Path<String>,
     RawQuery(query): RawQuery,
@@ -283,7 +343,24 @@ async fn agent_alerts(
 }
 
 /// An agent's answer to an alert, for those who listen by Server-Sent Events.
-async fn agent_answer(State(shared): State<Arc<Shared>>, Path(agent_id): Path<String>, body: String) -> Response {
+#[utoipa::path(post, path = "/v1/agents/{agent_id}/alerts", tag = "live", params(
+    ("agent_id" = String, Path, description = "Whose / 坐席"),
+), request_body(content = Object, content_type = "application/json", description = "`{\"type\":\"seen\",\"alert_id\":…}` or `{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}`"), responses(
+    (status = 200, description = "Noted / 已记下", body = Object),
+    (status = 400, description = "It cannot be read / 无法读取", body = ErrorMessage),
+    (status = 404, description = "No such alert / 没有这条预警", body = ErrorMessage),
+    (status = 413, description = "Too long / 太长", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn agent_answer(
+    State(shared): State<Arc<Shared>>,
+    Path(agent_id): Path<String>,
+    body: Result<String, StringRejection>,
+) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) => return unreadable(&rejection),
+    };
     match feedback::keep(&shared, &agent_id, &body).await {
         Ok(noted) => ([(CONTENT_TYPE, "application/json")], noted).into_response(),
         Err(refusal @ Refusal::UnknownAlert) => refused(StatusCode::NOT_FOUND, &refusal),
@@ -292,13 +369,36 @@ async fn agent_answer(State(shared): State<Arc<Shared>>, Path(agent_id): Path<St
     }
 }
 
-async fn post_events(State(shared): State<Arc<Shared>>, body: String) -> Response {
+/// Call events, one JSON object or one a line.
+#[utoipa::path(post, path = "/v1/events", tag = "live", request_body(content((Object = "application/json"), (String = "application/x-ndjson"))), responses(
+    (status = 200, description = "All of it is durable / 全部已保存", body = post::Outcome),
+    (status = 400, description = "Some of it was refused / 有些被拒绝", body = post::Outcome),
+    (status = 413, description = "Too long / 太长", body = ErrorMessage),
+))]
+pub(crate) async fn post_events(State(shared): State<Arc<Shared>>, body: Result<String, StringRejection>) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::BAD_REQUEST => {
+            return json(StatusCode::BAD_REQUEST, &post::Outcome::unreadable(rejection.body_text()));
+        }
+        Err(rejection) => return unreadable(&rejection),
+    };
     let outcome = post::take(&shared, &body).await;
     let status = if outcome.is_clean() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     (status, Json(outcome)).into_response()
 }
 
-async fn watch_call(
+/// WebSocket: one call's transcript and alerts, live.
+#[utoipa::path(get, path = "/v1/calls/{call_id}/watch", tag = "live", params(
+    ("call_id" = String, Path, description = "Which call / 哪一通"),
+), responses(
+    (status = 101, description = "A WebSocket / WebSocket"),
+    (status = 400, description = "The handshake is wrong / 握手有误", body = ErrorMessage),
+    (status = 404, description = "No such call in progress / 没有这通进行中的通话", body = ErrorMessage),
+    (status = 426, description = "Not a WebSocket request / 不是 WebSocket 请求", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn watch_call(
     State(shared): State<Arc<Shared>>,
     Path(call_id): Path<String>,
     request: Request<Body>,
@@ -325,12 +425,20 @@ async fn watch_call(
     }
 }
 
-async fn rules_in_use(State(shared): State<Arc<Shared>>) -> Response {
+/// The rules in use.
+#[utoipa::path(get, path = "/v1/rules", tag = "operate", responses((status = 200, description = "Version, packs, rules / 版本、规则包、规则", body = Object)))]
+pub(crate) async fn rules_in_use(State(shared): State<Arc<Shared>>) -> Response {
     let report = shared.rules.report();
     json(StatusCode::OK, &report)
 }
 
-async fn reload_rules(State(shared): State<Arc<Shared>>) -> Response {
+/// Loads the rules anew.
+#[utoipa::path(post, path = "/v1/rules/reload", tag = "operate", responses(
+    (status = 200, description = "They are in use / 已启用", body = Object),
+    (status = 409, description = "They were given at the start / 规则是启动时给定的", body = ErrorMessage),
+    (status = 422, description = "They have faults; the earlier ones apply / 有误，仍用原来的", body = Object),
+))]
+pub(crate) async fn reload_rules(State(shared): State<Arc<Shared>>) -> Response {
     match rules::reload(&shared, Trigger::Request).await {
         Ok(outcome) if outcome.ok => json(StatusCode::OK, &outcome),
         Ok(outcome) => json(StatusCode::UNPROCESSABLE_ENTITY, &outcome),
@@ -368,6 +476,13 @@ pub(crate) fn upgrade_required() -> Response {
     let mut response = error(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message);
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
     response
+}
+
+/// The answer to a body that is too long, or no text.
+fn unreadable(rejection: &StringRejection) -> Response {
+    let message =
+        format!("请求体无法读取：必须是 UTF-8 文本，且不能太长 / the body cannot be read: {}", rejection.body_text());
+    error(rejection.status(), "invalid_body", &message)
 }
 
 fn refused(status: StatusCode, refusal: &Refusal) -> Response {

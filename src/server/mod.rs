@@ -17,19 +17,24 @@ mod agents;
 mod clock;
 mod config;
 mod events;
+mod export;
 mod feedback;
+mod filter;
 mod health;
 mod http;
 mod ingest;
 mod journal;
 mod limit;
 mod metrics;
+mod openapi;
 mod post;
 mod push;
+mod query;
 mod recovery;
 mod refusal;
 mod retention;
 mod rules;
+mod score;
 mod shard;
 mod sse;
 mod store;
@@ -50,9 +55,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use config::{
-    Alerts, Config, ConfigError, OriginName, Retention, Secret, SecretSource, Tls, TokenSource, Tokens, Webhook,
+    Alerts, Config, ConfigError, OriginName, Retention, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Webhook,
     WebhookStyle,
 };
+pub use export::{ExportError, FORMATS, export_store};
 pub use push::CLOSE_SLOW;
 pub use rules::{LoadedRules, RejectedRules, Rulebook};
 pub use store::StoreError;
@@ -61,7 +67,7 @@ use crate::adapter::native;
 use crate::engine::rule::RuleSet;
 use access::Access;
 use agents::Agents;
-use config::{CLOSED_CALLS_MAX, QUESTIONS_MAX};
+use config::{CLOSED_CALLS_MAX, EXPORTS_MAX, QUESTIONS_MAX};
 use events::{CloseReason, Happening as _, Recovery};
 use health::Health;
 use journal::{Job, Journal};
@@ -85,6 +91,8 @@ pub(crate) struct Shared {
     readers: Arc<Readers>,
     /// Bounds the questions that are answered at once.
     questions: Semaphore,
+    /// Bounds the exports that are written at once.
+    exports: Arc<Semaphore>,
     /// Tells cursors of this store from those of another.
     store_id: i64,
     agents: Agents,
@@ -166,6 +174,7 @@ impl Server {
             health: Health::new(),
             journal: queue,
             questions: Semaphore::new(QUESTIONS_MAX),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             store_id: readers.store_id().map_err(io::Error::other)?,
             agents: Agents::default(),
             calls: AtomicUsize::new(0),

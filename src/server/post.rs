@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::clock;
@@ -17,7 +18,7 @@ use super::shard::{Command, Delivery, Reply};
 use crate::adapter::native;
 
 /// What became of the events of one request.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct Outcome {
     /// How many are durable.
     accepted: usize,
@@ -26,7 +27,7 @@ pub(crate) struct Outcome {
     errors: Vec<Fault>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Fault {
     /// From 1.
     line: usize,
@@ -42,6 +43,12 @@ impl Outcome {
     /// Whether nothing was refused.
     pub(crate) const fn is_clean(&self) -> bool {
         self.errors.is_empty()
+    }
+
+    /// Nothing was taken: the body is no text.
+    pub(crate) fn unreadable(message: String) -> Self {
+        let fault = Fault { line: 1, code: "invalid_body", message, call_id: None, seq: None };
+        Self { errors: vec![fault], ..Self::default() }
     }
 
     fn refuse(&mut self, shared: &Shared, fault: Fault) {

@@ -1,6 +1,7 @@
 //! Why the server refuses what is well-formed: codes for machines, words for people.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A reason to refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +34,10 @@ pub(crate) enum Refusal {
     CallOver,
     /// The agent has no such alert.
     UnknownAlert,
+    /// The store has no such call.
+    NoSuchCall,
+    /// As many exports are being written as may be.
+    TooManyExports,
     /// An agent's answer to an alert that cannot be read.
     InvalidFeedback { reason: String },
     /// The store could not be read or written.
@@ -57,6 +62,8 @@ impl Refusal {
             Self::NoAgent => "no_agent",
             Self::CallOver => "call_over",
             Self::UnknownAlert => "unknown_alert",
+            Self::NoSuchCall => "no_such_call",
+            Self::TooManyExports => "too_many_exports",
             Self::InvalidFeedback { .. } => "invalid_feedback",
             Self::StoreFailed { .. } => "store_failed",
         }
@@ -99,6 +106,10 @@ impl Refusal {
                     .to_owned()
             }
             Self::UnknownAlert => "该坐席没有这条预警 / this agent has no such alert".to_owned(),
+            Self::NoSuchCall => "没有这通通话，或已超过保留期 / no such call, or it is no longer kept".to_owned(),
+            Self::TooManyExports => {
+                "正在进行的导出已达上限，请稍后重试 / as many exports are under way as may be; try later".to_owned()
+            }
             Self::InvalidFeedback { reason } => {
                 format!("应形如 {{\"type\":\"seen\",\"alert_id\":…}} 或 {{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}} / must look like one of these: {reason}")
             }
@@ -112,7 +123,7 @@ impl Refusal {
 }
 
 /// The `error` message of contract §3.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorMessage<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
@@ -122,17 +133,25 @@ pub(crate) struct ErrorMessage<'a> {
     call_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<u64>,
+    /// The parameter that cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
 }
 
 impl<'a> ErrorMessage<'a> {
     /// A fault that belongs to no event.
     pub(crate) const fn new(code: &'a str, message: &'a str) -> Self {
-        Self { kind: "error", code, message, call_id: None, seq: None }
+        Self { kind: "error", code, message, call_id: None, seq: None, field: None }
     }
 
     /// The same, of this event.
     pub(crate) const fn of(self, call_id: Option<&'a str>, seq: Option<u64>) -> Self {
         Self { call_id, seq, ..self }
+    }
+
+    /// The same, in this parameter.
+    pub(crate) const fn in_field(self, field: &'a str) -> Self {
+        Self { field: Some(field), ..self }
     }
 
     pub(crate) fn to_json(&self) -> String {

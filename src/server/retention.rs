@@ -25,12 +25,16 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
+/// What is kept for so many days and older than this may be gone.
+pub(crate) fn before_ms(now_ms: i64, days: NonZeroU32) -> i64 {
+    now_ms - i64::from(days.get()) * DAY_MS
+}
+
 /// One round, in small steps, so that no commit waits long for one.
 async fn forget(shared: &Shared) {
     let now_ms = clock::unix_ms();
     let Retention { transcript_days, alert_days } = shared.config.retention;
-    let before = |days: NonZeroU32| now_ms - i64::from(days.get()) * DAY_MS;
-    let (transcripts_before, alerts_before) = (before(transcript_days), before(alert_days));
+    let (transcripts_before, alerts_before) = (before_ms(now_ms, transcript_days), before_ms(now_ms, alert_days));
     let mut forgotten = Forgotten::default();
     loop {
         match shared.journal.perform(move |writer| writer.forget(transcripts_before, alerts_before)).await {

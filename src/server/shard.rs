@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Join(Join),
     /// A supervisor wants to watch a call.
     Watch { call_id: String, reply: oneshot::Sender<Result<(Push, Subscription), Refusal>> },
+    /// Somebody wants to see the utterances of a call that have no final.
+    Unsettled { call_id: String, reply: oneshot::Sender<Vec<Box<str>>> },
 }
 
 /// An event on its way, and where its outcome goes.
@@ -294,6 +296,11 @@ impl Shard {
                 let _ = reply.send(self.watch(&call_id, now));
                 None
             }
+            Command::Unsettled { call_id, reply } => {
+                let hypotheses = self.calls.get(call_id.as_str()).into_iter().flat_map(|slot| slot.left_open.values());
+                let _ = reply.send(hypotheses.map(|(_, json)| json.clone()).collect());
+                None
+            }
         }
     }
 
@@ -371,6 +378,7 @@ impl Shard {
             call_no,
             call_id: call_id.to_owned(),
             agent_id: info.agent_id.clone(),
+            queue: info.queue.clone(),
             started_at: info.started_at.to_rfc3339(),
             started_ms,
             rules_version: rules.version.clone(),
@@ -688,7 +696,9 @@ impl Slot {
             alert_id: alert.alert_id.clone(),
             agent_id: alert.agent_id.to_string(),
             rule_id: alert.rule.id.clone(),
+            pack: alert.rule.pack.clone(),
             severity: alert.rule.severity,
+            deduct: alert.rule.deduct,
             state: alert.state,
             said_ms: info.started_at.timestamp_millis().saturating_add(alert.at.0),
             display,

@@ -105,6 +105,11 @@ pub(super) const KEYS: &[Key] = &[
         "cards a minute that an agent is shown; the rest are folded into one"),
     key("alerts.late_ms_max", Kind::Number, "迟到多久的预警不再显示，只存储（毫秒）",
         "an alert this late is stored, not shown, in milliseconds"),
+    key("score.base", Kind::Number, "没有确认的预警时一通通话的得分（分）", "score of a call without confirmed alerts, in points"),
+    key("score.pack_caps", Kind::Table, "每个规则包在一通通话里最多扣多少（分）：{ 规则包 = 20 }；不写不封顶",
+        "the most that a pack may deduct from one call, in points: { PACK = 20 }; no cap when not given"),
+    key("score.veto_packs", Kind::List, "一票否决的规则包：有一条确认的预警，这通通话就得 0 分",
+        "packs of which one confirmed alert makes a call's score 0"),
 ];
 
 /// The key of that path.

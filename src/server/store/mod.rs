@@ -8,6 +8,7 @@
 //! The store decides nothing about calls. It keeps rows in the order in which
 //! the shards produced them and gives them back.
 
+mod query;
 mod reader;
 mod schema;
 mod writer;
@@ -20,6 +21,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+pub(crate) use query::{
+    AlertFilter, CallFilter, Deduction, FoundAlert, FoundCall, Order, Place, Span, TotalledCall, Transition,
+};
 pub(crate) use reader::{ClosedCall, OpenCall, Readers, ReplayEntry};
 pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, FeedbackRow, Record, Writer};
 
@@ -58,6 +62,19 @@ pub enum StoreError {
         /// The latest version known here.
         known: usize,
     },
+    /// There is none.
+    Missing {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// It was written by an earlier version of this program, and whoever only
+    /// reads cannot bring it up to date.
+    Older {
+        /// The version of its tables.
+        found: usize,
+        /// The version that can be read.
+        known: usize,
+    },
     /// SQLite refuses.
     Sqlite(rusqlite::Error),
 }
@@ -92,6 +109,13 @@ impl fmt::Display for StoreError {
             Self::Newer { found, known } => write!(
                 f,
                 "数据由更新的版本写成（第 {found} 版，本程序只认识到第 {known} 版）；请升级程序 / the data was written by a later version ({found}; this program knows {known}); upgrade the program"
+            ),
+            Self::Missing { path } => {
+                write!(f, "{}: 没有数据（缺少 {FILE}） / no data here ({FILE} is missing)", path.display())
+            }
+            Self::Older { found, known } => write!(
+                f,
+                "数据由更早的版本写成（第 {found} 版，本程序需要第 {known} 版）；请先用本程序启动一次服务 / the data was written by an earlier version ({found}; this program needs {known}); start the server of this program on it once"
             ),
             Self::Sqlite(error) if Self::is_damage(error) => write!(
                 f,
@@ -144,6 +168,20 @@ impl Store {
     fn connect(&self, access: OpenFlags) -> Result<Connection, StoreError> {
         connect(&self.path, access)
     }
+}
+
+/// Those who read the store in `directory` beside the server that has it.
+///
+/// # Errors
+/// There is none, or it is of another version.
+pub(crate) fn read_beside(directory: &Path) -> Result<Readers, StoreError> {
+    let path = directory.join(FILE);
+    if !path.is_file() {
+        return Err(StoreError::Missing { path: directory.to_owned() });
+    }
+    let readers = Readers::new(path);
+    readers.ask(schema::check)?;
+    Ok(readers)
 }
 
 /// A connection with the settings that all of them share.

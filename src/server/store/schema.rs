@@ -1,5 +1,7 @@
 //! The tables, and how a store of an earlier version becomes one of this.
 
+use std::cmp::Ordering;
+
 use rusqlite::{Connection, Transaction};
 
 use super::StoreError;
@@ -15,6 +17,7 @@ CREATE TABLE calls (
     call_no INTEGER PRIMARY KEY,
     call_id TEXT NOT NULL,
     agent_id TEXT NOT NULL,
+    queue TEXT,
     started_at TEXT NOT NULL,
     started_ms INTEGER NOT NULL,
     rules_version TEXT NOT NULL,
@@ -27,6 +30,7 @@ CREATE TABLE calls (
 ) STRICT;
 CREATE INDEX calls_by_id ON calls (call_id);
 CREATE INDEX calls_by_time ON calls (started_ms);
+CREATE INDEX calls_by_agent ON calls (agent_id, started_ms);
 CREATE INDEX calls_open ON calls (call_no) WHERE closed_ms IS NULL;
 
 -- All that calls in progress were told, in the order in which it was applied,
@@ -69,6 +73,30 @@ CREATE INDEX alerts_by_call ON alerts (call_no, cursor);
 CREATE INDEX alerts_by_id ON alerts (alert_id);
 CREATE INDEX alerts_by_time ON alerts (said_ms);
 
+-- One row an alert: where it stands now, for whoever asks. `alert_no` is the
+-- cursor of its first transition and `said_ms` the moment that one told, so an
+-- alert keeps its place in every list, whatever becomes of it. `history` has
+-- all its states, in their order. Alerts are rare, so indexes cost little here.
+CREATE TABLE latest_alerts (
+    alert_no INTEGER PRIMARY KEY,
+    cursor INTEGER NOT NULL,
+    call_no INTEGER NOT NULL,
+    alert_id TEXT NOT NULL,
+    agent_id TEXT NOT NULL,
+    rule_id TEXT NOT NULL,
+    pack TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    deduct INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    history TEXT NOT NULL,
+    said_ms INTEGER NOT NULL,
+    display TEXT NOT NULL,
+    UNIQUE (call_no, alert_id)
+) STRICT;
+CREATE INDEX latest_by_time ON latest_alerts (said_ms);
+CREATE INDEX latest_by_agent ON latest_alerts (agent_id, said_ms);
+CREATE INDEX latest_by_rule ON latest_alerts (rule_id, said_ms);
+
 -- One row: what tells the cursors of this store from those of another.
 CREATE TABLE identity (store_id INTEGER NOT NULL) STRICT;
 INSERT INTO identity (store_id) VALUES (abs(random() % 1000000000000) + 1);
@@ -101,6 +129,16 @@ CREATE TABLE outbox (
 ) STRICT;
 CREATE INDEX outbox_by_due ON outbox (due_ms);
 ";
+
+/// Whether the store is of this version; told by one that may not change it.
+pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
+    let found = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? as usize;
+    match found.cmp(&STEPS.len()) {
+        Ordering::Equal => Ok(()),
+        Ordering::Less => Err(StoreError::Older { found, known: STEPS.len() }),
+        Ordering::Greater => Err(StoreError::Newer { found, known: STEPS.len() }),
+    }
+}
 
 /// Brings the store to this version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {

@@ -49,6 +49,7 @@ pub(crate) struct CallRow {
     pub(crate) call_no: i64,
     pub(crate) call_id: String,
     pub(crate) agent_id: String,
+    pub(crate) queue: Option<String>,
     pub(crate) started_at: String,
     pub(crate) started_ms: i64,
     pub(crate) rules_version: String,
@@ -63,7 +64,9 @@ pub(crate) struct AlertRow {
     pub(crate) alert_id: String,
     pub(crate) agent_id: String,
     pub(crate) rule_id: String,
+    pub(crate) pack: String,
     pub(crate) severity: Severity,
+    pub(crate) deduct: u32,
     pub(crate) state: AlertState,
     /// When it was said, as the producer counts wall time: milliseconds since 1970.
     pub(crate) said_ms: i64,
@@ -272,6 +275,10 @@ impl Writer {
             "DELETE FROM alerts WHERE cursor IN (SELECT cursor FROM alerts WHERE said_ms < ? LIMIT ?)",
             params![alerts_before_ms, TRIM_ROWS],
         )?;
+        transaction.execute(
+            "DELETE FROM latest_alerts WHERE alert_no IN (SELECT alert_no FROM latest_alerts WHERE said_ms < ? LIMIT ?)",
+            params![alerts_before_ms, TRIM_ROWS],
+        )?;
         transaction.commit()?;
         Ok((events, alerts))
     }
@@ -279,12 +286,13 @@ impl Writer {
 
 fn insert_call(transaction: &Transaction<'_>, call: &CallRow) -> Result<(), StoreError> {
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO calls (call_no, call_id, agent_id, started_at, started_ms, rules_version, start, last_seq)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO calls (call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, start, last_seq)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
-    let CallRow { call_no, call_id, agent_id, started_at, started_ms, rules_version, seq, start } = call;
+    let CallRow { call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, seq, start } = call;
     let seq = seq.map(u64::cast_signed);
-    insert.execute(params![call_no, call_id, agent_id, started_at, started_ms, rules_version, start.as_str(), seq])?;
+    let start = start.as_str();
+    insert.execute(params![call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, start, seq])?;
     Ok(())
 }
 
@@ -320,9 +328,21 @@ fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<i64, 
         "INSERT INTO alerts (call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
-    let AlertRow { call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json } = alert;
+    let AlertRow { call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, said_ms, display, json } =
+        alert;
     let (severity, state, display) = (severity.name(), state.name(), display.name());
-    Ok(insert.insert(params![call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json])?)
+    let cursor =
+        insert.insert(params![call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json])?;
+    let mut latest = transaction.prepare_cached(
+        "INSERT INTO latest_alerts (alert_no, cursor, call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, history, said_ms, display)
+         VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11)
+         ON CONFLICT (call_no, alert_id) DO UPDATE
+         SET cursor = excluded.cursor, state = excluded.state, history = history || ' ' || excluded.state",
+    )?;
+    latest.execute(params![
+        cursor, call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, said_ms, display
+    ])?;
+    Ok(cursor)
 }
 
 fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), StoreError> {

@@ -1,0 +1,79 @@
+//! CSV as Excel opens it right: UTF-8 with a byte-order mark, lines that end
+//! in CR LF, and no cell that a spreadsheet would compute.
+
+use std::borrow::Cow;
+use std::io::{self, Write};
+
+use chrono::FixedOffset;
+
+use super::Sink;
+use super::row::{COLUMNS, Cell, Row};
+use crate::server::filter::wall_time;
+
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
+pub(super) struct Csv<W: Write> {
+    out: csv::Writer<W>,
+    zone: FixedOffset,
+}
+
+impl<W: Write> Csv<W> {
+    /// Writes the head.
+    pub(super) fn new(mut out: W, zone: FixedOffset) -> io::Result<Self> {
+        out.write_all(BYTE_ORDER_MARK)?;
+        let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
+        out.write_record(COLUMNS.iter().map(|column| column.name))?;
+        Ok(Self { out, zone })
+    }
+}
+
+impl<W: Write> Sink for Csv<W> {
+    fn row(&mut self, row: &Row) -> io::Result<()> {
+        for column in &COLUMNS {
+            match (column.cell)(row) {
+                Cell::Text(text) => self.out.write_field(harmless(&text).as_bytes())?,
+                Cell::Number(number) => self.out.write_field(number.to_string())?,
+                Cell::Time(ms) => self.out.write_field(wall_time(ms, self.zone).unwrap_or_default())?,
+                Cell::Empty => self.out.write_field("")?,
+            }
+        }
+        Ok(self.out.write_record(None::<&[u8]>)?)
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+/// `text` behind a `'` where a spreadsheet would take it for a formula.
+fn harmless(text: &str) -> Cow<'_, str> {
+    match text.chars().next() {
+        Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '\t' | '\r' | '\n') => {
+            Cow::Owned(format!("'{text}"))
+        }
+        _ => Cow::Borrowed(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_formula_is_made_harmless() {
+        for (text, expected) in [
+            ("=HYPERLINK(\"http://x\")", "'=HYPERLINK(\"http://x\")"),
+            ("+8613800000000", "'+8613800000000"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("＝1+1", "'＝1+1"),
+            ("\t=1", "'\t=1"),
+            ("\r=1", "'\r=1"),
+            ("1=1", "1=1"),
+            ("您好", "您好"),
+            ("", ""),
+        ] {
+            assert_eq!(harmless(text), expected);
+        }
+    }
+}

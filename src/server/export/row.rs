@@ -1,0 +1,127 @@
+//! The columns of an export: one table for all formats.
+
+use std::borrow::Cow;
+
+use crate::adapter::alert_json::AlertJson;
+use crate::engine::privacy;
+use crate::server::query::read_alert;
+use crate::server::refusal::Refusal;
+use crate::server::store::FoundAlert;
+
+/// One alert as it stands.
+#[derive(Debug)]
+pub(super) struct Row {
+    /// When it was said, in milliseconds since 1970.
+    time_ms: i64,
+    pub(super) alert: AlertJson<'static>,
+    queue: Option<String>,
+    history: String,
+    display: String,
+    feedback: Option<String>,
+    feedback_reason: Option<String>,
+}
+
+/// What a cell holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Cell<'a> {
+    Text(Cow<'a, str>),
+    Number(i64),
+    /// Milliseconds since 1970.
+    Time(i64),
+    Empty,
+}
+
+/// What the cells of a column hold, if they are not empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Time,
+}
+
+/// One column.
+pub(super) struct Column {
+    pub(super) name: &'static str,
+    /// Its heading in a workbook.
+    pub(super) zh: &'static str,
+    pub(super) kind: Kind,
+    /// Its width in a workbook, in characters.
+    pub(super) width: u8,
+    /// Its cell in a row.
+    pub(super) cell: for<'a> fn(&'a Row) -> Cell<'a>,
+}
+
+const fn column(
+    name: &'static str,
+    zh: &'static str,
+    kind: Kind,
+    width: u8,
+    cell: for<'a> fn(&'a Row) -> Cell<'a>,
+) -> Column {
+    Column { name, zh, kind, width, cell }
+}
+
+/// All columns, in their order. New ones come last.
+#[rustfmt::skip]
+pub(super) const COLUMNS: [Column; 23] = [
+    column("time", "时间", Kind::Time, 20, |row| Cell::Time(row.time_ms)),
+    column("call_id", "通话", Kind::Text, 20, |row| text(&row.alert.call_id)),
+    column("agent_id", "坐席", Kind::Text, 12, |row| text(&row.alert.agent_id)),
+    column("queue", "队列", Kind::Text, 12, |row| maybe(row.queue.as_deref())),
+    column("rule_id", "规则", Kind::Text, 26, |row| text(&row.alert.rule_id)),
+    column("rule_name", "规则名称", Kind::Text, 22, |row| text(&row.alert.rule_name)),
+    column("pack", "规则包", Kind::Text, 14, |row| text(&row.alert.pack)),
+    column("severity", "级别", Kind::Text, 10, |row| text(row.alert.severity.name())),
+    column("kind", "类型", Kind::Text, 10, |row| text(row.alert.kind.name())),
+    column("state", "状态", Kind::Text, 12, |row| text(row.alert.state.name())),
+    column("deduct", "扣分", Kind::Number, 8, |row| Cell::Number(row.alert.deduct.into())),
+    column("clauses", "条款", Kind::Text, 14, |row| Cell::Text(row.alert.clauses.join(" ").into())),
+    column("message", "提示", Kind::Text, 40, |row| text(&row.alert.message)),
+    column("suggestion", "建议", Kind::Text, 40, |row| maybe(row.alert.suggestion.as_deref())),
+    column("evidence", "原话", Kind::Text, 50, |row| joined(row, |evidence| &evidence.text, "\n")),
+    column("phrase", "话术", Kind::Text, 20, |row| joined(row, |evidence| &evidence.phrase, "\n")),
+    column("rules_version", "规则版本", Kind::Text, 18, |row| text(&row.alert.rules_version)),
+    column("display", "显示", Kind::Text, 10, |row| text(&row.display)),
+    column("feedback", "坐席反馈", Kind::Text, 10, |row| maybe(row.feedback.as_deref())),
+    column("feedback_reason", "反馈说明", Kind::Text, 30, |row| maybe(row.feedback_reason.as_deref())),
+    column("history", "经过", Kind::Text, 22, |row| text(&row.history)),
+    column("at_ms", "通话内毫秒", Kind::Number, 12, |row| Cell::Number(row.alert.at_ms)),
+    column("alert_id", "预警编号", Kind::Text, 18, |row| text(&row.alert.alert_id)),
+];
+
+impl Row {
+    pub(super) fn new(found: FoundAlert) -> Result<Self, Refusal> {
+        let (feedback, feedback_reason) = match found.feedback {
+            Some(given) => (Some(given.action), given.reason),
+            None => (None, None),
+        };
+        Ok(Self {
+            time_ms: found.place.ms,
+            alert: read_alert(&found.json)?,
+            queue: found.queue,
+            history: found.history,
+            display: found.display,
+            feedback,
+            feedback_reason: feedback_reason.map(|reason| privacy::mask(&reason).into_owned()),
+        })
+    }
+}
+
+fn text(text: &str) -> Cell<'_> {
+    Cell::Text(Cow::Borrowed(text))
+}
+
+fn maybe(value: Option<&str>) -> Cell<'_> {
+    value.map_or(Cell::Empty, text)
+}
+
+/// One line a piece of evidence; those that say nothing are left out.
+fn joined<'a>(
+    row: &'a Row,
+    part: impl Fn(&'a crate::engine::alert::Evidence) -> &'a String,
+    between: &str,
+) -> Cell<'a> {
+    let parts: Vec<&str> =
+        row.alert.evidence.iter().map(|evidence| part(evidence).as_str()).filter(|text| !text.is_empty()).collect();
+    if parts.is_empty() { Cell::Empty } else { Cell::Text(parts.join(between).into()) }
+}

@@ -1,0 +1,415 @@
+//! Questions of the QA department: alerts as they stand, calls, deductions.
+//!
+//! Lists are read in pages. A page begins behind a [`Place`], which an alert or
+//! a call keeps for good, so nothing is skipped or told twice however much is
+//! written in between.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
+
+use super::StoreError;
+use super::reader::Readers;
+use crate::engine::alert::{AlertState, Severity};
+
+/// Milliseconds since 1970: from the first, up to but without the second.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) from_ms: Option<i64>,
+    pub(crate) to_ms: Option<i64>,
+}
+
+/// Which alerts are wanted. What is empty or `None` does not matter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct AlertFilter {
+    pub(crate) span: Span,
+    pub(crate) agent_id: Option<String>,
+    pub(crate) call_id: Option<String>,
+    /// One call, where its id may stand for several.
+    pub(crate) call_no: Option<i64>,
+    pub(crate) rule_id: Option<String>,
+    pub(crate) severities: Vec<Severity>,
+    pub(crate) states: Vec<AlertState>,
+}
+
+/// Which calls are wanted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CallFilter {
+    pub(crate) span: Span,
+    /// Who answered.
+    pub(crate) agent_id: Option<String>,
+    pub(crate) call_id: Option<String>,
+    pub(crate) queue: Option<String>,
+    pub(crate) is_live: Option<bool>,
+}
+
+/// In which direction a list is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Order {
+    NewestFirst,
+    OldestFirst,
+}
+
+/// Where something stands in a list: its moment, then its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) ms: i64,
+    pub(crate) no: i64,
+}
+
+/// An alert as it stands.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundAlert {
+    pub(crate) place: Place,
+    /// Of its latest transition.
+    pub(crate) cursor: i64,
+    /// Its latest transition, in the contract's JSON.
+    pub(crate) json: String,
+    pub(crate) display: String,
+    /// All its states, a space between them.
+    pub(crate) history: String,
+    /// Of its call.
+    pub(crate) queue: Option<String>,
+    pub(crate) feedback: Option<FoundFeedback>,
+}
+
+/// What the agent answered last.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundFeedback {
+    pub(crate) action: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) given_ms: i64,
+}
+
+/// One transition of an alert.
+#[derive(Clone, Debug)]
+pub(crate) struct Transition {
+    pub(crate) alert_id: String,
+    pub(crate) cursor: i64,
+    pub(crate) json: String,
+}
+
+/// A call.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundCall {
+    pub(crate) call_no: i64,
+    pub(crate) call_id: String,
+    pub(crate) agent_id: String,
+    pub(crate) queue: Option<String>,
+    pub(crate) started_at: String,
+    pub(crate) started_ms: i64,
+    pub(crate) rules_version: String,
+    /// Its `call.start`; empty when it is no longer kept.
+    pub(crate) start: String,
+    pub(crate) end_ms: Option<i64>,
+    pub(crate) ended_by: Option<String>,
+    pub(crate) closed_ms: Option<i64>,
+    pub(crate) close_reason: Option<String>,
+}
+
+/// What confirmed alerts of one pack deduct from one agent in one call; shadow
+/// packs are not among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deduction {
+    pub(crate) agent_id: String,
+    pub(crate) pack: String,
+    pub(crate) deduct: u32,
+}
+
+/// A call with its deductions, one an alert.
+#[derive(Clone, Debug)]
+pub(crate) struct TotalledCall {
+    pub(crate) call_no: i64,
+    pub(crate) agent_id: String,
+    pub(crate) queue: Option<String>,
+    pub(crate) started_ms: i64,
+    pub(crate) deductions: Vec<Deduction>,
+}
+
+/// A `WHERE` in the making.
+#[derive(Debug, Default)]
+struct Conditions {
+    sql: String,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    /// `condition` must hold, in which each `?` is one of `values`.
+    fn add(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
+        self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
+        self.sql.push_str(condition);
+        self.values.extend(values);
+    }
+
+    fn equal(&mut self, column: &str, value: Option<&String>) {
+        if let Some(value) = value {
+            self.add(&format!("{column} = ?"), [Value::from(value.clone())]);
+        }
+    }
+
+    fn one_of(&mut self, column: &str, names: impl ExactSizeIterator<Item = &'static str>) {
+        if names.len() > 0 {
+            let marks = vec!["?"; names.len()].join(", ");
+            self.add(&format!("{column} IN ({marks})"), names.map(|name| Value::from(name.to_owned())));
+        }
+    }
+
+    fn within(&mut self, column: &str, span: Span) {
+        if let Some(from_ms) = span.from_ms {
+            self.add(&format!("{column} >= ?"), [Value::from(from_ms)]);
+        }
+        if let Some(to_ms) = span.to_ms {
+            self.add(&format!("{column} < ?"), [Value::from(to_ms)]);
+        }
+    }
+
+    fn behind(&mut self, columns: &str, order: Order, place: Option<Place>) {
+        if let Some(Place { ms, no }) = place {
+            self.add(&format!("({columns}) {} (?, ?)", order.behind()), [Value::from(ms), Value::from(no)]);
+        }
+    }
+}
+
+impl Order {
+    const fn behind(self) -> &'static str {
+        match self {
+            Self::NewestFirst => "<",
+            Self::OldestFirst => ">",
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::NewestFirst => "DESC",
+            Self::OldestFirst => "ASC",
+        }
+    }
+}
+
+impl AlertFilter {
+    fn conditions(&self) -> Conditions {
+        let mut conditions = Conditions::default();
+        conditions.within("latest.said_ms", self.span);
+        conditions.equal("latest.agent_id", self.agent_id.as_ref());
+        conditions.equal("latest.rule_id", self.rule_id.as_ref());
+        if let Some(call_id) = &self.call_id {
+            let condition = "latest.call_no IN (SELECT call_no FROM calls WHERE call_id = ?)";
+            conditions.add(condition, [Value::from(call_id.clone())]);
+        }
+        if let Some(call_no) = self.call_no {
+            conditions.add("latest.call_no = ?", [Value::from(call_no)]);
+        }
+        conditions.one_of("latest.severity", self.severities.iter().map(|severity| severity.name()));
+        conditions.one_of("latest.state", self.states.iter().map(|state| state.name()));
+        conditions
+    }
+}
+
+impl CallFilter {
+    fn conditions(&self) -> Conditions {
+        let mut conditions = Conditions::default();
+        conditions.within("started_ms", self.span);
+        conditions.equal("calls.agent_id", self.agent_id.as_ref());
+        conditions.equal("call_id", self.call_id.as_ref());
+        conditions.equal("queue", self.queue.as_ref());
+        match self.is_live {
+            Some(true) => conditions.add("closed_ms IS NULL", []),
+            Some(false) => conditions.add("closed_ms IS NOT NULL", []),
+            None => {}
+        }
+        conditions
+    }
+}
+
+impl Readers {
+    /// Alerts as they stand, at most `count_max` of them, behind a place and up
+    /// to the number `no_max`.
+    pub(crate) fn alerts(
+        &self,
+        filter: &AlertFilter,
+        order: Order,
+        behind: Option<Place>,
+        no_max: Option<i64>,
+        count_max: usize,
+    ) -> Result<Vec<FoundAlert>, StoreError> {
+        let mut conditions = filter.conditions();
+        conditions.behind("latest.said_ms, latest.alert_no", order, behind);
+        if let Some(no_max) = no_max {
+            conditions.add("latest.alert_no <= ?", [Value::from(no_max)]);
+        }
+        let Conditions { sql, mut values } = conditions;
+        let direction = order.name();
+        let sql = format!(
+            "SELECT latest.said_ms, latest.alert_no, latest.cursor, alerts.json, latest.display, latest.history, queue, action, reason, given_ms
+             FROM latest_alerts AS latest
+             JOIN alerts ON alerts.cursor = latest.cursor
+             JOIN calls ON calls.call_no = latest.call_no
+             LEFT JOIN feedback ON feedback_no = (SELECT max(feedback_no) FROM feedback WHERE feedback.alert_id = latest.alert_id)
+             {sql} ORDER BY latest.said_ms {direction}, latest.alert_no {direction} LIMIT ?"
+        );
+        values.push(limit(count_max));
+        self.ask(|connection| {
+            let mut alerts = connection.prepare_cached(&sql)?;
+            let alerts = alerts.query_map(params_from_iter(values), |row| {
+                let action: Option<String> = row.get(7)?;
+                Ok(FoundAlert {
+                    place: Place { ms: row.get(0)?, no: row.get(1)? },
+                    cursor: row.get(2)?,
+                    json: row.get(3)?,
+                    display: row.get(4)?,
+                    history: row.get(5)?,
+                    queue: row.get(6)?,
+                    feedback: match action {
+                        Some(action) => Some(FoundFeedback { action, reason: row.get(8)?, given_ms: row.get(9)? }),
+                        None => None,
+                    },
+                })
+            })?;
+            Ok(alerts.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// How many alerts a filter finds, and the number of the latest alert of all.
+    pub(crate) fn count_alerts(&self, filter: &AlertFilter) -> Result<(i64, i64), StoreError> {
+        let Conditions { sql, values } = filter.conditions();
+        self.ask(|connection| {
+            let count = format!("SELECT count(*) FROM latest_alerts AS latest {sql}");
+            let count: i64 = connection.query_row(&count, params_from_iter(values), |row| row.get(0))?;
+            let last = "SELECT coalesce(max(alert_no), 0) FROM latest_alerts";
+            Ok((count, connection.query_row(last, [], |row| row.get(0))?))
+        })
+    }
+
+    /// Calls, the newest first, at most `count_max` of them, behind a place;
+    /// each with what its confirmed alerts deduct.
+    pub(crate) fn calls(
+        &self,
+        filter: &CallFilter,
+        behind: Option<Place>,
+        count_max: usize,
+    ) -> Result<Vec<(FoundCall, Vec<Deduction>)>, StoreError> {
+        let mut conditions = filter.conditions();
+        conditions.behind("started_ms, call_no", Order::NewestFirst, behind);
+        let Conditions { sql, mut values } = conditions;
+        let sql = format!("SELECT {CALL} FROM calls {sql} ORDER BY started_ms DESC, call_no DESC LIMIT ?");
+        values.push(limit(count_max));
+        self.ask(|connection| {
+            let mut calls = connection.prepare_cached(&sql)?;
+            let calls = calls.query_map(params_from_iter(values), call)?;
+            calls.map(|call| with_deductions(connection, call?)).collect()
+        })
+    }
+
+    /// The call of that id, the latest one unless it is to be one that was
+    /// answered at that moment.
+    pub(crate) fn call(
+        &self,
+        call_id: &str,
+        started_ms: Option<i64>,
+    ) -> Result<Option<(FoundCall, Vec<Deduction>)>, StoreError> {
+        let sql = format!(
+            "SELECT {CALL} FROM calls WHERE call_id = ?1 AND (?2 IS NULL OR started_ms = ?2) ORDER BY call_no DESC LIMIT 1"
+        );
+        self.ask(|connection| {
+            let found = connection.prepare_cached(&sql)?.query_row((call_id, started_ms), call).optional()?;
+            found.map(|call| with_deductions(connection, call)).transpose()
+        })
+    }
+
+    /// What is kept of a call's events, at most `count_max` of them, in their order.
+    pub(crate) fn call_events(&self, call_no: i64, count_max: usize) -> Result<Vec<String>, StoreError> {
+        self.ask(|connection| {
+            let events = "SELECT json FROM events WHERE call_no = ?1 ORDER BY serial LIMIT ?2";
+            let mut events = connection.prepare_cached(events)?;
+            let events = events.query_map((call_no, limit(count_max)), |row| row.get(0))?;
+            Ok(events.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The transitions of a call's alerts, at most `count_max` of them, in their order.
+    pub(crate) fn call_transitions(&self, call_no: i64, count_max: usize) -> Result<Vec<Transition>, StoreError> {
+        self.ask(|connection| {
+            let alerts = "SELECT alert_id, cursor, json FROM alerts WHERE call_no = ?1 ORDER BY cursor LIMIT ?2";
+            let mut alerts = connection.prepare_cached(alerts)?;
+            let alerts = alerts.query_map((call_no, limit(count_max)), |row| {
+                Ok(Transition { alert_id: row.get(0)?, cursor: row.get(1)?, json: row.get(2)? })
+            })?;
+            Ok(alerts.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Gives the calls that a filter finds to `take`, in the order in which they
+    /// were answered.
+    pub(crate) fn totals(&self, filter: &CallFilter, mut take: impl FnMut(&TotalledCall)) -> Result<(), StoreError> {
+        let Conditions { sql, values } = filter.conditions();
+        let sql = format!(
+            "SELECT calls.call_no, calls.agent_id, queue, started_ms, latest.agent_id, pack, deduct
+             FROM calls LEFT JOIN latest_alerts AS latest ON latest.call_no = calls.call_no AND {COUNTS}
+             {sql} ORDER BY started_ms, calls.call_no"
+        );
+        self.ask(|connection| {
+            let mut rows = connection.prepare_cached(&sql)?;
+            let mut rows = rows.query(params_from_iter(values))?;
+            let mut current: Option<TotalledCall> = None;
+            while let Some(row) = rows.next()? {
+                let call_no = row.get(0)?;
+                if let Some(done) = current.take_if(|call| call.call_no != call_no) {
+                    take(&done);
+                }
+                let call = match &mut current {
+                    Some(call) => call,
+                    None => current.insert(TotalledCall {
+                        call_no,
+                        agent_id: row.get(1)?,
+                        queue: row.get(2)?,
+                        started_ms: row.get(3)?,
+                        deductions: Vec::new(),
+                    }),
+                };
+                if let Some(agent_id) = row.get(4)? {
+                    call.deductions.push(Deduction { agent_id, pack: row.get(5)?, deduct: row.get(6)? });
+                }
+            }
+            if let Some(done) = current {
+                take(&done);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// What counts against a call: what was borne out, of rules in force.
+const COUNTS: &str = "latest.state = 'confirmed' AND latest.display <> 'shadow'";
+
+const CALL: &str = "call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, start, end_ms, ended_by, closed_ms, close_reason";
+
+fn call(row: &Row<'_>) -> rusqlite::Result<FoundCall> {
+    Ok(FoundCall {
+        call_no: row.get(0)?,
+        call_id: row.get(1)?,
+        agent_id: row.get(2)?,
+        queue: row.get(3)?,
+        started_at: row.get(4)?,
+        started_ms: row.get(5)?,
+        rules_version: row.get(6)?,
+        start: row.get(7)?,
+        end_ms: row.get(8)?,
+        ended_by: row.get(9)?,
+        closed_ms: row.get(10)?,
+        close_reason: row.get(11)?,
+    })
+}
+
+fn with_deductions(connection: &Connection, call: FoundCall) -> Result<(FoundCall, Vec<Deduction>), StoreError> {
+    let deductions =
+        format!("SELECT agent_id, pack, deduct FROM latest_alerts AS latest WHERE call_no = ? AND {COUNTS}");
+    let mut deductions = connection.prepare_cached(&deductions)?;
+    let deductions = deductions.query_map([call.call_no], |row| {
+        Ok(Deduction { agent_id: row.get(0)?, pack: row.get(1)?, deduct: row.get(2)? })
+    })?;
+    let deductions = deductions.collect::<Result<_, _>>()?;
+    Ok((call, deductions))
+}
+
+fn limit(count: usize) -> Value {
+    Value::from(i64::try_from(count).unwrap_or(i64::MAX))
+}
