@@ -169,41 +169,40 @@ pub(crate) fn run(shared: &Shared, runtime: &Handle, mut writer: Writer, mut que
     }
 }
 
-/// Commits the batches, then does what follows from them. False when the
-/// server is killed before the store took them.
+/// Commits the batches and does what follows from them, however long the store
+/// refuses. False when the server is killed before it took them.
 fn settle(shared: &Shared, writer: &mut Writer, batches: &mut Vec<Batch>) -> bool {
-    if batches.is_empty() {
-        return true;
-    }
     let mut has_failed = false;
-    let cursors = loop {
-        let begun = clock::now();
-        match writer.commit(batches.iter().flat_map(|batch| &batch.records)) {
-            Ok(cursors) => {
-                let records = batches.iter().map(|batch| batch.records.len()).sum();
-                Committed { records, took: clock::now().saturating_duration_since(begun) }.report(&shared.metrics);
-                break cursors;
-            }
-            Err(error) => {
-                StoreFailed { error: &error, first: !has_failed }.report(&shared.metrics);
-                shared.health.set_store(Some(error.to_string()));
-                has_failed = true;
-            }
-        }
+    while let Err(error) = try_settle(shared, writer, batches) {
+        StoreFailed { error: &error, first: !has_failed }.report(&shared.metrics);
+        shared.health.set_store(Some(error.to_string()));
+        has_failed = true;
         if shared.killed.is_cancelled() {
             return false;
         }
         std::thread::sleep(RETRY_PAUSE);
-    };
+    }
     if has_failed {
         StoreMended.report(&shared.metrics);
         shared.health.set_store(None);
     }
-    let mut cursors = cursors.into_iter();
+    true
+}
+
+/// Commits the batches and does what follows from them; if the store refuses,
+/// neither.
+pub(crate) fn try_settle(shared: &Shared, writer: &mut Writer, batches: &mut Vec<Batch>) -> Result<(), StoreError> {
+    if batches.is_empty() {
+        return Ok(());
+    }
+    let begun = clock::now();
+    let mut cursors = writer.commit(batches.iter().flat_map(|batch| &batch.records))?.into_iter();
+    let records = batches.iter().map(|batch| batch.records.len()).sum();
+    Committed { records, took: clock::now().saturating_duration_since(begun) }.report(&shared.metrics);
     for effect in batches.drain(..).flat_map(|batch| batch.effects) {
         tell(shared, effect, &mut cursors);
     }
-    true
+    Ok(())
 }
 
 fn tell(shared: &Shared, effect: Effect, cursors: &mut impl Iterator<Item = i64>) {

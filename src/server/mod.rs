@@ -31,6 +31,8 @@ mod refusal;
 mod retention;
 mod rules;
 mod shard;
+#[cfg(test)]
+mod simulation;
 mod sse;
 mod store;
 mod tls;

@@ -278,6 +278,12 @@ async fn pump(
 }
 
 impl Subscription {
+    /// A message that is there already.
+    #[cfg(test)]
+    pub(crate) fn try_next(&mut self) -> Option<Push> {
+        self.queue.try_recv().ok()
+    }
+
     /// The next message, for a connection that only reads; `None` when it is over.
     pub(crate) async fn next(&mut self, shared: &Shared) -> Option<Push> {
         tokio::select! {

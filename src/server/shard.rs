@@ -297,6 +297,12 @@ impl Shard {
         }
     }
 
+    /// The number of the last event that a call in progress has.
+    #[cfg(test)]
+    pub(crate) fn seq(&self, call_id: &str) -> Option<u64> {
+        self.calls.get(call_id).and_then(|slot| slot.session.seq())
+    }
+
     /// What is to be kept and told since it was last asked.
     pub(crate) fn take_batch(&mut self) -> Batch {
         std::mem::take(&mut self.batch)

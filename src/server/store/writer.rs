@@ -232,6 +232,12 @@ impl Writer {
         Ok(cursors)
     }
 
+    /// Lets the store grow to so many pages, so that a test can fill it.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: i64) {
+        self.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    }
+
     /// Keeps the files behind a version of the rules, once.
     pub(crate) fn keep_rules(&mut self, version: &str, loaded_ms: i64, files: &str) -> Result<(), StoreError> {
         let insert = "INSERT INTO rule_versions (version, loaded_ms, files) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
