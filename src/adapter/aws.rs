@@ -15,8 +15,6 @@
 //! | `CategoryEvent`, `START` and `END` of segments, empty results | say nothing |
 //! | exceptions are members named `…Exception`, empty where there is none | reported by their name |
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -25,6 +23,7 @@ use super::stream::{Dialect, Hearing, Recogniser, Said};
 use super::{Adapter, Leg, Unrecognised};
 
 const NAME: &str = "AWS Transcribe";
+const KNOWN: &str = "Transcript.Results, UtteranceEvent, CategoryEvent, SegmentId";
 /// What events may be wrapped in.
 const WRAPPERS: [&str; 4] =
     ["transcriptionResponse", "TranscriptResultStream", "CallAnalyticsTranscriptResultStream", "TranscriptEvent"];
@@ -108,33 +107,25 @@ impl Dialect for Aws {
             return Err(shape::fault(NAME, name));
         }
         if let Some(transcript @ Value::Object(_)) = event.get("Transcript") {
-            let transcript: Transcript = read(transcript)?;
+            let transcript: Transcript = shape::value(NAME, KNOWN, transcript)?;
             return transcript.results.iter().try_for_each(|result| say(result, hearing));
         }
         if let Some(utterance) = event.get("UtteranceEvent").filter(|utterance| !utterance.is_null()) {
-            return read::<Segment>(utterance)?.say(hearing);
+            return shape::value::<Segment>(NAME, KNOWN, utterance)?.say(hearing);
         }
         if event.contains_key("SegmentId") {
-            return read::<Segment>(&Value::Object(event))?.say(hearing);
+            return shape::value::<Segment>(NAME, KNOWN, &Value::Object(event))?.say(hearing);
         }
         if ["CategoryEvent", "EventType", "UtteranceEvent"].iter().any(|silent| event.contains_key(*silent)) {
             return Ok(());
         }
-        Err(shape::unknown(NAME, "Transcript.Results, UtteranceEvent, CategoryEvent, SegmentId"))
+        Err(shape::unknown(NAME, KNOWN))
     }
-}
-
-fn read<T: for<'de> Deserialize<'de>>(value: &Value) -> Result<T, Unrecognised> {
-    T::deserialize(value).map_err(|_| shape::unknown(NAME, "Transcript.Results, UtteranceEvent, SegmentId"))
 }
 
 fn say(result: &Outcome, hearing: &mut Hearing<'_>) -> Result<(), Unrecognised> {
     let Some(best) = result.alternatives.first() else { return Ok(()) };
-    let mut speakers: BTreeMap<&str, usize> = BTreeMap::new();
-    for speaker in best.items.iter().filter_map(|item| item.speaker.get()) {
-        *speakers.entry(speaker).or_default() += 1;
-    }
-    let speaker = speakers.into_iter().max_by_key(|(_, count)| *count).map(|(speaker, _)| speaker);
+    let speaker = shape::most(best.items.iter().map(|item| &item.speaker));
     hearing.say(&Said {
         key: result.result_id.get().unwrap_or_default().to_owned(),
         speaker: result.channel_id.get().or(speaker),

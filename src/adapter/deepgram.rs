@@ -66,9 +66,8 @@ struct Message {
     err_code: Id,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Channel {
-    #[serde(default)]
     alternatives: Vec<Alternative>,
 }
 
@@ -110,10 +109,8 @@ impl Dialect for Deepgram {
 
 impl Deepgram {
     fn results(&mut self, message: Message, hearing: &mut Hearing<'_>) -> Result<(), Unrecognised> {
-        let result: Channel = match message.channel {
-            Some(channel @ Value::Object(_)) => shape::json(NAME, &channel.to_string())?,
-            _ => return Err(shape::unknown(NAME, "Results with channel.alternatives")),
-        };
+        let channel = message.channel.as_ref().unwrap_or(&Value::Null);
+        let result: Channel = shape::value(NAME, "Results with channel.alternatives", channel)?;
         let Some(best) = result.alternatives.first() else { return Ok(()) };
         shape::check_length(best.transcript.as_deref().unwrap_or_default())?;
         let words = shape::without_cjk_spaces(best.transcript.as_deref().unwrap_or_default().trim());
@@ -127,7 +124,7 @@ impl Deepgram {
 
         let speaker = match index(1) {
             Some(channels) if channels > 1 => Some(channel.to_string()),
-            _ => speaker_of_most(&best.words),
+            _ => shape::most(best.words.iter().map(|word| &word.speaker)).map(str::to_owned),
         };
 
         let settles = message.is_final == Some(true);
@@ -189,13 +186,4 @@ impl Pieces {
 
 fn channel_number(number: Option<i64>) -> i64 {
     number.unwrap_or_default().clamp(0, CHANNELS_MAX)
-}
-
-fn speaker_of_most(words: &[Word]) -> Option<String> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for speaker in words.iter().filter_map(|word| word.speaker.get()) {
-        *counts.entry(speaker).or_default() += 1;
-    }
-    let most = counts.into_iter().max_by_key(|(_, count)| *count)?;
-    Some(most.0.to_owned())
 }

@@ -162,8 +162,10 @@ impl Funasr {
         let (start, end) = self.place(stamps(message), open.as_ref(), words, now);
         self.settled_until = self.settled_until.max(end);
         let settled = self.utterance(segment, words.to_owned(), start, end, true);
-        self.last = Some(settled.clone());
-        inputs.push(Input::Utterance(settled));
+        if self.last.as_ref() != Some(&settled) {
+            self.last = Some(settled.clone());
+            inputs.push(Input::Utterance(settled));
+        }
     }
 
     /// When the words of a final were said.

@@ -3,6 +3,7 @@
 //! message that cannot be used is told. Nothing here knows of calls.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -27,6 +28,11 @@ pub(super) fn json<T: DeserializeOwned>(name: &str, text: &str) -> Result<T, Unr
             format!("not {name}'s JSON at line {line}, column {column}"),
         )
     })
+}
+
+/// Reads what a message of `name` holds in a member of several shapes; `known` are those.
+pub(super) fn value<'v, T: Deserialize<'v>>(name: &str, known: &str, value: &'v Value) -> Result<T, Unrecognised> {
+    T::deserialize(value).map_err(|_| unknown(name, known))
 }
 
 /// The system itself reports a fault. Of `code` only what can be a code is told.
@@ -151,6 +157,15 @@ impl Id {
     pub(super) fn get(&self) -> Option<&str> {
         self.0.as_deref().filter(|id| !id.is_empty())
     }
+}
+
+/// The id that most of them are, such as the speaker of most words.
+pub(super) fn most<'i>(ids: impl Iterator<Item = &'i Id>) -> Option<&'i str> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for id in ids.filter_map(Id::get) {
+        *counts.entry(id).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(id, _)| id)
 }
 
 impl From<Value> for Id {

@@ -67,7 +67,7 @@ impl Wenet {
     fn result(&mut self, nbest: Option<Value>, is_final: bool, hearing: &mut Hearing<'_>) -> Result<(), Unrecognised> {
         let candidates: Vec<Candidate> = match nbest {
             Some(Value::String(text)) => shape::json(NAME, &text)?,
-            Some(array) => shape::json(NAME, &array.to_string())?,
+            Some(array) => shape::value(NAME, "nbest", &array)?,
             None => Vec::new(),
         };
         let best = candidates.first();
