@@ -117,7 +117,8 @@ impl Freeswitch {
             if epoch_us <= answered || !kind.ends_with("xfer") || self.transfers.len() >= TRANSFERS_MAX {
                 continue;
             }
-            let to = destination.and_then(|destination| destination.split('/').next()).filter(|to| !to.is_empty());
+            let to =
+                destination.and_then(|destination| destination.split(['/', '@']).next()).filter(|to| !to.is_empty());
             let to = to.filter(|to| super::native::check_id("to", to).is_ok()).map(str::to_owned);
             if self.transfers.insert(entry) {
                 self.transferring = true;
