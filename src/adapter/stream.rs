@@ -12,7 +12,7 @@
 //! | an empty text | only takes back an open hypothesis |
 //! | no start | where the hypothesis began, else a little before the message came |
 //! | no end | when the message came; for a final, where its hypothesis ended |
-//! | an unknown speaker, where speakers decide the role | that of the hypothesis so far; else a hypothesis waits for its final, and a final is the customer's, so that no agent is blamed on a guess |
+//! | an unknown speaker, where speakers decide the role | a hypothesis waits for its final; a final is the customer's, so that no agent is blamed on a guess, whatever its hypotheses said |
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -213,14 +213,12 @@ impl Utterances {
         if known.is_some() && (!said.is_final || text.is_empty()) {
             return;
         }
-        let place = self.open.iter().position(|open| open.utterance_id == id);
-        let role = self.leg.voices.role(said.speaker).or(place.map(|place| self.open[place].role));
-        let role = match (role, said.is_final) {
+        let role = match (self.leg.voices.role(said.speaker), said.is_final) {
             (Some(role), _) => role,
             (None, true) => Role::Customer,
             (None, false) => return,
         };
-        let open = place.map(|place| self.open.remove(place));
+        let open = self.open.iter().position(|open| open.utterance_id == id).map(|place| self.open.remove(place));
         if text.is_empty() && open.as_ref().is_none_or(|open| open.text.is_empty()) {
             // Nothing was said under this id, and nothing is to be taken back.
             return;
