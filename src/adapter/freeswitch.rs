@@ -13,7 +13,7 @@
 //! | after a transfer comes another `CHANNEL_BRIDGE` | somebody answered it: the agent of `variable_cc_agent` or `variable_agent_id`, where it is set |
 //! | `CHANNEL_HANGUP` comes before the variables are complete | only `CHANNEL_HANGUP_COMPLETE` counts |
 //! | `sip_hangup_disposition` is told from the switch's side, for each leg | `recv_…`: the party of that leg; `send_…` with `NORMAL_CLEARING`: the other one; else the system |
-//! | the transferring leg hangs up, and the call goes on | causes `BLIND_TRANSFER` and `ATTENDED_TRANSFER`, and an agent's leg behind a transfer that nobody answered yet, end nothing |
+//! | the transferring leg hangs up, and the call goes on | `BLIND_TRANSFER` and `ATTENDED_TRANSFER` as the cause or the `endpoint_disposition`, and an agent's leg behind a transfer that nobody answered yet, end nothing |
 //! | a leg that nobody answered hangs up (other agents that rang) | ends nothing |
 //! | plain events encode values (`%3A`), JSON ones do not | both are read where it matters |
 //! | a header may come twice (`Hangup-Cause`) | the last counts |
@@ -140,7 +140,9 @@ impl Freeswitch {
     fn hangup(&mut self, event: &Event, is_agents: bool, at: CallTime, inputs: &mut Vec<Input>) {
         let cause = event.text("Hangup-Cause").or_else(|| event.text("variable_hangup_cause")).unwrap_or_default();
         let never_answered = event.number("Caller-Channel-Answered-Time").is_none();
-        let goes_on = matches!(cause, "BLIND_TRANSFER" | "ATTENDED_TRANSFER")
+        let is_transfer = |cause| matches!(cause, "BLIND_TRANSFER" | "ATTENDED_TRANSFER");
+        let goes_on = is_transfer(cause)
+            || event.text("variable_endpoint_disposition").is_some_and(is_transfer)
             || is_agents && (self.transferring || never_answered);
         if goes_on || self.ended {
             return;
