@@ -155,8 +155,9 @@ const INDEX: &str = "\
 听检 tingjian：旁听进行中的客服通话，客户还在线时就提醒坐席
 
 WS  /v1/ingest                             通话事件，每帧一个 JSON 对象 / call events
-WS  /v1/ingest/{format}                    一路语音识别的原始结果 / one recogniser's messages, verbatim
-      ?call_id=&agent_id=&role=              format: funasr
+WS  /v1/ingest/FORMAT                      一路语音识别的原始结果 / one recogniser's messages, verbatim
+      ?call_id=&agent_id=&role=              FORMAT: {formats}
+      ?call_id=&agent_id=&agent_channel=     两个声道在一路里 / both channels in one
 POST /v1/events                            通话事件，JSON 或 JSON Lines / call events
 WS  /v1/agents/{agent_id}/alerts?after=    坐席的实时预警，也可用 SSE / an agent's alerts, by SSE too
 WS  /v1/calls/{call_id}/watch              旁听一通通话 / one call's transcript and alerts
@@ -166,8 +167,9 @@ GET /metrics  /healthz  /readyz            指标、存活、就绪 / metrics, l
 ";
 
 async fn index() -> Response {
+    let text = INDEX.replace("{formats}", &Format::names());
     let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    ([(CONTENT_SECURITY_POLICY, policy)], INDEX).into_response()
+    ([(CONTENT_SECURITY_POLICY, policy)], text).into_response()
 }
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
@@ -200,6 +202,7 @@ struct AsrQuery {
     call_id: Option<String>,
     agent_id: Option<String>,
     role: Option<String>,
+    agent_channel: Option<String>,
     offset_ms: Option<i64>,
 }
 
@@ -210,7 +213,7 @@ async fn ingest_asr(
     request: Request<Body>,
 ) -> Response {
     let Some(format) = Format::from_name(&format) else {
-        let known = Format::ALL.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
+        let known = Format::names();
         let message = format!("不认识的识别结果格式；可用的有：{known} / unknown format; known are: {known}");
         return error(StatusCode::NOT_FOUND, "unknown_format", &message);
     };
@@ -225,8 +228,7 @@ async fn ingest_asr(
 
 fn asr_leg(format: Format, query: &str) -> Result<AsrLeg, String> {
     let query: AsrQuery = parse_query(query)?;
-    let role = query.role.ok_or("缺少 role；可用的有：agent, customer, system / role is missing")?;
-    let role = native::role_from_name(&role).map_err(|fault| fault.to_string())?;
+    let voices = format.voices(query.role.as_deref(), query.agent_channel.as_deref())?;
     for (name, id) in [("call_id", &query.call_id), ("agent_id", &query.agent_id)] {
         if let Some(id) = id {
             native::check_id(name, id).map_err(|fault| fault.to_string())?;
@@ -238,7 +240,7 @@ fn asr_leg(format: Format, query: &str) -> Result<AsrLeg, String> {
         }
         ms => ms.map(CallTime),
     };
-    Ok(AsrLeg { format, role, call_id: query.call_id, agent_id: query.agent_id, offset })
+    Ok(AsrLeg { format, voices, call_id: query.call_id, agent_id: query.agent_id, offset })
 }
 
 #[derive(Debug, Deserialize)]
