@@ -291,6 +291,11 @@ async fn are_held(arguments: &Arguments, calls: u64, runs: &mut Vec<Value>) -> i
                 let report = arguments.report(calls, &outcome);
                 runs.push(report.to_json());
                 complain(report.to_line());
+                if outcome.event_to_alert.is_empty() {
+                    return Err(io::Error::other(
+                        "测量期间没有应有的预警，请加长 --seconds / no alert fell due while measuring; raise --seconds",
+                    ));
+                }
                 // A late generator is in the latencies: what is within the limit all the same holds.
                 if report.verdict() != Verdict::Wrong && report.alert_p99() <= CEILING_P99 {
                     return Ok(true);
