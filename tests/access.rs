@@ -604,7 +604,8 @@ async fn rules_are_read_when_their_file_changes() {
     let server = Server::with_rules("", Rulebook::new(rules, vec![path.clone()], move || load(&source))).await;
     assert_eq!(server.get("/v1/rules", &[]).await.json()["last_reload"], Value::Null);
     let in_use = async |version: usize| {
-        let waiting = async { while server.get("/v1/rules", &[]).await.json()["version"] != version.to_string() {} };
+        let version = version.to_string();
+        let waiting = async { while server.get("/v1/rules", &[]).await.json()["version"] != version {} };
         tokio::time::timeout(PATIENCE, waiting).await.expect("the rules are read");
     };
     let second = forbidding("不知道, 不清楚");

@@ -191,3 +191,16 @@ fn flags_go_before_variables() {
     child.wait().unwrap();
     assert!(line.starts_with("listening on http://127.0.0.1:"), "{line}");
 }
+
+#[test]
+fn the_examples_in_the_documentation_can_be_used() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for page in ["config.md", "config.zh-CN.md"] {
+        let page = std::fs::read_to_string(docs.join(page)).unwrap();
+        let examples: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert_eq!(examples.len(), 3);
+        for example in examples {
+            assert_ne!(load(example, &[]).unwrap(), Config::default(), "{example}");
+        }
+    }
+}
