@@ -133,7 +133,8 @@ async fn request(
     text.push_str("\r\n");
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
-    tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer comes").unwrap();
+    // A server that answers before it has read everything may reset the connection behind its answer.
+    let _ = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer comes");
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -409,7 +410,7 @@ fn tls_config(certificate: &Path, key: &Path) -> String {
 async fn one_port_speaks_tls() {
     let directory = tempfile::tempdir().unwrap();
     let (certificate, key, connector) = certificate(directory.path());
-    let server = Server::start(&format!("connections_max = 2\n{}", tls_config(&certificate, &key))).await;
+    let server = Server::start(&tls_config(&certificate, &key)).await;
     let secure = async || {
         let stream = TcpStream::connect(server.address).await.unwrap();
         connector.connect(ServerName::try_from("localhost").unwrap(), stream).await
@@ -422,13 +423,19 @@ async fn one_port_speaks_tls() {
     let plain = server.get("/healthz", &[]).await;
     assert!(plain.status == 400 && plain.body.contains("https://"), "{plain:?}");
     assert_eq!(request(secure().await.unwrap(), "GET", "/healthz", &[]).await.status, 200);
-
-    // Who does not shake hands holds a place among the connections.
-    let silent = TcpStream::connect(server.address).await.unwrap();
-    assert!(secure().await.is_err());
-    drop(silent);
     socket.send(Message::text(utterance("c1", 2, "您好").to_string())).await.unwrap();
     assert_eq!(next(&mut socket).await["seq"], 2);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_does_not_shake_hands_counts_as_a_connection() {
+    let directory = tempfile::tempdir().unwrap();
+    let (certificate, key, connector) = certificate(directory.path());
+    let server = Server::start(&format!("connections_max = 1\n{}", tls_config(&certificate, &key))).await;
+    let _silent = TcpStream::connect(server.address).await.unwrap();
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    assert!(connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.is_err());
     server.stop().await;
 }
 
@@ -476,20 +483,20 @@ async fn limits_are_told_and_cost_nothing_else() {
     }
     socket.flush().await.unwrap();
     let mut answers = Vec::new();
-    while answers.last().is_none_or(|answer: &Value| answer["code"] != "utterance_too_long") {
+    let is_refused = |answer: &&Value| answer["code"] == "utterance_too_long";
+    let is_acked = |answer: &&Value| answer["type"] == "ack" && answer["seq"] == 2;
+    while answers.iter().find(is_refused).is_none() || answers.iter().find(is_acked).is_none() {
         answers.push(next(&mut socket).await);
     }
     let slowed: Vec<&Value> = answers.iter().filter(|answer| answer["code"] == "slowed").collect();
     assert_eq!(slowed.len(), 1, "{answers:?}");
-    let refused = answers.last().unwrap();
+    let refused = answers.iter().find(is_refused).unwrap();
     assert_eq!((refused["call_id"].as_str(), refused["seq"].as_u64()), (Some("c1"), Some(3)));
-    assert!(answers.iter().any(|answer| answer["type"] == "ack" && answer["seq"] == 2), "{answers:?}");
-
     let long = format!("/{}", "a".repeat(5_000));
     assert_eq!(server.get(&long, &[]).await.status, 414);
     let header = "a".repeat(20_000);
     assert_eq!(server.get("/", &[("x-long", &header)]).await.status, 431);
-    let many: Vec<(String, String)> = (0..100).map(|number| (format!("x-{number}"), "a".to_owned())).collect();
+    let many: Vec<(String, String)> = (0..70).map(|number| (format!("x-{number}"), "a".to_owned())).collect();
     let many: Vec<(&str, &str)> = many.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(server.get("/", &many).await.status, 431);
     server.stop().await;
