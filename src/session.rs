@@ -83,6 +83,24 @@ impl Session {
         self.call.finish();
     }
 
+    /// Who had the call at `at`.
+    #[must_use]
+    pub fn agent_at(&self, at: CallTime) -> &Arc<str> {
+        self.call.agent_at(at)
+    }
+
+    /// The rules that the call began with, and keeps.
+    #[must_use]
+    pub fn rules(&self) -> &RuleSet {
+        self.call.rules()
+    }
+
+    /// The number of the latest event taken.
+    #[must_use]
+    pub const fn seq(&self) -> Option<u64> {
+        self.seq
+    }
+
     /// The next alert, until there is none.
     pub fn poll_output(&mut self) -> Option<Alert> {
         self.call.poll_output()

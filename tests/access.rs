@@ -22,6 +22,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use tempfile::TempDir;
 use tingjian::engine::rule::diagnostic::Language;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::render::render;
@@ -54,6 +55,8 @@ struct Server {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     running: JoinHandle<std::io::Result<()>>,
+    /// Removed with the test.
+    _data: TempDir,
 }
 
 impl Server {
@@ -68,9 +71,11 @@ impl Server {
         let shutdown = async move {
             let _ = stopped.await;
         };
-        let config = Config::from_toml(config).unwrap();
-        let running = tokio::spawn(server::run(listener, config, rules.into(), shutdown));
-        Self { address, stop, running }
+        let data = TempDir::new().unwrap();
+        let config = Config { data: data.path().to_owned(), ..Config::from_toml(config).unwrap() };
+        let server = server::Server::open(config, rules, address).unwrap();
+        let running = tokio::spawn(server.run(listener, shutdown));
+        Self { address, stop, running, _data: data }
     }
 
     /// The answer to a plain request.
@@ -508,9 +513,9 @@ fn load(directory: &Path) -> Result<LoadedRules, RejectedRules> {
     let name = "rules.yaml".to_owned();
     let text = std::fs::read_to_string(directory.join(&name)).unwrap();
     let version = text.len().to_string();
-    let files = [SourceFile { name, text }];
+    let files = vec![SourceFile { name, text }];
     match rule::load(&files, version) {
-        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, warnings: loaded.warnings }),
+        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, files, warnings: loaded.warnings }),
         Err(diagnostics) => {
             let text = render(&diagnostics, &files, Language::Zh, false);
             Err(RejectedRules { diagnostics, text })
@@ -537,9 +542,8 @@ async fn rules_change_all_or_not_at_all_and_calls_keep_theirs() {
     let path = directory.path().to_owned();
     let first = forbidding("不知道");
     write(&path, &first);
-    let rules = load(&path).unwrap().rules;
     let source = path.clone();
-    let server = Server::with_rules("", Rulebook::new(rules, Vec::new(), move || load(&source))).await;
+    let server = Server::with_rules("", Rulebook::new(Vec::new(), move || load(&source)).unwrap()).await;
     let mut agent = server.connect("/v1/agents/a7/alerts", &[]).await;
     let mut producer = server.connect("/v1/ingest", &[]).await;
     producer.send(Message::text(start("before", 1).to_string())).await.unwrap();
@@ -606,9 +610,8 @@ async fn rules_are_read_when_their_file_changes() {
     std::fs::create_dir(&path).unwrap();
     let first = forbidding("不知道");
     write(&path, &first);
-    let rules = load(&path).unwrap().rules;
     let source = path.clone();
-    let server = Server::with_rules("", Rulebook::new(rules, vec![path.clone()], move || load(&source))).await;
+    let server = Server::with_rules("", Rulebook::new(vec![path.clone()], move || load(&source)).unwrap()).await;
     assert_eq!(server.get("/v1/rules", &[]).await.json()["last_reload"], Value::Null);
     let in_use = async |version: usize| {
         let version = version.to_string();

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
+use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -27,15 +28,20 @@ struct Server {
     child: Child,
     address: String,
     _stdout: BufReader<ChildStdout>,
+    /// Removed with the test.
+    _data: TempDir,
 }
 
 impl Server {
     fn start() -> Self {
         let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live.toml");
         std::fs::write(&config, "call_linger_ms = 50\ncall_idle_ms = 3000\n").unwrap();
+        let data = TempDir::new().unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_tingjian"))
             .args(["serve", "--listen", "127.0.0.1:0", "--config"])
             .arg(config)
+            .arg("--data")
+            .arg(data.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -43,7 +49,7 @@ impl Server {
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("listening on http://").unwrap().to_owned();
-        Self { child, address, _stdout: stdout }
+        Self { child, address, _stdout: stdout, _data: data }
     }
 
     /// Asks it to stop, as a service manager does.
@@ -89,7 +95,7 @@ async fn until_closed(sockets: &mut [Socket]) -> Vec<Value> {
 /// Alerts that stand, by id, without what only a live alert has.
 fn standing(alerts: &[Value]) -> BTreeMap<String, Value> {
     let mut standing = BTreeMap::new();
-    for alert in alerts {
+    for alert in alerts.iter().filter(|message| message["type"] == "alert") {
         let mut alert = alert.clone();
         let id = alert["alert_id"].as_str().unwrap().to_owned();
         let fields = alert.as_object_mut().unwrap();
@@ -132,9 +138,10 @@ fn recordings() -> Vec<PathBuf> {
 
 #[test]
 fn the_demo_plays_to_its_end_from_any_directory() {
+    let directory = TempDir::new().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_tingjian"))
         .args(["demo", "--once", "--speed", "1000", "--listen", "127.0.0.1:0"])
-        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .current_dir(directory.path())
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();

@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use tempfile::TempDir;
 use tingjian::engine::rule::RuleSet;
-use tingjian::server::{self, CLOSE_SLOW, Config};
+use tingjian::server::{CLOSE_SLOW, Config};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -29,6 +30,8 @@ struct Server {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
     running: JoinHandle<std::io::Result<()>>,
+    /// Removed with the test.
+    _data: TempDir,
 }
 
 impl Server {
@@ -36,12 +39,14 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
-        let rules = Arc::new(RuleSet::empty());
+        let data = TempDir::new().unwrap();
+        let config = Config { data: data.path().to_owned(), ..config };
+        let server = tingjian::server::Server::open(config, Arc::new(RuleSet::empty()), address).unwrap();
         let shutdown = async move {
             let _ = stopped.await;
         };
-        let running = tokio::spawn(server::run(listener, config, rules, shutdown));
-        Self { address, stop, running }
+        let running = tokio::spawn(server.run(listener, shutdown));
+        Self { address, stop, running, _data: data }
     }
 
     async fn connect(&self, path: &str) -> Socket {

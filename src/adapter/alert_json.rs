@@ -7,6 +7,7 @@ use chrono::{DateTime, FixedOffset, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
 
 use crate::engine::alert::{Alert, AlertKind, AlertState, Evidence, Severity};
+use crate::engine::privacy;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::CallInfo;
 
@@ -62,6 +63,23 @@ impl<'a> AlertJson<'a> {
         }
     }
 
+    /// The same with personal data masked wherever somebody's words stand, for
+    /// all but the agent of the live call: stores, exports, supervisors.
+    /// Evidence is masked as one text, because a number may be read out over several utterances.
+    #[must_use]
+    pub fn masked(mut self) -> Self {
+        let texts: Vec<&str> = self.evidence.iter().map(|evidence| evidence.text.as_str()).collect();
+        if let Some(masked) = privacy::mask_all(&texts) {
+            for (evidence, text) in self.evidence.to_mut().iter_mut().zip(masked) {
+                evidence.text = text;
+            }
+        }
+        if let Cow::Owned(masked) = privacy::mask(&self.message) {
+            self.message = Cow::Owned(masked);
+        }
+        self
+    }
+
     /// The JSON object.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -98,8 +116,7 @@ mod tests {
     use crate::engine::rule::Rule;
     use crate::engine::transcript::{Channel, Direction, Role};
 
-    #[test]
-    fn an_alert_has_the_contract_s_fields_in_its_order() {
+    fn alert(texts: &[&str], message: &str) -> Alert {
         let rule = Rule {
             id: "forbidden.dont-know".into(),
             name: "推诿".into(),
@@ -110,7 +127,16 @@ mod tests {
             clauses: vec!["S1.40".into()],
             suggestion: None,
         };
-        let alert = Alert {
+        let evidence = texts.iter().map(|&text| Evidence {
+            utterance_id: "u9".into(),
+            role: Role::Agent,
+            text: text.into(),
+            start: 3,
+            end: 6,
+            phrase: "不知道".into(),
+            homophone: false,
+        });
+        Alert {
             alert_id: "0a".into(),
             state: AlertState::Confirmed,
             rule: Arc::new(rule),
@@ -118,18 +144,13 @@ mod tests {
             kind: AlertKind::Forbidden,
             at: CallTime(8_120),
             emitted: CallTime(8_121),
-            evidence: vec![Evidence {
-                utterance_id: "u9".into(),
-                role: Role::Agent,
-                text: "这个我不知道".into(),
-                start: 3,
-                end: 6,
-                phrase: "不知道".into(),
-                homophone: false,
-            }],
-            message: "说了不知道".into(),
-        };
-        let info = CallInfo {
+            evidence: evidence.collect(),
+            message: message.into(),
+        }
+    }
+
+    fn info() -> CallInfo {
+        CallInfo {
             call_id: "c1".into(),
             agent_id: "a7".into(),
             started_at: DateTime::parse_from_rfc3339("2026-11-21T10:00:00+08:00").unwrap(),
@@ -140,7 +161,23 @@ mod tests {
             customer_name: None,
             packs: None,
             attributes: BTreeMap::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn masked_alerts_show_no_numbers_of_persons() {
+        let alert = alert(&["这个我不知道，您打138", "0013", "8000吧"], "读出了手机号幺三八零零幺三八零零零");
+        let info = info();
+        let masked = AlertJson::new(&alert, &info, "v1").masked();
+        let texts: Vec<&str> = masked.evidence.iter().map(|evidence| evidence.text.as_str()).collect();
+        assert_eq!(texts, ["这个我不知道，您打138", "****", "8000吧"]);
+        assert_eq!(masked.message, "读出了手机号幺三八****八零零零");
+        assert_eq!((masked.evidence[0].start, masked.evidence[0].end), (3, 6));
+    }
+
+    #[test]
+    fn an_alert_has_the_contract_s_fields_in_its_order() {
+        let (alert, info) = (alert(&["这个我不知道"], "说了不知道"), info());
         let json = AlertJson::new(&alert, &info, "v1").to_json();
         assert_eq!(
             with_cursor(json, "1-2"),

@@ -754,6 +754,44 @@ pub fn to_json(call_id: &str, input: &Input) -> String {
         .expect("strings, numbers and string keys always serialise")
 }
 
+/// The `call.start` event of contract §1 that says what is known of a call.
+#[must_use]
+pub fn start_to_json(info: &CallInfo) -> String {
+    #[derive(Serialize)]
+    struct Written<'a> {
+        #[serde(rename = "type")]
+        kind: &'static str,
+        call_id: &'a str,
+        agent_id: &'a str,
+        started_at: String,
+        direction: Direction,
+        channel: Channel,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        queue: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rings: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        customer_name: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        packs: Option<&'a [String]>,
+        attributes: &'a BTreeMap<String, Value>,
+    }
+    let written = Written {
+        kind: EventType::Start.name(),
+        call_id: &info.call_id,
+        agent_id: &info.agent_id,
+        started_at: info.started_at.to_rfc3339(),
+        direction: info.direction,
+        channel: info.channel,
+        queue: info.queue.as_deref(),
+        rings: info.rings,
+        customer_name: info.customer_name.as_deref(),
+        packs: info.packs.as_deref(),
+        attributes: &info.attributes,
+    };
+    serde_json::to_string(&written).expect("strings, numbers and string keys always serialise")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -772,6 +810,17 @@ mod tests {
         let EventBody::Input(input) = &event.body else { panic!("not an input") };
         let again = parse(&to_json("c1", input)).unwrap();
         assert_eq!(again.body, event.body);
+    }
+
+    #[test]
+    fn a_start_is_read_and_written_back() {
+        let text = r#"{"type":"call.start","call_id":"c1","agent_id":"a7","started_at":"2026-11-21T10:00:00.5+08:00","direction":"outbound","channel":"chat","queue":"q","rings":3,"customer_name":"王","packs":["tone"],"attributes":{"vip":true}}"#;
+        for text in
+            [text, r#"{"type":"call.start","call_id":"c1","agent_id":"a7","started_at":"2026-11-21T10:00:00Z"}"#]
+        {
+            let EventBody::Start(info) = parse(text).unwrap().body else { panic!("not a start") };
+            assert_eq!(parse(&start_to_json(&info)).unwrap().body, EventBody::Start(info));
+        }
     }
 
     #[test]

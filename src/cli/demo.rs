@@ -2,6 +2,7 @@
 //! pace over real WebSockets; each alert is printed as the agent would get it.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -13,7 +14,7 @@ use tingjian::adapter::alert_json::AlertJson;
 use tingjian::adapter::native::{self, Event, EventBody};
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::Input;
-use tingjian::server;
+use tingjian::server::{Server, Tls, Tokens};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -61,13 +62,15 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         return serve::unusable("演示只能监听本机地址 / the demo listens on this machine only".to_owned());
     }
     // The players are clients without tokens or certificates.
-    config.tokens = server::Tokens::default();
-    config.tls = server::Tls::default();
+    config.tokens = Tokens::default();
+    config.tls = Tls::default();
     config.call_linger_ms = LINGER_MS;
     serve::log_to_stderr("warn");
     let demo = async {
         let listener = serve::listen_on(config.listen).await?;
-        let address = serve::announce(&listener, &config)?;
+        let address = listener.local_addr()?;
+        let server = Server::open(config, rules, address)?;
+        serve::announce(address, false);
         say(format_args!("打开 / open http://{address}"));
         let stop = CancellationToken::new();
         let stopped = stop.clone();
@@ -78,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
                 () = stopped.cancelled() => {}
             }
         };
-        let mut server = tokio::spawn(server::run(listener, config, rules, shutdown));
+        let mut server = tokio::spawn(server.run(listener, shutdown));
         let mut listeners = JoinSet::new();
         let played = tokio::select! {
             played = play(address, arguments, &mut listeners) => played.map_err(io::Error::other),
@@ -101,15 +104,15 @@ async fn play(address: SocketAddr, arguments: &Arguments, listeners: &mut JoinSe
         let socket = connect(address, &format!("/v1/agents/{agent_id}/alerts")).await?;
         listeners.spawn(print_alerts(socket));
     }
-    let mut round = 0_u32;
     loop {
+        // The store remembers the calls of earlier demos, and a call is played anew only under another name.
+        let round = RandomState::new().hash_one(address) >> 32;
         for (name, text) in FIXTURES {
             play_call(address, name, text, round, arguments.speed).await?;
         }
         if arguments.once {
             return Ok(());
         }
-        round += 1;
     }
 }
 
@@ -132,7 +135,7 @@ fn agents() -> Result<BTreeSet<String>, Failure> {
 
 /// Plays one recording and waits until the server has closed its calls, and so
 /// has given its last verdict.
-async fn play_call(address: SocketAddr, name: &str, text: &str, round: u32, speed: f64) -> Result<(), Failure> {
+async fn play_call(address: SocketAddr, name: &str, text: &str, round: u64, speed: f64) -> Result<(), Failure> {
     say(format_args!("{DIM}—— {name}{DIM:#}"));
     let producer = connect(address, "/v1/ingest").await?;
     let (mut frames, mut answers) = producer.split();
@@ -155,7 +158,7 @@ async fn play_call(address: SocketAddr, name: &str, text: &str, round: u32, spee
     let mut has_ended = false;
     for line in text.lines() {
         let Event { call_id, body, .. } = native::parse(line)?;
-        let played_id = format!("{call_id}-{round}");
+        let played_id = format!("{call_id}-{round:08x}");
         if let EventBody::Input(input) = &body {
             let CallTime(said_ms) = input.said_at();
             let pause_ms = u64::try_from(said_ms - played_ms).unwrap_or(0);

@@ -18,7 +18,7 @@ pub(crate) fn load(origin: &Origin) -> Result<LoadedRules, RejectedRules> {
     let Source { files, version, .. } = source::read(origin)
         .map_err(|error| RejectedRules { text: error.to_string(), diagnostics: error.diagnostics() })?;
     match rule::load(&files, version) {
-        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, warnings: loaded.warnings }),
+        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, files, warnings: loaded.warnings }),
         Err(faults) => {
             let text = render(&faults, &files, Language::Zh, false);
             Err(RejectedRules { diagnostics: faults, text })

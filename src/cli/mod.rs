@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod bench;
 mod check;
 mod config;
 mod demo;
@@ -50,6 +51,11 @@ enum Command {
     Token(token::Arguments),
     /// 用标注数据衡量规则：准确率、召回率、误报 / Measure rules on labelled data: precision, recall, false alarms
     Eval(eval::Arguments),
+    /// 压测：通话容量、预警延迟、每条消息的开销 / Load: calls held, latency of alerts, cost of a message
+    Bench(bench::Arguments),
+    /// 压测用的纯回声服务 / The bare echo that `bench` compares with
+    #[command(hide = true)]
+    BenchEcho,
 }
 
 /// Runs the command line of this process.
@@ -62,6 +68,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::BenchEcho => bench::run_echo(),
     }
 }
 

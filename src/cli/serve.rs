@@ -2,16 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use tingjian::server::{self, Config, Rulebook};
+use tingjian::server::{self, Config, Rulebook, Server};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
-use super::load::{self, load_rules};
+use super::load;
 use super::source::Origin;
 use super::{EXIT_UNUSABLE, complain};
 
@@ -111,10 +111,10 @@ impl Arguments {
         config.parameters = parameters.or(config.parameters);
         server::check(&config, config.listen)?;
         let origin = Origin { rules: config.rules.clone(), parameters: config.parameters.clone() };
-        let rules = load_rules(&origin)?;
         let directory = origin.directory().map(Path::to_owned);
         let sources = directory.into_iter().chain(origin.parameters.clone()).collect();
-        Ok((config, Rulebook::new(rules, sources, move || load::load(&origin))))
+        let rules = Rulebook::new(sources, move || load::load(&origin)).map_err(|rejected| rejected.text)?;
+        Ok((config, rules))
     }
 }
 
@@ -122,8 +122,11 @@ fn start(config: Config, rules: Rulebook) -> io::Result<()> {
     log_to_stderr("info");
     runtime()?.block_on(async {
         let listener = listen_on(config.listen).await?;
-        announce(&listener, &config)?;
-        server::run(listener, config, rules, stop_signal()?).await
+        let address = listener.local_addr()?;
+        let has_tls = config.tls.certificate.is_some();
+        let server = Server::open(config, rules, address)?;
+        announce(address, has_tls);
+        server.run(listener, stop_signal()?).await
     })
 }
 
@@ -140,13 +143,11 @@ pub(crate) async fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// The first line of standard output: from here on connections are taken.
-pub(crate) fn announce(listener: &TcpListener, config: &Config) -> io::Result<SocketAddr> {
-    let address = listener.local_addr()?;
-    let scheme = if config.tls.certificate.is_some() { "https" } else { "http" };
+pub(crate) fn announce(address: SocketAddr, has_tls: bool) {
+    let scheme = if has_tls { "https" } else { "http" };
     let mut stdout = anstream::stdout().lock();
     // Whoever closed standard output does not want to know; the server runs on.
     let _ = writeln!(stdout, "listening on {scheme}://{address}").and_then(|()| stdout.flush());
-    Ok(address)
 }
 
 /// Completes on ctrl-c or SIGTERM. The handlers are in place when this returns.
@@ -166,7 +167,8 @@ pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
 /// logged with its place but without its message, which may quote a transcript.
 pub(crate) fn log_to_stderr(default: &str) {
     let filter = EnvFilter::try_from_env("TINGJIAN_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
+    let is_terminal = io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_ansi(is_terminal).init();
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panicked");

@@ -25,6 +25,20 @@ pub enum AlertState {
     Resolved,
 }
 
+impl AlertState {
+    /// Its name on the wire, in the store and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Provisional => "provisional",
+            Self::Confirmed => "confirmed",
+            Self::Retracted => "retracted",
+            Self::Reminder => "reminder",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
 /// What sort of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -50,6 +64,18 @@ pub enum Severity {
     #[default]
     Warning,
     Critical,
+}
+
+impl Severity {
+    /// Its name on the wire, in the store and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
 }
 
 /// The words an alert rests on.

@@ -127,6 +127,12 @@ impl Call {
         &self.rules
     }
 
+    /// Who had the call at `at`.
+    #[must_use]
+    pub fn agent_at(&self, at: CallTime) -> &Arc<str> {
+        self.agents.at(at)
+    }
+
     /// Whether `call.end` came.
     #[must_use]
     pub fn ended(&self) -> bool {

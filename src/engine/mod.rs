@@ -11,6 +11,7 @@ mod context;
 mod detect;
 pub mod explain;
 mod monitor;
+pub mod privacy;
 pub mod rule;
 pub mod text;
 pub mod time;

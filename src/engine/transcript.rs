@@ -17,6 +17,18 @@ pub enum Role {
     System,
 }
 
+impl Role {
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Customer => "customer",
+            Self::System => "system",
+        }
+    }
+}
+
 /// Who placed the call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -45,6 +57,18 @@ pub enum Party {
     Agent,
     Customer,
     System,
+}
+
+impl Party {
+    /// Its name on the wire and in the store.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Customer => "customer",
+            Self::System => "system",
+        }
+    }
 }
 
 /// What is known of a call from its first event (contract §1, `call.start`).

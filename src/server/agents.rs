@@ -1,41 +1,45 @@
-//! Agents and their alerts: who listens, and a short memory for those who come
-//! back with `after`.
+//! Agents who listen, and how many cards each may get a minute.
 //!
-//! A cursor is opaque to clients: the run of the server, then a number that
-//! rises over all alerts of the run. What the memory no longer holds is told
-//! as a gap, never passed over in silence.
+//! Nothing is remembered here: alerts are in the store, and whoever comes back
+//! with `after` reads them there. A cursor is opaque to clients: the store it
+//! belongs to, then the alert's number, which rises over all alerts of the store.
 
 use std::collections::VecDeque;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::fmt;
 use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::clock;
-use super::config::{FEED_ALERTS_MAX, FEEDS_MAX, SUBSCRIBERS_PER_AGENT_MAX};
-use super::events::{AlertUnkept, Happening as _};
-use super::metrics::Metrics;
+use super::config::{FEEDS_MAX, SUBSCRIBERS_PER_AGENT_MAX};
 use super::push::{Push, Subscriber, Subscription, subscription};
-use crate::adapter::alert_json::with_cursor;
+use crate::engine::alert::Severity;
 
-/// An agent's alerts are forgotten when nobody listens, none came for so long,
-/// and the room is needed.
-const FEED_IDLE: Duration = Duration::from_secs(60 * 60);
-/// How often room is looked for at most.
-const SWEEP_PERIOD: Duration = Duration::from_secs(10);
+/// The span over which cards are counted.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A place in the sequence of all alerts of one store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cursor {
+    pub(crate) store: i64,
+    pub(crate) number: i64,
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:x}-{}", self.store, self.number)
+    }
+}
 
 /// From where on a subscriber wants an agent's alerts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum After {
     /// Only new ones.
     Now,
-    /// All that is remembered.
+    /// All that is kept.
     Start,
     /// Those after this one.
-    Cursor { run: u64, number: u64 },
+    Cursor(Cursor),
 }
 
 impl After {
@@ -45,8 +49,9 @@ impl After {
             None => Some(Self::Now),
             Some("0") => Some(Self::Start),
             Some(text) => {
-                let (run, number) = text.split_once('-')?;
-                Some(Self::Cursor { run: u64::from_str_radix(run, 16).ok()?, number: number.parse().ok()? })
+                let (store, number) = text.split_once('-')?;
+                let cursor = Cursor { store: i64::from_str_radix(store, 16).ok()?, number: number.parse().ok()? };
+                (cursor.number >= 0).then_some(Self::Cursor(cursor))
             }
         }
     }
@@ -56,171 +61,149 @@ impl After {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooManySubscribers;
 
-/// The alerts of all agents.
-#[derive(Debug)]
-pub(crate) struct Feeds {
-    /// Tells the cursors of one run of the server from those of another.
-    run: u64,
-    /// Of the last alert. Numbers rise within an agent because they are taken
-    /// while the agent's feed is locked.
-    number: AtomicU64,
-    /// Alerts up to this number may have been swept away with their feed.
-    swept: AtomicU64,
-    next_sweep: Mutex<Instant>,
-    feeds: DashMap<String, Feed>,
+/// Whether an agent has room for one more card.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It is shown.
+    Card,
+    /// It is not; so many were not within the last minute, this one included.
+    Folded(usize),
 }
 
-#[derive(Debug)]
-struct Feed {
-    kept: VecDeque<(u64, Utf8Bytes)>,
-    /// The highest number that the memory no longer holds.
-    lost: u64,
+/// All agents who listen or had a card just now.
+#[derive(Debug, Default)]
+pub(crate) struct Agents {
+    agents: DashMap<String, Agent>,
+}
+
+#[derive(Debug, Default)]
+struct Agent {
     subscribers: Vec<Subscriber>,
-    last_alert: Instant,
+    /// When the cards of the last minute came.
+    cards: VecDeque<Instant>,
+    /// When those came for which there was no room.
+    folded: VecDeque<Instant>,
 }
 
-impl Feeds {
-    pub(crate) fn new() -> Self {
-        Self {
-            run: clock::unix_ms().unsigned_abs(),
-            number: AtomicU64::new(0),
-            swept: AtomicU64::new(0),
-            next_sweep: Mutex::new(clock::now()),
-            feeds: DashMap::new(),
-        }
-    }
-
-    /// Gives an alert to those who listen, and keeps it for those who come.
-    pub(crate) fn publish(&self, agent_id: &str, json: String, since: Instant, metrics: &Metrics) {
-        if !self.feeds.contains_key(agent_id) && !self.make_room() {
-            AlertUnkept.report(metrics);
-            return;
-        }
-        let mut feed = self.feeds.entry(agent_id.to_owned()).or_insert_with(|| self.new_feed());
-        let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
-        let text = Utf8Bytes::from(with_cursor(json, &format!("{:x}-{number}", self.run)));
-        feed.last_alert = clock::now();
-        feed.kept.push_back((number, text.clone()));
-        if feed.kept.len() > FEED_ALERTS_MAX
-            && let Some((lost, _)) = feed.kept.pop_front()
-        {
-            feed.lost = lost;
-        }
-        feed.subscribers.retain(|subscriber| subscriber.push(Push { text: text.clone(), since: Some(since) }));
-    }
-
-    /// Listens to an agent's alerts: those after `after` that are remembered,
-    /// and those to come, without loss or repeat between the two.
-    pub(crate) fn subscribe(
-        &self,
-        agent_id: &str,
-        after: After,
-    ) -> Result<(Vec<Push>, Subscription), TooManySubscribers> {
-        if !self.feeds.contains_key(agent_id) && !self.make_room() {
-            return Err(TooManySubscribers);
-        }
-        let mut feed = self.feeds.entry(agent_id.to_owned()).or_insert_with(|| self.new_feed());
-        feed.subscribers.retain(Subscriber::is_open);
-        if feed.subscribers.len() >= SUBSCRIBERS_PER_AGENT_MAX {
-            return Err(TooManySubscribers);
-        }
-        let (from, gap) = match after {
-            After::Now => (u64::MAX, false),
-            After::Start => (0, false),
-            After::Cursor { run, number } if run == self.run => (number, number < feed.lost),
-            After::Cursor { .. } => (0, true),
-        };
-        let gap = gap.then(|| Utf8Bytes::from_static(GAP));
-        let kept = feed.kept.iter().filter(|(number, _)| *number > from).map(|(_, text)| text.clone());
-        let backlog = gap.into_iter().chain(kept).map(|text| Push { text, since: None }).collect();
-        let (subscriber, subscription) = subscription();
-        feed.subscribers.push(subscriber);
-        Ok((backlog, subscription))
-    }
-
-    fn new_feed(&self) -> Feed {
-        Feed {
-            kept: VecDeque::new(),
-            lost: self.swept.load(Ordering::Relaxed),
-            subscribers: Vec::new(),
-            last_alert: clock::now(),
-        }
-    }
-
-    /// Whether one more agent has room, after forgetting those whom nobody
-    /// listens to and who had no alert for long.
-    fn make_room(&self) -> bool {
-        if self.feeds.len() < FEEDS_MAX {
-            return true;
-        }
-        let now = clock::now();
-        let due = match self.next_sweep.lock() {
-            Ok(mut next) if *next <= now => {
-                *next = now + SWEEP_PERIOD;
-                true
+impl Agent {
+    fn forget_before(&mut self, since: Instant) {
+        for times in [&mut self.cards, &mut self.folded] {
+            while times.front().is_some_and(|at| *at < since) {
+                times.pop_front();
             }
-            _ => false,
-        };
-        if due {
-            self.feeds.retain(|_, feed| {
-                let wanted = feed.subscribers.iter().any(Subscriber::is_open);
-                wanted || now.saturating_duration_since(feed.last_alert) < FEED_IDLE
-            });
-            self.swept.store(self.number.load(Ordering::Relaxed), Ordering::Relaxed);
         }
-        self.feeds.len() < FEEDS_MAX
+    }
+
+    fn is_idle(&mut self, since: Instant) -> bool {
+        self.subscribers.retain(Subscriber::is_open);
+        self.forget_before(since);
+        self.subscribers.is_empty() && self.cards.is_empty() && self.folded.is_empty()
     }
 }
 
-const GAP: &str = r#"{"type":"status","state":"gap","why":"after 之后的部分预警已不在内存中 / some alerts after this cursor are no longer held"}"#;
+impl Agents {
+    /// Asks for room for a card. What is critical always has it; what is mere
+    /// information has half of what there is.
+    pub(crate) fn admit(&self, agent_id: &str, severity: Severity, now: Instant, per_minute: usize) -> Admission {
+        let room = match severity {
+            Severity::Critical => usize::MAX,
+            Severity::Warning => per_minute,
+            Severity::Info => per_minute.div_ceil(2),
+        };
+        if !self.agents.contains_key(agent_id) && !self.make_room(now) {
+            return Admission::Card;
+        }
+        let mut agent = self.agents.entry(agent_id.to_owned()).or_default();
+        agent.forget_before(minute_before(now));
+        if agent.cards.len() < room {
+            // Of those that always have room, no more than matter are counted.
+            if agent.cards.len() < per_minute {
+                agent.cards.push_back(now);
+            }
+            return Admission::Card;
+        }
+        if agent.folded.len() < FOLDED_MAX {
+            agent.folded.push_back(now);
+        }
+        Admission::Folded(agent.folded.len())
+    }
+
+    /// Gives a message to those who listen.
+    pub(crate) fn publish(&self, agent_id: &str, push: &Push) {
+        if let Some(mut agent) = self.agents.get_mut(agent_id) {
+            agent.subscribers.retain(|subscriber| subscriber.push(push.clone()));
+        }
+    }
+
+    /// Listens to an agent's alerts from now on.
+    pub(crate) fn subscribe(&self, agent_id: &str, now: Instant) -> Result<Subscription, TooManySubscribers> {
+        if !self.agents.contains_key(agent_id) && !self.make_room(now) {
+            return Err(TooManySubscribers);
+        }
+        let mut agent = self.agents.entry(agent_id.to_owned()).or_default();
+        agent.subscribers.retain(Subscriber::is_open);
+        if agent.subscribers.len() >= SUBSCRIBERS_PER_AGENT_MAX {
+            return Err(TooManySubscribers);
+        }
+        let (subscriber, subscription) = subscription();
+        agent.subscribers.push(subscriber);
+        Ok(subscription)
+    }
+
+    /// Whether one more agent has room, after forgetting the idle ones if need be.
+    fn make_room(&self, now: Instant) -> bool {
+        if self.agents.len() >= FEEDS_MAX {
+            self.agents.retain(|_, agent| !agent.is_idle(minute_before(now)));
+        }
+        self.agents.len() < FEEDS_MAX
+    }
+}
+
+/// More cards without room in a minute than anybody reads a number of.
+const FOLDED_MAX: usize = 999;
+
+fn minute_before(now: Instant) -> Instant {
+    now.checked_sub(MINUTE).unwrap_or(now)
+}
 
 #[cfg(test)]
 mod tests {
+    use super::super::clock;
     use super::*;
 
-    fn texts(backlog: &[Push]) -> Vec<&str> {
-        backlog.iter().map(|push| push.text.as_str()).collect()
+    #[test]
+    fn cursors_are_read_as_they_are_written() {
+        let cursor = Cursor { store: 0x19a, number: 12 };
+        assert_eq!(After::parse(Some(&cursor.to_string())), Some(After::Cursor(cursor)));
+        assert_eq!((After::parse(None), After::parse(Some("0"))), (Some(After::Now), Some(After::Start)));
+        for wrong in ["", "12", "-", "x-1", "19a--1", "19a-1-"] {
+            assert_eq!(After::parse(Some(wrong)), None, "{wrong:?}");
+        }
     }
 
-    #[tokio::test]
-    async fn after_resumes_without_loss_or_repeat() {
-        let (feeds, metrics) = (Feeds::new(), Metrics::new().unwrap());
-        for n in 0..3 {
-            feeds.publish("a1", format!("{{\"n\":{n}}}"), clock::now(), &metrics);
-        }
-        feeds.publish("a2", "{\"n\":9}".into(), clock::now(), &metrics);
-        let (backlog, _open) = feeds.subscribe("a1", After::Start).unwrap();
-        assert_eq!(backlog.len(), 3);
-        let first: serde_json::Value = serde_json::from_str(&backlog[0].text).unwrap();
-        let after = After::parse(first["cursor"].as_str()).unwrap();
-        let (rest, _open) = feeds.subscribe("a1", after).unwrap();
-        assert_eq!(texts(&rest), texts(&backlog[1..]));
-        let (none, _open) = feeds.subscribe("a1", After::Now).unwrap();
-        assert!(none.is_empty());
-    }
-
-    #[tokio::test]
-    async fn what_is_no_longer_held_is_told() {
-        let (feeds, metrics) = (Feeds::new(), Metrics::new().unwrap());
-        for n in 0..FEED_ALERTS_MAX + 2 {
-            feeds.publish("a1", format!("{{\"n\":{n}}}"), clock::now(), &metrics);
-        }
-        let cursor = |number| After::Cursor { run: feeds.run, number };
-        let (backlog, _open) = feeds.subscribe("a1", cursor(1)).unwrap();
-        assert_eq!((backlog.len(), backlog[0].text.as_str()), (FEED_ALERTS_MAX + 1, GAP));
-        let (backlog, _open) = feeds.subscribe("a1", cursor(2)).unwrap();
-        assert_eq!(backlog.len(), FEED_ALERTS_MAX);
-        let (backlog, _open) = feeds.subscribe("a1", After::Cursor { run: 1, number: 5 }).unwrap();
-        assert_eq!(backlog[0].text.as_str(), GAP);
+    #[test]
+    fn a_minute_has_room_for_so_many_cards_and_all_critical_ones() {
+        let agents = Agents::default();
+        let start = clock::now() + MINUTE;
+        let admit = |severity, seconds| agents.admit("a1", severity, start + Duration::from_secs(seconds), 2);
+        assert_eq!(admit(Severity::Info, 0), Admission::Card);
+        assert_eq!(admit(Severity::Info, 1), Admission::Folded(1));
+        assert_eq!(admit(Severity::Warning, 2), Admission::Card);
+        assert_eq!(admit(Severity::Warning, 3), Admission::Folded(2));
+        assert_eq!(admit(Severity::Critical, 4), Admission::Card);
+        assert_eq!(admit(Severity::Warning, 60), Admission::Folded(3));
+        assert_eq!(admit(Severity::Warning, 61), Admission::Card);
+        assert_eq!(agents.admit("a2", Severity::Info, start, 2), Admission::Card);
     }
 
     #[tokio::test]
     async fn a_subscriber_who_does_not_read_is_let_go() {
-        let (feeds, metrics) = (Feeds::new(), Metrics::new().unwrap());
-        let (_, _unread) = feeds.subscribe("a1", After::Now).unwrap();
-        for n in 0..=super::super::config::SUBSCRIBER_QUEUE_MAX {
-            feeds.publish("a1", format!("{{\"n\":{n}}}"), clock::now(), &metrics);
+        let agents = Agents::default();
+        let _unread = agents.subscribe("a1", clock::now()).unwrap();
+        let push = Push { text: "{}".into(), cursor: None, since: None };
+        for _ in 0..=super::super::config::SUBSCRIBER_QUEUE_MAX {
+            agents.publish("a1", &push);
         }
-        assert!(feeds.feeds.get("a1").unwrap().subscribers.is_empty());
+        assert!(agents.agents.get("a1").unwrap().subscribers.is_empty());
     }
 }

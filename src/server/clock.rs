@@ -41,6 +41,11 @@ impl CallClock {
         Self { said: CallTime::ANSWERED, arrived }
     }
 
+    /// A call whose clock showed `at` when the server stopped, taken up at `now`.
+    pub(crate) const fn resumed(at: CallTime, now: Instant) -> Self {
+        Self { said: at, arrived: now }
+    }
+
     /// Words or an event of the moment `said` arrived.
     pub(crate) fn hear(&mut self, said: CallTime, arrived: Instant) {
         if said > self.said {

@@ -56,10 +56,11 @@ pub(crate) const ASR_SILENT_MS: NonZeroU64 = NonZeroU64::new(30 * 1_000).expect(
 const TRANSCRIPT_DAYS: NonZeroU32 = NonZeroU32::new(30).expect("not zero");
 /// Days that alerts are kept.
 const ALERT_DAYS: NonZeroU32 = NonZeroU32::new(365).expect("not zero");
-/// Cards a minute that an agent can still read.
-const CARDS_PER_MINUTE_MAX: NonZeroU32 = NonZeroU32::new(6).expect("not zero");
+/// More cards a minute than this are a flood, not a help. Sites that trust their
+/// rules less set it to what an agent can read.
+const CARDS_PER_MINUTE_MAX: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 /// An alert that is later than this helps nobody on the line.
-const LATE_MS_MAX: NonZeroU64 = NonZeroU64::new(15 * 1_000).expect("not zero");
+const LATE_MS_MAX: NonZeroU64 = NonZeroU64::new(120 * 1_000).expect("not zero");
 /// Where the server listens: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
 /// China has one time zone.
@@ -69,16 +70,28 @@ const UTC_OFFSET_SECONDS: i32 = 8 * 60 * 60;
 pub(crate) const SHARD_QUEUE_MAX: usize = 1_024;
 /// Events that a shard takes from its queue at once.
 pub(crate) const SHARD_BATCH_MAX: usize = 256;
-/// Events of one connection that are not applied yet; further frames wait in the socket.
+/// One `POST` of events.
+pub(crate) const EVENTS_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Events of one connection that are not durable yet; further frames wait in the socket.
 pub(crate) const IN_FLIGHT_MAX: usize = 256;
 /// Frames of one connection that are read before answers are written.
 pub(crate) const FRAME_BATCH_MAX: usize = 256;
 /// Messages that wait for one agent or supervisor; one who falls further
 /// behind is closed.
 pub(crate) const SUBSCRIBER_QUEUE_MAX: usize = 256;
-/// Alerts of one agent that `after` can bring back.
-pub(crate) const FEED_ALERTS_MAX: usize = 256;
-/// Agents whose alerts are kept.
+/// Alerts of the past that a subscriber is given at once.
+pub(crate) const CATCH_UP_PAGE: usize = 256;
+/// Batches that wait for a commit; shards with more wait.
+pub(crate) const JOURNAL_QUEUE_MAX: usize = 256;
+/// Questions to the store that are answered at once.
+pub(crate) const QUESTIONS_MAX: usize = 4;
+/// Batches in one commit.
+pub(crate) const COMMIT_BATCHES_MAX: usize = 256;
+/// Utterances of one call whose last hypothesis waits for a final.
+pub(crate) const LEFT_OPEN_MAX: usize = 64;
+/// Closed calls that a shard knows, so that resending them does no harm.
+pub(crate) const CLOSED_CALLS_MAX: usize = 32_768;
+/// Agents who listen or had a card within the last minute.
 pub(crate) const FEEDS_MAX: usize = 100_000;
 /// Supervisors of one call.
 pub(crate) const WATCHERS_MAX: usize = 16;
@@ -341,6 +354,15 @@ impl Config {
 
     pub(crate) const fn call_linger(&self) -> Duration {
         Duration::from_millis(self.call_linger_ms.get())
+    }
+
+    pub(crate) const fn asr_silent(&self) -> Duration {
+        Duration::from_millis(self.asr_silent_ms.get())
+    }
+
+    /// Whether a pack is on trial.
+    pub(crate) fn is_shadow(&self, pack: &str) -> bool {
+        self.shadow_packs.iter().any(|shadow| shadow == pack)
     }
 
     pub(crate) const fn shutdown_grace(&self) -> Duration {

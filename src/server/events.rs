@@ -2,7 +2,11 @@
 //! event, which is one log line and its metrics together. No event holds words
 //! of a call.
 
+use std::time::Duration;
+
 use super::metrics::Metrics;
+use super::store::{Display, StoreError};
+use crate::engine::alert::Alert;
 
 /// Something worth a log line, a metric, or both.
 pub(crate) trait Happening {
@@ -101,15 +105,137 @@ impl Happening for MessageUnrecognised<'_> {
     }
 }
 
-/// A call began.
+/// A call began, or was taken up after a restart.
 pub(crate) struct CallStarted<'a> {
     pub(crate) call_id: &'a str,
+    pub(crate) is_resumed: bool,
 }
 
 impl Happening for CallStarted<'_> {
     fn report(self, metrics: &Metrics) {
         metrics.calls_live.inc();
-        tracing::debug!(call_id = self.call_id, "call started");
+        if self.is_resumed {
+            metrics.calls_resumed.inc();
+        }
+        tracing::debug!(call_id = self.call_id, resumed = self.is_resumed, "call started");
+    }
+}
+
+/// Calls were rebuilt from the journal.
+pub(crate) struct Recovery {
+    pub(crate) calls: usize,
+    pub(crate) lost: usize,
+    pub(crate) took: Duration,
+}
+
+impl Happening for Recovery {
+    fn report(self, metrics: &Metrics) {
+        metrics.calls_lost.inc_by(self.lost as u64);
+        let took_ms = self.took.as_millis();
+        if self.lost > 0 {
+            tracing::error!(calls = self.calls, lost = self.lost, took_ms, "calls taken up; some could not be");
+        } else if self.calls > 0 {
+            tracing::info!(calls = self.calls, took_ms, "calls taken up");
+        }
+    }
+}
+
+/// Words came, so much later than they were said.
+pub(crate) struct Heard {
+    pub(crate) lag_ms: i64,
+}
+
+impl Happening for Heard {
+    fn report(self, metrics: &Metrics) {
+        metrics.asr_lag.observe(Duration::from_millis(self.lag_ms.max(0).unsigned_abs()).as_secs_f64());
+    }
+}
+
+/// A shard is done with what it took from its queue.
+pub(crate) struct ShardStep {
+    /// How long the oldest of it had waited.
+    pub(crate) waited: Duration,
+    pub(crate) worked: Duration,
+}
+
+impl Happening for ShardStep {
+    fn report(self, metrics: &Metrics) {
+        metrics.stage_queue.observe(self.waited.as_secs_f64());
+        metrics.stage_engine.observe(self.worked.as_secs_f64());
+    }
+}
+
+/// The store took what waited.
+pub(crate) struct Committed {
+    pub(crate) records: usize,
+    pub(crate) took: Duration,
+}
+
+impl Happening for Committed {
+    fn report(self, metrics: &Metrics) {
+        metrics.stage_commit.observe(self.took.as_secs_f64());
+        metrics.records_committed.inc_by(self.records as u64);
+    }
+}
+
+/// The store refused; it is asked again.
+pub(crate) struct StoreFailed<'a> {
+    pub(crate) error: &'a StoreError,
+    /// Whether it took the last commit, so that this is news.
+    pub(crate) first: bool,
+}
+
+impl Happening for StoreFailed<'_> {
+    fn report(self, metrics: &Metrics) {
+        metrics.commits_failed.inc();
+        if self.first {
+            tracing::error!(error = %self.error, "the store takes nothing; trying on");
+        }
+    }
+}
+
+/// The store takes what it refused before.
+pub(crate) struct StoreMended;
+
+impl Happening for StoreMended {
+    fn report(self, _metrics: &Metrics) {
+        tracing::info!("the store works again");
+    }
+}
+
+/// An alert changed its state.
+pub(crate) struct AlertDecided<'a> {
+    pub(crate) alert: &'a Alert,
+    pub(crate) display: Display,
+}
+
+impl Happening for AlertDecided<'_> {
+    fn report(self, metrics: &Metrics) {
+        let Alert { rule, state, .. } = self.alert;
+        metrics.alerts.with_label_values(&[&rule.id, state.name(), self.display.name()]).inc();
+        tracing::debug!(rule = rule.id, state = state.name(), display = self.display.name(), "alert");
+    }
+}
+
+/// A live alert is on its agent's socket, so long after its frame was received.
+pub(crate) struct AlertWritten {
+    pub(crate) took: Duration,
+}
+
+impl Happening for AlertWritten {
+    fn report(self, metrics: &Metrics) {
+        metrics.alert_latency.observe(self.took.as_secs_f64());
+    }
+}
+
+/// An agent answered to an alert.
+pub(crate) struct FeedbackGiven {
+    pub(crate) action: &'static str,
+}
+
+impl Happening for FeedbackGiven {
+    fn report(self, metrics: &Metrics) {
+        metrics.feedback.with_label_values(&[self.action]).inc();
     }
 }
 
@@ -122,8 +248,20 @@ pub(crate) enum CloseReason {
     Idle,
     /// The engine panicked in it.
     Panicked,
-    /// The server stopped while it was in progress.
+    /// The server stopped while it was in progress; it is taken up again.
     Shutdown,
+}
+
+impl CloseReason {
+    /// Its name in metrics and in the store.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::Idle => "idle",
+            Self::Panicked => "panicked",
+            Self::Shutdown => "shutdown",
+        }
+    }
 }
 
 /// A call is no longer kept.
@@ -134,12 +272,7 @@ pub(crate) struct CallClosed<'a> {
 
 impl Happening for CallClosed<'_> {
     fn report(self, metrics: &Metrics) {
-        let reason = match self.reason {
-            CloseReason::Ended => "ended",
-            CloseReason::Idle => "idle",
-            CloseReason::Panicked => "panicked",
-            CloseReason::Shutdown => "shutdown",
-        };
+        let reason = self.reason.name();
         metrics.calls_live.dec();
         metrics.calls_closed.with_label_values(&[reason]).inc();
         match self.reason {
@@ -199,12 +332,21 @@ impl Happening for SubscriberSlow {
     }
 }
 
-/// An alert could not be kept for agents who come later.
-pub(crate) struct AlertUnkept;
+/// What was too old was removed.
+#[derive(Default)]
+pub(crate) struct Forgotten {
+    /// Transcript rows.
+    pub(crate) events: usize,
+    /// Alert transitions.
+    pub(crate) alerts: usize,
+}
 
-impl Happening for AlertUnkept {
+impl Happening for Forgotten {
     fn report(self, metrics: &Metrics) {
-        metrics.alerts_unkept.inc();
-        tracing::warn!("alert not kept: too many agents have some");
+        metrics.forgotten.with_label_values(&["transcript"]).inc_by(self.events as u64);
+        metrics.forgotten.with_label_values(&["alert"]).inc_by(self.alerts as u64);
+        if self.events + self.alerts > 0 {
+            tracing::info!(transcript_rows = self.events, alerts = self.alerts, "removed what was too old");
+        }
     }
 }

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, Query, RawQuery, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE};
+use axum::extract::{DefaultBodyLimit, Path, Query, RawQuery, State};
+use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE};
 use axum::http::{HeaderValue, Request, StatusCode};
-use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -22,13 +21,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::agents::After;
-use super::config::{CLOSE_TIMEOUT, HEADER_READ_TIMEOUT, HEADERS_MAX, REQUEST_HEAD_BYTES_MAX};
+use super::config::{CLOSE_TIMEOUT, EVENTS_BODY_BYTES_MAX, HEADER_READ_TIMEOUT, HEADERS_MAX, REQUEST_HEAD_BYTES_MAX};
 use super::events::{Connection, ConnectionRefused, HandshakeFailed, Happening as _};
 use super::ingest::AsrLeg;
+use super::push::Listener;
 use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
-use super::{Shared, access, ingest, push, rules, tls, ws};
+use super::{Shared, access, clock, feedback, ingest, post, push, rules, sse, tls, ws};
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
 use crate::engine::time::CallTime;
@@ -141,7 +141,8 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/metrics", get(metrics))
         .route("/v1/ingest", get(ingest_native))
         .route("/v1/ingest/{format}", get(ingest_asr))
-        .route("/v1/agents/{agent_id}/alerts", get(agent_alerts))
+        .route("/v1/events", post(post_events).layer(DefaultBodyLimit::max(EVENTS_BODY_BYTES_MAX)))
+        .route("/v1/agents/{agent_id}/alerts", get(agent_alerts).post(agent_answer))
         .route("/v1/calls/{call_id}/watch", get(watch_call))
         .route("/v1/rules", get(rules_in_use))
         .route("/v1/rules/reload", post(reload_rules))
@@ -156,7 +157,8 @@ const INDEX: &str = "\
 WS  /v1/ingest                             通话事件，每帧一个 JSON 对象 / call events
 WS  /v1/ingest/{format}                    一路语音识别的原始结果 / one recogniser's messages, verbatim
       ?call_id=&agent_id=&role=              format: funasr
-WS  /v1/agents/{agent_id}/alerts?after=    坐席的实时预警 / an agent's alerts
+POST /v1/events                            通话事件，JSON 或 JSON Lines / call events
+WS  /v1/agents/{agent_id}/alerts?after=    坐席的实时预警，也可用 SSE / an agent's alerts, by SSE too
 WS  /v1/calls/{call_id}/watch              旁听一通通话 / one call's transcript and alerts
 GET /v1/rules                              正在使用的规则 / the rules in use
 POST /v1/rules/reload                      重新加载规则 / load the rules anew
@@ -170,13 +172,16 @@ async fn index() -> Response {
 
 async fn ready(State(shared): State<Arc<Shared>>) -> Response {
     if shared.draining.is_cancelled() {
-        return error(StatusCode::SERVICE_UNAVAILABLE, "stopping", &Refusal::Stopping.message());
+        return refused(StatusCode::SERVICE_UNAVAILABLE, &Refusal::Stopping);
+    }
+    if let Some(error) = shared.health.store_fault() {
+        return refused(StatusCode::SERVICE_UNAVAILABLE, &Refusal::StoreFailed { error });
     }
     "ready\n".into_response()
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
-    match shared.metrics.render(shared.shards.depths()) {
+    match shared.metrics.render(shared.shards.depths(), shared.journal.depth()) {
         Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(fault) => {
             tracing::error!(error = %fault, "cannot render the metrics");
@@ -254,23 +259,43 @@ async fn agent_alerts(
         Ok(query) => query,
         Err(message) => return error(StatusCode::BAD_REQUEST, "invalid_query", &message),
     };
-    let Some(after) = After::parse(query.after.as_deref()) else {
+    // A browser that reconnects an event stream tells what it had last.
+    let resumed = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
+    let Some(after) = After::parse(resumed.or(query.after.as_deref())) else {
         let message = "after 必须是收到过的 cursor，或 0 / after must be a cursor that was received, or 0";
         return error(StatusCode::BAD_REQUEST, "invalid_query", message);
     };
-    if !wants_websocket(&request) {
+    let is_websocket = wants_websocket(&request);
+    if !is_websocket && !wants_events(&request) {
         return upgrade_required();
     }
-    match shared.feeds.subscribe(&agent_id, after) {
-        Ok((backlog, subscription)) => {
-            let serving = Arc::clone(&shared);
-            ws::upgrade(&shared, &shared.subscribers, request, async move |socket| {
-                let _open = Connection::open(&serving.metrics, "agent");
-                push::serve(&serving, socket, "agent", backlog, subscription).await;
-            })
-        }
-        Err(_) => refused(StatusCode::SERVICE_UNAVAILABLE, &Refusal::TooManySubscribers),
+    let Ok(subscription) = shared.agents.subscribe(&agent_id, clock::now()) else {
+        return refused(StatusCode::SERVICE_UNAVAILABLE, &Refusal::TooManySubscribers);
+    };
+    if !is_websocket {
+        return sse::serve(shared, &agent_id, after, subscription);
     }
+    let serving = Arc::clone(&shared);
+    ws::upgrade(&shared, &shared.subscribers, request, async move |socket| {
+        let _open = Connection::open(&serving.metrics, "agent");
+        push::serve(&serving, socket, Listener::Agent { agent_id, after }, subscription).await;
+    })
+}
+
+/// An agent's answer to an alert, for those who listen by Server-Sent Events.
+async fn agent_answer(State(shared): State<Arc<Shared>>, Path(agent_id): Path<String>, body: String) -> Response {
+    match feedback::keep(&shared, &agent_id, &body).await {
+        Ok(noted) => ([(CONTENT_TYPE, "application/json")], noted).into_response(),
+        Err(refusal @ Refusal::UnknownAlert) => refused(StatusCode::NOT_FOUND, &refusal),
+        Err(refusal @ Refusal::InvalidFeedback { .. }) => refused(StatusCode::BAD_REQUEST, &refusal),
+        Err(refusal) => refused(StatusCode::SERVICE_UNAVAILABLE, &refusal),
+    }
+}
+
+async fn post_events(State(shared): State<Arc<Shared>>, body: String) -> Response {
+    let outcome = post::take(&shared, &body).await;
+    let status = if outcome.is_clean() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    (status, Json(outcome)).into_response()
 }
 
 async fn watch_call(
@@ -291,7 +316,7 @@ async fn watch_call(
             let serving = Arc::clone(&shared);
             ws::upgrade(&shared, &shared.subscribers, request, async move |socket| {
                 let _open = Connection::open(&serving.metrics, "watch");
-                push::serve(&serving, socket, "watch", vec![hello], subscription).await;
+                push::serve(&serving, socket, Listener::Watcher(hello), subscription).await;
             })
         }
         Ok(Err(refusal @ Refusal::UnknownCall)) => refused(StatusCode::NOT_FOUND, &refusal),
@@ -330,6 +355,11 @@ fn parse_query<T: serde::de::DeserializeOwned>(query: &str) -> Result<T, String>
 
 fn wants_websocket(request: &Request<Body>) -> bool {
     request.headers().get(UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+fn wants_events(request: &Request<Body>) -> bool {
+    let accepted = request.headers().get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    accepted.flat_map(|accept| accept.split([',', ';'])).any(|kind| kind.trim() == "text/event-stream")
 }
 
 /// The answer to a plain request for a WebSocket endpoint.

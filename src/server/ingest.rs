@@ -220,7 +220,7 @@ impl Producer {
         }
         match self.source {
             Source::Native => match native::parse(text) {
-                Ok(event) => self.deliver(event, received).await,
+                Ok(event) => self.deliver(event, text.clone(), received).await,
                 Err(error) => self.refuse_event(&error),
             },
             Source::Asr(_) => self.asr_frame(text, received).await,
@@ -228,7 +228,7 @@ impl Producer {
     }
 
     /// A frame of a recogniser's connection: its message, or a native event mixed in.
-    async fn asr_frame(&mut self, text: &str, received: Instant) {
+    async fn asr_frame(&mut self, text: &Utf8Bytes, received: Instant) {
         let Source::Asr(asr) = &mut self.source else { return };
         // Recognisers have a `type` of their own now and then: only a known one is native.
         if text.contains("\"type\"") {
@@ -240,7 +240,7 @@ impl Producer {
                         return;
                     }
                     asr.leg.call_id = Some(event.call_id.clone());
-                    self.deliver(event, received).await;
+                    self.deliver(event, text.clone(), received).await;
                     return;
                 }
                 Err(error) if error.field == Some("type") || error.code == EventErrorCode::InvalidJson => {}
@@ -293,14 +293,15 @@ impl Producer {
         let call_id = speaking.call_id.clone();
         let mut inputs = std::mem::take(&mut self.inputs);
         for input in inputs.drain(..) {
+            let json = Utf8Bytes::from(native::to_json(&call_id, &input));
             let event = Event { call_id: call_id.clone(), seq: None, body: EventBody::Input(input) };
-            self.deliver(event, received).await;
+            self.deliver(event, json, received).await;
         }
         self.inputs = inputs;
     }
 
     /// Sends an event to its shard, once there is room for its reply.
-    async fn deliver(&mut self, event: Event, received: Instant) {
+    async fn deliver(&mut self, event: Event, json: Utf8Bytes, received: Instant) {
         if let Err(refusal) = limit::check(&self.shared.config, &event.body) {
             self.refuse(&refusal, Some(&event.call_id), event.seq);
             return;
@@ -312,7 +313,7 @@ impl Producer {
             }
         }
         let (call_id, seq) = (event.call_id.clone(), event.seq);
-        let delivery = Delivery { event, received, replies: self.reply_to.clone() };
+        let delivery = Delivery { event, json, received, replies: self.reply_to.clone() };
         match self.shared.shards.send(&call_id, Command::Event(delivery)).await {
             Ok(()) => self.in_flight += 1,
             Err(refusal) => self.refuse(&refusal, Some(&call_id), seq),
@@ -393,11 +394,6 @@ async fn join(shared: &Shared, leg: &AsrLeg, opened: Instant) -> Result<Speaking
         Err(_) => return Err(Refusal::Stopping),
     };
     let began = leg.offset.unwrap_or(began);
-    let role = match leg.role {
-        Role::Agent => "agent",
-        Role::Customer => "customer",
-        Role::System => "system",
-    };
-    let id_prefix = format!("{role}-{number}-");
+    let id_prefix = format!("{}-{number}-", leg.role.name());
     Ok(Speaking { adapter: leg.format.adapter(Leg { role: leg.role, began, id_prefix }), call_id, began })
 }

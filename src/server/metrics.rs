@@ -1,14 +1,11 @@
 //! What `/metrics` shows. Labels are bounded: names of our own and rule ids,
 //! never call ids or words.
 
-use std::time::Duration;
-
 use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 use crate::adapter::native::EventType;
-use crate::engine::alert::{Alert, AlertState};
 
 /// From a tenth of a millisecond to ten seconds.
 const LATENCY_BUCKETS_SECONDS: [f64; 16] =
@@ -24,9 +21,19 @@ pub(crate) struct Metrics {
     pub(crate) messages_unrecognised: IntCounterVec,
     pub(crate) calls_live: IntGauge,
     pub(crate) calls_closed: IntCounterVec,
-    alerts: IntCounterVec,
-    pub(crate) alerts_unkept: IntCounter,
-    alert_latency: Histogram,
+    pub(crate) calls_resumed: IntCounter,
+    pub(crate) calls_lost: IntCounter,
+    pub(crate) alerts: IntCounterVec,
+    pub(crate) alert_latency: Histogram,
+    pub(crate) asr_lag: Histogram,
+    pub(crate) stage_queue: Histogram,
+    pub(crate) stage_engine: Histogram,
+    pub(crate) stage_commit: Histogram,
+    pub(crate) records_committed: IntCounter,
+    pub(crate) commits_failed: IntCounter,
+    pub(crate) feedback: IntCounterVec,
+    pub(crate) forgotten: IntCounterVec,
+    journal_depth: IntGauge,
     queue_depth: IntGaugeVec,
     pub(crate) connections: IntGaugeVec,
     pub(crate) connections_refused: IntCounter,
@@ -60,17 +67,17 @@ impl Metrics {
         let events = counters("tingjian_events_total", "Call events taken, by type.", &["type"])?;
         let calls_live = IntGauge::new("tingjian_calls_live", "Calls in progress.")?;
         registry.register(Box::new(calls_live.clone()))?;
+        let journal_depth = IntGauge::new("tingjian_journal_queue_depth", "Batches that wait for a commit.")?;
+        registry.register(Box::new(journal_depth.clone()))?;
+        let histogram = |name: &str, help: &str| -> Result<Histogram, prometheus::Error> {
+            let options = HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS_SECONDS.to_vec());
+            let histogram = Histogram::with_opts(options)?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok(histogram)
+        };
         let rules_valid = IntGauge::new("tingjian_rules_valid", "Whether the rules as last read are in use.")?;
         registry.register(Box::new(rules_valid.clone()))?;
         rules_valid.set(1);
-        let alert_latency = Histogram::with_opts(
-            HistogramOpts::new(
-                "tingjian_alert_latency_seconds",
-                "From the frame received, or the deadline passed, to the alert written to the agent's socket.",
-            )
-            .buckets(LATENCY_BUCKETS_SECONDS.to_vec()),
-        )?;
-        registry.register(Box::new(alert_latency.clone()))?;
         Ok(Self {
             events: EventType::ALL.map(|kind| events.with_label_values(&[kind.name()])),
             frames_refused: counters("tingjian_frames_refused_total", "Frames refused, by reason.", &["code"])?,
@@ -81,12 +88,26 @@ impl Metrics {
             )?,
             calls_live,
             calls_closed: counters("tingjian_calls_closed_total", "Calls closed, by reason.", &["reason"])?,
-            alerts: counters("tingjian_alerts_total", "Alert transitions, by rule and state.", &["rule", "state"])?,
-            alerts_unkept: counter(
-                "tingjian_alerts_unkept_total",
-                "Alerts not kept for a later `after`, because too many agents have some.",
+            calls_resumed: counter("tingjian_calls_resumed_total", "Calls taken up after a restart.")?,
+            calls_lost: counter("tingjian_calls_lost_total", "Calls that could not be taken up after a restart.")?,
+            alerts: counters(
+                "tingjian_alerts_total",
+                "Alert transitions, by rule, state and whether the agent is to see them.",
+                &["rule", "state", "display"],
             )?,
-            alert_latency,
+            alert_latency: histogram(
+                "tingjian_alert_latency_seconds",
+                "From the frame received, or the deadline passed, to the alert written to the agent's socket.",
+            )?,
+            asr_lag: histogram("tingjian_asr_lag_seconds", "From words said to words received, by the call's clock.")?,
+            stage_queue: histogram("tingjian_stage_queue_seconds", "From a frame received to its shard's work on it.")?,
+            stage_engine: histogram("tingjian_stage_engine_seconds", "A shard's work on what it takes at once.")?,
+            stage_commit: histogram("tingjian_stage_commit_seconds", "One commit of the journal.")?,
+            records_committed: counter("tingjian_records_committed_total", "Rows that the journal kept.")?,
+            commits_failed: counter("tingjian_commits_failed_total", "Commits that the store refused.")?,
+            feedback: counters("tingjian_feedback_total", "Answers of agents to alerts, by action.", &["action"])?,
+            forgotten: counters("tingjian_forgotten_total", "Rows removed because of their age, by kind.", &["kind"])?,
+            journal_depth,
             queue_depth: gauges("tingjian_shard_queue_depth", "Commands that wait for a shard.", &["shard"])?,
             connections: gauges("tingjian_connections", "Open WebSocket connections, by kind.", &["kind"])?,
             connections_refused: counter("tingjian_connections_refused_total", "Connections beyond the limit.")?,
@@ -105,23 +126,13 @@ impl Metrics {
         self.events[kind as usize].inc();
     }
 
-    pub(crate) fn alert(&self, alert: &Alert) {
-        let state = match alert.state {
-            AlertState::Provisional => "provisional",
-            AlertState::Confirmed => "confirmed",
-            AlertState::Retracted => "retracted",
-            AlertState::Reminder => "reminder",
-            AlertState::Resolved => "resolved",
-        };
-        self.alerts.with_label_values(&[&alert.rule.id, state]).inc();
-    }
-
-    pub(crate) fn alert_written(&self, after: Duration) {
-        self.alert_latency.observe(after.as_secs_f64());
-    }
-
     /// The text of `/metrics`.
-    pub(crate) fn render(&self, queue_depths: impl Iterator<Item = usize>) -> Result<Vec<u8>, prometheus::Error> {
+    pub(crate) fn render(
+        &self,
+        queue_depths: impl Iterator<Item = usize>,
+        journal_depth: usize,
+    ) -> Result<Vec<u8>, prometheus::Error> {
+        self.journal_depth.set(i64::try_from(journal_depth).unwrap_or(i64::MAX));
         for (shard, depth) in queue_depths.enumerate() {
             let depth = i64::try_from(depth).unwrap_or(i64::MAX);
             self.queue_depth.with_label_values(&[&shard.to_string()]).set(depth);

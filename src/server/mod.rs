@@ -1,48 +1,52 @@
 //! The server: sockets, tasks and a clock around the pure engine.
 //!
 //! ```text
-//! ingest ──▶ shard (owns calls) ──▶ feeds ──▶ agents' sockets
-//!    ▲ acks ──┘        └──────────▶ watchers' sockets
+//! ingest ──▶ shard (owns calls) ──▶ journal (commits) ──▶ agents' and watchers' connections
+//!    ▲ acks ────────────────────────────┘  └──▶ store ◀── whoever catches up or asks
 //! ```
 //!
-//! | queue | bound | when it is full |
-//! |---|---|---|
-//! | frames of a producer | its socket | the producer waits |
-//! | events of a connection under way | `IN_FLIGHT_MAX` | its frames wait in the socket |
-//! | commands of a shard | `SHARD_QUEUE_MAX` | connections wait, nothing is dropped |
-//! | replies to a connection | `IN_FLIGHT_MAX` | cannot be: one an event under way |
-//! | messages of a subscriber | `SUBSCRIBER_QUEUE_MAX` | it is closed with [`push::CLOSE_SLOW`] |
-//! | an agent's remembered alerts | `FEED_ALERTS_MAX` | the oldest goes; `after` beyond it is told a gap |
-//! | agents with remembered alerts | `FEEDS_MAX` | idle ones go; without any, new agents' alerts are counted, not kept |
-//! | calls, connections | [`Config`] | refused with a code |
+//! An event is applied by its shard, kept by the journal together with what it
+//! raised, and only then acknowledged and shown. So a crash loses nothing that
+//! was acknowledged or shown, and what was neither comes again from the producer.
 //!
-//! Nothing here is durable yet: an acknowledgement says that the event was
-//! applied, and calls in progress and remembered alerts go with the process.
+//! Every queue, buffer and map has a bound, and a policy for when it is full:
+//! the table is in ARCHITECTURE.md.
 
 mod access;
 mod agents;
 mod clock;
 mod config;
 mod events;
+mod feedback;
+mod health;
 mod http;
 mod ingest;
+mod journal;
 mod limit;
 mod metrics;
+mod post;
 mod push;
+mod recovery;
 mod refusal;
+mod retention;
 mod rules;
 mod shard;
+#[cfg(test)]
+mod simulation;
+mod sse;
+mod store;
 mod tls;
 mod ws;
 
+use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -53,12 +57,21 @@ pub use config::{
 };
 pub use push::CLOSE_SLOW;
 pub use rules::{LoadedRules, RejectedRules, Rulebook};
+pub use store::StoreError;
 
 use crate::adapter::native;
+use crate::engine::rule::RuleSet;
 use access::Access;
-use agents::Feeds;
+use agents::Agents;
+use config::{CLOSED_CALLS_MAX, QUESTIONS_MAX};
+use events::{CloseReason, Happening as _, Recovery};
+use health::Health;
+use journal::{Job, Journal};
 use metrics::Metrics;
-use shard::Shards;
+use recovery::{Recovered, recover};
+use refusal::Refusal;
+use shard::{Command, Shard, Shards};
+use store::{ClosedRow, Readers, Record, Store, Writer};
 
 /// What the tasks of one server share.
 #[derive(Debug)]
@@ -68,92 +81,199 @@ pub(crate) struct Shared {
     access: Access,
     tls: Option<tls::Acceptor>,
     metrics: Metrics,
+    health: Health,
     shards: Shards,
-    feeds: Feeds,
+    journal: Journal,
+    readers: Arc<Readers>,
+    /// Bounds the questions that are answered at once.
+    questions: Semaphore,
+    /// Tells cursors of this store from those of another.
+    store_id: i64,
+    agents: Agents,
     /// Calls in progress over all shards.
     calls: AtomicUsize,
+    next_call_no: AtomicI64,
     permits: Arc<Semaphore>,
     /// HTTP connections, up to their upgrade.
     requests: TaskTracker,
     /// Connections that feed the shards.
     producers: TaskTracker,
-    /// Connections that the shards feed.
+    /// Connections that the journal feeds.
     subscribers: TaskTracker,
     /// First step of a shutdown: nothing new is taken.
     draining: CancellationToken,
     /// Second: the producers are done, the shards stop.
     drained: CancellationToken,
-    /// Third: the shards are done, subscribers write what is queued and close.
+    /// Third: shards and journal are done, subscribers write what is queued and close.
     closing: CancellationToken,
     /// Last: the grace is over.
     killed: CancellationToken,
 }
 
-/// Serves on `listener` until `shutdown`, then drains within the grace of the
-/// config. Calls in progress are not ended by it: a shutdown is no verdict.
-///
-/// # Errors
-/// The metrics could not be set up, or a shard failed.
-pub async fn run(
-    listener: TcpListener,
-    config: Config,
-    rules: impl Into<Rulebook>,
-    shutdown: impl Future<Output = ()>,
-) -> io::Result<()> {
-    let address = listener.local_addr()?;
-    let (shards, queues) = Shards::new(config.shard_count());
-    let shared = Arc::new(Shared {
-        metrics: Metrics::new().map_err(io::Error::other)?,
-        shards,
-        rules: rules.into(),
-        access: Access::new(&config, address).map_err(io::Error::other)?,
-        tls: tls::acceptor(&config.tls).map_err(io::Error::other)?,
-        feeds: Feeds::new(),
-        calls: AtomicUsize::new(0),
-        permits: Arc::new(Semaphore::new(config.connections_max.get().min(Semaphore::MAX_PERMITS))),
-        requests: TaskTracker::new(),
-        producers: TaskTracker::new(),
-        subscribers: TaskTracker::new(),
-        draining: CancellationToken::new(),
-        drained: CancellationToken::new(),
-        closing: CancellationToken::new(),
-        killed: CancellationToken::new(),
-        config,
-    });
-    // However this future ends, its tasks do not outlive it.
-    let _kill = shared.killed.clone().drop_guard();
-    let _drain = shared.draining.clone().drop_guard();
-    let watching = rules::watch(&shared);
-    let mut tasks = JoinSet::new();
-    for queue in queues {
-        tasks.spawn(shard::run(Arc::clone(&shared), queue));
+impl Shared {
+    /// The rules for a call that begins now.
+    fn rules(&self) -> Arc<RuleSet> {
+        self.rules.current()
     }
-    let failed = tokio::select! {
-        () = shutdown => None,
-        () = http::accept(Arc::clone(&shared), listener) => None,
-        () = watching => None,
-        failed = tasks.join_next() => failed.and_then(Result::err),
-    };
-    tracing::info!("draining");
-    shared.draining.cancel();
-    let drain = async {
-        close_and_wait(&shared.producers).await;
-        shared.drained.cancel();
-        while tasks.join_next().await.is_some() {}
-        shared.closing.cancel();
-        close_and_wait(&shared.subscribers).await;
-        close_and_wait(&shared.requests).await;
-    };
-    if tokio::time::timeout(shared.config.shutdown_grace(), drain).await.is_err() {
-        tracing::warn!("the grace period is over; closing what is left");
+
+    /// Asks the store beside its writer.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Readers) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let _permit = self.questions.acquire().await.map_err(|_| Refusal::Stopping)?;
+        let readers = Arc::clone(&self.readers);
+        let answer = tokio::task::spawn_blocking(move || question(&readers)).await.map_err(|_| Refusal::Stopping)?;
+        answer.map_err(|error| Refusal::StoreFailed { error: error.to_string() })
     }
-    failed.map_or(Ok(()), |error| Err(io::Error::other(error)))
+}
+
+/// A server that has its store and has taken up the calls in progress, but
+/// takes no connections yet.
+#[derive(Debug)]
+pub struct Server {
+    shared: Arc<Shared>,
+    shards: Vec<(Shard, mpsc::Receiver<Command>)>,
+    writer: Writer,
+    jobs: mpsc::Receiver<Job>,
+    /// Held as long as the server lives.
+    store: Store,
+}
+
+impl Server {
+    /// Opens the store, which is made if need be, and rebuilds the calls that
+    /// were in progress. `address` is where the server will listen.
+    ///
+    /// # Errors
+    /// The store cannot be used ([`StoreError`]), the configuration cannot at
+    /// that address (see [`check`]), or the metrics cannot be set up.
+    pub fn open(config: Config, rules: impl Into<Rulebook>, address: SocketAddr) -> io::Result<Self> {
+        let began = clock::now();
+        let rules = rules.into();
+        let metrics = Metrics::new().map_err(io::Error::other)?;
+        let access = Access::new(&config, address).map_err(io::Error::other)?;
+        let tls = tls::acceptor(&config.tls).map_err(io::Error::other)?;
+        let store = Store::open(&config.data).map_err(io::Error::other)?;
+        let mut writer = store.writer().map_err(io::Error::other)?;
+        let readers = store.readers();
+        let recovered = keep_and_recover(&mut writer, &readers, &rules).map_err(io::Error::other)?;
+        let (queue, jobs) = Journal::new();
+        let (shards, queues) = Shards::new(config.shard_count());
+        let shared = Arc::new(Shared {
+            metrics,
+            shards,
+            rules,
+            access,
+            tls,
+            health: Health::new(),
+            journal: queue,
+            questions: Semaphore::new(QUESTIONS_MAX),
+            store_id: readers.store_id().map_err(io::Error::other)?,
+            agents: Agents::default(),
+            calls: AtomicUsize::new(0),
+            next_call_no: AtomicI64::new(writer.next_call_no().map_err(io::Error::other)?),
+            permits: Arc::new(Semaphore::new(config.connections_max.get().min(Semaphore::MAX_PERMITS))),
+            requests: TaskTracker::new(),
+            producers: TaskTracker::new(),
+            subscribers: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            drained: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            killed: CancellationToken::new(),
+            config,
+            readers: Arc::new(readers),
+        });
+        let mut shards: Vec<_> = queues.into_iter().map(|queue| (Shard::new(Arc::clone(&shared)), queue)).collect();
+        let now = clock::now();
+        let mut closed = shared.readers.closed_calls(CLOSED_CALLS_MAX * shards.len()).map_err(io::Error::other)?;
+        // The earliest first: what there is no room for is the oldest.
+        while let Some(call) = closed.pop() {
+            shards[shared.shards.place(&call.call_id)].0.remember(call);
+        }
+        let Recovered { calls, lost } = recovered;
+        let took = now.saturating_duration_since(began);
+        Recovery { calls: calls.len(), lost: lost.len(), took }.report(&shared.metrics);
+        for call in calls {
+            let place = shared.shards.place(&call.session.info().call_id);
+            shards[place].0.resume(call, now);
+        }
+        Ok(Self { shared, shards, writer, jobs, store })
+    }
+
+    /// Serves on `listener` until `shutdown`, then drains within the grace of the
+    /// config. Calls in progress are not ended by it: they are taken up again by
+    /// the next server on the same store.
+    ///
+    /// # Errors
+    /// A task of the server failed.
+    pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
+        let Self { shared, shards, writer, jobs, store: _store } = self;
+        // However this future ends, its tasks do not outlive it.
+        let _kill = shared.killed.clone().drop_guard();
+        let _drain = shared.draining.clone().drop_guard();
+        let committing = tokio::task::spawn_blocking({
+            let (shared, runtime) = (Arc::clone(&shared), tokio::runtime::Handle::current());
+            move || journal::run(&shared, &runtime, writer, jobs)
+        });
+        let mut tasks = JoinSet::new();
+        for (shard, queue) in shards {
+            tasks.spawn(shard::run(shard, queue));
+        }
+        let watching = rules::watch(&shared);
+        let failed = tokio::select! {
+            () = shutdown => None,
+            () = http::accept(Arc::clone(&shared), listener) => None,
+            () = watching => None,
+            () = retention::run(Arc::clone(&shared)) => None,
+            failed = tasks.join_next() => failed.and_then(Result::err),
+        };
+        tracing::info!("draining");
+        shared.draining.cancel();
+        let drain = async {
+            close_and_wait(&shared.producers).await;
+            shared.drained.cancel();
+            while tasks.join_next().await.is_some() {}
+            shared.journal.stop().await;
+            let committed = committing.await;
+            shared.closing.cancel();
+            close_and_wait(&shared.subscribers).await;
+            close_and_wait(&shared.requests).await;
+            committed
+        };
+        match tokio::time::timeout(shared.config.shutdown_grace(), drain).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return Err(io::Error::other(error)),
+            Err(_) => tracing::warn!("the grace period is over; closing what is left"),
+        }
+        failed.map_or(Ok(()), |error| Err(io::Error::other(error)))
+    }
+}
+
+/// Keeps the files of these rules and rebuilds the calls in progress, each with
+/// the rules that it began with.
+fn keep_and_recover(writer: &mut Writer, readers: &Readers, rules: &Rulebook) -> Result<Recovered, StoreError> {
+    let current = rules.current();
+    writer.keep_rules(&current.version, clock::unix_ms(), rules.first_files())?;
+    let mut known = HashMap::from([(current.version.clone(), Arc::clone(&current))]);
+    let recovered = recover(readers, |version| {
+        let compiled = || rules::kept(readers, version).unwrap_or_else(|| Arc::clone(&current));
+        Arc::clone(known.entry(version.to_owned()).or_insert_with(compiled))
+    })?;
+    let closed_ms = clock::unix_ms();
+    let reason = CloseReason::Panicked.name();
+    let lost: Vec<Record> = recovered
+        .lost
+        .iter()
+        .map(|&call_no| Record::Closed(Box::new(ClosedRow { call_no, reason, closed_ms, last_seq: None, end: None })))
+        .collect();
+    writer.commit(lost.iter())?;
+    Ok(recovered)
 }
 
 /// Whether a server of this configuration can listen at `address`: whether its
 /// files of tokens and its certificate can be used, and whether it has tokens
-/// where it needs them. [`run`] asks the same; who asks first can say it
-/// before anything is started.
+/// where it needs them. [`Server::open`] asks the same; who asks first can say
+/// it before anything is started.
 ///
 /// # Errors
 /// What is wrong and what to do.

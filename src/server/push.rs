@@ -1,5 +1,11 @@
-//! From a shard to a subscriber's socket: a bounded queue that nobody waits
-//! for. A subscriber who lets it fill is closed with a code of its own.
+//! From the journal to a subscriber's connection: a bounded queue that nobody
+//! waits for. A subscriber who lets it fill is closed with a code of its own.
+//!
+//! Whoever asks for what came before gets it from the store first. He listens
+//! already while he reads, and skips what he has read, so nothing is lost and
+//! nothing comes twice between the two.
+
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -8,10 +14,14 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
+use super::agents::{After, Cursor};
 use super::clock;
-use super::config::SUBSCRIBER_QUEUE_MAX;
-use super::events::{Happening as _, SubscriberSlow};
-use super::ws::{self, Goodbye, Socket};
+use super::config::{CATCH_UP_PAGE, SUBSCRIBER_QUEUE_MAX, WATCHERS_MAX};
+use super::events::{AlertWritten, Happening as _, SubscriberSlow};
+use super::feedback;
+use super::refusal::Refusal;
+use super::ws::{self, Goodbye, Listened, Socket};
+use crate::adapter::alert_json::with_cursor;
 
 /// The subscriber did not read fast enough; it may come back with `after`.
 pub const CLOSE_SLOW: u16 = 4008;
@@ -20,11 +30,13 @@ pub const CLOSE_SLOW: u16 = 4008;
 #[derive(Clone, Debug)]
 pub(crate) struct Push {
     pub(crate) text: Utf8Bytes,
+    /// The alert's number, if it is one that is kept.
+    pub(crate) cursor: Option<i64>,
     /// When the frame behind a live alert was received.
     pub(crate) since: Option<Instant>,
 }
 
-/// The shard's end.
+/// The journal's end.
 #[derive(Debug)]
 pub(crate) struct Subscriber {
     queue: mpsc::Sender<Push>,
@@ -65,40 +77,156 @@ impl Subscriber {
     }
 }
 
-/// Writes `backlog` and then what comes, until either side is done.
+/// Those who watch one call. Their connections end when it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers {
+    subscribers: Mutex<Vec<Subscriber>>,
+}
+
+impl Watchers {
+    /// One more; `None` when there are as many as may be.
+    pub(crate) fn subscribe(&self) -> Option<Subscription> {
+        let mut subscribers = self.subscribers.lock().ok()?;
+        subscribers.retain(Subscriber::is_open);
+        (subscribers.len() < WATCHERS_MAX).then(|| {
+            let (subscriber, subscription) = subscription();
+            subscribers.push(subscriber);
+            subscription
+        })
+    }
+
+    pub(crate) fn publish(&self, push: &Push) {
+        if let Ok(mut subscribers) = self.subscribers.lock() {
+            subscribers.retain(|subscriber| subscriber.push(push.clone()));
+        }
+    }
+}
+
+/// How far a subscriber has read in the store.
+#[derive(Debug)]
+pub(crate) struct CatchUp {
+    agent_id: String,
+    /// The last one that he has; what comes live up to it is skipped.
+    read: i64,
+    is_done: bool,
+}
+
+impl CatchUp {
+    /// Nothing of the past is wanted.
+    fn none() -> Self {
+        Self { agent_id: String::new(), read: 0, is_done: true }
+    }
+
+    /// From `after` on. The second is what he must be told first: that his
+    /// cursor belongs to another store.
+    pub(crate) fn new(shared: &Shared, agent_id: &str, after: After) -> (Self, Option<Utf8Bytes>) {
+        let (read, is_done, is_foreign) = match after {
+            After::Now => (0, true, false),
+            After::Start => (0, false, false),
+            After::Cursor(Cursor { store, number }) if store == shared.store_id => (number, false, false),
+            After::Cursor(_) => (0, false, true),
+        };
+        let catch_up = Self { agent_id: agent_id.to_owned(), read, is_done };
+        (catch_up, is_foreign.then(|| Utf8Bytes::from_static(GAP)))
+    }
+
+    /// The next alerts of the past; none when all is read.
+    pub(crate) async fn page(&mut self, shared: &Shared) -> Result<Vec<(i64, Utf8Bytes)>, Refusal> {
+        if self.is_done {
+            return Ok(Vec::new());
+        }
+        let (agent_id, read) = (self.agent_id.clone(), self.read);
+        let page = shared.ask(move |readers| readers.cards_after(&agent_id, read, CATCH_UP_PAGE)).await?;
+        self.is_done = page.len() < CATCH_UP_PAGE;
+        self.read = page.last().map_or(self.read, |last| last.cursor);
+        let text = |number, json| with_cursor(json, &Cursor { store: shared.store_id, number }.to_string()).into();
+        Ok(page.into_iter().map(|alert| (alert.cursor, text(alert.cursor, alert.json))).collect())
+    }
+
+    /// Whether a live message is still news.
+    pub(crate) fn is_news(&self, push: &Push) -> bool {
+        push.cursor.is_none_or(|cursor| cursor > self.read)
+    }
+}
+
+const GAP: &str = r#"{"type":"status","state":"gap","why":"after 不属于现在的数据，从头给出 / this cursor belongs to other data; all that is kept follows"}"#;
+
+/// Who is served.
+pub(crate) enum Listener {
+    /// A supervisor; told this first.
+    Watcher(Push),
+    /// An agent, who may answer.
+    Agent { agent_id: String, after: After },
+}
+
+impl Listener {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Watcher(_) => "watch",
+            Self::Agent { .. } => "agent",
+        }
+    }
+}
+
+/// Writes what was and then what comes, until either side is done.
 pub(crate) async fn serve(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     mut socket: Socket,
-    kind: &'static str,
-    backlog: Vec<Push>,
+    listener: Listener,
     mut subscription: Subscription,
 ) {
     let slow = subscription.slow.clone();
     let goodbye = tokio::select! {
         biased;
         () = slow.cancelled() => Goodbye::new(CloseCode::Library(CLOSE_SLOW), "读取太慢，请用 after 续传"),
-        goodbye = pump(shared, &mut socket, backlog, &mut subscription) => goodbye,
+        goodbye = pump(shared, &mut socket, &listener, &mut subscription) => goodbye,
     };
     if slow.is_cancelled() {
-        SubscriberSlow { kind }.report(&shared.metrics);
+        SubscriberSlow { kind: listener.kind() }.report(&shared.metrics);
     }
     // Nothing more is queued while the close is on its way.
     drop(subscription);
     ws::close(socket, goodbye).await;
 }
 
-async fn pump(shared: &Shared, socket: &mut Socket, mut batch: Vec<Push>, subscription: &mut Subscription) -> Goodbye {
-    let mut heartbeat = ws::Heartbeat::new();
-    loop {
-        if !batch.is_empty() {
-            if ws::feed_all(socket, batch.iter().map(|push| push.text.clone())).await.is_err() {
-                return Goodbye::gone();
-            }
-            let written = clock::now();
-            for since in batch.drain(..).filter_map(|push| push.since) {
-                shared.metrics.alert_written(written.saturating_duration_since(since));
-            }
+async fn pump(
+    shared: &Arc<Shared>,
+    socket: &mut Socket,
+    listener: &Listener,
+    subscription: &mut Subscription,
+) -> Goodbye {
+    let mut health = shared.health.subscribe();
+    let mut first = Vec::new();
+    let mut catch_up = match listener {
+        Listener::Watcher(hello) => {
+            first.push(hello.text.clone());
+            CatchUp::none()
         }
+        Listener::Agent { agent_id, after } => {
+            let (catch_up, gap) = CatchUp::new(shared, agent_id, *after);
+            first.extend(gap);
+            catch_up
+        }
+    };
+    {
+        let causes = health.borrow_and_update();
+        if !causes.is_empty() {
+            first.push(causes.status());
+        }
+    }
+    while !catch_up.is_done || !first.is_empty() {
+        match catch_up.page(shared).await {
+            Ok(page) => first.extend(page.into_iter().map(|(_, text)| text)),
+            Err(_) => return Goodbye::new(CloseCode::Error, "无法读取存储，请稍后重连"),
+        }
+        if ws::feed_all(socket, first.drain(..)).await.is_err() {
+            return Goodbye::gone();
+        }
+    }
+    let mut heartbeat = ws::Heartbeat::new();
+    let mut batch: Vec<Push> = Vec::new();
+    loop {
+        let mut answers = Vec::new();
         tokio::select! {
             biased;
             count = subscription.queue.recv_many(&mut batch, SUBSCRIBER_QUEUE_MAX) => {
@@ -110,7 +238,7 @@ async fn pump(shared: &Shared, socket: &mut Socket, mut batch: Vec<Push>, subscr
                 }
             }
             () = shared.closing.cancelled() => {
-                // The shards are done: what is queued now is all there will be.
+                // The journal is done: what is queued now is all there will be.
                 while let Ok(push) = subscription.queue.try_recv() {
                     batch.push(push);
                 }
@@ -119,11 +247,50 @@ async fn pump(shared: &Shared, socket: &mut Socket, mut batch: Vec<Push>, subscr
                     Err(_) => Goodbye::gone(),
                 };
             }
-            alive = ws::listen(socket, &mut heartbeat) => {
-                if !alive {
-                    return Goodbye::gone();
+            changed = health.changed() => {
+                if changed.is_ok() {
+                    answers.push(health.borrow_and_update().status());
                 }
             }
+            listened = ws::listen(socket, &mut heartbeat) => match listened {
+                Listened::Gone => return Goodbye::gone(),
+                Listened::Nothing => {}
+                Listened::Text(text) => {
+                    if let Listener::Agent { agent_id, .. } = listener {
+                        answers.push(feedback::take(shared, agent_id, &text).await.into());
+                    }
+                }
+            },
+        }
+        batch.retain(|push| catch_up.is_news(push));
+        if batch.is_empty() && answers.is_empty() {
+            continue;
+        }
+        let texts = batch.iter().map(|push| push.text.clone()).chain(answers);
+        if ws::feed_all(socket, texts).await.is_err() {
+            return Goodbye::gone();
+        }
+        let written = clock::now();
+        for since in batch.drain(..).filter_map(|push| push.since) {
+            AlertWritten { took: written.saturating_duration_since(since) }.report(&shared.metrics);
+        }
+    }
+}
+
+impl Subscription {
+    /// A message that is there already.
+    #[cfg(test)]
+    pub(crate) fn try_next(&mut self) -> Option<Push> {
+        self.queue.try_recv().ok()
+    }
+
+    /// The next message, for a connection that only reads; `None` when it is over.
+    pub(crate) async fn next(&mut self, shared: &Shared) -> Option<Push> {
+        tokio::select! {
+            biased;
+            () = self.slow.cancelled() => None,
+            push = self.queue.recv() => push,
+            () = shared.closing.cancelled() => self.queue.try_recv().ok(),
         }
     }
 }

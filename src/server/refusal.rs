@@ -29,6 +29,14 @@ pub(crate) enum Refusal {
     NoCall,
     /// The call is not in progress, and nobody said whose it is.
     NoAgent,
+    /// The call was closed.
+    CallOver,
+    /// The agent has no such alert.
+    UnknownAlert,
+    /// An agent's answer to an alert that cannot be read.
+    InvalidFeedback { reason: String },
+    /// The store could not be read or written.
+    StoreFailed { error: String },
 }
 
 impl Refusal {
@@ -47,6 +55,10 @@ impl Refusal {
             Self::WrongCall => "wrong_call",
             Self::NoCall => "no_call",
             Self::NoAgent => "no_agent",
+            Self::CallOver => "call_over",
+            Self::UnknownAlert => "unknown_alert",
+            Self::InvalidFeedback { .. } => "invalid_feedback",
+            Self::StoreFailed { .. } => "store_failed",
         }
     }
 
@@ -82,6 +94,15 @@ impl Refusal {
                 "还不知道是哪通通话：请在地址中给出 call_id，或先发送 call.start / unknown call: give call_id in the address, or send call.start first"
                     .to_owned()
             }
+            Self::CallOver => {
+                "通话已结束并关闭；新的通话请用新的 call_id，或新的 started_at / the call is over and closed; a new call needs a call_id or started_at of its own"
+                    .to_owned()
+            }
+            Self::UnknownAlert => "该坐席没有这条预警 / this agent has no such alert".to_owned(),
+            Self::InvalidFeedback { reason } => {
+                format!("应形如 {{\"type\":\"seen\",\"alert_id\":…}} 或 {{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}} / must look like one of these: {reason}")
+            }
+            Self::StoreFailed { error } => format!("存储出错，请稍后重试 / the store failed; try later: {error}"),
             Self::NoAgent => {
                 "通话尚未开始：请在地址中给出 agent_id，或先发送 call.start / the call has not started: give agent_id in the address, or send call.start first"
                     .to_owned()

@@ -4,6 +4,7 @@
 //! What reads rule files is given by the command line; here is only when it is
 //! done (on request, and when the files change) and what became of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -12,15 +13,17 @@ use std::time::Duration;
 
 use notify::event::EventKind;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
 use super::Shared;
 use super::clock;
 use super::events::{Happening as _, RulesReloaded};
-use crate::engine::rule::RuleSet;
+use super::store::Readers;
 use crate::engine::rule::diagnostic::{Diagnostic, Level};
+use crate::engine::rule::parse::SourceFile;
+use crate::engine::rule::{self, RuleSet};
 
 /// Files are read when none has changed for so long: editors and copies write
 /// in several steps.
@@ -33,6 +36,9 @@ const UNQUIET_MAX: Duration = Duration::from_secs(2);
 pub struct LoadedRules {
     /// What calls run on.
     pub rules: Arc<RuleSet>,
+    /// What they were compiled from. It is kept, so that a call goes on with
+    /// the rules that it began with after a restart, too.
+    pub files: Vec<SourceFile>,
     /// What is doubtful about them.
     pub warnings: Vec<Diagnostic>,
 }
@@ -51,6 +57,8 @@ type Load = dyn Fn() -> Result<LoadedRules, RejectedRules> + Send + Sync;
 /// The rules in use and where others come from.
 pub struct Rulebook {
     current: RwLock<Arc<RuleSet>>,
+    /// What the first ones were compiled from, as it is kept.
+    first_files: String,
     /// What reads the rules anew; `None` if they are fixed.
     load: Option<Arc<Load>>,
     /// Files and directories whose change is a reason to.
@@ -71,6 +79,7 @@ impl From<Arc<RuleSet>> for Rulebook {
     fn from(rules: Arc<RuleSet>) -> Self {
         Self {
             current: RwLock::new(rules),
+            first_files: to_kept(&[]),
             load: None,
             sources: Vec::new(),
             last: RwLock::new(None),
@@ -80,14 +89,22 @@ impl From<Arc<RuleSet>> for Rulebook {
 }
 
 impl Rulebook {
-    /// `rules`, which `load` reads anew on request, and when one of `sources`
-    /// (files or directories) changes.
+    /// The rules that `load` reads, now and anew on request, and when one of
+    /// `sources` (files or directories) changes.
+    ///
+    /// # Errors
+    /// They cannot be used.
     pub fn new(
-        rules: Arc<RuleSet>,
         sources: Vec<PathBuf>,
         load: impl Fn() -> Result<LoadedRules, RejectedRules> + Send + Sync + 'static,
-    ) -> Self {
-        Self { load: Some(Arc::new(load)), sources, ..Self::from(rules) }
+    ) -> Result<Self, RejectedRules> {
+        let LoadedRules { rules, files, .. } = load()?;
+        Ok(Self { first_files: to_kept(&files), load: Some(Arc::new(load)), sources, ..Self::from(rules) })
+    }
+
+    /// What the rules that the server starts with were compiled from, as it is kept.
+    pub(crate) fn first_files(&self) -> &str {
+        &self.first_files
     }
 
     /// What a call that begins now runs on.
@@ -222,8 +239,9 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger) -> Result<Outcome,
     let at = clock::wall_now(shared.config.utc_offset).to_rfc3339();
     let remarks = |diagnostics: Vec<Diagnostic>| diagnostics.into_iter().map(Remark::from).collect();
     let outcome = match loaded {
-        Ok(LoadedRules { rules, warnings }) => {
+        Ok(LoadedRules { rules, files, warnings }) => {
             let version = rules.version.clone();
+            keep(shared, version.clone(), to_kept(&files)).await;
             let count = rules.rules.len();
             *book.current.write().unwrap_or_else(PoisonError::into_inner) = rules;
             Outcome {
@@ -250,6 +268,7 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger) -> Result<Outcome,
             text,
         },
     };
+    shared.health.set_rules_invalid(!outcome.ok);
     // Editors touch files beside the rules; what changes nothing is no news.
     let is_news = trigger == Trigger::Request
         || !outcome.ok
@@ -262,6 +281,45 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger) -> Result<Outcome,
         RulesReloaded { trigger: trigger.name(), version, previous, fault }.report(&shared.metrics);
     }
     Ok(outcome)
+}
+
+/// Keeps the files of a version. Without them a call that began with it goes
+/// on with later rules, should the server restart meanwhile.
+async fn keep(shared: &Shared, version: String, files: String) {
+    let loaded_ms = clock::unix_ms();
+    let kept = shared.journal.perform(move |writer| writer.keep_rules(&version, loaded_ms, &files)).await;
+    if let Ok(Err(error)) = kept {
+        tracing::warn!(%error, "the files of the new rules could not be kept");
+    }
+}
+
+/// A rule file as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeptFile<'a> {
+    name: Cow<'a, str>,
+    text: Cow<'a, str>,
+}
+
+fn to_kept(files: &[SourceFile]) -> String {
+    let kept =
+        |file: &'_ SourceFile| KeptFile { name: Cow::Owned(file.name.clone()), text: Cow::Owned(file.text.clone()) };
+    let files: Vec<_> = files.iter().map(kept).collect();
+    serde_json::to_string(&files).expect("strings always serialise")
+}
+
+/// The rules of an earlier version, compiled from the files that were kept.
+pub(crate) fn kept(readers: &Readers, version: &str) -> Option<Arc<RuleSet>> {
+    let files = readers.rule_files(version).ok()??;
+    let files: Vec<KeptFile<'_>> = serde_json::from_str(&files).ok()?;
+    let file = |KeptFile { name, text }| SourceFile { name: Cow::into_owned(name), text: Cow::into_owned(text) };
+    let files: Vec<_> = files.into_iter().map(file).collect();
+    match rule::load(&files, version.to_owned()) {
+        Ok(loaded) => Some(loaded.rules),
+        Err(_) => {
+            tracing::warn!(version, "earlier rules can no longer be used; their calls go on with the current ones");
+            None
+        }
+    }
 }
 
 /// Reloads the rules whenever their files have changed. The files are watched

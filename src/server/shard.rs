@@ -1,32 +1,43 @@
 //! Shards: tasks that own the calls. A call lives in one shard for good, so
-//! nothing on the way of an event is locked but the feed of an agent who has
-//! an alert.
+//! nothing on the way of an event is locked.
+//!
+//! A shard tells nobody anything. What it decides goes as a [`Batch`] to the
+//! journal, which keeps it and then tells it.
 //!
 //! A shard has one bounded queue in, and one heap of moments at which a call
 //! wants to be woken. Entries are deleted lazily: an entry counts only while
 //! its call is still armed for that very moment.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::Shared;
+use super::agents::Admission;
 use super::clock::{self, CallClock};
-use super::config::{SHARD_BATCH_MAX, SHARD_QUEUE_MAX, WATCHERS_MAX};
-use super::events::{CallClosed, CallStarted, CloseReason, Happening as _};
-use super::push::{Push, Subscriber, Subscription, subscription};
+use super::config::{CLOSED_CALLS_MAX, LEFT_OPEN_MAX, SHARD_BATCH_MAX, SHARD_QUEUE_MAX};
+use super::events::{AlertDecided, CallClosed, CallStarted, CloseReason, Happening as _, Heard, ShardStep};
+use super::health;
+use super::journal::{AlertEffect, Batch, Effect};
+use super::push::{Push, Subscription, Watchers};
+use super::recovery::Resumed;
 use super::refusal::Refusal;
+use super::store::{AlertRow, CallRow, ClosedCall, ClosedRow, Display, Record};
 use crate::adapter::alert_json::wall_time;
 use crate::adapter::native::{self, Event, EventBody};
+use crate::engine::alert::{Alert, AlertState};
+use crate::engine::privacy;
 use crate::engine::time::CallTime;
-use crate::engine::transcript::{CallInfo, Input};
+use crate::engine::transcript::{CallInfo, Channel, Input, Party, Utterance};
 use crate::session::Session;
 
 /// What a shard is asked.
@@ -44,6 +55,8 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) event: Event,
+    /// The same, as it is kept.
+    pub(crate) json: Utf8Bytes,
     pub(crate) received: Instant,
     /// Has room for every event that its connection may have in flight, so a
     /// shard never waits for a connection.
@@ -93,11 +106,15 @@ impl Shards {
         (Self { queues, hasher: RandomState::new() }, ends)
     }
 
+    /// Which shard a call lives in.
+    pub(crate) fn place(&self, call_id: &str) -> usize {
+        let count = self.queues.len() as u64;
+        usize::try_from(self.hasher.hash_one(call_id) % count).unwrap_or(0)
+    }
+
     /// Queues `command` at the shard of `call_id`, waiting for room.
     pub(crate) async fn send(&self, call_id: &str, command: Command) -> Result<(), Refusal> {
-        let count = self.queues.len() as u64;
-        let place = usize::try_from(self.hasher.hash_one(call_id) % count).unwrap_or(0);
-        match self.queues.get(place) {
+        match self.queues.get(self.place(call_id)) {
             Some(queue) => queue.send(command).await.map_err(|_| Refusal::Stopping),
             None => Err(Refusal::Stopping),
         }
@@ -109,35 +126,44 @@ impl Shards {
     }
 }
 
-/// Runs one shard until all of its queue's senders are gone or the server kills it.
-pub(crate) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Command>) {
-    let mut shard = Shard { shared: Arc::clone(&shared), calls: HashMap::new(), alarms: BinaryHeap::new(), serial: 0 };
-    let mut batch = Vec::with_capacity(SHARD_BATCH_MAX);
+/// Runs one shard until all of its queue's senders are gone or the server drains it.
+pub(crate) async fn run(mut shard: Shard, mut queue: mpsc::Receiver<Command>) {
+    let shared = Arc::clone(&shard.shared);
+    let mut commands = Vec::with_capacity(SHARD_BATCH_MAX);
     loop {
         let alarm = shard.next_alarm();
         tokio::select! {
             biased;
             () = shared.drained.cancelled() => break,
-            count = queue.recv_many(&mut batch, SHARD_BATCH_MAX) => {
+            count = queue.recv_many(&mut commands, SHARD_BATCH_MAX) => {
                 if count == 0 {
                     break;
                 }
             }
             () = sleep_until(alarm) => {}
         }
+        let now = clock::now();
         let mut heard_until = None;
-        for command in batch.drain(..) {
-            heard_until = shard.take(command).or(heard_until);
+        for command in commands.drain(..) {
+            heard_until = shard.take(command, now).or(heard_until);
         }
+        let waited = heard_until.map_or(Duration::ZERO, |received| now.saturating_duration_since(received));
+        shard.mind_the_gap(waited);
         // An event that still waits arrived in time, though it is not applied
         // yet: deadlines must not run ahead of what was received.
-        let now = match heard_until {
+        let due = match heard_until {
             Some(received) if !queue.is_empty() => received,
-            _ => clock::now(),
+            _ => now,
         };
-        shard.wake_due(now);
+        shard.wake_due(due);
+        let worked = clock::now().saturating_duration_since(now);
+        ShardStep { waited, worked }.report(&shared.metrics);
+        let batch = shard.take_batch();
+        if !batch.is_empty() {
+            shared.journal.commit(batch).await;
+        }
     }
-    shard.close_all();
+    shard.leave_all();
 }
 
 async fn sleep_until(alarm: Option<Instant>) {
@@ -147,12 +173,17 @@ async fn sleep_until(alarm: Option<Instant>) {
     }
 }
 
-struct Shard {
+/// The calls of one shard. It reads no clock and waits for nothing.
+#[derive(Debug)]
+pub(crate) struct Shard {
     shared: Arc<Shared>,
     calls: HashMap<Arc<str>, Slot>,
+    closed: ClosedCalls,
     alarms: BinaryHeap<Reverse<Alarm>>,
     /// Of the last call, so that an alarm never wakes a later call of the same id.
     serial: u64,
+    batch: Batch,
+    is_behind: bool,
 }
 
 /// A moment at which a call may want to be woken.
@@ -164,24 +195,59 @@ struct Alarm {
 }
 
 /// A call and what only the server knows of it.
+#[derive(Debug)]
 struct Slot {
+    call_no: i64,
     session: Session,
     clock: CallClock,
     /// When the last event of it arrived.
     heard: Instant,
     /// When its `call.end` arrived.
     ended: Option<Instant>,
+    /// What its `call.end` said.
+    end: Option<(CallTime, Party)>,
+    speech: Speech,
     /// The moment of its one alarm that counts.
     armed: Option<Instant>,
     serial: u64,
     legs: u32,
-    watchers: Vec<Subscriber>,
+    watchers: Option<Arc<Watchers>>,
+    /// The last hypotheses of utterances without a final, by utterance.
+    left_open: BTreeMap<String, (CallTime, Box<str>)>,
+    /// How each of its alerts is displayed.
+    displays: HashMap<String, Display>,
 }
 
-/// An alert on its way out: whose, and its JSON.
-struct Outgoing {
-    agent_id: String,
-    json: String,
+/// An input as those may see it who are not in the call.
+fn masked(input: &Input) -> Cow<'_, Input> {
+    match input {
+        Input::Utterance(utterance) => match privacy::mask(&utterance.text) {
+            Cow::Borrowed(_) => Cow::Borrowed(input),
+            Cow::Owned(text) => Cow::Owned(Input::Utterance(Utterance { text, ..utterance.clone() })),
+        },
+        _ => Cow::Borrowed(input),
+    }
+}
+
+/// Whether a call's words still come.
+#[derive(Debug)]
+struct Speech {
+    /// When the last words came, or began to be expected.
+    heard: Instant,
+    /// Whether they are to come: not in chats, and not on hold.
+    is_expected: bool,
+    /// Whether the agent was told that none come.
+    is_missed: bool,
+}
+
+/// What moves a call.
+enum Cause {
+    /// It was told something, to be kept as this.
+    Told(Record),
+    /// Time went on to here.
+    Time(CallTime),
+    /// It is about to be closed.
+    Closing,
 }
 
 /// The engine panicked; the call cannot go on.
@@ -189,45 +255,115 @@ struct Outgoing {
 struct Panicked;
 
 impl Shard {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            calls: HashMap::new(),
+            closed: ClosedCalls::default(),
+            alarms: BinaryHeap::new(),
+            serial: 0,
+            batch: Batch::default(),
+            is_behind: false,
+        }
+    }
+
     /// Does what is asked. For an event, returns when it was received.
-    fn take(&mut self, command: Command) -> Option<Instant> {
+    pub(crate) fn take(&mut self, command: Command, now: Instant) -> Option<Instant> {
         match command {
-            Command::Event(Delivery { event, received, replies }) => {
+            Command::Event(Delivery { event, json, received, replies }) => {
                 let Event { call_id, seq, body } = event;
                 let kind = body.kind();
                 let outcome = match body {
-                    EventBody::Start(info) => self.start(&call_id, info, seq, received),
-                    EventBody::Input(input) => self.input(&call_id, seq, input, received),
+                    EventBody::Start(info) => self.start(&call_id, info, seq, json, received),
+                    EventBody::Input(input) => self.input(&call_id, seq, input, json, received),
                 };
                 if outcome.is_ok() {
                     self.shared.metrics.event(kind);
                 }
-                // A full queue cannot be, and a closed one has nobody to tell.
-                let _ = replies.try_send(Reply { call_id, seq, outcome });
+                self.batch.effects.push(Effect::Reply { to: replies, reply: Reply { call_id, seq, outcome } });
                 Some(received)
             }
-            Command::Join(join) => {
-                let joined = self.join(&join.call_id, join.start, join.began);
-                let _ = join.reply.send(joined);
+            Command::Join(Join { call_id, start, began, reply }) => {
+                match self.join(&call_id, start, began) {
+                    Ok(joined) => self.batch.effects.push(Effect::Joined { to: reply, joined }),
+                    Err(refusal) => drop(reply.send(Err(refusal))),
+                }
                 None
             }
             Command::Watch { call_id, reply } => {
-                let _ = reply.send(self.watch(&call_id));
+                let _ = reply.send(self.watch(&call_id, now));
                 None
             }
         }
     }
 
+    /// The number of the last event that a call in progress has.
+    #[cfg(test)]
+    pub(crate) fn seq(&self, call_id: &str) -> Option<u64> {
+        self.calls.get(call_id).and_then(|slot| slot.session.seq())
+    }
+
+    /// What is to be kept and told since it was last asked.
+    pub(crate) fn take_batch(&mut self) -> Batch {
+        std::mem::take(&mut self.batch)
+    }
+
+    /// Takes up a call where it was left when the server stopped.
+    pub(crate) fn resume(&mut self, resumed: Resumed, now: Instant) {
+        let Resumed { call_no, session, at, legs, left_open, displays, end, is_on_hold } = resumed;
+        self.shared.calls.fetch_add(1, Ordering::Relaxed);
+        let call_id: Arc<str> = Arc::from(session.info().call_id.as_str());
+        let slot = Slot {
+            end,
+            ended: end.map(|_| now),
+            legs,
+            left_open,
+            displays,
+            speech: Speech { is_expected: !is_on_hold && expects_speech(session.info()), ..Speech::new(now) },
+            ..self.slot(call_no, session, CallClock::resumed(at, now), now)
+        };
+        self.calls.insert(Arc::clone(&call_id), slot);
+        CallStarted { call_id: &call_id, is_resumed: true }.report(&self.shared.metrics);
+        self.arm(&call_id);
+    }
+
+    /// Remembers a call that was closed before the server stopped.
+    pub(crate) fn remember(&mut self, call: ClosedCall) {
+        self.closed.insert(call);
+    }
+
+    fn slot(&mut self, call_no: i64, session: Session, clock: CallClock, heard: Instant) -> Slot {
+        self.serial += 1;
+        Slot {
+            call_no,
+            speech: Speech { is_expected: expects_speech(session.info()), ..Speech::new(heard) },
+            session,
+            clock,
+            heard,
+            ended: None,
+            end: None,
+            armed: None,
+            serial: self.serial,
+            legs: 0,
+            watchers: None,
+            left_open: BTreeMap::new(),
+            displays: HashMap::new(),
+        }
+    }
+
     /// Starts a call. A second start of a call in progress changes nothing:
-    /// producers resend, and both legs of a call may announce it.
+    /// producers resend, and both legs of a call may announce it. Nor does that
+    /// of a call which is over, unless it was answered at another time.
     fn start(
         &mut self,
         call_id: &str,
         info: Box<CallInfo>,
         seq: Option<u64>,
+        json: Utf8Bytes,
         received: Instant,
     ) -> Result<(), Refusal> {
-        if self.calls.contains_key(call_id) {
+        let started_ms = info.started_at.timestamp_millis();
+        if self.calls.contains_key(call_id) || self.closed.is_over(call_id, started_ms) {
             return Ok(());
         }
         let max = self.shared.config.calls_max.get();
@@ -235,51 +371,63 @@ impl Shard {
         if self.shared.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
             return Err(Refusal::TooManyCalls { max });
         }
-        let rules = self.shared.rules.current();
+        let rules = self.shared.rules();
+        let call_no = self.shared.next_call_no.fetch_add(1, Ordering::Relaxed);
+        let row = CallRow {
+            call_no,
+            call_id: call_id.to_owned(),
+            agent_id: info.agent_id.clone(),
+            started_at: info.started_at.to_rfc3339(),
+            started_ms,
+            rules_version: rules.version.clone(),
+            seq,
+            start: json,
+        };
         let Ok(session) = guard(|| Session::new(rules, *info, seq)) else {
             self.shared.calls.fetch_sub(1, Ordering::Relaxed);
             self.shared.metrics.panics.inc();
             return Err(Refusal::CallFailed);
         };
-        self.serial += 1;
-        let slot = Slot {
-            session,
-            clock: CallClock::new(received),
-            heard: received,
-            ended: None,
-            armed: None,
-            serial: self.serial,
-            legs: 0,
-            watchers: Vec::new(),
-        };
+        let slot = self.slot(call_no, session, CallClock::new(received), received);
         let call_id: Arc<str> = Arc::from(call_id);
         self.calls.insert(Arc::clone(&call_id), slot);
-        CallStarted { call_id: &call_id }.report(&self.shared.metrics);
-        self.drive(&call_id, received, |_| {})
+        CallStarted { call_id: &call_id, is_resumed: false }.report(&self.shared.metrics);
+        self.drive(&call_id, received, Cause::Told(Record::Call(Box::new(row))), |_| {})
     }
 
-    fn input(&mut self, call_id: &str, seq: Option<u64>, input: Input, received: Instant) -> Result<(), Refusal> {
-        let slot = self.calls.get_mut(call_id).ok_or(Refusal::UnknownCall)?;
+    fn input(
+        &mut self,
+        call_id: &str,
+        seq: Option<u64>,
+        input: Input,
+        json: Utf8Bytes,
+        received: Instant,
+    ) -> Result<(), Refusal> {
+        let Some(slot) = self.calls.get_mut(call_id) else {
+            return self.closed.input(call_id, seq);
+        };
         slot.heard = received;
         if slot.session.is_resent(seq) {
             return Ok(());
         }
         let said = slot.session.hear(seq, &input);
+        if let Input::Utterance(utterance) = &input {
+            Heard { lag_ms: slot.clock.at(received).since(utterance.end) }.report(&self.shared.metrics);
+        }
         slot.clock.hear(said, received);
         let now = slot.clock.at(received);
-        if !slot.watchers.is_empty() {
-            let push = Push { text: Utf8Bytes::from(native::to_json(call_id, &input)), since: None };
-            slot.watchers.retain(|watcher| watcher.push(push.clone()));
+        if let Some(text) = slot.hear(&input, received) {
+            let agent_id = slot.session.agent_at(now).to_string();
+            slot.tell_watchers(&mut self.batch, &text);
+            self.batch.effects.push(Effect::Notice { agent_id, text });
         }
-        self.drive(call_id, received, |session| session.handle(now, input))?;
-        if let Some(slot) = self.calls.get_mut(call_id)
-            && slot.session.ended()
-            && slot.ended.is_none()
-        {
-            slot.ended = Some(received);
-            self.arm(call_id);
+        if slot.watchers.is_some() {
+            let text = Utf8Bytes::from(native::to_json(call_id, &masked(&input)));
+            slot.tell_watchers(&mut self.batch, &text);
         }
-        Ok(())
+        let is_kept = slot.keep(&input, now, &json, &mut self.batch);
+        let record = Record::Event { call_no: slot.call_no, now, json, is_kept };
+        self.drive(call_id, received, Cause::Told(record), |session| session.handle(now, input))
     }
 
     fn join(
@@ -289,40 +437,46 @@ impl Shard {
         began: Instant,
     ) -> Result<Joined, Refusal> {
         if let Some((info, seq)) = start {
-            self.start(call_id, info, seq, began)?;
+            let json = Utf8Bytes::from(native::start_to_json(&info));
+            self.start(call_id, info, seq, json, began)?;
         }
         let slot = self.calls.get_mut(call_id).ok_or(Refusal::UnknownCall)?;
         let joined = Joined { leg: slot.legs, began: slot.clock.at(began) };
         slot.legs = slot.legs.saturating_add(1);
+        self.batch.records.push(Record::Leg { call_no: slot.call_no, now: joined.began });
         Ok(joined)
     }
 
-    fn watch(&mut self, call_id: &str) -> Result<(Push, Subscription), Refusal> {
+    fn watch(&mut self, call_id: &str, now: Instant) -> Result<(Push, Subscription), Refusal> {
         let slot = self.calls.get_mut(call_id).ok_or(Refusal::UnknownCall)?;
-        slot.watchers.retain(Subscriber::is_open);
-        if slot.watchers.len() >= WATCHERS_MAX {
-            return Err(Refusal::TooManySubscribers);
-        }
+        let subscription = slot.watchers.get_or_insert_default().subscribe().ok_or(Refusal::TooManySubscribers)?;
         let info = slot.session.info();
         let hello = serde_json::json!({
             "type": "watching",
             "call_id": info.call_id,
             "agent_id": info.agent_id,
             "started_at": wall_time(info.started_at, CallTime::ANSWERED),
-            "at_ms": slot.clock.at(clock::now()).0,
+            "at_ms": slot.clock.at(now).0,
         });
-        let (subscriber, subscription) = subscription();
-        slot.watchers.push(subscriber);
-        Ok((Push { text: Utf8Bytes::from(hello.to_string()), since: None }, subscription))
+        Ok((Push { text: Utf8Bytes::from(hello.to_string()), cursor: None, since: None }, subscription))
+    }
+
+    /// Notes whether this shard works on what came long ago.
+    fn mind_the_gap(&mut self, waited: Duration) {
+        let is_behind = waited > BEHIND;
+        if is_behind != self.is_behind {
+            self.is_behind = is_behind;
+            self.shared.health.shard_behind(is_behind);
+        }
     }
 
     /// When the earliest alarm is.
-    fn next_alarm(&self) -> Option<Instant> {
+    pub(crate) fn next_alarm(&self) -> Option<Instant> {
         self.alarms.peek().map(|Reverse(alarm)| alarm.at)
     }
 
     /// Wakes the calls whose alarms are due.
-    fn wake_due(&mut self, now: Instant) {
+    pub(crate) fn wake_due(&mut self, now: Instant) {
         while let Some(Reverse(alarm)) = self.alarms.peek()
             && alarm.at <= now
         {
@@ -338,21 +492,28 @@ impl Shard {
     }
 
     /// Does what is due in a call, which was to be woken at `due`: the rules'
-    /// deadlines, or the end of its life.
+    /// deadlines, the silence of its recogniser, or the end of its life.
     fn wake(&mut self, call_id: &Arc<str>, due: Instant, now: Instant) {
-        let Some(slot) = self.calls.get(call_id) else { return };
+        let Some(slot) = self.calls.get_mut(call_id) else { return };
+        let config = &self.shared.config;
+        if slot.speech.is_missed_from(config.asr_silent()).is_some_and(|from| from <= now) {
+            slot.speech.is_missed = true;
+            let text = health::asr_silent(call_id, config.asr_silent().as_secs());
+            let agent_id = slot.session.agent_at(slot.clock.at(now)).to_string();
+            slot.tell_watchers(&mut self.batch, &text);
+            self.batch.effects.push(Effect::Notice { agent_id, text });
+        }
         let reason = if slot.ended.is_some() { CloseReason::Ended } else { CloseReason::Idle };
-        if self.end_of_life(slot) <= now {
+        let at = slot.clock.at(now);
+        let is_due = slot.session.poll_timeout().is_some_and(|timeout| timeout <= at);
+        if self.calls.get(call_id).is_some_and(|slot| self.end_of_life(slot) <= now) {
             // A call that panics here is closed by `drive`.
-            if self.drive(call_id, due, Session::finish).is_ok() {
+            if self.drive(call_id, due, Cause::Closing, Session::finish).is_ok() {
                 self.close(call_id, reason);
             }
-            return;
-        }
-        let at = slot.clock.at(now);
-        if slot.session.poll_timeout().is_some_and(|timeout| timeout <= at) {
+        } else if is_due {
             // Same.
-            let _ = self.drive(call_id, due, |session| session.handle_timeout(at));
+            let _ = self.drive(call_id, due, Cause::Time(at), |session| session.handle_timeout(at));
         } else {
             self.arm(call_id);
         }
@@ -365,32 +526,34 @@ impl Shard {
         }
     }
 
-    /// Lets the engine work on a call, sends out its alerts and sets its
+    /// Lets the engine work on a call, notes what comes of it and sets its
     /// alarm. If the engine panics the call is closed, and only it.
-    fn drive(&mut self, call_id: &str, since: Instant, work: impl FnOnce(&mut Session)) -> Result<(), Refusal> {
+    fn drive(
+        &mut self,
+        call_id: &str,
+        since: Instant,
+        cause: Cause,
+        work: impl FnOnce(&mut Session),
+    ) -> Result<(), Refusal> {
         let Some(slot) = self.calls.get_mut(call_id) else { return Err(Refusal::UnknownCall) };
-        let metrics = &self.shared.metrics;
         let worked = guard(|| {
-            let session = &mut slot.session;
-            work(session);
-            let mut outgoing = Vec::new();
-            while let Some(alert) = session.poll_output() {
-                metrics.alert(&alert);
-                let agent_id = alert.agent_id.to_string();
-                outgoing.push(Outgoing { agent_id, json: session.to_wire(&alert).to_json() });
-            }
-            outgoing
+            work(&mut slot.session);
+            std::iter::from_fn(|| slot.session.poll_output()).collect::<Vec<_>>()
         });
-        let Ok(outgoing) = worked else {
+        let Ok(alerts) = worked else {
             self.close(call_id, CloseReason::Panicked);
             return Err(Refusal::CallFailed);
         };
-        for Outgoing { agent_id, json } in outgoing {
-            if !slot.watchers.is_empty() {
-                let push = Push { text: Utf8Bytes::from(json.clone()), since: None };
-                slot.watchers.retain(|watcher| watcher.push(push.clone()));
+        match cause {
+            Cause::Told(record) => self.batch.records.push(record),
+            // A tick that changed nothing is not worth keeping.
+            Cause::Time(now) if !alerts.is_empty() => {
+                self.batch.records.push(Record::Tick { call_no: slot.call_no, now });
             }
-            self.shared.feeds.publish(&agent_id, json, since, metrics);
+            Cause::Time(_) | Cause::Closing => {}
+        }
+        for alert in &alerts {
+            slot.raise(&self.shared, alert, since, &mut self.batch);
         }
         self.arm(call_id);
         Ok(())
@@ -403,6 +566,9 @@ impl Shard {
         let mut at = self.end_of_life(slot);
         if let Some(timeout) = slot.session.poll_timeout() {
             at = at.min(slot.clock.when(timeout));
+        }
+        if let Some(missed) = slot.speech.is_missed_from(self.shared.config.asr_silent()) {
+            at = at.min(missed);
         }
         if slot.armed.is_some_and(|armed| armed <= at) {
             return;
@@ -424,9 +590,30 @@ impl Shard {
         });
     }
 
-    /// Forgets a call. Its watchers' queues close, and with them their connections.
+    /// Closes a call for good. Its watchers' queues close, and with them their connections.
     fn close(&mut self, call_id: &str, reason: CloseReason) {
-        let Some(slot) = self.calls.remove(call_id) else { return };
+        let Some(mut slot) = self.calls.remove(call_id) else { return };
+        let call_no = slot.call_no;
+        for (_, (now, json)) in std::mem::take(&mut slot.left_open) {
+            self.batch.records.push(Record::LeftOpen { call_no, now, json });
+        }
+        let last_seq = slot.session.seq();
+        let closed_ms = clock::unix_ms();
+        let row = ClosedRow { call_no, reason: reason.name(), closed_ms, last_seq, end: slot.end };
+        self.batch.records.push(Record::Closed(Box::new(row)));
+        let started_ms = slot.session.info().started_at.timestamp_millis();
+        self.closed.insert(ClosedCall { call_id: call_id.to_owned(), started_ms, last_seq });
+        self.leave(call_id, slot, reason);
+    }
+
+    /// The server stops. The calls are not over: they are taken up again.
+    fn leave_all(&mut self) {
+        for (call_id, slot) in std::mem::take(&mut self.calls) {
+            self.leave(&call_id, slot, CloseReason::Shutdown);
+        }
+    }
+
+    fn leave(&mut self, call_id: &str, slot: Slot, reason: CloseReason) {
         self.shared.calls.fetch_sub(1, Ordering::Relaxed);
         CallClosed { call_id, reason }.report(&self.shared.metrics);
         // What a panic left behind may panic again while it is dropped.
@@ -434,16 +621,176 @@ impl Shard {
             self.shared.metrics.panics.inc();
         }
     }
+}
 
-    /// The server stops. The calls are not over, so nothing is decided.
-    fn close_all(&mut self) {
-        let calls: Vec<Arc<str>> = self.calls.keys().cloned().collect();
-        for call_id in calls {
-            self.close(&call_id, CloseReason::Shutdown);
+impl Slot {
+    /// Notes an input. Returns what the agent is told when words come again.
+    fn hear(&mut self, input: &Input, received: Instant) -> Option<Utf8Bytes> {
+        match input {
+            Input::Utterance(_) => {
+                self.speech.heard = received;
+                let was_missed = std::mem::take(&mut self.speech.is_missed);
+                return was_missed.then(|| health::asr_heard(&self.session.info().call_id));
+            }
+            Input::Hold { .. } => self.speech.is_expected = false,
+            Input::Resume { .. } => {
+                self.speech.heard = received;
+                self.speech.is_expected = expects_speech(self.session.info());
+            }
+            Input::End { at, by } => {
+                self.speech.is_expected = false;
+                self.ended.get_or_insert(received);
+                self.end.get_or_insert((*at, *by));
+                // Its life ends sooner than was thought.
+                self.armed = None;
+            }
+            Input::Transfer { .. } | Input::TransferAnswered { .. } => {}
+        }
+        None
+    }
+
+    /// Whether an input stays when the call is over. Of hypotheses, only those
+    /// do that no final replaced; they are held until the call is closed.
+    fn keep(&mut self, input: &Input, now: CallTime, json: &Utf8Bytes, batch: &mut Batch) -> bool {
+        let Input::Utterance(utterance) = input else { return true };
+        if utterance.is_final {
+            self.left_open.remove(&utterance.utterance_id);
+            return true;
+        }
+        let is_new = self.left_open.insert(utterance.utterance_id.clone(), (now, json.as_str().into())).is_none();
+        if is_new
+            && self.left_open.len() > LEFT_OPEN_MAX
+            && let Some((_, (now, json))) = self.left_open.pop_first()
+        {
+            batch.records.push(Record::LeftOpen { call_no: self.call_no, now, json });
+        }
+        false
+    }
+
+    /// Has an alert kept, and shown to those who are to see it.
+    fn raise(&mut self, shared: &Shared, alert: &Alert, since: Instant, batch: &mut Batch) {
+        let display = match self.displays.get(&alert.alert_id) {
+            Some(display) => *display,
+            None => {
+                let display = self.display(shared, alert, since, batch);
+                self.displays.insert(alert.alert_id.clone(), display);
+                display
+            }
+        };
+        AlertDecided { alert, display }.report(&shared.metrics);
+        let wire = self.session.to_wire(alert);
+        let json = wire.to_json();
+        let masked = wire.masked().to_json();
+        let info = self.session.info();
+        let watched = self.watchers.as_ref().filter(|_| display != Display::Shadow);
+        batch.effects.push(Effect::Alert(Box::new(AlertEffect {
+            agent_id: (display == Display::Card).then(|| alert.agent_id.to_string()),
+            json,
+            watched: watched.map(|watchers| (Arc::clone(watchers), Utf8Bytes::from(masked.clone()))),
+            since,
+        })));
+        batch.records.push(Record::Alert(Box::new(AlertRow {
+            call_no: self.call_no,
+            alert_id: alert.alert_id.clone(),
+            agent_id: alert.agent_id.to_string(),
+            rule_id: alert.rule.id.clone(),
+            severity: alert.rule.severity,
+            state: alert.state,
+            said_ms: info.started_at.timestamp_millis().saturating_add(alert.at.0),
+            display,
+            json: masked,
+        })));
+    }
+
+    /// Decides how a new alert is displayed, for good.
+    fn display(&self, shared: &Shared, alert: &Alert, now: Instant, batch: &mut Batch) -> Display {
+        let config = &shared.config;
+        if config.is_shadow(&alert.rule.pack) {
+            return Display::Shadow;
+        }
+        let says_something =
+            matches!(alert.state, AlertState::Provisional | AlertState::Confirmed | AlertState::Reminder);
+        if !says_something || alert.emitted.since(alert.at).max(0).unsigned_abs() > config.alerts.late_ms_max.get() {
+            return Display::Late;
+        }
+        let per_minute = config.alerts.cards_per_minute_max.get() as usize;
+        match shared.agents.admit(&alert.agent_id, alert.rule.severity, now, per_minute) {
+            Admission::Card => Display::Card,
+            Admission::Folded(count) => {
+                let text = serde_json::json!({
+                    "type": "folded",
+                    "call_id": self.session.info().call_id,
+                    "count": count,
+                    "message": format!("另有 {count} 条"),
+                });
+                let text = Utf8Bytes::from(text.to_string());
+                batch.effects.push(Effect::Notice { agent_id: alert.agent_id.to_string(), text });
+                Display::Folded
+            }
+        }
+    }
+
+    fn tell_watchers(&self, batch: &mut Batch, text: &Utf8Bytes) {
+        if let Some(watchers) = &self.watchers {
+            batch.effects.push(Effect::Watched { watchers: Arc::clone(watchers), text: text.clone() });
         }
     }
 }
 
+impl Speech {
+    const fn new(heard: Instant) -> Self {
+        Self { heard, is_expected: true, is_missed: false }
+    }
+
+    /// From when on the agent is to be told that no words come.
+    fn is_missed_from(&self, silence: Duration) -> Option<Instant> {
+        (self.is_expected && !self.is_missed).then(|| self.heard + silence)
+    }
+}
+
+/// Whoever types may be silent as long as he likes.
+fn expects_speech(info: &CallInfo) -> bool {
+    info.channel == Channel::Voice
+}
+
+/// The calls that were closed last: producers who did not hear of it resend them.
+#[derive(Debug, Default)]
+struct ClosedCalls {
+    calls: HashMap<String, (i64, Option<u64>)>,
+    order: VecDeque<String>,
+}
+
+impl ClosedCalls {
+    fn insert(&mut self, call: ClosedCall) {
+        let ClosedCall { call_id, started_ms, last_seq } = call;
+        if self.calls.insert(call_id.clone(), (started_ms, last_seq)).is_none() {
+            self.order.push_back(call_id);
+        }
+        if self.order.len() > CLOSED_CALLS_MAX
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.calls.remove(&oldest);
+        }
+    }
+
+    /// Whether the call that was answered at that moment is over.
+    fn is_over(&self, call_id: &str, started_ms: i64) -> bool {
+        self.calls.get(call_id).is_some_and(|(known, _)| *known == started_ms)
+    }
+
+    /// What to answer to an event of a call that is not in progress.
+    fn input(&self, call_id: &str, seq: Option<u64>) -> Result<(), Refusal> {
+        match self.calls.get(call_id) {
+            None => Err(Refusal::UnknownCall),
+            // It was taken before the call was closed.
+            Some((_, last_seq)) if seq.is_some() && seq <= *last_seq => Ok(()),
+            Some(_) => Err(Refusal::CallOver),
+        }
+    }
+}
+
+/// Events that waited longer mean that checking is behind.
+const BEHIND: Duration = Duration::from_secs(1);
 /// Stale alarms are dropped when the heap holds more than so many for each call,
 const ALARMS_PER_CALL_MAX: usize = 4;
 /// and so many more.

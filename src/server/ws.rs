@@ -139,15 +139,32 @@ impl Heartbeat {
     }
 }
 
-/// Takes one frame, which a subscriber sends only to show that it lives, or
-/// one heartbeat. False when the peer is gone.
-pub(crate) async fn listen(socket: &mut Socket, heartbeat: &mut Heartbeat) -> bool {
+/// What came from a subscriber.
+#[derive(Debug)]
+pub(crate) enum Listened {
+    /// It said something.
+    Text(Utf8Bytes),
+    /// It lives.
+    Nothing,
+    /// It left, or is taken to have.
+    Gone,
+}
+
+/// Takes one frame or one heartbeat.
+pub(crate) async fn listen(socket: &mut Socket, heartbeat: &mut Heartbeat) -> Listened {
     tokio::select! {
         frame = socket.next() => {
             heartbeat.heard();
-            !matches!(frame, None | Some(Err(_) | Ok(Message::Close(_))))
+            match frame {
+                None | Some(Err(_) | Ok(Message::Close(_))) => Listened::Gone,
+                Some(Ok(Message::Text(text))) => Listened::Text(text),
+                Some(Ok(_)) => Listened::Nothing,
+            }
         }
-        () = heartbeat.tick() => heartbeat.beat(socket).await,
+        () = heartbeat.tick() => match heartbeat.beat(socket).await {
+            true => Listened::Nothing,
+            false => Listened::Gone,
+        },
     }
 }
 

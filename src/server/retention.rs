@@ -1,0 +1,50 @@
+//! Forgetting: what is older than the config keeps is removed, by itself.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+
+use super::Shared;
+use super::clock;
+use super::config::Retention;
+use super::events::{Forgotten, Happening as _};
+
+/// How often it is looked for.
+const PERIOD: Duration = Duration::from_secs(60 * 60);
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Removes what is too old, now and every hour. Ends with the server.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let mut period = tokio::time::interval(PERIOD);
+    period.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        period.tick().await;
+        forget(&shared).await;
+    }
+}
+
+/// One round, in small steps, so that no commit waits long for one.
+async fn forget(shared: &Shared) {
+    let now_ms = clock::unix_ms();
+    let Retention { transcript_days, alert_days } = shared.config.retention;
+    let before = |days: NonZeroU32| now_ms - i64::from(days.get()) * DAY_MS;
+    let (transcripts_before, alerts_before) = (before(transcript_days), before(alert_days));
+    let mut forgotten = Forgotten::default();
+    loop {
+        match shared.journal.perform(move |writer| writer.forget(transcripts_before, alerts_before)).await {
+            Ok(Ok((0, 0))) => break,
+            Ok(Ok((events, alerts))) => {
+                forgotten.events += events;
+                forgotten.alerts += alerts;
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "cannot remove what is too old");
+                break;
+            }
+            Err(_) => break,
+        }
+    }
+    forgotten.report(&shared.metrics);
+}

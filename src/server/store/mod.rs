@@ -1,0 +1,158 @@
+//! The embedded store: one SQLite file, written by one thread.
+//!
+//! [`Writer`] turns what the shards decided into rows, one transaction for all
+//! that waits (group commit); [`Readers`] answer questions beside it without
+//! ever blocking it (WAL). What is committed survives a crash of the process
+//! and of the machine: every commit is synced.
+//!
+//! The store decides nothing about calls. It keeps rows in the order in which
+//! the shards produced them and gives them back.
+
+mod reader;
+mod schema;
+mod writer;
+
+use std::fmt;
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+pub(crate) use reader::{ClosedCall, OpenCall, Readers, ReplayEntry};
+pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, FeedbackRow, Record, Writer};
+
+const FILE: &str = "tingjian.db";
+const LOCK: &str = "tingjian.lock";
+/// How long a connection waits for another's lock before it gives up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+const STATEMENTS_CACHED: usize = 64;
+
+/// The store of one data directory. While it lives, no other process has it.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why the store cannot be used.
+#[derive(Debug)]
+pub enum StoreError {
+    /// The directory or its lock cannot be made.
+    Io {
+        /// Which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// Another process has it.
+    Locked {
+        /// The data directory.
+        path: PathBuf,
+    },
+    /// It was written by a later version of this program.
+    Newer {
+        /// The version of its tables.
+        found: usize,
+        /// The latest version known here.
+        known: usize,
+    },
+    /// SQLite refuses.
+    Sqlite(rusqlite::Error),
+}
+
+impl StoreError {
+    /// Whether the file is no store, or its contents are damaged: nothing that
+    /// waiting could mend.
+    fn is_damage(error: &rusqlite::Error) -> bool {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
+    }
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { path, error } => {
+                let path = path.display();
+                write!(f, "{path}: 无法使用数据目录 / cannot use the data directory: {error}")
+            }
+            Self::Locked { path } => write!(
+                f,
+                "{}: 已有另一个进程在使用这个数据目录；请先停止它，或用 --data 另选目录 / another process uses this data directory; stop it, or choose another with --data",
+                path.display()
+            ),
+            Self::Newer { found, known } => write!(
+                f,
+                "数据由更新的版本写成（第 {found} 版，本程序只认识到第 {known} 版）；请升级程序 / the data was written by a later version ({found}; this program knows {known}); upgrade the program"
+            ),
+            Self::Sqlite(error) if Self::is_damage(error) => write!(
+                f,
+                "{FILE} 已损坏，或不是本程序的数据：请从备份恢复，或移走该文件重新开始 / {FILE} is damaged, or not a store: restore a backup, or move it away to begin anew: {error}"
+            ),
+            Self::Sqlite(error) => write!(f, "存储出错 / the store failed: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StoreError {}
+
+impl Store {
+    /// Opens the store in `directory`, which is made if it is not there, and
+    /// brings its tables up to date.
+    ///
+    /// # Errors
+    /// The directory cannot be used, another process has it, or its file is
+    /// damaged or of a later version.
+    pub(crate) fn open(directory: &Path) -> Result<Self, StoreError> {
+        let io = |path: &Path| {
+            let path = path.to_owned();
+            move |error| StoreError::Io { path, error }
+        };
+        std::fs::create_dir_all(directory).map_err(io(directory))?;
+        let lock_path = directory.join(LOCK);
+        let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(io(&lock_path))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: directory.to_owned() }),
+            Err(TryLockError::Error(error)) => return Err(io(&lock_path)(error)),
+        }
+        let store = Self { path: directory.join(FILE), _lock: lock };
+        let mut connection = store.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        schema::migrate(&mut connection)?;
+        Ok(store)
+    }
+
+    /// The one that writes. Only one may be made.
+    pub(crate) fn writer(&self) -> Result<Writer, StoreError> {
+        Writer::new(self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?)
+    }
+
+    /// Those that read.
+    pub(crate) fn readers(&self) -> Readers {
+        Readers::new(self.path.clone())
+    }
+
+    fn connect(&self, access: OpenFlags) -> Result<Connection, StoreError> {
+        connect(&self.path, access)
+    }
+}
+
+/// A connection with the settings that all of them share.
+fn connect(path: &Path, access: OpenFlags) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // A commit that is acknowledged survives the loss of power, too.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    Ok(connection)
+}

@@ -1,0 +1,178 @@
+//! Rows out: what a restart needs, and what clients ask.
+
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+
+use super::writer::{Display, kind};
+use super::{StoreError, connect};
+use crate::engine::time::CallTime;
+
+/// Connections that are kept for the next question.
+const IDLE_MAX: usize = 4;
+
+/// Connections that only read. Cheap to clone a handle of; each question
+/// borrows one of them.
+#[derive(Debug)]
+pub(crate) struct Readers {
+    path: PathBuf,
+    idle: Mutex<Vec<Connection>>,
+}
+
+/// A call that was in progress when the store was last written.
+#[derive(Debug)]
+pub(crate) struct OpenCall {
+    pub(crate) call_no: i64,
+    pub(crate) rules_version: String,
+    pub(crate) seq: Option<u64>,
+    pub(crate) start: String,
+}
+
+/// What a call in progress was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReplayEntry<'a> {
+    Event(&'a str),
+    Tick,
+    Leg,
+}
+
+/// An alert as it was shown, or would have been.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredAlert {
+    pub(crate) cursor: i64,
+    pub(crate) json: String,
+}
+
+/// A call that was closed, as far as a producer who resends it matters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ClosedCall {
+    pub(crate) call_id: String,
+    pub(crate) started_ms: i64,
+    pub(crate) last_seq: Option<u64>,
+}
+
+impl Readers {
+    pub(super) const fn new(path: PathBuf) -> Self {
+        Self { path, idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Asks a question on a connection of its own. It blocks: not for tasks of the runtime.
+    pub(crate) fn ask<T>(&self, question: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+        };
+        let answer = question(&connection)?;
+        if let Ok(mut idle) = self.idle.lock()
+            && idle.len() < IDLE_MAX
+        {
+            idle.push(connection);
+        }
+        Ok(answer)
+    }
+
+    /// Calls in progress.
+    pub(crate) fn open_calls(&self) -> Result<Vec<OpenCall>, StoreError> {
+        self.ask(|connection| {
+            let mut calls = connection.prepare(
+                "SELECT call_no, rules_version, last_seq, start FROM calls WHERE closed_ms IS NULL ORDER BY call_no",
+            )?;
+            let calls = calls.query_map([], |row| {
+                Ok(OpenCall {
+                    call_no: row.get(0)?,
+                    rules_version: row.get(1)?,
+                    seq: row.get::<_, Option<i64>>(2)?.map(i64::cast_unsigned),
+                    start: row.get(3)?,
+                })
+            })?;
+            Ok(calls.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Gives all of the journal to `take`, in its order: call, the call's time, what it was told.
+    pub(crate) fn replay(&self, mut take: impl FnMut(i64, CallTime, ReplayEntry<'_>)) -> Result<(), StoreError> {
+        self.ask(|connection| {
+            let mut journal = connection.prepare("SELECT call_no, kind, now_ms, json FROM journal ORDER BY serial")?;
+            let mut rows = journal.query([])?;
+            while let Some(row) = rows.next()? {
+                let entry = match row.get(1)? {
+                    kind::TICK => ReplayEntry::Tick,
+                    kind::LEG => ReplayEntry::Leg,
+                    _ => ReplayEntry::Event(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?),
+                };
+                take(row.get(0)?, CallTime(row.get(2)?), entry);
+            }
+            Ok(())
+        })
+    }
+
+    /// The calls closed last, the latest first.
+    pub(crate) fn closed_calls(&self, count_max: usize) -> Result<Vec<ClosedCall>, StoreError> {
+        self.ask(|connection| {
+            let mut calls = connection.prepare(
+                "SELECT call_id, started_ms, last_seq FROM calls WHERE closed_ms IS NOT NULL ORDER BY call_no DESC LIMIT ?",
+            )?;
+            let calls = calls.query_map([i64::try_from(count_max).unwrap_or(i64::MAX)], |row| {
+                let last_seq = row.get::<_, Option<i64>>(2)?.map(i64::cast_unsigned);
+                Ok(ClosedCall { call_id: row.get(0)?, started_ms: row.get(1)?, last_seq })
+            })?;
+            Ok(calls.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The files behind a version of the rules, as they were kept.
+    pub(crate) fn rule_files(&self, version: &str) -> Result<Option<String>, StoreError> {
+        self.ask(|connection| {
+            let files = "SELECT files FROM rule_versions WHERE version = ?";
+            Ok(connection.query_row(files, [version], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// The cards of an agent after `cursor`, at most `count_max` of them, in order.
+    pub(crate) fn cards_after(
+        &self,
+        agent_id: &str,
+        cursor: i64,
+        count_max: usize,
+    ) -> Result<Vec<StoredAlert>, StoreError> {
+        self.ask(|connection| {
+            let mut alerts = connection.prepare_cached(
+                "SELECT cursor, json FROM alerts WHERE agent_id = ? AND cursor > ? AND display = 'card' ORDER BY cursor LIMIT ?",
+            )?;
+            let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
+            let alerts = alerts.query_map(params![agent_id, cursor, count_max], |row| {
+                Ok(StoredAlert { cursor: row.get(0)?, json: row.get(1)? })
+            })?;
+            Ok(alerts.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// What tells the cursors of this store from those of another.
+    pub(crate) fn store_id(&self) -> Result<i64, StoreError> {
+        self.ask(|connection| Ok(connection.query_row("SELECT store_id FROM identity", [], |row| row.get(0))?))
+    }
+
+    /// Whether an agent has an alert of that id.
+    pub(crate) fn has_alert(&self, agent_id: &str, alert_id: &str) -> Result<bool, StoreError> {
+        self.ask(|connection| {
+            let mut alert = connection.prepare_cached("SELECT 1 FROM alerts WHERE alert_id = ? AND agent_id = ?")?;
+            Ok(alert.exists([alert_id, agent_id])?)
+        })
+    }
+
+    /// How the alerts of calls in progress are displayed: call, alert, and how.
+    pub(crate) fn open_displays(&self) -> Result<Vec<(i64, String, Display)>, StoreError> {
+        self.ask(|connection| {
+            let mut displays = connection.prepare(
+                "SELECT DISTINCT alerts.call_no, alert_id, display FROM calls JOIN alerts USING (call_no) WHERE closed_ms IS NULL",
+            )?;
+            let displays = displays.query_map([], |row| {
+                let name: String = row.get(2)?;
+                Ok((row.get(0)?, row.get(1)?, Display::from_name(&name)))
+            })?;
+            Ok(displays.collect::<Result<_, _>>()?)
+        })
+    }
+}

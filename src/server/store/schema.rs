@@ -1,0 +1,119 @@
+//! The tables, and how a store of an earlier version becomes one of this.
+
+use rusqlite::{Connection, Transaction};
+
+use super::StoreError;
+
+/// One step from each version to the next; the version is how many were done.
+/// A step that was released is never edited.
+const STEPS: &[&str] = &[V1];
+
+const V1: &str = "
+-- One row a call. `call_no` stands for it in the other tables: a producer may
+-- use a `call_id` again for a call that was answered at another time.
+CREATE TABLE calls (
+    call_no INTEGER PRIMARY KEY,
+    call_id TEXT NOT NULL,
+    agent_id TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    started_ms INTEGER NOT NULL,
+    rules_version TEXT NOT NULL,
+    start TEXT NOT NULL,
+    end_ms INTEGER,
+    ended_by TEXT,
+    closed_ms INTEGER,
+    close_reason TEXT,
+    last_seq INTEGER
+) STRICT;
+CREATE INDEX calls_by_id ON calls (call_id);
+CREATE INDEX calls_by_time ON calls (started_ms);
+CREATE INDEX calls_open ON calls (call_no) WHERE closed_ms IS NULL;
+
+-- All that calls in progress were told, in the order in which it was applied,
+-- each with the time that the call's clock then showed. Trimmed at the front
+-- when calls close, so it has no index but its order.
+CREATE TABLE journal (
+    serial INTEGER PRIMARY KEY,
+    call_no INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
+    now_ms INTEGER NOT NULL,
+    json TEXT
+) STRICT;
+
+-- What is kept of a call: finals, and what happened. Hypotheses that a final
+-- replaced are not.
+CREATE TABLE events (
+    call_no INTEGER NOT NULL,
+    serial INTEGER NOT NULL,
+    now_ms INTEGER NOT NULL,
+    json TEXT NOT NULL,
+    PRIMARY KEY (call_no, serial)
+) STRICT, WITHOUT ROWID;
+
+-- One row a transition of an alert. `cursor` never runs backwards, even when
+-- the latest rows are deleted.
+CREATE TABLE alerts (
+    cursor INTEGER PRIMARY KEY AUTOINCREMENT,
+    call_no INTEGER NOT NULL,
+    alert_id TEXT NOT NULL,
+    agent_id TEXT NOT NULL,
+    rule_id TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    state TEXT NOT NULL,
+    said_ms INTEGER NOT NULL,
+    display TEXT NOT NULL,
+    json TEXT NOT NULL
+) STRICT;
+CREATE INDEX alerts_by_agent ON alerts (agent_id, cursor);
+CREATE INDEX alerts_by_call ON alerts (call_no, cursor);
+CREATE INDEX alerts_by_id ON alerts (alert_id);
+CREATE INDEX alerts_by_time ON alerts (said_ms);
+
+-- One row: what tells the cursors of this store from those of another.
+CREATE TABLE identity (store_id INTEGER NOT NULL) STRICT;
+INSERT INTO identity (store_id) VALUES (abs(random() % 1000000000000) + 1);
+
+-- The files behind every version of the rules that a call ran on.
+CREATE TABLE rule_versions (
+    version TEXT PRIMARY KEY,
+    loaded_ms INTEGER NOT NULL,
+    files TEXT NOT NULL
+) STRICT;
+
+-- What agents answered to their alerts.
+CREATE TABLE feedback (
+    feedback_no INTEGER PRIMARY KEY,
+    alert_id TEXT NOT NULL,
+    agent_id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    reason TEXT,
+    given_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX feedback_by_alert ON feedback (alert_id);
+
+-- Webhooks that are not delivered yet.
+CREATE TABLE outbox (
+    outbox_no INTEGER PRIMARY KEY,
+    webhook TEXT NOT NULL,
+    due_ms INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    alert TEXT NOT NULL
+) STRICT;
+CREATE INDEX outbox_by_due ON outbox (due_ms);
+";
+
+/// Brings the store to this version.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let version = |from: &Transaction<'_>| from.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0));
+    let transaction = connection.transaction()?;
+    let found = version(&transaction)? as usize;
+    let Some(steps) = STEPS.get(found..) else {
+        return Err(StoreError::Newer { found, known: STEPS.len() });
+    };
+    for step in steps {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", u32::try_from(STEPS.len()).unwrap_or(u32::MAX))?;
+    transaction.commit()?;
+    Ok(())
+}

@@ -1,0 +1,343 @@
+//! Rows in, one transaction for many.
+
+use std::collections::{BTreeSet, HashMap};
+
+use rusqlite::{Connection, Transaction, params};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::StoreError;
+use crate::engine::alert::{AlertState, Severity};
+use crate::engine::time::CallTime;
+use crate::engine::transcript::Party;
+
+/// Journal rows of closed calls that a commit removes beside what it adds: more
+/// than it adds on the average, so that the journal shrinks, and few enough
+/// that nobody waits for it.
+const TRIM_ROWS: i64 = 2_048;
+
+/// Something to be kept.
+#[derive(Debug)]
+pub(crate) enum Record {
+    /// A call was answered.
+    Call(Box<CallRow>),
+    /// A call was told something.
+    Event {
+        /// Of which call.
+        call_no: i64,
+        /// What the call's clock showed.
+        now: CallTime,
+        /// The event, in the contract's JSON.
+        json: Utf8Bytes,
+        /// Whether it stays when the call is over.
+        is_kept: bool,
+    },
+    /// A hypothesis that no final replaced until the call was closed.
+    LeftOpen { call_no: i64, now: CallTime, json: Box<str> },
+    /// Time alone moved the call to this moment, and it had something to say.
+    Tick { call_no: i64, now: CallTime },
+    /// One more recogniser's connection joined the call.
+    Leg { call_no: i64, now: CallTime },
+    /// An alert changed its state.
+    Alert(Box<AlertRow>),
+    /// A call is closed.
+    Closed(Box<ClosedRow>),
+}
+
+/// A call that was answered.
+#[derive(Debug)]
+pub(crate) struct CallRow {
+    pub(crate) call_no: i64,
+    pub(crate) call_id: String,
+    pub(crate) agent_id: String,
+    pub(crate) started_at: String,
+    pub(crate) started_ms: i64,
+    pub(crate) rules_version: String,
+    pub(crate) seq: Option<u64>,
+    pub(crate) start: Utf8Bytes,
+}
+
+/// A transition of an alert.
+#[derive(Clone, Debug)]
+pub(crate) struct AlertRow {
+    pub(crate) call_no: i64,
+    pub(crate) alert_id: String,
+    pub(crate) agent_id: String,
+    pub(crate) rule_id: String,
+    pub(crate) severity: Severity,
+    pub(crate) state: AlertState,
+    /// When it was said, as the producer counts wall time: milliseconds since 1970.
+    pub(crate) said_ms: i64,
+    pub(crate) display: Display,
+    /// As contract §2 words it, personal data masked.
+    pub(crate) json: String,
+}
+
+/// Whether the agent is to see an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Display {
+    /// A card of its own.
+    Card,
+    /// Counted in a card that stands for several.
+    Folded,
+    /// Too late to help.
+    Late,
+    /// Of a pack on trial: stored and counted only.
+    Shadow,
+}
+
+impl Display {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Card => "card",
+            Self::Folded => "folded",
+            Self::Late => "late",
+            Self::Shadow => "shadow",
+        }
+    }
+
+    /// The display of that name; what this program did not write is a card.
+    pub(super) fn from_name(name: &str) -> Self {
+        [Self::Folded, Self::Late, Self::Shadow]
+            .into_iter()
+            .find(|display| display.name() == name)
+            .unwrap_or(Self::Card)
+    }
+}
+
+/// A call that is closed.
+#[derive(Debug)]
+pub(crate) struct ClosedRow {
+    pub(crate) call_no: i64,
+    pub(crate) reason: &'static str,
+    pub(crate) closed_ms: i64,
+    pub(crate) last_seq: Option<u64>,
+    pub(crate) end: Option<(CallTime, Party)>,
+}
+
+/// What an agent answered to an alert.
+#[derive(Clone, Debug)]
+pub(crate) struct FeedbackRow {
+    pub(crate) alert_id: String,
+    pub(crate) agent_id: String,
+    pub(crate) action: &'static str,
+    pub(crate) reason: Option<String>,
+    pub(crate) given_ms: i64,
+}
+
+/// The kinds of journal rows, as stored.
+pub(super) mod kind {
+    pub(in crate::server::store) const EVENT: i64 = 0;
+    pub(in crate::server::store) const TICK: i64 = 1;
+    pub(in crate::server::store) const LEG: i64 = 2;
+}
+
+/// The one connection that writes.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    connection: Connection,
+    /// Of the next journal row.
+    next_serial: i64,
+    /// The first journal row that may still be there.
+    first_serial: i64,
+    /// Calls in progress, by where their part of the journal begins.
+    open: BTreeSet<(i64, i64)>,
+    /// The same, by call.
+    begins: HashMap<i64, i64>,
+}
+
+impl Writer {
+    pub(super) fn new(connection: Connection) -> Result<Self, StoreError> {
+        let bounds = "SELECT coalesce(min(serial), 1), coalesce(max(serial), 0) + 1 FROM journal";
+        let (first_serial, next_serial) = connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let begins: HashMap<i64, i64> = {
+            let mut calls = connection.prepare("SELECT call_no FROM calls WHERE closed_ms IS NULL")?;
+            let rows = calls.query_map([], |row| Ok((row.get(0)?, first_serial)))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        let open = begins.iter().map(|(call_no, first)| (*first, *call_no)).collect();
+        Ok(Self { connection, next_serial, first_serial, open, begins })
+    }
+
+    /// The number that the next call may have.
+    pub(crate) fn next_call_no(&self) -> Result<i64, StoreError> {
+        let next = "SELECT coalesce(max(call_no), 0) + 1 FROM calls";
+        Ok(self.connection.query_row(next, [], |row| row.get(0))?)
+    }
+
+    /// Keeps all of `records`, or none of them. Returns the cursors of the
+    /// alerts among them, in their order.
+    ///
+    /// # Errors
+    /// Nothing was kept; the same may succeed later.
+    pub(crate) fn commit<'a>(
+        &mut self,
+        records: impl Iterator<Item = &'a Record> + Clone,
+    ) -> Result<Vec<i64>, StoreError> {
+        let mut serial = self.next_serial;
+        let mut cursors = Vec::new();
+        let transaction = self.connection.transaction()?;
+        let mut opened = Vec::new();
+        let mut closed = Vec::new();
+        for record in records {
+            match record {
+                Record::Call(call) => {
+                    insert_call(&transaction, call)?;
+                    opened.push((call.call_no, serial));
+                }
+                Record::Event { call_no, now, json, is_kept } => {
+                    insert_journal(&transaction, serial, *call_no, kind::EVENT, *now, Some(json))?;
+                    if *is_kept {
+                        insert_event(&transaction, serial, *call_no, *now, json)?;
+                    }
+                    serial += 1;
+                }
+                Record::LeftOpen { call_no, now, json } => {
+                    insert_event(&transaction, serial, *call_no, *now, json)?;
+                    serial += 1;
+                }
+                Record::Tick { call_no, now } => {
+                    insert_journal(&transaction, serial, *call_no, kind::TICK, *now, None)?;
+                    serial += 1;
+                }
+                Record::Leg { call_no, now } => {
+                    insert_journal(&transaction, serial, *call_no, kind::LEG, *now, None)?;
+                    serial += 1;
+                }
+                Record::Alert(alert) => cursors.push(insert_alert(&transaction, alert)?),
+                Record::Closed(call) => {
+                    close_call(&transaction, call)?;
+                    closed.push(call.call_no);
+                }
+            }
+        }
+        // What the calls of this very commit need is at its end.
+        let needed = self.open.first().map_or(self.next_serial, |(first, _)| *first);
+        let trimmed = needed.min(self.first_serial.saturating_add(TRIM_ROWS));
+        if trimmed > self.first_serial {
+            let mut trim = transaction.prepare_cached("DELETE FROM journal WHERE serial >= ? AND serial < ?")?;
+            trim.execute([self.first_serial, trimmed])?;
+        }
+        transaction.commit()?;
+        self.next_serial = serial;
+        self.first_serial = self.first_serial.max(trimmed);
+        for (call_no, first) in opened {
+            self.open.insert((first, call_no));
+            self.begins.insert(call_no, first);
+        }
+        for call_no in closed {
+            if let Some(first) = self.begins.remove(&call_no) {
+                self.open.remove(&(first, call_no));
+            }
+        }
+        Ok(cursors)
+    }
+
+    /// Lets the store grow to so many pages, so that a test can fill it.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: i64) {
+        self.connection.pragma_update(None, "max_page_count", pages).unwrap();
+    }
+
+    /// Keeps the files behind a version of the rules, once.
+    pub(crate) fn keep_rules(&mut self, version: &str, loaded_ms: i64, files: &str) -> Result<(), StoreError> {
+        let insert = "INSERT INTO rule_versions (version, loaded_ms, files) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+        self.connection.execute(insert, params![version, loaded_ms, files])?;
+        Ok(())
+    }
+
+    /// Keeps what an agent answered.
+    pub(crate) fn keep_feedback(&mut self, feedback: &FeedbackRow) -> Result<(), StoreError> {
+        let insert = "INSERT INTO feedback (alert_id, agent_id, action, reason, given_ms) VALUES (?, ?, ?, ?, ?)";
+        let FeedbackRow { alert_id, agent_id, action, reason, given_ms } = feedback;
+        self.connection.prepare_cached(insert)?.execute(params![alert_id, agent_id, action, reason, given_ms])?;
+        Ok(())
+    }
+
+    /// Removes what is older than these moments; says how many transcript rows
+    /// and alert transitions went. At most [`TRIM_ROWS`] of each: call again
+    /// while any go.
+    pub(crate) fn forget(
+        &mut self,
+        transcripts_before_ms: i64,
+        alerts_before_ms: i64,
+    ) -> Result<(usize, usize), StoreError> {
+        let transaction = self.connection.transaction()?;
+        let events = transaction.execute(
+            "DELETE FROM events WHERE (call_no, serial) IN (
+                 SELECT events.call_no, events.serial FROM calls JOIN events USING (call_no)
+                 WHERE calls.started_ms < ?1 AND calls.closed_ms < ?1 LIMIT ?2)",
+            params![transcripts_before_ms, TRIM_ROWS],
+        )?;
+        // Who called is told by the start alone.
+        transaction.execute(
+            "UPDATE calls SET start = '' WHERE call_no IN (
+                 SELECT call_no FROM calls WHERE started_ms < ?1 AND closed_ms < ?1 AND start <> '' LIMIT ?2)",
+            params![transcripts_before_ms, TRIM_ROWS],
+        )?;
+        let alerts = transaction.execute(
+            "DELETE FROM alerts WHERE cursor IN (SELECT cursor FROM alerts WHERE said_ms < ? LIMIT ?)",
+            params![alerts_before_ms, TRIM_ROWS],
+        )?;
+        transaction.commit()?;
+        Ok((events, alerts))
+    }
+}
+
+fn insert_call(transaction: &Transaction<'_>, call: &CallRow) -> Result<(), StoreError> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO calls (call_no, call_id, agent_id, started_at, started_ms, rules_version, start, last_seq)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let CallRow { call_no, call_id, agent_id, started_at, started_ms, rules_version, seq, start } = call;
+    let seq = seq.map(u64::cast_signed);
+    insert.execute(params![call_no, call_id, agent_id, started_at, started_ms, rules_version, start.as_str(), seq])?;
+    Ok(())
+}
+
+fn insert_journal(
+    transaction: &Transaction<'_>,
+    serial: i64,
+    call_no: i64,
+    kind: i64,
+    now: CallTime,
+    json: Option<&str>,
+) -> Result<(), StoreError> {
+    let mut insert = transaction
+        .prepare_cached("INSERT INTO journal (serial, call_no, kind, now_ms, json) VALUES (?, ?, ?, ?, ?)")?;
+    insert.execute(params![serial, call_no, kind, now.0, json])?;
+    Ok(())
+}
+
+fn insert_event(
+    transaction: &Transaction<'_>,
+    serial: i64,
+    call_no: i64,
+    now: CallTime,
+    json: &str,
+) -> Result<(), StoreError> {
+    let mut insert =
+        transaction.prepare_cached("INSERT INTO events (call_no, serial, now_ms, json) VALUES (?, ?, ?, ?)")?;
+    insert.execute(params![call_no, serial, now.0, json])?;
+    Ok(())
+}
+
+fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<i64, StoreError> {
+    let mut insert = transaction.prepare_cached(
+        "INSERT INTO alerts (call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )?;
+    let AlertRow { call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json } = alert;
+    let (severity, state, display) = (severity.name(), state.name(), display.name());
+    Ok(insert.insert(params![call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json])?)
+}
+
+fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), StoreError> {
+    let mut update = transaction.prepare_cached(
+        "UPDATE calls SET closed_ms = ?, close_reason = ?, last_seq = ?, end_ms = ?, ended_by = ? WHERE call_no = ?",
+    )?;
+    let ClosedRow { call_no, reason, closed_ms, last_seq, end } = call;
+    let end_ms = end.map(|(at, _)| at.0);
+    let ended_by = end.map(|(_, by)| by.name());
+    update.execute(params![closed_ms, reason, last_seq.map(u64::cast_signed), end_ms, ended_by, call_no])?;
+    Ok(())
+}
