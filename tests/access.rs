@@ -123,7 +123,7 @@ impl Answer {
 }
 
 async fn request(
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     method: &str,
     target: &str,
     headers: &[(&str, &str)],
@@ -136,6 +136,11 @@ async fn request(
         text.push_str(&format!("{name}: {value}\r\n"));
     }
     text.push_str("\r\n");
+    exchange(stream, &text).await
+}
+
+/// The answer to a request as it goes over the wire.
+async fn exchange(mut stream: impl AsyncRead + AsyncWrite + Unpin, text: &str) -> Answer {
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     // A server that answers before it has read everything may reset the connection behind its answer.
@@ -497,6 +502,14 @@ async fn limits_are_told_and_cost_nothing_else() {
     assert_eq!(slowed.len(), 1, "{answers:?}");
     let refused = answers.iter().find(is_refused).unwrap();
     assert_eq!((refused["call_id"].as_str(), refused["seq"].as_u64()), (Some("c1"), Some(3)));
+    // The other way in has the same limit.
+    let event = utterance("c1", 4, "一二三四五").to_string();
+    let head =
+        format!("POST /v1/events HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: {}", event.len());
+    let stream = TcpStream::connect(server.address).await.unwrap();
+    let answer = exchange(stream, &format!("{head}\r\n\r\n{event}")).await;
+    assert_eq!((answer.status, &answer.json()["errors"][0]["code"]), (400, &json!("utterance_too_long")), "{answer:?}");
+
     let long = format!("/{}", "a".repeat(5_000));
     assert_eq!(server.get(&long, &[]).await.status, 414);
     let header = "a".repeat(20_000);
