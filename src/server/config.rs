@@ -135,9 +135,10 @@ pub struct Config {
     /// Shard tasks; as many as cores when not given.
     pub shards: Option<NonZeroUsize>,
     /// Largest message in bytes.
+    #[serde(deserialize_with = "at_most::<_, FRAME_BYTES_HARD_MAX>")]
     pub frame_bytes_max: NonZeroUsize,
     /// Longest utterance in characters.
-    #[serde(deserialize_with = "utterance_chars")]
+    #[serde(deserialize_with = "at_most::<_, UTTERANCE_CHARS_MAX>")]
     pub utterance_chars_max: NonZeroUsize,
     /// Events a second of one connection; a faster producer waits.
     pub events_per_second_max: NonZeroU32,
@@ -222,6 +223,7 @@ pub struct Webhook {
     /// What logs and metrics call it.
     pub name: String,
     /// Where requests go. Robots have their key in it.
+    #[serde(deserialize_with = "web_address")]
     pub url: Secret,
     /// Signs the requests.
     #[serde(default)]
@@ -300,6 +302,14 @@ impl Tokens {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// What tokens of agents are signed with, if they are.
+    pub(crate) fn read_agent_secret(&self) -> Result<Option<Secret>, String> {
+        let Some(source) = &self.agent_secret else { return Ok(None) };
+        let secret = source.read()?;
+        secret::check_signing(&secret)?;
+        Ok(Some(secret))
+    }
 }
 
 impl Config {
@@ -369,12 +379,20 @@ fn offset_name<S: Serializer>(offset: &FixedOffset, serializer: S) -> Result<S::
     serializer.collect_str(offset)
 }
 
-fn utterance_chars<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroUsize, D::Error> {
-    let chars = NonZeroUsize::deserialize(deserializer)?;
-    if chars.get() > UTTERANCE_CHARS_MAX {
-        return Err(de::Error::custom(format!("最多 {UTTERANCE_CHARS_MAX} / must be at most {UTTERANCE_CHARS_MAX}")));
+fn at_most<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Result<NonZeroUsize, D::Error> {
+    let number = NonZeroUsize::deserialize(deserializer)?;
+    if number.get() > MAX {
+        return Err(de::Error::custom(format!("最多 {MAX} / must be at most {MAX}")));
     }
-    Ok(chars)
+    Ok(number)
+}
+
+fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    let address = Secret::deserialize(deserializer)?;
+    if ["http://", "https://"].iter().any(|scheme| address.reveal().starts_with(scheme)) {
+        return Ok(address);
+    }
+    Err(de::Error::custom("url 应以 https:// 开头 / url must begin with https://"))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(crate) struct RequestRefused {
 impl Happening for RequestRefused {
     fn report(self, metrics: &Metrics) {
         metrics.requests_refused.with_label_values(&[self.code]).inc();
-        tracing::info!(code = self.code, "request refused");
+        tracing::debug!(code = self.code, "request refused");
     }
 }
 

@@ -290,12 +290,12 @@ pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
 /// nobody can have such an id.
 pub fn agent_token(config: &Config, agent_id: &str, lifetime: Duration) -> Result<String, String> {
     native::check_id("agent_id", agent_id).map_err(|fault| fault.to_string())?;
-    let Some(secret) = &config.tokens.agent_secret else {
+    let Some(secret) = config.tokens.read_agent_secret()? else {
         return Err("配置里没有 tokens.agent_secret / the configuration has no tokens.agent_secret".to_owned());
     };
     let now_s = clock::unix_ms() / 1_000;
     let expires_s = now_s.saturating_add_unsigned(lifetime.as_secs());
-    Ok(access::sign_agent_token(&secret.read()?, agent_id, expires_s))
+    Ok(access::sign_agent_token(&secret, agent_id, expires_s))
 }
 
 async fn close_and_wait(tracker: &TaskTracker) {

@@ -12,6 +12,7 @@ use super::Shared;
 use super::clock;
 use super::config::IN_FLIGHT_MAX;
 use super::events::{FrameRefused, Happening as _};
+use super::limit;
 use super::refusal::Refusal;
 use super::shard::{Command, Delivery, Reply};
 use crate::adapter::native;
@@ -71,6 +72,11 @@ pub(crate) async fn take(shared: &Arc<Shared>, body: &str) -> Outcome {
                 continue;
             }
         };
+        if let Err(refusal) = limit::check(&shared.config, &event.body) {
+            let (code, message) = (refusal.code(), refusal.message());
+            outcome.refuse(shared, Fault { line, code, message, call_id: Some(event.call_id), seq: event.seq });
+            continue;
+        }
         if under_way.len() == IN_FLIGHT_MAX {
             settle(shared, &mut replies, &mut under_way, &mut outcome).await;
         }

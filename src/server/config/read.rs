@@ -10,6 +10,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Value};
 
 use super::keys::{self, Key, Kind, PREFIX};
+use super::secret::check_signing;
 use super::{Config, SecretSource};
 use crate::engine::rule::diagnostic::{Diagnostic, Language, Position};
 use crate::engine::rule::parse::{SourceFile, nearest};
@@ -19,9 +20,6 @@ use crate::engine::rule::render::render;
 const OTHER_VARIABLES: [&str; 2] = ["TINGJIAN_LOG", "TINGJIAN_CONFIG"];
 /// Kubernetes sets these in every pod beside a service called tingjian.
 const KUBERNETES_PREFIXES: [&str; 2] = ["TINGJIAN_SERVICE_", "TINGJIAN_PORT"];
-/// A shorter key of a signature could be guessed.
-const SECRET_CHARS_MIN: usize = 32;
-
 /// What is wrong with a configuration, all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -75,15 +73,9 @@ fn contradiction(config: &Config) -> Option<Diagnostic> {
         ));
     }
     if let Some(SecretSource::Plain(secret)) = &config.tokens.agent_secret
-        && secret.reveal().len() < SECRET_CHARS_MIN
+        && let Err(fault) = check_signing(secret)
     {
-        return Some(diagnostic(
-            "",
-            format!(
-                "tokens.agent_secret 至少要有 {SECRET_CHARS_MIN} 个字符，可用 openssl rand -hex 32 生成 / must have at least {SECRET_CHARS_MIN} characters; openssl rand -hex 32 makes one"
-            ),
-            format!("tokens.agent_secret must have at least {SECRET_CHARS_MIN} characters"),
-        ));
+        return Some(diagnostic("", fault.clone(), fault));
     }
     for (index, webhook) in config.webhooks.iter().enumerate() {
         if config.webhooks[..index].iter().any(|other| other.name == webhook.name) {
