@@ -61,6 +61,10 @@ const ALERT_DAYS: NonZeroU32 = NonZeroU32::new(365).expect("not zero");
 const CARDS_PER_MINUTE_MAX: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 /// An alert that is later than this helps nobody on the line.
 const LATE_MS_MAX: NonZeroU64 = NonZeroU64::new(120 * 1_000).expect("not zero");
+/// How long after a first failure a webhook is tried again.
+const WEBHOOK_RETRY_MS: NonZeroU64 = NonZeroU64::new(5 * 1_000).expect("not zero");
+/// Days after which a webhook need not be told any more.
+const WEBHOOK_DAYS: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
 /// Where the server listens: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
 /// China has one time zone.
@@ -111,6 +115,14 @@ pub(crate) const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const HEADERS_MAX: usize = 64;
 /// Path and query of a request.
 pub(crate) const TARGET_BYTES_MAX: usize = 4 * 1024;
+/// Webhooks; each has a task and at most one request under way.
+pub(crate) const WEBHOOKS_MAX: usize = 32;
+/// A webhook's name, which is a label of metrics.
+pub(crate) const WEBHOOK_NAME_CHARS_MAX: usize = 64;
+/// How long a webhook may take, from the connection to the end of its answer.
+pub(crate) const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is read of a webhook's answer; a longer one is a failure.
+pub(crate) const WEBHOOK_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How long a peer may take to answer a close.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -156,6 +168,10 @@ pub struct Config {
     pub shutdown_grace_ms: NonZeroU64,
     /// Pages of other sites that may use the server.
     pub allowed_origins: Vec<OriginName>,
+    /// After a first failure a webhook is tried again; later, up to an hour.
+    pub webhook_retry_ms: NonZeroU64,
+    /// Days after which a webhook that failed all along is not tried any more.
+    pub webhook_days: NonZeroU32,
     /// Where alerts are sent to as HTTP requests.
     pub webhooks: Vec<Webhook>,
     /// Certificate and key of the port.
@@ -275,6 +291,8 @@ impl Default for Config {
             asr_silent_ms: ASR_SILENT_MS,
             shutdown_grace_ms: SHUTDOWN_GRACE_MS,
             allowed_origins: Vec::new(),
+            webhook_retry_ms: WEBHOOK_RETRY_MS,
+            webhook_days: WEBHOOK_DAYS,
             webhooks: Vec::new(),
             tls: Tls::default(),
             tokens: Tokens::default(),
@@ -363,6 +381,10 @@ impl Config {
     /// Whether a pack is on trial.
     pub(crate) fn is_shadow(&self, pack: &str) -> bool {
         self.shadow_packs.iter().any(|shadow| shadow == pack)
+    }
+
+    pub(crate) const fn webhook_retry(&self) -> Duration {
+        Duration::from_millis(self.webhook_retry_ms.get())
     }
 
     pub(crate) const fn shutdown_grace(&self) -> Duration {

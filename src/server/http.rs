@@ -22,13 +22,13 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::agents::After;
 use super::config::{CLOSE_TIMEOUT, EVENTS_BODY_BYTES_MAX, HEADER_READ_TIMEOUT, HEADERS_MAX, REQUEST_HEAD_BYTES_MAX};
-use super::events::{Connection, ConnectionRefused, HandshakeFailed, Happening as _};
+use super::events::{Connection, ConnectionRefused, HandshakeFailed, Happening as _, Reconnected};
 use super::ingest::AsrLeg;
 use super::push::Listener;
 use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
-use super::{Shared, access, clock, feedback, ingest, post, push, rules, sse, tls, ws};
+use super::{Shared, access, clock, feedback, ingest, outbox, post, push, rules, sse, tls, ws};
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
 use crate::engine::time::CallTime;
@@ -183,6 +183,7 @@ async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 }
 
 async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    outbox::measure(&shared).await;
     match shared.metrics.render(shared.shards.depths(), shared.journal.depth()) {
         Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(fault) => {
@@ -274,6 +275,9 @@ async fn agent_alerts(
     let Ok(subscription) = shared.agents.subscribe(&agent_id, clock::now()) else {
         return refused(StatusCode::SERVICE_UNAVAILABLE, &Refusal::TooManySubscribers);
     };
+    if matches!(after, After::Cursor(_)) {
+        Reconnected { kind: if is_websocket { "agent" } else { "sse" } }.report(&shared.metrics);
+    }
     if !is_websocket {
         return sse::serve(shared, &agent_id, after, subscription);
     }

@@ -29,9 +29,14 @@ pub(crate) struct Metrics {
     pub(crate) stage_queue: Histogram,
     pub(crate) stage_engine: Histogram,
     pub(crate) stage_commit: Histogram,
+    pub(crate) stage_push: Histogram,
     pub(crate) records_committed: IntCounter,
     pub(crate) commits_failed: IntCounter,
     pub(crate) feedback: IntCounterVec,
+    pub(crate) webhooks: IntCounterVec,
+    outbox_depth: IntGaugeVec,
+    outbox_age: IntGaugeVec,
+    pub(crate) reconnects: IntCounterVec,
     pub(crate) forgotten: IntCounterVec,
     journal_depth: IntGauge,
     queue_depth: IntGaugeVec,
@@ -103,9 +108,33 @@ impl Metrics {
             stage_queue: histogram("tingjian_stage_queue_seconds", "From a frame received to its shard's work on it.")?,
             stage_engine: histogram("tingjian_stage_engine_seconds", "A shard's work on what it takes at once.")?,
             stage_commit: histogram("tingjian_stage_commit_seconds", "One commit of the journal.")?,
+            stage_push: histogram(
+                "tingjian_stage_push_seconds",
+                "From an alert committed to it written to the agent's socket.",
+            )?,
             records_committed: counter("tingjian_records_committed_total", "Rows that the journal kept.")?,
             commits_failed: counter("tingjian_commits_failed_total", "Commits that the store refused.")?,
             feedback: counters("tingjian_feedback_total", "Answers of agents to alerts, by action.", &["action"])?,
+            webhooks: counters(
+                "tingjian_webhook_deliveries_total",
+                "Attempts to tell webhooks of alerts, by webhook and result.",
+                &["webhook", "result"],
+            )?,
+            outbox_depth: gauges(
+                "tingjian_webhook_queue_depth",
+                "Alerts that a webhook is still to be told of.",
+                &["webhook"],
+            )?,
+            outbox_age: gauges(
+                "tingjian_webhook_oldest_seconds",
+                "How long the oldest of them has waited.",
+                &["webhook"],
+            )?,
+            reconnects: counters(
+                "tingjian_reconnects_total",
+                "Agents' connections that went on from a cursor, by kind.",
+                &["kind"],
+            )?,
             forgotten: counters("tingjian_forgotten_total", "Rows removed because of their age, by kind.", &["kind"])?,
             journal_depth,
             queue_depth: gauges("tingjian_shard_queue_depth", "Commands that wait for a shard.", &["shard"])?,
@@ -124,6 +153,12 @@ impl Metrics {
 
     pub(crate) fn event(&self, kind: EventType) {
         self.events[kind as usize].inc();
+    }
+
+    /// How much a webhook is still to be told, and how long the oldest of it has waited.
+    pub(crate) fn outbox(&self, webhook: &str, letters: i64, age_seconds: i64) {
+        self.outbox_depth.with_label_values(&[webhook]).set(letters);
+        self.outbox_age.with_label_values(&[webhook]).set(age_seconds);
     }
 
     /// The text of `/metrics`.

@@ -3,6 +3,7 @@
 //! ```text
 //! ingest ──▶ shard (owns calls) ──▶ journal (commits) ──▶ agents' and watchers' connections
 //!    ▲ acks ────────────────────────────┘  └──▶ store ◀── whoever catches up or asks
+//!                                                 └──▶ outbox ──▶ webhooks
 //! ```
 //!
 //! An event is applied by its shard, kept by the journal together with what it
@@ -24,6 +25,7 @@ mod ingest;
 mod journal;
 mod limit;
 mod metrics;
+mod outbox;
 mod post;
 mod push;
 mod recovery;
@@ -36,6 +38,7 @@ mod simulation;
 mod sse;
 mod store;
 mod tls;
+mod webhook;
 mod ws;
 
 use std::collections::HashMap;
@@ -68,6 +71,7 @@ use events::{CloseReason, Happening as _, Recovery};
 use health::Health;
 use journal::{Job, Journal};
 use metrics::Metrics;
+use outbox::Outbox;
 use recovery::{Recovered, recover};
 use refusal::Refusal;
 use shard::{Command, Shard, Shards};
@@ -90,6 +94,7 @@ pub(crate) struct Shared {
     /// Tells cursors of this store from those of another.
     store_id: i64,
     agents: Agents,
+    outbox: Outbox,
     /// Calls in progress over all shards.
     calls: AtomicUsize,
     next_call_no: AtomicI64,
@@ -170,6 +175,7 @@ impl Server {
             questions: Semaphore::new(QUESTIONS_MAX),
             store_id: readers.store_id().map_err(io::Error::other)?,
             agents: Agents::default(),
+            outbox: Outbox::new(&config).map_err(io::Error::other)?,
             calls: AtomicUsize::new(0),
             next_call_no: AtomicI64::new(writer.next_call_no().map_err(io::Error::other)?),
             permits: Arc::new(Semaphore::new(config.connections_max.get().min(Semaphore::MAX_PERMITS))),
@@ -219,6 +225,10 @@ impl Server {
         for (shard, queue) in shards {
             tasks.spawn(shard::run(shard, queue));
         }
+        let mut senders = JoinSet::new();
+        for index in 0..shared.outbox.len() {
+            senders.spawn(outbox::run(Arc::clone(&shared), index));
+        }
         let watching = rules::watch(&shared);
         let failed = tokio::select! {
             () = shutdown => None,
@@ -226,6 +236,7 @@ impl Server {
             () = watching => None,
             () = retention::run(Arc::clone(&shared)) => None,
             failed = tasks.join_next() => failed.and_then(Result::err),
+            Some(Err(failed)) = senders.join_next() => Some(failed),
         };
         tracing::info!("draining");
         shared.draining.cancel();
@@ -233,6 +244,7 @@ impl Server {
             close_and_wait(&shared.producers).await;
             shared.drained.cancel();
             while tasks.join_next().await.is_some() {}
+            while senders.join_next().await.is_some() {}
             shared.journal.stop().await;
             let committed = committing.await;
             shared.closing.cancel();
@@ -271,8 +283,8 @@ fn keep_and_recover(writer: &mut Writer, readers: &Readers, rules: &Rulebook) ->
 }
 
 /// Whether a server of this configuration can listen at `address`: whether its
-/// files of tokens and its certificate can be used, and whether it has tokens
-/// where it needs them. [`Server::open`] asks the same; who asks first can say
+/// files of tokens, its certificate and its webhooks can be used, and whether
+/// it has tokens where it needs them. [`Server::open`] asks the same; who asks first can say
 /// it before anything is started.
 ///
 /// # Errors
@@ -280,6 +292,7 @@ fn keep_and_recover(writer: &mut Writer, readers: &Readers, rules: &Rulebook) ->
 pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
     Access::new(config, address)?;
     tls::acceptor(&config.tls)?;
+    outbox::targets(config)?;
     Ok(())
 }
 

@@ -103,7 +103,19 @@ async fn settle(
     outcome: &mut Outcome,
 ) {
     while !under_way.is_empty() {
-        let Some(Reply { call_id, seq, outcome: result }) = replies.recv().await else { return };
+        let reply = tokio::select! {
+            biased;
+            reply = replies.recv() => reply,
+            // The journal is done: what has no reply by now has none coming.
+            () = shared.closing.cancelled() => None,
+        };
+        let Some(Reply { call_id, seq, outcome: result }) = reply else {
+            for (line, call_id, seq) in under_way.drain(..) {
+                let (code, message) = (Refusal::Stopping.code(), Refusal::Stopping.message());
+                outcome.refuse(shared, Fault { line, code, message, call_id: Some(call_id), seq });
+            }
+            return;
+        };
         let Some(place) = under_way.iter().position(|(_, call, _)| *call == call_id) else { continue };
         let (line, ..) = under_way.remove(place);
         match result {

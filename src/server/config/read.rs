@@ -11,7 +11,7 @@ use toml::{Spanned, Value};
 
 use super::keys::{self, Key, Kind, PREFIX};
 use super::secret::check_signing;
-use super::{Config, SecretSource};
+use super::{Config, SecretSource, WEBHOOK_NAME_CHARS_MAX, WEBHOOKS_MAX};
 use crate::engine::rule::diagnostic::{Diagnostic, Language, Position};
 use crate::engine::rule::parse::{SourceFile, nearest};
 use crate::engine::rule::render::render;
@@ -77,7 +77,23 @@ fn contradiction(config: &Config) -> Option<Diagnostic> {
     {
         return Some(diagnostic("", fault.clone(), fault));
     }
+    if config.webhooks.len() > WEBHOOKS_MAX {
+        return Some(diagnostic(
+            "",
+            format!("webhooks 最多 {WEBHOOKS_MAX} 个 / at most {WEBHOOKS_MAX} webhooks"),
+            format!("at most {WEBHOOKS_MAX} webhooks are possible"),
+        ));
+    }
     for (index, webhook) in config.webhooks.iter().enumerate() {
+        if webhook.name.is_empty() || webhook.name.chars().count() > WEBHOOK_NAME_CHARS_MAX {
+            return Some(diagnostic(
+                "",
+                format!(
+                    "webhooks 的 name 要有 1 到 {WEBHOOK_NAME_CHARS_MAX} 个字 / the name of a webhook has 1 to {WEBHOOK_NAME_CHARS_MAX} characters"
+                ),
+                format!("the name of a webhook has 1 to {WEBHOOK_NAME_CHARS_MAX} characters"),
+            ));
+        }
         if config.webhooks[..index].iter().any(|other| other.name == webhook.name) {
             let name = &webhook.name;
             return Some(diagnostic(

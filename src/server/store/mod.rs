@@ -20,8 +20,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-pub(crate) use reader::{ClosedCall, OpenCall, Readers, ReplayEntry};
-pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, FeedbackRow, Record, Writer};
+pub(crate) use reader::{ClosedCall, Known, Letter, OpenCall, Readers, ReplayEntry};
+pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, FeedbackRow, Forgotten, Horizon, Record, Writer};
 
 const FILE: &str = "tingjian.db";
 const LOCK: &str = "tingjian.lock";

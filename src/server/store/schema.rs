@@ -91,15 +91,17 @@ CREATE TABLE feedback (
 ) STRICT;
 CREATE INDEX feedback_by_alert ON feedback (alert_id);
 
--- Webhooks that are not delivered yet.
+-- What webhooks are still to be told. `outbox_no` is part of what receivers
+-- know a delivery by, so none is used twice.
 CREATE TABLE outbox (
-    outbox_no INTEGER PRIMARY KEY,
+    outbox_no INTEGER PRIMARY KEY AUTOINCREMENT,
     webhook TEXT NOT NULL,
+    made_ms INTEGER NOT NULL,
     due_ms INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     alert TEXT NOT NULL
 ) STRICT;
-CREATE INDEX outbox_by_due ON outbox (due_ms);
+CREATE INDEX outbox_by_webhook ON outbox (webhook, outbox_no, made_ms);
 ";
 
 /// Brings the store to this version.

@@ -1,6 +1,7 @@
 //! Rows in, one transaction for many.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, params};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -41,6 +42,10 @@ pub(crate) enum Record {
     Alert(Box<AlertRow>),
     /// A call is closed.
     Closed(Box<ClosedRow>),
+    /// A webhook was told, or never will be.
+    Settled { outbox_no: i64 },
+    /// A webhook is to be told again.
+    Postponed { outbox_no: i64, due_ms: i64, attempts: u32 },
 }
 
 /// A call that was answered.
@@ -70,6 +75,9 @@ pub(crate) struct AlertRow {
     pub(crate) display: Display,
     /// As contract §2 words it, personal data masked.
     pub(crate) json: String,
+    /// The webhooks that are to be told, from `made_ms` on.
+    pub(crate) webhooks: Vec<Arc<str>>,
+    pub(crate) made_ms: i64,
 }
 
 /// Whether the agent is to see an alert.
@@ -122,6 +130,25 @@ pub(crate) struct FeedbackRow {
     pub(crate) action: &'static str,
     pub(crate) reason: Option<String>,
     pub(crate) given_ms: i64,
+}
+
+/// Up to when things are forgotten, in milliseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Horizon {
+    pub(crate) transcripts_ms: i64,
+    pub(crate) alerts_ms: i64,
+    pub(crate) outbox_ms: i64,
+}
+
+/// How much was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Forgotten {
+    /// Transcript rows.
+    pub(crate) events: usize,
+    /// Alert transitions.
+    pub(crate) alerts: usize,
+    /// What webhooks were to be told.
+    pub(crate) webhooks: usize,
 }
 
 /// The kinds of journal rows, as stored.
@@ -203,10 +230,20 @@ impl Writer {
                     insert_journal(&transaction, serial, *call_no, kind::LEG, *now, None)?;
                     serial += 1;
                 }
-                Record::Alert(alert) => cursors.push(insert_alert(&transaction, alert)?),
+                Record::Alert(alert) => {
+                    cursors.push(insert_alert(&transaction, alert)?);
+                    insert_outbox(&transaction, alert)?;
+                }
                 Record::Closed(call) => {
                     close_call(&transaction, call)?;
                     closed.push(call.call_no);
+                }
+                Record::Settled { outbox_no } => {
+                    transaction.prepare_cached("DELETE FROM outbox WHERE outbox_no = ?")?.execute([outbox_no])?;
+                }
+                Record::Postponed { outbox_no, due_ms, attempts } => {
+                    let update = "UPDATE outbox SET due_ms = ?, attempts = ? WHERE outbox_no = ?";
+                    transaction.prepare_cached(update)?.execute(params![due_ms, attempts, outbox_no])?;
                 }
             }
         }
@@ -253,33 +290,33 @@ impl Writer {
         Ok(())
     }
 
-    /// Removes what is older than these moments; says how many transcript rows
-    /// and alert transitions went. At most [`TRIM_ROWS`] of each: call again
-    /// while any go.
-    pub(crate) fn forget(
-        &mut self,
-        transcripts_before_ms: i64,
-        alerts_before_ms: i64,
-    ) -> Result<(usize, usize), StoreError> {
+    /// Removes what is older than `before`; says what went. At most
+    /// [`TRIM_ROWS`] of each: call again while any go.
+    pub(crate) fn forget(&mut self, before: Horizon) -> Result<Forgotten, StoreError> {
+        let Horizon { transcripts_ms, alerts_ms, outbox_ms } = before;
         let transaction = self.connection.transaction()?;
         let events = transaction.execute(
             "DELETE FROM events WHERE (call_no, serial) IN (
                  SELECT events.call_no, events.serial FROM calls JOIN events USING (call_no)
                  WHERE calls.started_ms < ?1 AND calls.closed_ms < ?1 LIMIT ?2)",
-            params![transcripts_before_ms, TRIM_ROWS],
+            params![transcripts_ms, TRIM_ROWS],
         )?;
         // Who called is told by the start alone.
         transaction.execute(
             "UPDATE calls SET start = '' WHERE call_no IN (
                  SELECT call_no FROM calls WHERE started_ms < ?1 AND closed_ms < ?1 AND start <> '' LIMIT ?2)",
-            params![transcripts_before_ms, TRIM_ROWS],
+            params![transcripts_ms, TRIM_ROWS],
         )?;
         let alerts = transaction.execute(
             "DELETE FROM alerts WHERE cursor IN (SELECT cursor FROM alerts WHERE said_ms < ? LIMIT ?)",
-            params![alerts_before_ms, TRIM_ROWS],
+            params![alerts_ms, TRIM_ROWS],
+        )?;
+        let webhooks = transaction.execute(
+            "DELETE FROM outbox WHERE outbox_no IN (SELECT outbox_no FROM outbox WHERE made_ms < ? LIMIT ?)",
+            params![outbox_ms, TRIM_ROWS],
         )?;
         transaction.commit()?;
-        Ok((events, alerts))
+        Ok(Forgotten { events, alerts, webhooks })
     }
 }
 
@@ -326,9 +363,19 @@ fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<i64, 
         "INSERT INTO alerts (call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
-    let AlertRow { call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json } = alert;
+    let AlertRow { call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json, .. } = alert;
     let (severity, state, display) = (severity.name(), state.name(), display.name());
     Ok(insert.insert(params![call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json])?)
+}
+
+fn insert_outbox(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<(), StoreError> {
+    for webhook in &alert.webhooks {
+        let mut insert = transaction.prepare_cached(
+            "INSERT INTO outbox (webhook, made_ms, due_ms, attempts, alert) VALUES (?1, ?2, ?2, 0, ?3)",
+        )?;
+        insert.execute(params![&**webhook, alert.made_ms, alert.json])?;
+    }
+    Ok(())
 }
 
 fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), StoreError> {
