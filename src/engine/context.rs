@@ -215,8 +215,26 @@ const COVERBS: &[char] =
     &['跟', '给', '和', '比', '对', '帮', '为', '向', '让', '把', '被', '替', '与', '找', '叫', '请', '同'];
 
 /// Words that open a condition.
-const SUPPOSITIONS: &[&str] =
-    &["如果", "要是", "假如", "假设", "倘若", "若是", "若", "只要", "除非", "即使", "就算", "哪怕", "万1", "万一"];
+const SUPPOSITIONS: &[&str] = &[
+    "如果",
+    "要是",
+    "假如",
+    "假设",
+    "倘若",
+    "若是",
+    "若",
+    "只要",
+    "除非",
+    "即使",
+    "就算",
+    "哪怕",
+    "万1",
+    "万一",
+    "要不是",
+    "一旦",
+    "1旦",
+    "假使",
+];
 
 /// Words before something that is quoted or named.
 const NAMING_BEFORE: &[&str] = &[
@@ -240,8 +258,24 @@ const NAMING_BEFORE: &[&str] = &[
 ];
 
 /// Words after something that is quoted or named.
-const NAMING_AFTER: &[&str] =
-    &["这句话", "这话", "这个词", "这几个字", "这3个字", "这2个字", "3个字", "2个字", "的意思", "是指", "指的是"];
+const NAMING_AFTER: &[&str] = &[
+    "这句话",
+    "这话",
+    "这个词",
+    "这几个字",
+    "这3个字",
+    "这2个字",
+    "3个字",
+    "2个字",
+    "的意思",
+    "是指",
+    "指的是",
+    "这个称呼",
+    "这种称呼",
+    "这个说法",
+    "这种说法",
+    "这个叫法",
+];
 
 /// Naming words stand at most so far from what they name, in characters.
 const NAMING_REACH: usize = 2;
@@ -249,7 +283,7 @@ const NAMING_REACH: usize = 2;
 /// Words that add nothing to an answer.
 const PARTICLES: &[char] = &[
     '呢', '啊', '呀', '吧', '嘛', '哈', '哦', '了', '的', '嗯', '亲', '唉', '喔', '哎', '也', '就', '真', '都', '还',
-    '哟', '哇', '呐', '喽', '啦', '噢', '额',
+    '哟', '哇', '呐', '喽', '啦', '噢', '额', '咯', '嘞', '捏', '噻', '滴', '哩', '吼', '呗', '耶',
 ];
 
 /// Words that ask for a choice, as A不A does.
@@ -394,8 +428,16 @@ impl<'a> Scene<'a> {
         }
         // What follows the hit may only be embedded in it: 不知道是不是 states.
         let before = self.chars(self.sentence.start..self.span.start);
-        (0..before.len())
-            .any(|at| CHOICES.iter().any(|word| starts_with(&before[at..], word)) || alternative_question(before, at))
+        (0..before.len()).any(|at| {
+            let choice = CHOICES.iter().find(|word| starts_with(&before[at..], word));
+            if choice.is_none() && !alternative_question(before, at) {
+                return false;
+            }
+            // 能不能到我不知道 asks nothing: what was asked is what the speaker talks about.
+            let end = at + choice.map_or(2, |word| word.chars().count());
+            let own = (end + 1..before.len()).any(|own| longest(&before[own..], OWN).is_some());
+            !own
+        })
     }
 
     /// The hit is in quotation marks, or named as a word.
@@ -428,6 +470,7 @@ impl<'a> Scene<'a> {
             for (words, subject) in [(OWN, Subject::Own), (ADDRESSED, Subject::Customer), (OTHERS, Subject::Other)] {
                 if let Some(length) = longest_ending(upto, words)
                     && acts(region, end - length, end)
+                    && !is_reflexive(region, end - length, end)
                 {
                     return subject;
                 }
@@ -451,6 +494,11 @@ impl<'a> Scene<'a> {
         let silent = |range: Range<usize>| self.chars(range).iter().all(|c| PARTICLES.contains(c));
         own.start <= self.span.start && silent(own.start..self.span.start) && silent(self.span.end..own.end)
     }
+}
+
+/// 他本人: the person before it is meant.
+fn is_reflexive(region: &[char], start: usize, end: usize) -> bool {
+    region[start..end] == ['本', '人'] && start > 0
 }
 
 /// Whether a person named at `start..end` acts, rather than owns (您的) or is acted upon (跟您).
