@@ -118,6 +118,12 @@ const TURNING_POINTS: &[&str] =
 /// A denial reaches so many characters.
 const NEGATION_REACH: usize = 10;
 
+/// A denial of words that deny themselves stands before them: 不是不知道, but not 没穿过不清楚.
+const DOUBLE_NEGATION_REACH: usize = 2;
+
+/// Denials that deny the deed, not what somebody else does after it: 没网我怎么知道.
+const DENIALS_OF_DEEDS: &[&str] = &["没有", "没", "不"];
+
 /// What a verb is followed by when the deed is out of reach: 保证不了.
 const POTENTIAL_DENIALS: &[&str] = &["不了", "不到", "不起", "不下来", "不出来", "不准"];
 
@@ -310,7 +316,7 @@ impl<'a> Scene<'a> {
         let text = &spoken.text;
         let last = span.end.saturating_sub(1).max(span.start);
         let cover = |from: Range<usize>, to: Range<usize>| from.start..to.end;
-        let clause = cover(text.clause(span.start), text.clause(last));
+        let clause = cover(text.typed_clause(span.start), text.typed_clause(last));
         let sentence = cover(text.sentence(span.start), text.sentence(last));
         Self { rules, timeline, ix, spoken, text, span, clause, sentence }
     }
@@ -340,6 +346,7 @@ impl<'a> Scene<'a> {
             Condition::Conditional(is) => self.conditional() == *is,
             Condition::Subject(subjects) => subjects.contains(&self.subject()),
             Condition::Alone(is) => self.alone() == *is,
+            Condition::Begins(is) => self.begins() == *is,
             Condition::Ends(is) => self.ends() == *is,
             Condition::VolumeAboveDb(db) => self.spoken.volume_db.is_some_and(|volume| volume > *db),
             Condition::PitchAboveHz(hz) => self.spoken.pitch_hz.is_some_and(|pitch| pitch > *hz),
@@ -392,7 +399,12 @@ impl<'a> Scene<'a> {
             return true;
         }
         let before = self.chars(self.clause.start..self.span.start);
+        let reach = match self.chars(self.span.clone()).first() {
+            Some('不' | '没' | '无') => DOUBLE_NEGATION_REACH,
+            _ => NEGATION_REACH,
+        };
         let mut denied = false;
+        let mut is_of_deed = false;
         let mut last_end = 0;
         let mut at = 0;
         while at < before.len() {
@@ -400,19 +412,27 @@ impl<'a> Scene<'a> {
             if let Some(length) = longest(rest, TURNING_POINTS) {
                 denied = false;
                 at += length;
+            } else if let Some(length) = longest(rest, OWN).or_else(|| longest(rest, ADDRESSED)) {
+                denied &= !is_of_deed || at == last_end;
+                at += length;
             } else if let Some(length) = longest(rest, NOT_NEGATORS) {
                 at += length;
             } else if alternative_question(before, at) {
                 at += 2;
             } else if let Some(length) = longest(rest, NEGATORS) {
                 denied = !denied;
+                is_of_deed = DENIALS_OF_DEEDS.iter().any(|denial| denial.chars().eq(rest[..length].iter().copied()));
                 at += length;
                 last_end = at;
             } else {
                 at += 1;
             }
         }
-        denied && before.len() - last_end <= NEGATION_REACH
+        let starts_anew = || {
+            let hit = self.chars(self.span.clone());
+            is_of_deed && before.len() > last_end && longest(hit, OWN).or_else(|| longest(hit, ADDRESSED)).is_some()
+        };
+        denied && before.len() - last_end <= reach && !starts_anew()
     }
 
     /// The sentence asks: a question mark, 吗, 是否, A不A.
@@ -428,6 +448,9 @@ impl<'a> Scene<'a> {
         }
         // What follows the hit may only be embedded in it: 不知道是不是 states.
         let before = self.chars(self.sentence.start..self.span.start);
+        let hit = self.chars(self.span.clone());
+        let denies = matches!(hit.first(), Some('不' | '没'));
+        let is_own = longest(hit, OWN).is_some();
         (0..before.len()).any(|at| {
             let choice = CHOICES.iter().find(|word| starts_with(&before[at..], word));
             if choice.is_none() && !alternative_question(before, at) {
@@ -435,8 +458,10 @@ impl<'a> Scene<'a> {
             }
             // 能不能到我不知道 asks nothing: what was asked is what the speaker talks about.
             let end = at + choice.map_or(2, |word| word.chars().count());
-            let own = (end + 1..before.len()).any(|own| longest(&before[own..], OWN).is_some());
-            !own
+            let own = is_own && end < before.len()
+                || (end + 1..before.len()).any(|own| longest(&before[own..], OWN).is_some());
+            let denied = denies && end + 1 < before.len();
+            !own && !denied
         })
     }
 
@@ -481,6 +506,11 @@ impl<'a> Scene<'a> {
             }
         }
         Subject::Unnamed
+    }
+
+    /// Nothing but particles precedes in the clause.
+    pub(crate) fn begins(&self) -> bool {
+        self.chars(self.clause.start..self.span.start).iter().all(|c| PARTICLES.contains(c))
     }
 
     /// Nothing but particles follows in the clause.

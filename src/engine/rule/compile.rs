@@ -309,6 +309,7 @@ impl Compiler {
             Context::Conditional(is) => Condition::Conditional(*is),
             Context::Subject(subjects) => Condition::Subject(subjects.clone()),
             Context::Alone(is) => Condition::Alone(*is),
+            Context::Begins(is) => Condition::Begins(*is),
             Context::Ends(is) => Condition::Ends(*is),
             Context::VolumeAboveDb(db) => Condition::VolumeAboveDb(*db),
             Context::PitchAboveHz(hz) => Condition::PitchAboveHz(*hz),

@@ -243,6 +243,7 @@ pub(super) static CONTEXT: Shape = Shape {
         key("quoted", Kind::Bool, "是引述，如“您说的……”"),
         key("conditional", Kind::Bool, "在条件里，如“如果……”“……的话”"),
         key("alone", Kind::Bool, "除语气词外整段只有这句话"),
+        key("begins", Kind::Bool, "除语气词外这句话从这里开始（不行，没有了 对 这个不行）"),
         key("ends", Kind::Bool, "除语气词外这句话说到这里就完了（没办法了 对 没办法修改）"),
         key("subject", Kind::OneOrMany(&Kind::Choice(SUBJECT)), "说的是谁"),
         key("volume_above", Kind::Number, "音量高于多少分贝"),

@@ -225,6 +225,8 @@ pub enum Context {
     Subject(Vec<Subject>),
     /// The hit is all that its utterance says, but for particles.
     Alone(bool),
+    /// Nothing but particles precedes the hit in its clause (不行，没有了, unlike 这个不行).
+    Begins(bool),
     /// Nothing but particles follows the hit in its clause (没办法了, unlike 没办法修改).
     Ends(bool),
     /// The utterance is louder than so many dB. False where loudness is not sent.
