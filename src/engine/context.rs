@@ -29,6 +29,11 @@ pub(crate) enum Veto {
 
 /// Words that deny what follows them, longest first.
 const NEGATORS: &[&str] = &[
+    "没有什么是",
+    "没什么是",
+    "没有什么",
+    "没有人",
+    "没人",
     "不可以",
     "不可能",
     "不允许",
@@ -118,7 +123,7 @@ const TURNING_POINTS: &[&str] =
 /// A denial reaches so many characters.
 const NEGATION_REACH: usize = 10;
 
-/// A denial of words that deny themselves stands before them: 不是不知道, but not 没穿过不清楚.
+/// A denial of words that deny themselves stands right before them: 不是说不知道, but not 没穿过不清楚.
 const DOUBLE_NEGATION_REACH: usize = 2;
 
 /// Denials that deny the deed, not what somebody else does after it: 没网我怎么知道.
@@ -295,6 +300,9 @@ const PARTICLES: &[char] = &[
 /// Words that ask for a choice, as A不A does.
 const CHOICES: &[&str] = &["是否", "能否", "可否"];
 
+/// What may stand between 是不是 and the words that it asks about.
+const ADVERBS: &[char] = &['还', '都', '也', '就', '真', '太', '很', '并', '又', '才', '更', '总'];
+
 /// Particles that may follow the word that makes a question.
 const FINAL_PARTICLES: &[char] = &['呢', '啊', '呀', '哈', '呐', '哦', '亲'];
 
@@ -399,10 +407,7 @@ impl<'a> Scene<'a> {
             return true;
         }
         let before = self.chars(self.clause.start..self.span.start);
-        let reach = match self.chars(self.span.clone()).first() {
-            Some('不' | '没' | '无') => DOUBLE_NEGATION_REACH,
-            _ => NEGATION_REACH,
-        };
+        let denies = matches!(self.chars(self.span.clone()).first(), Some('不' | '没' | '无'));
         let mut denied = false;
         let mut is_of_deed = false;
         let mut last_end = 0;
@@ -432,6 +437,11 @@ impl<'a> Scene<'a> {
             let hit = self.chars(self.span.clone());
             is_of_deed && before.len() > last_end && longest(hit, OWN).or_else(|| longest(hit, ADDRESSED)).is_some()
         };
+        let reach = match (denies, is_of_deed) {
+            (true, true) => 1,
+            (true, false) => DOUBLE_NEGATION_REACH,
+            (false, _) => NEGATION_REACH,
+        };
         denied && before.len() - last_end <= reach && !starts_anew()
     }
 
@@ -460,7 +470,8 @@ impl<'a> Scene<'a> {
             let end = at + choice.map_or(2, |word| word.chars().count());
             let own = is_own && end < before.len()
                 || (end + 1..before.len()).any(|own| longest(&before[own..], OWN).is_some());
-            let denied = denies && end + 1 < before.len();
+            let is_apart = !before[end.min(before.len())..].iter().all(|c| ADVERBS.contains(c));
+            let denied = denies && is_apart;
             !own && !denied
         })
     }
