@@ -25,6 +25,8 @@ pub(crate) enum Veto {
     Unless(&'static str),
     /// This condition does not hold.
     Only(&'static str),
+    /// A pack that this one yields to forbids the same words.
+    Yields,
 }
 
 /// Words that deny what follows them, longest first.

@@ -121,6 +121,7 @@ pub(super) static PACK: Shape = Shape {
         must("title", Kind::Text, "标题"),
         key("source", Kind::Text, "依据的文件"),
         key("enabled", Kind::Bool, "通话没有指明规则包时是否使用；默认 true"),
+        key("yields_to", Kind::OneOrMany(&Kind::Text), "同样的话也被这些规则包禁说时，由它们报，这个规则包不再报"),
         key(
             "parameters",
             Kind::MapOf(&Kind::Map(&PARAMETER)),

@@ -24,6 +24,8 @@ pub struct PackSource {
     pub source: Option<String>,
     /// Whether calls that do not name packs use it.
     pub enabled: bool,
+    /// Packs that tell instead of this one where both forbid the same words.
+    pub yields_to: Vec<Located<String>>,
     /// What a company sets for itself; already put in wherever it is used.
     pub parameters: Vec<Parameter>,
     /// Named lists of phrases, used as `$name`.
