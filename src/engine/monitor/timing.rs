@@ -50,8 +50,8 @@ pub(crate) fn at_position(
             (unheld_ms(view, from, until) > *over_ms).then(|| silence(view, from, last, until, *over_ms))
         }
         Timing::Rate { role, below, above, window_ms, at_least_ms } => {
-            let spoken_ms_and_chars =
-                (spoken.role == *role && is_sayable(spoken)).then(|| recent_speech(view, position, *role, *window_ms))?;
+            let spoken_ms_and_chars = (spoken.role == *role && is_sayable(spoken))
+                .then(|| recent_speech(view, position, *role, *window_ms))?;
             rate(view, position, spoken_ms_and_chars, *below, *above, *at_least_ms)
         }
         Timing::Interruption { by, overlap_ms, after_ms, min_chars, unless: _ } => {
