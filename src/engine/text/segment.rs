@@ -106,8 +106,12 @@ impl Cuts<'_> {
     fn weight(&self, word: Range<usize>) -> Option<f64> {
         let text = self.text(word.clone());
         if word.len() > 1 {
-            // A word that jieba itself would cut explains nothing.
-            if !JIEBA.has_word(text) || self.holds_phrase_as_word(&word) || JIEBA.cut(text, false).len() > 1 {
+            // A word that jieba itself would cut explains nothing, and 行不行 was looked at before.
+            if !JIEBA.has_word(text)
+                || is_choice(text)
+                || self.holds_phrase_as_word(&word)
+                || JIEBA.cut(text, false).len() > 1
+            {
                 return None;
             }
         }
@@ -163,6 +167,13 @@ impl Cuts<'_> {
     }
 }
 
+/// 行不行, 有没有.
+fn is_choice(word: &str) -> bool {
+    let mut chars = word.chars();
+    let (first, denial, second) = (chars.next(), chars.next(), chars.next());
+    matches!(denial, Some('不' | '没')) && first == second
+}
+
 /// The clauses that hold `span`, cut into words.
 pub(super) fn words(text: &FoldedText, span: &Range<usize>) -> Vec<String> {
     let surface = text.surface(text.clause(span.start).start..text.clause(span.end - 1).end);
@@ -177,12 +188,12 @@ fn is_inside_construction(text: &FoldedText, clause: usize, at: usize) -> bool {
     if negation != '不' && negation != '没' {
         return false;
     }
-    let is_choice = |len: usize| {
+    let offers_choice = |len: usize| {
         let Some(split) = before.len().checked_sub(len) else { return false };
         // 不行不行 repeats an answer, it does not offer a choice.
         rest[1..].starts_with(&before[split..]) && before[..split].last() != Some(&negation)
     };
-    if is_choice(1) || is_choice(2) {
+    if offers_choice(1) || offers_choice(2) {
         return true;
     }
     let has_verb = before.last().is_some_and(|&c| VERBS.contains(c));
