@@ -64,6 +64,7 @@ pub use store::StoreError;
 
 use crate::adapter::native;
 use crate::engine::rule::RuleSet;
+use crate::engine::text;
 use access::Access;
 use agents::Agents;
 use config::{CLOSED_CALLS_MAX, QUESTIONS_MAX};
@@ -154,6 +155,8 @@ impl Server {
     /// that address (see [`check`]), or the metrics cannot be set up.
     pub fn open(config: Config, rules: impl Into<Rulebook>, address: SocketAddr) -> io::Result<Self> {
         let began = clock::now();
+        // The first call with a match should not wait for the dictionary.
+        text::preload();
         let rules = rules.into();
         let metrics = Metrics::new().map_err(io::Error::other)?;
         let access = Access::new(&config, address).map_err(io::Error::other)?;
