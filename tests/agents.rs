@@ -108,6 +108,7 @@ async fn an_event_stream_resumes_where_it_was() {
     let (id, gap) = events.next().await;
     assert_eq!((id, gap["state"].as_str()), (None, Some("gap")));
     assert_eq!(events.alert().await.1, "不知道二");
+    drop((producer, events));
     server.stop().await;
 }
 
@@ -133,6 +134,7 @@ async fn who_listens_to_an_event_stream_answers_by_post() {
         assert_eq!((got, told), (status, &expected), "{answer}");
     }
     assert_eq!(server.ask::<i64>("SELECT count(*) FROM feedback"), 1);
+    drop((producer, events));
     server.stop().await;
 }
 
@@ -177,6 +179,7 @@ async fn an_agent_s_answer_is_noted_once_it_is_kept() {
     assert_eq!(words(&next(&mut agent).await), "也不知道");
     let metrics = server.metrics().await;
     assert!(metrics.contains("tingjian_feedback_total{action=\"dismiss\"} 1"), "{metrics}");
+    drop((agent, other, producer));
     server.stop().await;
 }
 
@@ -213,6 +216,7 @@ async fn more_cards_than_an_agent_can_read_are_folded_and_none_is_lost() {
     let metrics = server.metrics().await;
     let folded = "tingjian_alerts_total{display=\"folded\",rule=\"test.warning\",state=\"confirmed\"} 3";
     assert!(metrics.contains(folded), "{metrics}");
+    drop((agent, producer, late));
     server.stop().await;
 }
 
@@ -240,6 +244,7 @@ async fn what_comes_too_late_or_is_on_trial_is_kept_and_not_shown() {
     }
     let caught_up = server.connect("/v1/agents/a7/alerts?after=0").await;
     let address = server.address;
+    drop(producer);
     server.stop().await;
     assert!(TcpStream::connect(address).await.is_err());
     let rules = |messages: Vec<Value>| -> Vec<Value> {
@@ -280,6 +285,7 @@ async fn a_silent_recogniser_is_told_and_so_is_its_return() {
         }
     };
     assert_eq!(status["causes"], json!(["asr_silent"]), "{status}");
+    drop((agent, producer, supervisor));
     server.stop().await;
 }
 
@@ -322,6 +328,7 @@ async fn rules_that_cannot_be_used_are_told_until_they_can() {
         assert_eq!(next(socket).await, json!({"type": "status", "state": "ok"}));
     }
     assert_eq!(events.next().await.1["state"], "ok");
+    drop((agent, producer, supervisor, later, events));
     server.stop().await;
 }
 
@@ -341,6 +348,7 @@ async fn a_transfer_takes_the_alerts_to_who_has_the_call() {
     let alert = next(&mut second).await;
     assert_eq!((words(&alert).as_str(), alert["agent_id"].as_str()), ("我也不知道", Some("a8")));
     assert_eq!(words(&next(&mut first).await), "我不知道");
+    drop(producer);
     server.stop().await;
     assert_eq!((rest(first).await, rest(second).await), (Vec::<Value>::new(), Vec::new()));
 }
@@ -374,6 +382,7 @@ async fn posted_events_are_durable_and_a_bad_line_costs_only_itself() {
     // The next server on the same data goes on with the call.
     let mut agent = server.connect("/v1/agents/a7/alerts?after=0").await;
     assert_eq!([words(&next(&mut agent).await), words(&next(&mut agent).await)], ["我不知道", "不清楚"]);
+    drop(agent);
     server.stop().await;
 }
 
@@ -395,5 +404,6 @@ async fn only_the_agent_of_the_live_call_sees_personal_data() {
     let mut events = Events::open(server.address, "/v1/agents/a7/alerts?after=0", "").await;
     assert_eq!(events.alert().await.1, masked);
     assert_eq!(server.ask::<i64>("SELECT count(*) FROM alerts WHERE json LIKE '%13800138000%'"), 0);
+    drop((agent, producer, supervisor, later, events));
     server.stop().await;
 }

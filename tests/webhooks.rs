@@ -83,6 +83,7 @@ async fn a_grave_alert_is_sent_signed_and_masked_and_so_is_its_retraction() {
     until_metrics_have(server.address, "tingjian_webhook_deliveries_total{result=\"delivered\",webhook=\"qa\"} 2")
         .await;
     until_metrics_have(server.address, "tingjian_webhook_queue_depth{webhook=\"qa\"} 0").await;
+    drop((agent, producer));
     server.stop().await;
 }
 
@@ -107,6 +108,7 @@ async fn what_fails_is_tried_again_under_the_same_id_and_in_order() {
         .await;
     let metrics = server.metrics().await;
     assert!(metrics.contains("tingjian_webhook_deliveries_total{result=\"failed\",webhook=\"qa\"} 3"), "{metrics}");
+    drop(producer);
     server.stop().await;
 }
 
@@ -171,6 +173,7 @@ async fn a_robot_that_answers_200_with_an_error_has_not_taken_it() {
         let line = format!("tingjian_webhook_deliveries_total{{result=\"{result}\",webhook=\"group\"}} {count}");
         until_metrics_have(server.address, &line).await;
     }
+    drop(producer);
     server.stop().await;
 }
 

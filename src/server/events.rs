@@ -267,6 +267,8 @@ pub(crate) enum CloseReason {
 }
 
 impl CloseReason {
+    pub(crate) const ALL: [Self; 4] = [Self::Ended, Self::Idle, Self::Panicked, Self::Shutdown];
+
     /// Its name in metrics and in the store.
     pub(crate) const fn name(self) -> &'static str {
         match self {

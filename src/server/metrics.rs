@@ -5,6 +5,8 @@ use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use super::events::CloseReason;
+use crate::adapter::Format;
 use crate::adapter::native::EventType;
 
 /// From a tenth of a millisecond to ten seconds.
@@ -83,7 +85,7 @@ impl Metrics {
         let rules_valid = IntGauge::new("tingjian_rules_valid", "Whether the rules as last read are in use.")?;
         registry.register(Box::new(rules_valid.clone()))?;
         rules_valid.set(1);
-        Ok(Self {
+        let metrics = Self {
             events: EventType::ALL.map(|kind| events.with_label_values(&[kind.name()])),
             frames_refused: counters("tingjian_frames_refused_total", "Frames refused, by reason.", &["code"])?,
             messages_unrecognised: counters(
@@ -148,7 +150,37 @@ impl Metrics {
             rules_reloads: counters("tingjian_rules_reloads_total", "Reloads of rules, by result.", &["result"])?,
             rules_valid,
             registry,
-        })
+        };
+        metrics.show_zeros();
+        Ok(metrics)
+    }
+
+    /// Shows what has not happened yet as 0, where it can be named: what begins
+    /// at 1 is no increase to who computes rates.
+    fn show_zeros(&self) {
+        for reason in CloseReason::ALL {
+            self.calls_closed.with_label_values(&[reason.name()]);
+        }
+        for format in Format::ALL {
+            self.messages_unrecognised.with_label_values(&[format.name()]);
+        }
+        for (counters, values) in [
+            (&self.feedback, ["seen", "dismiss"]),
+            (&self.reconnects, ["agent", "sse"]),
+            (&self.rules_reloads, ["ok", "failed"]),
+        ] {
+            for value in values {
+                counters.with_label_values(&[value]);
+            }
+        }
+    }
+
+    /// Shows a webhook that was told nothing yet.
+    pub(crate) fn show_webhook(&self, webhook: &str) {
+        for result in ["delivered", "failed", "given_up", "rejected"] {
+            self.webhooks.with_label_values(&[webhook, result]);
+        }
+        self.outbox(webhook, 0, 0);
     }
 
     pub(crate) fn event(&self, kind: EventType) {

@@ -167,6 +167,7 @@ impl Server {
         let recovered = keep_and_recover(&mut writer, &readers, &rules).map_err(io::Error::other)?;
         let (queue, jobs) = Journal::new();
         let (shards, queues) = Shards::new(config.shard_count());
+        let outbox = Outbox::new(&config, &metrics).map_err(io::Error::other)?;
         let shared = Arc::new(Shared {
             metrics,
             shards,
@@ -178,7 +179,7 @@ impl Server {
             questions: Semaphore::new(QUESTIONS_MAX),
             store_id: readers.store_id().map_err(io::Error::other)?,
             agents: Agents::default(),
-            outbox: Outbox::new(&config).map_err(io::Error::other)?,
+            outbox,
             calls: AtomicUsize::new(0),
             next_call_no: AtomicI64::new(writer.next_call_no().map_err(io::Error::other)?),
             permits: Arc::new(Semaphore::new(config.connections_max.get().min(Semaphore::MAX_PERMITS))),

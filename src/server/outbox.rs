@@ -26,6 +26,7 @@ use super::clock;
 use super::config::{Config, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_TIMEOUT};
 use super::events::{Happening as _, WebhookDelivered, WebhookFailed, WebhookGivenUp};
 use super::journal::Batch;
+use super::metrics::Metrics;
 use super::store::{Letter, Readers, Record};
 use super::webhook::{Fault, Target, Verdict, pause};
 use crate::engine::alert::{AlertState, Severity};
@@ -53,8 +54,11 @@ impl Outbox {
     /// # Errors
     /// One of them cannot be used, or this machine has no certificates to check
     /// others against.
-    pub(crate) fn new(config: &Config) -> Result<Self, String> {
+    pub(crate) fn new(config: &Config, metrics: &Metrics) -> Result<Self, String> {
         let targets = targets(config)?;
+        for target in &targets {
+            metrics.show_webhook(&target.name);
+        }
         let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(|fault| fault.to_string())?;
