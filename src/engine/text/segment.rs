@@ -27,7 +27,7 @@ const LN_TOTAL: f64 = 17.911_5;
 /// By how much the best cut in which the phrase is a word must beat the best in which it is none: 15 times likelier.
 const MARGIN: f64 = 2.7;
 
-/// The same for a noun that an aspect particle would follow, as no noun is followed: 地面积了雪.
+/// The same for a noun that an aspect particle would follow, as no noun is followed: 地面积了灰.
 const NOUN_MARGIN: f64 = 6.0;
 
 /// No word that matters is longer.
@@ -156,7 +156,7 @@ impl Cuts<'_> {
         (last[all], last[..all].iter().copied().fold(f64::NEG_INFINITY, f64::max))
     }
 
-    /// 面积 in 地面积了厚厚的雪.
+    /// 面积 in 地面积了一层灰.
     fn is_noun_before_aspect(&self) -> bool {
         let after = &self.surface[self.at[self.found.end]..];
         let mut after = after.chars();
