@@ -16,6 +16,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::Uri;
 use chrono::FixedOffset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -411,10 +412,16 @@ fn at_most<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Resu
 
 fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
     let address = Secret::deserialize(deserializer)?;
-    if ["http://", "https://"].iter().any(|scheme| address.reveal().starts_with(scheme)) {
+    let uri: Option<Uri> = address.reveal().parse().ok();
+    let is_whole = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    if is_whole {
         return Ok(address);
     }
-    Err(de::Error::custom("url 应以 https:// 开头 / url must begin with https://"))
+    Err(de::Error::custom(
+        "url 必须是完整的 http:// 或 https:// 地址 / url must be a whole http:// or https:// address",
+    ))
 }
 
 #[cfg(test)]

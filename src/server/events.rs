@@ -362,12 +362,12 @@ impl Happening for SubscriberSlow {
 
 impl Happening for Forgotten {
     fn report(self, metrics: &Metrics) {
-        let Self { events, alerts, webhooks } = self;
+        let Self { calls, events, alerts, webhooks } = self;
         for (kind, count) in [("transcript", events), ("alert", alerts), ("webhook", webhooks)] {
             metrics.forgotten.with_label_values(&[kind]).inc_by(count as u64);
         }
         if self != Self::default() {
-            tracing::info!(transcript_rows = events, alerts, webhooks, "removed what was too old");
+            tracing::info!(calls, transcript_rows = events, alerts, webhooks, "removed what was too old");
         }
     }
 }

@@ -41,7 +41,8 @@ async fn forget(shared: &Shared) {
     loop {
         match shared.journal.perform(move |writer| writer.forget(horizon)).await {
             Ok(Ok(gone)) if gone == Forgotten::default() => break,
-            Ok(Ok(Forgotten { events, alerts, webhooks })) => {
+            Ok(Ok(Forgotten { calls, events, alerts, webhooks })) => {
+                forgotten.calls += calls;
                 forgotten.events += events;
                 forgotten.alerts += alerts;
                 forgotten.webhooks += webhooks;

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
-use axum::http::{Method, Request, StatusCode, Uri};
+use axum::http::{Method, Request, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -94,19 +94,8 @@ impl Target {
     /// What is wrong, without the address.
     pub(crate) fn new(webhook: &Webhook) -> Result<Self, String> {
         let Webhook { name, url, secret, style, severity_min } = webhook;
-        let fault = |zh: &str, en: &str| format!("webhooks「{name}」：{zh} / webhook \"{name}\": {en}");
-        let uri: Option<Uri> = url.reveal().parse().ok();
-        let is_usable = uri.is_some_and(|uri| {
-            matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
-        });
-        if !is_usable {
-            return Err(fault(
-                "url 必须是完整的 http:// 或 https:// 地址",
-                "url must be a whole http:// or https:// address",
-            ));
-        }
         let secret = secret.as_ref().map(|secret| secret.read()).transpose();
-        let secret = secret.map_err(|error| fault(&error, &error))?;
+        let secret = secret.map_err(|error| format!("webhooks「{name}」：{error}"))?;
         let name = Arc::from(name.as_str());
         Ok(Self { name, address: url.clone(), secret, style: *style, severity_min: *severity_min })
     }

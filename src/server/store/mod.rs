@@ -8,6 +8,7 @@
 //! The store decides nothing about calls. It keeps rows in the order in which
 //! the shards produced them and gives them back.
 
+mod checkpoint;
 mod reader;
 mod schema;
 mod writer;
@@ -133,7 +134,7 @@ impl Store {
 
     /// The one that writes. Only one may be made.
     pub(crate) fn writer(&self) -> Result<Writer, StoreError> {
-        Writer::new(self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?)
+        Writer::new(self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?, self.path.clone())
     }
 
     /// Those that read.

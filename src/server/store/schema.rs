@@ -27,6 +27,8 @@ CREATE TABLE calls (
 ) STRICT;
 CREATE INDEX calls_by_id ON calls (call_id);
 CREATE INDEX calls_by_time ON calls (started_ms);
+CREATE INDEX calls_by_age ON calls (closed_ms);
+CREATE INDEX calls_with_words ON calls (closed_ms) WHERE start <> '';
 CREATE INDEX calls_open ON calls (call_no) WHERE closed_ms IS NULL;
 
 -- All that calls in progress were told, in the order in which it was applied,
