@@ -150,7 +150,7 @@ pub(crate) async fn run(shared: Arc<Shared>, index: usize) {
         match next {
             Ok(Some(letter)) => {
                 settled = letter.outbox_no;
-                if see_through(&shared, target, letter).await.is_none() {
+                if !see_through(&shared, target, letter).await {
                     return;
                 }
             }
@@ -166,9 +166,9 @@ pub(crate) async fn run(shared: Arc<Shared>, index: usize) {
     }
 }
 
-/// Tries until the webhook takes it, or never will. `None` when the server
+/// Tries until the webhook takes it, or never will. False when the server
 /// drains before: then it stays in the store.
-async fn see_through(shared: &Shared, target: &Target, letter: Letter) -> Option<()> {
+async fn see_through(shared: &Shared, target: &Target, letter: Letter) -> bool {
     let Letter { outbox_no, made_ms, mut due_ms, mut attempts, alert } = letter;
     let webhook = &*target.name;
     let delivery = format!("{:x}-{outbox_no}", shared.store_id);
@@ -176,18 +176,19 @@ async fn see_through(shared: &Shared, target: &Target, letter: Letter) -> Option
         let wait = Duration::from_millis(due_ms.saturating_sub(clock::unix_ms()).max(0).unsigned_abs());
         tokio::select! {
             biased;
-            () = shared.draining.cancelled() => return None,
+            () = shared.draining.cancelled() => return false,
             () = tokio::time::sleep(wait.min(WAIT_MAX)) => {}
         }
         let verdict = tokio::select! {
             verdict = attempt(shared, target, &delivery, &alert) => verdict,
-            () = hurry(shared) => return None,
+            () = hurry(shared) => return false,
         };
         let now_ms = clock::unix_ms();
         let (fault, is_rejected) = match verdict {
             Verdict::Delivered => {
                 WebhookDelivered { webhook, attempts }.report(&shared.metrics);
-                return Some(keep(shared, Record::Settled { outbox_no }).await);
+                keep(shared, Record::Settled { outbox_no }).await;
+                return true;
             }
             Verdict::Failed(fault) => (fault, false),
             Verdict::Rejected(fault) => (fault, true),
@@ -199,7 +200,8 @@ async fn see_through(shared: &Shared, target: &Target, letter: Letter) -> Option
         if is_rejected || due_ms > last_ms {
             WebhookGivenUp { webhook, delivery: &delivery, fault: &fault, attempts, is_rejected }
                 .report(&shared.metrics);
-            return Some(keep(shared, Record::Settled { outbox_no }).await);
+            keep(shared, Record::Settled { outbox_no }).await;
+            return true;
         }
         WebhookFailed { webhook, fault: &fault, attempts }.report(&shared.metrics);
         keep(shared, Record::Postponed { outbox_no, due_ms, attempts }).await;
