@@ -44,7 +44,7 @@ pub(crate) fn rules(data: &[u8]) {
 }
 
 /// One frame: read as a native event, which survives being written and read
-/// again, and as a recogniser's message.
+/// again.
 pub(crate) fn event(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(event) = native::parse(text)
@@ -54,16 +54,29 @@ pub(crate) fn event(data: &[u8]) {
         assert_eq!(again.call_id, event.call_id);
         assert_eq!(again.body, EventBody::Input(input));
     }
-    for format in Format::ALL {
-        let leg = Leg { role: Role::Customer, began: CallTime(1_000), id_prefix: String::from("c/") };
-        let mut adapter = format.adapter(leg);
+}
+
+/// A recogniser's connection: the first line is the query of its address, the
+/// others are messages.
+pub(crate) fn adapter(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    let (query, messages) = text.split_once('\n').unwrap_or((text, ""));
+    let mut words = query.split(' ');
+    let format = words.next().and_then(Format::from_name);
+    let (role, channel) = (words.next().filter(|role| *role != "-"), words.next());
+    for format in Format::ALL.iter().copied().filter(|known| format.is_none_or(|format| format == *known)) {
+        // What cannot be told apart, or needs no role, has another chance.
+        let voices = format.voices(role, channel).or_else(|_| format.voices(Some("customer"), None));
+        let Ok(voices) = voices.or_else(|_| format.voices(None, None)) else { continue };
+        let mut adapter = format.adapter(Leg { voices, began: CallTime(1_000), id_prefix: String::from("c/") });
         let mut inputs = Vec::new();
-        // Each line a message: adapters remember.
-        for (now, line) in (2_000..).step_by(500).zip(text.lines()) {
+        for (now, line) in (2_000..).step_by(500).zip(messages.lines()) {
             let _ = adapter.message(line, CallTime(now), &mut inputs);
         }
         adapter.finish(&mut inputs);
         for input in inputs {
+            let again = native::parse(&native::to_json("c", &input)).expect("what was written can be read");
+            assert_eq!(again.body, EventBody::Input(input.clone()));
             let Input::Utterance(utterance) = input else { continue };
             assert!(utterance.start <= utterance.end, "ends before it begins: {utterance:?}");
             assert!(utterance.utterance_id.starts_with("c/"), "{utterance:?}");

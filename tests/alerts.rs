@@ -328,3 +328,42 @@ fn a_hypothesis_is_shown_when_the_rule_says() {
         assert_eq!(lives, expected, "{policy}");
     }
 }
+
+/// `strict` and `loose` forbid overlapping words; `loose` yields.
+#[test]
+fn a_pack_leaves_words_to_the_packs_it_yields_to() {
+    let pack = |name: &str, head: &str, body: &str| SourceFile {
+        name: format!("{name}.yaml"),
+        text: format!("pack: {name}\ntitle: t\n{head}\nrules:\n  - {{ id: {name}.r, name: n, message: m, {body} }}\n"),
+    };
+    let told = |strict: &str, packs: Option<&[&str]>, text: &'static str| {
+        let files = [
+            pack("strict", "", strict),
+            pack("loose", "yields_to: [strict, nobody]", "forbid: { any: [急什么, 没办法] }"),
+        ];
+        let rules = match load(&files, String::from("test")) {
+            Ok(loaded) => loaded.rules,
+            Err(faults) => panic!("{faults:?}"),
+        };
+        let mut info = info(None);
+        info.packs = packs.map(|packs| packs.iter().map(|&pack| pack.to_owned()).collect());
+        let ids: BTreeSet<String> =
+            play(&rules, &info, &call(&[(1, AGENT, text)])).iter().map(|alert| alert.rule.id.clone()).collect();
+        ids.into_iter().collect::<Vec<_>>().join(" ")
+    };
+    let always = "forbid: { any: [你急什么], unless: [{ question: true }] }";
+    for (strict, packs, text, expected) in [
+        (always, None, "你急什么呀", "strict.r"),
+        (always, None, "急什么呀", "loose.r"),
+        // Other words of the same turn are told.
+        (always, None, "你急什么，我没办法", "loose.r strict.r"),
+        // What the other pack does not count, it does not tell.
+        (always, None, "你急什么？", "loose.r"),
+        (always, Some(&["loose"][..]), "你急什么呀", "loose.r"),
+        // A rule that does not tell every time is not relied upon.
+        ("limit: once, forbid: { any: [你急什么] }", None, "你急什么呀", "loose.r strict.r"),
+        ("forbid: { any: [你急什么], window: { first: 30s } }", None, "你急什么呀", "loose.r strict.r"),
+    ] {
+        assert_eq!(told(strict, packs, text), expected, "{strict} {packs:?} {text}");
+    }
+}

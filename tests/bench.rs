@@ -10,7 +10,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-fn bench(name: &str, arguments: &[&str]) -> Value {
+/// The report and the exit code.
+fn bench(name: &str, arguments: &[&str]) -> (Value, Option<i32>) {
     let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::create_dir_all(&data).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_tingjian"))
@@ -22,7 +23,8 @@ fn bench(name: &str, arguments: &[&str]) -> Value {
     let left: Vec<_> = std::fs::read_dir(&data).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
     let stderr = String::from_utf8_lossy(&output.stderr);
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"))
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {stderr}"));
+    (report, output.status.code())
 }
 
 #[test]
@@ -33,7 +35,7 @@ fn every_alert_and_every_acknowledgement_is_counted() {
         ("bench-apart", &["--connections-per-call"]),
         ("bench-rules", &["--rules", "rules"]),
     ] {
-        let report = bench(name, &[&run, more].concat());
+        let (report, _) = bench(name, &[&run, more].concat());
         let count = |field: &str| report[field].as_u64().unwrap_or_else(|| panic!("{field}: {report}"));
         assert_eq!((count("events_sent"), count("events_acked")), (30 * 40 * 3, 30 * 40 * 3), "{name}");
         assert!(count("alerts") > 20, "{name}: {report}");
@@ -46,9 +48,18 @@ fn every_alert_and_every_acknowledgement_is_counted() {
 }
 
 #[test]
+fn alerts_that_do_not_come_are_missed() {
+    let run = ["--calls", "30", "--rate", "40", "--seconds", "4", "--warm-up", "0", "--rules", "tests/clients"];
+    let (report, code) = bench("bench-missing", &run);
+    assert_eq!((report["alerts"].as_u64(), report["verdict"].as_str(), code), (Some(0), Some("wrong"), Some(1)));
+    assert!(report["alerts_missing"].as_u64().unwrap() > 5, "{report}");
+}
+
+#[test]
 fn an_echo_is_compared_with() {
     let run = ["--echo", "--rounds", "1", "--seconds", "1", "--connections", "4"];
-    let table = bench("bench-echo", &run);
+    let (table, code) = bench("bench-echo", &run);
+    assert_eq!(code, Some(0));
     let rows: Vec<_> = table
         .as_array()
         .unwrap()

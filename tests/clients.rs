@@ -27,7 +27,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Longer than any step takes; a test that waits for it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 const AGENT: &str = "a 1/坐席";
 const AGENT_IN_PATH: &str = "a%201%2F%E5%9D%90%E5%B8%AD";
 

@@ -96,6 +96,8 @@ fn what_is_wrong_is_told_with_its_place_and_without_secrets() {
         ("calls_max = 0\n".into(), &["a.toml:1:13", "calls_max = 0", "大于 0"]),
         ("utc_offset = \"Beijing\"\n".into(), &["a.toml:1:14", "utc_offset = \"Beijing\"", "+08:00"]),
         ("utterance_chars_max = 10001\n".into(), &["a.toml:1:23", "10000"]),
+        ("frame_bytes_max = 1048577\n".into(), &["a.toml:1:19", "1048576"]),
+        ("[[webhooks]]\nname = \"x\"\nurl = \"ftp://s3cret\"\n".into(), &["a.toml:3:7", "https://"]),
         ("allowed_origins = [\"https://a.com/x\"]".into(), &["a.toml:1:19", "https://crm.example.com"]),
         ("calls_max = 1\ncalls_max = 2\n".into(), &["a.toml:2:1", "TOML"]),
         // All of them at once, the one below the section, too.
@@ -169,6 +171,18 @@ fn a_file_is_checked_with_what_it_names() {
     let (code, shown) = check("[tokens]\nqa = [{ file = \"/nowhere/qa.tokens\" }]\n");
     assert_eq!(code, Some(2), "{shown}");
     assert!(shown.contains("/nowhere/qa.tokens"), "{shown}");
+    // What lies in a file is held to the same.
+    let file = directory.path().join("tokens");
+    for (key, line, told) in
+        [("qa", "s3cret", "openssl rand -hex 24"), ("agent_secret", SECRET, ""), ("agent_secret", "s3cret", "32")]
+    {
+        std::fs::write(&file, format!("# a comment\n{line}\n")).unwrap();
+        let source = format!("{{ file = \"{}\" }}", file.display());
+        let source = if key == "qa" { format!("[{source}]") } else { source };
+        let (code, shown) = check(&format!("[tokens]\n{key} = {source}\n"));
+        assert_eq!(code, Some(if told.is_empty() { 0 } else { 2 }), "{shown}");
+        assert!(shown.contains(told) && !shown.contains("s3cret"), "{shown}");
+    }
 }
 
 #[test]
@@ -190,4 +204,17 @@ fn flags_go_before_variables() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(line.starts_with("listening on http://127.0.0.1:"), "{line}");
+}
+
+#[test]
+fn the_examples_in_the_documentation_can_be_used() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for page in ["config.md", "config.zh-CN.md"] {
+        let page = std::fs::read_to_string(docs.join(page)).unwrap();
+        let examples: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert_eq!(examples.len(), 3);
+        for example in examples {
+            assert_ne!(load(example, &[]).unwrap(), Config::default(), "{example}");
+        }
+    }
 }

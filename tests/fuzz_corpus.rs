@@ -30,6 +30,11 @@ fn events() {
 }
 
 #[test]
+fn adapters() {
+    replay("adapter", bodies::adapter);
+}
+
+#[test]
 fn calls() {
     replay("call", bodies::call);
 }

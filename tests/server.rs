@@ -205,7 +205,7 @@ async fn pages_for_operators_answer() {
     assert_eq!(server.get("/healthz").await.0, 200);
     assert_eq!(server.get("/readyz").await.0, 200);
     let (status, index) = server.get("/").await;
-    assert!(status == 200 && index.contains("/v1/ingest"), "{index}");
+    assert!(status == 200 && index.contains("/v1/ingest") && index.contains("whisperlive"), "{index}");
     assert_eq!(server.get("/nowhere").await.0, 404);
     assert_eq!(server.get("/v1/ingest").await.0, 426);
     assert_eq!(server.get("/v1/agents/a1/alerts").await.0, 426);
@@ -219,6 +219,8 @@ async fn requests_that_cannot_be_served_say_why() {
     assert!(status == 404 && body.contains("funasr"), "{body}");
     let (status, body) = server.refused("/v1/ingest/funasr?call_id=c1").await;
     assert!(status == 400 && body.contains("role"), "{body}");
+    let (status, body) = server.refused("/v1/ingest/funasr?call_id=c1&agent_channel=0").await;
+    assert!(status == 400 && body.contains("does not tell channels apart"), "{body}");
     let (status, body) = server.refused("/v1/ingest/funasr?role=robot").await;
     assert!(status == 400 && body.contains("customer"), "{body}");
     assert_eq!(server.refused("/v1/agents/a1/alerts?after=yesterday").await.0, 400);
@@ -274,9 +276,9 @@ async fn a_funasr_session_becomes_one_call() {
     let mut asr = server.connect("/v1/ingest/funasr?call_id=c1&agent_id=a7&role=agent").await;
     let online = |text: &str| json!({"is_final": false, "mode": "2pass-online", "text": text, "wav_name": "x"});
     // Something that is not FunASR's is told once, and shows that the call is there.
-    send(&mut asr, json!({"event": "started"})).await;
+    send(&mut asr, json!({"hello": "started"})).await;
     assert_eq!(next(&mut asr).await["code"], "unrecognised");
-    send(&mut asr, json!({"event": "started"})).await;
+    send(&mut asr, json!({"hello": "started"})).await;
     let mut supervisor = server.connect("/v1/calls/c1/watch").await;
     assert_eq!(next(&mut supervisor).await["agent_id"], "a7");
 
@@ -312,6 +314,42 @@ async fn a_funasr_session_becomes_one_call() {
     acked(&mut asr, "c1", 9).await;
     let (_, metrics) = server.get("/metrics").await;
     assert!(metrics.contains("tingjian_messages_unrecognised_total{format=\"funasr\"} 2"), "{metrics}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn both_channels_of_a_recogniser_and_the_events_of_a_switch_are_one_call() {
+    let server = Server::start(Config::default()).await;
+    let mut asr = server.connect("/v1/ingest/deepgram?call_id=c1&agent_id=a7&agent_channel=0").await;
+    let said = |channel: u32, text: &str| {
+        json!({"type": "Results", "channel_index": [channel, 2], "start": 1.0, "duration": 1.5, "is_final": true,
+            "speech_final": true, "channel": {"alternatives": [{"transcript": text, "confidence": 0.9}]}})
+    };
+    // Something unknown shows that the call is there.
+    send(&mut asr, json!({"type": "News"})).await;
+    assert_eq!(next(&mut asr).await["code"], "unrecognised");
+    let mut supervisor = server.connect("/v1/calls/c1/watch").await;
+    next(&mut supervisor).await;
+    send(&mut asr, said(0, "请您稍等")).await;
+    send(&mut asr, said(1, "好的")).await;
+    let seen = [next(&mut supervisor).await, next(&mut supervisor).await];
+    assert_eq!(seen.each_ref().map(|said| said["role"].as_str()), [Some("agent"), Some("customer")]);
+    assert_ne!(seen[0]["utterance_id"], seen[1]["utterance_id"]);
+
+    let mut switch = server.connect("/v1/ingest/freeswitch?call_id=c1").await;
+    let answered = 1_795_226_400_000_000_i64;
+    let event = |name: &str, ms: i64| {
+        json!({"Event-Name": name, "Unique-ID": "b-1", "Call-Direction": "outbound",
+            "Caller-Channel-Answered-Time": answered.to_string(),
+            "Event-Date-Timestamp": (answered + ms * 1_000).to_string(),
+            "Hangup-Cause": "NORMAL_CLEARING", "variable_sip_hangup_disposition": "recv_bye"})
+    };
+    send(&mut switch, event("CHANNEL_HOLD", 4_000)).await;
+    send(&mut switch, event("CHANNEL_HANGUP_COMPLETE", 9_500)).await;
+    let held = next(&mut supervisor).await;
+    assert_eq!((held["type"].as_str(), held["at_ms"].as_i64()), (Some("call.hold"), Some(4_000)));
+    let ended = next(&mut supervisor).await;
+    assert_eq!((ended["type"].as_str(), ended["by"].as_str()), (Some("call.end"), Some("agent")));
     server.stop().await;
 }
 

@@ -1,5 +1,5 @@
-//! FunASR's WebSocket servers: the C++ runtime (2pass, offline) and the Python
-//! server, as their messages come.
+//! FunASR's WebSocket servers: the C++ runtime (2pass, offline), the Python
+//! server, and the realtime server of Fun-ASR-Nano, as their messages come.
 //!
 //! | quirk | what is done |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | the last delta may never be sent (the offline text overwrote it) | the final never builds on the deltas |
 //! | `is_final` says nothing of the sentence: C++ sends `false` on finals and `true` at the end of the stream, Python `true` on every message while the client speaks | finality comes from `mode` alone; `is_final` counts only without a `mode`, where it is C++'s end of the stream |
 //! | the end: C++ `is_final:true`, mostly without text and `mode`; Python `is_end:true`, if the client asked | the open hypothesis becomes final, and again when the connection closes |
-//! | `online` alone never sends a final | as above, and a hypothesis of [`OPEN_CHARS_MAX`] characters is cut |
+//! | `online` alone never sends a final | as above, and a hypothesis of a thousand characters is cut |
 //! | a sentence's mark comes at the head of the next text (`，谁知…`) | it goes to the end of the last final, as a correction |
 //! | `start` and `end` of -1: only that mark, no audio | the stamp is skipped |
 //! | `timestamp` is a string of JSON (C++), an array (Python), or an integer of epoch milliseconds (newer C++, when there is no stamp) | stamps from the string count from the stream, those from the array from the start of the speech segment, the integer is no stamp |
@@ -18,28 +18,28 @@
 //! | an error comes as text (`ERROR. …`), or as `error` | not words: reported |
 //! | the `offline` mode sends one reply for a whole recording | a final with the stamps' times |
 //! | `wav_name` is the client's choice, `spk_name` a voiceprint match | ignored: the role is the connection's |
+//! | Nano sends all `sentences` again with each message, and the open one as `partial` | their place is their id; a sentence that is the same says nothing |
+//! | Nano's `spk` may be changed for all sentences at the end | ignored |
+//! | Nano's `event`s | say nothing; `stopped` settles what is open |
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::native::{CALL_MS_MAX, UTTERANCE_CHARS_MAX};
+use super::native::CALL_MS_MAX;
+use super::shape::{self, Number};
+use super::stream::{CHARACTER_MS, CHUNK_MS, OPEN_CHARS_MAX, Said, Utterances};
 use super::{Adapter, Leg, Unrecognised};
 use crate::engine::time::CallTime;
-use crate::engine::transcript::{Input, Utterance};
+use crate::engine::transcript::{Input, Role, Utterance};
 
-/// A hypothesis is cut and settled at this length. A speech segment has some
-/// 300 characters at most, so only the `online` mode, which never settles
-/// anything, gets here.
-pub const OPEN_CHARS_MAX: usize = 1_000;
-/// The audio behind one online delta; how far before its arrival it began.
-const ONLINE_CHUNK_MS: i64 = 600;
-/// The pace of speech assumed for a final without any times.
-const CHARACTER_MS: i64 = 220;
+const NAME: &str = "FunASR";
 
 /// What the messages of one connection build on.
 #[derive(Debug)]
 pub struct Funasr {
     leg: Leg,
+    /// What Fun-ASR-Nano says.
+    nano: Utterances,
     /// Numbers the segments of servers that do not.
     next_segment: u64,
     open: Option<Open>,
@@ -69,6 +69,21 @@ struct Message {
     index: Option<u64>,
     timestamp: Option<Value>,
     stamp_sents: Option<Value>,
+    event: Option<String>,
+    sentences: Option<Vec<Sentence>>,
+    partial: Option<String>,
+    #[serde(default)]
+    partial_start_ms: Number,
+}
+
+/// A settled sentence of Fun-ASR-Nano.
+#[derive(Deserialize)]
+struct Sentence {
+    text: Option<String>,
+    #[serde(default)]
+    start: Number,
+    #[serde(default)]
+    end: Number,
 }
 
 /// Where a final lies, as far as its message tells.
@@ -91,7 +106,7 @@ impl Funasr {
     #[must_use]
     pub fn new(leg: Leg) -> Self {
         let settled_until = leg.began;
-        Self { leg, next_segment: 0, open: None, last: None, settled_until }
+        Self { nano: Utterances::new(leg.clone()), leg, next_segment: 0, open: None, last: None, settled_until }
     }
 
     fn online(&mut self, message: &Message, text: &str, now: CallTime, inputs: &mut Vec<Input>) {
@@ -111,7 +126,7 @@ impl Funasr {
             segment,
             text: String::new(),
             chars: 0,
-            start: now.plus(-ONLINE_CHUNK_MS).max(settled_until),
+            start: now.plus(-CHUNK_MS).max(settled_until),
             end: now,
         });
         open.text.push_str(text);
@@ -147,8 +162,10 @@ impl Funasr {
         let (start, end) = self.place(stamps(message), open.as_ref(), words, now);
         self.settled_until = self.settled_until.max(end);
         let settled = self.utterance(segment, words.to_owned(), start, end, true);
-        self.last = Some(settled.clone());
-        inputs.push(Input::Utterance(settled));
+        if self.last.as_ref() != Some(&settled) {
+            self.last = Some(settled.clone());
+            inputs.push(Input::Utterance(settled));
+        }
     }
 
     /// When the words of a final were said.
@@ -166,6 +183,38 @@ impl Funasr {
             (Stamps::Absent, Some(open)) => (open.start, open.end),
             (Stamps::Absent, None) => (ending_now(chars.saturating_mul(CHARACTER_MS)), now),
         }
+    }
+
+    /// All that Fun-ASR-Nano has heard so far.
+    fn nano(
+        &mut self,
+        sentences: &[Sentence],
+        message: &Message,
+        now: CallTime,
+        inputs: &mut Vec<Input>,
+    ) -> Result<(), Unrecognised> {
+        for (place, sentence) in sentences.iter().enumerate() {
+            let said = Said {
+                key: place.to_string(),
+                text: sentence.text.as_deref().unwrap_or_default(),
+                start: sentence.start.ms(),
+                end: sentence.end.ms(),
+                is_final: true,
+                ..Said::default()
+            };
+            self.nano.say(&said, now, inputs)?;
+        }
+        let partial = Said {
+            key: sentences.len().to_string(),
+            text: message.partial.as_deref().unwrap_or_default(),
+            start: message.partial_start_ms.ms(),
+            ..Said::default()
+        };
+        self.nano.say(&partial, now, inputs)?;
+        if message.is_final == Some(true) {
+            self.nano.settle_all(inputs);
+        }
+        Ok(())
     }
 
     fn give_mark_to_last(&mut self, mark: &str, inputs: &mut Vec<Input>) {
@@ -189,10 +238,10 @@ impl Funasr {
     fn utterance(&self, segment: u64, text: String, start: CallTime, end: CallTime, is_final: bool) -> Utterance {
         Utterance {
             utterance_id: format!("{}{segment}", self.leg.id_prefix),
-            role: self.leg.role,
+            role: self.leg.voices.role(None).unwrap_or(Role::Customer),
             text,
-            start,
-            end: end.max(start),
+            start: start.min(CallTime(CALL_MS_MAX)),
+            end: end.max(start).min(CallTime(CALL_MS_MAX)),
             is_final,
             confidence: None,
             volume_db: None,
@@ -203,21 +252,20 @@ impl Funasr {
 
 impl Adapter for Funasr {
     fn message(&mut self, text: &str, now: CallTime, inputs: &mut Vec<Input>) -> Result<(), Unrecognised> {
-        let message: Message = serde_json::from_str(text).map_err(|error| {
-            Unrecognised::new(
-                format!("第 {} 列处不是 FunASR 的 JSON", error.column()),
-                format!("not FunASR's JSON at column {}", error.column()),
-            )
-        })?;
+        let message: Message = shape::json(NAME, text)?;
         let words = message.text.as_deref().unwrap_or_default();
         if words.starts_with("ERROR") && message.mode.is_none() {
-            return Err(fault_of_server());
+            return Err(shape::fault(NAME, ""));
         }
-        if words.chars().nth(UTTERANCE_CHARS_MAX).is_some() {
-            return Err(Unrecognised::new(
-                format!("text 超过 {UTTERANCE_CHARS_MAX} 字"),
-                format!("text has more than {UTTERANCE_CHARS_MAX} characters"),
-            ));
+        shape::check_length(words)?;
+        if let Some(sentences) = &message.sentences {
+            return self.nano(sentences, &message, now, inputs);
+        }
+        if let Some(event) = &message.event {
+            if event == "stopped" {
+                self.nano.settle_all(inputs);
+            }
+            return Ok(());
         }
         let mut known = true;
         match message.mode.as_deref() {
@@ -235,25 +283,19 @@ impl Adapter for Funasr {
             known = true;
         }
         if message.error.as_ref().is_some_and(|error| !error.is_null()) {
-            return Err(fault_of_server());
+            return Err(shape::fault(NAME, ""));
         }
         if known {
             Ok(())
         } else {
-            Err(Unrecognised::new(
-                "既不是 2pass-online、2pass-offline、online、offline 结果，也不是结束消息",
-                "neither a 2pass-online, 2pass-offline, online or offline result nor an end message",
-            ))
+            Err(shape::unknown(NAME, "2pass-online, 2pass-offline, online, offline, is_end, sentences, event"))
         }
     }
 
     fn finish(&mut self, inputs: &mut Vec<Input>) {
         self.settle_open(inputs);
+        self.nano.settle_all(inputs);
     }
-}
-
-fn fault_of_server() -> Unrecognised {
-    Unrecognised::new("FunASR 服务端报告了错误", "the FunASR server reported an error")
 }
 
 /// The marks with which FunASR closes a sentence.
@@ -292,7 +334,7 @@ fn stamps(message: &Message) -> Stamps {
 
 /// A moment of the stream; -1 marks punctuation without audio.
 fn spoken_ms(value: &Value) -> Option<i64> {
-    value.as_i64().filter(|ms| (0..=CALL_MS_MAX).contains(ms))
+    value.as_i64().and_then(shape::moment)
 }
 
 /// From the first start to the last end of `[[start, end], …]`.
@@ -302,93 +344,4 @@ fn span(stamps: &Value) -> Option<(i64, i64)> {
     let start = stamps.iter().find_map(|stamp| ms(stamp, 0))?;
     let end = stamps.iter().rev().find_map(|stamp| ms(stamp, 1))?;
     (start <= end).then_some((start, end))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::adapter::native;
-    use crate::engine::transcript::Role;
-
-    /// Plays a fixture, a message every 600 ms of a channel that joined its
-    /// call after 10 s, and compares with what is expected beside it: the
-    /// inputs as native events, and `#` lines for what was not recognised.
-    fn check(name: &str) {
-        let read = |suffix: &str| {
-            let path = format!("{}/fixtures/asr/funasr/{name}{suffix}", env!("CARGO_MANIFEST_DIR"));
-            std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"))
-        };
-        let leg = Leg { role: Role::Agent, began: CallTime(10_000), id_prefix: "agent-0-".into() };
-        let mut adapter = Funasr::new(leg);
-        let mut got = String::new();
-        let mut inputs = Vec::new();
-        let mut now = CallTime(10_000);
-        for line in read(".jsonl").lines() {
-            now = now.plus(600);
-            let result = adapter.message(line, now, &mut inputs);
-            for input in inputs.drain(..) {
-                got.push_str(&native::to_json("c", &input));
-                got.push('\n');
-            }
-            if let Err(error) = result {
-                got.push_str(&format!("# {error}\n"));
-            }
-        }
-        adapter.finish(&mut inputs);
-        for input in inputs.drain(..) {
-            got.push_str(&native::to_json("c", &input));
-            got.push('\n');
-        }
-        assert_eq!(got, read(".expected.jsonl"), "{name}: got\n{got}");
-    }
-
-    #[test]
-    fn deltas_accumulate_and_the_offline_text_settles_them() {
-        check("cpp-2pass");
-    }
-
-    #[test]
-    fn indexed_segments_keep_their_ids() {
-        check("cpp-indexed");
-    }
-
-    #[test]
-    fn a_whole_recording_is_one_final() {
-        check("cpp-offline");
-    }
-
-    #[test]
-    fn python_stamps_count_from_the_segment() {
-        check("python-2pass");
-    }
-
-    #[test]
-    fn words_that_nothing_settled_become_final_with_the_connection() {
-        check("python-online");
-    }
-
-    #[test]
-    fn faults_are_reported_and_spare_the_rest() {
-        check("faults");
-    }
-
-    #[test]
-    fn an_endless_hypothesis_is_cut() {
-        let leg = Leg { role: Role::Agent, began: CallTime(0), id_prefix: String::new() };
-        let mut adapter = Funasr::new(leg);
-        let mut inputs = Vec::new();
-        let message = format!(r#"{{"mode":"online","text":"{}"}}"#, "字".repeat(100));
-        for chunk in 1..=25 {
-            adapter.message(&message, CallTime(chunk * 600), &mut inputs).unwrap();
-        }
-        adapter.finish(&mut inputs);
-        let finals: Vec<usize> = inputs
-            .iter()
-            .filter_map(|input| match input {
-                Input::Utterance(utterance) if utterance.is_final => Some(utterance.text.chars().count()),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(finals, [1_000, 1_000, 500]);
-    }
 }

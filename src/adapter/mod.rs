@@ -2,12 +2,33 @@
 //!
 //! [`native`] reads the call events of contract §1, [`alert_json`] writes the
 //! alerts of §2, and each further module reads the result messages of one
-//! speech recogniser, verbatim. All of it is pure: text and the call's time go
-//! in, values come out.
+//! speech recogniser, verbatim, or the events of a switch. All of it is pure:
+//! text and the call's time go in, values come out.
+//!
+//! `stream` holds what all recognisers have in common (ids, times, nothing
+//! twice), `shape` what their wire shapes have; a module of a system has its
+//! own quirks alone.
 
 pub mod alert_json;
+pub mod aws;
+pub mod azure;
+pub mod baidu;
+pub mod dashscope;
+pub mod deepgram;
+pub mod freeswitch;
 pub mod funasr;
+pub mod huawei;
+pub mod iflytek;
 pub mod native;
+pub mod nls;
+mod shape;
+pub mod sherpa_onnx;
+mod stream;
+pub mod tencent;
+pub mod volcengine;
+pub mod vosk;
+pub mod wenet;
+pub mod whisperlive;
 
 use std::fmt;
 
@@ -35,14 +56,57 @@ pub trait Adapter: Send {
 /// What a connection tells its adapter once.
 #[derive(Clone, Debug)]
 pub struct Leg {
-    /// Whose voice the channel carries.
-    pub role: Role,
+    /// Whose voices it carries.
+    pub voices: Voices,
     /// The call's time at which the audio of this connection begins; the
     /// recogniser counts from there.
     pub began: CallTime,
     /// Put before every utterance id, so that legs and reconnects, which all
     /// count from zero, never meet in one call.
     pub id_prefix: String,
+}
+
+/// Whose voices a connection carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Voices {
+    /// One, whose role is known.
+    One(Role),
+    /// Both parties', told apart by the system; the agent's channel or speaker
+    /// is named, every other one is the customer.
+    AgentOn(String),
+}
+
+impl Voices {
+    /// The role of a channel or speaker; `None` while the system does not know it.
+    fn role(&self, channel: Option<&str>) -> Option<Role> {
+        match self {
+            Self::One(role) => Some(*role),
+            Self::AgentOn(agent) => {
+                let channel = channel.map(plain_channel).filter(|name| !matches!(*name, "" | "-1"))?;
+                if channel.eq_ignore_ascii_case("unknown") {
+                    return None;
+                }
+                let is_agent = channel.eq_ignore_ascii_case(plain_channel(agent));
+                Some(if is_agent { Role::Agent } else { Role::Customer })
+            }
+        }
+    }
+
+    /// A word for ids.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::One(Role::Agent) => "agent",
+            Self::One(Role::Customer) => "customer",
+            Self::One(Role::System) => "system",
+            Self::AgentOn(_) => "both",
+        }
+    }
+}
+
+/// `ch_0`, `spk_0` and `0` name the same channel.
+fn plain_channel(name: &str) -> &str {
+    name.strip_prefix("ch_").or_else(|| name.strip_prefix("spk_")).unwrap_or(name)
 }
 
 /// A message that could not be used, and why. The reason never quotes the
@@ -69,36 +133,132 @@ impl fmt::Display for Unrecognised {
 
 impl std::error::Error for Unrecognised {}
 
-/// The recognisers that `/v1/ingest/{format}` understands.
+/// How a format's connections tell whose voice they carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// FunASR's WebSocket servers, C++ and Python.
-    Funasr,
+enum Telling {
+    /// Not at all: one connection is one role.
+    Role,
+    /// The system may tell channels or speakers apart.
+    Channels,
+    /// There is no voice, but the legs of a switch.
+    Legs,
+}
+
+macro_rules! formats {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal, $telling:ident, $adapter:path;)*) => {
+        /// What `/v1/ingest/{format}` understands.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Format {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Format {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The name in the path.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            const fn telling(self) -> Telling {
+                match self {
+                    $(Self::$variant => Telling::$telling,)*
+                }
+            }
+
+            /// A fresh adapter for one connection.
+            #[must_use]
+            pub fn adapter(self, leg: Leg) -> Box<dyn Adapter> {
+                match self {
+                    $(Self::$variant => Box::new($adapter(leg)),)*
+                }
+            }
+        }
+    };
+}
+
+formats! {
+    /// FunASR's WebSocket servers, C++ and Python, and that of Fun-ASR-Nano.
+    Funasr = "funasr", Role, funasr::Funasr::new;
+    /// Alibaba NLS, and what speaks as it does.
+    Nls = "nls", Role, nls::adapter;
+    /// DashScope: paraformer, fun-asr and Qwen-ASR.
+    Dashscope = "dashscope", Role, dashscope::adapter;
+    /// sherpa-onnx's servers, C++ and Python.
+    SherpaOnnx = "sherpa-onnx", Role, sherpa_onnx::adapter;
+    /// Tencent Cloud, also with speakers.
+    Tencent = "tencent", Channels, tencent::adapter;
+    /// iFlytek RTASR, standard and LLM, and IAT.
+    Iflytek = "iflytek", Channels, iflytek::adapter;
+    /// Volcengine (Doubao).
+    Volcengine = "volcengine", Channels, volcengine::adapter;
+    /// Baidu.
+    Baidu = "baidu", Role, baidu::adapter;
+    /// Huawei Cloud RASR.
+    Huawei = "huawei", Role, huawei::adapter;
+    /// WeNet's runtime.
+    Wenet = "wenet", Role, wenet::adapter;
+    /// Vosk's server.
+    Vosk = "vosk", Role, vosk::adapter;
+    /// Deepgram, and what speaks as it does.
+    Deepgram = "deepgram", Channels, deepgram::adapter;
+    /// AWS Transcribe and its Call Analytics.
+    Aws = "aws", Channels, aws::adapter;
+    /// Azure Speech.
+    Azure = "azure", Channels, azure::adapter;
+    /// WhisperLive.
+    Whisperlive = "whisperlive", Role, whisperlive::adapter;
+    /// FreeSWITCH's events: what happens to a call, not what is said.
+    Freeswitch = "freeswitch", Legs, freeswitch::Freeswitch::new;
 }
 
 impl Format {
-    /// All of them.
-    pub const ALL: &'static [Self] = &[Self::Funasr];
-
-    /// The name in the path.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Funasr => "funasr",
-        }
-    }
-
     /// The format of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|format| format.name() == name)
     }
 
-    /// A fresh adapter for one connection.
+    /// The names of all formats, for people.
     #[must_use]
-    pub fn adapter(self, leg: Leg) -> Box<dyn Adapter> {
-        match self {
-            Self::Funasr => Box::new(funasr::Funasr::new(leg)),
+    pub fn names() -> String {
+        Self::ALL.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whose voices a connection carries, from the `role` and `agent_channel` of its address.
+    ///
+    /// # Errors
+    /// Neither, both, or one that the format cannot have; for people.
+    pub fn voices(self, role: Option<&str>, agent_channel: Option<&str>) -> Result<Voices, String> {
+        let name = self.name();
+        if let Some(channel) = agent_channel {
+            native::check_id("agent_channel", channel).map_err(|fault| fault.to_string())?;
+        }
+        match (self.telling(), role, agent_channel) {
+            (Telling::Legs, Some(_), _) => Err(format!(
+                "{name} 不说话，没有 role；坐席一路用 agent_channel 指明 / {name} has no voice and no role; agent_channel names the agent's leg"
+            )),
+            (Telling::Legs, None, channel) => Ok(Voices::AgentOn(channel.unwrap_or(freeswitch::CALLED_LEG).to_owned())),
+            (_, Some(_), Some(_)) => {
+                Err("role 和 agent_channel 只能给一个 / give either role or agent_channel, not both".to_owned())
+            }
+            (Telling::Role, None, Some(_)) => Err(format!(
+                "{name} 不区分声道，不能用 agent_channel；每路一个连接，用 role / {name} does not tell channels apart: no agent_channel, but a connection with its role for each"
+            )),
+            (_, Some(role), None) => {
+                native::role_from_name(role).map(Voices::One).map_err(|fault| fault.to_string())
+            }
+            (Telling::Channels, None, Some(channel)) => Ok(Voices::AgentOn(channel.to_owned())),
+            (Telling::Role, None, None) => {
+                Err("缺少 role；可用的有：agent, customer, system / role is missing".to_owned())
+            }
+            (Telling::Channels, None, None) => Err(
+                "缺少 role（agent, customer, system）或 agent_channel（坐席的声道或说话人）/ role is missing, or agent_channel, the agent's channel or speaker".to_owned(),
+            ),
         }
     }
 }

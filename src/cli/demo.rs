@@ -58,6 +58,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Ok(loaded) => loaded,
         Err(fault) => return serve::unusable(fault),
     };
+    if !config.listen.ip().is_loopback() {
+        return serve::unusable("演示只能监听本机地址 / the demo listens on this machine only".to_owned());
+    }
     // The players are clients without tokens or certificates.
     config.tokens = Tokens::default();
     config.tls = Tls::default();

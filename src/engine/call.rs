@@ -213,9 +213,15 @@ impl Call {
             self.rules.lexicon.scan(spoken.text.raw(), previous, &mut text);
             matches.clear();
             self.rules.lexicon.matches(&text, &mut matches);
-            let listening = |detector| detectors.contains(&detector);
+            // What it yields to decides, too.
+            let yields_to = |own: &DetectorIx| &self.rules.detectors[*own as usize].yields_to;
+            let listening = |detector| {
+                let first = detectors.iter().any(|own| yields_to(own).contains(&detector));
+                detectors.contains(&detector) || first && self.listening.contains(detector)
+            };
             detect(&self.rules, &self.timeline, ix, listening, &matches, &mut Vec::new(), Some(&mut considered));
         }
+        considered.retain(|considered| detectors.contains(&considered.detector));
         considered
     }
 

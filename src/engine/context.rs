@@ -25,10 +25,17 @@ pub(crate) enum Veto {
     Unless(&'static str),
     /// This condition does not hold.
     Only(&'static str),
+    /// A pack that this one yields to forbids the same words.
+    Yields,
 }
 
 /// Words that deny what follows them, longest first.
 const NEGATORS: &[&str] = &[
+    "没有什么是",
+    "没什么是",
+    "没有什么",
+    "没有人",
+    "没人",
     "不可以",
     "不可能",
     "不允许",
@@ -117,6 +124,12 @@ const TURNING_POINTS: &[&str] =
 
 /// A denial reaches so many characters.
 const NEGATION_REACH: usize = 10;
+
+/// A denial of words that deny themselves stands right before them: 不是说不知道, but not 没穿过不清楚.
+const DOUBLE_NEGATION_REACH: usize = 2;
+
+/// Denials that deny the deed, not what somebody else does after it: 没网我怎么知道.
+const DENIALS_OF_DEEDS: &[&str] = &["没有", "没", "不"];
 
 /// What a verb is followed by when the deed is out of reach: 保证不了.
 const POTENTIAL_DENIALS: &[&str] = &["不了", "不到", "不起", "不下来", "不出来", "不准"];
@@ -215,8 +228,26 @@ const COVERBS: &[char] =
     &['跟', '给', '和', '比', '对', '帮', '为', '向', '让', '把', '被', '替', '与', '找', '叫', '请', '同'];
 
 /// Words that open a condition.
-const SUPPOSITIONS: &[&str] =
-    &["如果", "要是", "假如", "假设", "倘若", "若是", "若", "只要", "除非", "即使", "就算", "哪怕", "万1", "万一"];
+const SUPPOSITIONS: &[&str] = &[
+    "如果",
+    "要是",
+    "假如",
+    "假设",
+    "倘若",
+    "若是",
+    "若",
+    "只要",
+    "除非",
+    "即使",
+    "就算",
+    "哪怕",
+    "万1",
+    "万一",
+    "要不是",
+    "一旦",
+    "1旦",
+    "假使",
+];
 
 /// Words before something that is quoted or named.
 const NAMING_BEFORE: &[&str] = &[
@@ -240,8 +271,24 @@ const NAMING_BEFORE: &[&str] = &[
 ];
 
 /// Words after something that is quoted or named.
-const NAMING_AFTER: &[&str] =
-    &["这句话", "这话", "这个词", "这几个字", "这3个字", "这2个字", "3个字", "2个字", "的意思", "是指", "指的是"];
+const NAMING_AFTER: &[&str] = &[
+    "这句话",
+    "这话",
+    "这个词",
+    "这几个字",
+    "这3个字",
+    "这2个字",
+    "3个字",
+    "2个字",
+    "的意思",
+    "是指",
+    "指的是",
+    "这个称呼",
+    "这种称呼",
+    "这个说法",
+    "这种说法",
+    "这个叫法",
+];
 
 /// Naming words stand at most so far from what they name, in characters.
 const NAMING_REACH: usize = 2;
@@ -249,11 +296,14 @@ const NAMING_REACH: usize = 2;
 /// Words that add nothing to an answer.
 const PARTICLES: &[char] = &[
     '呢', '啊', '呀', '吧', '嘛', '哈', '哦', '了', '的', '嗯', '亲', '唉', '喔', '哎', '也', '就', '真', '都', '还',
-    '哟', '哇', '呐', '喽', '啦', '噢', '额',
+    '哟', '哇', '呐', '喽', '啦', '噢', '额', '咯', '嘞', '捏', '噻', '滴', '哩', '吼', '呗', '耶',
 ];
 
 /// Words that ask for a choice, as A不A does.
 const CHOICES: &[&str] = &["是否", "能否", "可否"];
+
+/// What may stand between 是不是 and the words that it asks about.
+const ADVERBS: &[char] = &['还', '都', '也', '就', '真', '太', '很', '并', '又', '才', '更', '总'];
 
 /// Particles that may follow the word that makes a question.
 const FINAL_PARTICLES: &[char] = &['呢', '啊', '呀', '哈', '呐', '哦', '亲'];
@@ -276,7 +326,7 @@ impl<'a> Scene<'a> {
         let text = &spoken.text;
         let last = span.end.saturating_sub(1).max(span.start);
         let cover = |from: Range<usize>, to: Range<usize>| from.start..to.end;
-        let clause = cover(text.clause(span.start), text.clause(last));
+        let clause = cover(text.typed_clause(span.start), text.typed_clause(last));
         let sentence = cover(text.sentence(span.start), text.sentence(last));
         Self { rules, timeline, ix, spoken, text, span, clause, sentence }
     }
@@ -306,6 +356,7 @@ impl<'a> Scene<'a> {
             Condition::Conditional(is) => self.conditional() == *is,
             Condition::Subject(subjects) => subjects.contains(&self.subject()),
             Condition::Alone(is) => self.alone() == *is,
+            Condition::Begins(is) => self.begins() == *is,
             Condition::Ends(is) => self.ends() == *is,
             Condition::VolumeAboveDb(db) => self.spoken.volume_db.is_some_and(|volume| volume > *db),
             Condition::PitchAboveHz(hz) => self.spoken.pitch_hz.is_some_and(|pitch| pitch > *hz),
@@ -358,7 +409,9 @@ impl<'a> Scene<'a> {
             return true;
         }
         let before = self.chars(self.clause.start..self.span.start);
+        let denies = matches!(self.chars(self.span.clone()).first(), Some('不' | '没' | '无'));
         let mut denied = false;
+        let mut is_of_deed = false;
         let mut last_end = 0;
         let mut at = 0;
         while at < before.len() {
@@ -366,19 +419,32 @@ impl<'a> Scene<'a> {
             if let Some(length) = longest(rest, TURNING_POINTS) {
                 denied = false;
                 at += length;
+            } else if let Some(length) = longest(rest, OWN).or_else(|| longest(rest, ADDRESSED)) {
+                denied &= !is_of_deed || at == last_end;
+                at += length;
             } else if let Some(length) = longest(rest, NOT_NEGATORS) {
                 at += length;
             } else if alternative_question(before, at) {
                 at += 2;
             } else if let Some(length) = longest(rest, NEGATORS) {
                 denied = !denied;
+                is_of_deed = DENIALS_OF_DEEDS.iter().any(|denial| denial.chars().eq(rest[..length].iter().copied()));
                 at += length;
                 last_end = at;
             } else {
                 at += 1;
             }
         }
-        denied && before.len() - last_end <= NEGATION_REACH
+        let starts_anew = || {
+            let hit = self.chars(self.span.clone());
+            is_of_deed && before.len() > last_end && longest(hit, OWN).or_else(|| longest(hit, ADDRESSED)).is_some()
+        };
+        let reach = match (denies, is_of_deed) {
+            (true, true) => 1,
+            (true, false) => DOUBLE_NEGATION_REACH,
+            (false, _) => NEGATION_REACH,
+        };
+        denied && before.len() - last_end <= reach && !starts_anew()
     }
 
     /// The sentence asks: a question mark, 吗, 是否, A不A.
@@ -394,8 +460,22 @@ impl<'a> Scene<'a> {
         }
         // What follows the hit may only be embedded in it: 不知道是不是 states.
         let before = self.chars(self.sentence.start..self.span.start);
-        (0..before.len())
-            .any(|at| CHOICES.iter().any(|word| starts_with(&before[at..], word)) || alternative_question(before, at))
+        let hit = self.chars(self.span.clone());
+        let denies = matches!(hit.first(), Some('不' | '没'));
+        let is_own = longest(hit, OWN).is_some();
+        (0..before.len()).any(|at| {
+            let choice = CHOICES.iter().find(|word| starts_with(&before[at..], word));
+            if choice.is_none() && !alternative_question(before, at) {
+                return false;
+            }
+            // 能不能到我不知道 asks nothing: what was asked is what the speaker talks about.
+            let end = at + choice.map_or(2, |word| word.chars().count());
+            let own = is_own && end < before.len()
+                || (end + 1..before.len()).any(|own| longest(&before[own..], OWN).is_some());
+            let is_apart = !before[end.min(before.len())..].iter().all(|c| ADVERBS.contains(c));
+            let denied = denies && is_apart;
+            !own && !denied
+        })
     }
 
     /// The hit is in quotation marks, or named as a word.
@@ -428,6 +508,7 @@ impl<'a> Scene<'a> {
             for (words, subject) in [(OWN, Subject::Own), (ADDRESSED, Subject::Customer), (OTHERS, Subject::Other)] {
                 if let Some(length) = longest_ending(upto, words)
                     && acts(region, end - length, end)
+                    && !is_reflexive(region, end - length, end)
                 {
                     return subject;
                 }
@@ -438,6 +519,11 @@ impl<'a> Scene<'a> {
             }
         }
         Subject::Unnamed
+    }
+
+    /// Nothing but particles precedes in the clause.
+    pub(crate) fn begins(&self) -> bool {
+        self.chars(self.clause.start..self.span.start).iter().all(|c| PARTICLES.contains(c))
     }
 
     /// Nothing but particles follows in the clause.
@@ -451,6 +537,11 @@ impl<'a> Scene<'a> {
         let silent = |range: Range<usize>| self.chars(range).iter().all(|c| PARTICLES.contains(c));
         own.start <= self.span.start && silent(own.start..self.span.start) && silent(self.span.end..own.end)
     }
+}
+
+/// 他本人: the person before it is meant.
+fn is_reflexive(region: &[char], start: usize, end: usize) -> bool {
+    region[start..end] == ['本', '人'] && start > 0
 }
 
 /// Whether a person named at `start..end` acts, rather than owns (您的) or is acted upon (跟您).

@@ -55,6 +55,7 @@ pub(crate) fn detect(
     let spoken = timeline.get(ix);
     let mut looks_around = false;
     let mut whole_words: Option<(Match, bool)> = None;
+    let mut counted: Vec<(DetectorIx, &Match)> = Vec::new();
     for matched in matches {
         for &detector_ix in &rules.detectors_of[matched.phrase.0 as usize] {
             if !listening(detector_ix) {
@@ -85,8 +86,22 @@ pub(crate) fn detect(
                 });
             }
             if veto.is_none() {
-                hits.push(hit(spoken, ix, detector_ix, matched));
+                counted.push((detector_ix, matched));
             }
+        }
+    }
+    for &(detector, matched) in &counted {
+        let first = &rules.detectors[detector as usize].yields_to;
+        let overlaps = |other: &Match| other.start < matched.end && matched.start < other.end;
+        if counted.iter().any(|&(other, words)| first.contains(&other) && overlaps(words)) {
+            let seen = considered.as_deref_mut().into_iter().flatten();
+            for seen in
+                seen.filter(|seen| (seen.detector, seen.utterance) == (detector, ix) && seen.matched == *matched)
+            {
+                seen.veto = Some(Veto::Yields);
+            }
+        } else {
+            hits.push(hit(spoken, ix, detector, matched));
         }
     }
     keep_longest(hits);

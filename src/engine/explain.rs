@@ -189,6 +189,7 @@ fn reason(veto: &Veto, role: Role) -> String {
         }
         Veto::NotWords => String::from("不是完整的词"),
         Veto::Unless(name) => format!("例外成立（unless: {name}）"),
+        Veto::Yields => String::from("同样的话由别的规则包报（yields_to）"),
         Veto::Only(name) => format!("条件不成立（only: {name}）"),
     }
 }

@@ -197,7 +197,7 @@ impl Access {
                 grant.agents.insert(agent_id.clone());
             })?;
         }
-        let agent_secret = tokens.agent_secret.as_ref().map(super::config::SecretSource::read).transpose()?;
+        let agent_secret = tokens.read_agent_secret()?;
         Ok(Self {
             grants,
             agent_secret,

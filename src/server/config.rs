@@ -16,6 +16,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::http::Uri;
 use chrono::FixedOffset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
@@ -63,6 +64,10 @@ const CARDS_PER_MINUTE_MAX: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 const LATE_MS_MAX: NonZeroU64 = NonZeroU64::new(120 * 1_000).expect("not zero");
 /// What a call without fault scores.
 const SCORE_BASE: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
+/// How long after a first failure a webhook is tried again.
+const WEBHOOK_RETRY_MS: NonZeroU64 = NonZeroU64::new(5 * 1_000).expect("not zero");
+/// Days after which a webhook need not be told any more.
+const WEBHOOK_DAYS: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
 /// Where the server listens: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
 /// China has one time zone.
@@ -124,6 +129,14 @@ pub(crate) const REQUEST_HEAD_BYTES_MAX: usize = 16 * 1024;
 pub(crate) const HEADERS_MAX: usize = 64;
 /// Path and query of a request.
 pub(crate) const TARGET_BYTES_MAX: usize = 4 * 1024;
+/// Webhooks; each has a task and at most one request under way.
+pub(crate) const WEBHOOKS_MAX: usize = 32;
+/// A webhook's name, which is a label of metrics.
+pub(crate) const WEBHOOK_NAME_CHARS_MAX: usize = 64;
+/// How long a webhook may take, from the connection to the end of its answer.
+pub(crate) const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// What is read of a webhook's answer; a longer one is a failure.
+pub(crate) const WEBHOOK_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How long a peer may take to answer a close.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -148,9 +161,10 @@ pub struct Config {
     /// Shard tasks; as many as cores when not given.
     pub shards: Option<NonZeroUsize>,
     /// Largest message in bytes.
+    #[serde(deserialize_with = "at_most::<_, FRAME_BYTES_HARD_MAX>")]
     pub frame_bytes_max: NonZeroUsize,
     /// Longest utterance in characters.
-    #[serde(deserialize_with = "utterance_chars")]
+    #[serde(deserialize_with = "at_most::<_, UTTERANCE_CHARS_MAX>")]
     pub utterance_chars_max: NonZeroUsize,
     /// Events a second of one connection; a faster producer waits.
     pub events_per_second_max: NonZeroU32,
@@ -168,6 +182,10 @@ pub struct Config {
     pub shutdown_grace_ms: NonZeroU64,
     /// Pages of other sites that may use the server.
     pub allowed_origins: Vec<OriginName>,
+    /// After a first failure a webhook is tried again; later, up to an hour.
+    pub webhook_retry_ms: NonZeroU64,
+    /// Days after which a webhook that failed all along is not tried any more.
+    pub webhook_days: NonZeroU32,
     /// Where alerts are sent to as HTTP requests.
     pub webhooks: Vec<Webhook>,
     /// Certificate and key of the port.
@@ -249,6 +267,7 @@ pub struct Webhook {
     /// What logs and metrics call it.
     pub name: String,
     /// Where requests go. Robots have their key in it.
+    #[serde(deserialize_with = "web_address")]
     pub url: Secret,
     /// Signs the requests.
     #[serde(default)]
@@ -300,6 +319,8 @@ impl Default for Config {
             asr_silent_ms: ASR_SILENT_MS,
             shutdown_grace_ms: SHUTDOWN_GRACE_MS,
             allowed_origins: Vec::new(),
+            webhook_retry_ms: WEBHOOK_RETRY_MS,
+            webhook_days: WEBHOOK_DAYS,
             webhooks: Vec::new(),
             tls: Tls::default(),
             tokens: Tokens::default(),
@@ -333,6 +354,14 @@ impl Tokens {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// What tokens of agents are signed with, if they are.
+    pub(crate) fn read_agent_secret(&self) -> Result<Option<Secret>, String> {
+        let Some(source) = &self.agent_secret else { return Ok(None) };
+        let secret = source.read()?;
+        secret::check_signing(&secret)?;
+        Ok(Some(secret))
     }
 }
 
@@ -389,6 +418,10 @@ impl Config {
         self.shadow_packs.iter().any(|shadow| shadow == pack)
     }
 
+    pub(crate) const fn webhook_retry(&self) -> Duration {
+        Duration::from_millis(self.webhook_retry_ms.get())
+    }
+
     pub(crate) const fn shutdown_grace(&self) -> Duration {
         Duration::from_millis(self.shutdown_grace_ms.get())
     }
@@ -403,12 +436,26 @@ fn offset_name<S: Serializer>(offset: &FixedOffset, serializer: S) -> Result<S::
     serializer.collect_str(offset)
 }
 
-fn utterance_chars<'de, D: Deserializer<'de>>(deserializer: D) -> Result<NonZeroUsize, D::Error> {
-    let chars = NonZeroUsize::deserialize(deserializer)?;
-    if chars.get() > UTTERANCE_CHARS_MAX {
-        return Err(de::Error::custom(format!("最多 {UTTERANCE_CHARS_MAX} / must be at most {UTTERANCE_CHARS_MAX}")));
+fn at_most<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Result<NonZeroUsize, D::Error> {
+    let number = NonZeroUsize::deserialize(deserializer)?;
+    if number.get() > MAX {
+        return Err(de::Error::custom(format!("最多 {MAX} / must be at most {MAX}")));
     }
-    Ok(chars)
+    Ok(number)
+}
+
+fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    let address = Secret::deserialize(deserializer)?;
+    let uri: Option<Uri> = address.reveal().parse().ok();
+    let is_whole = uri.is_some_and(|uri| {
+        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+    });
+    if is_whole {
+        return Ok(address);
+    }
+    Err(de::Error::custom(
+        "url 必须是完整的 http:// 或 https:// 地址 / url must be a whole http:// or https:// address",
+    ))
 }
 
 #[cfg(test)]

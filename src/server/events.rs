@@ -4,9 +4,13 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::export::ExportError;
 use super::metrics::Metrics;
-use super::store::{Display, StoreError};
+use super::push::Since;
+use super::store::{Display, Forgotten, StoreError};
+use super::webhook::Fault;
 use crate::engine::alert::Alert;
 
 /// Something worth a log line, a metric, or both.
@@ -46,7 +50,7 @@ pub(crate) struct RequestRefused {
 impl Happening for RequestRefused {
     fn report(self, metrics: &Metrics) {
         metrics.requests_refused.with_label_values(&[self.code]).inc();
-        tracing::info!(code = self.code, "request refused");
+        tracing::debug!(code = self.code, "request refused");
     }
 }
 
@@ -221,11 +225,21 @@ impl Happening for AlertDecided<'_> {
 /// A live alert is on its agent's socket, so long after its frame was received.
 pub(crate) struct AlertWritten {
     pub(crate) took: Duration,
+    /// Of that, since it was committed.
+    pub(crate) pushed: Duration,
+}
+
+impl AlertWritten {
+    pub(crate) fn new(since: Since, written: Instant) -> Self {
+        let Since { received, kept } = since;
+        Self { took: written.saturating_duration_since(received), pushed: written.saturating_duration_since(kept) }
+    }
 }
 
 impl Happening for AlertWritten {
     fn report(self, metrics: &Metrics) {
         metrics.alert_latency.observe(self.took.as_secs_f64());
+        metrics.stage_push.observe(self.pushed.as_secs_f64());
     }
 }
 
@@ -254,6 +268,8 @@ pub(crate) enum CloseReason {
 }
 
 impl CloseReason {
+    pub(crate) const ALL: [Self; 4] = [Self::Ended, Self::Idle, Self::Panicked, Self::Shutdown];
+
     /// Its name in metrics and in the store.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -311,6 +327,18 @@ impl Drop for Connection {
     }
 }
 
+/// An agent's connection goes on from where another left off.
+pub(crate) struct Reconnected {
+    pub(crate) kind: &'static str,
+}
+
+impl Happening for Reconnected {
+    fn report(self, metrics: &Metrics) {
+        metrics.reconnects.with_label_values(&[self.kind]).inc();
+        tracing::debug!(kind = self.kind, "subscriber came back");
+    }
+}
+
 /// A connection beyond the limit was turned away.
 pub(crate) struct ConnectionRefused;
 
@@ -355,21 +383,68 @@ impl Happening for Exported<'_> {
     }
 }
 
-/// What was too old was removed.
-#[derive(Default)]
-pub(crate) struct Forgotten {
-    /// Transcript rows.
-    pub(crate) events: usize,
-    /// Alert transitions.
-    pub(crate) alerts: usize,
-}
-
 impl Happening for Forgotten {
     fn report(self, metrics: &Metrics) {
-        metrics.forgotten.with_label_values(&["transcript"]).inc_by(self.events as u64);
-        metrics.forgotten.with_label_values(&["alert"]).inc_by(self.alerts as u64);
-        if self.events + self.alerts > 0 {
-            tracing::info!(transcript_rows = self.events, alerts = self.alerts, "removed what was too old");
+        let Self { calls, events, alerts, webhooks } = self;
+        for (kind, count) in [("transcript", events), ("alert", alerts), ("webhook", webhooks)] {
+            metrics.forgotten.with_label_values(&[kind]).inc_by(count as u64);
         }
+        if self != Self::default() {
+            tracing::info!(calls, transcript_rows = events, alerts, webhooks, "removed what was too old");
+        }
+    }
+}
+
+/// A webhook took what it was told.
+pub(crate) struct WebhookDelivered<'a> {
+    pub(crate) webhook: &'a str,
+    /// Those that failed before.
+    pub(crate) attempts: u32,
+}
+
+impl Happening for WebhookDelivered<'_> {
+    fn report(self, metrics: &Metrics) {
+        let Self { webhook, attempts } = self;
+        metrics.webhooks.with_label_values(&[webhook, "delivered"]).inc();
+        if attempts > 0 {
+            tracing::info!(webhook, attempts, "webhook works again");
+        }
+    }
+}
+
+/// A webhook did not take what it was told; it is told again.
+pub(crate) struct WebhookFailed<'a> {
+    pub(crate) webhook: &'a str,
+    pub(crate) fault: &'a Fault,
+    /// This one included.
+    pub(crate) attempts: u32,
+}
+
+impl Happening for WebhookFailed<'_> {
+    fn report(self, metrics: &Metrics) {
+        let Self { webhook, fault, attempts } = self;
+        metrics.webhooks.with_label_values(&[webhook, "failed"]).inc();
+        if attempts == 1 {
+            tracing::warn!(webhook, %fault, "webhook failed; trying on");
+        }
+    }
+}
+
+/// A webhook will never be told of an alert.
+pub(crate) struct WebhookGivenUp<'a> {
+    pub(crate) webhook: &'a str,
+    pub(crate) delivery: &'a str,
+    pub(crate) fault: &'a Fault,
+    pub(crate) attempts: u32,
+    /// Whether the receiver said that it never wants it.
+    pub(crate) is_rejected: bool,
+}
+
+impl Happening for WebhookGivenUp<'_> {
+    fn report(self, metrics: &Metrics) {
+        let Self { webhook, delivery, fault, attempts, is_rejected } = self;
+        let result = if is_rejected { "rejected" } else { "given_up" };
+        metrics.webhooks.with_label_values(&[webhook, result]).inc();
+        tracing::error!(webhook, delivery, attempts, result, %fault, "webhook not delivered");
     }
 }

@@ -23,13 +23,13 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::agents::After;
 use super::config::{CLOSE_TIMEOUT, EVENTS_BODY_BYTES_MAX, HEADER_READ_TIMEOUT, HEADERS_MAX, REQUEST_HEAD_BYTES_MAX};
-use super::events::{Connection, ConnectionRefused, HandshakeFailed, Happening as _};
+use super::events::{Connection, ConnectionRefused, HandshakeFailed, Happening as _, Reconnected};
 use super::ingest::AsrLeg;
 use super::push::Listener;
 use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
-use super::{Shared, access, clock, export, feedback, ingest, openapi, post, push, query, rules, sse, tls, ws};
+use super::{Shared, access, clock, export, feedback, ingest, openapi, outbox, post, push, query, rules, sse, tls, ws};
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
 use crate::engine::time::CallTime;
@@ -162,8 +162,9 @@ const INDEX: &str = "\
 听检 tingjian：旁听进行中的客服通话，客户还在线时就提醒坐席
 
 WS  /v1/ingest                             通话事件，每帧一个 JSON 对象 / call events
-WS  /v1/ingest/{format}                    一路语音识别的原始结果 / one recogniser's messages, verbatim
-      ?call_id=&agent_id=&role=              format: funasr
+WS  /v1/ingest/FORMAT                      一路语音识别的原始结果 / one recogniser's messages, verbatim
+      ?call_id=&agent_id=&role=              FORMAT: {formats}
+      ?call_id=&agent_id=&agent_channel=     两个声道在一路里 / both channels in one
 POST /v1/events                            通话事件，JSON 或 JSON Lines / call events
 WS  /v1/agents/{agent_id}/alerts?after=    坐席的实时预警，也可用 SSE / an agent's alerts, by SSE too
 WS  /v1/calls/{call_id}/watch              旁听一通通话 / one call's transcript and alerts
@@ -181,8 +182,9 @@ GET /metrics  /healthz  /readyz            指标、存活、就绪 / metrics, l
 /// What the server answers, as text.
 #[utoipa::path(get, path = "/", tag = "operate", responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn index() -> Response {
+    let text = INDEX.replace("{formats}", &Format::names());
     let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    ([(CONTENT_SECURITY_POLICY, policy)], INDEX).into_response()
+    ([(CONTENT_SECURITY_POLICY, policy)], text).into_response()
 }
 
 /// Whether the process runs.
@@ -209,6 +211,7 @@ pub(crate) async fn ready(State(shared): State<Arc<Shared>>) -> Response {
 /// Prometheus metrics.
 #[utoipa::path(get, path = "/metrics", tag = "operate", responses((status = 200, body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(shared): State<Arc<Shared>>) -> Response {
+    outbox::measure(&shared).await;
     match shared.metrics.render(shared.shards.depths(), shared.journal.depth()) {
         Ok(text) => ([(CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response(),
         Err(fault) => {
@@ -235,6 +238,7 @@ struct AsrQuery {
     call_id: Option<String>,
     agent_id: Option<String>,
     role: Option<String>,
+    agent_channel: Option<String>,
     offset_ms: Option<i64>,
 }
 
@@ -259,7 +263,7 @@ pub(crate) async fn ingest_asr(
     request: Request<Body>,
 ) -> Response {
     let Some(format) = Format::from_name(&format) else {
-        let known = Format::ALL.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ");
+        let known = Format::names();
         let message = format!("不认识的识别结果格式；可用的有：{known} / unknown format; known are: {known}");
         return error(StatusCode::NOT_FOUND, "unknown_format", &message);
     };
@@ -274,8 +278,7 @@ pub(crate) async fn ingest_asr(
 
 fn asr_leg(format: Format, query: &str) -> Result<AsrLeg, String> {
     let query: AsrQuery = parse_query(query)?;
-    let role = query.role.ok_or("缺少 role；可用的有：agent, customer, system / role is missing")?;
-    let role = native::role_from_name(&role).map_err(|fault| fault.to_string())?;
+    let voices = format.voices(query.role.as_deref(), query.agent_channel.as_deref())?;
     for (name, id) in [("call_id", &query.call_id), ("agent_id", &query.agent_id)] {
         if let Some(id) = id {
             native::check_id(name, id).map_err(|fault| fault.to_string())?;
@@ -287,7 +290,7 @@ fn asr_leg(format: Format, query: &str) -> Result<AsrLeg, String> {
         }
         ms => ms.map(CallTime),
     };
-    Ok(AsrLeg { format, role, call_id: query.call_id, agent_id: query.agent_id, offset })
+    Ok(AsrLeg { format, voices, call_id: query.call_id, agent_id: query.agent_id, offset })
 }
 
 #[derive(Debug, Deserialize)]
@@ -332,6 +335,9 @@ pub(crate) async fn agent_alerts(
     let Ok(subscription) = shared.agents.subscribe(&agent_id, clock::now()) else {
         return refused(StatusCode::SERVICE_UNAVAILABLE, &Refusal::TooManySubscribers);
     };
+    if matches!(after, After::Cursor(_)) {
+        Reconnected { kind: if is_websocket { "agent" } else { "sse" } }.report(&shared.metrics);
+    }
     if !is_websocket {
         return sse::serve(shared, &agent_id, after, subscription);
     }

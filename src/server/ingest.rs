@@ -23,9 +23,9 @@ use super::refusal::{ErrorMessage, Refusal};
 use super::shard::{Command, Delivery, Join, Joined, Reply};
 use super::ws::{self, Goodbye, Heartbeat, Socket};
 use crate::adapter::native::{self, Event, EventBody, EventErrorCode};
-use crate::adapter::{Adapter, Format, Leg};
+use crate::adapter::{Adapter, Format, Leg, Voices};
 use crate::engine::time::CallTime;
-use crate::engine::transcript::{CallInfo, Channel, Direction, Input, Role};
+use crate::engine::transcript::{CallInfo, Channel, Direction, Input};
 
 /// The acknowledgement of contract §3. Cumulative: all events of the call up to
 /// `seq`, or all so far where the producer does not number them.
@@ -41,7 +41,7 @@ struct Ack<'a> {
 #[derive(Clone, Debug)]
 pub(crate) struct AsrLeg {
     pub(crate) format: Format,
-    pub(crate) role: Role,
+    pub(crate) voices: Voices,
     pub(crate) call_id: Option<String>,
     pub(crate) agent_id: Option<String>,
     /// The call's time at which the audio begins; without it, the call's clock
@@ -394,6 +394,7 @@ async fn join(shared: &Shared, leg: &AsrLeg, opened: Instant) -> Result<Speaking
         Err(_) => return Err(Refusal::Stopping),
     };
     let began = leg.offset.unwrap_or(began);
-    let id_prefix = format!("{}-{number}-", leg.role.name());
-    Ok(Speaking { adapter: leg.format.adapter(Leg { role: leg.role, began, id_prefix }), call_id, began })
+    let id_prefix = format!("{}-{number}-", leg.voices.name());
+    let adapter = leg.format.adapter(Leg { voices: leg.voices.clone(), began, id_prefix });
+    Ok(Speaking { adapter, call_id, began })
 }

@@ -18,7 +18,7 @@ use super::agents::Cursor;
 use super::clock;
 use super::config::{COMMIT_BATCHES_MAX, JOURNAL_QUEUE_MAX};
 use super::events::{Committed, Happening as _, StoreFailed, StoreMended};
-use super::push::{Push, Watchers};
+use super::push::{Push, Since, Watchers};
 use super::shard::{Joined, Reply};
 use super::store::{Record, StoreError, Writer};
 use super::{Shared, refusal::Refusal};
@@ -65,6 +65,8 @@ pub(crate) struct AlertEffect {
     pub(crate) json: String,
     /// As supervisors see it.
     pub(crate) watched: Option<(Arc<Watchers>, Utf8Bytes)>,
+    /// Whether webhooks are to be told.
+    pub(crate) has_webhooks: bool,
     /// When the frame behind it was received, or the deadline passed.
     pub(crate) since: Instant,
 }
@@ -169,58 +171,62 @@ pub(crate) fn run(shared: &Shared, runtime: &Handle, mut writer: Writer, mut que
     }
 }
 
-/// Commits the batches, then does what follows from them. False when the
-/// server is killed before the store took them.
+/// Commits the batches and does what follows from them, however long the store
+/// refuses. False when the server is killed before it took them.
 fn settle(shared: &Shared, writer: &mut Writer, batches: &mut Vec<Batch>) -> bool {
-    if batches.is_empty() {
-        return true;
-    }
     let mut has_failed = false;
-    let cursors = loop {
-        let begun = clock::now();
-        match writer.commit(batches.iter().flat_map(|batch| &batch.records)) {
-            Ok(cursors) => {
-                let records = batches.iter().map(|batch| batch.records.len()).sum();
-                Committed { records, took: clock::now().saturating_duration_since(begun) }.report(&shared.metrics);
-                break cursors;
-            }
-            Err(error) => {
-                StoreFailed { error: &error, first: !has_failed }.report(&shared.metrics);
-                shared.health.set_store(Some(error.to_string()));
-                has_failed = true;
-            }
-        }
+    while let Err(error) = try_settle(shared, writer, batches) {
+        StoreFailed { error: &error, first: !has_failed }.report(&shared.metrics);
+        shared.health.set_store(Some(error.to_string()));
+        has_failed = true;
         if shared.killed.is_cancelled() {
             return false;
         }
         std::thread::sleep(RETRY_PAUSE);
-    };
+    }
     if has_failed {
         StoreMended.report(&shared.metrics);
         shared.health.set_store(None);
     }
-    let mut cursors = cursors.into_iter();
-    for effect in batches.drain(..).flat_map(|batch| batch.effects) {
-        tell(shared, effect, &mut cursors);
-    }
     true
 }
 
-fn tell(shared: &Shared, effect: Effect, cursors: &mut impl Iterator<Item = i64>) {
+/// Commits the batches and does what follows from them; if the store refuses,
+/// neither.
+pub(crate) fn try_settle(shared: &Shared, writer: &mut Writer, batches: &mut Vec<Batch>) -> Result<(), StoreError> {
+    if batches.is_empty() {
+        return Ok(());
+    }
+    let begun = clock::now();
+    let mut cursors = writer.commit(batches.iter().flat_map(|batch| &batch.records))?.into_iter();
+    let records = batches.iter().map(|batch| batch.records.len()).sum();
+    let kept = clock::now();
+    Committed { records, took: kept.saturating_duration_since(begun) }.report(&shared.metrics);
+    for effect in batches.drain(..).flat_map(|batch| batch.effects) {
+        tell(shared, effect, &mut cursors, kept);
+    }
+    Ok(())
+}
+
+fn tell(shared: &Shared, effect: Effect, cursors: &mut impl Iterator<Item = i64>, kept: Instant) {
     match effect {
         // A full queue cannot be, and a closed one has nobody to tell.
         Effect::Reply { to, reply } => drop(to.try_send(reply)),
         Effect::Joined { to, joined } => drop(to.send(Ok(joined))),
         Effect::Alert(alert) => {
-            let AlertEffect { agent_id, json, watched, since } = *alert;
+            let AlertEffect { agent_id, json, watched, has_webhooks, since } = *alert;
             let Some(number) = cursors.next() else { return };
+            if has_webhooks {
+                shared.outbox.wake();
+            }
             if let Some((watchers, text)) = watched {
                 watchers.publish(&Push { text, cursor: None, since: None });
             }
             if let Some(agent_id) = agent_id {
                 let cursor = Cursor { store: shared.store_id, number };
                 let text = Utf8Bytes::from(with_cursor(json, &cursor.to_string()));
-                shared.agents.publish(&agent_id, &Push { text, cursor: Some(number), since: Some(since) });
+                let since = Some(Since { received: since, kept });
+                shared.agents.publish(&agent_id, &Push { text, cursor: Some(number), since });
             }
         }
         Effect::Notice { agent_id, text } => {

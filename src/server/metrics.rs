@@ -5,6 +5,8 @@ use prometheus::{
     Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use super::events::CloseReason;
+use crate::adapter::Format;
 use crate::adapter::native::EventType;
 
 /// From a tenth of a millisecond to ten seconds.
@@ -29,9 +31,14 @@ pub(crate) struct Metrics {
     pub(crate) stage_queue: Histogram,
     pub(crate) stage_engine: Histogram,
     pub(crate) stage_commit: Histogram,
+    pub(crate) stage_push: Histogram,
     pub(crate) records_committed: IntCounter,
     pub(crate) commits_failed: IntCounter,
     pub(crate) feedback: IntCounterVec,
+    pub(crate) webhooks: IntCounterVec,
+    outbox_depth: IntGaugeVec,
+    outbox_age: IntGaugeVec,
+    pub(crate) reconnects: IntCounterVec,
     pub(crate) forgotten: IntCounterVec,
     pub(crate) exports: IntCounterVec,
     journal_depth: IntGauge,
@@ -79,7 +86,7 @@ impl Metrics {
         let rules_valid = IntGauge::new("tingjian_rules_valid", "Whether the rules as last read are in use.")?;
         registry.register(Box::new(rules_valid.clone()))?;
         rules_valid.set(1);
-        Ok(Self {
+        let metrics = Self {
             events: EventType::ALL.map(|kind| events.with_label_values(&[kind.name()])),
             frames_refused: counters("tingjian_frames_refused_total", "Frames refused, by reason.", &["code"])?,
             messages_unrecognised: counters(
@@ -104,9 +111,33 @@ impl Metrics {
             stage_queue: histogram("tingjian_stage_queue_seconds", "From a frame received to its shard's work on it.")?,
             stage_engine: histogram("tingjian_stage_engine_seconds", "A shard's work on what it takes at once.")?,
             stage_commit: histogram("tingjian_stage_commit_seconds", "One commit of the journal.")?,
+            stage_push: histogram(
+                "tingjian_stage_push_seconds",
+                "From an alert committed to it written to the agent's socket.",
+            )?,
             records_committed: counter("tingjian_records_committed_total", "Rows that the journal kept.")?,
             commits_failed: counter("tingjian_commits_failed_total", "Commits that the store refused.")?,
             feedback: counters("tingjian_feedback_total", "Answers of agents to alerts, by action.", &["action"])?,
+            webhooks: counters(
+                "tingjian_webhook_deliveries_total",
+                "Attempts to tell webhooks of alerts, by webhook and result.",
+                &["webhook", "result"],
+            )?,
+            outbox_depth: gauges(
+                "tingjian_webhook_queue_depth",
+                "Alerts that a webhook is still to be told of.",
+                &["webhook"],
+            )?,
+            outbox_age: gauges(
+                "tingjian_webhook_oldest_seconds",
+                "How long the oldest of them has waited.",
+                &["webhook"],
+            )?,
+            reconnects: counters(
+                "tingjian_reconnects_total",
+                "Agents' connections that went on from a cursor, by kind.",
+                &["kind"],
+            )?,
             forgotten: counters("tingjian_forgotten_total", "Rows removed because of their age, by kind.", &["kind"])?,
             exports: counters("tingjian_exports_total", "Exports, by format and result.", &["format", "result"])?,
             journal_depth,
@@ -121,11 +152,47 @@ impl Metrics {
             rules_reloads: counters("tingjian_rules_reloads_total", "Reloads of rules, by result.", &["result"])?,
             rules_valid,
             registry,
-        })
+        };
+        metrics.show_zeros();
+        Ok(metrics)
+    }
+
+    /// Shows what has not happened yet as 0, where it can be named: what begins
+    /// at 1 is no increase to who computes rates.
+    fn show_zeros(&self) {
+        for reason in CloseReason::ALL {
+            self.calls_closed.with_label_values(&[reason.name()]);
+        }
+        for format in Format::ALL {
+            self.messages_unrecognised.with_label_values(&[format.name()]);
+        }
+        for (counters, values) in [
+            (&self.feedback, ["seen", "dismiss"]),
+            (&self.reconnects, ["agent", "sse"]),
+            (&self.rules_reloads, ["ok", "failed"]),
+        ] {
+            for value in values {
+                counters.with_label_values(&[value]);
+            }
+        }
+    }
+
+    /// Shows a webhook that was told nothing yet.
+    pub(crate) fn show_webhook(&self, webhook: &str) {
+        for result in ["delivered", "failed", "given_up", "rejected"] {
+            self.webhooks.with_label_values(&[webhook, result]);
+        }
+        self.outbox(webhook, 0, 0);
     }
 
     pub(crate) fn event(&self, kind: EventType) {
         self.events[kind as usize].inc();
+    }
+
+    /// How much a webhook is still to be told, and how long the oldest of it has waited.
+    pub(crate) fn outbox(&self, webhook: &str, letters: i64, age_seconds: i64) {
+        self.outbox_depth.with_label_values(&[webhook]).set(letters);
+        self.outbox_age.with_label_values(&[webhook]).set(age_seconds);
     }
 
     /// The text of `/metrics`.

@@ -3,6 +3,7 @@
 //! ```text
 //! ingest ──▶ shard (owns calls) ──▶ journal (commits) ──▶ agents' and watchers' connections
 //!    ▲ acks ────────────────────────────┘  └──▶ store ◀── whoever catches up or asks
+//!                                                 └──▶ outbox ──▶ webhooks
 //! ```
 //!
 //! An event is applied by its shard, kept by the journal together with what it
@@ -27,6 +28,7 @@ mod journal;
 mod limit;
 mod metrics;
 mod openapi;
+mod outbox;
 mod post;
 mod push;
 mod query;
@@ -36,9 +38,12 @@ mod retention;
 mod rules;
 mod score;
 mod shard;
+#[cfg(test)]
+mod simulation;
 mod sse;
 mod store;
 mod tls;
+mod webhook;
 mod ws;
 
 use std::collections::HashMap;
@@ -65,6 +70,7 @@ pub use store::StoreError;
 
 use crate::adapter::native;
 use crate::engine::rule::RuleSet;
+use crate::engine::text;
 use access::Access;
 use agents::Agents;
 use config::{CLOSED_CALLS_MAX, EXPORTS_MAX, QUESTIONS_MAX};
@@ -72,6 +78,7 @@ use events::{CloseReason, Happening as _, Recovery};
 use health::Health;
 use journal::{Job, Journal};
 use metrics::Metrics;
+use outbox::Outbox;
 use recovery::{Recovered, recover};
 use refusal::Refusal;
 use shard::{Command, Shard, Shards};
@@ -96,6 +103,7 @@ pub(crate) struct Shared {
     /// Tells cursors of this store from those of another.
     store_id: i64,
     agents: Agents,
+    outbox: Outbox,
     /// Calls in progress over all shards.
     calls: AtomicUsize,
     next_call_no: AtomicI64,
@@ -155,6 +163,8 @@ impl Server {
     /// that address (see [`check`]), or the metrics cannot be set up.
     pub fn open(config: Config, rules: impl Into<Rulebook>, address: SocketAddr) -> io::Result<Self> {
         let began = clock::now();
+        // The first call with a match should not wait for the dictionary.
+        text::preload();
         let rules = rules.into();
         let metrics = Metrics::new().map_err(io::Error::other)?;
         let access = Access::new(&config, address).map_err(io::Error::other)?;
@@ -165,6 +175,7 @@ impl Server {
         let recovered = keep_and_recover(&mut writer, &readers, &rules).map_err(io::Error::other)?;
         let (queue, jobs) = Journal::new();
         let (shards, queues) = Shards::new(config.shard_count());
+        let outbox = Outbox::new(&config, &metrics).map_err(io::Error::other)?;
         let shared = Arc::new(Shared {
             metrics,
             shards,
@@ -177,6 +188,7 @@ impl Server {
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             store_id: readers.store_id().map_err(io::Error::other)?,
             agents: Agents::default(),
+            outbox,
             calls: AtomicUsize::new(0),
             next_call_no: AtomicI64::new(writer.next_call_no().map_err(io::Error::other)?),
             permits: Arc::new(Semaphore::new(config.connections_max.get().min(Semaphore::MAX_PERMITS))),
@@ -226,6 +238,10 @@ impl Server {
         for (shard, queue) in shards {
             tasks.spawn(shard::run(shard, queue));
         }
+        let mut senders = JoinSet::new();
+        for index in 0..shared.outbox.len() {
+            senders.spawn(outbox::run(Arc::clone(&shared), index));
+        }
         let watching = rules::watch(&shared);
         let failed = tokio::select! {
             () = shutdown => None,
@@ -233,6 +249,7 @@ impl Server {
             () = watching => None,
             () = retention::run(Arc::clone(&shared)) => None,
             failed = tasks.join_next() => failed.and_then(Result::err),
+            Some(Err(failed)) = senders.join_next() => Some(failed),
         };
         tracing::info!("draining");
         shared.draining.cancel();
@@ -240,6 +257,7 @@ impl Server {
             close_and_wait(&shared.producers).await;
             shared.drained.cancel();
             while tasks.join_next().await.is_some() {}
+            while senders.join_next().await.is_some() {}
             shared.journal.stop().await;
             let committed = committing.await;
             shared.closing.cancel();
@@ -278,8 +296,8 @@ fn keep_and_recover(writer: &mut Writer, readers: &Readers, rules: &Rulebook) ->
 }
 
 /// Whether a server of this configuration can listen at `address`: whether its
-/// files of tokens and its certificate can be used, and whether it has tokens
-/// where it needs them. [`Server::open`] asks the same; who asks first can say
+/// files of tokens, its certificate and its webhooks can be used, and whether
+/// it has tokens where it needs them. [`Server::open`] asks the same; who asks first can say
 /// it before anything is started.
 ///
 /// # Errors
@@ -287,6 +305,7 @@ fn keep_and_recover(writer: &mut Writer, readers: &Readers, rules: &Rulebook) ->
 pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
     Access::new(config, address)?;
     tls::acceptor(&config.tls)?;
+    outbox::targets(config)?;
     Ok(())
 }
 
@@ -297,12 +316,12 @@ pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
 /// nobody can have such an id.
 pub fn agent_token(config: &Config, agent_id: &str, lifetime: Duration) -> Result<String, String> {
     native::check_id("agent_id", agent_id).map_err(|fault| fault.to_string())?;
-    let Some(secret) = &config.tokens.agent_secret else {
+    let Some(secret) = config.tokens.read_agent_secret()? else {
         return Err("配置里没有 tokens.agent_secret / the configuration has no tokens.agent_secret".to_owned());
     };
     let now_s = clock::unix_ms() / 1_000;
     let expires_s = now_s.saturating_add_unsigned(lifetime.as_secs());
-    Ok(access::sign_agent_token(&secret.read()?, agent_id, expires_s))
+    Ok(access::sign_agent_token(&secret, agent_id, expires_s))
 }
 
 async fn close_and_wait(tracker: &TaskTracker) {

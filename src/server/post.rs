@@ -13,6 +13,7 @@ use super::Shared;
 use super::clock;
 use super::config::IN_FLIGHT_MAX;
 use super::events::{FrameRefused, Happening as _};
+use super::limit;
 use super::refusal::Refusal;
 use super::shard::{Command, Delivery, Reply};
 use crate::adapter::native;
@@ -78,6 +79,11 @@ pub(crate) async fn take(shared: &Arc<Shared>, body: &str) -> Outcome {
                 continue;
             }
         };
+        if let Err(refusal) = limit::check(&shared.config, &event.body) {
+            let (code, message) = (refusal.code(), refusal.message());
+            outcome.refuse(shared, Fault { line, code, message, call_id: Some(event.call_id), seq: event.seq });
+            continue;
+        }
         if under_way.len() == IN_FLIGHT_MAX {
             settle(shared, &mut replies, &mut under_way, &mut outcome).await;
         }
@@ -104,7 +110,19 @@ async fn settle(
     outcome: &mut Outcome,
 ) {
     while !under_way.is_empty() {
-        let Some(Reply { call_id, seq, outcome: result }) = replies.recv().await else { return };
+        let reply = tokio::select! {
+            biased;
+            reply = replies.recv() => reply,
+            // The journal is done: what has no reply by now has none coming.
+            () = shared.closing.cancelled() => None,
+        };
+        let Some(Reply { call_id, seq, outcome: result }) = reply else {
+            for (line, call_id, seq) in under_way.drain(..) {
+                let (code, message) = (Refusal::Stopping.code(), Refusal::Stopping.message());
+                outcome.refuse(shared, Fault { line, code, message, call_id: Some(call_id), seq });
+            }
+            return;
+        };
         let Some(place) = under_way.iter().position(|(_, call, _)| *call == call_id) else { continue };
         let (line, ..) = under_way.remove(place);
         match result {

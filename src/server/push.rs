@@ -32,8 +32,17 @@ pub(crate) struct Push {
     pub(crate) text: Utf8Bytes,
     /// The alert's number, if it is one that is kept.
     pub(crate) cursor: Option<i64>,
-    /// When the frame behind a live alert was received.
-    pub(crate) since: Option<Instant>,
+    /// Of a live alert.
+    pub(crate) since: Option<Since>,
+}
+
+/// Since when a live alert is on its way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Since {
+    /// When the frame behind it was received, or the deadline passed.
+    pub(crate) received: Instant,
+    /// When it was committed.
+    pub(crate) kept: Instant,
 }
 
 /// The journal's end.
@@ -272,17 +281,26 @@ async fn pump(
         }
         let written = clock::now();
         for since in batch.drain(..).filter_map(|push| push.since) {
-            AlertWritten { took: written.saturating_duration_since(since) }.report(&shared.metrics);
+            AlertWritten::new(since, written).report(&shared.metrics);
         }
     }
 }
 
 impl Subscription {
+    /// A message that is there already.
+    #[cfg(test)]
+    pub(crate) fn try_next(&mut self) -> Option<Push> {
+        self.queue.try_recv().ok()
+    }
+
     /// The next message, for a connection that only reads; `None` when it is over.
     pub(crate) async fn next(&mut self, shared: &Shared) -> Option<Push> {
         tokio::select! {
             biased;
-            () = self.slow.cancelled() => None,
+            () = self.slow.cancelled() => {
+                SubscriberSlow { kind: "sse" }.report(&shared.metrics);
+                None
+            }
             push = self.queue.recv() => push,
             () = shared.closing.cancelled() => self.queue.try_recv().ok(),
         }

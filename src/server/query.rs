@@ -15,6 +15,7 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
+use super::Shared;
 use super::agents::Cursor;
 use super::config::{CALL_ALERTS_MAX, CALL_EVENTS_MAX};
 use super::filter::{BadQuery, List, OF_ALERTS, OF_CALLS, OF_PAGES, Parameters, wall_time};
@@ -25,7 +26,6 @@ use super::shard::Command;
 use super::store::{
     AlertFilter, CallFilter, Deduction, FoundAlert, FoundCall, Order, Place, StoreError, TotalledCall, Transition,
 };
-use super::{Shared, clock, retention};
 use crate::adapter::alert_json::{AlertJson, wall_time as call_time};
 use crate::engine::alert::AlertState;
 use crate::engine::privacy;
@@ -151,8 +151,8 @@ pub(crate) struct CallView {
     rules_version: String,
     /// Alerts that count: confirmed, and not of a shadow pack.
     confirmed: usize,
-    /// So far, while it is in progress; null when its alerts may be gone already.
-    score: Option<u32>,
+    /// So far, while it is in progress.
+    score: u32,
 }
 
 /// A call with all that is kept of it.
@@ -168,7 +168,7 @@ pub(crate) struct CallDetail {
     hypotheses: Vec<Value>,
     /// In the order in which they were raised.
     alerts: Vec<DetailedAlert>,
-    scoring: Option<Scoring>,
+    scoring: Scoring,
     /// Whether there is more than is shown.
     truncated: bool,
     utc_offset: String,
@@ -197,7 +197,6 @@ pub(crate) struct Scores {
     /// `agent`, `team` or `day`.
     group: &'static str,
     scores: Vec<ScoreView>,
-    /// No earlier than alerts are kept.
     from: Option<String>,
     to: Option<String>,
     utc_offset: String,
@@ -339,7 +338,6 @@ pub(crate) async fn scores(
         .unwrap_or(Group::Agent);
     let zone = shared.config.utc_offset;
     let mut filter = CallFilter { is_live: Some(false), ..parameters.calls(zone)? };
-    filter.span.from_ms = filter.span.from_ms.max(Some(shared.alerts_kept_from_ms()));
     // An agent's score may rest on a call that another one answered.
     let agent_id = filter.agent_id.take();
     let span = filter.span;
@@ -447,16 +445,16 @@ impl Shared {
         })
     }
 
-    fn call_view(&self, call: FoundCall, deductions: &[Deduction]) -> (CallView, Option<Scoring>) {
+    fn call_view(&self, call: FoundCall, deductions: &[Deduction]) -> (CallView, Scoring) {
         let zone = self.config.utc_offset;
-        let scoring = (call.started_ms >= self.alerts_kept_from_ms()).then(|| score(&self.config.score, deductions));
+        let scoring = score(&self.config.score, deductions);
         let started = DateTime::parse_from_rfc3339(&call.started_at).ok();
         let view = CallView {
             ended_at: started.zip(call.end_ms).map(|(started, end_ms)| call_time(started, CallTime(end_ms))),
             live: call.closed_ms.is_none(),
             closed_at: call.closed_ms.and_then(|ms| wall_time(ms, zone)),
             confirmed: deductions.len(),
-            score: scoring.as_ref().map(|scoring| scoring.score),
+            score: scoring.score,
             call_id: call.call_id,
             agent_id: call.agent_id,
             queue: call.queue,
@@ -470,11 +468,6 @@ impl Shared {
 
     fn cursor(&self, number: i64) -> String {
         Cursor { store: self.store_id, number }.to_string()
-    }
-
-    /// Alerts of calls that were answered before this moment may be gone.
-    fn alerts_kept_from_ms(&self) -> i64 {
-        retention::before_ms(clock::unix_ms(), self.config.retention.alert_days)
     }
 }
 

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use super::store::{Display, OpenCall, Readers, ReplayEntry, StoreError};
+use super::store::{Known, OpenCall, Readers, ReplayEntry, StoreError};
 use crate::adapter::native::{self, Event, EventBody};
 use crate::engine::rule::RuleSet;
 use crate::engine::time::CallTime;
@@ -26,7 +26,7 @@ pub(crate) struct Resumed {
     pub(crate) at: CallTime,
     pub(crate) legs: u32,
     pub(crate) left_open: BTreeMap<String, (CallTime, Box<str>)>,
-    pub(crate) displays: HashMap<String, Display>,
+    pub(crate) known: HashMap<String, Known>,
     pub(crate) end: Option<(CallTime, Party)>,
     pub(crate) is_on_hold: bool,
 }
@@ -61,9 +61,9 @@ pub(crate) fn recover(readers: &Readers, mut rules: impl FnMut(&str) -> Arc<Rule
             Err(_) => lost.push(call_no),
         }
     })?;
-    for (call_no, alert_id, display) in readers.open_displays()? {
+    for (call_no, alert_id, known) in readers.open_alerts()? {
         if let Some(resumed) = calls.get_mut(&call_no) {
-            resumed.displays.insert(alert_id, display);
+            resumed.known.insert(alert_id, known);
         }
     }
     Ok(Recovered { calls: calls.into_values().collect(), lost })
@@ -82,7 +82,7 @@ fn begin(call: &OpenCall, rules: Arc<RuleSet>) -> Option<Resumed> {
         at: CallTime::ANSWERED,
         legs: 0,
         left_open: BTreeMap::new(),
-        displays: HashMap::new(),
+        known: HashMap::new(),
         end: None,
         is_on_hold: false,
     })

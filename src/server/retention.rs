@@ -9,7 +9,8 @@ use tokio::time::MissedTickBehavior;
 use super::Shared;
 use super::clock;
 use super::config::Retention;
-use super::events::{Forgotten, Happening as _};
+use super::events::Happening as _;
+use super::store::{Forgotten, Horizon};
 
 /// How often it is looked for.
 const PERIOD: Duration = Duration::from_secs(60 * 60);
@@ -25,23 +26,26 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// What is kept for so many days and older than this may be gone.
-pub(crate) fn before_ms(now_ms: i64, days: NonZeroU32) -> i64 {
-    now_ms - i64::from(days.get()) * DAY_MS
-}
-
 /// One round, in small steps, so that no commit waits long for one.
 async fn forget(shared: &Shared) {
     let now_ms = clock::unix_ms();
     let Retention { transcript_days, alert_days } = shared.config.retention;
-    let (transcripts_before, alerts_before) = (before_ms(now_ms, transcript_days), before_ms(now_ms, alert_days));
+    let before = |days: NonZeroU32| now_ms - i64::from(days.get()) * DAY_MS;
+    let horizon = Horizon {
+        transcripts_ms: before(transcript_days),
+        alerts_ms: before(alert_days),
+        // A webhook that is still configured has given up by then.
+        outbox_ms: before(shared.config.webhook_days) - DAY_MS,
+    };
     let mut forgotten = Forgotten::default();
     loop {
-        match shared.journal.perform(move |writer| writer.forget(transcripts_before, alerts_before)).await {
-            Ok(Ok((0, 0))) => break,
-            Ok(Ok((events, alerts))) => {
+        match shared.journal.perform(move |writer| writer.forget(horizon)).await {
+            Ok(Ok(gone)) if gone == Forgotten::default() => break,
+            Ok(Ok(Forgotten { calls, events, alerts, webhooks })) => {
+                forgotten.calls += calls;
                 forgotten.events += events;
                 forgotten.alerts += alerts;
+                forgotten.webhooks += webhooks;
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "cannot remove what is too old");

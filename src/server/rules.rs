@@ -269,10 +269,17 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger) -> Result<Outcome,
         },
     };
     shared.health.set_rules_invalid(!outcome.ok);
-    *book.last.write().unwrap_or_else(PoisonError::into_inner) = Some(outcome.clone());
-    let fault = (!outcome.ok).then_some(outcome.text.as_str());
-    let (version, previous) = (&outcome.version, &outcome.previous);
-    RulesReloaded { trigger: trigger.name(), version, previous, fault }.report(&shared.metrics);
+    // Editors touch files beside the rules; what changes nothing is no news.
+    let is_news = trigger == Trigger::Request
+        || !outcome.ok
+        || outcome.version != outcome.previous
+        || book.last().is_some_and(|last| !last.ok);
+    if is_news {
+        *book.last.write().unwrap_or_else(PoisonError::into_inner) = Some(outcome.clone());
+        let fault = (!outcome.ok).then_some(outcome.text.as_str());
+        let (version, previous) = (&outcome.version, &outcome.previous);
+        RulesReloaded { trigger: trigger.name(), version, previous, fault }.report(&shared.metrics);
+    }
     Ok(outcome)
 }
 

@@ -1,5 +1,5 @@
 //! A call's score: what its confirmed alerts deduct, from a base, with caps and
-//! one-vote vetoes (一票否决) by pack. Why it is so: `docs/adr/0005-scores.md`.
+//! one-vote vetoes (一票否决) by pack. Why it is so: `docs/adr/0008-scores.md`.
 //!
 //! A score is computed when it is asked for and stored nowhere: it always
 //! follows the alerts as they stand and `[score]` as it is configured.

@@ -31,7 +31,7 @@ use super::journal::{AlertEffect, Batch, Effect};
 use super::push::{Push, Subscription, Watchers};
 use super::recovery::Resumed;
 use super::refusal::Refusal;
-use super::store::{AlertRow, CallRow, ClosedCall, ClosedRow, Display, Record};
+use super::store::{AlertRow, CallRow, ClosedCall, ClosedRow, Display, Known, Record};
 use crate::adapter::alert_json::wall_time;
 use crate::adapter::native::{self, Event, EventBody};
 use crate::engine::alert::{Alert, AlertState};
@@ -216,8 +216,8 @@ struct Slot {
     watchers: Option<Arc<Watchers>>,
     /// The last hypotheses of utterances without a final, by utterance.
     left_open: BTreeMap<String, (CallTime, Box<str>)>,
-    /// How each of its alerts is displayed.
-    displays: HashMap<String, Display>,
+    /// What was decided of each of its alerts.
+    known: HashMap<String, Known>,
 }
 
 /// An input as those may see it who are not in the call.
@@ -304,6 +304,12 @@ impl Shard {
         }
     }
 
+    /// The number of the last event that a call in progress has.
+    #[cfg(test)]
+    pub(crate) fn seq(&self, call_id: &str) -> Option<u64> {
+        self.calls.get(call_id).and_then(|slot| slot.session.seq())
+    }
+
     /// What is to be kept and told since it was last asked.
     pub(crate) fn take_batch(&mut self) -> Batch {
         std::mem::take(&mut self.batch)
@@ -311,7 +317,7 @@ impl Shard {
 
     /// Takes up a call where it was left when the server stopped.
     pub(crate) fn resume(&mut self, resumed: Resumed, now: Instant) {
-        let Resumed { call_no, session, at, legs, left_open, displays, end, is_on_hold } = resumed;
+        let Resumed { call_no, session, at, legs, left_open, known, end, is_on_hold } = resumed;
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
         let call_id: Arc<str> = Arc::from(session.info().call_id.as_str());
         let slot = Slot {
@@ -319,7 +325,7 @@ impl Shard {
             ended: end.map(|_| now),
             legs,
             left_open,
-            displays,
+            known,
             speech: Speech { is_expected: !is_on_hold && expects_speech(session.info()), ..Speech::new(now) },
             ..self.slot(call_no, session, CallClock::resumed(at, now), now)
         };
@@ -348,7 +354,7 @@ impl Shard {
             legs: 0,
             watchers: None,
             left_open: BTreeMap::new(),
-            displays: HashMap::new(),
+            known: HashMap::new(),
         }
     }
 
@@ -671,14 +677,25 @@ impl Slot {
 
     /// Has an alert kept, and shown to those who are to see it.
     fn raise(&mut self, shared: &Shared, alert: &Alert, since: Instant, batch: &mut Batch) {
-        let display = match self.displays.get(&alert.alert_id) {
-            Some(display) => *display,
+        let is_confirmed = alert.state == AlertState::Confirmed;
+        let Known { display, was_confirmed } = match self.known.get_mut(&alert.alert_id) {
+            Some(known) => {
+                let before = *known;
+                known.was_confirmed |= is_confirmed;
+                before
+            }
             None => {
                 let display = self.display(shared, alert, since, batch);
-                self.displays.insert(alert.alert_id.clone(), display);
-                display
+                self.known.insert(alert.alert_id.clone(), Known { display, was_confirmed: is_confirmed });
+                Known { display, was_confirmed: false }
             }
         };
+        // A pack on trial is heard of nowhere; folding and lateness concern the agent's screen alone.
+        let webhooks = match display {
+            Display::Shadow => Vec::new(),
+            _ => shared.outbox.wanted(alert.rule.severity, alert.state, was_confirmed),
+        };
+        let made_ms = if webhooks.is_empty() { 0 } else { clock::unix_ms() };
         AlertDecided { alert, display }.report(&shared.metrics);
         let wire = self.session.to_wire(alert);
         let json = wire.to_json();
@@ -689,6 +706,7 @@ impl Slot {
             agent_id: (display == Display::Card).then(|| alert.agent_id.to_string()),
             json,
             watched: watched.map(|watchers| (Arc::clone(watchers), Utf8Bytes::from(masked.clone()))),
+            has_webhooks: !webhooks.is_empty(),
             since,
         })));
         batch.records.push(Record::Alert(Box::new(AlertRow {
@@ -703,6 +721,8 @@ impl Slot {
             said_ms: info.started_at.timestamp_millis().saturating_add(alert.at.0),
             display,
             json: masked,
+            webhooks,
+            made_ms,
         })));
     }
 

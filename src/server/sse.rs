@@ -76,8 +76,7 @@ impl Listening {
                     }
                     let Push { text, cursor, since } = push;
                     if let Some(since) = since {
-                        let took = clock::now().saturating_duration_since(since);
-                        AlertWritten { took }.report(&self.shared.metrics);
+                        AlertWritten::new(since, clock::now()).report(&self.shared.metrics);
                     }
                     return Some(self.event(&text, cursor));
                 }

@@ -315,6 +315,7 @@ pub(crate) fn pack() -> impl Strategy<Value = Pack> {
             source: None,
             parameters: Vec::new(),
             enabled: true,
+            yields_to: Vec::new(),
             lists: BTreeMap::new(),
             rules,
         })

@@ -490,8 +490,10 @@ impl<'a> Facts<'a> {
                 found.extend(too_long.map(|(from, _)| violated(from + over_ms, (String::new(), 0))));
             }
             Timing::Rate { role, below, above, window_ms, at_least_ms } => {
-                for line in self.lines.iter().filter(|line| line.role == *role) {
-                    let recent = self.lines.iter().filter(|other| {
+                // Fifteen characters a second is more than anybody says.
+                let sayable = |line: &&&Utterance| chars(line) as i64 * 1_000 <= 15 * (line.end.0 - line.start.0);
+                for line in self.lines.iter().filter(|line| line.role == *role).filter(sayable) {
+                    let recent = self.lines.iter().filter(sayable).filter(|other| {
                         other.role == *role
                             && other.start.0 >= line.end.0 - window_ms
                             && (other.start, &other.utterance_id) <= (line.start, &line.utterance_id)

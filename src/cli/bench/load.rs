@@ -31,7 +31,7 @@ use super::target::{self, Target};
 /// Handshakes under way at once.
 const CONNECTING_MAX: usize = 64;
 /// How long the last answers are waited for.
-const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN: Duration = Duration::from_secs(5);
 /// How long all connections and calls may take to be set up.
 const SETUP_MAX: Duration = Duration::from_secs(120);
 /// How often progress is looked at.
@@ -77,6 +77,8 @@ pub(super) struct Outcome {
     pub(super) blocked: u64,
     pub(super) server_cpu: Option<Duration>,
     pub(super) own_cpu: Option<Duration>,
+    /// What all other processes had meanwhile.
+    pub(super) others_cpu: Option<Duration>,
     pub(super) rss_before: Option<u64>,
     /// With all calls started and their agents listening.
     pub(super) rss_started: Option<u64>,
@@ -207,12 +209,12 @@ pub(super) async fn run(plan: &Plan, target: &Target) -> io::Result<Outcome> {
     let _ = meter.began.set(began);
     let pacing = pacer.spawn(began)?;
     tokio::time::sleep(RUN_UP + plan.warm_up).await;
-    let (cpu_from, own_from, sent_from) = (target.cpu(), target::own_cpu(), meter.load(&meter.sent));
+    let (cpu_from, sent_from) = (Cpu::read(target), meter.load(&meter.sent));
     wait_until(&meter, Duration::MAX, || meter.load(&meter.sent) == script.total() || pacing.is_finished()).await;
     let owed = script.alerts_owed();
     let all_here = || meter.load(&meter.acked) == script.total() && meter.load(&meter.alerts) >= owed;
     wait_until(&meter, DRAIN, all_here).await;
-    let (cpu_to, own_to, sent_to) = (target.cpu(), target::own_cpu(), meter.load(&meter.sent));
+    let (cpu, sent_to) = (Cpu::read(target).since(&cpu_from), meter.load(&meter.sent));
     let measured = clock::now().saturating_duration_since(began + plan.warm_up);
     let rss_running = target.rss();
     receivers.abort_all();
@@ -236,12 +238,39 @@ pub(super) async fn run(plan: &Plan, target: &Target) -> io::Result<Outcome> {
         event_to_ack: take(&meter.event_to_ack),
         lateness,
         blocked: meter.load(&meter.blocked),
-        server_cpu: cpu_to.zip(cpu_from).map(|(to, from)| to - from),
-        own_cpu: own_to.zip(own_from).map(|(to, from)| to - from),
+        server_cpu: cpu.server,
+        own_cpu: cpu.own,
+        others_cpu: cpu.others(),
         rss_before,
         rss_started,
         rss_running,
     })
+}
+
+/// CPU time, so far or between two readings.
+struct Cpu {
+    server: Option<Duration>,
+    own: Option<Duration>,
+    machine: Option<Duration>,
+}
+
+impl Cpu {
+    fn read(target: &Target) -> Self {
+        Self { server: target.cpu(), own: target::own_cpu(), machine: target::machine_cpu() }
+    }
+
+    fn since(&self, from: &Self) -> Self {
+        let since = |to: Option<Duration>, from: Option<Duration>| Some(to?.saturating_sub(from?));
+        Self {
+            server: since(self.server, from.server),
+            own: since(self.own, from.own),
+            machine: since(self.machine, from.machine),
+        }
+    }
+
+    fn others(&self) -> Option<Duration> {
+        Some(self.machine?.saturating_sub(self.server? + self.own?))
+    }
 }
 
 /// Waits until `done`, for at most `patience`. Events go on meanwhile.

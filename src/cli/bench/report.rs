@@ -62,6 +62,10 @@ impl Report<'_> {
         cpu.filter(|_| events > 0).map(|cpu| cpu.as_secs_f64() * 1e6 / events as f64)
     }
 
+    fn cores(&self, cpu: Option<Duration>) -> Option<f64> {
+        cpu.map(|cpu| cpu.as_secs_f64() / self.outcome.measured.as_secs_f64())
+    }
+
     fn bytes_per_call(&self, rss: Option<u64>) -> Option<u64> {
         Some(rss?.saturating_sub(self.outcome.rss_before?) / self.calls.max(1))
     }
@@ -92,9 +96,25 @@ impl Report<'_> {
             "blocked_writes": outcome.blocked,
             "server_cpu_us_per_event": self.micros_per_event(outcome.server_cpu),
             "generator_cpu_us_per_event": self.micros_per_event(outcome.own_cpu),
+            "cores": {
+                "server": self.cores(outcome.server_cpu),
+                "generator": self.cores(outcome.own_cpu),
+                "others": self.cores(outcome.others_cpu),
+            },
             "server_rss_bytes": { "before": outcome.rss_before, "started": outcome.rss_started, "running": outcome.rss_running },
             "server_bytes_per_call": { "started": self.bytes_per_call(outcome.rss_started), "running": self.bytes_per_call(outcome.rss_running) },
         })
+    }
+
+    /// The least that is worth knowing.
+    pub(super) fn to_line(&self) -> String {
+        format!(
+            "{:>8} p99 {:>8.2} ms, {:?}, others {} cores",
+            self.calls,
+            self.alert_p99().as_secs_f64() * 1e3,
+            self.verdict(),
+            figure(self.cores(self.outcome.others_cpu), 2),
+        )
     }
 
     pub(super) fn to_text(&self) -> String {
@@ -123,13 +143,22 @@ impl Report<'_> {
         line("事件→预警 event → alert, ms", latencies(&outcome.event_to_alert));
         line("事件→确认 event → ack, ms", latencies(&outcome.event_to_ack));
         line("发送延误 generator late, ms", latencies(&outcome.lateness));
-        let micros = |cpu| self.micros_per_event(cpu).map_or_else(|| "-".to_owned(), |micros| format!("{micros:.1}"));
+        let micros = |cpu| figure(self.micros_per_event(cpu), 1);
         line(
             "CPU an event, µs",
             format!("server {}, generator {}", micros(outcome.server_cpu), micros(outcome.own_cpu)),
         );
-        let kib =
-            |bytes: Option<u64>| bytes.map_or_else(|| "-".to_owned(), |bytes| format!("{:.1}", bytes as f64 / 1024.0));
+        let cores = |cpu| figure(self.cores(cpu), 2);
+        line(
+            "CPU, cores",
+            format!(
+                "server {}, generator {}, everything else on this machine {}",
+                cores(outcome.server_cpu),
+                cores(outcome.own_cpu),
+                cores(outcome.others_cpu)
+            ),
+        );
+        let kib = |bytes: Option<u64>| figure(bytes.map(|bytes| bytes as f64 / 1024.0), 1);
         line(
             "内存 server memory, MiB",
             format!(
@@ -164,6 +193,11 @@ impl Report<'_> {
         }
         text
     }
+}
+
+/// A figure that may not be known.
+fn figure(figure: Option<f64>, decimals: usize) -> String {
+    figure.map_or_else(|| "-".to_owned(), |figure| format!("{figure:.decimals$}"))
 }
 
 pub(super) fn quantile(histogram: &Histogram<u64>, quantile: f64) -> Duration {

@@ -105,6 +105,7 @@ fn forbid(word: &str) -> Result<RuleSet, String> {
         title: word.to_owned(),
         source: None,
         enabled: true,
+        yields_to: Vec::new(),
         parameters: Vec::new(),
         lists: BTreeMap::new(),
         rules: vec![rule],

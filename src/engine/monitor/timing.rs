@@ -13,6 +13,9 @@ use crate::engine::time::CallTime;
 use crate::engine::timeline::{BACKCHANNEL_CHARS_MAX, Spoken, TEXTS_KEPT, UtteranceIx};
 use crate::engine::transcript::Role;
 
+/// Characters a minute that nobody exceeds; announcers reach 500.
+const RATE_POSSIBLE_MAX: i64 = 900;
+
 /// A pause of this length ends a monologue: the other party could have come in.
 const MONOLOGUE_PAUSE_MS: i64 = 3_000;
 
@@ -47,8 +50,8 @@ pub(crate) fn at_position(
             (unheld_ms(view, from, until) > *over_ms).then(|| silence(view, from, last, until, *over_ms))
         }
         Timing::Rate { role, below, above, window_ms, at_least_ms } => {
-            let spoken_ms_and_chars =
-                (spoken.role == *role).then(|| recent_speech(view, position, *role, *window_ms))?;
+            let spoken_ms_and_chars = (spoken.role == *role && is_sayable(spoken))
+                .then(|| recent_speech(view, position, *role, *window_ms))?;
             rate(view, position, spoken_ms_and_chars, *below, *above, *at_least_ms)
         }
         Timing::Interruption { by, overlap_ms, after_ms, min_chars, unless: _ } => {
@@ -195,6 +198,11 @@ fn silence(view: &View<'_>, from: CallTime, last: Option<UtteranceIx>, until: Ca
     finding
 }
 
+/// Whether somebody could say so much in that time; else its times are not those of speech.
+fn is_sayable(spoken: &Spoken) -> bool {
+    i64::from(spoken.chars) * 60_000 <= spoken.end.since(spoken.start).saturating_mul(RATE_POSSIBLE_MAX)
+}
+
 /// Milliseconds and characters that the role spoke in the `window_ms` up to the end of an utterance.
 fn recent_speech(view: &View<'_>, position: usize, role: Role, window_ms: i64) -> (i64, i64) {
     let from = view.timeline.spoken_at(position).end.plus(-window_ms);
@@ -202,7 +210,7 @@ fn recent_speech(view: &View<'_>, position: usize, role: Role, window_ms: i64) -
         .rev()
         .take(LOOK_BACK)
         .map(|p| view.timeline.spoken_at(p))
-        .filter(|spoken| spoken.role == role && spoken.start >= from)
+        .filter(|spoken| spoken.role == role && spoken.start >= from && is_sayable(spoken))
         .fold((0, 0), |(ms, chars): (i64, i64), spoken| {
             (ms.saturating_add(spoken.end.since(spoken.start)), chars + i64::from(spoken.chars))
         })

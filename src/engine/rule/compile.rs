@@ -41,7 +41,19 @@ pub fn compile(packs: &[PackSource], version: String) -> Result<RuleSet, Vec<Dia
             programs.push(compiler.program(pack, source));
         }
     }
-    let Compiler { lexicon, detectors, mut diagnostics, .. } = compiler;
+    let Compiler { lexicon, mut detectors, mut diagnostics, .. } = compiler;
+    for pack in packs.iter().filter(|pack| !pack.yields_to.is_empty()) {
+        let is_first = |name: &str| pack.yields_to.iter().any(|first| first.value == name);
+        let of = |wanted: &dyn Fn(&str) -> bool| -> Vec<&Program> {
+            rules.iter().zip(&programs).filter(|(rule, _)| wanted(&rule.pack)).map(|(_, program)| program).collect()
+        };
+        let first: Vec<DetectorIx> = of(&is_first).into_iter().filter_map(Program::always_forbids).collect();
+        for program in of(&|name| name == pack.pack.value) {
+            if let BodyProgram::Forbid { detector, .. } = program.body {
+                detectors[detector as usize].yields_to.clone_from(&first);
+            }
+        }
+    }
     packs.iter().for_each(|pack| annotate(&mut diagnostics, &pack.parameters));
     if diagnostics.iter().any(|diagnostic| diagnostic.level == Level::Error) {
         return Err(diagnostics);
@@ -281,7 +293,14 @@ impl Compiler {
         let only = self.conditions(&said.only, lists);
         let looks_around = unless.iter().chain(&only).any(Condition::looks_around);
         let ix = DetectorIx::try_from(self.detectors.len()).unwrap_or(DetectorIx::MAX);
-        self.detectors.push(Detector { roles: said.roles.clone(), phrases, unless, only, looks_around });
+        self.detectors.push(Detector {
+            roles: said.roles.clone(),
+            phrases,
+            unless,
+            only,
+            looks_around,
+            yields_to: Vec::new(),
+        });
         self.used.push(ix);
         ix
     }
@@ -309,6 +328,7 @@ impl Compiler {
             Context::Conditional(is) => Condition::Conditional(*is),
             Context::Subject(subjects) => Condition::Subject(subjects.clone()),
             Context::Alone(is) => Condition::Alone(*is),
+            Context::Begins(is) => Condition::Begins(*is),
             Context::Ends(is) => Condition::Ends(*is),
             Context::VolumeAboveDb(db) => Condition::VolumeAboveDb(*db),
             Context::PitchAboveHz(hz) => Condition::PitchAboveHz(*hz),

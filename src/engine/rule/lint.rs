@@ -440,6 +440,7 @@ fn all_phrases(pack: &PackSource) -> Vec<&PhraseSource> {
             | Context::Conditional(_)
             | Context::Subject(_)
             | Context::Alone(_)
+            | Context::Begins(_)
             | Context::Ends(_)
             | Context::VolumeAboveDb(_)
             | Context::PitchAboveHz(_) => {}

@@ -136,6 +136,7 @@ impl Decoder {
         let title = fields.get("title").and_then(|node| self.text(node));
         let source = fields.get("source").and_then(|node| self.text(node));
         let enabled = fields.get("enabled").and_then(|node| self.boolean(node)).unwrap_or(true);
+        let yields_to = fields.get("yields_to").map(|node| self.texts(node)).unwrap_or_default();
         let parameters = fields.get("parameters").map(|_| self.parameters.clone()).unwrap_or_default();
         let lists = fields.get("lists").map(|node| self.lists(node)).unwrap_or_default();
         let rules = fields.get("rules").map(|node| self.rules(node, seen)).unwrap_or_default();
@@ -144,6 +145,7 @@ impl Decoder {
             title: title?.value,
             source: source.map(|source| source.value),
             enabled,
+            yields_to,
             parameters,
             lists,
             rules,

@@ -22,6 +22,8 @@ pub(crate) struct Detector {
     pub(crate) only: Vec<Condition>,
     /// Whether a condition looks at other utterances, so that a change of those re-decides its hits.
     pub(crate) looks_around: bool,
+    /// Where one of these hits the same words, this one does not.
+    pub(crate) yields_to: Vec<DetectorIx>,
 }
 
 /// A compiled `Context`: the same shapes, with phrases interned.
@@ -40,6 +42,7 @@ pub(crate) enum Condition {
     Conditional(bool),
     Subject(Vec<Subject>),
     Alone(bool),
+    Begins(bool),
     Ends(bool),
     VolumeAboveDb(f32),
     PitchAboveHz(f32),
@@ -75,6 +78,7 @@ impl Condition {
             Self::Conditional(_) => "conditional",
             Self::Subject(_) => "subject",
             Self::Alone(_) => "alone",
+            Self::Begins(_) => "begins",
             Self::Ends(_) => "ends",
             Self::VolumeAboveDb(_) => "volume_above",
             Self::PitchAboveHz(_) => "pitch_above",
@@ -105,6 +109,20 @@ pub(crate) struct WindowProgram {
 pub(crate) enum Side {
     After,
     Before,
+}
+
+impl Program {
+    /// What it forbids, if every hit is told: others may leave those words to it.
+    pub(crate) fn always_forbids(&self) -> Option<DetectorIx> {
+        match self.body {
+            BodyProgram::Forbid { detector, at_least: 1, window: None, .. }
+                if self.when.is_none() && self.limit == Limit::Each =>
+            {
+                Some(detector)
+            }
+            _ => None,
+        }
+    }
 }
 
 /// A precondition with its detectors.

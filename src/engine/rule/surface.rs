@@ -121,6 +121,7 @@ pub(super) static PACK: Shape = Shape {
         must("title", Kind::Text, "标题"),
         key("source", Kind::Text, "依据的文件"),
         key("enabled", Kind::Bool, "通话没有指明规则包时是否使用；默认 true"),
+        key("yields_to", Kind::OneOrMany(&Kind::Text), "同样的话也被这些规则包禁说时，由它们报，这个规则包不再报"),
         key(
             "parameters",
             Kind::MapOf(&Kind::Map(&PARAMETER)),
@@ -243,6 +244,7 @@ pub(super) static CONTEXT: Shape = Shape {
         key("quoted", Kind::Bool, "是引述，如“您说的……”"),
         key("conditional", Kind::Bool, "在条件里，如“如果……”“……的话”"),
         key("alone", Kind::Bool, "除语气词外整段只有这句话"),
+        key("begins", Kind::Bool, "除语气词外这句话从这里开始（不行，没有了 对 这个不行）"),
         key("ends", Kind::Bool, "除语气词外这句话说到这里就完了（没办法了 对 没办法修改）"),
         key("subject", Kind::OneOrMany(&Kind::Choice(SUBJECT)), "说的是谁"),
         key("volume_above", Kind::Number, "音量高于多少分贝"),

@@ -24,6 +24,8 @@ pub struct PackSource {
     pub source: Option<String>,
     /// Whether calls that do not name packs use it.
     pub enabled: bool,
+    /// Packs that tell instead of this one where both forbid the same words.
+    pub yields_to: Vec<Located<String>>,
     /// What a company sets for itself; already put in wherever it is used.
     pub parameters: Vec<Parameter>,
     /// Named lists of phrases, used as `$name`.
@@ -225,6 +227,8 @@ pub enum Context {
     Subject(Vec<Subject>),
     /// The hit is all that its utterance says, but for particles.
     Alone(bool),
+    /// Nothing but particles precedes the hit in its clause (不行，没有了, unlike 这个不行).
+    Begins(bool),
     /// Nothing but particles follows the hit in its clause (没办法了, unlike 没办法修改).
     Ends(bool),
     /// The utterance is louder than so many dB. False where loudness is not sent.

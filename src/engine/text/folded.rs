@@ -191,6 +191,31 @@ impl FoldedText {
         self.piece(at, |kind| kind != Break::None)
     }
 
+    /// The same, but spaces part clauses, too, where somebody typed them for
+    /// marks: 赔不了 没办法. Spaces after every word are a recogniser's.
+    #[must_use]
+    pub fn typed_clause(&self, at: usize) -> Range<usize> {
+        let clause = self.clause(at);
+        if !self.has_typed_spaces() {
+            return clause;
+        }
+        let raw: Vec<char> = self.raw.chars().collect();
+        let is_parted = |after: &usize| {
+            let (before, after) = (self.symbol(after - 1).end, self.symbol(*after).start);
+            raw.get(before..after).is_some_and(|between| between.iter().any(|c| c.is_whitespace()))
+        };
+        let own = clause.start.max(self.lead()) + 1;
+        let start = (own..=at).rev().find(is_parted).unwrap_or(clause.start);
+        let end = (own.max(at + 1)..clause.end).find(is_parted).unwrap_or(clause.end);
+        start..end
+    }
+
+    /// Whether there are spaces, with two and a half characters or more between them.
+    fn has_typed_spaces(&self) -> bool {
+        let runs = self.raw.split_whitespace().count();
+        runs > 1 && self.raw.chars().filter(|&c| is_han(c)).count() * 2 >= runs * 5
+    }
+
     /// The sentence that symbol `at` is in. A join does not end a sentence.
     #[must_use]
     pub fn sentence(&self, at: usize) -> Range<usize> {

@@ -27,7 +27,7 @@ const LN_TOTAL: f64 = 17.911_5;
 /// By how much the best cut in which the phrase is a word must beat the best in which it is none: 15 times likelier.
 const MARGIN: f64 = 2.7;
 
-/// The same for a noun that an aspect particle would follow, as no noun is followed: 地面积了雪.
+/// The same for a noun that an aspect particle would follow, as no noun is followed: 地面积了灰.
 const NOUN_MARGIN: f64 = 6.0;
 
 /// No word that matters is longer.
@@ -106,8 +106,12 @@ impl Cuts<'_> {
     fn weight(&self, word: Range<usize>) -> Option<f64> {
         let text = self.text(word.clone());
         if word.len() > 1 {
-            // A word that jieba itself would cut explains nothing.
-            if !JIEBA.has_word(text) || self.holds_phrase_as_word(&word) || JIEBA.cut(text, false).len() > 1 {
+            // A word that jieba itself would cut explains nothing, and 行不行 was looked at before.
+            if !JIEBA.has_word(text)
+                || is_choice(text)
+                || self.holds_phrase_as_word(&word)
+                || JIEBA.cut(text, false).len() > 1
+            {
                 return None;
             }
         }
@@ -152,7 +156,7 @@ impl Cuts<'_> {
         (last[all], last[..all].iter().copied().fold(f64::NEG_INFINITY, f64::max))
     }
 
-    /// 面积 in 地面积了厚厚的雪.
+    /// 面积 in 地面积了一层灰.
     fn is_noun_before_aspect(&self) -> bool {
         let after = &self.surface[self.at[self.found.end]..];
         let mut after = after.chars();
@@ -161,6 +165,13 @@ impl Cuts<'_> {
             && self.found.len() > 1
             && JIEBA.tag(self.text(self.found.clone()), false).iter().all(|word| word.tag.starts_with('n'))
     }
+}
+
+/// 行不行, 有没有.
+fn is_choice(word: &str) -> bool {
+    let mut chars = word.chars();
+    let (first, denial, second) = (chars.next(), chars.next(), chars.next());
+    matches!(denial, Some('不' | '没')) && first == second
 }
 
 /// The clauses that hold `span`, cut into words.
@@ -177,12 +188,12 @@ fn is_inside_construction(text: &FoldedText, clause: usize, at: usize) -> bool {
     if negation != '不' && negation != '没' {
         return false;
     }
-    let is_choice = |len: usize| {
+    let offers_choice = |len: usize| {
         let Some(split) = before.len().checked_sub(len) else { return false };
         // 不行不行 repeats an answer, it does not offer a choice.
         rest[1..].starts_with(&before[split..]) && before[..split].last() != Some(&negation)
     };
-    if is_choice(1) || is_choice(2) {
+    if offers_choice(1) || offers_choice(2) {
         return true;
     }
     let has_verb = before.last().is_some_and(|&c| VERBS.contains(c));

@@ -10,7 +10,8 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Value};
 
 use super::keys::{self, Key, Kind, PREFIX};
-use super::{Config, SecretSource};
+use super::secret::check_signing;
+use super::{Config, SecretSource, WEBHOOK_NAME_CHARS_MAX, WEBHOOKS_MAX};
 use crate::engine::rule::diagnostic::{Diagnostic, Language, Position};
 use crate::engine::rule::parse::{SourceFile, nearest};
 use crate::engine::rule::render::render;
@@ -19,9 +20,6 @@ use crate::engine::rule::render::render;
 const OTHER_VARIABLES: [&str; 2] = ["TINGJIAN_LOG", "TINGJIAN_CONFIG"];
 /// Kubernetes sets these in every pod beside a service called tingjian.
 const KUBERNETES_PREFIXES: [&str; 2] = ["TINGJIAN_SERVICE_", "TINGJIAN_PORT"];
-/// A shorter key of a signature could be guessed.
-const SECRET_CHARS_MIN: usize = 32;
-
 /// What is wrong with a configuration, all of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
@@ -75,17 +73,27 @@ fn contradiction(config: &Config) -> Option<Diagnostic> {
         ));
     }
     if let Some(SecretSource::Plain(secret)) = &config.tokens.agent_secret
-        && secret.reveal().len() < SECRET_CHARS_MIN
+        && let Err(fault) = check_signing(secret)
     {
+        return Some(diagnostic("", fault.clone(), fault));
+    }
+    if config.webhooks.len() > WEBHOOKS_MAX {
         return Some(diagnostic(
             "",
-            format!(
-                "tokens.agent_secret 至少要有 {SECRET_CHARS_MIN} 个字符，可用 openssl rand -hex 32 生成 / must have at least {SECRET_CHARS_MIN} characters; openssl rand -hex 32 makes one"
-            ),
-            format!("tokens.agent_secret must have at least {SECRET_CHARS_MIN} characters"),
+            format!("webhooks 最多 {WEBHOOKS_MAX} 个 / at most {WEBHOOKS_MAX} webhooks"),
+            format!("at most {WEBHOOKS_MAX} webhooks are possible"),
         ));
     }
     for (index, webhook) in config.webhooks.iter().enumerate() {
+        if webhook.name.is_empty() || webhook.name.chars().count() > WEBHOOK_NAME_CHARS_MAX {
+            return Some(diagnostic(
+                "",
+                format!(
+                    "webhooks 的 name 要有 1 到 {WEBHOOK_NAME_CHARS_MAX} 个字 / the name of a webhook has 1 to {WEBHOOK_NAME_CHARS_MAX} characters"
+                ),
+                format!("the name of a webhook has 1 to {WEBHOOK_NAME_CHARS_MAX} characters"),
+            ));
+        }
         if config.webhooks[..index].iter().any(|other| other.name == webhook.name) {
             let name = &webhook.name;
             return Some(diagnostic(

@@ -14,6 +14,8 @@ const HIDDEN: &str = "***";
 const TOKEN_BYTES_MIN: usize = 16;
 /// A longer token is a mistake.
 const TOKEN_BYTES_MAX: usize = 256;
+/// A shorter secret of a signature could be guessed.
+const SIGNING_BYTES_MIN: usize = 32;
 /// Before the hexadecimal digest of a token.
 const SHA256: &str = "sha256:";
 
@@ -63,7 +65,7 @@ impl SecretSource {
     /// The secret.
     ///
     /// # Errors
-    /// The file cannot be read or is empty.
+    /// The file cannot be read or is empty; the message names it.
     pub fn read(&self) -> Result<Secret, String> {
         match self {
             Self::Plain(secret) => Ok(secret.clone()),
@@ -72,6 +74,16 @@ impl SecretSource {
             }
         }
     }
+}
+
+/// Refuses a secret that others could guess, and so sign with.
+pub(crate) fn check_signing(secret: &Secret) -> Result<(), String> {
+    if secret.reveal().len() >= SIGNING_BYTES_MIN {
+        return Ok(());
+    }
+    Err(format!(
+        "tokens.agent_secret 至少要有 {SIGNING_BYTES_MIN} 个字符，可用 openssl rand -hex 32 生成 / must have at least {SIGNING_BYTES_MIN} characters; openssl rand -hex 32 makes one"
+    ))
 }
 
 /// A token, what it hashes to, or the file that holds some.

@@ -8,6 +8,7 @@
 //! The store decides nothing about calls. It keeps rows in the order in which
 //! the shards produced them and gives them back.
 
+mod checkpoint;
 mod query;
 mod reader;
 mod schema;
@@ -24,8 +25,8 @@ use rusqlite::{Connection, OpenFlags};
 pub(crate) use query::{
     AlertFilter, CallFilter, Deduction, FoundAlert, FoundCall, Order, Place, Span, TotalledCall, Transition,
 };
-pub(crate) use reader::{ClosedCall, OpenCall, Readers, ReplayEntry};
-pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, FeedbackRow, Record, Writer};
+pub(crate) use reader::{ClosedCall, Known, Letter, OpenCall, Readers, ReplayEntry};
+pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, FeedbackRow, Forgotten, Horizon, Record, Writer};
 
 const FILE: &str = "tingjian.db";
 const LOCK: &str = "tingjian.lock";
@@ -157,7 +158,7 @@ impl Store {
 
     /// The one that writes. Only one may be made.
     pub(crate) fn writer(&self) -> Result<Writer, StoreError> {
-        Writer::new(self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?)
+        Writer::new(self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?, self.path.clone())
     }
 
     /// Those that read.

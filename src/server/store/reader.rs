@@ -52,6 +52,32 @@ pub(crate) struct ClosedCall {
     pub(crate) last_seq: Option<u64>,
 }
 
+/// What was decided of an alert for good.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) display: Display,
+    pub(crate) was_confirmed: bool,
+}
+
+/// What a webhook is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Letter {
+    pub(crate) outbox_no: i64,
+    pub(crate) made_ms: i64,
+    pub(crate) due_ms: i64,
+    /// Those that failed.
+    pub(crate) attempts: u32,
+    pub(crate) alert: String,
+}
+
+/// How much a webhook is still to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Backlog {
+    pub(crate) webhook: String,
+    pub(crate) letters: i64,
+    pub(crate) oldest_ms: i64,
+}
+
 impl Readers {
     pub(super) const fn new(path: PathBuf) -> Self {
         Self { path, idle: Mutex::new(Vec::new()) }
@@ -162,17 +188,51 @@ impl Readers {
         })
     }
 
-    /// How the alerts of calls in progress are displayed: call, alert, and how.
-    pub(crate) fn open_displays(&self) -> Result<Vec<(i64, String, Display)>, StoreError> {
+    /// What is known of the alerts of calls in progress: call, alert, and what.
+    pub(crate) fn open_alerts(&self) -> Result<Vec<(i64, String, Known)>, StoreError> {
         self.ask(|connection| {
-            let mut displays = connection.prepare(
-                "SELECT DISTINCT alerts.call_no, alert_id, display FROM calls JOIN alerts USING (call_no) WHERE closed_ms IS NULL",
+            let mut alerts = connection.prepare(
+                "SELECT alerts.call_no, alert_id, display, max(state = 'confirmed') FROM calls JOIN alerts USING (call_no)
+                 WHERE closed_ms IS NULL GROUP BY alerts.call_no, alert_id, display",
             )?;
-            let displays = displays.query_map([], |row| {
+            let alerts = alerts.query_map([], |row| {
                 let name: String = row.get(2)?;
-                Ok((row.get(0)?, row.get(1)?, Display::from_name(&name)))
+                let known = Known { display: Display::from_name(&name), was_confirmed: row.get(3)? };
+                Ok((row.get(0)?, row.get(1)?, known))
             })?;
-            Ok(displays.collect::<Result<_, _>>()?)
+            Ok(alerts.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The first thing that a webhook is to be told after number `after`.
+    pub(crate) fn letter_after(&self, webhook: &str, after: i64) -> Result<Option<Letter>, StoreError> {
+        self.ask(|connection| {
+            let mut letter = connection.prepare_cached(
+                "SELECT outbox_no, made_ms, due_ms, attempts, alert FROM outbox
+                 WHERE webhook = ? AND outbox_no > ? ORDER BY outbox_no LIMIT 1",
+            )?;
+            let letter = letter.query_row(params![webhook, after], |row| {
+                Ok(Letter {
+                    outbox_no: row.get(0)?,
+                    made_ms: row.get(1)?,
+                    due_ms: row.get(2)?,
+                    attempts: row.get(3)?,
+                    alert: row.get(4)?,
+                })
+            });
+            Ok(letter.optional()?)
+        })
+    }
+
+    /// How much each webhook that is to be told something still is.
+    pub(crate) fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
+        self.ask(|connection| {
+            let mut backlogs =
+                connection.prepare_cached("SELECT webhook, count(*), min(made_ms) FROM outbox GROUP BY webhook")?;
+            let backlogs = backlogs.query_map([], |row| {
+                Ok(Backlog { webhook: row.get(0)?, letters: row.get(1)?, oldest_ms: row.get(2)? })
+            })?;
+            Ok(backlogs.collect::<Result<_, _>>()?)
         })
     }
 }

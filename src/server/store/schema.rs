@@ -31,6 +31,8 @@ CREATE TABLE calls (
 CREATE INDEX calls_by_id ON calls (call_id);
 CREATE INDEX calls_by_time ON calls (started_ms);
 CREATE INDEX calls_by_agent ON calls (agent_id, started_ms);
+CREATE INDEX calls_by_age ON calls (closed_ms);
+CREATE INDEX calls_with_words ON calls (closed_ms) WHERE start <> '';
 CREATE INDEX calls_open ON calls (call_no) WHERE closed_ms IS NULL;
 
 -- All that calls in progress were told, in the order in which it was applied,
@@ -119,15 +121,17 @@ CREATE TABLE feedback (
 ) STRICT;
 CREATE INDEX feedback_by_alert ON feedback (alert_id);
 
--- Webhooks that are not delivered yet.
+-- What webhooks are still to be told. `outbox_no` is part of what receivers
+-- know a delivery by, so none is used twice.
 CREATE TABLE outbox (
-    outbox_no INTEGER PRIMARY KEY,
+    outbox_no INTEGER PRIMARY KEY AUTOINCREMENT,
     webhook TEXT NOT NULL,
+    made_ms INTEGER NOT NULL,
     due_ms INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     alert TEXT NOT NULL
 ) STRICT;
-CREATE INDEX outbox_by_due ON outbox (due_ms);
+CREATE INDEX outbox_by_webhook ON outbox (webhook, outbox_no, made_ms);
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

@@ -1,11 +1,14 @@
 //! Rows in, one transaction for many.
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, params};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::StoreError;
+use super::checkpoint::Checkpoints;
 use crate::engine::alert::{AlertState, Severity};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::Party;
@@ -14,6 +17,9 @@ use crate::engine::transcript::Party;
 /// than it adds on the average, so that the journal shrinks, and few enough
 /// that nobody waits for it.
 const TRIM_ROWS: i64 = 2_048;
+
+/// Calls of which something is forgotten at once.
+const FORGET_CALLS: i64 = 64;
 
 /// Something to be kept.
 #[derive(Debug)]
@@ -41,6 +47,10 @@ pub(crate) enum Record {
     Alert(Box<AlertRow>),
     /// A call is closed.
     Closed(Box<ClosedRow>),
+    /// A webhook was told, or never will be.
+    Settled { outbox_no: i64 },
+    /// A webhook is to be told again.
+    Postponed { outbox_no: i64, due_ms: i64, attempts: u32 },
 }
 
 /// A call that was answered.
@@ -73,6 +83,9 @@ pub(crate) struct AlertRow {
     pub(crate) display: Display,
     /// As contract §2 words it, personal data masked.
     pub(crate) json: String,
+    /// The webhooks that are to be told, from `made_ms` on.
+    pub(crate) webhooks: Vec<Arc<str>>,
+    pub(crate) made_ms: i64,
 }
 
 /// Whether the agent is to see an alert.
@@ -127,6 +140,27 @@ pub(crate) struct FeedbackRow {
     pub(crate) given_ms: i64,
 }
 
+/// Up to when things are forgotten, in milliseconds since 1970.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Horizon {
+    pub(crate) transcripts_ms: i64,
+    pub(crate) alerts_ms: i64,
+    pub(crate) outbox_ms: i64,
+}
+
+/// How much was forgotten.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Forgotten {
+    /// Calls that lost words, or went.
+    pub(crate) calls: usize,
+    /// Transcript rows.
+    pub(crate) events: usize,
+    /// Alert transitions.
+    pub(crate) alerts: usize,
+    /// What webhooks were to be told.
+    pub(crate) webhooks: usize,
+}
+
 /// The kinds of journal rows, as stored.
 pub(super) mod kind {
     pub(in crate::server::store) const EVENT: i64 = 0;
@@ -138,6 +172,7 @@ pub(super) mod kind {
 #[derive(Debug)]
 pub(crate) struct Writer {
     connection: Connection,
+    checkpoints: Checkpoints,
     /// Of the next journal row.
     next_serial: i64,
     /// The first journal row that may still be there.
@@ -149,7 +184,8 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn new(mut connection: Connection, path: PathBuf) -> Result<Self, StoreError> {
+        let checkpoints = Checkpoints::new(&mut connection, path)?;
         let bounds = "SELECT coalesce(min(serial), 1), coalesce(max(serial), 0) + 1 FROM journal";
         let (first_serial, next_serial) = connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let begins: HashMap<i64, i64> = {
@@ -158,7 +194,7 @@ impl Writer {
             rows.collect::<Result<_, _>>()?
         };
         let open = begins.iter().map(|(call_no, first)| (*first, *call_no)).collect();
-        Ok(Self { connection, next_serial, first_serial, open, begins })
+        Ok(Self { connection, checkpoints, next_serial, first_serial, open, begins })
     }
 
     /// The number that the next call may have.
@@ -206,10 +242,20 @@ impl Writer {
                     insert_journal(&transaction, serial, *call_no, kind::LEG, *now, None)?;
                     serial += 1;
                 }
-                Record::Alert(alert) => cursors.push(insert_alert(&transaction, alert)?),
+                Record::Alert(alert) => {
+                    cursors.push(insert_alert(&transaction, alert)?);
+                    insert_outbox(&transaction, alert)?;
+                }
                 Record::Closed(call) => {
                     close_call(&transaction, call)?;
                     closed.push(call.call_no);
+                }
+                Record::Settled { outbox_no } => {
+                    transaction.prepare_cached("DELETE FROM outbox WHERE outbox_no = ?")?.execute([outbox_no])?;
+                }
+                Record::Postponed { outbox_no, due_ms, attempts } => {
+                    let update = "UPDATE outbox SET due_ms = ?, attempts = ? WHERE outbox_no = ?";
+                    transaction.prepare_cached(update)?.execute(params![due_ms, attempts, outbox_no])?;
                 }
             }
         }
@@ -221,6 +267,7 @@ impl Writer {
             trim.execute([self.first_serial, trimmed])?;
         }
         transaction.commit()?;
+        self.checkpoints.tend(&self.connection);
         self.next_serial = serial;
         self.first_serial = self.first_serial.max(trimmed);
         for (call_no, first) in opened {
@@ -233,6 +280,12 @@ impl Writer {
             }
         }
         Ok(cursors)
+    }
+
+    /// Lets the store grow to so many pages, so that a test can fill it.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: i64) {
+        self.connection.pragma_update(None, "max_page_count", pages).unwrap();
     }
 
     /// Keeps the files behind a version of the rules, once.
@@ -250,38 +303,43 @@ impl Writer {
         Ok(())
     }
 
-    /// Removes what is older than these moments; says how many transcript rows
-    /// and alert transitions went. At most [`TRIM_ROWS`] of each: call again
-    /// while any go.
-    pub(crate) fn forget(
-        &mut self,
-        transcripts_before_ms: i64,
-        alerts_before_ms: i64,
-    ) -> Result<(usize, usize), StoreError> {
+    /// Removes what is older than `before`; says what went. A step of at most
+    /// [`FORGET_CALLS`] calls: call again while anything goes. A call is as old
+    /// as its end by this machine's clock, whenever it claims to have been.
+    pub(crate) fn forget(&mut self, before: Horizon) -> Result<Forgotten, StoreError> {
+        let Horizon { transcripts_ms, alerts_ms, outbox_ms } = before;
+        let mut gone = Forgotten::default();
         let transaction = self.connection.transaction()?;
-        let events = transaction.execute(
-            "DELETE FROM events WHERE (call_no, serial) IN (
-                 SELECT events.call_no, events.serial FROM calls JOIN events USING (call_no)
-                 WHERE calls.started_ms < ?1 AND calls.closed_ms < ?1 LIMIT ?2)",
-            params![transcripts_before_ms, TRIM_ROWS],
-        )?;
-        // Who called is told by the start alone.
-        transaction.execute(
-            "UPDATE calls SET start = '' WHERE call_no IN (
-                 SELECT call_no FROM calls WHERE started_ms < ?1 AND closed_ms < ?1 AND start <> '' LIMIT ?2)",
-            params![transcripts_before_ms, TRIM_ROWS],
-        )?;
-        let alerts = transaction.execute(
-            "DELETE FROM alerts WHERE cursor IN (SELECT cursor FROM alerts WHERE said_ms < ? LIMIT ?)",
-            params![alerts_before_ms, TRIM_ROWS],
-        )?;
-        transaction.execute(
-            "DELETE FROM latest_alerts WHERE alert_no IN (SELECT alert_no FROM latest_alerts WHERE said_ms < ? LIMIT ?)",
-            params![alerts_before_ms, TRIM_ROWS],
+        let with_words = "SELECT call_no FROM calls WHERE closed_ms < ? AND start <> '' ORDER BY closed_ms LIMIT ?";
+        for call_no in call_nos(&transaction, with_words, transcripts_ms)? {
+            gone.calls += 1;
+            gone.events += transaction.execute("DELETE FROM events WHERE call_no = ?", [call_no])?;
+            // Who called is told by the start alone.
+            transaction.execute("UPDATE calls SET start = '' WHERE call_no = ?", [call_no])?;
+        }
+        let all = "SELECT call_no FROM calls WHERE closed_ms < ? ORDER BY closed_ms LIMIT ?";
+        for call_no in call_nos(&transaction, all, alerts_ms)? {
+            gone.calls += 1;
+            let answers = "DELETE FROM feedback WHERE alert_id IN (SELECT alert_id FROM alerts WHERE call_no = ?)";
+            transaction.execute(answers, [call_no])?;
+            gone.alerts += transaction.execute("DELETE FROM alerts WHERE call_no = ?", [call_no])?;
+            transaction.execute("DELETE FROM latest_alerts WHERE call_no = ?", [call_no])?;
+            transaction.execute("DELETE FROM events WHERE call_no = ?", [call_no])?;
+            transaction.execute("DELETE FROM calls WHERE call_no = ?", [call_no])?;
+        }
+        gone.webhooks = transaction.execute(
+            "DELETE FROM outbox WHERE outbox_no IN (SELECT outbox_no FROM outbox WHERE made_ms < ? LIMIT ?)",
+            params![outbox_ms, TRIM_ROWS],
         )?;
         transaction.commit()?;
-        Ok((events, alerts))
+        Ok(gone)
     }
+}
+
+fn call_nos(transaction: &Transaction<'_>, choice: &str, before_ms: i64) -> Result<Vec<i64>, StoreError> {
+    let mut calls = transaction.prepare_cached(choice)?;
+    let calls = calls.query_map([before_ms, FORGET_CALLS], |row| row.get(0))?;
+    Ok(calls.collect::<Result<_, _>>()?)
 }
 
 fn insert_call(transaction: &Transaction<'_>, call: &CallRow) -> Result<(), StoreError> {
@@ -328,8 +386,9 @@ fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<i64, 
         "INSERT INTO alerts (call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
-    let AlertRow { call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, said_ms, display, json } =
-        alert;
+    let AlertRow {
+        call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, said_ms, display, json, ..
+    } = alert;
     let (severity, state, display) = (severity.name(), state.name(), display.name());
     let cursor =
         insert.insert(params![call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json])?;
@@ -345,6 +404,16 @@ fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<i64, 
     Ok(cursor)
 }
 
+fn insert_outbox(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<(), StoreError> {
+    for webhook in &alert.webhooks {
+        let mut insert = transaction.prepare_cached(
+            "INSERT INTO outbox (webhook, made_ms, due_ms, attempts, alert) VALUES (?1, ?2, ?2, 0, ?3)",
+        )?;
+        insert.execute(params![&**webhook, alert.made_ms, alert.json])?;
+    }
+    Ok(())
+}
+
 fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), StoreError> {
     let mut update = transaction.prepare_cached(
         "UPDATE calls SET closed_ms = ?, close_reason = ?, last_seq = ?, end_ms = ?, ended_by = ? WHERE call_no = ?",
@@ -354,4 +423,114 @@ fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), Sto
     let ended_by = end.map(|(_, by)| by.name());
     update.execute(params![closed_ms, reason, last_seq.map(u64::cast_signed), end_ms, ended_by, call_no])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{AlertFilter, Store};
+    use super::*;
+
+    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+    fn call(call_no: i64) -> Record {
+        Record::Call(Box::new(CallRow {
+            call_no,
+            call_id: format!("c{call_no}"),
+            agent_id: "a1".to_owned(),
+            queue: None,
+            started_at: "2026-11-21T10:00:00+08:00".to_owned(),
+            // Whatever a producer claims.
+            started_ms: 0,
+            rules_version: "v1".to_owned(),
+            seq: None,
+            start: "{}".into(),
+        }))
+    }
+
+    fn said(call_no: i64) -> Record {
+        Record::Event { call_no, now: CallTime(1), json: "{}".into(), is_kept: true }
+    }
+
+    fn alert(call_no: i64) -> Record {
+        Record::Alert(Box::new(AlertRow {
+            call_no,
+            alert_id: format!("alert-{call_no}"),
+            agent_id: "a1".to_owned(),
+            rule_id: "r".to_owned(),
+            pack: "p".to_owned(),
+            severity: Severity::Warning,
+            deduct: 1,
+            state: AlertState::Confirmed,
+            said_ms: 0,
+            display: Display::Card,
+            json: "{}".to_owned(),
+            webhooks: Vec::new(),
+            made_ms: 0,
+        }))
+    }
+
+    fn closed(call_no: i64, closed_ms: i64) -> Record {
+        Record::Closed(Box::new(ClosedRow { call_no, reason: "ended", closed_ms, last_seq: None, end: None }))
+    }
+
+    #[test]
+    fn words_go_first_then_alerts_and_calls_in_progress_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let mut writer = store.writer().unwrap();
+        // More than one step of them, and one in progress.
+        let old = 1..=FORGET_CALLS * 2;
+        let mut records: Vec<Record> =
+            old.clone().flat_map(|no| [call(no), said(no), alert(no), closed(no, no)]).collect();
+        let recent = FORGET_CALLS * 2 + 1;
+        records.extend([call(recent), said(recent), alert(recent), closed(recent, 50 * DAY_MS)]);
+        records.extend([call(recent + 1), said(recent + 1), alert(recent + 1)]);
+        writer.commit(records.iter()).unwrap();
+        let mut forget = |transcripts_ms, alerts_ms| {
+            let mut total = Forgotten::default();
+            loop {
+                let gone = writer.forget(Horizon { transcripts_ms, alerts_ms, outbox_ms: 0 }).unwrap();
+                if gone == Forgotten::default() {
+                    return total;
+                }
+                total.events += gone.events;
+                total.alerts += gone.alerts;
+            }
+        };
+        let count = usize::try_from(FORGET_CALLS * 2).unwrap();
+        let words = forget(40 * DAY_MS, 0);
+        assert_eq!((words.events, words.alerts), (count, 0));
+        let alerts = forget(40 * DAY_MS, 40 * DAY_MS);
+        assert_eq!((alerts.events, alerts.alerts), (0, count));
+        let cards = store.readers().cards_after("a1", 0, 1_000).unwrap();
+        assert_eq!(cards.len(), 2);
+        assert_eq!(store.readers().count_alerts(&AlertFilter::default()).unwrap().0, 2);
+        let last = forget(60 * DAY_MS, 60 * DAY_MS);
+        assert_eq!((last.events, last.alerts), (1, 1));
+        assert_eq!(store.readers().open_calls().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn the_journal_is_trimmed_up_to_the_first_call_that_needs_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let mut writer = store.writer().unwrap();
+        let rows = || {
+            let mut rows = Vec::new();
+            store.readers().replay(|call_no, _, _| rows.push(call_no)).unwrap();
+            rows
+        };
+        writer.commit([call(1), said(1), call(2), said(2), said(1)].iter()).unwrap();
+        writer.commit([closed(2, 1)].iter()).unwrap();
+        writer.commit([said(1)].iter()).unwrap();
+        assert_eq!(rows(), [1, 2, 1, 1], "the first call needs all of it");
+        writer.commit([call(3), said(3), closed(1, 1)].iter()).unwrap();
+        writer.commit([said(3)].iter()).unwrap();
+        assert_eq!(rows(), [3, 3]);
+        drop(writer);
+        let mut writer = store.writer().unwrap();
+        writer.commit([closed(3, 1)].iter()).unwrap();
+        writer.commit(std::iter::empty()).unwrap();
+        assert_eq!(rows(), [0_i64; 0]);
+    }
 }

@@ -140,6 +140,7 @@ impl Decoder {
         all.extend(f.get("quoted").and_then(|node| self.boolean(node)).map(Context::Quoted));
         all.extend(f.get("conditional").and_then(|node| self.boolean(node)).map(Context::Conditional));
         all.extend(f.get("alone").and_then(|node| self.boolean(node)).map(Context::Alone));
+        all.extend(f.get("begins").and_then(|node| self.boolean(node)).map(Context::Begins));
         all.extend(f.get("ends").and_then(|node| self.boolean(node)).map(Context::Ends));
         all.extend(f.get("subject").map(|node| Context::Subject(self.choices(node, surface::SUBJECT))));
         all.extend(f.get("volume_above").and_then(|node| self.number(node)).map(Context::VolumeAboveDb));

@@ -1,0 +1,421 @@
+//! The real process, killed at any moment and started again on the same data:
+//! nothing that was acknowledged is lost, no alert comes twice, and every agent
+//! catches up from its cursor. And stores that cannot be used: the error says
+//! so, and earlier data stays as it is.
+
+#![cfg(feature = "server")]
+// A test that cannot be set up has failed, and says where.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream as BlockingStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Longer than any step takes; a test that waits for it has failed.
+const PATIENCE: Duration = Duration::from_secs(30);
+const CALLS: usize = 12;
+const KILLS: usize = 12;
+/// Events of one producer that are not acknowledged yet.
+const WINDOW: usize = 16;
+const RULES: &str = "
+pack: crash
+title: 崩溃
+rules:
+  - id: crash.forbid
+    name: 禁语
+    forbid: { any: [不知道] }
+    message: 不要说
+";
+
+/// Where everything of one test lies.
+struct Place {
+    directory: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let directory = TempDir::new().unwrap();
+        std::fs::create_dir(directory.path().join("rules")).unwrap();
+        std::fs::write(directory.path().join("rules/crash.yaml"), RULES).unwrap();
+        Self { directory }
+    }
+
+    fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// The command that serves, not started yet.
+    fn serve(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tingjian"));
+        command.args(self.arguments()).env("TINGJIAN_LOG", "error").stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let path = |name: &str| self.directory.path().join(name).display().to_string();
+        let listen = ["serve", "--listen", "127.0.0.1:0", "--data"].map(str::to_owned);
+        listen.into_iter().chain([path("data"), "--rules".to_owned(), path("rules")]).collect()
+    }
+
+    /// What the command says when it cannot serve.
+    fn refusal(&self) -> String {
+        let output = self.serve().output().unwrap();
+        assert!(!output.status.success());
+        assert!(output.stdout.is_empty(), "it never listened");
+        String::from_utf8(output.stderr).unwrap()
+    }
+}
+
+/// A server process, killed at the latest when it is dropped.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    fn start(place: &Place) -> Self {
+        Self::spawn(place.serve())
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+        Self { child, address }
+    }
+
+    /// `kill -9`.
+    fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, as a service manager does.
+    fn terminate(&self) {
+        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    async fn connect(&self, path: &str) -> Socket {
+        connect_async(format!("ws://{}{path}", self.address)).await.unwrap().0
+    }
+
+    fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = BlockingStream::connect(&self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address).unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).unwrap();
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The next text message; `None` when the connection is over.
+async fn next(socket: &mut Socket) -> Option<Value> {
+    loop {
+        match tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message comes") {
+            Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
+            None | Some(Ok(Message::Close(_)) | Err(_)) => return None,
+            Some(Ok(_)) => {}
+        }
+    }
+}
+
+/// SplitMix64, so that the moments of the kills are the same on every run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        usize::try_from((mixed ^ (mixed >> 31)) % bound as u64).unwrap()
+    }
+}
+
+/// A call whose every third final is a violation, with hypotheses in between.
+fn script(call: usize) -> Vec<Value> {
+    let call_id = format!("c{call}");
+    let agent_id = format!("a{}", call % 3);
+    let start = json!({"type": "call.start", "call_id": call_id, "agent_id": agent_id, "started_at": "2026-11-21T10:00:00+08:00"});
+    let utterances = (0..30).flat_map(|number| {
+        let text = if number % 3 == 0 { "这个我不知道" } else { "好的请您稍等" };
+        let of = |text: &str, is_final: bool| {
+            json!({
+                "type": "utterance", "call_id": format!("c{call}"), "utterance_id": format!("u{number}"), "role": "agent",
+                "text": text, "start_ms": number * 1_000, "end_ms": number * 1_000 + 900, "final": is_final,
+            })
+        };
+        [of("这个我不", false), of(text, true)]
+    });
+    let end = json!({"type": "call.end", "call_id": call_id, "at_ms": 31_000, "by": "customer"});
+    let events = std::iter::once(start).chain(utterances).chain([end]);
+    (1_u64..)
+        .zip(events)
+        .map(|(seq, mut event)| {
+            event["seq"] = seq.into();
+            event
+        })
+        .collect()
+}
+
+/// All calls of a producer, and how far they are acknowledged.
+struct Producer {
+    calls: Vec<Vec<Value>>,
+    acked: BTreeMap<String, usize>,
+}
+
+impl Producer {
+    fn new() -> Self {
+        let calls: Vec<_> = (0..CALLS).map(script).collect();
+        let acked = (0..CALLS).map(|call| (format!("c{call}"), 0)).collect();
+        Self { calls, acked }
+    }
+
+    /// All that is not acknowledged, the calls in turn.
+    fn unacknowledged(&self) -> Vec<&Value> {
+        let mut rest: Vec<_> =
+            self.calls.iter().map(|events| &events[self.acked[events[0]["call_id"].as_str().unwrap()]..]).collect();
+        let mut order = Vec::new();
+        while rest.iter().any(|events| !events.is_empty()) {
+            for events in &mut rest {
+                if let Some((first, others)) = events.split_first() {
+                    order.push(first);
+                    *events = others;
+                }
+            }
+        }
+        order
+    }
+
+    fn note(&mut self, message: &Value) {
+        assert_eq!(message["type"], "ack", "{message}");
+        let acked = self.acked.get_mut(message["call_id"].as_str().unwrap()).unwrap();
+        *acked = (*acked).max(usize::try_from(message["seq"].as_u64().unwrap()).unwrap());
+    }
+
+    fn total_acked(&self) -> usize {
+        self.acked.values().sum()
+    }
+
+    /// Sends what is not acknowledged, at most [`WINDOW`] ahead, until it all
+    /// is, or `enough` events more are, or the server is gone.
+    async fn run(&mut self, socket: &mut Socket, enough: usize) {
+        let waiting: Vec<String> = self.unacknowledged().iter().map(|event| event.to_string()).collect();
+        let first = self.total_acked();
+        let mut sent = 0;
+        while self.total_acked() - first < enough.min(waiting.len()) {
+            while sent < waiting.len() && sent < self.total_acked() - first + WINDOW {
+                if socket.send(Message::text(waiting[sent].as_str())).await.is_err() {
+                    return;
+                }
+                sent += 1;
+            }
+            match next(socket).await {
+                Some(message) => self.note(&message),
+                None => return,
+            }
+        }
+    }
+}
+
+/// An agent: what it got, and where it goes on.
+struct Agent {
+    id: String,
+    alerts: Vec<Value>,
+}
+
+impl Agent {
+    async fn connect(&self, server: &Server) -> Socket {
+        let after = self.alerts.last().map_or("0", |alert| alert["cursor"].as_str().unwrap());
+        server.connect(&format!("/v1/agents/{}/alerts?after={after}", self.id)).await
+    }
+
+    async fn read_to_its_end(&mut self, mut socket: Socket) {
+        while let Some(message) = next(&mut socket).await {
+            if message["type"] == "alert" {
+                self.alerts.push(message);
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_nothing_is_lost_and_nothing_comes_twice() {
+    let place = Place::new();
+    let mut chance = Chance(2026);
+    let mut producer = Producer::new();
+    let mut agents: Vec<Agent> = (0..3).map(|number| Agent { id: format!("a{number}"), alerts: Vec::new() }).collect();
+    let total: usize = producer.calls.iter().map(Vec::len).sum();
+    for round in 0..=KILLS {
+        let mut server = Server::start(&place);
+        let mut sockets = Vec::new();
+        for agent in &agents {
+            sockets.push(agent.connect(&server).await);
+        }
+        let mut socket = server.connect("/v1/ingest").await;
+        if round < KILLS {
+            let enough = 1 + chance.below(total / KILLS);
+            producer.run(&mut socket, enough).await;
+            server.kill();
+            while let Some(message) = next(&mut socket).await {
+                producer.note(&message);
+            }
+        } else {
+            producer.run(&mut socket, usize::MAX).await;
+            assert_eq!(producer.total_acked(), total, "all is acknowledged in the end");
+            server.terminate();
+        }
+        for (agent, socket) in agents.iter_mut().zip(sockets) {
+            agent.read_to_its_end(socket).await;
+        }
+    }
+    let server = Server::start(&place);
+    let mut kept = Vec::new();
+    for agent in &agents {
+        let socket = server.connect(&format!("/v1/agents/{}/alerts?after=0", agent.id)).await;
+        kept.push((Agent { id: agent.id.clone(), alerts: Vec::new() }, socket));
+    }
+    server.terminate();
+    for (agent, (mut kept, socket)) in agents.iter().zip(kept) {
+        kept.read_to_its_end(socket).await;
+        assert_eq!(agent.alerts, kept.alerts, "what came live and after each restart is what is kept");
+        let text = |alert: &Value, field: &str| alert[field].as_str().unwrap().to_owned();
+        let transitions: Vec<_> =
+            agent.alerts.iter().map(|alert| (text(alert, "alert_id"), text(alert, "state"))).collect();
+        let distinct: BTreeSet<_> = transitions.iter().collect();
+        assert_eq!(distinct.len(), transitions.len(), "no alert comes twice");
+        let confirmed = transitions.iter().filter(|(_, state)| state == "confirmed").count();
+        assert_eq!(confirmed, CALLS / 3 * 10, "every violation is told");
+    }
+}
+
+#[tokio::test]
+async fn a_second_server_on_the_same_data_is_refused() {
+    let place = Place::new();
+    let _server = Server::start(&place);
+    let refusal = place.refusal();
+    assert!(refusal.contains("已有另一个进程在使用这个数据目录"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_torn_tail_costs_nothing_that_was_acknowledged() {
+    let place = Place::new();
+    let mut producer = Producer::new();
+    let mut server = Server::start(&place);
+    let mut socket = server.connect("/v1/ingest").await;
+    producer.run(&mut socket, 200).await;
+    server.kill();
+    // What a power cut leaves behind: a page of the log that was never finished.
+    let log = place.data().join("tingjian.db-wal");
+    let mut file = std::fs::File::options().append(true).open(&log).unwrap();
+    file.write_all(&[0x5a; 3_000]).unwrap();
+    drop(file);
+    let server = Server::start(&place);
+    let metrics = server.get("/metrics").1;
+    assert!(metrics.contains("tingjian_calls_resumed_total 12\n"), "{metrics}");
+    let mut socket = server.connect("/v1/ingest").await;
+    producer.run(&mut socket, usize::MAX).await;
+    let mut agent = Agent { id: "a0".to_owned(), alerts: Vec::new() };
+    let socket = agent.connect(&server).await;
+    server.terminate();
+    agent.read_to_its_end(socket).await;
+    assert_eq!(agent.alerts.iter().filter(|alert| alert["state"] == "confirmed").count(), CALLS / 3 * 10);
+}
+
+#[tokio::test]
+async fn a_full_disk_stops_acknowledgements_and_readiness_and_costs_nothing() {
+    let place = Place::new();
+    // A limit on the size of a file stands for a disk without room.
+    let mut limited = Command::new("bash");
+    limited
+        .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "limited", env!("CARGO_BIN_EXE_tingjian")])
+        .args(place.arguments())
+        .env("TINGJIAN_LOG", "error")
+        .stdout(Stdio::piped());
+    let mut server = Server::spawn(limited);
+    let mut producer = Producer::new();
+    let mut agent = server.connect("/v1/agents/a0/alerts").await;
+    let mut socket = server.connect("/v1/ingest").await;
+    let status = loop {
+        tokio::select! {
+            message = next(&mut agent) => {
+                let message = message.unwrap();
+                if message["type"] == "status" {
+                    break message;
+                }
+            }
+            () = producer.run(&mut socket, usize::MAX) => panic!("the disk was never full"),
+        }
+    };
+    assert_eq!((&status["state"], &status["causes"]), (&json!("degraded"), &json!(["store_failed"])), "{status}");
+    let (code, body) = server.get("/readyz");
+    assert_eq!(code, 503, "{body}");
+    assert!(body.contains("store_failed"), "{body}");
+    assert_eq!(server.get("/healthz").0, 200);
+    server.kill();
+    while let Some(message) = next(&mut socket).await {
+        producer.note(&message);
+    }
+    assert!(producer.total_acked() > 0, "some of it had room");
+    let server = Server::start(&place);
+    assert_eq!(server.get("/readyz").0, 200);
+    let mut socket = server.connect("/v1/ingest").await;
+    producer.run(&mut socket, usize::MAX).await;
+    let mut agent = Agent { id: "a0".to_owned(), alerts: Vec::new() };
+    let socket = agent.connect(&server).await;
+    server.terminate();
+    agent.read_to_its_end(socket).await;
+    assert_eq!(agent.alerts.iter().filter(|alert| alert["state"] == "confirmed").count(), CALLS / 3 * 10);
+}
+
+#[test]
+fn stores_that_cannot_be_used_are_refused_and_left_as_they_are() {
+    let damaged = |bytes: &[u8]| {
+        let place = Place::new();
+        std::fs::create_dir(place.data()).unwrap();
+        let file = place.data().join("tingjian.db");
+        std::fs::write(&file, bytes).unwrap();
+        let refusal = place.refusal();
+        assert_eq!(std::fs::read(&file).unwrap(), bytes, "it is left as it is");
+        refusal
+    };
+    let refusal = damaged("这不是数据库，是一封很长的信。".repeat(100).as_bytes());
+    assert!(refusal.contains("tingjian.db 已损坏，或不是本程序的数据"), "{refusal}");
+
+    let place = Place::new();
+    drop(Server::start(&place));
+    let file = place.data().join("tingjian.db");
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.pragma_update(None, "user_version", 99).unwrap();
+    drop(connection);
+    let refusal = place.refusal();
+    assert!(refusal.contains("数据由更新的版本写成（第 99 版"), "{refusal}");
+
+    let place = Place::new();
+    std::fs::write(place.data(), "a file where the directory should be").unwrap();
+    let refusal = place.refusal();
+    assert!(refusal.contains("无法使用数据目录"), "{refusal}");
+    assert!(Path::new(&place.data()).is_file());
+}
