@@ -106,6 +106,7 @@ impl Server {
                 None => self.json(target).await,
             };
             all.extend(page[list].as_array().unwrap().clone());
+            assert!(all.len() < 1_000, "the pages come to an end");
             cursor = page["next_cursor"].as_str().map(str::to_owned);
             if cursor.is_none() {
                 return all;

@@ -18,6 +18,21 @@ pub(crate) struct Span {
     pub(crate) to_ms: Option<i64>,
 }
 
+impl Span {
+    /// The part of it that is behind a place. SQLite takes one bound of an index
+    /// at each end, and must not take one that is far from the page.
+    fn behind(self, order: Order, place: Option<Place>) -> Self {
+        let Some(Place { ms, .. }) = place else { return self };
+        match order {
+            Order::OldestFirst => Self { from_ms: self.from_ms.max(Some(ms)), ..self },
+            Order::NewestFirst => {
+                let end = ms.saturating_add(1);
+                Self { to_ms: Some(self.to_ms.map_or(end, |to_ms| to_ms.min(end))), ..self }
+            }
+        }
+    }
+}
+
 /// Which alerts are wanted. What is empty or `None` does not matter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AlertFilter {
@@ -186,9 +201,9 @@ impl Order {
 }
 
 impl AlertFilter {
-    fn conditions(&self) -> Conditions {
+    fn conditions(&self, span: Span) -> Conditions {
         let mut conditions = Conditions::default();
-        conditions.within("latest.said_ms", self.span);
+        conditions.within("latest.said_ms", span);
         conditions.equal("latest.agent_id", self.agent_id.as_ref());
         conditions.equal("latest.rule_id", self.rule_id.as_ref());
         if let Some(call_id) = &self.call_id {
@@ -205,9 +220,9 @@ impl AlertFilter {
 }
 
 impl CallFilter {
-    fn conditions(&self) -> Conditions {
+    fn conditions(&self, span: Span) -> Conditions {
         let mut conditions = Conditions::default();
-        conditions.within("started_ms", self.span);
+        conditions.within("started_ms", span);
         conditions.equal("calls.agent_id", self.agent_id.as_ref());
         conditions.equal("call_id", self.call_id.as_ref());
         conditions.equal("queue", self.queue.as_ref());
@@ -231,7 +246,7 @@ impl Readers {
         no_max: Option<i64>,
         count_max: usize,
     ) -> Result<Vec<FoundAlert>, StoreError> {
-        let mut conditions = filter.conditions();
+        let mut conditions = filter.conditions(filter.span.behind(order, behind));
         conditions.behind("latest.said_ms, latest.alert_no", order, behind);
         if let Some(no_max) = no_max {
             conditions.add("latest.alert_no <= ?", [Value::from(no_max)]);
@@ -270,7 +285,7 @@ impl Readers {
 
     /// How many alerts a filter finds, and the number of the latest alert of all.
     pub(crate) fn count_alerts(&self, filter: &AlertFilter) -> Result<(i64, i64), StoreError> {
-        let Conditions { sql, values } = filter.conditions();
+        let Conditions { sql, values } = filter.conditions(filter.span);
         self.ask(|connection| {
             let count = format!("SELECT count(*) FROM latest_alerts AS latest {sql}");
             let count: i64 = connection.query_row(&count, params_from_iter(values), |row| row.get(0))?;
@@ -287,7 +302,7 @@ impl Readers {
         behind: Option<Place>,
         count_max: usize,
     ) -> Result<Vec<(FoundCall, Vec<Deduction>)>, StoreError> {
-        let mut conditions = filter.conditions();
+        let mut conditions = filter.conditions(filter.span.behind(Order::NewestFirst, behind));
         conditions.behind("started_ms, call_no", Order::NewestFirst, behind);
         let Conditions { sql, mut values } = conditions;
         let sql = format!("SELECT {CALL} FROM calls {sql} ORDER BY started_ms DESC, call_no DESC LIMIT ?");
@@ -340,7 +355,7 @@ impl Readers {
     /// Gives the calls that a filter finds to `take`, in the order in which they
     /// were answered.
     pub(crate) fn totals(&self, filter: &CallFilter, mut take: impl FnMut(&TotalledCall)) -> Result<(), StoreError> {
-        let Conditions { sql, values } = filter.conditions();
+        let Conditions { sql, values } = filter.conditions(filter.span);
         let sql = format!(
             "SELECT calls.call_no, calls.agent_id, queue, started_ms, latest.agent_id, pack, deduct
              FROM calls LEFT JOIN latest_alerts AS latest ON latest.call_no = calls.call_no AND {COUNTS}
