@@ -250,23 +250,31 @@ async fn a_supervisor_sees_the_words_of_one_call() {
 }
 
 #[tokio::test]
-async fn a_call_is_closed_some_time_after_its_end_and_when_idle() {
-    let config = Config::from_toml("call_linger_ms = 1\ncall_idle_ms = 400\n").unwrap();
-    let server = Server::start(config).await;
+async fn a_call_is_closed_some_time_after_its_end() {
+    let server = Server::start(Config::from_toml("call_linger_ms = 1\n").unwrap()).await;
     let mut producer = server.connect("/v1/ingest").await;
-    for call_id in ["ended", "idle"] {
-        send(&mut producer, start(call_id, 1)).await;
-        acked(&mut producer, call_id, 1).await;
-        let mut supervisor = server.connect(&format!("/v1/calls/{call_id}/watch")).await;
-        if call_id == "ended" {
-            send(&mut producer, json!({"type": "call.end", "call_id": call_id, "seq": 2, "at_ms": 900})).await;
-        }
-        assert_eq!(close_code(&mut supervisor).await, 1000);
-    }
+    send(&mut producer, start("c1", 1)).await;
+    acked(&mut producer, "c1", 1).await;
+    let mut supervisor = server.connect("/v1/calls/c1/watch").await;
+    send(&mut producer, json!({"type": "call.end", "call_id": "c1", "seq": 2, "at_ms": 900})).await;
+    assert_eq!(close_code(&mut supervisor).await, 1000);
     let (_, metrics) = server.get("/metrics").await;
     assert!(metrics.contains("tingjian_calls_closed_total{reason=\"ended\"} 1"), "{metrics}");
-    assert!(metrics.contains("tingjian_calls_closed_total{reason=\"idle\"} 1"), "{metrics}");
     assert!(metrics.contains("tingjian_calls_live 0"), "{metrics}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_call_is_closed_when_nothing_is_heard_of_it() {
+    let server = Server::start(Config::from_toml("call_idle_ms = 1\n").unwrap()).await;
+    let mut producer = server.connect("/v1/ingest").await;
+    send(&mut producer, start("c1", 1)).await;
+    acked(&mut producer, "c1", 1).await;
+    let is_closed =
+        async { while !server.get("/metrics").await.1.contains("tingjian_calls_closed_total{reason=\"idle\"} 1") {} };
+    tokio::time::timeout(PATIENCE, is_closed).await.expect("it is closed");
+    let (status, body) = server.refused("/v1/calls/c1/watch").await;
+    assert_eq!(status, 404, "{body}");
     server.stop().await;
 }
 
