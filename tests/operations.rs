@@ -43,6 +43,7 @@ async fn shown() -> BTreeMap<String, Metric> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert_eq!(request(server.address, "GET", "/v1/export", "").await.0, 200);
     let text = request(server.address, "GET", "/metrics", "").await.1;
     drop((agent, producer));
     server.stop().await;

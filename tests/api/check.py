@@ -20,8 +20,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Recordings are not forgotten, however old they are.
-CONFIG = "[retention]\ntranscript_days = 36500\nalert_days = 36500\n"
 CHECKS = [
     "not_a_server_error",
     "status_code_conformance",
@@ -71,10 +69,8 @@ def answers_are_as_described(url: str) -> None:
 
 def main(binary: str) -> int:
     with tempfile.TemporaryDirectory() as directory:
-        config = pathlib.Path(directory, "config.toml")
-        config.write_text(CONFIG)
         server = subprocess.Popen(
-            [binary, "serve", "--listen", "127.0.0.1:0", "--data", directory, "--config", config],
+            [binary, "serve", "--listen", "127.0.0.1:0", "--data", directory],
             stdout=subprocess.PIPE,
             text=True,
             env={"TINGJIAN_LOG": "warn"},
