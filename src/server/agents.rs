@@ -11,7 +11,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use tokio::time::Instant;
 
-use super::config::{FEEDS_MAX, SUBSCRIBERS_PER_AGENT_MAX};
+use super::config::{AGENTS_MAX, SUBSCRIBERS_PER_AGENT_MAX};
 use super::push::{Push, Subscriber, Subscription, subscription};
 use crate::engine::alert::Severity;
 
@@ -152,10 +152,10 @@ impl Agents {
 
     /// Whether one more agent has room, after forgetting the idle ones if need be.
     fn make_room(&self, now: Instant) -> bool {
-        if self.agents.len() >= FEEDS_MAX {
+        if self.agents.len() >= AGENTS_MAX {
             self.agents.retain(|_, agent| !agent.is_idle(minute_before(now)));
         }
-        self.agents.len() < FEEDS_MAX
+        self.agents.len() < AGENTS_MAX
     }
 }
 

@@ -110,7 +110,7 @@ pub(crate) const LEFT_OPEN_MAX: usize = 64;
 /// Closed calls that a shard knows, so that resending them does no harm.
 pub(crate) const CLOSED_CALLS_MAX: usize = 32_768;
 /// Agents who listen or had a card within the last minute.
-pub(crate) const FEEDS_MAX: usize = 100_000;
+pub(crate) const AGENTS_MAX: usize = 100_000;
 /// Supervisors of one call.
 pub(crate) const WATCHERS_MAX: usize = 16;
 /// Agent connections of one agent id (browser tabs).

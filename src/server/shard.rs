@@ -150,7 +150,7 @@ pub(crate) async fn run(mut shard: Shard, mut queue: mpsc::Receiver<Command>) {
             heard_until = shard.take(command, now).or(heard_until);
         }
         let waited = heard_until.map_or(Duration::ZERO, |received| now.saturating_duration_since(received));
-        shard.mind_the_gap(waited);
+        shard.note_backlog(waited);
         // An event that still waits arrived in time, though it is not applied
         // yet: deadlines must not run ahead of what was received.
         let due = match heard_until {
@@ -470,7 +470,7 @@ impl Shard {
     }
 
     /// Notes whether this shard works on what came long ago.
-    fn mind_the_gap(&mut self, waited: Duration) {
+    fn note_backlog(&mut self, waited: Duration) {
         let is_behind = waited > BEHIND;
         if is_behind != self.is_behind {
             self.is_behind = is_behind;
