@@ -10,6 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream as BlockingStream;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -319,6 +320,17 @@ async fn a_second_server_on_the_same_data_is_refused() {
     assert!(refusal.contains("已有另一个进程在使用这个数据目录"), "{refusal}");
 }
 
+/// The producer sends the rest, and an agent who was away has it all.
+async fn every_violation_is_told(server: &Server, mut producer: Producer) {
+    let mut socket = server.connect("/v1/ingest").await;
+    producer.run(&mut socket, usize::MAX).await;
+    let mut agent = Agent { id: "a0".to_owned(), alerts: Vec::new() };
+    let socket = agent.connect(server).await;
+    server.terminate();
+    agent.read_to_its_end(socket).await;
+    assert_eq!(agent.alerts.iter().filter(|alert| alert["state"] == "confirmed").count(), CALLS / 3 * 10);
+}
+
 #[tokio::test]
 async fn a_torn_tail_costs_nothing_that_was_acknowledged() {
     let place = Place::new();
@@ -335,13 +347,7 @@ async fn a_torn_tail_costs_nothing_that_was_acknowledged() {
     let server = Server::start(&place);
     let metrics = server.get("/metrics").1;
     assert!(metrics.contains("tingjian_calls_resumed_total 12\n"), "{metrics}");
-    let mut socket = server.connect("/v1/ingest").await;
-    producer.run(&mut socket, usize::MAX).await;
-    let mut agent = Agent { id: "a0".to_owned(), alerts: Vec::new() };
-    let socket = agent.connect(&server).await;
-    server.terminate();
-    agent.read_to_its_end(socket).await;
-    assert_eq!(agent.alerts.iter().filter(|alert| alert["state"] == "confirmed").count(), CALLS / 3 * 10);
+    every_violation_is_told(&server, producer).await;
 }
 
 #[tokio::test]
@@ -381,13 +387,7 @@ async fn a_full_disk_stops_acknowledgements_and_readiness_and_costs_nothing() {
     assert!(producer.total_acked() > 0, "some of it had room");
     let server = Server::start(&place);
     assert_eq!(server.get("/readyz").0, 200);
-    let mut socket = server.connect("/v1/ingest").await;
-    producer.run(&mut socket, usize::MAX).await;
-    let mut agent = Agent { id: "a0".to_owned(), alerts: Vec::new() };
-    let socket = agent.connect(&server).await;
-    server.terminate();
-    agent.read_to_its_end(socket).await;
-    assert_eq!(agent.alerts.iter().filter(|alert| alert["state"] == "confirmed").count(), CALLS / 3 * 10);
+    every_violation_is_told(&server, producer).await;
 }
 
 #[test]
@@ -406,6 +406,8 @@ fn stores_that_cannot_be_used_are_refused_and_left_as_they_are() {
 
     let place = Place::new();
     drop(Server::start(&place));
+    let mode = std::fs::metadata(place.data()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700, "others on the machine do not read what callers said");
     let file = place.data().join("tingjian.db");
     let connection = rusqlite::Connection::open(&file).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();

@@ -15,8 +15,9 @@ mod schema;
 mod writer;
 
 use std::fmt;
-use std::fs::{File, TryLockError};
+use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -141,7 +142,8 @@ impl Store {
             let path = path.to_owned();
             move |error| StoreError::Io { path, error }
         };
-        std::fs::create_dir_all(directory).map_err(io(directory))?;
+        // What callers say is nobody else's business on this machine.
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io(directory))?;
         let lock_path = directory.join(LOCK);
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(io(&lock_path))?;
         match lock.try_lock() {
