@@ -250,6 +250,31 @@ async fn a_supervisor_sees_the_words_of_one_call() {
 }
 
 #[tokio::test]
+async fn posts_that_are_never_finished_give_their_turns_back() {
+    let server = Server::start(Config::default()).await;
+    let mut stalled = Vec::new();
+    // More than have a turn at once.
+    for _ in 0..40 {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        let head = format!("POST /v1/events HTTP/1.1\r\nhost: {}\r\ncontent-length: 1000\r\n\r\n{{", server.address);
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stalled.push(stream);
+    }
+    drop(stalled);
+    let body = start("c1", 1).to_string();
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let (host, length) = (server.address, body.len());
+    let request = format!(
+        "POST /v1/events HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut response = String::new();
+    tokio::time::timeout(PATIENCE, stream.read_to_string(&mut response)).await.expect("it has its turn").unwrap();
+    assert!(response.starts_with("HTTP/1.1 200") && response.contains("\"accepted\":1"), "{response}");
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_call_is_closed_some_time_after_its_end() {
     let server = Server::start(Config::from_toml("call_linger_ms = 1\n").unwrap()).await;
     let mut producer = server.connect("/v1/ingest").await;

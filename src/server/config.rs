@@ -79,6 +79,10 @@ pub(crate) const SHARD_QUEUE_MAX: usize = 1_024;
 pub(crate) const SHARD_BATCH_MAX: usize = 256;
 /// One `POST` of events.
 pub(crate) const EVENTS_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Requests whose events are in memory at once; the others wait.
+pub(crate) const POSTS_MAX: usize = 16;
+/// How long one of them may take, from its turn on until its events are durable.
+pub(crate) const POST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Events of one connection that are not durable yet; further frames wait in the socket.
 pub(crate) const IN_FLIGHT_MAX: usize = 256;
 /// Frames of one connection that are read before answers are written.

@@ -8,6 +8,7 @@ use axum::extract::rejection::StringRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, RawQuery, State};
 use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE};
 use axum::http::{HeaderValue, Request, StatusCode};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, middleware};
@@ -22,7 +23,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::agents::After;
-use super::config::{CLOSE_TIMEOUT, EVENTS_BODY_BYTES_MAX, HEADER_READ_TIMEOUT, HEADERS_MAX, REQUEST_HEAD_BYTES_MAX};
+use super::config::{
+    CLOSE_TIMEOUT, EVENTS_BODY_BYTES_MAX, HEADER_READ_TIMEOUT, HEADERS_MAX, POST_TIMEOUT, REQUEST_HEAD_BYTES_MAX,
+};
 use super::events::{Connection, ConnectionRefused, HandshakeFailed, Happening as _, Reconnected};
 use super::ingest::AsrLeg;
 use super::push::Listener;
@@ -142,7 +145,12 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/metrics", get(metrics))
         .route("/v1/ingest", get(ingest_native))
         .route("/v1/ingest/{format}", get(ingest_asr))
-        .route("/v1/events", post(post_events).layer(DefaultBodyLimit::max(EVENTS_BODY_BYTES_MAX)))
+        .route(
+            "/v1/events",
+            post(post_events)
+                .layer(DefaultBodyLimit::max(EVENTS_BODY_BYTES_MAX))
+                .layer(middleware::from_fn_with_state(Arc::clone(&shared), take_turns)),
+        )
         .route("/v1/agents/{agent_id}/alerts", get(agent_alerts).post(agent_answer))
         .route("/v1/calls/{call_id}/watch", get(watch_call))
         .route("/v1/alerts", get(query::alerts))
@@ -245,7 +253,8 @@ struct AsrQuery {
 /// WebSocket: one recogniser channel's messages, verbatim.
 #[utoipa::path(get, path = "/v1/ingest/{format}", tag = "live", params(
     ("format" = String, Path, description = "The recogniser / 识别系统"),
-    ("role" = String, Query, description = "agent, customer or system"),
+    ("role" = Option<String>, Query, description = "agent, customer or system: whose voice the connection carries / 这一路是谁的声音"),
+    ("agent_channel" = Option<String>, Query, description = "instead of role: which channel is the agent's, where both come over one connection / 两个声道在一路里时，哪个是坐席"),
     ("call_id" = Option<String>, Query, description = "Which call / 哪一通"),
     ("agent_id" = Option<String>, Query, description = "Who answered / 谁接的"),
     ("offset_ms" = Option<i64>, Query, description = "The call's time when the audio began / 音频开始时的通话时间"),
@@ -379,6 +388,7 @@ pub(crate) async fn agent_answer(
 #[utoipa::path(post, path = "/v1/events", tag = "live", request_body(content((Object = "application/json"), (String = "application/x-ndjson"))), responses(
     (status = 200, description = "All of it is durable / 全部已保存", body = post::Outcome),
     (status = 400, description = "Some of it was refused / 有些被拒绝", body = post::Outcome),
+    (status = 408, description = "Not done in time; send it again / 没能及时处理完，请重发", body = ErrorMessage),
     (status = 413, description = "Too long / 太长", body = ErrorMessage),
 ))]
 pub(crate) async fn post_events(State(shared): State<Arc<Shared>>, body: Result<String, StringRejection>) -> Response {
@@ -392,6 +402,21 @@ pub(crate) async fn post_events(State(shared): State<Arc<Shared>>, body: Result<
     let outcome = post::take(&shared, &body).await;
     let status = if outcome.is_clean() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     (status, Json(outcome)).into_response()
+}
+
+/// Lets so many requests at once hold their bodies in memory; the others wait
+/// with theirs in the socket. Nobody keeps a turn for ever.
+async fn take_turns(State(shared): State<Arc<Shared>>, request: Request<Body>, next: Next) -> Response {
+    let Ok(_turn) = shared.posts.acquire().await else {
+        return refused(StatusCode::SERVICE_UNAVAILABLE, &Refusal::Stopping);
+    };
+    tokio::time::timeout(POST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
+        let seconds = POST_TIMEOUT.as_secs();
+        let message = format!(
+            "{seconds} 秒内没有处理完，请重发，seq 相同的事件不会重复 / not done within {seconds} s; send it again, seq makes that harmless"
+        );
+        error(StatusCode::REQUEST_TIMEOUT, "timeout", &message)
+    })
 }
 
 /// WebSocket: one call's transcript and alerts, live.

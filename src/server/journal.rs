@@ -3,9 +3,9 @@
 //!
 //! All batches that wait are one transaction, and one is begun a millisecond
 //! after the other at the earliest: under load a commit serves many, without
-//! load nobody waits for company. When the store refuses, the
-//! same batches are tried again until it takes them: the shards, and with them
-//! the producers, wait; nothing is dropped and nothing is shown.
+//! load nobody waits for company. When the store refuses, the same batches are
+//! tried again until it takes them: the shards, and with them the producers,
+//! wait; nothing is dropped and nothing is shown.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -16,6 +16,7 @@
 mod access;
 mod agents;
 mod clock;
+mod closed;
 mod config;
 mod events;
 mod export;
@@ -73,7 +74,7 @@ use crate::engine::rule::RuleSet;
 use crate::engine::text;
 use access::Access;
 use agents::Agents;
-use config::{CLOSED_CALLS_MAX, EXPORTS_MAX, QUESTIONS_MAX};
+use config::{CLOSED_CALLS_MAX, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX};
 use events::{CloseReason, Happening as _, Recovery};
 use health::Health;
 use journal::{Job, Journal};
@@ -98,6 +99,8 @@ pub(crate) struct Shared {
     readers: Arc<Readers>,
     /// Bounds the questions that are answered at once.
     questions: Semaphore,
+    /// Bounds the posted events that are in memory.
+    posts: Semaphore,
     /// Bounds the exports that are written at once.
     exports: Arc<Semaphore>,
     /// Tells cursors of this store from those of another.
@@ -185,6 +188,7 @@ impl Server {
             health: Health::new(),
             journal: queue,
             questions: Semaphore::new(QUESTIONS_MAX),
+            posts: Semaphore::new(POSTS_MAX),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             store_id: readers.store_id().map_err(io::Error::other)?,
             agents: Agents::default(),

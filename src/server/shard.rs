@@ -10,7 +10,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::hash::{BuildHasher as _, RandomState};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -24,7 +24,8 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::Shared;
 use super::agents::Admission;
 use super::clock::{self, CallClock};
-use super::config::{CLOSED_CALLS_MAX, LEFT_OPEN_MAX, SHARD_BATCH_MAX, SHARD_QUEUE_MAX};
+use super::closed::ClosedCalls;
+use super::config::{LEFT_OPEN_MAX, SHARD_BATCH_MAX, SHARD_QUEUE_MAX};
 use super::events::{AlertDecided, CallClosed, CallStarted, CloseReason, Happening as _, Heard, ShardStep};
 use super::health;
 use super::journal::{AlertEffect, Batch, Effect};
@@ -775,42 +776,6 @@ impl Speech {
 /// Whoever types may be silent as long as he likes.
 fn expects_speech(info: &CallInfo) -> bool {
     info.channel == Channel::Voice
-}
-
-/// The calls that were closed last: producers who did not hear of it resend them.
-#[derive(Debug, Default)]
-struct ClosedCalls {
-    calls: HashMap<String, (i64, Option<u64>)>,
-    order: VecDeque<String>,
-}
-
-impl ClosedCalls {
-    fn insert(&mut self, call: ClosedCall) {
-        let ClosedCall { call_id, started_ms, last_seq } = call;
-        if self.calls.insert(call_id.clone(), (started_ms, last_seq)).is_none() {
-            self.order.push_back(call_id);
-        }
-        if self.order.len() > CLOSED_CALLS_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.calls.remove(&oldest);
-        }
-    }
-
-    /// Whether the call that was answered at that moment is over.
-    fn is_over(&self, call_id: &str, started_ms: i64) -> bool {
-        self.calls.get(call_id).is_some_and(|(known, _)| *known == started_ms)
-    }
-
-    /// What to answer to an event of a call that is not in progress.
-    fn input(&self, call_id: &str, seq: Option<u64>) -> Result<(), Refusal> {
-        match self.calls.get(call_id) {
-            None => Err(Refusal::UnknownCall),
-            // It was taken before the call was closed.
-            Some((_, last_seq)) if seq.is_some() && seq <= *last_seq => Ok(()),
-            Some(_) => Err(Refusal::CallOver),
-        }
-    }
 }
 
 /// Events that waited longer mean that checking is behind.
