@@ -321,7 +321,7 @@ pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
 pub fn agent_token(config: &Config, agent_id: &str, lifetime: Duration) -> Result<String, String> {
     native::check_id("agent_id", agent_id).map_err(|fault| fault.to_string())?;
     let Some(secret) = config.tokens.read_agent_secret()? else {
-        return Err("配置里没有 tokens.agent_secret / the configuration has no tokens.agent_secret".to_owned());
+        return Err("配置里没有 tokens.agent_secret：用 openssl rand -hex 32 生成一个，写进配置文件的 [tokens]，再用 --config 指定 / the configuration has no tokens.agent_secret: make one with openssl rand -hex 32, put it under [tokens] of the file, and name the file with --config".to_owned());
     };
     let now_s = clock::unix_ms() / 1_000;
     let expires_s = now_s.saturating_add_unsigned(lifetime.as_secs());
