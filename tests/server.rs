@@ -204,8 +204,8 @@ async fn pages_for_operators_answer() {
     let server = Server::start(Config::default()).await;
     assert_eq!(server.get("/healthz").await.0, 200);
     assert_eq!(server.get("/readyz").await.0, 200);
-    let (status, index) = server.get("/").await;
-    assert!(status == 200 && index.contains("/v1/ingest") && index.contains("whisperlive"), "{index}");
+    let (status, home) = server.get("/").await;
+    assert!(status == 200 && home.contains("/assets/home/home.js"), "{home}");
     assert_eq!(server.get("/nowhere").await.0, 404);
     assert_eq!(server.get("/v1/ingest").await.0, 426);
     assert_eq!(server.get("/v1/agents/a1/alerts").await.0, 426);

@@ -98,6 +98,12 @@ pub(crate) fn paths() -> impl Iterator<Item = &'static str> {
 #[rustfmt::skip]
 const ROUTES: &[Route] = &[
     route("/", OPEN),
+    route("/agent/{agent_id}", OPEN),
+    route("/live", OPEN),
+    route("/call/{call_id}", OPEN),
+    route("/qa", OPEN),
+    route("/rules", OPEN),
+    route("/assets/{folder}/{name}", OPEN),
     route("/healthz", OPEN),
     route("/readyz", OPEN),
     route("/metrics", &[Role::Metrics, Role::Qa, Role::Admin]),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::rejection::StringRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, RawQuery, State};
-use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, UPGRADE};
+use axum::http::header::{ACCEPT, CONTENT_TYPE, UPGRADE};
 use axum::http::{HeaderValue, Request, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -32,7 +32,9 @@ use super::push::Listener;
 use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
-use super::{Shared, access, clock, export, feedback, ingest, openapi, outbox, post, push, query, rules, sse, tls, ws};
+use super::{
+    Shared, access, clock, export, feedback, ingest, openapi, outbox, pages, post, push, query, rules, sse, tls, ws,
+};
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
 use crate::engine::time::CallTime;
@@ -139,7 +141,13 @@ async fn turn_away(mut stream: TcpStream) {
 
 fn routes(shared: Arc<Shared>) -> Router {
     Router::new()
-        .route("/", get(index))
+        .route("/", get(pages::home))
+        .route("/agent/{agent_id}", get(pages::agent))
+        .route("/live", get(pages::live))
+        .route("/call/{call_id}", get(pages::call))
+        .route("/qa", get(pages::qa))
+        .route("/rules", get(pages::rules))
+        .route("/assets/{folder}/{name}", get(pages::asset))
         .route("/healthz", get(live))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
@@ -164,35 +172,6 @@ fn routes(shared: Arc<Shared>) -> Router {
         .fallback(async || error(StatusCode::NOT_FOUND, "not_found", "没有这个地址 / no such address"))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), access::guard))
         .with_state(shared)
-}
-
-const INDEX: &str = "\
-听检 tingjian：旁听进行中的客服通话，客户还在线时就提醒坐席
-
-WS  /v1/ingest                             通话事件，每帧一个 JSON 对象 / call events
-WS  /v1/ingest/FORMAT                      一路语音识别的原始结果 / one recogniser's messages, verbatim
-      ?call_id=&agent_id=&role=              FORMAT: {formats}
-      ?call_id=&agent_id=&agent_channel=     两个声道在一路里 / both channels in one
-POST /v1/events                            通话事件，JSON 或 JSON Lines / call events
-WS  /v1/agents/{agent_id}/alerts?after=    坐席的实时预警，也可用 SSE / an agent's alerts, by SSE too
-WS  /v1/calls/{call_id}/watch              旁听一通通话 / one call's transcript and alerts
-GET /v1/alerts                             查询预警 / alerts
-GET /v1/calls  /v1/calls/{call_id}         查询通话 / calls
-GET /v1/scores?group=agent|team|day        得分 / scores
-GET /v1/export?format=csv|xlsx|jsonl|parquet
-                                           导出预警，条件同查询 / alerts as a file, with the same filters
-GET /v1/openapi.json                       接口说明 / OpenAPI description
-GET /v1/rules                              正在使用的规则 / the rules in use
-POST /v1/rules/reload                      重新加载规则 / load the rules anew
-GET /metrics  /healthz  /readyz            指标、存活、就绪 / metrics, live, ready
-";
-
-/// What the server answers, as text.
-#[utoipa::path(get, path = "/", tag = "operate", responses((status = 200, body = String, content_type = "text/plain")))]
-pub(crate) async fn index() -> Response {
-    let text = INDEX.replace("{formats}", &Format::names());
-    let policy = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    ([(CONTENT_SECURITY_POLICY, policy)], text).into_response()
 }
 
 /// Whether the process runs.

@@ -30,6 +30,7 @@ mod limit;
 mod metrics;
 mod openapi;
 mod outbox;
+mod pages;
 mod post;
 mod push;
 mod query;

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{OpenApi, Required};
 use utoipa::{IntoParams, OpenApi as _};
 
-use super::{export, http, query};
+use super::{export, http, pages, query};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -16,13 +16,15 @@ use super::{export, http, query};
         description = "Listens in on live calls and warns the agent while the customer is on the line. Tokens go into `Authorization: Bearer …`. / 旁听进行中的客服通话，客户还在线时就提醒坐席。令牌放在 `Authorization: Bearer …` 里。"
     ),
     paths(
-        http::index, http::live, http::ready, http::metrics, http::ingest_native, http::ingest_asr, http::post_events,
+        pages::home, pages::agent, pages::live, pages::call, pages::qa, pages::rules, pages::asset,
+        http::live, http::ready, http::metrics, http::ingest_native, http::ingest_asr, http::post_events,
         http::agent_alerts, http::agent_answer, http::watch_call, http::rules_in_use, http::reload_rules,
         query::alerts, query::calls, query::call, query::scores, export::export, describe,
     ),
     tags(
         (name = "live", description = "Calls in, alerts out / 通话进，预警出"),
         (name = "qa", description = "Query, export, score / 查询、导出、评分"),
+        (name = "pages", description = "What people look at / 页面"),
         (name = "operate", description = "Rules, health, metrics / 规则、健康、指标"),
     )
 )]

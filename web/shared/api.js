@@ -1,0 +1,188 @@
+// The public API, as any client uses it: questions over HTTP, streams over
+// WebSockets that come back by themselves. It shows nothing.
+
+import { told, token } from "./settings.js";
+
+const RETRY_MS_FIRST = 250;
+const RETRY_MS_MAX = 10_000;
+
+/** Why a question has no answer. */
+export class ApiError extends Error {
+  /** @param {number} status @param {string} code @param {string} message @param {string} [field] */
+  constructor(status, code, message, field) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.field = field;
+  }
+
+  /** In the reader's language. */
+  get text() {
+    return told(this.message);
+  }
+}
+
+/** @param {Record<string, string | number | boolean | null | undefined>} parameters */
+export function queryOf(parameters) {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    if (value !== null && value !== undefined && value !== "") {
+      query.set(name, String(value));
+    }
+  }
+  const text = query.toString();
+  return text === "" ? "" : `?${text}`;
+}
+
+/** @param {string} path @param {RequestInit} options @returns {Promise<Response>} */
+async function request(path, options) {
+  const headers = new Headers(options.headers);
+  const mine = token();
+  if (mine !== null) {
+    headers.set("authorization", `Bearer ${mine}`);
+  }
+  let response;
+  try {
+    response = await fetch(path, { ...options, headers });
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") {
+      throw error;
+    }
+    throw new ApiError(0, "unreachable", "连不上服务 / the server cannot be reached");
+  }
+  if (!response.ok) {
+    const fault = await response.json().catch(() => ({}));
+    throw new ApiError(response.status, fault.code ?? "failed", fault.message ?? `HTTP ${response.status}`, fault.field);
+  }
+  return response;
+}
+
+/**
+ * Asks. Paths are written as they are; parameters without a value are left out.
+ * @param {string} path
+ * @param {Record<string, string | number | boolean | null | undefined>} [parameters]
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function get(path, parameters = {}, signal) {
+  const response = await request(path + queryOf(parameters), { signal });
+  return response.json();
+}
+
+/**
+ * @param {string} path
+ * @param {unknown} body
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<any>}
+ */
+export async function post(path, body, signal) {
+  const headers = { "content-type": "application/json" };
+  const response = await request(path, { method: "POST", headers, body: JSON.stringify(body), signal });
+  const text = await response.text();
+  return text === "" ? null : JSON.parse(text);
+}
+
+/** A file, kept by the browser under `name`. @param {string} path @param {string} name */
+export async function download(path, name) {
+  const response = await request(path, {});
+  const address = URL.createObjectURL(await response.blob());
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(address);
+}
+
+/**
+ * What a stream calls back.
+ * @typedef {object} StreamEvents
+ * @property {(message: any) => void} onMessage one message
+ * @property {(state: "connecting" | "open" | "closed" | "refused", why?: string) => void} onState
+ *   what became of the connection; "refused" is final
+ */
+
+/**
+ * Listens to a stream until the returned `close` is called. A connection that
+ * breaks is made anew, later each time; `path` is asked for each of them, so
+ * that a stream with a cursor goes on where it was.
+ * @param {() => string} path
+ * @param {StreamEvents} events
+ * @param {{server?: string, token?: string | null}} [where] another server, another token than the tab's
+ */
+export function stream(path, events, where = {}) {
+  let pause = RETRY_MS_FIRST;
+  /** @type {WebSocket | null} */
+  let socket = null;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  let stopped = false;
+
+  async function connect() {
+    events.onState("connecting");
+    const address = new URL(path(), where.server ?? location.origin);
+    const mine = where.token === undefined ? token() : where.token;
+    const refused = await refusal(address, mine);
+    if (stopped) {
+      return;
+    }
+    if (refused !== null) {
+      stopped = true;
+      events.onState("refused", refused);
+      return;
+    }
+    address.protocol = address.protocol.replace("http", "ws");
+    socket = mine === null ? new WebSocket(address) : new WebSocket(address, ["bearer", mine]);
+    socket.onopen = () => {
+      pause = RETRY_MS_FIRST;
+      events.onState("open");
+    };
+    socket.onmessage = ({ data }) => events.onMessage(JSON.parse(data));
+    socket.onclose = () => {
+      if (stopped) {
+        return;
+      }
+      events.onState("closed");
+      // All browsers of a floor must not come back at once.
+      timer = setTimeout(connect, pause * (0.5 + Math.random()));
+      pause = Math.min(pause * 2, RETRY_MS_MAX);
+    };
+  }
+
+  connect();
+  return {
+    close() {
+      stopped = true;
+      clearTimeout(timer);
+      socket?.close();
+    },
+    /** False while there is no connection. @param {unknown} message */
+    send(message) {
+      if (socket?.readyState !== WebSocket.OPEN) {
+        return false;
+      }
+      socket.send(JSON.stringify(message));
+      return true;
+    },
+  };
+}
+
+/**
+ * Why the server will never take this connection, or null. A WebSocket does not
+ * tell a page why it was refused, the same address over HTTP does: it answers
+ * 426 to whoever may come as a WebSocket.
+ * @param {URL} address @param {string | null} mine
+ */
+async function refusal(address, mine) {
+  try {
+    const headers = new Headers(mine === null ? [] : [["authorization", `Bearer ${mine}`]]);
+    const response = await fetch(address, { headers });
+    if (![400, 401, 403, 404].includes(response.status)) {
+      return null;
+    }
+    const fault = await response.json().catch(() => ({}));
+    return told(fault.message ?? `HTTP ${response.status}`);
+  } catch {
+    // The connection will say the same.
+    return null;
+  }
+}
