@@ -1,17 +1,24 @@
 //! Call events as contract §1 words them: one JSON object a frame or line.
 //!
 //! [`parse`] has one fast path, a borrowed struct that holds the fields of all
-//! types at once. What it cannot read goes through [`explain`], which is slow
+//! types at once. What it cannot read is explained by [`fault`], which is slow
 //! and names the field, what was wrong with it and what is allowed.
+
+mod fault;
+mod write;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use chrono::{DateTime, FixedOffset};
+use serde::Deserialize;
 use serde::de::{self, Deserializer, Visitor};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
+
+pub use fault::{EventError, EventErrorCode};
+use fault::{Field, clip_id, explain, no_type, unknown_type};
+pub use write::{start_to_json, to_json};
 
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{CallInfo, Channel, Direction, Input, Party, Role, Utterance};
@@ -128,81 +135,6 @@ impl EventType {
     }
 }
 
-/// What sort of fault an event has: the `code` of an `error` answer and of a
-/// metric, so the set is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum EventErrorCode {
-    InvalidJson,
-    UnknownType,
-    MissingField,
-    InvalidField,
-}
-
-impl EventErrorCode {
-    /// Its name on the wire.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::InvalidJson => "invalid_json",
-            Self::UnknownType => "unknown_type",
-            Self::MissingField => "missing_field",
-            Self::InvalidField => "invalid_field",
-        }
-    }
-}
-
-/// Why an event was refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EventError {
-    /// What sort of fault.
-    pub code: EventErrorCode,
-    /// The field at fault.
-    pub field: Option<&'static str>,
-    /// What is wrong and what is allowed, in Chinese.
-    pub zh: String,
-    /// The same in English.
-    pub en: String,
-    /// The call, as far as it could be read.
-    pub call_id: Option<String>,
-    /// The number, as far as it could be read.
-    pub seq: Option<u64>,
-}
-
-impl EventError {
-    fn new(code: EventErrorCode, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { code, field: None, zh: zh.into(), en: en.into(), call_id: None, seq: None }
-    }
-
-    fn missing(field: Field, kind: EventType) -> Self {
-        let (name, kind) = (field.name(), kind.name());
-        Self {
-            field: Some(name),
-            ..Self::new(
-                EventErrorCode::MissingField,
-                format!("{kind} 缺少字段 {name}"),
-                format!("{kind} needs the field {name}"),
-            )
-        }
-    }
-
-    fn invalid(field: Field, zh: impl fmt::Display, en: impl fmt::Display) -> Self {
-        let name = field.name();
-        Self {
-            field: Some(name),
-            ..Self::new(EventErrorCode::InvalidField, format!("{name} {zh}"), format!("{name} {en}"))
-        }
-    }
-}
-
-impl fmt::Display for EventError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} / {}", self.zh, self.en)
-    }
-}
-
-impl std::error::Error for EventError {}
-
 /// Reads one event.
 ///
 /// # Errors
@@ -280,209 +212,6 @@ struct Frame<'a> {
     to: Option<Text<'a>>,
     #[serde(borrow)]
     by: Option<Text<'a>>,
-}
-
-/// The names of [`Frame`]'s fields, for messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Field {
-    Type,
-    CallId,
-    Seq,
-    AgentId,
-    StartedAt,
-    Direction,
-    Channel,
-    Queue,
-    Rings,
-    CustomerName,
-    Packs,
-    Attributes,
-    UtteranceId,
-    Role,
-    Text,
-    StartMs,
-    EndMs,
-    Final,
-    Confidence,
-    VolumeDb,
-    PitchHz,
-    AtMs,
-    To,
-    By,
-}
-
-impl Field {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Type => "type",
-            Self::CallId => "call_id",
-            Self::Seq => "seq",
-            Self::AgentId => "agent_id",
-            Self::StartedAt => "started_at",
-            Self::Direction => "direction",
-            Self::Channel => "channel",
-            Self::Queue => "queue",
-            Self::Rings => "rings",
-            Self::CustomerName => "customer_name",
-            Self::Packs => "packs",
-            Self::Attributes => "attributes",
-            Self::UtteranceId => "utterance_id",
-            Self::Role => "role",
-            Self::Text => "text",
-            Self::StartMs => "start_ms",
-            Self::EndMs => "end_ms",
-            Self::Final => "final",
-            Self::Confidence => "confidence",
-            Self::VolumeDb => "volume_db",
-            Self::PitchHz => "pitch_hz",
-            Self::AtMs => "at_ms",
-            Self::To => "to",
-            Self::By => "by",
-        }
-    }
-
-    /// What the field must be, in Chinese and English, and whether `value` is it.
-    fn expects(self, value: &Value) -> (bool, &'static str, &'static str) {
-        match self {
-            Self::Seq => (value.is_u64(), "必须是非负整数", "must be an integer of 0 or more"),
-            Self::Rings => (
-                value.as_u64().is_some_and(|rings| u32::try_from(rings).is_ok()),
-                "必须是非负整数",
-                "must be an integer of 0 or more",
-            ),
-            Self::StartMs | Self::EndMs | Self::AtMs => {
-                (value.is_i64(), "必须是整数毫秒", "must be an integer, in milliseconds")
-            }
-            Self::Final => (value.is_boolean(), "必须是 true 或 false", "must be true or false"),
-            Self::Confidence | Self::VolumeDb | Self::PitchHz => (value.is_number(), "必须是数字", "must be a number"),
-            Self::Packs => (
-                value.as_array().is_some_and(|packs| packs.iter().all(Value::is_string)),
-                "必须是字符串数组",
-                "must be an array of strings",
-            ),
-            Self::Attributes => (value.is_object(), "必须是对象", "must be an object"),
-            Self::Type
-            | Self::CallId
-            | Self::AgentId
-            | Self::StartedAt
-            | Self::Direction
-            | Self::Channel
-            | Self::Queue
-            | Self::CustomerName
-            | Self::UtteranceId
-            | Self::Role
-            | Self::Text
-            | Self::To
-            | Self::By => (value.is_string(), "必须是字符串", "must be a string"),
-        }
-    }
-}
-
-/// What an unreadable frame got wrong. Fields that its type does not use, and
-/// keys that come twice, are forgiven here.
-fn explain(text: &str, error: &serde_json::Error) -> Result<Event, EventError> {
-    let object = match serde_json::from_str::<Value>(text) {
-        Ok(Value::Object(object)) => object,
-        Ok(other) => {
-            let (zh, en) = kind_of(&other);
-            return Err(EventError::new(
-                EventErrorCode::InvalidJson,
-                format!("应为一个 JSON 对象，收到的是{zh}"),
-                format!("expected one JSON object, got {en}"),
-            ));
-        }
-        Err(error) => {
-            return Err(EventError::new(
-                EventErrorCode::InvalidJson,
-                format!("第 {} 列起不是合法的 JSON", error.column()),
-                format!("not valid JSON from column {}", error.column()),
-            ));
-        }
-    };
-    let call_id = object.get("call_id").and_then(Value::as_str).map(clip_id);
-    let seq = object.get("seq").and_then(Value::as_u64);
-    explain_object(object, error).map_err(|fault| EventError { call_id, seq, ..fault })
-}
-
-fn explain_object(mut object: Map<String, Value>, error: &serde_json::Error) -> Result<Event, EventError> {
-    let kind = match object.get("type") {
-        None | Some(Value::Null) => return Err(no_type()),
-        Some(Value::String(name)) => EventType::from_name(name).ok_or_else(|| unknown_type(name))?,
-        Some(other) => {
-            let (zh, en) = kind_of(other);
-            return Err(EventError::invalid(
-                Field::Type,
-                format_args!("必须是字符串，收到的是{zh}"),
-                format_args!("must be a string, not {en}"),
-            ));
-        }
-    };
-    for field in kind.fields() {
-        let Some(value) = object.get(field.name()).filter(|value| !value.is_null()) else { continue };
-        let (fits, zh, en) = field.expects(value);
-        if !fits {
-            let (got_zh, got_en) = kind_of(value);
-            return Err(EventError::invalid(
-                *field,
-                format_args!("{zh}，收到的是{got_zh}"),
-                format_args!("{en}, not {got_en}"),
-            ));
-        }
-    }
-    object.retain(|key, _| kind.fields().iter().any(|field| field.name() == key));
-    match Frame::deserialize(&Value::Object(object)) {
-        Ok(frame) => frame.into_event(),
-        Err(_) => Err(EventError::new(
-            EventErrorCode::InvalidJson,
-            format!("第 {} 列处的值无法读取", error.column()),
-            format!("the value at column {} cannot be read", error.column()),
-        )),
-    }
-}
-
-fn no_type() -> EventError {
-    EventError {
-        field: Some("type"),
-        ..EventError::new(
-            EventErrorCode::MissingField,
-            format!("缺少字段 type；可用的有：{}", type_names()),
-            format!("the field type is missing; known are: {}", type_names()),
-        )
-    }
-}
-
-fn unknown_type(name: &str) -> EventError {
-    let name = clip_id(name);
-    EventError {
-        field: Some("type"),
-        ..EventError::new(
-            EventErrorCode::UnknownType,
-            format!("不认识的 type「{name}」；可用的有：{}", type_names()),
-            format!("unknown type {name:?}; known are: {}", type_names()),
-        )
-    }
-}
-
-fn type_names() -> String {
-    EventType::ALL.map(EventType::name).join(", ")
-}
-
-/// At most [`ID_BYTES_MAX`] bytes of what a producer sent, to be sent back.
-fn clip_id(id: &str) -> String {
-    id[..id.floor_char_boundary(ID_BYTES_MAX)].to_owned()
-}
-
-/// What a JSON value is, in Chinese and English, without its contents.
-fn kind_of(value: &Value) -> (&'static str, &'static str) {
-    match value {
-        Value::Null => (" null", "null"),
-        Value::Bool(_) => ("布尔值", "a boolean"),
-        Value::Number(number) if number.is_f64() => ("小数", "a fraction"),
-        Value::Number(_) => ("超出范围的整数", "an integer out of range"),
-        Value::String(_) => ("字符串", "a string"),
-        Value::Array(_) => ("数组", "an array"),
-        Value::Object(_) => ("对象", "an object"),
-    }
 }
 
 impl Frame<'_> {
@@ -683,113 +412,6 @@ fn choice<T: Copy>(name: Option<&Text<'_>>, field: Field, known: &[(&str, T)]) -
         format_args!("不能是「{name}」；可用的有：{known}"),
         format_args!("cannot be {name:?}; known are: {known}"),
     ))
-}
-
-/// An input as an event of contract §1, for those who watch a call.
-#[must_use]
-pub fn to_json(call_id: &str, input: &Input) -> String {
-    #[derive(Serialize)]
-    struct Written<'a> {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        call_id: &'a str,
-        #[serde(flatten)]
-        body: Body<'a>,
-    }
-    #[derive(Serialize)]
-    #[serde(untagged)]
-    enum Body<'a> {
-        Utterance {
-            utterance_id: &'a str,
-            role: Role,
-            text: &'a str,
-            start_ms: i64,
-            end_ms: i64,
-            #[serde(rename = "final")]
-            is_final: bool,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            confidence: Option<f32>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            volume_db: Option<f32>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            pitch_hz: Option<f32>,
-        },
-        At {
-            at_ms: i64,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            to: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            agent_id: Option<&'a str>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            by: Option<Party>,
-        },
-    }
-    let at = |at: CallTime| Body::At { at_ms: at.0, to: None, agent_id: None, by: None };
-    let (kind, body) = match input {
-        Input::Utterance(utterance) => (
-            EventType::Utterance,
-            Body::Utterance {
-                utterance_id: &utterance.utterance_id,
-                role: utterance.role,
-                text: &utterance.text,
-                start_ms: utterance.start.0,
-                end_ms: utterance.end.0,
-                is_final: utterance.is_final,
-                confidence: utterance.confidence,
-                volume_db: utterance.volume_db,
-                pitch_hz: utterance.pitch_hz,
-            },
-        ),
-        Input::Hold { at: time } => (EventType::Hold, at(*time)),
-        Input::Resume { at: time } => (EventType::Resume, at(*time)),
-        Input::Transfer { at, to } => {
-            (EventType::Transfer, Body::At { at_ms: at.0, to: to.as_deref(), agent_id: None, by: None })
-        }
-        Input::TransferAnswered { at, agent_id } => {
-            (EventType::TransferAnswered, Body::At { at_ms: at.0, to: None, agent_id: agent_id.as_deref(), by: None })
-        }
-        Input::End { at, by } => (EventType::End, Body::At { at_ms: at.0, to: None, agent_id: None, by: Some(*by) }),
-    };
-    serde_json::to_string(&Written { kind: kind.name(), call_id, body })
-        .expect("strings, numbers and string keys always serialise")
-}
-
-/// The `call.start` event of contract §1 that says what is known of a call.
-#[must_use]
-pub fn start_to_json(info: &CallInfo) -> String {
-    #[derive(Serialize)]
-    struct Written<'a> {
-        #[serde(rename = "type")]
-        kind: &'static str,
-        call_id: &'a str,
-        agent_id: &'a str,
-        started_at: String,
-        direction: Direction,
-        channel: Channel,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        queue: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        rings: Option<u32>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        customer_name: Option<&'a str>,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        packs: Option<&'a [String]>,
-        attributes: &'a BTreeMap<String, Value>,
-    }
-    let written = Written {
-        kind: EventType::Start.name(),
-        call_id: &info.call_id,
-        agent_id: &info.agent_id,
-        started_at: info.started_at.to_rfc3339(),
-        direction: info.direction,
-        channel: info.channel,
-        queue: info.queue.as_deref(),
-        rings: info.rings,
-        customer_name: info.customer_name.as_deref(),
-        packs: info.packs.as_deref(),
-        attributes: &info.attributes,
-    };
-    serde_json::to_string(&written).expect("strings, numbers and string keys always serialise")
 }
 
 #[cfg(test)]
