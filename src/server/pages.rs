@@ -2,9 +2,9 @@
 //! in `web/`, with no build step. They know no more than any other client: all
 //! that they show comes over the public API, with the reader's own token.
 //!
-//! Deliberately absent: templates, inline scripts, cookies. A page is the same
-//! for everybody, so it needs no token, and its policy forbids all that does
-//! not come from this server.
+//! Deliberately absent: inline scripts, cookies, anything of the reader in the
+//! HTML. A page is the same for everybody, so it needs no token, and its policy
+//! forbids all that does not come from this server.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
 
@@ -21,6 +21,8 @@ use super::refusal::ErrorMessage;
 use super::{Shared, http};
 
 static WEB: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/web");
+/// What all pages begin with.
+const SHELL: &str = include_str!("../../web/shell.html");
 
 /// What may be asked for by name, and as what it is served.
 const TYPES: [(&str, &str); 3] = [
@@ -29,13 +31,13 @@ const TYPES: [(&str, &str); 3] = [
     (".svg", "image/svg+xml; charset=utf-8"),
 ];
 
-/// Scripts, styles and connections of this server only; `{embedders}` may show
-/// the page in a frame.
+/// Scripts, styles and connections of this server only. Who may show the page in
+/// a frame follows.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
      connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors ";
 
 macro_rules! pages {
-    ($($(#[$doc:meta])* $name:ident: $path:literal $(($parameter:literal, $about:literal))? => $file:literal;)+) => {
+    ($($(#[$doc:meta])* $name:ident: $path:literal $(($parameter:literal, $about:literal))? => $title:literal;)+) => {
         $(
             $(#[$doc])*
             #[utoipa::path(get, path = $path, tag = "pages", $(params(($parameter = String, Path, description = $about)),)? responses(
@@ -43,7 +45,7 @@ macro_rules! pages {
                 (status = 304, description = "As it was / 没有变化"),
             ))]
             pub(crate) async fn $name(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
-                page(&shared, $file, &headers)
+                page(&shared, stringify!($name), $title, &headers)
             }
         )+
     };
@@ -51,17 +53,17 @@ macro_rules! pages {
 
 pages! {
     /// What there is, and where.
-    home: "/" => "pages/home.html";
+    home: "/" => "听检";
     /// An agent's panel: the live call, what it owes, its alerts.
-    agent: "/agent/{agent_id}" ("agent_id", "Whose / 坐席") => "pages/agent.html";
+    agent: "/agent/{agent_id}" ("agent_id", "Whose / 坐席") => "坐席面板";
     /// The supervisors' wall: all live calls, the worst first.
-    live: "/live" => "pages/live.html";
+    live: "/live" => "实时通话";
     /// One call: transcript, timeline, alerts, review.
-    call: "/call/{call_id}" ("call_id", "Which call / 哪一通") => "pages/call.html";
+    call: "/call/{call_id}" ("call_id", "Which call / 哪一通") => "通话";
     /// Quality: trends, queues of review and appeal, export.
-    qa: "/qa" => "pages/qa.html";
+    qa: "/qa" => "质检";
     /// Packs and rules, their coverage and precision, a place to try them.
-    rules: "/rules" => "pages/rules.html";
+    rules: "/rules" => "规则";
 }
 
 /// A script, style or picture of the pages.
@@ -81,11 +83,10 @@ pub(crate) async fn asset(Path((folder, name)): Path<(String, String)>, headers:
     }
 }
 
-fn page(shared: &Shared, file: &str, headers: &HeaderMap) -> Response {
-    let Some(file) = WEB.get_file(file) else {
-        return http::error(StatusCode::NOT_FOUND, "not_found", "没有这个页面 / no such page");
-    };
-    let mut response = serve(file.contents(), "text/html; charset=utf-8", headers);
+/// The page of that name: its script and style are in the folder of that name.
+fn page(shared: &Shared, name: &str, title: &str, headers: &HeaderMap) -> Response {
+    let html = SHELL.replace("{name}", name).replace("{title}", title);
+    let mut response = serve(html.into_bytes(), "text/html; charset=utf-8", headers);
     let embedders: Vec<&str> = shared.config.allowed_origins.iter().map(super::OriginName::as_str).collect();
     let policy = format!("{POLICY}'self' {}", embedders.join(" "));
     if let Ok(policy) = HeaderValue::try_from(policy.trim_end()) {
@@ -96,8 +97,8 @@ fn page(shared: &Shared, file: &str, headers: &HeaderMap) -> Response {
 
 /// A file, unless the client has it already. Browsers ask each time, so that a
 /// new version of the program is a new version of its pages.
-fn serve(contents: &'static [u8], content_type: &'static str, headers: &HeaderMap) -> Response {
-    let digest = Sha256::digest(contents);
+fn serve(contents: impl AsRef<[u8]> + IntoResponse, content_type: &'static str, headers: &HeaderMap) -> Response {
+    let digest = Sha256::digest(contents.as_ref());
     let tag = format!("\"{:016x}\"", u64::from_be_bytes(digest[..8].try_into().unwrap_or_default()));
     let is_known = headers
         .get_all(IF_NONE_MATCH)
