@@ -7,25 +7,20 @@
 // A test that cannot be set up has failed, and says where.
 #![allow(clippy::unwrap_used)]
 
+mod harness;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream as BlockingStream;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::Command;
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::SinkExt as _;
+use harness::{Process, Socket, next_or_end};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-/// Longer than any step takes; a test that waits for it has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
 const CALLS: usize = 12;
 const KILLS: usize = 12;
 /// Events of one producer that are not acknowledged yet.
@@ -59,15 +54,14 @@ impl Place {
 
     /// The command that serves, not started yet.
     fn serve(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tingjian"));
-        command.args(self.arguments()).env("TINGJIAN_LOG", "error").stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut command = Process::serve();
+        let path = |name: &str| self.directory.path().join(name);
+        command.arg("--data").arg(path("data")).arg("--rules").arg(path("rules"));
         command
     }
 
-    fn arguments(&self) -> Vec<String> {
-        let path = |name: &str| self.directory.path().join(name).display().to_string();
-        let listen = ["serve", "--listen", "127.0.0.1:0", "--data"].map(str::to_owned);
-        listen.into_iter().chain([path("data"), "--rules".to_owned(), path("rules")]).collect()
+    fn start(&self) -> Process {
+        Process::start(&mut self.serve())
     }
 
     /// What the command says when it cannot serve.
@@ -76,69 +70,6 @@ impl Place {
         assert!(!output.status.success());
         assert!(output.stdout.is_empty(), "it never listened");
         String::from_utf8(output.stderr).unwrap()
-    }
-}
-
-/// A server process, killed at the latest when it is dropped.
-struct Server {
-    child: Child,
-    address: String,
-}
-
-impl Server {
-    fn start(place: &Place) -> Self {
-        Self::spawn(place.serve())
-    }
-
-    fn spawn(mut command: Command) -> Self {
-        let mut child = command.stderr(Stdio::inherit()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on http://").unwrap_or_else(|| panic!("{line:?}")).to_owned();
-        Self { child, address }
-    }
-
-    /// `kill -9`.
-    fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Asks it to stop, as a service manager does.
-    fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-
-    async fn connect(&self, path: &str) -> Socket {
-        connect_async(format!("ws://{}{path}", self.address)).await.unwrap().0
-    }
-
-    fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = BlockingStream::connect(&self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address).unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The next text message; `None` when the connection is over.
-async fn next(socket: &mut Socket) -> Option<Value> {
-    loop {
-        match tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message comes") {
-            Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
-            None | Some(Ok(Message::Close(_)) | Err(_)) => return None,
-            Some(Ok(_)) => {}
-        }
     }
 }
 
@@ -233,7 +164,7 @@ impl Producer {
                 }
                 sent += 1;
             }
-            match next(socket).await {
+            match next_or_end(socket).await {
                 Some(message) => self.note(&message),
                 None => return,
             }
@@ -248,13 +179,13 @@ struct Agent {
 }
 
 impl Agent {
-    async fn connect(&self, server: &Server) -> Socket {
+    async fn connect(&self, server: &Process) -> Socket {
         let after = self.alerts.last().map_or("0", |alert| alert["cursor"].as_str().unwrap());
         server.connect(&format!("/v1/agents/{}/alerts?after={after}", self.id)).await
     }
 
     async fn read_to_its_end(&mut self, mut socket: Socket) {
-        while let Some(message) = next(&mut socket).await {
+        while let Some(message) = next_or_end(&mut socket).await {
             if message["type"] == "alert" {
                 self.alerts.push(message);
             }
@@ -270,7 +201,7 @@ async fn killed_at_any_moment_nothing_is_lost_and_nothing_comes_twice() {
     let mut agents: Vec<Agent> = (0..3).map(|number| Agent { id: format!("a{number}"), alerts: Vec::new() }).collect();
     let total: usize = producer.calls.iter().map(Vec::len).sum();
     for round in 0..=KILLS {
-        let mut server = Server::start(&place);
+        let mut server = place.start();
         let mut sockets = Vec::new();
         for agent in &agents {
             sockets.push(agent.connect(&server).await);
@@ -280,7 +211,7 @@ async fn killed_at_any_moment_nothing_is_lost_and_nothing_comes_twice() {
             let enough = 1 + chance.below(total / KILLS);
             producer.run(&mut socket, enough).await;
             server.kill();
-            while let Some(message) = next(&mut socket).await {
+            while let Some(message) = next_or_end(&mut socket).await {
                 producer.note(&message);
             }
         } else {
@@ -292,7 +223,7 @@ async fn killed_at_any_moment_nothing_is_lost_and_nothing_comes_twice() {
             agent.read_to_its_end(socket).await;
         }
     }
-    let server = Server::start(&place);
+    let server = place.start();
     let mut kept = Vec::new();
     for agent in &agents {
         let socket = server.connect(&format!("/v1/agents/{}/alerts?after=0", agent.id)).await;
@@ -315,13 +246,13 @@ async fn killed_at_any_moment_nothing_is_lost_and_nothing_comes_twice() {
 #[tokio::test]
 async fn a_second_server_on_the_same_data_is_refused() {
     let place = Place::new();
-    let _server = Server::start(&place);
+    let _server = place.start();
     let refusal = place.refusal();
     assert!(refusal.contains("已有另一个进程在使用这个数据目录"), "{refusal}");
 }
 
 /// The producer sends the rest, and an agent who was away has it all.
-async fn every_violation_is_told(server: &Server, mut producer: Producer) {
+async fn every_violation_is_told(server: &Process, mut producer: Producer) {
     let mut socket = server.connect("/v1/ingest").await;
     producer.run(&mut socket, usize::MAX).await;
     let mut agent = Agent { id: "a0".to_owned(), alerts: Vec::new() };
@@ -335,7 +266,7 @@ async fn every_violation_is_told(server: &Server, mut producer: Producer) {
 async fn a_torn_tail_costs_nothing_that_was_acknowledged() {
     let place = Place::new();
     let mut producer = Producer::new();
-    let mut server = Server::start(&place);
+    let mut server = place.start();
     let mut socket = server.connect("/v1/ingest").await;
     producer.run(&mut socket, 200).await;
     server.kill();
@@ -344,8 +275,8 @@ async fn a_torn_tail_costs_nothing_that_was_acknowledged() {
     let mut file = std::fs::File::options().append(true).open(&log).unwrap();
     file.write_all(&[0x5a; 3_000]).unwrap();
     drop(file);
-    let server = Server::start(&place);
-    let metrics = server.get("/metrics").1;
+    let server = place.start();
+    let metrics = server.get("/metrics").await.1;
     assert!(metrics.contains("tingjian_calls_resumed_total 12\n"), "{metrics}");
     every_violation_is_told(&server, producer).await;
 }
@@ -357,16 +288,15 @@ async fn a_full_disk_stops_acknowledgements_and_readiness_and_costs_nothing() {
     let mut limited = Command::new("bash");
     limited
         .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$@\"", "limited", env!("CARGO_BIN_EXE_tingjian")])
-        .args(place.arguments())
-        .env("TINGJIAN_LOG", "error")
-        .stdout(Stdio::piped());
-    let mut server = Server::spawn(limited);
+        .args(place.serve().get_args())
+        .env("TINGJIAN_LOG", "error");
+    let mut server = Process::start(&mut limited);
     let mut producer = Producer::new();
     let mut agent = server.connect("/v1/agents/a0/alerts").await;
     let mut socket = server.connect("/v1/ingest").await;
     let status = loop {
         tokio::select! {
-            message = next(&mut agent) => {
+            message = next_or_end(&mut agent) => {
                 let message = message.unwrap();
                 if message["type"] == "status" {
                     break message;
@@ -376,17 +306,17 @@ async fn a_full_disk_stops_acknowledgements_and_readiness_and_costs_nothing() {
         }
     };
     assert_eq!((&status["state"], &status["causes"]), (&json!("degraded"), &json!(["store_failed"])), "{status}");
-    let (code, body) = server.get("/readyz");
+    let (code, body) = server.get("/readyz").await;
     assert_eq!(code, 503, "{body}");
     assert!(body.contains("store_failed"), "{body}");
-    assert_eq!(server.get("/healthz").0, 200);
+    assert_eq!(server.get("/healthz").await.0, 200);
     server.kill();
-    while let Some(message) = next(&mut socket).await {
+    while let Some(message) = next_or_end(&mut socket).await {
         producer.note(&message);
     }
     assert!(producer.total_acked() > 0, "some of it had room");
-    let server = Server::start(&place);
-    assert_eq!(server.get("/readyz").0, 200);
+    let server = place.start();
+    assert_eq!(server.get("/readyz").await.0, 200);
     every_violation_is_told(&server, producer).await;
 }
 
@@ -405,7 +335,7 @@ fn stores_that_cannot_be_used_are_refused_and_left_as_they_are() {
     assert!(refusal.contains("tingjian.db 已损坏，或不是本程序的数据"), "{refusal}");
 
     let place = Place::new();
-    drop(Server::start(&place));
+    drop(place.start());
     let mode = std::fs::metadata(place.data()).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700, "others on the machine do not read what callers said");
     let file = place.data().join("tingjian.db");

@@ -5,87 +5,32 @@
 // A test that cannot be set up has failed, and says where.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+mod harness;
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use futures_util::SinkExt as _;
+use harness::{Process, Socket, next_or_end};
 use serde_json::Value;
 use tempfile::TempDir;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-/// Longer than any step takes; a test that waits for it has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A server process, killed when the test is over.
-struct Server {
-    child: Child,
-    address: String,
-    _stdout: BufReader<ChildStdout>,
-    /// Removed with the test.
-    _data: TempDir,
-}
-
-impl Server {
-    fn start() -> Self {
-        let config = Path::new(env!("CARGO_TARGET_TMPDIR")).join("live.toml");
-        std::fs::write(&config, "call_linger_ms = 50\ncall_idle_ms = 3000\n").unwrap();
-        let data = TempDir::new().unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tingjian"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--config"])
-            .arg(config)
-            .arg("--data")
-            .arg(data.path())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on http://").unwrap().to_owned();
-        Self { child, address, _stdout: stdout, _data: data }
-    }
-
-    /// Asks it to stop, as a service manager does.
-    fn terminate(&self) {
-        let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-
-    async fn connect(&self, path: &str) -> Socket {
-        connect_async(format!("ws://{}{path}", self.address)).await.unwrap().0
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The next text message; `None` when the server closes.
-async fn next(socket: &mut Socket) -> Option<Value> {
-    loop {
-        match tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message comes") {
-            Some(Ok(Message::Text(text))) => return Some(serde_json::from_str(&text).unwrap()),
-            None | Some(Ok(Message::Close(_)) | Err(_)) => return None,
-            Some(Ok(_)) => {}
-        }
-    }
+/// A server whose calls close soon, and its data.
+fn start() -> (Process, TempDir) {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("live.toml"), "call_linger_ms = 50\ncall_idle_ms = 3000\n").unwrap();
+    let mut command = Process::serve();
+    command.args(["--config", "live.toml", "--data", "data"]).current_dir(directory.path());
+    (Process::start(&mut command), directory)
 }
 
 /// All that comes over these sockets until the server closes them.
 async fn until_closed(sockets: &mut [Socket]) -> Vec<Value> {
     let mut messages = Vec::new();
     for socket in sockets {
-        while let Some(message) = next(socket).await {
+        while let Some(message) = next_or_end(socket).await {
             messages.push(message);
         }
     }
@@ -159,7 +104,7 @@ async fn live_alerts_are_those_of_check() {
         let ids = |field: &str| -> BTreeSet<String> {
             events.iter().filter_map(|event| event[field].as_str()).map(str::to_owned).collect()
         };
-        let mut server = Server::start();
+        let (mut server, _data) = start();
         let mut live = Vec::new();
         for agent_id in ids("agent_id") {
             live.push(server.connect(&format!("/v1/agents/{agent_id}/alerts")).await);
@@ -170,14 +115,14 @@ async fn live_alerts_are_those_of_check() {
             producer.send(Message::text(event.to_string())).await.unwrap();
             if event["type"] == "call.start" {
                 // Earlier events may be acknowledged first.
-                while next(&mut producer).await.unwrap()["call_id"] != event["call_id"] {}
+                while next_or_end(&mut producer).await.unwrap()["call_id"] != event["call_id"] {}
                 let call_id = event["call_id"].as_str().unwrap();
                 watchers.push(server.connect(&format!("/v1/calls/{call_id}/watch")).await);
             }
         }
         // The server closes a watcher with its call, which has all its verdicts then.
         for watcher in &mut watchers {
-            while next(watcher).await.is_some() {}
+            while next_or_end(watcher).await.is_some() {}
         }
         let mut late = Vec::new();
         for agent_id in ids("agent_id") {
@@ -187,6 +132,6 @@ async fn live_alerts_are_those_of_check() {
         let live = until_closed(&mut live).await;
         assert_eq!(standing(&live), check(&recording), "{name}");
         assert_eq!(until_closed(&mut late).await, live, "{name}");
-        assert!(server.child.wait().unwrap().success());
+        assert!(server.wait().success());
     }
 }

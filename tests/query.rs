@@ -5,14 +5,17 @@
 // A test that cannot be set up has failed, and says where.
 #![allow(clippy::unwrap_used)]
 
+mod harness;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead as _, BufReader, Cursor};
+use std::io::Cursor;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Command, Output};
 use std::time::Duration;
 
 use calamine::{Data, Reader as _, Xlsx};
 use chrono::DateTime;
+use harness::Process;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::body::Bytes;
@@ -30,32 +33,24 @@ const CONFIG: &str = "call_linger_ms = 3000\ncall_idle_ms = 6000\nshadow_packs =
 /// Longer than any step takes; a test that waits for it has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server process, killed when the test is over.
+/// A server process, and what it works on.
 struct Server {
-    child: Child,
+    _process: Process,
+    /// With the scheme.
     address: String,
     client: Client<HttpConnector, Full<Bytes>>,
     directory: TempDir,
-    _stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
     fn start() -> Self {
         let directory = TempDir::new().unwrap();
         std::fs::write(directory.path().join("config.toml"), CONFIG).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_tingjian"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--config", "config.toml", "--data", "data"])
-            .current_dir(directory.path())
-            .env("TINGJIAN_LOG", "warn")
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        stdout.read_line(&mut line).unwrap();
-        let address = line.trim().strip_prefix("listening on ").unwrap().to_owned();
+        let mut command = Process::serve();
+        command.args(["--config", "config.toml", "--data", "data"]).current_dir(directory.path());
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { child, address, client, directory, _stdout: stdout }
+        let process = Process::start(&mut command);
+        Self { address: format!("http://{}", process.address), _process: process, client, directory }
     }
 
     /// A server that has taken all recorded calls, and closed them.
@@ -121,13 +116,6 @@ impl Server {
             .current_dir(self.directory.path())
             .output()
             .unwrap()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -551,8 +539,14 @@ async fn the_description_has_what_the_server_answers() {
     let description = server.json("/v1/openapi.json").await;
     assert_eq!(description["openapi"].as_str().unwrap().split('.').next(), Some("3"));
     for (path, operations) in description["paths"].as_object().unwrap() {
-        let target =
-            path.replace("{agent_id}", "a7").replace("{call_id}", "c1").replace("{format}", "funasr?role=agent");
+        let examples = [
+            ("{agent_id}", "a7"),
+            ("{call_id}", "c1"),
+            ("{format}", "funasr?role=agent"),
+            ("{folder}", "shared"),
+            ("{name}", "api.js"),
+        ];
+        let target = examples.iter().fold(path.clone(), |target, (name, example)| target.replace(name, example));
         for method in ["get", "post", "put", "delete"] {
             let (status, body) = server.request(&method.to_uppercase(), &target, "").await;
             let is_described = operations.get(method).is_some();

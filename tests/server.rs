@@ -5,94 +5,34 @@
 // A test that cannot be set up has failed, and says where.
 #![allow(clippy::unwrap_used)]
 
-use std::net::SocketAddr;
+mod harness;
+
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
+use harness::{PATIENCE, Server, Socket, next, send};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tingjian::engine::rule::RuleSet;
-use tingjian::server::{CLOSE_SLOW, Config};
+use tingjian::server::CLOSE_SLOW;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::net::TcpStream;
+use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-/// Longer than any step takes; a test that waits for it has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-struct Server {
-    address: SocketAddr,
-    stop: oneshot::Sender<()>,
-    running: JoinHandle<std::io::Result<()>>,
-    /// Removed with the test.
-    _data: TempDir,
+/// Starts a server that has no rules.
+async fn start_server(config: &str) -> Server {
+    Server::with_rules(config, Arc::new(RuleSet::empty())).await
 }
 
-impl Server {
-    async fn start(config: Config) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let data = TempDir::new().unwrap();
-        let config = Config { data: data.path().to_owned(), ..config };
-        let server = tingjian::server::Server::open(config, Arc::new(RuleSet::empty()), address).unwrap();
-        let shutdown = async move {
-            let _ = stopped.await;
-        };
-        let running = tokio::spawn(server.run(listener, shutdown));
-        Self { address, stop, running, _data: data }
-    }
-
-    async fn connect(&self, path: &str) -> Socket {
-        connect_async(format!("ws://{}{path}", self.address)).await.unwrap().0
-    }
-
-    /// The status and body of the answer to a WebSocket request that is refused.
-    async fn refused(&self, path: &str) -> (u16, String) {
-        match connect_async(format!("ws://{}{path}", self.address)).await {
-            Err(tungstenite::Error::Http(response)) => {
-                let status = response.status().as_u16();
-                let body = response.into_body().unwrap_or_default();
-                (status, String::from_utf8(body).unwrap())
-            }
-            other => panic!("{path} was not refused: {other:?}"),
+/// The status and body of the answer to a WebSocket request that is refused.
+async fn refused(server: &Server, path: &str) -> (u16, String) {
+    match connect_async(format!("ws://{}{path}", server.address)).await {
+        Err(tungstenite::Error::Http(response)) => {
+            let status = response.status().as_u16();
+            let body = response.into_body().unwrap_or_default();
+            (status, String::from_utf8(body).unwrap())
         }
-    }
-
-    async fn get(&self, path: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
-        stream.write_all(request.as_bytes()).await.unwrap();
-        let mut response = String::new();
-        stream.read_to_string(&mut response).await.unwrap();
-        let (head, body) = response.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
-    }
-
-    async fn stop(self) {
-        let _ = self.stop.send(());
-        tokio::time::timeout(PATIENCE, self.running).await.unwrap().unwrap().unwrap();
-    }
-}
-
-async fn send(socket: &mut Socket, message: Value) {
-    socket.send(Message::text(message.to_string())).await.unwrap();
-}
-
-/// The next text message.
-async fn next(socket: &mut Socket) -> Value {
-    loop {
-        match tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message comes") {
-            Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            other => panic!("no text but {other:?}"),
-        }
+        other => panic!("{path} was not refused: {other:?}"),
     }
 }
 
@@ -129,7 +69,7 @@ fn utterance(call_id: &str, seq: u64, text: &str) -> Value {
 
 #[tokio::test]
 async fn events_are_acknowledged_and_resent_ones_too() {
-    let server = Server::start(Config::default()).await;
+    let server = start_server("").await;
     let mut producer = server.connect("/v1/ingest").await;
     send(&mut producer, start("c1", 1)).await;
     send(&mut producer, start("c2", 1)).await;
@@ -150,7 +90,7 @@ async fn events_are_acknowledged_and_resent_ones_too() {
 
 #[tokio::test]
 async fn a_bad_frame_costs_only_itself() {
-    let server = Server::start(Config::default()).await;
+    let server = start_server("").await;
     let mut producer = server.connect("/v1/ingest").await;
     send(&mut producer, start("c1", 1)).await;
     acked(&mut producer, "c1", 1).await;
@@ -187,21 +127,20 @@ async fn a_bad_frame_costs_only_itself() {
 
 #[tokio::test]
 async fn calls_and_connections_have_limits() {
-    let config = Config::from_toml("calls_max = 1\nconnections_max = 2\n").unwrap();
-    let server = Server::start(config).await;
+    let server = start_server("calls_max = 1\nconnections_max = 2\n").await;
     let mut producer = server.connect("/v1/ingest").await;
     send(&mut producer, start("c1", 1)).await;
     acked(&mut producer, "c1", 1).await;
     send(&mut producer, start("c2", 1)).await;
     assert_eq!(next(&mut producer).await["code"], "too_many_calls");
     let _second = server.connect("/v1/agents/a1/alerts").await;
-    assert_eq!(server.refused("/v1/agents/a2/alerts").await.0, 503);
+    assert_eq!(refused(&server, "/v1/agents/a2/alerts").await.0, 503);
     server.stop().await;
 }
 
 #[tokio::test]
 async fn pages_for_operators_answer() {
-    let server = Server::start(Config::default()).await;
+    let server = start_server("").await;
     assert_eq!(server.get("/healthz").await.0, 200);
     assert_eq!(server.get("/readyz").await.0, 200);
     let (status, home) = server.get("/").await;
@@ -214,24 +153,24 @@ async fn pages_for_operators_answer() {
 
 #[tokio::test]
 async fn requests_that_cannot_be_served_say_why() {
-    let server = Server::start(Config::default()).await;
-    let (status, body) = server.refused("/v1/ingest/unheard-of?role=agent").await;
+    let server = start_server("").await;
+    let (status, body) = refused(&server, "/v1/ingest/unheard-of?role=agent").await;
     assert!(status == 404 && body.contains("funasr"), "{body}");
-    let (status, body) = server.refused("/v1/ingest/funasr?call_id=c1").await;
+    let (status, body) = refused(&server, "/v1/ingest/funasr?call_id=c1").await;
     assert!(status == 400 && body.contains("role"), "{body}");
-    let (status, body) = server.refused("/v1/ingest/funasr?call_id=c1&agent_channel=0").await;
+    let (status, body) = refused(&server, "/v1/ingest/funasr?call_id=c1&agent_channel=0").await;
     assert!(status == 400 && body.contains("does not tell channels apart"), "{body}");
-    let (status, body) = server.refused("/v1/ingest/funasr?role=robot").await;
+    let (status, body) = refused(&server, "/v1/ingest/funasr?role=robot").await;
     assert!(status == 400 && body.contains("customer"), "{body}");
-    assert_eq!(server.refused("/v1/agents/a1/alerts?after=yesterday").await.0, 400);
-    let (status, body) = server.refused("/v1/calls/c1/watch").await;
+    assert_eq!(refused(&server, "/v1/agents/a1/alerts?after=yesterday").await.0, 400);
+    let (status, body) = refused(&server, "/v1/calls/c1/watch").await;
     assert!(status == 404 && body.contains("unknown_call"), "{body}");
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_supervisor_sees_the_words_of_one_call() {
-    let server = Server::start(Config::default()).await;
+    let server = start_server("").await;
     let mut producer = server.connect("/v1/ingest").await;
     send(&mut producer, start("c1", 1)).await;
     send(&mut producer, start("c2", 1)).await;
@@ -251,7 +190,7 @@ async fn a_supervisor_sees_the_words_of_one_call() {
 
 #[tokio::test]
 async fn posts_that_are_never_finished_give_their_turns_back() {
-    let server = Server::start(Config::default()).await;
+    let server = start_server("").await;
     let mut stalled = Vec::new();
     // More than have a turn at once.
     for _ in 0..40 {
@@ -276,7 +215,7 @@ async fn posts_that_are_never_finished_give_their_turns_back() {
 
 #[tokio::test]
 async fn a_call_is_closed_some_time_after_its_end() {
-    let server = Server::start(Config::from_toml("call_linger_ms = 1\n").unwrap()).await;
+    let server = start_server("call_linger_ms = 1\n").await;
     let mut producer = server.connect("/v1/ingest").await;
     send(&mut producer, start("c1", 1)).await;
     acked(&mut producer, "c1", 1).await;
@@ -291,21 +230,21 @@ async fn a_call_is_closed_some_time_after_its_end() {
 
 #[tokio::test]
 async fn a_call_is_closed_when_nothing_is_heard_of_it() {
-    let server = Server::start(Config::from_toml("call_idle_ms = 1\n").unwrap()).await;
+    let server = start_server("call_idle_ms = 1\n").await;
     let mut producer = server.connect("/v1/ingest").await;
     send(&mut producer, start("c1", 1)).await;
     acked(&mut producer, "c1", 1).await;
     let is_closed =
         async { while !server.get("/metrics").await.1.contains("tingjian_calls_closed_total{reason=\"idle\"} 1") {} };
     tokio::time::timeout(PATIENCE, is_closed).await.expect("it is closed");
-    let (status, body) = server.refused("/v1/calls/c1/watch").await;
+    let (status, body) = refused(&server, "/v1/calls/c1/watch").await;
     assert_eq!(status, 404, "{body}");
     server.stop().await;
 }
 
 #[tokio::test]
 async fn a_funasr_session_becomes_one_call() {
-    let server = Server::start(Config::default()).await;
+    let server = start_server("").await;
     let mut asr = server.connect("/v1/ingest/funasr?call_id=c1&agent_id=a7&role=agent").await;
     let online = |text: &str| json!({"is_final": false, "mode": "2pass-online", "text": text, "wav_name": "x"});
     // Something that is not FunASR's is told once, and shows that the call is there.
@@ -352,7 +291,7 @@ async fn a_funasr_session_becomes_one_call() {
 
 #[tokio::test]
 async fn both_channels_of_a_recogniser_and_the_events_of_a_switch_are_one_call() {
-    let server = Server::start(Config::default()).await;
+    let server = start_server("").await;
     let mut asr = server.connect("/v1/ingest/deepgram?call_id=c1&agent_id=a7&agent_channel=0").await;
     let said = |channel: u32, text: &str| {
         json!({"type": "Results", "channel_index": [channel, 2], "start": 1.0, "duration": 1.5, "is_final": true,
@@ -388,7 +327,7 @@ async fn both_channels_of_a_recogniser_and_the_events_of_a_switch_are_one_call()
 
 #[tokio::test]
 async fn a_funasr_session_may_name_its_call_in_a_frame() {
-    let server = Server::start(Config::default()).await;
+    let server = start_server("").await;
     let mut asr = server.connect("/v1/ingest/funasr?role=agent").await;
     let words = json!({"is_final": false, "mode": "2pass-online", "text": "您好", "wav_name": "x"});
     send(&mut asr, words.clone()).await;
@@ -404,7 +343,7 @@ async fn a_funasr_session_may_name_its_call_in_a_frame() {
 
 #[tokio::test]
 async fn a_slow_supervisor_is_closed_and_nobody_waits_for_him() {
-    let server = Server::start(Config::default()).await;
+    let server = start_server("").await;
     let mut producer = server.connect("/v1/ingest").await;
     send(&mut producer, start("c1", 1)).await;
     acked(&mut producer, "c1", 1).await;
@@ -431,7 +370,7 @@ async fn a_slow_supervisor_is_closed_and_nobody_waits_for_him() {
 
 #[tokio::test]
 async fn a_shutdown_answers_what_was_taken() {
-    let server = Server::start(Config::default()).await;
+    let server = start_server("").await;
     let mut producer = server.connect("/v1/ingest").await;
     let mut agent = server.connect("/v1/agents/a7/alerts").await;
     send(&mut producer, start("c1", 1)).await;

@@ -2,7 +2,9 @@
 //! two ends of its sockets, and a receiver of webhooks. Nothing here sleeps.
 
 // Each test file uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
+
+mod process;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +22,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+pub(crate) use process::Process;
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -81,6 +85,11 @@ impl Server {
     pub(crate) async fn request(&self, method: &str, target: &str, body: &str) -> (u16, Value) {
         let (status, body) = request(self.address, method, target, body).await;
         (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
+    }
+
+    /// Status and body of a page.
+    pub(crate) async fn get(&self, target: &str) -> (u16, String) {
+        request(self.address, "GET", target, "").await
     }
 
     pub(crate) async fn metrics(&self) -> String {
