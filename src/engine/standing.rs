@@ -189,6 +189,9 @@ fn obligations<'a>(view: &View<'a>, program: &'a Program) -> Vec<Obligation<'a>>
 
 fn duty(view: &View<'_>, rule: &Arc<Rule>, obligation: Obligation<'_>) -> Duty {
     let Obligation { finding, is_open, due, parts, changes_at } = obligation;
+    // A rule of one part asks for what its name says; the part is named after its first phrase.
+    let is_whole = parts.len() == 1;
+    let part = |(name, said): (&str, Option<CallTime>)| (if is_whole { &rule.name } else { name }.to_owned(), said);
     let state = match finding.stage {
         _ if is_open => DutyState::Owed,
         Stage::Met | Stage::MadeGood => DutyState::Said,
@@ -196,7 +199,7 @@ fn duty(view: &View<'_>, rule: &Arc<Rule>, obligation: Obligation<'_>) -> Duty {
     };
     Duty {
         rule: Arc::clone(rule),
-        parts: parts.into_iter().map(|(name, said)| (name.to_owned(), said)).collect(),
+        parts: parts.into_iter().map(part).collect(),
         due,
         state,
         is_overdue: is_open && due.is_some_and(|due| view.now > due),
@@ -221,8 +224,7 @@ fn talking_since(view: &View<'_>, resumed: CallTime) -> CallTime {
 
 fn speech_rate(view: &View<'_>) -> Option<i64> {
     let timeline = view.timeline;
-    let position =
-        (0..timeline.len()).rev().take(LOOK_BACK).find(|&at| timeline.spoken_at(at).role == Role::Agent)?;
+    let position = (0..timeline.len()).rev().take(LOOK_BACK).find(|&at| timeline.spoken_at(at).role == Role::Agent)?;
     let (ms, chars) = monitor::recent_speech(view, position, Role::Agent, RATE_WINDOW_MS);
     (ms >= RATE_AT_LEAST_MS).then(|| chars * 60_000 / ms)
 }

@@ -32,7 +32,9 @@ use super::push::Listener;
 use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
-use super::{Shared, access, clock, export, feedback, ingest, openapi, outbox, post, push, query, rules, sse, tls, ws};
+use super::{
+    Shared, access, clock, export, feedback, ingest, live, openapi, outbox, post, push, query, rules, sse, tls, ws,
+};
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
 use crate::engine::time::CallTime;
@@ -153,6 +155,8 @@ fn routes(shared: Arc<Shared>) -> Router {
         )
         .route("/v1/agents/{agent_id}/alerts", get(agent_alerts).post(agent_answer))
         .route("/v1/calls/{call_id}/watch", get(watch_call))
+        .route("/v1/live", get(live::wall))
+        .route("/v1/agents/{agent_id}/desk", get(live::desk))
         .route("/v1/alerts", get(query::alerts))
         .route("/v1/calls", get(query::calls))
         .route("/v1/calls/{call_id}", get(query::call))
@@ -175,6 +179,8 @@ WS  /v1/ingest/FORMAT                      一路语音识别的原始结果 / o
       ?call_id=&agent_id=&agent_channel=     两个声道在一路里 / both channels in one
 POST /v1/events                            通话事件，JSON 或 JSON Lines / call events
 WS  /v1/agents/{agent_id}/alerts?after=    坐席的实时预警，也可用 SSE / an agent's alerts, by SSE too
+WS  /v1/agents/{agent_id}/desk             坐席手上的通话：状态、必说清单 / how an agent's calls stand
+WS  /v1/live                               所有进行中的通话 / how all calls in progress stand
 WS  /v1/calls/{call_id}/watch              旁听一通通话 / one call's transcript and alerts
 GET /v1/alerts                             查询预警 / alerts
 GET /v1/calls  /v1/calls/{call_id}         查询通话 / calls
@@ -492,7 +498,7 @@ fn parse_query<T: serde::de::DeserializeOwned>(query: &str) -> Result<T, String>
         .map_err(|fault| format!("地址中的查询无法读取 / the query cannot be read: {fault}"))
 }
 
-fn wants_websocket(request: &Request<Body>) -> bool {
+pub(crate) fn wants_websocket(request: &Request<Body>) -> bool {
     request.headers().get(UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
@@ -516,7 +522,7 @@ fn unreadable(rejection: &StringRejection) -> Response {
     error(rejection.status(), "invalid_body", &message)
 }
 
-fn refused(status: StatusCode, refusal: &Refusal) -> Response {
+pub(crate) fn refused(status: StatusCode, refusal: &Refusal) -> Response {
     error(status, refusal.code(), &refusal.message())
 }
 
