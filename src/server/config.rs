@@ -117,6 +117,16 @@ pub(crate) const CLOSED_CALLS_MAX: usize = 32_768;
 pub(crate) const AGENTS_MAX: usize = 100_000;
 /// Supervisors of one call.
 pub(crate) const WATCHERS_MAX: usize = 16;
+/// Listeners of all calls in progress.
+pub(crate) const WALL_LISTENERS_MAX: usize = 64;
+/// How often those who look on are told what changed.
+pub(crate) const LIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Calls that a shard is asked about at once; its events come in between.
+pub(crate) const LIVE_PIECE: usize = 64;
+/// Where a frame of calls is full.
+pub(crate) const LIVE_FRAME_BYTES: usize = 256 * 1024;
+/// Rounds that wait for one who looks on; whoever falls further behind is closed.
+pub(crate) const LIVE_QUEUE_MAX: usize = 16;
 /// Agent connections of one agent id (browser tabs).
 pub(crate) const SUBSCRIBERS_PER_AGENT_MAX: usize = 16;
 /// A peer that has not been heard for two of these is gone.

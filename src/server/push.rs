@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -59,9 +59,9 @@ pub(crate) struct Subscription {
     slow: CancellationToken,
 }
 
-/// Both ends of one subscription.
-pub(crate) fn subscription() -> (Subscriber, Subscription) {
-    let (sender, receiver) = mpsc::channel(SUBSCRIBER_QUEUE_MAX);
+/// Both ends of one subscription, with room for so many messages.
+pub(crate) fn subscription(room: usize) -> (Subscriber, Subscription) {
+    let (sender, receiver) = mpsc::channel(room);
     let slow = CancellationToken::new();
     (Subscriber { queue: sender, slow: slow.clone() }, Subscription { queue: receiver, slow })
 }
@@ -98,7 +98,7 @@ impl Watchers {
         let mut subscribers = self.subscribers.lock().ok()?;
         subscribers.retain(Subscriber::is_open);
         (subscribers.len() < WATCHERS_MAX).then(|| {
-            let (subscriber, subscription) = subscription();
+            let (subscriber, subscription) = subscription(SUBSCRIBER_QUEUE_MAX);
             subscribers.push(subscriber);
             subscription
         })
@@ -166,6 +166,10 @@ pub(crate) enum Listener {
     Watcher(Push),
     /// An agent, who may answer.
     Agent { agent_id: String, after: After },
+    /// Who looks at all calls; told of all of them first.
+    Wall(oneshot::Receiver<Vec<Utf8Bytes>>),
+    /// Who looks at the calls that an agent has.
+    Desk,
 }
 
 impl Listener {
@@ -173,6 +177,15 @@ impl Listener {
         match self {
             Self::Watcher(_) => "watch",
             Self::Agent { .. } => "agent",
+            Self::Wall(_) => "live",
+            Self::Desk => "desk",
+        }
+    }
+
+    const fn too_slow(&self) -> &'static str {
+        match self {
+            Self::Agent { .. } => "读取太慢，请用 after 续传",
+            Self::Watcher(_) | Self::Wall(_) | Self::Desk => "读取太慢，请重新连接",
         }
     }
 }
@@ -181,14 +194,14 @@ impl Listener {
 pub(crate) async fn serve(
     shared: &Arc<Shared>,
     mut socket: Socket,
-    listener: Listener,
+    mut listener: Listener,
     mut subscription: Subscription,
 ) {
-    let slow = subscription.slow.clone();
+    let (slow, too_slow) = (subscription.slow.clone(), listener.too_slow());
     let goodbye = tokio::select! {
         biased;
-        () = slow.cancelled() => Goodbye::new(CloseCode::Library(CLOSE_SLOW), "读取太慢，请用 after 续传"),
-        goodbye = pump(shared, &mut socket, &listener, &mut subscription) => goodbye,
+        () = slow.cancelled() => Goodbye::new(CloseCode::Library(CLOSE_SLOW), too_slow),
+        goodbye = pump(shared, &mut socket, &mut listener, &mut subscription) => goodbye,
     };
     if slow.is_cancelled() {
         SubscriberSlow { kind: listener.kind() }.report(&shared.metrics);
@@ -201,7 +214,7 @@ pub(crate) async fn serve(
 async fn pump(
     shared: &Arc<Shared>,
     socket: &mut Socket,
-    listener: &Listener,
+    listener: &mut Listener,
     subscription: &mut Subscription,
 ) -> Goodbye {
     let mut health = shared.health.subscribe();
@@ -216,6 +229,14 @@ async fn pump(
             first.extend(gap);
             catch_up
         }
+        Listener::Wall(all) => {
+            tokio::select! {
+                Ok(frames) = all => first.extend(frames),
+                () = shared.closing.cancelled() => return Goodbye::shutdown(),
+            }
+            CatchUp::none()
+        }
+        Listener::Desk => CatchUp::none(),
     };
     {
         let causes = health.borrow_and_update();
