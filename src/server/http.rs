@@ -32,7 +32,7 @@ use super::push::Listener;
 use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
-use super::{Shared, access, clock, export, feedback, ingest, openapi, outbox, post, push, query, rules, sse, tls, ws};
+use super::{Shared, access, clock, edit, export, feedback, ingest, openapi, outbox, post, push, query, rulebook, rules, sse, tls, ws};
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
 use crate::engine::time::CallTime;
@@ -161,6 +161,9 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/openapi.json", get(openapi::describe))
         .route("/v1/rules", get(rules_in_use))
         .route("/v1/rules/reload", post(reload_rules))
+        .route("/v1/rules/packs", get(rulebook::packs))
+        .route("/v1/rules/coverage", get(rulebook::coverage))
+        .merge(edit::routes(&shared))
         .fallback(async || error(StatusCode::NOT_FOUND, "not_found", "没有这个地址 / no such address"))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), access::guard))
         .with_state(shared)
@@ -184,6 +187,9 @@ GET /v1/export?format=csv|xlsx|jsonl|parquet
 GET /v1/openapi.json                       接口说明 / OpenAPI description
 GET /v1/rules                              正在使用的规则 / the rules in use
 POST /v1/rules/reload                      重新加载规则 / load the rules anew
+GET /v1/rules/packs  /v1/rules/coverage    规则原文、条款覆盖 / the rules as written, clauses covered
+POST /v1/rules/check  /v1/rules/try        检查改过的规则、试一段对话 / check edited rules, try a dialogue
+POST /v1/backtest                          用历史通话对比改过的规则 / edited rules against stored calls
 GET /metrics  /healthz  /readyz            指标、存活、就绪 / metrics, live, ready
 ";
 
@@ -510,7 +516,7 @@ pub(crate) fn upgrade_required() -> Response {
 }
 
 /// The answer to a body that is too long, or no text.
-fn unreadable(rejection: &StringRejection) -> Response {
+pub(crate) fn unreadable(rejection: &StringRejection) -> Response {
     let message =
         format!("请求体无法读取：必须是 UTF-8 文本，且不能太长 / the body cannot be read: {}", rejection.body_text());
     error(rejection.status(), "invalid_body", &message)
