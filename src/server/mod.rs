@@ -19,6 +19,7 @@ mod clock;
 mod closed;
 mod command;
 mod config;
+mod edit;
 mod events;
 mod export;
 mod feedback;
@@ -39,6 +40,7 @@ mod query;
 mod recovery;
 mod refusal;
 mod retention;
+mod rulebook;
 mod rules;
 mod score;
 mod shard;
@@ -48,6 +50,7 @@ mod slot;
 mod sse;
 mod store;
 mod tls;
+mod trial;
 mod webhook;
 mod ws;
 
@@ -78,7 +81,7 @@ use crate::engine::rule::RuleSet;
 use crate::engine::text;
 use access::Access;
 use agents::Agents;
-use config::{CLOSED_CALLS_MAX, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX};
+use config::{CLOSED_CALLS_MAX, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX, TRIALS_MAX};
 use events::{CloseReason, Happening as _, Recovery};
 use health::Health;
 use journal::{Job, Journal};
@@ -108,6 +111,8 @@ pub(crate) struct Shared {
     posts: Semaphore,
     /// Bounds the exports that are written at once.
     exports: Arc<Semaphore>,
+    /// Bounds the questions about edited rules that are answered at once.
+    trials: Arc<Semaphore>,
     /// Tells cursors of this store from those of another.
     store_id: i64,
     agents: Agents,
@@ -196,6 +201,7 @@ impl Server {
             questions: Semaphore::new(QUESTIONS_MAX),
             posts: Semaphore::new(POSTS_MAX),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            trials: Arc::new(Semaphore::new(TRIALS_MAX)),
             store_id: readers.store_id().map_err(io::Error::other)?,
             agents: Agents::default(),
             live: Live::default(),

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{OpenApi, Required};
 use utoipa::{IntoParams, OpenApi as _};
 
-use super::{export, http, live, pages, query};
+use super::{edit, export, http, live, pages, query, rulebook, trial};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -22,6 +22,7 @@ use super::{export, http, live, pages, query};
         http::agent_alerts, http::agent_answer, http::watch_call,
         live::wall, live::desk,
         http::rules_in_use, http::reload_rules,
+        rulebook::packs, rulebook::coverage, edit::check, trial::try_out,
         query::alerts, query::calls, query::call, query::scores,
         export::export,
         describe,
