@@ -26,6 +26,7 @@ use tempfile::TempDir;
 use tingjian::engine::rule::diagnostic::Language;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::render::render;
+use tingjian::engine::rule::sources::Sources;
 use tingjian::engine::rule::{self, RuleSet};
 use tingjian::server::{self, Config, LoadedRules, RejectedRules, Rulebook};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -535,11 +536,11 @@ fn load(directory: &Path) -> Result<LoadedRules, RejectedRules> {
     let name = "rules.yaml".to_owned();
     let text = std::fs::read_to_string(directory.join(&name)).unwrap();
     let version = text.len().to_string();
-    let files = vec![SourceFile { name, text }];
-    match rule::load(&files, version) {
-        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, files, warnings: loaded.warnings }),
+    let sources = Sources { files: vec![SourceFile { name, text }], ..Sources::default() };
+    match rule::load(&sources.files, version) {
+        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, sources, warnings: loaded.warnings }),
         Err(diagnostics) => {
-            let text = render(&diagnostics, &files, Language::Zh, false);
+            let text = render(&diagnostics, &sources.files, Language::Zh, false);
             Err(RejectedRules { diagnostics, text })
         }
     }

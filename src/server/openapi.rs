@@ -7,7 +7,9 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{OpenApi, Required};
 use utoipa::{IntoParams, OpenApi as _};
 
-use super::{edit, export, http, live, pages, query, rulebook, trial};
+use super::review::routes;
+use super::rules::history;
+use super::{audit, edit, export, http, live, pages, principal, quality, query, rulebook, trial};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -21,7 +23,9 @@ use super::{edit, export, http, live, pages, query, rulebook, trial};
         http::ingest_native, http::ingest_asr, http::post_events,
         http::agent_alerts, http::agent_answer, http::watch_call,
         live::wall, live::desk,
-        http::rules_in_use, http::reload_rules,
+        principal::me,
+        routes::take, routes::of_agent, quality::quality, audit::audit,
+        http::rules_in_use, http::reload_rules, history::versions, history::version,
         rulebook::packs, rulebook::coverage, edit::check, trial::try_out,
         query::alerts, query::calls, query::call, query::scores,
         export::export,
@@ -97,6 +101,18 @@ const STATE: Row = (
     "One or several, commas between them: provisional, confirmed, retracted, reminder, resolved / 状态，可用逗号写多个",
     Shape::Text,
 );
+const REVIEW: Row = (
+    "review",
+    "One or several, commas between them: unreviewed, confirmed, dismissed / 复核结论，可用逗号写多个",
+    Shape::Text,
+);
+const APPEAL: Row =
+    ("appeal", "One or several, commas between them: pending, granted, rejected / 申诉，可用逗号写多个", Shape::Text);
+const ACTION: Row = (
+    "action",
+    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, export, forget, backup / 做了什么，可用逗号写多个",
+    Shape::Text,
+);
 const QUEUE: Row = ("queue", "Of this queue / 队列", Shape::Text);
 const LIVE: Row = ("live", "In progress or over / 是否进行中", Shape::Names(&["true", "false"]));
 const GROUP: Row =
@@ -111,6 +127,8 @@ pub(crate) struct AlertParameters;
 pub(crate) struct CallParameters;
 /// Filters and grouping of scores.
 pub(crate) struct ScoreParameters;
+/// Filters of audit entries.
+pub(crate) struct AuditParameters;
 /// Pages of a list.
 pub(crate) struct PageParameters;
 /// The format of an export.
@@ -127,7 +145,8 @@ macro_rules! into_params {
 }
 
 into_params! {
-    AlertParameters: &[FROM, TO, AGENT, CALL, RULE, SEVERITY, STATE];
+    AlertParameters: &[FROM, TO, AGENT, CALL, RULE, SEVERITY, STATE, REVIEW, APPEAL];
+    AuditParameters: &[FROM, TO, ACTION];
     CallParameters: &[FROM, TO, AGENT, CALL, QUEUE, LIVE];
     ScoreParameters: &[GROUP, FROM, TO, AGENT, QUEUE];
     PageParameters: &[LIMIT, CURSOR];
@@ -139,7 +158,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::super::access;
-    use super::super::filter::{OF_ALERTS, OF_CALLS, OF_PAGES};
+    use super::super::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_PAGES};
     use super::super::query::OF_SCORES;
     use super::*;
 
@@ -158,6 +177,7 @@ mod tests {
         }
         assert_eq!(names::<AlertParameters>(), OF_ALERTS);
         assert_eq!(names::<CallParameters>(), OF_CALLS);
+        assert_eq!(names::<AuditParameters>(), OF_AUDIT);
         assert_eq!(names::<ScoreParameters>(), OF_SCORES);
         assert_eq!(names::<PageParameters>(), OF_PAGES);
     }
