@@ -70,7 +70,7 @@ pub use config::{
 pub use export::{ExportError, FORMATS, export_store};
 pub use push::CLOSE_SLOW;
 pub use rules::{LoadedRules, RejectedRules, Rulebook};
-pub use store::StoreError;
+pub use store::{BackupError, StoreError, back_up, restore};
 
 use crate::adapter::native;
 use crate::engine::rule::RuleSet;
