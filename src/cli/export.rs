@@ -2,7 +2,7 @@
 //! server. The file is there when it is whole, or not at all.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,6 +14,7 @@ use hyper_util::rt::TokioExecutor;
 use tempfile::NamedTempFile;
 use tingjian::server::{self, ExportError};
 
+use super::progress::Progress;
 use super::serve::{ConfigFile, runtime, unusable};
 
 #[derive(Debug, clap::Args)]
@@ -96,7 +97,7 @@ impl Arguments {
     }
 
     fn write(&self, out: &mut (impl Write + Send)) -> Result<(), ExportError> {
-        let mut progress = Progress::new();
+        let mut progress = Progress::new("导出 exporting");
         let written = match &self.server {
             Some(url) => fetch(url, &self.query(), self.token.as_deref(), out, &mut progress),
             None => {
@@ -222,31 +223,5 @@ impl std::fmt::Display for Causes<'_> {
             cause = error.source();
         }
         Ok(())
-    }
-}
-
-/// One line on a terminal, over and over; nothing elsewhere.
-struct Progress {
-    is_terminal: bool,
-    is_begun: bool,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self { is_terminal: io::stderr().is_terminal(), is_begun: false }
-    }
-
-    fn tell(&mut self, what: std::fmt::Arguments<'_>) {
-        if self.is_terminal {
-            self.is_begun = true;
-            // Who closed standard error does not want to know.
-            let _ = write!(io::stderr(), "\r导出 exporting: {what}\x1b[K");
-        }
-    }
-
-    fn end(&self) {
-        if self.is_begun {
-            let _ = writeln!(io::stderr());
-        }
     }
 }

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod audit;
+mod backup;
 mod bench;
 mod check;
 mod config;
@@ -10,6 +11,7 @@ mod export;
 mod fixtures;
 mod lines;
 mod load;
+mod progress;
 mod rules;
 mod serve;
 mod show;
@@ -55,6 +57,10 @@ enum Command {
     Export(export::Arguments),
     /// 审计：列出、校验 / The audit: list it, check it
     Audit(audit::Arguments),
+    /// 备份全部数据，服务不用停 / All data as one file; the server may run on
+    Backup(backup::Backup),
+    /// 从备份恢复到空目录 / A backup into an empty directory
+    Restore(backup::Restore),
     /// 用标注数据衡量规则：准确率、召回率、误报 / Measure rules on labelled data: precision, recall, false alarms
     Eval(eval::Arguments),
     /// 压测：通话容量、预警延迟、每条消息的开销 / Load: calls held, latency of alerts, cost of a message
@@ -75,6 +81,8 @@ pub(crate) fn run() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Backup(arguments) => backup::back_up(&arguments),
+        Command::Restore(arguments) => backup::restore(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::BenchEcho => bench::run_echo(),

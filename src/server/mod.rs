@@ -80,7 +80,7 @@ pub use export::{ExportError, FORMATS, export_store};
 pub use push::CLOSE_SLOW;
 pub use rules::history::{RuleLoad, rule_history};
 pub use rules::{LoadedRules, RejectedRules, Rulebook};
-pub use store::StoreError;
+pub use store::{BackupError, StoreError, back_up, restore};
 
 use crate::adapter::native;
 use crate::engine::rule::RuleSet;

@@ -4,6 +4,7 @@
 // Each test file uses a part of it.
 #![allow(dead_code, unused_imports)]
 
+mod place;
 mod process;
 
 use std::net::SocketAddr;
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+pub(crate) use place::{Agent, CALLS, Place, Producer};
 pub(crate) use process::Process;
 
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;

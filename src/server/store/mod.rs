@@ -9,6 +9,7 @@
 //! the shards produced them and gives them back.
 
 mod audit;
+mod backup;
 mod checkpoint;
 mod forget;
 mod query;
@@ -28,6 +29,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 pub(crate) use audit::{AUDITED, AuditFilter, Entry, Fact, Head, digest, each_entry, entry};
+pub use backup::{BackupError, back_up, restore};
 pub(crate) use forget::{Forgotten, Horizon};
 pub(crate) use query::{
     AlertFilter, CallFilter, Deduction, FoundAlert, FoundCall, Order, Place, Span, TotalledCall, Transition,
@@ -146,6 +148,16 @@ impl Store {
     /// The directory cannot be used, another process has it, or its file is
     /// damaged or of a later version.
     pub(crate) fn open(directory: &Path) -> Result<Self, StoreError> {
+        let lock = Self::lock(directory)?;
+        let store = Self { path: directory.join(FILE), _lock: lock };
+        let mut connection = store.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        schema::migrate(&mut connection)?;
+        Ok(store)
+    }
+
+    /// Takes the data directory, which is made if it is not there, for this process alone.
+    fn lock(directory: &Path) -> Result<File, StoreError> {
         let io = |path: &Path| {
             let path = path.to_owned();
             move |error| StoreError::Io { path, error }
@@ -159,11 +171,7 @@ impl Store {
             Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: directory.to_owned() }),
             Err(TryLockError::Error(error)) => return Err(io(&lock_path)(error)),
         }
-        let store = Self { path: directory.join(FILE), _lock: lock };
-        let mut connection = store.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        schema::migrate(&mut connection)?;
-        Ok(store)
+        Ok(lock)
     }
 
     /// The one that writes. Only one may be made.
