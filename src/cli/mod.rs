@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod backtest;
 mod bench;
 mod check;
 mod config;
@@ -9,6 +10,7 @@ mod export;
 mod fixtures;
 mod lines;
 mod load;
+mod progress;
 mod rules;
 mod serve;
 mod show;
@@ -52,6 +54,8 @@ enum Command {
     Token(token::Arguments),
     /// 导出预警：CSV、Excel、JSON Lines、Parquet / Alerts as a file: CSV, Excel, JSON Lines, Parquet
     Export(export::Arguments),
+    /// 回测：用存下的通话或录音对比两套规则 / What other rules would have said of stored or recorded calls
+    Backtest(backtest::Arguments),
     /// 用标注数据衡量规则：准确率、召回率、误报 / Measure rules on labelled data: precision, recall, false alarms
     Eval(eval::Arguments),
     /// 压测：通话容量、预警延迟、每条消息的开销 / Load: calls held, latency of alerts, cost of a message
@@ -71,6 +75,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::BenchEcho => bench::run_echo(),

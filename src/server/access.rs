@@ -118,6 +118,7 @@ const ROUTES: &[Route] = &[
     route("/v1/rules/coverage", REVIEW),
     route("/v1/rules/check", REVIEW),
     route("/v1/rules/try", REVIEW),
+    route("/v1/backtest", REVIEW),
 ];
 
 /// What one token allows.

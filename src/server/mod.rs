@@ -15,6 +15,7 @@
 
 mod access;
 mod agents;
+mod backtest;
 mod clock;
 mod closed;
 mod config;
@@ -63,6 +64,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use backtest::{Selection, StoredCalls};
 pub use config::{
     Alerts, Config, ConfigError, OriginName, Retention, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Webhook,
     WebhookStyle,
@@ -108,6 +110,8 @@ pub(crate) struct Shared {
     exports: Arc<Semaphore>,
     /// Bounds the questions about edited rules that are answered at once.
     trials: Arc<Semaphore>,
+    /// One backtest at a time.
+    backtests: Arc<Semaphore>,
     /// Tells cursors of this store from those of another.
     store_id: i64,
     agents: Agents,
@@ -196,6 +200,7 @@ impl Server {
             posts: Semaphore::new(POSTS_MAX),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             trials: Arc::new(Semaphore::new(TRIALS_MAX)),
+            backtests: Arc::new(Semaphore::new(1)),
             store_id: readers.store_id().map_err(io::Error::other)?,
             agents: Agents::default(),
             outbox,

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{OpenApi, Required};
 use utoipa::{IntoParams, OpenApi as _};
 
-use super::{edit, export, http, query, rulebook, trial};
+use super::{backtest, edit, export, http, query, rulebook, trial};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -19,7 +19,7 @@ use super::{edit, export, http, query, rulebook, trial};
         http::index, http::live, http::ready, http::metrics, http::ingest_native, http::ingest_asr, http::post_events,
         http::agent_alerts, http::agent_answer, http::watch_call, http::rules_in_use, http::reload_rules,
         query::alerts, query::calls, query::call, query::scores, export::export, describe,
-        rulebook::packs, rulebook::coverage, edit::check, trial::try_out,
+        rulebook::packs, rulebook::coverage, edit::check, trial::try_out, backtest::backtest,
     ),
     tags(
         (name = "live", description = "Calls in, alerts out / 通话进，预警出"),
