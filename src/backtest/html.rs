@@ -17,7 +17,8 @@ body { margin: 0 auto; max-width: 72rem; padding: 2rem 1.25rem 4rem; background:
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .75rem; } h3 { font-size: 1rem; margin: 0; }
 p { margin: .25rem 0; } .quiet { color: var(--quiet); } code { font: .9em ui-monospace, Consolas, monospace; overflow-wrap: anywhere; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin-top: 1.25rem; }
-.tile { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; } .tile b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; line-height: 1.3; }
+.tile { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; } .tile b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; line-height: 1.3; } .tile b.pair { font-size: 1.15rem; line-height: 1.7; }
+details { margin-top: .5rem; } summary { color: var(--quiet); cursor: pointer; }
 .scroll { overflow-x: auto; } table { border-collapse: collapse; width: 100%; } th, td { padding: .4rem .6rem; border-bottom: 1px solid var(--line); text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 th { color: var(--quiet); font-weight: 600; font-size: .9rem; } th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 11rem; } td.zero { color: var(--quiet); }
 .gained { color: var(--gain); } .lost { color: var(--loss); } .changed { color: var(--change); }
@@ -56,21 +57,14 @@ pub(super) fn page(report: &Report) -> String {
                 }
                 main {
                     @if report.differs() { (tiles(report)) } @else { p { "两套规则在这些通话上没有差异。" } (tiles(report)) }
-                    @if !report.packs.is_empty() {
-                        h2 { "按规则包" }
-                        (table("规则包", report.packs.iter().map(|pack| (html! { (pack.pack) (shadow(pack.shadow)) }, &pack.counts))))
-                    }
-                    @if !report.rules.is_empty() {
-                        h2 { "按规则" }
-                        (table("规则", report.rules.iter().map(|rule| (html! {
-                            (rule.rule_name) (shadow(rule.shadow)) (newness(rule)) br; code.quiet { (rule.rule_id) }
-                        }, &rule.counts))))
-                    }
-                    @if !report.agents.is_empty() {
-                        h2 { "按坐席" }
-                        (table("坐席", report.agents.iter().map(|agent| (html! { (agent.agent_id) }, &agent.counts))))
-                        @if report.agents_left_out > 0 { p.quiet { "另有 " (report.agents_left_out) " 名差异更少的坐席没有列出" } }
-                    }
+                    (tables("规则包", report.packs.iter().map(|pack| (html! { (pack.pack) (shadow(pack.shadow)) }, &pack.counts))))
+                    (tables("规则", report.rules.iter().map(|rule| (html! {
+                        (rule.rule_name) (shadow(rule.shadow)) (newness(rule)) br; code.quiet { (rule.rule_id) }
+                    }, &rule.counts))))
+                    (tables("坐席", report.agents.iter().map(|agent| (html! {
+                        (agent.agent_id) " " span.quiet { (agent.calls) " 通" }
+                    }, &agent.counts))))
+                    @if report.agents_left_out > 0 { p.quiet { "另有 " (report.agents_left_out) " 名差异更少的坐席没有列出" } }
                     @if !changed.is_empty() {
                         h2 { "例子" }
                         p.quiet { "每种最多三例，取最早的通话；个人信息已隐去。" }
@@ -90,11 +84,11 @@ fn tiles(report: &Report) -> Markup {
     let shadow = &report.shadow;
     html! {
         div.tiles {
-            div.tile { "新增预警" b.gained { "+" (alerts.gained) } }
-            div.tile { "消失预警" b.lost { "−" (alerts.lost) } }
-            div.tile { "有变化" b.changed { (alerts.changed) } }
+            div.tile { "新增预警" b class=(if alerts.gained > 0 { "gained" } else { "quiet" }) { "+" (alerts.gained) } }
+            div.tile { "消失预警" b class=(if alerts.lost > 0 { "lost" } else { "quiet" }) { "−" (alerts.lost) } }
+            div.tile { "有变化" b class=(if alerts.changed > 0 { "changed" } else { "quiet" }) { (alerts.changed) } }
             div.tile { "预警总数" b { (alerts.before) " → " (alerts.after) } }
-            div.tile { "每千通" b { (alerts.before_per_1000_calls) " → " (alerts.after_per_1000_calls) } }
+            div.tile { "每千通" b.pair { (alerts.before_per_1000_calls) " → " (alerts.after_per_1000_calls) } }
         }
         @if *shadow != Counts::default() {
             p.quiet {
@@ -105,7 +99,24 @@ fn tiles(report: &Report) -> Markup {
     }
 }
 
-fn table<'a>(first: &str, rows: impl Iterator<Item = (Markup, &'a Counts)>) -> Markup {
+/// What differs, and what does not out of the way.
+fn tables<'a>(first: &str, rows: impl Iterator<Item = (Markup, &'a Counts)>) -> Markup {
+    let (differing, same): (Vec<_>, Vec<_>) = rows.partition(|(_, counts)| counts.differences() > 0);
+    html! {
+        @if !differing.is_empty() || !same.is_empty() {
+            h2 { "按" (first) }
+            @if !differing.is_empty() { (table(first, &differing)) }
+            @if !same.is_empty() {
+                details {
+                    summary { "没有差异的 " (same.len()) " 行" }
+                    (table(first, &same))
+                }
+            }
+        }
+    }
+}
+
+fn table(first: &str, rows: &[(Markup, &Counts)]) -> Markup {
     let number = |value: u64, class: &str| html! { td class=(if value == 0 { "zero" } else { class }) { (value) } };
     html! {
         div.scroll {

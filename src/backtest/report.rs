@@ -32,7 +32,7 @@ pub struct Report {
     pub packs: Vec<PackDifference>,
     /// By rule, those with most differences first.
     pub rules: Vec<RuleDifference>,
-    /// By the agent who had the call, those with most differences first.
+    /// By the agent who had the call, if there are alerts; those with most differences first.
     pub agents: Vec<AgentDifference>,
     /// Agents that are not listed: those with fewest differences.
     pub agents_left_out: usize,
@@ -105,6 +105,8 @@ pub struct RuleDifference {
 pub struct AgentDifference {
     /// The agent.
     pub agent_id: String,
+    /// Calls that the agent answered or took over; rates are of these.
+    pub calls: u64,
     #[serde(flatten)]
     #[allow(missing_docs)]
     pub counts: Counts,
@@ -141,12 +143,6 @@ impl Counts {
     #[must_use]
     pub const fn differences(&self) -> u64 {
         self.gained + self.lost + self.changed
-    }
-
-    /// Whether nothing was raised, before or after.
-    #[must_use]
-    pub(super) const fn is_empty(&self) -> bool {
-        self.before == 0 && self.after == 0
     }
 
     /// The same with rates.

@@ -10,6 +10,7 @@ use super::{Plan, Recorded, Replayed, replay};
 use crate::adapter::alert_json::AlertJson;
 use crate::engine::alert::Alert;
 use crate::engine::rule::{Rule, RuleSet};
+use crate::engine::transcript::Input;
 
 /// Examples of each sort that are kept for a rule.
 const EXAMPLES_MAX: usize = 3;
@@ -27,7 +28,13 @@ pub(super) struct Tally {
     failed: u64,
     said_ms: i64,
     rules: BTreeMap<String, OfRule>,
-    agents: BTreeMap<String, Counts>,
+    agents: BTreeMap<String, OfAgent>,
+}
+
+#[derive(Debug, Default)]
+struct OfAgent {
+    calls: u64,
+    counts: Counts,
 }
 
 #[derive(Debug, Default)]
@@ -75,6 +82,9 @@ impl Tally {
         };
         self.calls += 1;
         self.said_ms = self.said_ms.saturating_add(before.session.said().0.max(0));
+        for agent in agents(call) {
+            self.agents.entry(agent.to_owned()).or_default().calls += 1;
+        }
         let earlier: BTreeMap<&str, &Alert> = by_id(&before);
         let later: BTreeMap<&str, &Alert> = by_id(&after);
         let ids: BTreeSet<&str> = earlier.keys().chain(later.keys()).copied().collect();
@@ -94,7 +104,7 @@ impl Tally {
             };
             let Some(alert) = pair.1.or(pair.0) else { continue };
             if !plan.shadow_packs.contains(&alert.rule.pack) {
-                self.agents.entry(alert.agent_id.to_string()).or_default().add(&counts);
+                self.agents.entry(alert.agent_id.to_string()).or_default().counts.add(&counts);
             }
             let of_rule = self.rules.entry(alert.rule.id.clone()).or_default();
             of_rule.counts.add(&counts);
@@ -123,8 +133,10 @@ impl Tally {
         self.skipped += other.skipped;
         self.failed += other.failed;
         self.said_ms = self.said_ms.saturating_add(other.said_ms);
-        for (agent, counts) in other.agents {
-            self.agents.entry(agent).or_default().add(&counts);
+        for (agent, other) in other.agents {
+            let own = self.agents.entry(agent).or_default();
+            own.calls += other.calls;
+            own.counts.add(&other.counts);
         }
         for (rule, other) in other.rules {
             let own = self.rules.entry(rule).or_default();
@@ -168,9 +180,9 @@ impl Tally {
             pack,
             counts: counts.over(calls),
         };
-        let agent = |(agent_id, counts): (String, Counts)| AgentDifference { agent_id, counts: counts.over(calls) };
-        let mut agents: Vec<AgentDifference> =
-            self.agents.into_iter().filter(|(_, counts)| !counts.is_empty()).map(agent).collect();
+        let raised = self.agents.into_iter().filter(|(_, agent)| agent.counts != Counts::default());
+        let agent = |(agent_id, OfAgent { calls, counts })| AgentDifference { agent_id, calls, counts: counts.over(calls) };
+        let mut agents: Vec<AgentDifference> = raised.map(agent).collect();
         // Names are in order already, and stay so among equals.
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.counts.differences()));
         agents.sort_by_key(|agent| std::cmp::Reverse(agent.counts.differences()));
@@ -193,6 +205,15 @@ impl Tally {
             agents_left_out,
         }
     }
+}
+
+/// Who had the call at some time.
+fn agents(call: &Recorded) -> BTreeSet<&str> {
+    let later = call.told.iter().filter_map(|told| match &told.input {
+        Input::TransferAnswered { agent_id, .. } => agent_id.as_deref(),
+        _ => None,
+    });
+    std::iter::once(call.info.agent_id.as_str()).chain(later).collect()
 }
 
 fn by_id(replayed: &Replayed) -> BTreeMap<&str, &Alert> {
