@@ -203,9 +203,8 @@ fn words(evidence: &Evidence) -> Markup {
         Role::Customer => "客户",
         Role::System => "系统",
     };
-    let part = |from: usize, to: usize| -> String {
-        evidence.text.chars().skip(from).take(to.saturating_sub(from)).collect()
-    };
+    let part =
+        |from: usize, to: usize| -> String { evidence.text.chars().skip(from).take(to.saturating_sub(from)).collect() };
     html! {
         blockquote {
             span.quiet { (who) "：" } (part(0, evidence.start)) mark { (part(evidence.start, evidence.end)) }

@@ -32,7 +32,10 @@ use super::push::Listener;
 use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
-use super::{Shared, access, clock, edit, export, feedback, ingest, openapi, outbox, post, push, query, rulebook, rules, sse, tls, ws};
+use super::{
+    Shared, access, clock, edit, export, feedback, ingest, openapi, outbox, post, push, query, rulebook, rules, sse,
+    tls, ws,
+};
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
 use crate::engine::time::CallTime;
