@@ -2,6 +2,7 @@
 //! server. The file is there when it is whole, or not at all.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -83,17 +84,7 @@ impl Arguments {
                 written => written.map_err(|error| error.to_string()),
             };
         }
-        let place = self.output.display();
-        let fault = |error: &dyn std::fmt::Display| format!("{place}: 无法写出 / cannot be written: {error}");
-        let directory = match self.output.parent() {
-            Some(directory) if !directory.as_os_str().is_empty() => directory,
-            _ => Path::new("."),
-        };
-        let mut file = NamedTempFile::new_in(directory).map_err(|error| fault(&error))?;
-        self.write(file.as_file_mut()).map_err(|error| error.to_string())?;
-        file.as_file().sync_all().map_err(|error| fault(&error))?;
-        file.persist(&self.output).map_err(|error| fault(&error.error))?;
-        Ok(())
+        whole_file(&self.output, |file| self.write(file).map_err(|error| error.to_string()))
     }
 
     fn write(&self, out: &mut (impl Write + Send)) -> Result<(), ExportError> {
@@ -156,6 +147,24 @@ pub(crate) fn query_of(parameters: &[(&str, Option<&str>)]) -> String {
         }
     }
     query
+}
+
+/// Makes the file at `path`: whole, or not at all.
+///
+/// # Errors
+/// What `write` says, or why there can be no such file, ready to print.
+pub(crate) fn whole_file(path: &Path, write: impl FnOnce(&mut File) -> Result<(), String>) -> Result<(), String> {
+    let place = path.display();
+    let fault = |error: &dyn std::fmt::Display| format!("{place}: 无法写出 / cannot be written: {error}");
+    let directory = match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    };
+    let mut file = NamedTempFile::new_in(directory).map_err(|error| fault(&error))?;
+    write(file.as_file_mut())?;
+    file.as_file().sync_all().map_err(|error| fault(&error))?;
+    file.persist(path).map_err(|error| fault(&error.error))?;
+    Ok(())
 }
 
 /// Writes what the server at `url` answers.

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod audit;
+mod backtest;
 mod backup;
 mod bench;
 mod check;
@@ -61,6 +62,8 @@ enum Command {
     Backup(backup::Backup),
     /// 从备份恢复到空目录 / A backup into an empty directory
     Restore(backup::Restore),
+    /// 回测：用存下的通话或录音对比两套规则 / What other rules would have said of stored or recorded calls
+    Backtest(backtest::Arguments),
     /// 用标注数据衡量规则：准确率、召回率、误报 / Measure rules on labelled data: precision, recall, false alarms
     Eval(eval::Arguments),
     /// 压测：通话容量、预警延迟、每条消息的开销 / Load: calls held, latency of alerts, cost of a message
@@ -83,6 +86,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Backup(arguments) => backup::back_up(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::BenchEcho => bench::run_echo(),

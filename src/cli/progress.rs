@@ -1,9 +1,9 @@
-//! One line on a terminal, over and over; nothing elsewhere.
+//! How far a long job is: one line on a terminal, over and over; nothing elsewhere.
 
-use std::fmt;
+use std::fmt::Arguments;
 use std::io::{self, IsTerminal as _, Write as _};
 
-/// How far something is.
+/// The line.
 #[derive(Debug)]
 pub(crate) struct Progress {
     what: &'static str,
@@ -12,13 +12,18 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of `what` is being done.
+    /// Of a job that is called so.
     pub(crate) fn new(what: &'static str) -> Self {
         Self { what, is_terminal: io::stderr().is_terminal(), is_begun: false }
     }
 
-    /// It is here now.
-    pub(crate) fn tell(&mut self, how_far: fmt::Arguments<'_>) {
+    /// Whether anybody sees it.
+    pub(crate) const fn is_seen(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// How far it is now.
+    pub(crate) fn tell(&mut self, how_far: Arguments<'_>) {
         if self.is_terminal {
             self.is_begun = true;
             // Who closed standard error does not want to know.
@@ -26,7 +31,7 @@ impl Progress {
         }
     }
 
-    /// It is over.
+    /// Ends the line.
     pub(crate) fn end(&self) {
         if self.is_begun {
             let _ = writeln!(io::stderr());

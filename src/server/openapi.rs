@@ -9,7 +9,7 @@ use utoipa::{IntoParams, OpenApi as _};
 
 use super::review::routes;
 use super::rules::history;
-use super::{audit, edit, export, http, live, pages, principal, quality, query, rulebook, trial};
+use super::{audit, backtest, edit, export, http, live, pages, principal, quality, query, rulebook, trial};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -26,7 +26,7 @@ use super::{audit, edit, export, http, live, pages, principal, quality, query, r
         principal::me,
         routes::take, routes::of_agent, quality::quality, audit::audit,
         http::rules_in_use, http::reload_rules, history::versions, history::version,
-        rulebook::packs, rulebook::coverage, edit::check, trial::try_out,
+        rulebook::packs, rulebook::coverage, edit::check, trial::try_out, backtest::backtest,
         query::alerts, query::calls, query::call, query::scores,
         export::export,
         describe,
