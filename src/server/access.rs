@@ -255,7 +255,7 @@ impl Access {
         let agent_id = path_parameter(parts, "agent_id").await;
         let allowed = route.roles.iter().any(|role| {
             holder.roles.contains(role)
-                && (*role != Role::Agent || agent_id.as_ref().is_none_or(|agent_id| holder.agents.contains(agent_id)))
+                && (*role != Role::Agent || agent_id.as_ref().is_some_and(|agent_id| holder.agents.contains(agent_id)))
         });
         if allowed {
             return Ok(holder);
