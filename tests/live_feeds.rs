@@ -11,11 +11,14 @@ mod harness;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures_util::StreamExt as _;
 use harness::{PATIENCE, Server, Socket, connect, next, next_or_end, says, send, start, tell};
 use serde_json::{Value, json};
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::{self, RuleSet};
+use tingjian::server::CLOSE_SLOW;
 use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 const RULES: [(&str, &str); 2] = [
@@ -339,6 +342,76 @@ async fn a_thousand_calls_and_who_joins_midway_sees_what_the_others_see() {
     }
     drop((producer, wall.socket, late.socket));
     server.stop().await;
+}
+
+/// What the server says when it closes a connection that nobody reads.
+async fn close_code(socket: &mut Socket) -> u16 {
+    loop {
+        match tokio::time::timeout(PATIENCE, socket.next()).await.expect("a frame comes").unwrap().unwrap() {
+            Message::Close(frame) => return frame.unwrap().code.into(),
+            _ => continue,
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_does_not_read_is_closed_and_nobody_waits_for_him() {
+    let server = serve("").await;
+    let mut producer = server.connect("/v1/ingest").await;
+    // So many calls of one agent that a few frames are more than the sockets' buffers hold.
+    for call in 0..1_000 {
+        send(&mut producer, start(&format!("c{call}"))).await;
+        if call % 100 == 99 {
+            for _ in 0..100 {
+                assert_eq!(next(&mut producer).await["type"], "ack");
+            }
+        }
+    }
+    let mut unread = server.connect("/v1/agents/a7/desk").await;
+    let mut read = server.connect("/v1/agents/a7/desk").await;
+    let mut seq = 1;
+    while !server.metrics().await.contains("tingjian_subscribers_slow_total 1") {
+        seq += 1;
+        tell(&mut producer, says("c1", seq, "请稍等")).await;
+        assert_eq!(next(&mut read).await["calls"].as_array().unwrap().len(), 1_000);
+        assert!(seq < 100, "he is still not found slow");
+    }
+    assert_eq!(close_code(&mut unread).await, CLOSE_SLOW);
+    drop((producer, read));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_opens_a_call_midway_misses_nothing() {
+    let server = serve("").await;
+    let mut producer = server.connect("/v1/ingest").await;
+    tell(&mut producer, start("c1")).await;
+    for seq in 2..8 {
+        tell(&mut producer, says("c1", seq, &format!("第{seq}句"))).await;
+    }
+    // More comes while he connects.
+    for seq in 8..40 {
+        send(&mut producer, says("c1", seq, &format!("第{seq}句"))).await;
+    }
+    let mut watch = server.connect("/v1/calls/c1/watch").await;
+    let hello = next(&mut watch).await;
+    let (_, call) = server.request("GET", "/v1/calls/c1", "").await;
+    let of = |event: &Value| event["seq"].as_u64();
+    let before: BTreeSet<u64> = call["events"].as_array().unwrap().iter().filter_map(of).collect();
+    let told = hello["seq"].as_u64().unwrap();
+    assert!(told >= 7 && (1..=told).all(|seq| before.contains(&seq)), "{hello}: {before:?}");
+    let mut utterances: BTreeSet<String> = call["events"].as_array().unwrap().iter().filter_map(id_of).collect();
+    tell(&mut producer, says("c1", 40, "最后一句")).await;
+    while !utterances.contains("u40") {
+        utterances.extend(id_of(&next(&mut watch).await));
+    }
+    assert_eq!(utterances, (2..=40).map(|seq| format!("u{seq}")).collect());
+    drop((producer, watch));
+    server.stop().await;
+}
+
+fn id_of(event: &Value) -> Option<String> {
+    event["utterance_id"].as_str().map(str::to_owned)
 }
 
 #[tokio::test]

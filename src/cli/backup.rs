@@ -83,5 +83,5 @@ fn finish(copied: Result<u64, BackupError>, success: impl FnOnce(String) -> Stri
 }
 
 fn size(bytes: u64) -> String {
-    format!("{}.{} MiB", bytes >> 20, (bytes & 0xF_FFFF) * 10 >> 20)
+    format!("{}.{} MiB", bytes >> 20, ((bytes & 0xF_FFFF) * 10) >> 20)
 }

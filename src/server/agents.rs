@@ -11,7 +11,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use tokio::time::Instant;
 
-use super::config::{AGENTS_MAX, SUBSCRIBER_QUEUE_MAX, SUBSCRIBERS_PER_AGENT_MAX};
+use super::config::{AGENTS_MAX, SUBSCRIBERS_PER_AGENT_MAX};
 use super::push::{Push, Subscriber, Subscription, subscription};
 use crate::engine::alert::Severity;
 
@@ -145,7 +145,7 @@ impl Agents {
         if agent.subscribers.len() >= SUBSCRIBERS_PER_AGENT_MAX {
             return Err(TooManySubscribers);
         }
-        let (subscriber, subscription) = subscription(SUBSCRIBER_QUEUE_MAX);
+        let (subscriber, subscription) = subscription();
         agent.subscribers.push(subscriber);
         Ok(subscription)
     }

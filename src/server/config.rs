@@ -155,8 +155,9 @@ pub(crate) const LIVE_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) const LIVE_PIECE: usize = 64;
 /// Where a frame of calls is full.
 pub(crate) const LIVE_FRAME_BYTES: usize = 256 * 1024;
-/// Rounds that wait for one who looks on; whoever falls further behind is closed.
-pub(crate) const LIVE_QUEUE_MAX: usize = 16;
+/// Frames that may still wait for one who looks on when the next come; whoever
+/// is further behind is closed.
+pub(crate) const LIVE_BEHIND_MAX: usize = 8;
 /// Agent connections of one agent id (browser tabs).
 pub(crate) const SUBSCRIBERS_PER_AGENT_MAX: usize = 16;
 /// A peer that has not been heard for two of these is gone.

@@ -59,9 +59,9 @@ pub(crate) struct Subscription {
     slow: CancellationToken,
 }
 
-/// Both ends of one subscription, with room for so many messages.
-pub(crate) fn subscription(room: usize) -> (Subscriber, Subscription) {
-    let (sender, receiver) = mpsc::channel(room);
+/// Both ends of one subscription.
+pub(crate) fn subscription() -> (Subscriber, Subscription) {
+    let (sender, receiver) = mpsc::channel(SUBSCRIBER_QUEUE_MAX);
     let slow = CancellationToken::new();
     (Subscriber { queue: sender, slow: slow.clone() }, Subscription { queue: receiver, slow })
 }
@@ -78,6 +78,16 @@ impl Subscriber {
                 false
             }
         }
+    }
+
+    /// Queues all of `pushes`, unless more than `behind_max` earlier messages
+    /// still wait. False as for [`Self::push`].
+    pub(crate) fn push_all(&self, behind_max: usize, mut pushes: impl Iterator<Item = Push>) -> bool {
+        if self.queue.max_capacity() - self.queue.capacity() > behind_max {
+            self.slow.cancel();
+            return false;
+        }
+        pushes.all(|push| self.push(push))
     }
 
     /// Whether its connection is still there.
@@ -98,7 +108,7 @@ impl Watchers {
         let mut subscribers = self.subscribers.lock().ok()?;
         subscribers.retain(Subscriber::is_open);
         (subscribers.len() < WATCHERS_MAX).then(|| {
-            let (subscriber, subscription) = subscription(SUBSCRIBER_QUEUE_MAX);
+            let (subscriber, subscription) = subscription();
             subscribers.push(subscriber);
             subscription
         })

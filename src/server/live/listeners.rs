@@ -7,7 +7,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::server::agents::TooManySubscribers;
-use crate::server::config::{AGENTS_MAX, LIVE_QUEUE_MAX, SUBSCRIBERS_PER_AGENT_MAX, WALL_LISTENERS_MAX};
+use crate::server::config::{AGENTS_MAX, LIVE_BEHIND_MAX, SUBSCRIBERS_PER_AGENT_MAX, WALL_LISTENERS_MAX};
 use crate::server::push::{Push, Subscriber, Subscription, subscription};
 
 /// All who look on.
@@ -72,7 +72,7 @@ impl Live {
         if listeners.wall.len() >= WALL_LISTENERS_MAX {
             return Err(TooManySubscribers);
         }
-        let (subscriber, subscription) = subscription(LIVE_QUEUE_MAX);
+        let (subscriber, subscription) = subscription();
         let (first, frames) = oneshot::channel();
         let missed = listeners.round;
         listeners.wall.push(WallListener { subscriber, first: Some(first), missed });
@@ -93,7 +93,7 @@ impl Live {
         if desk.len() >= SUBSCRIBERS_PER_AGENT_MAX {
             return Err(TooManySubscribers);
         }
-        let (subscriber, subscription) = subscription(LIVE_QUEUE_MAX);
+        let (subscriber, subscription) = subscription();
         desk.push(DeskListener { subscriber, is_new: true, missed });
         self.joined.notify_one();
         Ok(subscription)
@@ -147,7 +147,7 @@ impl Live {
                 listener.first = Some(first);
                 true
             }
-            None => news.iter().all(|text| listener.subscriber.push(frame(text))),
+            None => listener.subscriber.push_all(LIVE_BEHIND_MAX, news.iter().map(frame)),
         });
     }
 
@@ -159,7 +159,7 @@ impl Live {
             let is_new = listener.is_new && listener.missed < round;
             listener.is_new &= !is_new;
             let is_told = is_new || has_changed && !listener.is_new;
-            !is_told || listener.subscriber.push(frame(text))
+            !is_told || listener.subscriber.push_all(LIVE_BEHIND_MAX, std::iter::once(frame(text)))
         });
     }
 }
