@@ -150,7 +150,8 @@ CREATE INDEX feedback_by_alert ON feedback (call_no, alert_id);
 -- scores and filters ask for it.
 ALTER TABLE latest_alerts ADD COLUMN verdict TEXT NOT NULL DEFAULT 'unreviewed';
 ALTER TABLE latest_alerts ADD COLUMN appeal TEXT;
-CREATE INDEX latest_reviewed ON latest_alerts (rule_id) WHERE verdict <> 'unreviewed' OR appeal IS NOT NULL;
+CREATE INDEX reviewed_by_rule ON latest_alerts (rule_id) WHERE verdict <> 'unreviewed' OR appeal IS NOT NULL;
+CREATE INDEX reviewed_by_time ON latest_alerts (said_ms) WHERE verdict <> 'unreviewed' OR appeal IS NOT NULL;
 
 -- One row a step of review or appeal; `audit_no` is the entry that tells of it.
 CREATE TABLE reviews (
