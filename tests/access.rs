@@ -199,7 +199,7 @@ async fn each_token_opens_what_its_role_may() {
     let agents = [AGENT, signed_a7.as_str()];
     let review = [QA, ADMIN, HASHED.0];
     // The path and the tokens that it takes; `None`: it takes everybody.
-    let routes: [(&str, Option<&[&str]>); 22] = [
+    let routes: [(&str, Option<&[&str]>); 27] = [
         ("/", None),
         ("/healthz", None),
         ("/readyz", None),
@@ -220,6 +220,11 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/alerts", Some(&review)),
         ("/v1/scores", Some(&review)),
         ("/v1/export", Some(&review)),
+        ("/v1/quality", Some(&review)),
+        ("/v1/audit", Some(&review)),
+        ("/v1/alerts/x/reviews", Some(&review)),
+        ("/v1/agents/a7/reviews", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
+        ("/v1/rules/versions", Some(&review)),
         ("/v1/openapi.json", None),
         ("/v1/rules", Some(&review)),
     ];
@@ -242,6 +247,15 @@ async fn each_token_opens_what_its_role_may() {
             assert_eq!((answer.status, answer.json()["code"].as_str()), (401, Some("token_missing")), "{target}");
             assert!(answer.head.contains("www-authenticate: bearer"), "{answer:?}");
         }
+    }
+    // Who has no token is told so; a token that is not known is an error.
+    assert_eq!(server.get("/v1/me", &[]).await.json()["roles"], json!([]));
+    assert_eq!(server.get("/v1/me", &[("authorization", &format!("Bearer {STRANGER}"))]).await.status, 401);
+    for (token, roles) in
+        [(INGEST, "ingest"), (QA, "qa"), (ADMIN, "admin"), (METRICS, "metrics"), (&signed_a8, "agents")]
+    {
+        let me = server.get("/v1/me", &[("authorization", &format!("Bearer {token}"))]).await;
+        assert_eq!(me.json()["roles"], json!([roles]), "{me:?}");
     }
     for (token, status) in [(ADMIN, 409), (QA, 403), (AGENT, 403), (STRANGER, 401)] {
         let answer = server.request("POST", "/v1/rules/reload", &[("authorization", &format!("Bearer {token}"))]).await;
