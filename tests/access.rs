@@ -6,6 +6,8 @@
 // A test that cannot be set up has failed, and says where.
 #![allow(clippy::unwrap_used)]
 
+mod harness;
+
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{SinkExt as _, StreamExt as _};
+use harness::load;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::pki_types::ServerName;
@@ -23,12 +26,8 @@ use rustls::{ClientConfig, RootCertStore};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tempfile::TempDir;
-use tingjian::engine::rule::diagnostic::Language;
-use tingjian::engine::rule::parse::SourceFile;
-use tingjian::engine::rule::render::render;
-use tingjian::engine::rule::sources::Sources;
-use tingjian::engine::rule::{self, RuleSet};
-use tingjian::server::{self, Config, LoadedRules, RejectedRules, Rulebook};
+use tingjian::engine::rule::RuleSet;
+use tingjian::server::{self, Config, Rulebook};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -544,22 +543,6 @@ async fn limits_are_told_and_cost_nothing_else() {
     server.stop().await;
 }
 
-/// The rules in the one file of a directory, as it is now. The version is the
-/// text's length: enough to tell the texts of this test apart.
-fn load(directory: &Path) -> Result<LoadedRules, RejectedRules> {
-    let name = "rules.yaml".to_owned();
-    let text = std::fs::read_to_string(directory.join(&name)).unwrap();
-    let version = text.len().to_string();
-    let sources = Sources { files: vec![SourceFile { name, text }], ..Sources::default() };
-    match rule::load(&sources.files, version) {
-        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, sources, warnings: loaded.warnings }),
-        Err(diagnostics) => {
-            let text = render(&diagnostics, &sources.files, Language::Zh, false);
-            Err(RejectedRules { diagnostics, text })
-        }
-    }
-}
-
 /// Puts a text in the place of the rules, as editors do.
 fn write(directory: &Path, text: &str) {
     let draft = directory.join("draft");
@@ -580,7 +563,8 @@ async fn rules_change_all_or_not_at_all_and_calls_keep_theirs() {
     let first = forbidding("不知道");
     write(&path, &first);
     let source = path.clone();
-    let server = Server::with_rules("", Rulebook::new(Vec::new(), move || load(&source)).unwrap()).await;
+    let server =
+        Server::with_rules("", Rulebook::new(Vec::new(), move || load(&source.join("rules.yaml"))).unwrap()).await;
     let mut agent = server.connect("/v1/agents/a7/alerts", &[]).await;
     let mut producer = server.connect("/v1/ingest", &[]).await;
     producer.send(Message::text(start("before", 1).to_string())).await.unwrap();
@@ -648,7 +632,9 @@ async fn rules_are_read_when_their_file_changes() {
     let first = forbidding("不知道");
     write(&path, &first);
     let source = path.clone();
-    let server = Server::with_rules("", Rulebook::new(vec![path.clone()], move || load(&source)).unwrap()).await;
+    let server =
+        Server::with_rules("", Rulebook::new(vec![path.clone()], move || load(&source.join("rules.yaml"))).unwrap())
+            .await;
     assert_eq!(server.get("/v1/rules", &[]).await.json()["last_reload"], Value::Null);
     let in_use = async |version: usize| {
         let version = version.to_string();

@@ -10,12 +10,9 @@ mod harness;
 
 use std::net::SocketAddr;
 
-use harness::{PATIENCE, Server, next, rest, says, send, start, tell};
+use harness::{PATIENCE, Server, load, next, rest, says, send, start, tell};
 use serde_json::{Value, json};
-use tingjian::engine::rule;
-use tingjian::engine::rule::parse::SourceFile;
-use tingjian::engine::rule::sources::Sources;
-use tingjian::server::{LoadedRules, RejectedRules, Rulebook};
+use tingjian::server::Rulebook;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
@@ -290,18 +287,6 @@ async fn a_silent_recogniser_is_told_and_so_is_its_return() {
     server.stop().await;
 }
 
-fn load(directory: &std::path::Path) -> Result<LoadedRules, RejectedRules> {
-    let text = std::fs::read_to_string(directory.join("rules.yaml")).unwrap();
-    let files = vec![SourceFile { name: "rules.yaml".into(), text: text.clone() }];
-    match rule::load(&files, text.len().to_string()) {
-        Ok(loaded) => {
-            let sources = Sources { files, ..Sources::default() };
-            Ok(LoadedRules { rules: loaded.rules, sources, warnings: loaded.warnings })
-        }
-        Err(diagnostics) => Err(RejectedRules { diagnostics, text: "faults".into() }),
-    }
-}
-
 #[tokio::test]
 async fn rules_that_cannot_be_used_are_told_until_they_can() {
     let directory = tempfile::tempdir().unwrap();
@@ -309,7 +294,8 @@ async fn rules_that_cannot_be_used_are_told_until_they_can() {
     let (_, good) = harness::RULES[0];
     write(good);
     let source = directory.path().to_owned();
-    let server = Server::with_rules("", Rulebook::new(Vec::new(), move || load(&source)).unwrap()).await;
+    let server =
+        Server::with_rules("", Rulebook::new(Vec::new(), move || load(&source.join("rules.yaml"))).unwrap()).await;
     let mut agent = server.connect("/v1/agents/a7/alerts").await;
     let mut producer = server.connect("/v1/ingest").await;
     tell(&mut producer, start("c1")).await;

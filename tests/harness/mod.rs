@@ -8,13 +8,16 @@ mod place;
 mod process;
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tingjian::engine::rule::diagnostic::Language;
 use tingjian::engine::rule::parse::SourceFile;
+use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::sources::Sources;
 use tingjian::engine::rule::{self, RuleSet};
 use tingjian::server::{self, Config, LoadedRules, RejectedRules, Rulebook};
@@ -73,6 +76,22 @@ pub(crate) fn shipped() -> Rulebook {
             .map_err(|diagnostics| RejectedRules { text: format!("{diagnostics:?}"), diagnostics })
     };
     Rulebook::new(Vec::new(), load).unwrap_or_else(|rejected| panic!("{}", rejected.text))
+}
+
+/// The rules in one file, as it is now. The version is the text's length:
+/// enough to tell the texts of one test apart.
+pub(crate) fn load(file: &Path) -> Result<LoadedRules, RejectedRules> {
+    let name = file.file_name().unwrap().to_string_lossy().into_owned();
+    let text = std::fs::read_to_string(file).unwrap();
+    let version = text.len().to_string();
+    let sources = Sources { files: vec![SourceFile { name, text }], ..Sources::default() };
+    match rule::load(&sources.files, version) {
+        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, sources, warnings: loaded.warnings }),
+        Err(diagnostics) => {
+            let text = render(&diagnostics, &sources.files, Language::Zh, false);
+            Err(RejectedRules { diagnostics, text })
+        }
+    }
 }
 
 /// A server in this process.
