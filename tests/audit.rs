@@ -1,4 +1,4 @@
-//! The audit: who did what is told, in a chain that shows every change; and
+//! The audit: who somebody is, and who did what is told, in a chain that shows every change; and
 //! which rules were in use when.
 
 #![cfg(feature = "server")]
@@ -8,8 +8,9 @@
 mod harness;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use harness::{Server, load, request_as, says, start, tell};
 use rusqlite::Connection;
@@ -119,6 +120,56 @@ async fn every_entry_says_who_did_what_and_follows_from_the_one_before() {
         (LI, "/v1/audit?agent_id=a7", 400),
     ] {
         assert_eq!(ask(&server, token, "GET", target, &Value::Null).await.0, status, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_says_who_somebody_is() {
+    let server = Server::start(&config()).await;
+    for (token, expected) in [
+        (LI, json!({"open": false, "roles": ["qa"], "name": "李静", "agents": []})),
+        // The first 6 digits of the token's SHA-256.
+        (ADMIN, json!({"open": false, "roles": ["admin"], "name": "admin-2e7be1", "agents": []})),
+        (A7, json!({"open": false, "roles": ["agents"], "name": "a7", "agents": ["a7"]})),
+        (INGEST, json!({"open": false, "roles": ["ingest"], "name": "ingest-614bcf", "agents": []})),
+    ] {
+        let (status, me) = ask(&server, token, "GET", "/v1/me", &Value::Null).await;
+        assert_eq!((status, me), (200, expected));
+    }
+    assert_eq!(ask(&server, "unknown-0123456789", "GET", "/v1/me", &Value::Null).await.0, 401);
+    let twice = format!("[tokens]\nqa = {{ \"李静\" = \"{LI}\" }}\nadmin = {{ \"王芳\" = \"{LI}\" }}\n");
+    let config = tingjian::server::Config::from_toml(&twice).unwrap();
+    let fault = tingjian::server::check(&config, server.address).unwrap_err();
+    assert!(fault.contains("李静") && fault.contains("王芳") && !fault.contains(LI), "{fault}");
+    for name in ["", " 李静", "李\\n静", &"长".repeat(65)] {
+        let unnamed = format!("[tokens]\nqa = {{ \"{name}\" = \"{LI}\" }}\n");
+        let fault = tingjian::server::Config::from_toml(&unnamed).unwrap_err().to_string();
+        assert!(fault.contains("config.toml:2:") && fault.contains("64") && !fault.contains(LI), "{fault}");
+    }
+}
+
+#[tokio::test]
+async fn without_tokens_people_say_who_they_are() {
+    let server = Server::start("").await;
+    let me = json!({"open": true, "roles": ["ingest", "agents", "qa", "admin", "metrics"], "name": null, "agents": []});
+    assert_eq!(server.request("GET", "/v1/me", "").await, (200, me));
+    let mut producer = server.connect("/v1/ingest").await;
+    tell(&mut producer, start("c1")).await;
+    tell(&mut producer, says("c1", 2, "不知道")).await;
+    let alert = server.request("GET", "/v1/alerts", "").await.1["alerts"][0].clone();
+    let target = format!("/v1/alerts/{}/reviews", alert["alert_id"].as_str().unwrap());
+    let appeal = json!({"type": "appeal", "alert_id": alert["alert_id"], "reason": "客户先问的"}).to_string();
+    for (target, body, status, code) in [
+        (target.as_str(), json!({"action": "confirm"}).to_string(), 400, Some("unnamed")),
+        (&target, json!({"action": "confirm", "by": " "}).to_string(), 400, Some("unnamed")),
+        (&target, json!({"action": "confirm", "by": "李静"}).to_string(), 201, None),
+        ("/v1/agents/a7/alerts", appeal, 200, None),
+        (&target, json!({"action": "grant", "reason": "是", "by": "李静"}).to_string(), 409, Some("same_person")),
+        (&target, json!({"action": "grant", "reason": "是", "by": "a7"}).to_string(), 409, Some("same_person")),
+        (&target, json!({"action": "grant", "reason": "是", "by": "王芳"}).to_string(), 201, None),
+    ] {
+        let (was, answer) = server.request("POST", target, &body).await;
+        assert_eq!((was, answer["code"].as_str()), (status, code), "{body}: {answer}");
     }
 }
 
@@ -294,4 +345,57 @@ async fn versions_of_the_rules_tell_who_loaded_them_and_what_changed() {
     let heads: Vec<&str> = history.lines().filter(is_head).collect();
     assert!(heads[0].starts_with(&second) && heads[0].contains("in use") && heads[1].starts_with(&first), "{history}");
     assert!(history.contains("\n+    forbid: { any: [不知道, 不清楚] }\n"), "{history}");
+}
+
+/// Whoever keeps the log elsewhere can compare: it has number and hash of each
+/// entry. And it tells once of a rule that became too imprecise.
+#[tokio::test]
+async fn the_log_has_every_head_and_a_warning_once() {
+    let directory = TempDir::new().unwrap();
+    let config = directory.path().join("config.toml");
+    std::fs::write(&config, "[review]\nreviewed_min = 1\nprecision_min = 0.7\n").unwrap();
+    let rules = directory.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    std::fs::write(rules.join("test.yaml"), harness::RULES[0].1).unwrap();
+    let mut server = Command::new(env!("CARGO_BIN_EXE_tingjian"))
+        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .arg(directory.path().join("data"))
+        .arg("--config")
+        .arg(&config)
+        .arg("--rules")
+        .arg(&rules)
+        .env_remove("TINGJIAN_LOG")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("listening on http://").unwrap().parse().unwrap();
+    let mut producer = harness::connect(address, "/v1/ingest").await;
+    tell(&mut producer, start("c1")).await;
+    for seq in 2..6 {
+        tell(&mut producer, says("c1", seq, "不知道")).await;
+    }
+    let alerts: Value = serde_json::from_str(&request_as(address, None, "GET", "/v1/alerts", "").await.1).unwrap();
+    // Precision: 0, 0, 1/3, 2/4; then 3/4, and 2/4 again.
+    for (number, action) in
+        [(0, "dismiss"), (1, "dismiss"), (2, "confirm"), (3, "confirm"), (0, "confirm"), (0, "dismiss")]
+    {
+        let target = format!("/v1/alerts/{}/reviews", alerts["alerts"][number]["alert_id"].as_str().unwrap());
+        let body = json!({"action": action, "reason": "看过", "by": "李静"}).to_string();
+        assert_eq!(request_as(address, None, "POST", &target, &body).await.0, 201);
+    }
+    let (_, page) = request_as(address, None, "GET", "/v1/audit", "").await;
+    let page: Value = serde_json::from_str(&page).unwrap();
+    server.kill().unwrap();
+    let log = String::from_utf8(server.wait_with_output().unwrap().stderr).unwrap();
+    let entries = page["entries"].as_array().unwrap();
+    assert_eq!(entries.len(), 7);
+    for entry in entries {
+        let head = format!("no={} hash={}", entry["no"], entry["hash"]);
+        assert!(log.contains(&head), "{head}: {log}");
+    }
+    assert_eq!(log.matches("a rule's precision is below").count(), 2, "when it falls, and when it falls again: {log}");
+    assert!(!log.contains("看过"), "{log}");
 }
