@@ -73,7 +73,7 @@ impl Wall {
 
     /// Takes one frame; says whether more of a snapshot follow.
     async fn take(&mut self) -> bool {
-        let frame = next(&mut self.socket).await;
+        let frame = shown(&mut self.socket).await;
         assert_eq!(frame["type"], "calls", "{frame}");
         for call_id in frame["gone"].as_array().unwrap() {
             let call_id = call_id.as_str().unwrap().to_owned();
@@ -107,10 +107,20 @@ impl Wall {
     }
 }
 
+/// The next frame but for those that tell how busy this machine is.
+async fn shown(socket: &mut Socket) -> Value {
+    loop {
+        let frame = next(socket).await;
+        if frame["type"] != "status" {
+            return frame;
+        }
+    }
+}
+
 /// Waits for a desk that is as `wanted`.
 async fn desk_until(socket: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Value {
     loop {
-        let desk = next(socket).await;
+        let desk = shown(socket).await;
         assert_eq!(desk["type"], "desk", "{desk}");
         if wanted(&desk["calls"]) {
             return desk["calls"].clone();
@@ -218,7 +228,7 @@ async fn a_call_that_is_closed_is_gone() {
 async fn the_checklist_fills_as_the_words_are_said() {
     let server = serve("").await;
     let mut desk = server.connect("/v1/agents/a7/desk").await;
-    assert_eq!(next(&mut desk).await, json!({"type": "desk", "calls": []}));
+    assert_eq!(shown(&mut desk).await, json!({"type": "desk", "calls": []}));
     let mut alerts = server.connect("/v1/agents/a7/alerts").await;
     let mut producer = server.connect("/v1/ingest").await;
     tell(&mut producer, start("c1")).await;
@@ -244,7 +254,7 @@ async fn the_checklist_fills_as_the_words_are_said() {
     tell(&mut producer, happens("call.resume", 5, 30_000)).await;
     // Close to the end of its time there is a reminder, and it says so.
     tell(&mut producer, says("c1", 14, "请稍等我查一下")).await;
-    let reminder = next(&mut alerts).await;
+    let reminder = shown(&mut alerts).await;
     assert_eq!((&reminder["state"], &reminder["due_ms"]), (&json!("reminder"), &json!(80_000)), "{reminder}");
     let resumed = desk_until(&mut desk, |calls| calls[0]["checklist"][0]["due_ms"] == 80_000).await;
     assert_eq!((&resumed[0]["hold_ms"], &resumed[0]["checklist"][0]["state"]), (&json!(20_000), &json!("owed")));
@@ -282,10 +292,10 @@ async fn a_call_is_on_the_desk_of_who_has_it() {
     let mut second = server.connect("/v1/agents/a8/desk").await;
     let has = |calls: &Value, count: usize| calls.as_array().unwrap().len() == count;
     desk_until(&mut first, |calls| has(calls, 1)).await;
-    assert_eq!(next(&mut second).await["calls"], json!([]));
+    assert_eq!(shown(&mut second).await["calls"], json!([]));
     // Another window of the same agent, later.
     let mut another = server.connect("/v1/agents/a7/desk").await;
-    assert!(has(&next(&mut another).await["calls"], 1));
+    assert!(has(&shown(&mut another).await["calls"], 1));
     tell(&mut producer, happens("call.transfer", 2, 3_000)).await;
     let answered =
         json!({"type": "call.transfer_answered", "call_id": "c1", "seq": 3, "at_ms": 4_000, "agent_id": "a8"});
@@ -333,7 +343,7 @@ async fn a_thousand_calls_and_who_joins_midway_sees_what_the_others_see() {
     // From then on only what changes is told.
     tell(&mut producer, says("c8", 2, "你没脑子")).await;
     loop {
-        let frame = next(&mut late.socket).await;
+        let frame = shown(&mut late.socket).await;
         assert_eq!(frame["snapshot"], false);
         if let Some(call) = frame["calls"].as_array().unwrap().iter().find(|call| call["call_id"] == "c8") {
             assert_eq!(call["alerts"]["critical"], 1);
@@ -373,7 +383,7 @@ async fn who_does_not_read_is_closed_and_nobody_waits_for_him() {
     while !server.metrics().await.contains("tingjian_subscribers_slow_total 1") {
         seq += 1;
         tell(&mut producer, says("c1", seq, "请稍等")).await;
-        assert_eq!(next(&mut read).await["calls"].as_array().unwrap().len(), 1_000);
+        assert_eq!(shown(&mut read).await["calls"].as_array().unwrap().len(), 1_000);
         assert!(seq < 100, "he is still not found slow");
     }
     assert_eq!(close_code(&mut unread).await, CLOSE_SLOW);

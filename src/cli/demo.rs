@@ -28,6 +28,9 @@ use super::{serve, show};
 /// How long the server of a demo waits for late finals: nothing here is later,
 /// and the last verdicts of a call come when it is closed.
 const LINGER_MS: std::num::NonZeroU64 = std::num::NonZeroU64::new(3_000).expect("not zero");
+/// Calls that are played beside the one that is printed, so that who looks at
+/// all calls sees more than one.
+const ASIDE: usize = 3;
 const DIM: anstyle::Style = anstyle::Style::new().dimmed();
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -104,6 +107,17 @@ async fn play(address: SocketAddr, arguments: &Arguments, listeners: &mut JoinSe
         let socket = connect(address, &format!("/v1/agents/{agent_id}/alerts")).await?;
         listeners.spawn(print_alerts(socket));
     }
+    let mut aside = JoinSet::new();
+    if !arguments.once {
+        for lane in 0..ASIDE {
+            let speed = arguments.speed;
+            aside.spawn(async move {
+                if let Err(error) = play_aside(address, lane, speed).await {
+                    tracing::warn!(%error, "a call of the demo broke off");
+                }
+            });
+        }
+    }
     loop {
         // The store remembers the calls of earlier demos, and a call is played anew only under another name.
         let round = RandomState::new().hash_one(address) >> 32;
@@ -160,10 +174,7 @@ async fn play_call(address: SocketAddr, name: &str, text: &str, round: u64, spee
         let Event { call_id, body, .. } = native::parse(line)?;
         let played_id = format!("{call_id}-{round:08x}");
         if let EventBody::Input(input) = &body {
-            let CallTime(said_ms) = input.said_at();
-            let pause_ms = u64::try_from(said_ms - played_ms).unwrap_or(0);
-            tokio::time::sleep(Duration::from_millis(pause_ms).div_f64(speed)).await;
-            played_ms = played_ms.max(said_ms);
+            wait_for(input, &mut played_ms, speed).await;
         }
         let mut frame: Value = serde_json::from_str(line)?;
         frame["call_id"] = Value::from(played_id.as_str());
@@ -185,6 +196,43 @@ async fn play_call(address: SocketAddr, name: &str, text: &str, round: u64, spee
     frames.close().await?;
     answers.await?;
     Ok(())
+}
+
+/// Plays the recordings that have an end, over and over, as calls of other
+/// agents: nothing of them is printed.
+async fn play_aside(address: SocketAddr, lane: usize, speed: f64) -> Result<(), Failure> {
+    let ends = |line: &str| matches!(native::parse(line), Ok(Event { body: EventBody::Input(Input::End { .. }), .. }));
+    let whole: Vec<&str> = FIXTURES.iter().map(|(_, text)| *text).filter(|text| text.lines().any(ends)).collect();
+    // Each begins elsewhere.
+    for (number, text) in whole.iter().cycle().skip((lane + 1) * whole.len() / (ASIDE + 1)).enumerate() {
+        let round = RandomState::new().hash_one(number) >> 32;
+        let (mut frames, mut answers) = connect(address, "/v1/ingest").await?.split();
+        let answers = tokio::spawn(async move { while let Some(Ok(_)) = answers.next().await {} });
+        let mut played_ms = 0;
+        for line in text.lines() {
+            let Event { call_id, body, .. } = native::parse(line)?;
+            if let EventBody::Input(input) = &body {
+                wait_for(input, &mut played_ms, speed).await;
+            }
+            let mut frame: Value = serde_json::from_str(line)?;
+            frame["call_id"] = Value::from(format!("{call_id}-{lane}-{round:08x}"));
+            if let Some(agent_id) = frame["agent_id"].as_str() {
+                frame["agent_id"] = Value::from(format!("{agent_id}-{lane}"));
+            }
+            frames.send(Message::text(frame.to_string())).await?;
+        }
+        frames.close().await?;
+        answers.await?;
+    }
+    Ok(())
+}
+
+/// Waits until an input is said, at this speed.
+async fn wait_for(input: &Input, played_ms: &mut i64, speed: f64) {
+    let CallTime(said_ms) = input.said_at();
+    let pause_ms = u64::try_from(said_ms - *played_ms).unwrap_or(0);
+    tokio::time::sleep(Duration::from_millis(pause_ms).div_f64(speed)).await;
+    *played_ms = said_ms.max(*played_ms);
 }
 
 async fn connect(address: SocketAddr, path: &str) -> Result<Socket, Failure> {

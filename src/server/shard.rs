@@ -8,6 +8,8 @@
 //! wants to be woken. Entries are deleted lazily: an entry counts only while
 //! its call is still armed for that very moment.
 
+mod onlookers;
+
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,13 +29,11 @@ use super::config::SHARD_BATCH_MAX;
 use super::events::{CallClosed, CallStarted, CloseReason, Happening as _, Heard, ShardStep};
 use super::health;
 use super::journal::{Batch, Effect};
-use super::live::{Audience, Gone, Listing, Look};
-use super::push::{Push, Subscription};
+use super::live::Gone;
 use super::recovery::Resumed;
 use super::refusal::Refusal;
 use super::slot::{Slot, Speech, expects_speech, masked};
 use super::store::{CallRow, ClosedCall, ClosedRow, Record};
-use crate::adapter::alert_json::wall_time;
 use crate::adapter::native::{self, Event, EventBody};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{CallInfo, Input};
@@ -321,42 +321,6 @@ impl Shard {
         slot.legs = slot.legs.saturating_add(1);
         self.batch.records.push(Record::Leg { call_no: slot.call_no, now: joined.began });
         Ok(joined)
-    }
-
-    fn watch(&mut self, call_id: &str, now: Instant) -> Result<(Push, Subscription), Refusal> {
-        let slot = self.calls.get_mut(call_id).ok_or(Refusal::UnknownCall)?;
-        let subscription = slot.watchers.get_or_insert_default().subscribe().ok_or(Refusal::TooManySubscribers)?;
-        let info = slot.session.info();
-        let hello = serde_json::json!({
-            "type": "watching",
-            "call_id": info.call_id,
-            "agent_id": info.agent_id,
-            "started_at": wall_time(info.started_at, CallTime::ANSWERED),
-            "at_ms": slot.clock.at(now).0,
-            "seq": slot.session.seq(),
-        });
-        Ok((Push { text: Utf8Bytes::from(hello.to_string()), cursor: None, since: None }, subscription))
-    }
-
-    /// The calls that may look otherwise to `audience` than before.
-    fn list(&mut self, audience: &Audience, now: Instant) -> Listing {
-        let gone = std::mem::take(&mut self.gone);
-        if audience.is_empty() {
-            self.calls.values_mut().for_each(|slot| slot.shown = None);
-            return Listing::default();
-        }
-        let concerned = self.calls.iter().filter(|(_, slot)| slot.concerns(audience, now));
-        Listing { call_ids: concerned.map(|(call_id, _)| Arc::clone(call_id)).collect(), gone }
-    }
-
-    /// How a call stands; `None` if it is no more.
-    fn look(&mut self, call_id: &Arc<str>, now: Instant) -> Option<Look> {
-        let (shared, slot) = (Arc::clone(&self.shared), self.calls.get_mut(call_id)?);
-        let looked = guard(|| slot.look(&shared, call_id, now));
-        if looked.is_err() {
-            self.close(call_id, CloseReason::Panicked);
-        }
-        looked.ok()
     }
 
     /// Notes whether this shard works on what came long ago.
