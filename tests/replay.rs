@@ -46,7 +46,11 @@ async fn a_server_says_of_a_replay_what_check_says_of_the_recording() {
     let (code, err) = told(&tingjian(root, &[&replay[..], &["--token", "producer-of-the-test"]].concat()).await);
     assert_eq!(code, 0, "{err}");
     // All of it was acknowledged, so it is in the store; what the calls' ends decide comes when they are closed.
-    let closed = async { while server.ask::<i64>("SELECT count(*) FROM calls WHERE closed_ms IS NOT NULL") < 2 {} };
+    let closed = async {
+        while server.ask::<i64>("SELECT count(*) FROM calls WHERE closed_ms IS NOT NULL") < 2 {
+            tokio::task::yield_now().await;
+        }
+    };
     tokio::time::timeout(PATIENCE, closed).await.expect("the calls are closed");
     let live: String = server.ask("SELECT group_concat(alert_id) FROM latest_alerts WHERE state = 'confirmed'");
     let checked = tingjian(root, &["check", files[0], files[1], "--format", "jsonl"]).await;

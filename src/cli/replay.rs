@@ -89,7 +89,8 @@ struct Playing {
 
 struct Player {
     link: Link,
-    socket: Socket,
+    /// Nothing while it is made anew.
+    socket: Option<Socket>,
     speed: f64,
     unacked: VecDeque<Sent>,
     played: Played,
@@ -98,7 +99,7 @@ struct Player {
 
 impl Player {
     async fn connect(link: Link, speed: f64) -> Result<Self, String> {
-        let socket = link.connect().await?;
+        let socket = Some(link.connect().await?);
         let progress = Progress::new("播放 replaying");
         Ok(Self { link, socket, speed, unacked: VecDeque::new(), played: Played::default(), progress })
     }
@@ -146,7 +147,7 @@ impl Player {
             tokio::select! {
                 biased;
                 () = &mut over => return Ok(()),
-                message = self.socket.next() => self.hear(message.and_then(Result::ok)).await?,
+                message = next(&mut self.socket) => self.hear(message).await?,
             }
         }
     }
@@ -155,11 +156,11 @@ impl Player {
         while self.unacked.len() >= UNACKED_MAX {
             self.wait().await?;
         }
-        let frame = Message::text(sent.frame.clone());
+        let frame = Message::text(sent.frame.as_str());
         self.unacked.push_back(sent);
         self.played.sent += 1;
         self.progress.tell(format_args!("{} 条 events", self.played.sent));
-        if self.socket.send(frame).await.is_err() {
+        if !send(&mut self.socket, frame).await {
             self.reconnect().await?;
         }
         Ok(())
@@ -172,13 +173,15 @@ impl Player {
         }
         self.progress.end();
         // All of it is durable: how the connection ends does not matter.
-        let _ = self.socket.close(None).await;
+        if let Some(mut socket) = self.socket {
+            let _ = socket.close(None).await;
+        }
         Ok(self.played)
     }
 
     async fn wait(&mut self) -> Result<(), String> {
-        match tokio::time::timeout(ANSWER_TIMEOUT, self.socket.next()).await {
-            Ok(message) => self.hear(message.and_then(Result::ok)).await,
+        match tokio::time::timeout(ANSWER_TIMEOUT, next(&mut self.socket)).await {
+            Ok(message) => self.hear(message).await,
             Err(_) => self.reconnect().await,
         }
     }
@@ -211,13 +214,13 @@ impl Player {
 
     /// Connects anew and sends again what was not acknowledged.
     async fn reconnect(&mut self) -> Result<(), String> {
-        // Whoever still listens at the other end is told; nobody is waited for.
-        let _ = tokio::time::timeout(RECONNECT_PAUSE, self.socket.close(None)).await;
+        // A server that takes one connection at a time is rid of this one first.
+        self.socket = None;
         let mut fault = String::new();
         for _ in 0..RECONNECTS_MAX {
             match self.link.connect().await {
                 Ok(socket) => {
-                    self.socket = socket;
+                    self.socket = Some(socket);
                     if self.resend().await {
                         return Ok(());
                     }
@@ -231,10 +234,23 @@ impl Player {
 
     async fn resend(&mut self) -> bool {
         for sent in &self.unacked {
-            if self.socket.send(Message::text(sent.frame.clone())).await.is_err() {
+            if !send(&mut self.socket, Message::text(sent.frame.as_str())).await {
                 return false;
             }
         }
         true
+    }
+}
+
+/// What comes next; nothing is the end of the connection.
+async fn next(socket: &mut Option<Socket>) -> Option<Message> {
+    socket.as_mut()?.next().await.and_then(Result::ok)
+}
+
+/// Whether the connection took it.
+async fn send(socket: &mut Option<Socket>, message: Message) -> bool {
+    match socket {
+        Some(socket) => socket.send(message).await.is_ok(),
+        None => false,
     }
 }
