@@ -67,6 +67,11 @@ export function currentLanguage() {
   return language;
 }
 
+/** Speaks this language from now on, without keeping it. @param {Language} chosen */
+export function speak(chosen) {
+  language = chosen;
+}
+
 /** @param {Language} chosen */
 export function chooseLanguage(chosen) {
   language = chosen;
