@@ -35,6 +35,12 @@ impl Session {
         self.call.info()
     }
 
+    /// The call itself, for who wants to know how it stands.
+    #[must_use]
+    pub const fn call(&self) -> &Call {
+        &self.call
+    }
+
     /// The latest moment spoken of so far.
     #[must_use]
     pub const fn said(&self) -> CallTime {

@@ -198,7 +198,7 @@ async fn each_token_opens_what_its_role_may() {
     let agents = [AGENT, signed_a7.as_str()];
     let review = [QA, ADMIN, HASHED.0];
     // The path and the tokens that it takes; `None`: it takes everybody.
-    let routes: [(&str, Option<&[&str]>); 19] = [
+    let routes: [(&str, Option<&[&str]>); 22] = [
         ("/", None),
         ("/healthz", None),
         ("/readyz", None),
@@ -210,6 +210,9 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/agents/%61%37/alerts", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
         ("/v1/agents/%E7%94%B2.1/alerts", Some(&[AGENT, review[0], review[1], review[2]])),
         ("/v1/agents/a8/alerts", Some(&[signed_a8.as_str(), review[0], review[1], review[2]])),
+        ("/v1/agents/a7/desk", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
+        ("/v1/agents/a8/desk", Some(&[signed_a8.as_str(), review[0], review[1], review[2]])),
+        ("/v1/live", Some(&review)),
         ("/v1/calls/c1/watch", Some(&review)),
         ("/v1/calls/c1", Some(&review)),
         ("/v1/calls", Some(&review)),

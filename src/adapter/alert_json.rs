@@ -31,6 +31,9 @@ pub struct AlertJson<'a> {
     pub deduct: u32,
     pub clauses: Cow<'a, [String]>,
     pub at_ms: i64,
+    /// Of a reminder: the call's time by which the words are due.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due_ms: Option<i64>,
     pub emitted_at: String,
     pub evidence: Cow<'a, [Evidence]>,
     pub message: Cow<'a, str>,
@@ -57,6 +60,7 @@ impl<'a> AlertJson<'a> {
             deduct: rule.deduct,
             clauses: Cow::Borrowed(&rule.clauses),
             at_ms: alert.at.0,
+            due_ms: (alert.state == AlertState::Reminder).then_some(alert.at.0),
             emitted_at: wall_time(info.started_at, alert.emitted),
             evidence: Cow::Borrowed(&alert.evidence),
             message: Cow::Borrowed(&alert.message),

@@ -198,6 +198,16 @@ impl Call {
         Self { keep_texts: true, ..Self::new(rules, info) }
     }
 
+    /// The rules that apply to the call.
+    pub(crate) fn active_rules(&self) -> impl Iterator<Item = RuleIx> {
+        (0..narrow(self.rules.programs.len())).filter(|&rule| self.active.contains(rule))
+    }
+
+    /// Every alert that was put out and not taken back, as it was put out last.
+    pub(crate) fn reported(&self) -> impl Iterator<Item = &Alert> {
+        self.states.values().flat_map(|state| &state.reported).map(|reported| &reported.last)
+    }
+
     pub(crate) fn view(&self) -> View<'_> {
         View { rules: &self.rules, info: &self.info, timeline: &self.timeline, hits: &self.hits, now: self.now }
     }
@@ -440,14 +450,7 @@ impl Call {
         if let Some(state) = self.states.get(&rule) {
             findings.extend(state.found.values().cloned());
         }
-        if let Some(when) = &program.when {
-            findings.retain(|finding| monitor::holds(&view, when, finding.at));
-        }
-        if !findings.is_empty() {
-            findings.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
-            findings.dedup_by(|later, earlier| later.key == earlier.key);
-            keep_within_limit(program.limit, &mut findings);
-        }
+        keep_what_counts(&view, program, &mut findings);
         self.wakes.retain(|(_, waiting)| *waiting != rule);
         self.wakes.extend(wake.map(|at| (at, rule)));
         let reported = self.states.get_mut(&rule).map(|state| std::mem::take(&mut state.reported)).unwrap_or_default();
@@ -585,6 +588,19 @@ pub(super) fn applies(program: &Program, pack: &str, info: &CallInfo) -> bool {
         && scope.channel.is_none_or(|channel| channel == info.channel)
         && (scope.queue.is_empty() || info.queue.as_ref().is_some_and(|queue| scope.queue.contains(queue)))
         && scope.attributes.iter().all(attribute)
+}
+
+/// Keeps the findings whose precondition holds and that the rule's limit
+/// allows, each once, in the order they were said.
+pub(super) fn keep_what_counts(view: &View<'_>, program: &Program, findings: &mut Vec<Finding>) {
+    if let Some(when) = &program.when {
+        findings.retain(|finding| monitor::holds(view, when, finding.at));
+    }
+    if !findings.is_empty() {
+        findings.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
+        findings.dedup_by(|later, earlier| later.key == earlier.key);
+        keep_within_limit(program.limit, findings);
+    }
 }
 
 /// Keeps what the call may be told of, in the order it was said.

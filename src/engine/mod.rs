@@ -13,6 +13,7 @@ pub mod explain;
 mod monitor;
 pub mod privacy;
 pub mod rule;
+pub mod standing;
 pub mod text;
 pub mod time;
 mod timeline;

@@ -111,6 +111,8 @@ const ROUTES: &[Route] = &[
     stream("/v1/ingest/{format}", INGEST),
     route("/v1/events", INGEST),
     stream("/v1/agents/{agent_id}/alerts", &[Role::Agent, Role::Qa, Role::Admin]),
+    stream("/v1/agents/{agent_id}/desk", &[Role::Agent, Role::Qa, Role::Admin]),
+    stream("/v1/live", REVIEW),
     route("/v1/calls/{call_id}", REVIEW),
     stream("/v1/calls/{call_id}/watch", REVIEW),
     route("/v1/alerts", REVIEW),

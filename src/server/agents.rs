@@ -11,7 +11,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use tokio::time::Instant;
 
-use super::config::{AGENTS_MAX, SUBSCRIBERS_PER_AGENT_MAX};
+use super::config::{AGENTS_MAX, SUBSCRIBER_QUEUE_MAX, SUBSCRIBERS_PER_AGENT_MAX};
 use super::push::{Push, Subscriber, Subscription, subscription};
 use crate::engine::alert::Severity;
 
@@ -38,6 +38,8 @@ pub(crate) enum After {
     Now,
     /// All that is kept.
     Start,
+    /// Those of the calls in progress, for whoever has no cursor yet.
+    Live,
     /// Those after this one.
     Cursor(Cursor),
 }
@@ -48,6 +50,7 @@ impl After {
         match text {
             None => Some(Self::Now),
             Some("0") => Some(Self::Start),
+            Some("live") => Some(Self::Live),
             Some(text) => {
                 let (store, number) = text.split_once('-')?;
                 let cursor = Cursor { store: i64::from_str_radix(store, 16).ok()?, number: number.parse().ok()? };
@@ -145,7 +148,7 @@ impl Agents {
         if agent.subscribers.len() >= SUBSCRIBERS_PER_AGENT_MAX {
             return Err(TooManySubscribers);
         }
-        let (subscriber, subscription) = subscription();
+        let (subscriber, subscription) = subscription(SUBSCRIBER_QUEUE_MAX);
         agent.subscribers.push(subscriber);
         Ok(subscription)
     }
@@ -175,7 +178,9 @@ mod tests {
     fn cursors_are_read_as_they_are_written() {
         let cursor = Cursor { store: 0x19a, number: 12 };
         assert_eq!(After::parse(Some(&cursor.to_string())), Some(After::Cursor(cursor)));
-        assert_eq!((After::parse(None), After::parse(Some("0"))), (Some(After::Now), Some(After::Start)));
+        for (text, after) in [(None, After::Now), (Some("0"), After::Start), (Some("live"), After::Live)] {
+            assert_eq!(After::parse(text), Some(after));
+        }
         for wrong in ["", "12", "-", "x-1", "19a--1", "19a-1-"] {
             assert_eq!(After::parse(Some(wrong)), None, "{wrong:?}");
         }

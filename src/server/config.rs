@@ -92,6 +92,8 @@ pub(crate) const FRAME_BATCH_MAX: usize = 256;
 pub(crate) const SUBSCRIBER_QUEUE_MAX: usize = 256;
 /// Alerts of the past that a subscriber is given at once.
 pub(crate) const CATCH_UP_PAGE: usize = 256;
+/// Among so many of an agent's latest alerts those of the calls in progress are looked for.
+pub(crate) const LIVE_CARDS_MAX: usize = 512;
 /// Batches that wait for a commit; shards with more wait.
 pub(crate) const JOURNAL_QUEUE_MAX: usize = 256;
 /// Questions to the store that are answered at once.
@@ -117,6 +119,16 @@ pub(crate) const CLOSED_CALLS_MAX: usize = 32_768;
 pub(crate) const AGENTS_MAX: usize = 100_000;
 /// Supervisors of one call.
 pub(crate) const WATCHERS_MAX: usize = 16;
+/// Listeners of all calls in progress.
+pub(crate) const WALL_LISTENERS_MAX: usize = 64;
+/// How often those who look on are told what changed.
+pub(crate) const LIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Calls that a shard is asked about at once; its events come in between.
+pub(crate) const LIVE_PIECE: usize = 64;
+/// Where a frame of calls is full.
+pub(crate) const LIVE_FRAME_BYTES: usize = 256 * 1024;
+/// Rounds that wait for one who looks on; whoever falls further behind is closed.
+pub(crate) const LIVE_QUEUE_MAX: usize = 16;
 /// Agent connections of one agent id (browser tabs).
 pub(crate) const SUBSCRIBERS_PER_AGENT_MAX: usize = 16;
 /// A peer that has not been heard for two of these is gone.

@@ -33,7 +33,8 @@ use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
 use super::{
-    Shared, access, clock, export, feedback, ingest, openapi, outbox, pages, post, push, query, rules, sse, tls, ws,
+    Shared, access, clock, export, feedback, ingest, live, openapi, outbox, pages, post, push, query, rules, sse, tls,
+    ws,
 };
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
@@ -161,6 +162,8 @@ fn routes(shared: Arc<Shared>) -> Router {
         )
         .route("/v1/agents/{agent_id}/alerts", get(agent_alerts).post(agent_answer))
         .route("/v1/calls/{call_id}/watch", get(watch_call))
+        .route("/v1/live", get(live::wall))
+        .route("/v1/agents/{agent_id}/desk", get(live::desk))
         .route("/v1/alerts", get(query::alerts))
         .route("/v1/calls", get(query::calls))
         .route("/v1/calls/{call_id}", get(query::call))
@@ -289,7 +292,7 @@ struct AlertsQuery {
 /// WebSocket or Server-Sent Events: an agent's alerts, live.
 #[utoipa::path(get, path = "/v1/agents/{agent_id}/alerts", tag = "live", params(
     ("agent_id" = String, Path, description = "Whose / 坐席"),
-    ("after" = Option<String>, Query, description = "A cursor, or 0 for all that is kept / 上次收到的 cursor，0 为全部"),
+    ("after" = Option<String>, Query, description = "A cursor; 0: all that is kept; live: those of the calls in progress / 上次收到的 cursor；0 为全部；live 为进行中的通话的"),
 ), responses(
     (status = 101, description = "A WebSocket / WebSocket"),
     (status = 200, description = "Server-Sent Events", body = String, content_type = "text/event-stream"),
@@ -313,7 +316,7 @@ pub(crate) async fn agent_alerts(
     // A browser that reconnects an event stream tells what it had last.
     let resumed = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
     let Some(after) = After::parse(resumed.or(query.after.as_deref())) else {
-        let message = "after 必须是收到过的 cursor，或 0 / after must be a cursor that was received, or 0";
+        let message = "after 必须是收到过的 cursor、0 或 live / after must be a cursor that was received, 0 or live";
         return error(StatusCode::BAD_REQUEST, "invalid_query", message);
     };
     let is_websocket = wants_websocket(&request);
@@ -471,7 +474,7 @@ fn parse_query<T: serde::de::DeserializeOwned>(query: &str) -> Result<T, String>
         .map_err(|fault| format!("地址中的查询无法读取 / the query cannot be read: {fault}"))
 }
 
-fn wants_websocket(request: &Request<Body>) -> bool {
+pub(crate) fn wants_websocket(request: &Request<Body>) -> bool {
     request.headers().get(UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
@@ -495,7 +498,7 @@ fn unreadable(rejection: &StringRejection) -> Response {
     error(rejection.status(), "invalid_body", &message)
 }
 
-fn refused(status: StatusCode, refusal: &Refusal) -> Response {
+pub(crate) fn refused(status: StatusCode, refusal: &Refusal) -> Response {
     error(status, refusal.code(), &refusal.message())
 }
 

@@ -19,7 +19,8 @@ use super::agents::Cursor;
 use super::clock;
 use super::config::{COMMIT_BATCHES_MAX, JOURNAL_QUEUE_MAX};
 use super::events::{Committed, Happening as _, StoreFailed, StoreMended};
-use super::push::{Push, Since, Watchers};
+use super::live::Look;
+use super::push::{Push, Since, Subscription, Watchers};
 use super::shard::{Joined, Reply};
 use super::store::{Record, StoreError, Writer};
 use super::{Shared, refusal::Refusal};
@@ -56,6 +57,10 @@ pub(crate) enum Effect {
     Alert(Box<AlertEffect>),
     /// An agent is told something that is not kept.
     Notice { agent_id: String, text: Utf8Bytes },
+    /// A supervisor listens to a call; what came before is kept.
+    Watching { to: oneshot::Sender<Result<(Push, Subscription), Refusal>>, hello: Push, subscription: Subscription },
+    /// How calls stand, told to who asked: nobody sees what may not be kept.
+    Looked { to: oneshot::Sender<Vec<Look>>, looks: Vec<Look> },
     /// Those who watch a call see this.
     Watched { watchers: Arc<Watchers>, text: Utf8Bytes },
 }
@@ -220,6 +225,8 @@ fn tell(shared: &Shared, effect: Effect, cursors: &mut impl Iterator<Item = i64>
         // A full queue cannot be, and a closed one has nobody to tell.
         Effect::Reply { to, reply } => drop(to.try_send(reply)),
         Effect::Joined { to, joined } => drop(to.send(Ok(joined))),
+        Effect::Watching { to, hello, subscription } => drop(to.send(Ok((hello, subscription)))),
+        Effect::Looked { to, looks } => drop(to.send(looks)),
         Effect::Alert(alert) => {
             let AlertEffect { agent_id, json, watched, has_webhooks, since } = *alert;
             let Some(number) = cursors.next() else { return };

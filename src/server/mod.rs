@@ -17,6 +17,7 @@ mod access;
 mod agents;
 mod clock;
 mod closed;
+mod command;
 mod config;
 mod events;
 mod export;
@@ -27,6 +28,7 @@ mod http;
 mod ingest;
 mod journal;
 mod limit;
+mod live;
 mod metrics;
 mod openapi;
 mod outbox;
@@ -42,6 +44,7 @@ mod score;
 mod shard;
 #[cfg(test)]
 mod simulation;
+mod slot;
 mod sse;
 mod store;
 mod tls;
@@ -79,6 +82,7 @@ use config::{CLOSED_CALLS_MAX, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX};
 use events::{CloseReason, Happening as _, Recovery};
 use health::Health;
 use journal::{Job, Journal};
+use live::Live;
 use metrics::Metrics;
 use outbox::Outbox;
 use recovery::{Recovered, recover};
@@ -107,6 +111,7 @@ pub(crate) struct Shared {
     /// Tells cursors of this store from those of another.
     store_id: i64,
     agents: Agents,
+    live: Live,
     outbox: Outbox,
     /// Calls in progress over all shards.
     calls: AtomicUsize,
@@ -193,6 +198,7 @@ impl Server {
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             store_id: readers.store_id().map_err(io::Error::other)?,
             agents: Agents::default(),
+            live: Live::default(),
             outbox,
             calls: AtomicUsize::new(0),
             next_call_no: AtomicI64::new(writer.next_call_no().map_err(io::Error::other)?),
@@ -247,6 +253,7 @@ impl Server {
         for index in 0..shared.outbox.len() {
             senders.spawn(outbox::run(Arc::clone(&shared), index));
         }
+        senders.spawn(live::run(Arc::clone(&shared)));
         let watching = rules::watch(&shared);
         let failed = tokio::select! {
             () = shutdown => None,

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{OpenApi, Required};
 use utoipa::{IntoParams, OpenApi as _};
 
-use super::{export, http, pages, query};
+use super::{export, http, live, pages, query};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -18,7 +18,7 @@ use super::{export, http, pages, query};
     paths(
         pages::home, pages::agent, pages::live, pages::call, pages::qa, pages::rules, pages::asset,
         http::live, http::ready, http::metrics, http::ingest_native, http::ingest_asr, http::post_events,
-        http::agent_alerts, http::agent_answer, http::watch_call, http::rules_in_use, http::reload_rules,
+        http::agent_alerts, http::agent_answer, http::watch_call, live::wall, live::desk, http::rules_in_use, http::reload_rules,
         query::alerts, query::calls, query::call, query::scores, export::export, describe,
     ),
     tags(

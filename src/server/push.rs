@@ -7,7 +7,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::agents::{After, Cursor};
 use super::clock;
-use super::config::{CATCH_UP_PAGE, SUBSCRIBER_QUEUE_MAX, WATCHERS_MAX};
+use super::config::{CATCH_UP_PAGE, LIVE_CARDS_MAX, SUBSCRIBER_QUEUE_MAX, WATCHERS_MAX};
 use super::events::{AlertWritten, Happening as _, SubscriberSlow};
 use super::feedback;
 use super::refusal::Refusal;
@@ -59,9 +59,9 @@ pub(crate) struct Subscription {
     slow: CancellationToken,
 }
 
-/// Both ends of one subscription.
-pub(crate) fn subscription() -> (Subscriber, Subscription) {
-    let (sender, receiver) = mpsc::channel(SUBSCRIBER_QUEUE_MAX);
+/// Both ends of one subscription, with room for so many messages.
+pub(crate) fn subscription(room: usize) -> (Subscriber, Subscription) {
+    let (sender, receiver) = mpsc::channel(room);
     let slow = CancellationToken::new();
     (Subscriber { queue: sender, slow: slow.clone() }, Subscription { queue: receiver, slow })
 }
@@ -98,7 +98,7 @@ impl Watchers {
         let mut subscribers = self.subscribers.lock().ok()?;
         subscribers.retain(Subscriber::is_open);
         (subscribers.len() < WATCHERS_MAX).then(|| {
-            let (subscriber, subscription) = subscription();
+            let (subscriber, subscription) = subscription(SUBSCRIBER_QUEUE_MAX);
             subscribers.push(subscriber);
             subscription
         })
@@ -117,13 +117,15 @@ pub(crate) struct CatchUp {
     agent_id: String,
     /// The last one that he has; what comes live up to it is skipped.
     read: i64,
+    /// Where the calls in progress begin is to be asked first.
+    is_from_live: bool,
     is_done: bool,
 }
 
 impl CatchUp {
     /// Nothing of the past is wanted.
     fn none() -> Self {
-        Self { agent_id: String::new(), read: 0, is_done: true }
+        Self { agent_id: String::new(), read: 0, is_from_live: false, is_done: true }
     }
 
     /// From `after` on. The second is what he must be told first: that his
@@ -131,11 +133,12 @@ impl CatchUp {
     pub(crate) fn new(shared: &Shared, agent_id: &str, after: After) -> (Self, Option<Utf8Bytes>) {
         let (read, is_done, is_foreign) = match after {
             After::Now => (0, true, false),
-            After::Start => (0, false, false),
+            After::Start | After::Live => (0, false, false),
             After::Cursor(Cursor { store, number }) if store == shared.store_id => (number, false, false),
             After::Cursor(_) => (0, false, true),
         };
-        let catch_up = Self { agent_id: agent_id.to_owned(), read, is_done };
+        let is_from_live = after == After::Live;
+        let catch_up = Self { agent_id: agent_id.to_owned(), read, is_from_live, is_done };
         (catch_up, is_foreign.then(|| Utf8Bytes::from_static(GAP)))
     }
 
@@ -143,6 +146,10 @@ impl CatchUp {
     pub(crate) async fn page(&mut self, shared: &Shared) -> Result<Vec<(i64, Utf8Bytes)>, Refusal> {
         if self.is_done {
             return Ok(Vec::new());
+        }
+        if std::mem::take(&mut self.is_from_live) {
+            let agent_id = self.agent_id.clone();
+            self.read = shared.ask(move |readers| readers.before_live_cards(&agent_id, LIVE_CARDS_MAX)).await?;
         }
         let (agent_id, read) = (self.agent_id.clone(), self.read);
         let page = shared.ask(move |readers| readers.cards_after(&agent_id, read, CATCH_UP_PAGE)).await?;
@@ -166,6 +173,10 @@ pub(crate) enum Listener {
     Watcher(Push),
     /// An agent, who may answer.
     Agent { agent_id: String, after: After },
+    /// Who looks at all calls; told of all of them first.
+    Wall(oneshot::Receiver<Vec<Utf8Bytes>>),
+    /// Who looks at the calls that an agent has.
+    Desk,
 }
 
 impl Listener {
@@ -173,6 +184,15 @@ impl Listener {
         match self {
             Self::Watcher(_) => "watch",
             Self::Agent { .. } => "agent",
+            Self::Wall(_) => "live",
+            Self::Desk => "desk",
+        }
+    }
+
+    const fn too_slow(&self) -> &'static str {
+        match self {
+            Self::Agent { .. } => "读取太慢，请用 after 续传",
+            Self::Watcher(_) | Self::Wall(_) | Self::Desk => "读取太慢，请重新连接",
         }
     }
 }
@@ -181,14 +201,14 @@ impl Listener {
 pub(crate) async fn serve(
     shared: &Arc<Shared>,
     mut socket: Socket,
-    listener: Listener,
+    mut listener: Listener,
     mut subscription: Subscription,
 ) {
-    let slow = subscription.slow.clone();
+    let (slow, too_slow) = (subscription.slow.clone(), listener.too_slow());
     let goodbye = tokio::select! {
         biased;
-        () = slow.cancelled() => Goodbye::new(CloseCode::Library(CLOSE_SLOW), "读取太慢，请用 after 续传"),
-        goodbye = pump(shared, &mut socket, &listener, &mut subscription) => goodbye,
+        () = slow.cancelled() => Goodbye::new(CloseCode::Library(CLOSE_SLOW), too_slow),
+        goodbye = pump(shared, &mut socket, &mut listener, &mut subscription) => goodbye,
     };
     if slow.is_cancelled() {
         SubscriberSlow { kind: listener.kind() }.report(&shared.metrics);
@@ -201,7 +221,7 @@ pub(crate) async fn serve(
 async fn pump(
     shared: &Arc<Shared>,
     socket: &mut Socket,
-    listener: &Listener,
+    listener: &mut Listener,
     subscription: &mut Subscription,
 ) -> Goodbye {
     let mut health = shared.health.subscribe();
@@ -216,6 +236,14 @@ async fn pump(
             first.extend(gap);
             catch_up
         }
+        Listener::Wall(all) => {
+            tokio::select! {
+                Ok(frames) = all => first.extend(frames),
+                () = shared.closing.cancelled() => return Goodbye::shutdown(),
+            }
+            CatchUp::none()
+        }
+        Listener::Desk => CatchUp::none(),
     };
     {
         let causes = health.borrow_and_update();

@@ -8,126 +8,36 @@
 //! wants to be woken. Entries are deleted lazily: an entry counts only while
 //! its call is still armed for that very moment.
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
-use std::hash::{BuildHasher as _, RandomState};
+use std::collections::{BinaryHeap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::Shared;
-use super::agents::Admission;
 use super::clock::{self, CallClock};
 use super::closed::ClosedCalls;
-use super::config::{LEFT_OPEN_MAX, SHARD_BATCH_MAX, SHARD_QUEUE_MAX};
-use super::events::{AlertDecided, CallClosed, CallStarted, CloseReason, Happening as _, Heard, ShardStep};
+pub(crate) use super::command::{Command, Delivery, Join, Joined, Reply, Shards};
+use super::config::SHARD_BATCH_MAX;
+use super::events::{CallClosed, CallStarted, CloseReason, Happening as _, Heard, ShardStep};
 use super::health;
-use super::journal::{AlertEffect, Batch, Effect};
-use super::push::{Push, Subscription, Watchers};
+use super::journal::{Batch, Effect};
+use super::live::{Audience, Gone, Listing, Look};
+use super::push::{Push, Subscription};
 use super::recovery::Resumed;
 use super::refusal::Refusal;
-use super::store::{AlertRow, CallRow, ClosedCall, ClosedRow, Display, Known, Record};
+use super::slot::{Slot, Speech, expects_speech, masked};
+use super::store::{CallRow, ClosedCall, ClosedRow, Record};
 use crate::adapter::alert_json::wall_time;
 use crate::adapter::native::{self, Event, EventBody};
-use crate::engine::alert::{Alert, AlertState};
-use crate::engine::privacy;
 use crate::engine::time::CallTime;
-use crate::engine::transcript::{CallInfo, Channel, Input, Party, Utterance};
+use crate::engine::transcript::{CallInfo, Input};
 use crate::session::Session;
-
-/// What a shard is asked.
-#[derive(Debug)]
-pub(crate) enum Command {
-    /// Apply an event.
-    Event(Delivery),
-    /// A leg of a call connected.
-    Join(Join),
-    /// A supervisor wants to watch a call.
-    Watch { call_id: String, reply: oneshot::Sender<Result<(Push, Subscription), Refusal>> },
-    /// Somebody wants to see the utterances of a call that have no final.
-    Unsettled { call_id: String, reply: oneshot::Sender<Vec<Box<str>>> },
-}
-
-/// An event on its way, and where its outcome goes.
-#[derive(Debug)]
-pub(crate) struct Delivery {
-    pub(crate) event: Event,
-    /// The same, as it is kept.
-    pub(crate) json: Utf8Bytes,
-    pub(crate) received: Instant,
-    /// Has room for every event that its connection may have in flight, so a
-    /// shard never waits for a connection.
-    pub(crate) replies: mpsc::Sender<Reply>,
-}
-
-/// What became of one event.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    pub(crate) call_id: String,
-    pub(crate) seq: Option<u64>,
-    pub(crate) outcome: Result<(), Refusal>,
-}
-
-/// A leg that connected.
-#[derive(Debug)]
-pub(crate) struct Join {
-    pub(crate) call_id: String,
-    /// Starts the call if it is not in progress.
-    pub(crate) start: Option<(Box<CallInfo>, Option<u64>)>,
-    /// When the leg's audio began.
-    pub(crate) began: Instant,
-    pub(crate) reply: oneshot::Sender<Result<Joined, Refusal>>,
-}
-
-/// A leg's place in its call.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Joined {
-    /// The leg's number, from 0.
-    pub(crate) leg: u32,
-    /// The call's time at which its audio began.
-    pub(crate) began: CallTime,
-}
-
-/// The queues of all shards.
-#[derive(Debug)]
-pub(crate) struct Shards {
-    queues: Vec<mpsc::Sender<Command>>,
-    /// Decides a call's shard; seeded, so that nobody can aim at one.
-    hasher: RandomState,
-}
-
-impl Shards {
-    /// As many queues as the config wants, and their other ends for [`run`].
-    pub(crate) fn new(count: usize) -> (Self, Vec<mpsc::Receiver<Command>>) {
-        let (queues, ends) = (0..count).map(|_| mpsc::channel(SHARD_QUEUE_MAX)).unzip();
-        (Self { queues, hasher: RandomState::new() }, ends)
-    }
-
-    /// Which shard a call lives in.
-    pub(crate) fn place(&self, call_id: &str) -> usize {
-        let count = self.queues.len() as u64;
-        usize::try_from(self.hasher.hash_one(call_id) % count).unwrap_or(0)
-    }
-
-    /// Queues `command` at the shard of `call_id`, waiting for room.
-    pub(crate) async fn send(&self, call_id: &str, command: Command) -> Result<(), Refusal> {
-        match self.queues.get(self.place(call_id)) {
-            Some(queue) => queue.send(command).await.map_err(|_| Refusal::Stopping),
-            None => Err(Refusal::Stopping),
-        }
-    }
-
-    /// How many commands wait for each shard.
-    pub(crate) fn depths(&self) -> impl Iterator<Item = usize> {
-        self.queues.iter().map(|queue| queue.max_capacity() - queue.capacity())
-    }
-}
 
 /// Runs one shard until all of its queue's senders are gone or the server drains it.
 pub(crate) async fn run(mut shard: Shard, mut queue: mpsc::Receiver<Command>) {
@@ -187,6 +97,8 @@ pub(crate) struct Shard {
     serial: u64,
     batch: Batch,
     is_behind: bool,
+    /// Calls that were shown to those who look on and are no more, since they were told.
+    gone: Vec<Gone>,
 }
 
 /// A moment at which a call may want to be woken.
@@ -195,52 +107,6 @@ struct Alarm {
     at: Instant,
     serial: u64,
     call_id: Arc<str>,
-}
-
-/// A call and what only the server knows of it.
-#[derive(Debug)]
-struct Slot {
-    call_no: i64,
-    session: Session,
-    clock: CallClock,
-    /// When the last event of it arrived.
-    heard: Instant,
-    /// When its `call.end` arrived.
-    ended: Option<Instant>,
-    /// What its `call.end` said.
-    end: Option<(CallTime, Party)>,
-    speech: Speech,
-    /// The moment of its one alarm that counts.
-    armed: Option<Instant>,
-    serial: u64,
-    legs: u32,
-    watchers: Option<Arc<Watchers>>,
-    /// The last hypotheses of utterances without a final, by utterance.
-    left_open: BTreeMap<String, (CallTime, Box<str>)>,
-    /// What was decided of each of its alerts.
-    known: HashMap<String, Known>,
-}
-
-/// An input as those may see it who are not in the call.
-fn masked(input: &Input) -> Cow<'_, Input> {
-    match input {
-        Input::Utterance(utterance) => match privacy::mask(&utterance.text) {
-            Cow::Borrowed(_) => Cow::Borrowed(input),
-            Cow::Owned(text) => Cow::Owned(Input::Utterance(Utterance { text, ..utterance.clone() })),
-        },
-        _ => Cow::Borrowed(input),
-    }
-}
-
-/// Whether a call's words still come.
-#[derive(Debug)]
-struct Speech {
-    /// When the last words came, or began to be expected.
-    heard: Instant,
-    /// Whether they are to come: not in chats, and not on hold.
-    is_expected: bool,
-    /// Whether the agent was told that none come.
-    is_missed: bool,
 }
 
 /// What moves a call.
@@ -267,6 +133,7 @@ impl Shard {
             serial: 0,
             batch: Batch::default(),
             is_behind: false,
+            gone: Vec::new(),
         }
     }
 
@@ -294,7 +161,21 @@ impl Shard {
                 None
             }
             Command::Watch { call_id, reply } => {
-                let _ = reply.send(self.watch(&call_id, now));
+                match self.watch(&call_id, now) {
+                    Ok((hello, subscription)) => {
+                        self.batch.effects.push(Effect::Watching { to: reply, hello, subscription });
+                    }
+                    Err(refusal) => drop(reply.send(Err(refusal))),
+                }
+                None
+            }
+            Command::List { audience, reply } => {
+                let _ = reply.send(self.list(&audience, now));
+                None
+            }
+            Command::Look { call_ids, reply } => {
+                let looks = call_ids.iter().filter_map(|call_id| self.look(call_id, now)).collect();
+                self.batch.effects.push(Effect::Looked { to: reply, looks });
                 None
             }
             Command::Unsettled { call_id, reply } => {
@@ -342,21 +223,7 @@ impl Shard {
 
     fn slot(&mut self, call_no: i64, session: Session, clock: CallClock, heard: Instant) -> Slot {
         self.serial += 1;
-        Slot {
-            call_no,
-            speech: Speech { is_expected: expects_speech(session.info()), ..Speech::new(heard) },
-            session,
-            clock,
-            heard,
-            ended: None,
-            end: None,
-            armed: None,
-            serial: self.serial,
-            legs: 0,
-            watchers: None,
-            left_open: BTreeMap::new(),
-            known: HashMap::new(),
-        }
+        Slot::new(call_no, session, clock, heard, self.serial)
     }
 
     /// Starts a call. A second start of a call in progress changes nothing:
@@ -466,8 +333,30 @@ impl Shard {
             "agent_id": info.agent_id,
             "started_at": wall_time(info.started_at, CallTime::ANSWERED),
             "at_ms": slot.clock.at(now).0,
+            "seq": slot.session.seq(),
         });
         Ok((Push { text: Utf8Bytes::from(hello.to_string()), cursor: None, since: None }, subscription))
+    }
+
+    /// The calls that may look otherwise to `audience` than before.
+    fn list(&mut self, audience: &Audience, now: Instant) -> Listing {
+        let gone = std::mem::take(&mut self.gone);
+        if audience.is_empty() {
+            self.calls.values_mut().for_each(|slot| slot.shown = None);
+            return Listing::default();
+        }
+        let concerned = self.calls.iter().filter(|(_, slot)| slot.concerns(audience, now));
+        Listing { call_ids: concerned.map(|(call_id, _)| Arc::clone(call_id)).collect(), gone }
+    }
+
+    /// How a call stands; `None` if it is no more.
+    fn look(&mut self, call_id: &Arc<str>, now: Instant) -> Option<Look> {
+        let (shared, slot) = (Arc::clone(&self.shared), self.calls.get_mut(call_id)?);
+        let looked = guard(|| slot.look(&shared, call_id, now));
+        if looked.is_err() {
+            self.close(call_id, CloseReason::Panicked);
+        }
+        looked.ok()
     }
 
     /// Notes whether this shard works on what came long ago.
@@ -545,6 +434,7 @@ impl Shard {
         work: impl FnOnce(&mut Session),
     ) -> Result<(), Refusal> {
         let Some(slot) = self.calls.get_mut(call_id) else { return Err(Refusal::UnknownCall) };
+        slot.is_touched = true;
         let worked = guard(|| {
             work(&mut slot.session);
             std::iter::from_fn(|| slot.session.poll_output()).collect::<Vec<_>>()
@@ -612,6 +502,7 @@ impl Shard {
         self.batch.records.push(Record::Closed(Box::new(row)));
         let started_ms = slot.session.info().started_at.timestamp_millis();
         self.closed.insert(ClosedCall { call_id: call_id.to_owned(), started_ms, last_seq });
+        self.gone.extend(slot.shown.take().map(|shown| Gone::new(&shown)));
         self.leave(call_id, slot, reason);
     }
 
@@ -630,152 +521,6 @@ impl Shard {
             self.shared.metrics.panics.inc();
         }
     }
-}
-
-impl Slot {
-    /// Notes an input. Returns what the agent is told when words come again.
-    fn hear(&mut self, input: &Input, received: Instant) -> Option<Utf8Bytes> {
-        match input {
-            Input::Utterance(_) => {
-                self.speech.heard = received;
-                let was_missed = std::mem::take(&mut self.speech.is_missed);
-                return was_missed.then(|| health::asr_heard(&self.session.info().call_id));
-            }
-            Input::Hold { .. } => self.speech.is_expected = false,
-            Input::Resume { .. } => {
-                self.speech.heard = received;
-                self.speech.is_expected = expects_speech(self.session.info());
-            }
-            Input::End { at, by } => {
-                self.speech.is_expected = false;
-                self.ended.get_or_insert(received);
-                self.end.get_or_insert((*at, *by));
-                // Its life ends sooner than was thought.
-                self.armed = None;
-            }
-            Input::Transfer { .. } | Input::TransferAnswered { .. } => {}
-        }
-        None
-    }
-
-    /// Whether an input stays when the call is over. Of hypotheses, only those
-    /// do that no final replaced; they are held until the call is closed.
-    fn keep(&mut self, input: &Input, now: CallTime, json: &Utf8Bytes, batch: &mut Batch) -> bool {
-        let Input::Utterance(utterance) = input else { return true };
-        if utterance.is_final {
-            self.left_open.remove(&utterance.utterance_id);
-            return true;
-        }
-        let is_new = self.left_open.insert(utterance.utterance_id.clone(), (now, json.as_str().into())).is_none();
-        if is_new
-            && self.left_open.len() > LEFT_OPEN_MAX
-            && let Some((_, (now, json))) = self.left_open.pop_first()
-        {
-            batch.records.push(Record::LeftOpen { call_no: self.call_no, now, json });
-        }
-        false
-    }
-
-    /// Has an alert kept, and shown to those who are to see it.
-    fn raise(&mut self, shared: &Shared, alert: &Alert, since: Instant, batch: &mut Batch) {
-        let is_confirmed = alert.state == AlertState::Confirmed;
-        let Known { display, was_confirmed } = match self.known.get_mut(&alert.alert_id) {
-            Some(known) => {
-                let before = *known;
-                known.was_confirmed |= is_confirmed;
-                before
-            }
-            None => {
-                let display = self.display(shared, alert, since, batch);
-                self.known.insert(alert.alert_id.clone(), Known { display, was_confirmed: is_confirmed });
-                Known { display, was_confirmed: false }
-            }
-        };
-        // A pack on trial is heard of nowhere; folding and lateness concern the agent's screen alone.
-        let webhooks = match display {
-            Display::Shadow => Vec::new(),
-            _ => shared.outbox.wanted(alert.rule.severity, alert.state, was_confirmed),
-        };
-        let made_ms = if webhooks.is_empty() { 0 } else { clock::unix_ms() };
-        AlertDecided { alert, display }.report(&shared.metrics);
-        let wire = self.session.to_wire(alert);
-        let json = wire.to_json();
-        let masked = wire.masked().to_json();
-        let info = self.session.info();
-        let watched = self.watchers.as_ref().filter(|_| display != Display::Shadow);
-        batch.effects.push(Effect::Alert(Box::new(AlertEffect {
-            agent_id: (display == Display::Card).then(|| alert.agent_id.to_string()),
-            json,
-            watched: watched.map(|watchers| (Arc::clone(watchers), Utf8Bytes::from(masked.clone()))),
-            has_webhooks: !webhooks.is_empty(),
-            since,
-        })));
-        batch.records.push(Record::Alert(Box::new(AlertRow {
-            call_no: self.call_no,
-            alert_id: alert.alert_id.clone(),
-            agent_id: alert.agent_id.to_string(),
-            rule_id: alert.rule.id.clone(),
-            pack: alert.rule.pack.clone(),
-            severity: alert.rule.severity,
-            deduct: alert.rule.deduct,
-            state: alert.state,
-            said_ms: info.started_at.timestamp_millis().saturating_add(alert.at.0),
-            display,
-            json: masked,
-            webhooks,
-            made_ms,
-        })));
-    }
-
-    /// Decides how a new alert is displayed, for good.
-    fn display(&self, shared: &Shared, alert: &Alert, now: Instant, batch: &mut Batch) -> Display {
-        let config = &shared.config;
-        if config.is_shadow(&alert.rule.pack) {
-            return Display::Shadow;
-        }
-        let says_something =
-            matches!(alert.state, AlertState::Provisional | AlertState::Confirmed | AlertState::Reminder);
-        if !says_something || alert.emitted.since(alert.at).max(0).unsigned_abs() > config.alerts.late_ms_max.get() {
-            return Display::Late;
-        }
-        let per_minute = config.alerts.cards_per_minute_max.get() as usize;
-        match shared.agents.admit(&alert.agent_id, alert.rule.severity, now, per_minute) {
-            Admission::Card => Display::Card,
-            Admission::Folded(count) => {
-                let text = serde_json::json!({
-                    "type": "folded",
-                    "call_id": self.session.info().call_id,
-                    "count": count,
-                    "message": format!("另有 {count} 条"),
-                });
-                let text = Utf8Bytes::from(text.to_string());
-                batch.effects.push(Effect::Notice { agent_id: alert.agent_id.to_string(), text });
-                Display::Folded
-            }
-        }
-    }
-
-    fn tell_watchers(&self, batch: &mut Batch, text: &Utf8Bytes) {
-        if let Some(watchers) = &self.watchers {
-            batch.effects.push(Effect::Watched { watchers: Arc::clone(watchers), text: text.clone() });
-        }
-    }
-}
-
-impl Speech {
-    const fn new(heard: Instant) -> Self {
-        Self { heard, is_expected: true, is_missed: false }
-    }
-
-    /// From when on the agent is to be told that no words come.
-    fn is_missed_from(&self, silence: Duration) -> Option<Instant> {
-        (self.is_expected && !self.is_missed).then(|| self.heard + silence)
-    }
-}
-
-/// Whoever types may be silent as long as he likes.
-fn expects_speech(info: &CallInfo) -> bool {
-    info.channel == Channel::Voice
 }
 
 /// Events that waited longer mean that checking is behind.

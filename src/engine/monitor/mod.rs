@@ -16,8 +16,9 @@ use std::collections::BTreeMap;
 
 use chrono::Timelike;
 
-pub(crate) use timing::at_position;
+pub(crate) use require::{Obligation, obligations};
 use timing::pending;
+pub(crate) use timing::{at_position, recent_speech, unheld_ms};
 
 use super::alert::AlertKind;
 use super::detect::Hit;

@@ -185,7 +185,7 @@ fn last_speech(view: &View<'_>, position: usize, of: Option<Role>) -> (CallTime,
 }
 
 /// Milliseconds of `from..until` that were not spent on hold.
-fn unheld_ms(view: &View<'_>, from: CallTime, until: CallTime) -> i64 {
+pub(crate) fn unheld_ms(view: &View<'_>, from: CallTime, until: CallTime) -> i64 {
     until.since(from).saturating_sub(view.timeline.held_ms(from, until))
 }
 
@@ -204,7 +204,7 @@ fn is_sayable(spoken: &Spoken) -> bool {
 }
 
 /// Milliseconds and characters that the role spoke in the `window_ms` up to the end of an utterance.
-fn recent_speech(view: &View<'_>, position: usize, role: Role, window_ms: i64) -> (i64, i64) {
+pub(crate) fn recent_speech(view: &View<'_>, position: usize, role: Role, window_ms: i64) -> (i64, i64) {
     let from = view.timeline.spoken_at(position).end.plus(-window_ms);
     (0..=position)
         .rev()

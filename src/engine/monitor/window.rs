@@ -56,6 +56,17 @@ pub(super) fn spans(view: &View<'_>, window: &WindowProgram, roles: &[Role], cou
         .collect()
 }
 
+/// The window before the end of the call that a rule would have if the call
+/// ended now; `None` once it has, or if the rule has no such window.
+pub(super) fn span_if_ended(view: &View<'_>, window: &WindowProgram, roles: &[Role]) -> Option<Span> {
+    let AnchorProgram::Event(EventKind::End) = window.anchor else { return None };
+    if window.side == Side::After || view.timeline.end().is_some() {
+        return None;
+    }
+    let from = start_of(view, view.now, window.extent, roles);
+    Some(Span { key: event_key(EventKind::End, view.now), from, until: None, anchor: Vec::new(), to_end: true })
+}
+
 /// The occurrence of an event within its call.
 pub(super) fn event_key(kind: EventKind, at: CallTime) -> String {
     match kind {

@@ -1,0 +1,230 @@
+//! How a call stands at a moment: who speaks, what goes on and for how long,
+//! and what the agent still owes.
+//!
+//! Asking changes nothing and decides nothing. The checklist is what the
+//! monitors of required words see, window by window; at the end of a call,
+//! what it calls missed are the confirmed alerts of those rules.
+
+use std::sync::Arc;
+
+use super::alert::{Alert, AlertState};
+use super::call::{Call, keep_what_counts};
+use super::monitor::{self, Finding, Obligation, Stage, View, unheld_ms};
+use super::rule::Rule;
+use super::rule::program::Program;
+use super::time::CallTime;
+use super::transcript::Role;
+
+/// A pause of this length is a silence; a shorter one is a breath, or a change of speakers.
+pub const SILENT_AFTER_MS: i64 = 3_000;
+
+/// The agent's speech rate is measured over the last so many milliseconds up to the agent's last words.
+const RATE_WINDOW_MS: i64 = 30_000;
+/// Less speech than this says nothing of its rate.
+const RATE_AT_LEAST_MS: i64 = 5_000;
+/// How far back the agent's last words are looked for, in utterances.
+const LOOK_BACK: usize = 64;
+/// What one call can owe, or have owed, and be shown.
+const DUTIES_MAX: usize = 64;
+
+/// What goes on in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Somebody speaks, or did a moment ago.
+    Talking,
+    /// Nobody has spoken for [`SILENT_AFTER_MS`], or yet.
+    Silent,
+    /// The customer is on hold.
+    Hold,
+    /// It is over.
+    Ended,
+}
+
+impl Phase {
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Talking => "talking",
+            Self::Silent => "silent",
+            Self::Hold => "hold",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// How a call stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// What goes on,
+    pub phase: Phase,
+    /// since when,
+    pub since: CallTime,
+    /// and, while it is speech, who spoke last.
+    pub speaker: Option<Role>,
+    /// Since the last words, or the answer; holds do not count.
+    pub silence_ms: i64,
+    /// All holds so far, together.
+    pub hold_ms: i64,
+    /// Characters a minute of the agent's latest speech; `None` if there was too little of it.
+    pub speech_rate: Option<i64>,
+    /// When it is something else without anything new being heard of.
+    pub changes_at: Option<CallTime>,
+}
+
+/// Where a duty stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DutyState {
+    /// Not all of it was said yet.
+    Owed,
+    /// It was said, if late.
+    Said,
+    /// It was not said in time.
+    Missed,
+}
+
+impl DutyState {
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Owed => "owed",
+            Self::Said => "said",
+            Self::Missed => "missed",
+        }
+    }
+}
+
+/// What one rule of required words asks of this call, once for each occasion.
+///
+/// Words that are to be said before the call ends are asked of it from the
+/// beginning. What is to follow something that was said or done is asked from
+/// then on, and what is to precede it is not asked before it is too late to.
+#[derive(Clone, Debug)]
+pub struct Duty {
+    /// The rule that asks.
+    pub rule: Arc<Rule>,
+    /// What is to be said, and when it was.
+    pub parts: Vec<(String, Option<CallTime>)>,
+    /// By when; `None` while that cannot be known.
+    pub due: Option<CallTime>,
+    /// Where it stands.
+    pub state: DutyState,
+    /// It is owed and its time is over, though late words may still be on their way.
+    pub is_overdue: bool,
+    /// When it could be something else without anything new being heard of.
+    pub changes_at: Option<CallTime>,
+}
+
+impl Call {
+    /// How the call stands at `now`, which is not before anything it was told.
+    #[must_use]
+    pub fn standing(&self, now: CallTime) -> Standing {
+        let view = self.view_at(now);
+        let timeline = view.timeline;
+        let until = timeline.end().map_or(view.now, |(at, _)| at);
+        let last = timeline.reach_before(timeline.len(), None);
+        let from = last.map_or(CallTime::ANSWERED, |(at, _)| at);
+        let silence_ms = unheld_ms(&view, from, until).max(0);
+        let hold = timeline.holds().last();
+        let resumed = hold.and_then(|hold| hold.until).unwrap_or(CallTime::ANSWERED);
+        let (mut speaker, mut changes_at) = (None, None);
+        let (phase, since) = match (timeline.end(), hold, last) {
+            (Some((at, _)), ..) => (Phase::Ended, at),
+            (None, Some(hold), _) if hold.until.is_none() => (Phase::Hold, hold.from),
+            (None, _, Some((_, ix))) if silence_ms < SILENT_AFTER_MS => {
+                speaker = Some(timeline.get(ix).role).filter(|role| *role != Role::System);
+                changes_at = timeline.after_holds(from, SILENT_AFTER_MS);
+                (Phase::Talking, talking_since(&view, resumed))
+            }
+            _ => (Phase::Silent, from.max(resumed)),
+        };
+        let hold_ms = timeline.held_ms(CallTime::ANSWERED, until);
+        Standing { phase, since, speaker, silence_ms, hold_ms, speech_rate: speech_rate(&view), changes_at }
+    }
+
+    /// What the call owes at `now`, has said and has missed, by the rules that
+    /// `counts` admits, in their order. Of very much, what is owed and what came last.
+    #[must_use]
+    pub fn duties(&self, now: CallTime, counts: impl Fn(&Rule) -> bool) -> Vec<Duty> {
+        let view = self.view_at(now);
+        let mut duties: Vec<Duty> = Vec::new();
+        for ix in self.active_rules() {
+            let (rule, program) = (&view.rules.rules[ix as usize], &view.rules.programs[ix as usize]);
+            if counts(rule) {
+                duties.extend(obligations(&view, program).into_iter().map(|obligation| duty(&view, rule, obligation)));
+            }
+        }
+        let mut left_over = duties.len().saturating_sub(DUTIES_MAX);
+        duties.retain(|duty| {
+            let goes = left_over > 0 && duty.state != DutyState::Owed;
+            left_over -= usize::from(goes);
+            !goes
+        });
+        duties.truncate(DUTIES_MAX);
+        duties
+    }
+
+    /// The alerts that hold the call to something now: seen, or borne out, and neither
+    /// taken back nor made good.
+    pub fn standing_alerts(&self) -> impl Iterator<Item = &Alert> {
+        self.reported().filter(|alert| matches!(alert.state, AlertState::Provisional | AlertState::Confirmed))
+    }
+
+    fn view_at(&self, now: CallTime) -> View<'_> {
+        let view = self.view();
+        View { now: now.max(view.now), ..view }
+    }
+}
+
+/// The obligations of a rule that it would be told of: those whose
+/// precondition holds, no more than its limit allows.
+fn obligations<'a>(view: &View<'a>, program: &'a Program) -> Vec<Obligation<'a>> {
+    let mut obligations = monitor::obligations(view, program);
+    let mut findings: Vec<Finding> = obligations.iter().map(|obligation| obligation.finding.clone()).collect();
+    keep_what_counts(view, program, &mut findings);
+    obligations.retain(|obligation| findings.iter().any(|finding| finding.key == obligation.finding.key));
+    obligations
+}
+
+fn duty(view: &View<'_>, rule: &Arc<Rule>, obligation: Obligation<'_>) -> Duty {
+    let Obligation { finding, is_open, due, parts, changes_at } = obligation;
+    // A rule of one part asks for what its name says; the part is named after its first phrase.
+    let is_whole = parts.len() == 1;
+    let part = |(name, said): (&str, Option<CallTime>)| (if is_whole { &rule.name } else { name }.to_owned(), said);
+    let state = match finding.stage {
+        _ if is_open => DutyState::Owed,
+        Stage::Met | Stage::MadeGood => DutyState::Said,
+        Stage::Confirmed | Stage::Provisional | Stage::Reminder => DutyState::Missed,
+    };
+    Duty {
+        rule: Arc::clone(rule),
+        parts: parts.into_iter().map(part).collect(),
+        due,
+        state,
+        is_overdue: is_open && due.is_some_and(|due| view.now > due),
+        changes_at,
+    }
+}
+
+/// When the speech that goes on now began: after the last silence or hold.
+fn talking_since(view: &View<'_>, resumed: CallTime) -> CallTime {
+    let timeline = view.timeline;
+    let mut since = CallTime::MAX;
+    for position in (0..timeline.len()).rev() {
+        since = since.min(timeline.spoken_at(position).start);
+        let before = timeline.reach_before(position, None);
+        let is_first = before.is_none_or(|(end, _)| since.since(end) >= SILENT_AFTER_MS);
+        if is_first || since <= resumed {
+            break;
+        }
+    }
+    since.max(resumed)
+}
+
+fn speech_rate(view: &View<'_>) -> Option<i64> {
+    let timeline = view.timeline;
+    let position = (0..timeline.len()).rev().take(LOOK_BACK).find(|&at| timeline.spoken_at(at).role == Role::Agent)?;
+    let (ms, chars) = monitor::recent_speech(view, position, Role::Agent, RATE_WINDOW_MS);
+    (ms >= RATE_AT_LEAST_MS).then(|| chars * 60_000 / ms)
+}
