@@ -7,7 +7,9 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{OpenApi, Required};
 use utoipa::{IntoParams, OpenApi as _};
 
-use super::{export, http, live, pages, query};
+use super::review::routes;
+use super::rules::history;
+use super::{audit, export, http, live, pages, principal, quality, query};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -20,6 +22,8 @@ use super::{export, http, live, pages, query};
         http::live, http::ready, http::metrics, http::ingest_native, http::ingest_asr, http::post_events,
         http::agent_alerts, http::agent_answer, http::watch_call, live::wall, live::desk, http::rules_in_use, http::reload_rules,
         query::alerts, query::calls, query::call, query::scores, export::export, describe,
+        principal::me, routes::take, routes::of_agent, quality::quality, audit::audit,
+        history::versions, history::version,
     ),
     tags(
         (name = "live", description = "Calls in, alerts out / 通话进，预警出"),
@@ -91,6 +95,18 @@ const STATE: Row = (
     "One or several, commas between them: provisional, confirmed, retracted, reminder, resolved / 状态，可用逗号写多个",
     Shape::Text,
 );
+const REVIEW: Row = (
+    "review",
+    "One or several, commas between them: unreviewed, confirmed, dismissed / 复核结论，可用逗号写多个",
+    Shape::Text,
+);
+const APPEAL: Row =
+    ("appeal", "One or several, commas between them: pending, granted, rejected / 申诉，可用逗号写多个", Shape::Text);
+const ACTION: Row = (
+    "action",
+    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, export, forget, backup / 做了什么，可用逗号写多个",
+    Shape::Text,
+);
 const QUEUE: Row = ("queue", "Of this queue / 队列", Shape::Text);
 const LIVE: Row = ("live", "In progress or over / 是否进行中", Shape::Names(&["true", "false"]));
 const GROUP: Row =
@@ -105,6 +121,8 @@ pub(crate) struct AlertParameters;
 pub(crate) struct CallParameters;
 /// Filters and grouping of scores.
 pub(crate) struct ScoreParameters;
+/// Filters of audit entries.
+pub(crate) struct AuditParameters;
 /// Pages of a list.
 pub(crate) struct PageParameters;
 /// The format of an export.
@@ -121,7 +139,8 @@ macro_rules! into_params {
 }
 
 into_params! {
-    AlertParameters: &[FROM, TO, AGENT, CALL, RULE, SEVERITY, STATE];
+    AlertParameters: &[FROM, TO, AGENT, CALL, RULE, SEVERITY, STATE, REVIEW, APPEAL];
+    AuditParameters: &[FROM, TO, ACTION];
     CallParameters: &[FROM, TO, AGENT, CALL, QUEUE, LIVE];
     ScoreParameters: &[GROUP, FROM, TO, AGENT, QUEUE];
     PageParameters: &[LIMIT, CURSOR];
@@ -133,7 +152,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::super::access;
-    use super::super::filter::{OF_ALERTS, OF_CALLS, OF_PAGES};
+    use super::super::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_PAGES};
     use super::super::query::OF_SCORES;
     use super::*;
 
@@ -152,6 +171,7 @@ mod tests {
         }
         assert_eq!(names::<AlertParameters>(), OF_ALERTS);
         assert_eq!(names::<CallParameters>(), OF_CALLS);
+        assert_eq!(names::<AuditParameters>(), OF_AUDIT);
         assert_eq!(names::<ScoreParameters>(), OF_SCORES);
         assert_eq!(names::<PageParameters>(), OF_PAGES);
     }

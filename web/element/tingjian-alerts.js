@@ -180,8 +180,8 @@ class TingjianAlerts extends HTMLElement {
     try {
       const response = await fetch(address, { headers: token ? { authorization: `Bearer ${token}` } : {} });
       if (response.ok) {
-        const { reviews } = await response.json();
-        this.#reviews = new Map(reviews.map((/** @type {any} */ entry) => [entry.alert_id, entry.review]));
+        const { alerts } = await response.json();
+        this.#reviews = new Map(alerts.map((/** @type {any} */ alert) => [alert.alert_id, alert.review]));
         this.#draw();
       }
     } catch {

@@ -50,9 +50,6 @@ export function Panel({ board, notes, asking, reviews, now, agent, polite, asser
 
 /** @param {import("./board.js").Call} call */
 function stateOf(call) {
-  if (!call.running && call.state !== "hold") {
-    return t("没有新消息", "no news");
-  }
   return { talking: t("通话中", "talking"), silent: t("静默", "silent"), hold: t("保持中", "on hold"), ended: t("已结束", "ended") }[call.state];
 }
 
@@ -246,10 +243,10 @@ function Checklist({ duties, at }) {
   const owed = duties.filter((duty) => duty.state === "owed").length;
   return html`<section class="checklist" aria-label=${t("该说的话", "What is to be said")} tabindex="0">
     <h2>${duties.length === 0 ? t("没有待说的话", "nothing owed") : owed === 0 ? t("该说的都说了", "all is said") : t(`还欠 ${owed} 项`, `${owed} still owed`)}</h2>
-    <ul>${duties.map((duty) => {
+    <ul>${duties.map((duty, index) => {
       const said = duty.parts.filter((part) => part.said_at_ms !== null).length;
       const left = duty.state === "owed" && duty.due_ms !== null ? duty.due_ms - at : null;
-      return html`<li class=${`duty ${duty.state}`} key=${duty.rule_id} data-rule-id=${duty.rule_id} data-state=${duty.state}>
+      return html`<li class=${`duty ${duty.state}`} key=${index} data-rule-id=${duty.rule_id} data-state=${duty.state}>
         <span class="name">${duty.rule_name}</span>
         <span class="count">${{ owed: t(`已说 ${said}/${duty.parts.length}`, `${said}/${duty.parts.length} said`), said: t(`✓ 已说 ${said}/${duty.parts.length}`, `✓ ${said}/${duty.parts.length} said`), missed: t(`未说全 ${said}/${duty.parts.length}`, `missed, ${said}/${duty.parts.length}`) }[duty.state]}</span>
         ${left === null ? null : html`<span class="left">${left > 0 ? t(`${clock(left)} 内`, `in ${clock(left)}`) : t("已超时", "overdue")}</span>`}
