@@ -11,6 +11,8 @@
 export const LEAVES_AFTER_MS = 5_000;
 /** A card is being read for so long after it came. */
 const READ_MS = 6_000;
+/** A graver one may take its place after this. */
+const GLANCE_MS = 1_500;
 /** More alerts than anybody looks at in one call; the oldest go. */
 const CARDS_MAX = 200;
 const RANKS = { info: 0, warning: 1, critical: 2 };
@@ -288,11 +290,14 @@ export class Board {
     let least = Infinity;
     this.slots.forEach((id, place) => {
       const shown = this.cards.get(id ?? "");
-      if (shown === undefined || id === this.pinned || now - shown.came < READ_MS) {
+      if (shown === undefined || id === this.pinned) {
         return;
       }
-      // A graver card does not go for a lesser one within twice the time.
       const rank = RANKS[shown.alert.severity];
+      if (now - shown.came < (rank < RANKS[card.alert.severity] ? GLANCE_MS : READ_MS)) {
+        return;
+      }
+      // A graver card stays longer before it goes for a lesser one.
       if (rank > RANKS[card.alert.severity] && now - shown.came < 3 * READ_MS && shown.leaves === null) {
         return;
       }

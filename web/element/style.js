@@ -24,7 +24,7 @@ const CSS = `
 
 *, *::before, *::after { box-sizing: border-box; }
 p, h2, ul { margin: 0; padding: 0; list-style: none; }
-.panel { height: 100%; min-height: inherit; display: flex; flex-direction: column; gap: 8px; padding: 10px; background: var(--ground); color: var(--text); outline: none; }
+.panel { height: 100%; min-height: inherit; display: flex; flex-direction: column; gap: 6px; padding: 8px 10px 10px; background: var(--ground); color: var(--text); outline: none; }
 .unseen { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 1px; border-radius: 4px; }
 
@@ -52,7 +52,7 @@ header { display: flex; align-items: center; gap: 10px; min-height: 44px; flex: 
 .track { grid-column: 1 / -1; height: 6px; border-radius: 3px; background: var(--line); overflow: hidden; }
 .fill { display: block; height: 100%; background: var(--accent); border-radius: 3px; }
 
-.cards { flex: 1 1 0; min-height: 0; display: grid; grid-auto-rows: minmax(0, 1fr); gap: 8px; overflow: hidden; }
+.cards { flex: 1 1 0; min-height: 0; display: grid; grid-auto-rows: minmax(0, 1fr); gap: 8px; overflow: hidden; margin: -3px; padding: 3px; }
 .slot { min-height: 0; max-height: 320px; }
 .rest { overflow: auto; }
 
@@ -77,9 +77,9 @@ header { display: flex; align-items: center; gap: 10px; min-height: 44px; flex: 
 .card[data-state="provisional"] .message { font-weight: 400; }
 .card[data-state="retracted"] .message { text-decoration: line-through; }
 .due { font-size: 1.25rem; font-weight: 700; color: var(--tone); font-variant-numeric: tabular-nums; flex: none; }
-.say { font-size: 1.375rem; font-weight: 600; line-height: 1.35; overflow: hidden; overflow-wrap: anywhere; flex: 0 1 auto; min-height: 1.35em; }
+.say { font-size: 1.375rem; font-weight: 600; line-height: 1.35; overflow: hidden; overflow-wrap: anywhere; flex: none; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; }
 .say.long { font-size: 1.125rem; }
-.say.longest { font-size: .9375rem; font-weight: 500; }
+.say.longest { font-size: .9375rem; font-weight: 500; -webkit-line-clamp: 4; }
 .card[data-state="provisional"] .say { font-size: 1.0625rem; font-weight: 500; color: var(--quiet); }
 .lead { display: inline-block; margin-right: 8px; padding: 0 6px; border-radius: 4px; font-size: .8125rem; line-height: 1.5; vertical-align: .2em; background: var(--accent); color: var(--accent-text); }
 .card[data-state="provisional"] .lead { background: var(--line); color: var(--text); }
@@ -114,6 +114,7 @@ kbd { font-family: inherit; font-size: .75rem; padding: 0 5px; border: 1px solid
 .struck { text-decoration: line-through; color: var(--quiet); }
 .outcome { font-size: .8125rem; padding: 0 6px; border: 1px solid var(--line-strong); border-radius: 4px; }
 .line .why { width: 100%; }
+.line button.small { margin-left: auto; }
 .rest .waiting { padding: 28px 0; text-align: center; font-size: 1.25rem; color: var(--quiet); }
 .rest h2 { font-size: .9375rem; margin-bottom: 6px; }
 

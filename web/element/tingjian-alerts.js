@@ -24,7 +24,7 @@ import { Panel } from "./view.js";
 import { outcome, reasons, spoken } from "./words.js";
 
 /** The least height of a card's place, with the gap below it. */
-const SLOT_PX = 236;
+const SLOT_PX = 200;
 const TICK_MS = 500;
 /** A notice of folded cards stays for so long after the latest. */
 const FOLDED_MS = 60_000;

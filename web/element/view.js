@@ -132,7 +132,7 @@ function Card({ card, board, now, asking, act }) {
                   ? t(`还有 ${Math.ceil(left / 1_000)} 秒`, `${Math.ceil(left / 1_000)} s left`)
                   : t("时间到了，现在就说", "time is up: say it now")}</p>`}
             ${alert.suggestion ? html`<p class=${`say ${size(alert.suggestion)}`}><span class="lead">${t("请说", "Say")}</span>${alert.suggestion}</p>` : null}
-            <${Heard} evidence=${alert.evidence} />`}
+            ${mine === "dismiss" ? null : html`<${Heard} evidence=${alert.evidence} />`}`}
       ${isGone ? null : html`<${Actions} id=${id} isTop=${isTop} mine=${mine} act=${act} />`}
     </article>
   `;
@@ -140,7 +140,7 @@ function Card({ card, board, now, asking, act }) {
 
 /** Long wordings are set smaller, so that they fit their place. @param {string} text */
 function size(text) {
-  return text.length > 64 ? "longest" : text.length > 34 ? "long" : "";
+  return text.length > 54 ? "longest" : text.length > 26 ? "long" : "";
 }
 
 /** @param {{evidence: import("./board.js").Evidence[]}} properties */
@@ -196,7 +196,7 @@ function focus(element) {
 /** Alerts of this call that have no place any more. @param {{cards: import("./board.js").Card[]}} properties */
 function Earlier({ cards }) {
   return html`<details class="earlier">
-    <summary>${cards.length === 0 ? t("本通没有更早的预警", "no earlier alerts in this call") : t(`本通更早的 ${cards.length} 条`, `${cards.length} earlier in this call`)}</summary>
+    <summary>${cards.length === 0 ? t("本通没有别的预警", "no other alerts in this call") : t(`本通另有 ${cards.length} 条`, `${cards.length} more in this call`)}</summary>
     <ul>${cards.map((card) => html`<${Line} key=${card.alert.alert_id} card=${card} />`)}</ul>
   </details>`;
 }

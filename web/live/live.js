@@ -13,6 +13,7 @@ const ROLES = ["qa", "admin"];
 /** The style sheet has the same heights and the same width. */
 const ROW_PX = 44;
 const TALL_ROW_PX = 76;
+const HEAD_PX = 36;
 const NARROW = matchMedia("(max-width: 899px)");
 /** Rows drawn above and below those in sight. */
 const MARGIN = 6;
@@ -162,7 +163,7 @@ function List({ rows, now, active, setActive, setPointed, empty }) {
       return;
     }
     setActive(rows[next].call_id);
-    element.scrollTop = Math.min(next * height, Math.max(element.scrollTop, (next + 1) * height - element.clientHeight));
+    element.scrollTop = Math.min(next * height, Math.max(element.scrollTop, (next + 1) * height + HEAD_PX - element.clientHeight));
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
     const page = Math.max(1, Math.floor(view.height / height) - 1);
@@ -180,14 +181,14 @@ function List({ rows, now, active, setActive, setPointed, empty }) {
   };
   return html`
     <div class="grid-frame">
-      <div class="cells heads" aria-hidden="true">
-        <span>${t("最严重", "Worst")}</span><span>${t("坐席", "Agent")}</span><span>${t("队列", "Queue")}</span><span>${t("状态", "State")}</span>
-        <span class="clock">${t("时长", "Time")}</span><span>${t("预警", "Alerts")}</span><span>${t("最近的预警", "Latest alert")}</span><span class="clock">${t("还欠", "Owed")}</span>
-      </div>
       <div class="scroller" ref=${place} role="grid" tabindex="0" aria-label=${t("进行中的通话，最严重的在前", "Calls in progress, the worst first")}
-          aria-rowcount=${rows.length} aria-activedescendant=${at >= 0 ? `call-row-${at}` : undefined}
+          aria-rowcount=${rows.length + 1} aria-activedescendant=${at >= 0 ? `call-row-${at}` : undefined}
           onKeyDown=${onKeyDown} onFocus=${() => at < 0 && go(first + (first > 0 ? MARGIN : 0))} onBlur=${() => setActive(null)}
           onMouseEnter=${() => setPointed(true)} onMouseLeave=${() => setPointed(false)}>
+        <div class="cells heads" role="row" aria-rowindex="1">
+          ${[t("最严重", "Worst"), t("坐席", "Agent"), t("队列", "Queue"), t("状态", "State"), t("时长", "Time"), t("预警", "Alerts"), t("最近的预警", "Latest alert"), t("还欠", "Owed")].map(
+            (name, column) => html`<span role="columnheader" class=${column === 4 || column === 7 ? "clock" : ""}>${name}</span>`)}
+        </div>
         ${rows.length === 0 ? html`<div class="empty" role="row"><span role="gridcell">${empty}</span></div>` : null}
         <div class="rows" role="presentation" style=${{ height: `${rows.length * height}px` }}>
           ${rows.slice(first, last).map((row, offset) => html`
@@ -209,7 +210,7 @@ function CallRow({ row, index, top, now, isActive }) {
   const open = (/** @type {MouseEvent} */ event) => event.target instanceof Element && event.target.closest("a") === null && location.assign(address);
   return html`
     <div class=${`cells call-row ${isActive ? "active" : ""} ${row.isOver ? "over" : ""}`} id=${`call-row-${index}`} role="row"
-        aria-rowindex=${index + 1} aria-selected=${isActive} style=${{ top: `${top}px` }} data-call-id=${row.call_id} onClick=${open}>
+        aria-rowindex=${index + 2} aria-selected=${isActive} style=${{ top: `${top}px` }} data-call-id=${row.call_id} onClick=${open}>
       <span class="worst" role="gridcell">${row.worst === null ? html`<span class="quiet small">${t("无", "none")}</span>` : html`<span class=${`tag ${row.worst}`}>${severityName(row.worst)}</span>`}</span>
       <span class="agent" role="gridcell" title=${row.call_id}><a href=${address} tabindex="-1">${row.agent_id}</a></span>
       <span class="queue" role="gridcell">${row.queue ?? ""}</span>
