@@ -1,5 +1,6 @@
 //! `tingjian demo`: a server, and the built-in calls played to it at speaking
-//! pace over real WebSockets; each alert is printed as the agent would get it.
+//! pace over real WebSockets, a few at a time, as on a floor; each alert is
+//! printed as the agent would get it.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -28,6 +29,10 @@ use super::{serve, show};
 /// How long the server of a demo waits for late finals: nothing here is later,
 /// and the last verdicts of a call come when it is closed.
 const LINGER_MS: std::num::NonZeroU64 = std::num::NonZeroU64::new(3_000).expect("not zero");
+/// So many calls are played at a time,
+const CALLS_AT_A_TIME: usize = 5;
+/// and a new one begins no sooner than this after the one before it, in recorded time.
+const STAGGER: Duration = Duration::from_secs(6);
 const DIM: anstyle::Style = anstyle::Style::new().dimmed();
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -72,6 +77,10 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         let server = Server::open(config, rules, address)?;
         serve::announce(address, false);
         say(format_args!("打开 / open http://{address}"));
+        say(format_args!("  实时墙 / wall         http://{address}/live"));
+        if let Some(agent_id) = first_agent() {
+            say(format_args!("  坐席面板 / agent panel http://{address}/agent/{agent_id}"));
+        }
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let signal = serve::stop_signal()?;
@@ -104,15 +113,35 @@ async fn play(address: SocketAddr, arguments: &Arguments, listeners: &mut JoinSe
         let socket = connect(address, &format!("/v1/agents/{agent_id}/alerts")).await?;
         listeners.spawn(print_alerts(socket));
     }
+    let speed = arguments.speed;
+    let mut playing: JoinSet<Result<(), Failure>> = JoinSet::new();
     loop {
         // The store remembers the calls of earlier demos, and a call is played anew only under another name.
         let round = RandomState::new().hash_one(address) >> 32;
         for (name, text) in FIXTURES {
-            play_call(address, name, text, round, arguments.speed).await?;
+            if playing.len() >= CALLS_AT_A_TIME
+                && let Some(played) = playing.join_next().await
+            {
+                played??;
+            }
+            playing.spawn(play_call(address, name, text, round, speed));
+            tokio::time::sleep(STAGGER.div_f64(speed)).await;
         }
         if arguments.once {
+            while let Some(played) = playing.join_next().await {
+                played??;
+            }
             return Ok(());
         }
+    }
+}
+
+/// Whose panel there is something to see on first.
+fn first_agent() -> Option<String> {
+    let (_, text) = FIXTURES.first()?;
+    match native::parse(text.lines().next()?).ok()?.body {
+        EventBody::Start(info) => Some(info.agent_id),
+        EventBody::Input(_) => None,
     }
 }
 
@@ -135,7 +164,7 @@ fn agents() -> Result<BTreeSet<String>, Failure> {
 
 /// Plays one recording and waits until the server has closed its calls, and so
 /// has given its last verdict.
-async fn play_call(address: SocketAddr, name: &str, text: &str, round: u64, speed: f64) -> Result<(), Failure> {
+async fn play_call(address: SocketAddr, name: &'static str, text: &str, round: u64, speed: f64) -> Result<(), Failure> {
     say(format_args!("{DIM}—— {name}{DIM:#}"));
     let producer = connect(address, "/v1/ingest").await?;
     let (mut frames, mut answers) = producer.split();
@@ -174,7 +203,7 @@ async fn play_call(address: SocketAddr, name: &str, text: &str, round: u64, spee
                 first_ack.await?;
             }
             let socket = connect(address, &format!("/v1/calls/{played_id}/watch")).await?;
-            watchers.spawn(print_words(socket));
+            watchers.spawn(print_words(name, socket));
         }
     }
     if has_ended {
@@ -204,15 +233,15 @@ async fn print_alerts(mut socket: Socket) {
     }
 }
 
-/// Prints the settled words of a call, until the server closes it.
-async fn print_words(mut socket: Socket) {
+/// Prints the settled words of the call `name`, until the server closes it.
+async fn print_words(name: &str, mut socket: Socket) {
     while let Some(Ok(message)) = socket.next().await {
         let Message::Text(text) = message else { continue };
         if let Ok(Event { body: EventBody::Input(Input::Utterance(utterance)), .. }) = native::parse(&text)
             && utterance.is_final
         {
             let role = show::role_name(utterance.role);
-            say(format_args!("{DIM}{} {role}：{}{DIM:#}", utterance.start, show::plain(&utterance.text)));
+            say(format_args!("{DIM}{name} {} {role}：{}{DIM:#}", utterance.start, show::plain(&utterance.text)));
         }
     }
 }

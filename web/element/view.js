@@ -160,7 +160,7 @@ function Actions({ id, isTop, mine, act }) {
     return html`<div class="actions reasons" role="group" aria-label=${t("为什么不对？", "Why is it wrong?")}>
       ${reasons().map((reason, index, all) => html`
         <button onClick=${() => (index === all.length - 1 ? act("other", id) : act("because", id, reason))}><kbd>${index + 1}</kbd>${reason}</button>`)}
-      <button class="plain" onClick=${() => act("leave")} aria-label=${t("取消", "Cancel")}><kbd>Esc</kbd></button>
+      <button class="plain" onClick=${() => act("leave")}><kbd>Esc</kbd>${t("取消", "Cancel")}</button>
     </div>`;
   }
   if (mine === "other") {

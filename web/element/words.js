@@ -51,7 +51,7 @@ export function spoken(card) {
 
 /** Why an agent dismisses an alert; the last one asks for words. They are kept in the reader's language. */
 export function reasons() {
-  return [t("误报", "not what I said"), t("已处理", "already put right"), t("客户要求", "the customer asked for it"), t("其他", "other")];
+  return [t("误报", "false alarm"), t("已处理", "put right"), t("其他", "other")];
 }
 
 /** A review as the server tells it; one that nobody wrote yet. @param {any} review */
