@@ -218,7 +218,7 @@ test("hostile text is shown as text", async () => {
   assert.equal(await page.evaluate("document.querySelectorAll('img').length + document.querySelector('tingjian-alerts').shadowRoot.querySelectorAll('img').length"), 0);
   await producer.tell(end(call, 5_000));
   await page.locator(".last").waitFor();
-  assert.match(await page.locator(".queue").innerText(), /<img src=x/);
+  assert.match(await page.locator(".strip").innerText(), /<img src=x/);
   await close();
 });
 

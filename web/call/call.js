@@ -52,25 +52,29 @@ function useCall() {
         soon();
       }
     };
-    const over = () => {
+    const settle = (/** @type {any} */ detail) => {
       watching?.close();
-      ask().then((detail) => {
-        call.record = new Record(detail);
-        call.live = null;
-        soon();
-      }, fail);
+      call.record = new Record(detail);
+      call.live = null;
+      soon();
     };
+    const reread = () => void ask().then(settle, fail);
+    /** A stream that ends may do so with its call. A server that does not answer is asked again when the stream is. */
+    const look = () => void ask().then((detail) => detail.live || settle(detail), () => {});
     const onMessage = async (/** @type {any} */ message) => {
       if (message.type === "watching") {
-        waiting = [];
+        const since = (waiting = /** @type {any[]} */ ([]));
         call.live = { clockMs: message.at_ms, told: performance.now() };
         try {
           const record = new Record(await ask());
-          for (const later of waiting) {
-            record.take(later);
+          // If not, a later connection has said hello meanwhile.
+          if (waiting === since) {
+            for (const later of since) {
+              record.take(later);
+            }
+            call.record = record;
+            waiting = null;
           }
-          call.record = record;
-          waiting = null;
         } catch (error) {
           fail(error);
         }
@@ -85,18 +89,23 @@ function useCall() {
       call.record = new Record(detail);
       soon();
       if (detail.live) {
+        call.live = { clockMs: call.record.end, told: performance.now() };
         watching = stream(() => `${path}/watch`, {
           onMessage,
-          onState: (state) => {
+          onState: (state, why) => {
             call.link = state;
-            // It is not in progress any more, or it is another's now.
-            state === "refused" ? over() : soon();
+            if (state === "closed") {
+              look();
+            } else if (state === "refused") {
+              fail(new ApiError(0, "refused", why ?? ""));
+            }
+            soon();
           },
         });
       }
     }, fail);
     const second = setInterval(() => call.live !== null && soon(), 500);
-    reload.current = () => (call.live === null ? over() : undefined);
+    reload.current = reread;
     return () => {
       abort.abort();
       watching?.close();

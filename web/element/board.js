@@ -11,7 +11,7 @@
 export const LEAVES_AFTER_MS = 5_000;
 /** A card is being read for so long after it came. */
 const READ_MS = 6_000;
-/** A graver one may take its place after this. */
+/** A graver one that is confirmed may take its place after this. */
 const GLANCE_MS = 1_500;
 /** More alerts than anybody looks at in one call; the oldest go. */
 const CARDS_MAX = 200;
@@ -294,7 +294,8 @@ export class Board {
         return;
       }
       const rank = RANKS[shown.alert.severity];
-      if (now - shown.came < (rank < RANKS[card.alert.severity] ? GLANCE_MS : READ_MS)) {
+      const isUrgent = rank < RANKS[card.alert.severity] && card.alert.state !== "provisional";
+      if (now - shown.came < (isUrgent ? GLANCE_MS : READ_MS)) {
         return;
       }
       // A graver card stays longer before it goes for a lesser one.

@@ -41,7 +41,8 @@ header { display: flex; align-items: center; gap: 10px; min-height: 44px; flex: 
 .link.closed::before, .link.refused::before { background: var(--critical); }
 .link.catching-up, .link.connecting { color: var(--warning); }
 
-.strip { flex: none; min-height: 22px; max-height: 44px; overflow: hidden; font-size: .8125rem; line-height: 22px; border-radius: 6px; padding: 0 8px; }
+.strip { flex: none; min-height: 22px; max-height: 44px; overflow: hidden; font-size: .8125rem; line-height: 22px; border-radius: 6px; color: var(--quiet); }
+.strip.grave, .strip.mild { padding: 0 8px; }
 .strip.grave { background: var(--critical-ground); color: var(--critical); font-weight: 600; }
 .strip.mild { background: var(--warning-ground); color: var(--warning); }
 

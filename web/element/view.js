@@ -24,13 +24,13 @@ export function Panel({ board, notes, asking, reviews, now, agent, polite, asser
               <span class="what"><b class=${`state ${call.state}`}>${stateOf(call)}</b>
                 <span class="queue">${[call.queue, live.length > 1 ? t(`另有 ${live.length - 1} 通`, `${live.length - 1} more`) : ""].filter(Boolean).join(" · ")}</span></span>`
           : html`<span class="what"><b class="state">${isActive ? t("通话中", "on a call") : t("等待来电", "waiting for a call")}</b>
-              <span class="queue">${t(`坐席 ${agent}`, `agent ${agent}`)}</span></span>`}
+              </span>`}
         <${Link} notes=${notes} />
         ${sound === null
           ? null
           : html`<button class="plain" aria-pressed=${sound} onClick=${() => act("sound")}>${sound ? t("声音：开", "sound on") : t("声音：关", "sound off")}</button>`}
       </header>
-      <${Strip} notes=${notes} />
+      <${Strip} notes=${notes} agent=${agent} />
       ${call ? html`<${Meters} call=${call} now=${now} />` : null}
       <div class="cards" role="list" aria-label=${t("预警", "Alerts")}>
         ${isActive
@@ -67,7 +67,7 @@ function Link({ notes }) {
 }
 
 /** What is wrong at the moment; its line is there all the time, so that nothing moves. @param {any} properties */
-function Strip({ notes }) {
+function Strip({ notes, agent }) {
   const told = [
     notes.link === "refused" ? notes.why : null,
     notes.link === "closed" ? t("断线期间的预警会在重连后补上", "alerts of the meantime follow once it is back") : null,
@@ -77,7 +77,7 @@ function Strip({ notes }) {
     notes.fault,
   ].filter((text) => text !== null && text !== undefined && text !== "");
   const isGrave = notes.link === "refused" || notes.link === "closed" || notes.degraded !== null;
-  return html`<p class=${`strip ${told.length > 0 ? (isGrave ? "grave" : "mild") : ""}`} role="status" title=${told.join(" · ")}>${told.join(" · ")}</p>`;
+  return html`<p class=${`strip ${told.length > 0 ? (isGrave ? "grave" : "mild") : ""}`} role="status" title=${told.join(" · ")}>${told.length > 0 ? told.join(" · ") : t(`坐席 ${agent}`, `Agent ${agent}`)}</p>`;
 }
 
 /** @param {{call: import("./board.js").Call & {told: number}, now: number}} properties */
@@ -120,7 +120,7 @@ function Card({ card, board, now, asking, act }) {
       <div class="head">
         <span class="tag">${severityName(alert.severity)}</span>
         <span class="word">${standing(card)}</span>
-        <span class="at">${board.live().length > 1 ? html`<span class="call">${alert.call_id}</span> ` : null}${clock(alert.at_ms)}</span>
+        <span class="at">${board.live().length > 1 ? html`<span class="call">${alert.call_id}</span> ` : null}${alert.kind === "missing" ? t("截止 ", "by ") : ""}${clock(alert.at_ms)}</span>
       </div>
       <p class="message">${alert.message}</p>
       ${isGone

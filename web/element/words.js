@@ -27,7 +27,7 @@ export function reasonGone({ alert, before }) {
   if (alert.kind === "missing") {
     return alert.evidence.some(({ role }) => role !== "customer")
       ? t("其实已经说过，刚刚识别到", "it had been said; the words came late")
-      : t("客户情况变化，不再需要", "no longer asked for");
+      : t("情况有变，不再需要", "no longer asked for");
   }
   if (alert.kind === "forbidden") {
     return t("识别已更正，没有这样说", "the transcript was corrected: not said");

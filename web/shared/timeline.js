@@ -71,10 +71,10 @@ export function Timeline({ record, length, at, seek, select }) {
           ${seek === null ? null : html`<rect class="yet" x=${x(at)} y="0" width=${WIDTH - x(at)} height=${HEIGHT} />`}
           <line class="head" x1=${x(at)} x2=${x(at)} y1="0" y2=${HEIGHT} vector-effect="non-scaling-stroke" />
         </svg>
-        ${alerts.map((alert) => html`<button type="button" tabindex="-1" aria-hidden="true" key=${alert.alert_id}
+        ${alerts.map((alert) => html`<span key=${alert.alert_id}
             class=${`pin ${alert.severity} ${alert.state}`} style=${{ left: `${x(alert.at_ms) / (WIDTH / 100)}%` }}
             title=${`${clock(alert.at_ms)} ${alert.message}`} onPointerDown=${(/** @type {Event} */ event) => event.stopPropagation()}
-            onClick=${() => select(alert.alert_id)}></button>`)}
+            onClick=${() => select(alert.alert_id)}></span>`)}
       </div>
       <div class="times small quiet" aria-hidden="true"><span>0:00</span><span>${clock(whole / 2)}</span><span>${clock(whole)}</span></div>
       <ul class="legend small quiet" aria-hidden="true">
