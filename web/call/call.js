@@ -12,6 +12,8 @@ import { Transcript } from "../shared/transcript.js";
 import { useEffect, useReducer, useRef, useState } from "../vendor/hooks.js";
 import { ReviewState } from "./state.js";
 
+/** A question that the server did not answer is asked again after this. */
+const AGAIN_MS = 1_000;
 const SPEEDS = [1, 2, 4, 8, 16];
 const callId = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 const startedAt = new URLSearchParams(location.search).get("started_at") ?? undefined;
@@ -64,7 +66,8 @@ function useCall() {
     const onMessage = async (/** @type {any} */ message) => {
       if (message.type === "watching") {
         const since = (waiting = /** @type {any[]} */ ([]));
-        call.live = { clockMs: message.at_ms, told: performance.now() };
+        message.told ??= performance.now();
+        call.live = { clockMs: message.at_ms, told: message.told };
         try {
           const record = new Record(await ask());
           // If not, a later connection has said hello meanwhile.
@@ -76,7 +79,12 @@ function useCall() {
             waiting = null;
           }
         } catch (error) {
-          fail(error);
+          if (!(error instanceof ApiError) || error.status !== 0) {
+            fail(error);
+          } else if (waiting === since && !abort.signal.aborted) {
+            // The server went just now. Asked again, it knows all that came meanwhile.
+            setTimeout(() => waiting === since && onMessage(message), AGAIN_MS);
+          }
         }
       } else if (waiting !== null) {
         waiting.push(message);
