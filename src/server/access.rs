@@ -116,6 +116,7 @@ const ROUTES: &[Route] = &[
     route("/v1/alerts", REVIEW),
     route("/v1/calls", REVIEW),
     route("/v1/scores", REVIEW),
+    route("/v1/statistics", REVIEW),
     route("/v1/export", REVIEW),
     route("/v1/openapi.json", OPEN),
     route("/v1/rules", REVIEW),

@@ -107,6 +107,8 @@ pub(crate) const EXPORT_CHUNK_BYTES: usize = 64 * 1024;
 pub(crate) const CALL_EVENTS_MAX: usize = 20_000;
 /// Alerts of one call that are shown, and their transitions.
 pub(crate) const CALL_ALERTS_MAX: usize = 5_000;
+/// Rows of one list of statistics; those with the most alerts are kept.
+pub(crate) const STATISTICS_ROWS_MAX: usize = 10_000;
 /// Batches in one commit.
 pub(crate) const COMMIT_BATCHES_MAX: usize = 256;
 /// Utterances of one call whose last hypothesis waits for a final.

@@ -25,7 +25,7 @@ pub(crate) struct BadQuery {
 }
 
 impl BadQuery {
-    fn new(field: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn new(field: &str, message: impl Into<String>) -> Self {
         Self { field: field.to_owned(), message: message.into() }
     }
 }
@@ -82,7 +82,7 @@ impl Parameters {
     }
 
     /// Something that has a name of its own: a call, an agent, a rule.
-    fn id(&self, name: &str) -> Result<Option<String>, BadQuery> {
+    pub(crate) fn id(&self, name: &str) -> Result<Option<String>, BadQuery> {
         let Some(id) = self.get(name) else { return Ok(None) };
         native::check_id(name, id).map_err(|fault| BadQuery::new(name, fault.to_string()))?;
         Ok(Some(id.to_owned()))
@@ -94,7 +94,7 @@ impl Parameters {
     }
 
     /// Some of several names, commas between them.
-    fn choices<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<Vec<T>, BadQuery> {
+    pub(crate) fn choices<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<Vec<T>, BadQuery> {
         let texts = self.get(name).into_iter().flat_map(|texts| texts.split(','));
         texts.map(|text| choose(name, text, choices)).collect()
     }

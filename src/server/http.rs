@@ -33,7 +33,8 @@ use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
 use super::{
-    Shared, access, clock, export, feedback, ingest, openapi, outbox, pages, post, push, query, rules, sse, tls, ws,
+    Shared, access, clock, export, feedback, ingest, openapi, outbox, pages, post, push, query, rules, sse, statistics,
+    tls, ws,
 };
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
@@ -165,6 +166,7 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/calls", get(query::calls))
         .route("/v1/calls/{call_id}", get(query::call))
         .route("/v1/scores", get(query::scores))
+        .route("/v1/statistics", get(statistics::statistics))
         .route("/v1/export", get(export::export))
         .route("/v1/openapi.json", get(openapi::describe))
         .route("/v1/rules", get(rules_in_use))

@@ -43,6 +43,7 @@ mod shard;
 #[cfg(test)]
 mod simulation;
 mod sse;
+mod statistics;
 mod store;
 mod tls;
 mod webhook;

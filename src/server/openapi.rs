@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{OpenApi, Required};
 use utoipa::{IntoParams, OpenApi as _};
 
-use super::{export, http, pages, query};
+use super::{export, http, pages, query, statistics};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -19,7 +19,7 @@ use super::{export, http, pages, query};
         pages::home, pages::agent, pages::live, pages::call, pages::qa, pages::rules, pages::asset,
         http::live, http::ready, http::metrics, http::ingest_native, http::ingest_asr, http::post_events,
         http::agent_alerts, http::agent_answer, http::watch_call, http::rules_in_use, http::reload_rules,
-        query::alerts, query::calls, query::call, query::scores, export::export, describe,
+        query::alerts, query::calls, query::call, query::scores, statistics::statistics, export::export, describe,
     ),
     tags(
         (name = "live", description = "Calls in, alerts out / 通话进，预警出"),
@@ -95,6 +95,16 @@ const QUEUE: Row = ("queue", "Of this queue / 队列", Shape::Text);
 const LIVE: Row = ("live", "In progress or over / 是否进行中", Shape::Names(&["true", "false"]));
 const GROUP: Row =
     ("group", "By what, agent unless said / 按什么分组，默认按坐席", Shape::Names(&["agent", "team", "day"]));
+const GROUPS: Row = (
+    "group",
+    "One or two, a comma between them: day, hour, rule, agent, queue, severity; rule unless said / 按什么分组，一个或两个，默认按规则",
+    Shape::Text,
+);
+const DISPLAY: Row = (
+    "display",
+    "One or several, commas between them: card, folded, late, shadow; all but shadow unless said / 显示方式，默认不含试运行",
+    Shape::Text,
+);
 const LIMIT: Row = ("limit", "Rows on a page, 100 unless said / 每页行数，默认 100", Shape::Number(1, 1_000));
 const CURSOR: Row = ("cursor", "The next_cursor of the page before / 上一页的 next_cursor", Shape::Text);
 const FORMAT: Row = ("format", "The format, csv unless said / 格式，默认 csv", Shape::Names(&export::FORMATS));
@@ -105,6 +115,8 @@ pub(crate) struct AlertParameters;
 pub(crate) struct CallParameters;
 /// Filters and grouping of scores.
 pub(crate) struct ScoreParameters;
+/// What statistics have beside the filters of alerts.
+pub(crate) struct StatisticsParameters;
 /// Pages of a list.
 pub(crate) struct PageParameters;
 /// The format of an export.
@@ -124,6 +136,7 @@ into_params! {
     AlertParameters: &[FROM, TO, AGENT, CALL, RULE, SEVERITY, STATE];
     CallParameters: &[FROM, TO, AGENT, CALL, QUEUE, LIVE];
     ScoreParameters: &[GROUP, FROM, TO, AGENT, QUEUE];
+    StatisticsParameters: &[GROUPS, QUEUE, DISPLAY];
     PageParameters: &[LIMIT, CURSOR];
     ExportParameters: &[FORMAT];
 }
@@ -135,6 +148,7 @@ mod tests {
     use super::super::access;
     use super::super::filter::{OF_ALERTS, OF_CALLS, OF_PAGES};
     use super::super::query::OF_SCORES;
+    use super::super::statistics::OF_STATISTICS;
     use super::*;
 
     /// The router answers no path that the table of access has not.
@@ -153,6 +167,7 @@ mod tests {
         assert_eq!(names::<AlertParameters>(), OF_ALERTS);
         assert_eq!(names::<CallParameters>(), OF_CALLS);
         assert_eq!(names::<ScoreParameters>(), OF_SCORES);
+        assert_eq!(names::<StatisticsParameters>(), OF_STATISTICS);
         assert_eq!(names::<PageParameters>(), OF_PAGES);
     }
 }

@@ -88,19 +88,19 @@ pub(crate) struct CallsPage {
 
 /// What a list covers, and how it goes on.
 #[derive(Debug, Serialize, ToSchema)]
-struct About {
+pub(crate) struct About {
     /// For `cursor`; null on the last page.
     next_cursor: Option<String>,
     /// From this moment on, if it was asked for.
-    from: Option<String>,
+    pub(crate) from: Option<String>,
     /// Up to but without this moment, if it was asked for.
-    to: Option<String>,
+    pub(crate) to: Option<String>,
     /// In which days begin, and in which times are told.
-    utc_offset: String,
+    pub(crate) utc_offset: String,
 }
 
 impl About {
-    fn new(span: super::store::Span, zone: FixedOffset, next_cursor: Option<String>) -> Self {
+    pub(crate) fn new(span: super::store::Span, zone: FixedOffset, next_cursor: Option<String>) -> Self {
         let time = |ms: Option<i64>| ms.and_then(|ms| wall_time(ms, zone));
         Self { next_cursor, from: time(span.from_ms), to: time(span.to_ms), utc_offset: zone.to_string() }
     }

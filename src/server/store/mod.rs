@@ -12,6 +12,7 @@ mod checkpoint;
 mod query;
 mod reader;
 mod schema;
+mod statistics;
 mod writer;
 
 use std::fmt;
@@ -27,6 +28,7 @@ pub(crate) use query::{
     AlertFilter, CallFilter, Deduction, FoundAlert, FoundCall, Order, Place, Span, TotalledCall, Transition,
 };
 pub(crate) use reader::{ClosedCall, Known, Letter, OpenCall, Readers, ReplayEntry};
+pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, FeedbackRow, Forgotten, Horizon, Record, Writer};
 
 const FILE: &str = "tingjian.db";

@@ -142,14 +142,14 @@ pub(crate) struct TotalledCall {
 
 /// A `WHERE` in the making.
 #[derive(Debug, Default)]
-struct Conditions {
-    sql: String,
-    values: Vec<Value>,
+pub(super) struct Conditions {
+    pub(super) sql: String,
+    pub(super) values: Vec<Value>,
 }
 
 impl Conditions {
     /// `condition` must hold, in which each `?` is one of `values`.
-    fn add(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
+    pub(super) fn add(&mut self, condition: &str, values: impl IntoIterator<Item = Value>) {
         self.sql.push_str(if self.sql.is_empty() { " WHERE " } else { " AND " });
         self.sql.push_str(condition);
         self.values.extend(values);
@@ -161,7 +161,7 @@ impl Conditions {
         }
     }
 
-    fn one_of(&mut self, column: &str, names: impl ExactSizeIterator<Item = &'static str>) {
+    pub(super) fn one_of(&mut self, column: &str, names: impl ExactSizeIterator<Item = &'static str>) {
         if names.len() > 0 {
             let marks = vec!["?"; names.len()].join(", ");
             self.add(&format!("{column} IN ({marks})"), names.map(|name| Value::from(name.to_owned())));
@@ -201,7 +201,7 @@ impl Order {
 }
 
 impl AlertFilter {
-    fn conditions(&self, span: Span) -> Conditions {
+    pub(super) fn conditions(&self, span: Span) -> Conditions {
         let mut conditions = Conditions::default();
         conditions.within("latest.said_ms", span);
         conditions.equal("latest.agent_id", self.agent_id.as_ref());
@@ -220,7 +220,7 @@ impl AlertFilter {
 }
 
 impl CallFilter {
-    fn conditions(&self, span: Span) -> Conditions {
+    pub(super) fn conditions(&self, span: Span) -> Conditions {
         let mut conditions = Conditions::default();
         conditions.within("started_ms", span);
         conditions.equal("calls.agent_id", self.agent_id.as_ref());
