@@ -121,6 +121,10 @@ const ROUTES: &[Route] = &[
     route("/v1/openapi.json", OPEN),
     route("/v1/rules", REVIEW),
     route("/v1/rules/reload", ADMIN),
+    route("/v1/rules/packs", REVIEW),
+    route("/v1/rules/coverage", REVIEW),
+    route("/v1/rules/check", REVIEW),
+    route("/v1/rules/try", REVIEW),
 ];
 
 /// What one token allows.

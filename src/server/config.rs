@@ -98,6 +98,17 @@ pub(crate) const JOURNAL_QUEUE_MAX: usize = 256;
 pub(crate) const QUESTIONS_MAX: usize = 4;
 /// Exports that are written at once.
 pub(crate) const EXPORTS_MAX: usize = 2;
+/// Questions about edited rules that are answered at once: they compile rules.
+pub(crate) const TRIALS_MAX: usize = 2;
+/// The longest that such a question waits for its turn, and then for its answer.
+pub(crate) const TRIAL_WAIT: Duration = Duration::from_secs(10);
+pub(crate) const TRIAL_TIMEOUT: Duration = Duration::from_secs(60);
+/// A body with rule files.
+pub(crate) const RULES_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Rule files in one body.
+pub(crate) const RULE_FILES_MAX: usize = 64;
+/// Events of a dialogue that rules are tried on.
+pub(crate) const TRIAL_EVENTS_MAX: usize = 2_000;
 /// Alerts that an export reads at once.
 pub(crate) const EXPORT_PAGE: usize = 512;
 /// Pieces of an export that wait for a client, and their size.

@@ -33,8 +33,8 @@ use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
 use super::{
-    Shared, access, clock, export, feedback, ingest, openapi, outbox, pages, post, push, query, rules, sse, statistics,
-    tls, ws,
+    Shared, access, clock, edit, export, feedback, ingest, openapi, outbox, pages, post, push, query, rulebook, rules, sse,
+    statistics, tls, ws,
 };
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
@@ -171,6 +171,9 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/openapi.json", get(openapi::describe))
         .route("/v1/rules", get(rules_in_use))
         .route("/v1/rules/reload", post(reload_rules))
+        .route("/v1/rules/packs", get(rulebook::packs))
+        .route("/v1/rules/coverage", get(rulebook::coverage))
+        .merge(edit::routes(&shared))
         .fallback(async || error(StatusCode::NOT_FOUND, "not_found", "没有这个地址 / no such address"))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), access::guard))
         .with_state(shared)
@@ -491,7 +494,7 @@ pub(crate) fn upgrade_required() -> Response {
 }
 
 /// The answer to a body that is too long, or no text.
-fn unreadable(rejection: &StringRejection) -> Response {
+pub(crate) fn unreadable(rejection: &StringRejection) -> Response {
     let message =
         format!("请求体无法读取：必须是 UTF-8 文本，且不能太长 / the body cannot be read: {}", rejection.body_text());
     error(rejection.status(), "invalid_body", &message)

@@ -18,6 +18,7 @@ mod agents;
 mod clock;
 mod closed;
 mod config;
+mod edit;
 mod events;
 mod export;
 mod feedback;
@@ -37,6 +38,7 @@ mod query;
 mod recovery;
 mod refusal;
 mod retention;
+mod rulebook;
 mod rules;
 mod score;
 mod shard;
@@ -46,6 +48,7 @@ mod sse;
 mod statistics;
 mod store;
 mod tls;
+mod trial;
 mod webhook;
 mod ws;
 
@@ -76,7 +79,7 @@ use crate::engine::rule::RuleSet;
 use crate::engine::text;
 use access::Access;
 use agents::Agents;
-use config::{CLOSED_CALLS_MAX, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX};
+use config::{CLOSED_CALLS_MAX, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX, TRIALS_MAX};
 use events::{CloseReason, Happening as _, Recovery};
 use health::Health;
 use journal::{Job, Journal};
@@ -105,6 +108,8 @@ pub(crate) struct Shared {
     posts: Semaphore,
     /// Bounds the exports that are written at once.
     exports: Arc<Semaphore>,
+    /// Bounds the questions about edited rules that are answered at once.
+    trials: Arc<Semaphore>,
     /// Tells cursors of this store from those of another.
     store_id: i64,
     agents: Agents,
@@ -192,6 +197,7 @@ impl Server {
             questions: Semaphore::new(QUESTIONS_MAX),
             posts: Semaphore::new(POSTS_MAX),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            trials: Arc::new(Semaphore::new(TRIALS_MAX)),
             store_id: readers.store_id().map_err(io::Error::other)?,
             agents: Agents::default(),
             outbox,

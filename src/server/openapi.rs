@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{OpenApi, Required};
 use utoipa::{IntoParams, OpenApi as _};
 
-use super::{export, http, pages, query, statistics};
+use super::{edit, export, http, pages, query, rulebook, statistics, trial};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -20,6 +20,7 @@ use super::{export, http, pages, query, statistics};
         http::live, http::ready, http::metrics, http::ingest_native, http::ingest_asr, http::post_events,
         http::agent_alerts, http::agent_answer, http::watch_call, http::rules_in_use, http::reload_rules,
         query::alerts, query::calls, query::call, query::scores, statistics::statistics, export::export, describe,
+        rulebook::packs, rulebook::coverage, edit::check, trial::try_out,
     ),
     tags(
         (name = "live", description = "Calls in, alerts out / 通话进，预警出"),

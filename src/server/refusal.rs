@@ -38,6 +38,8 @@ pub(crate) enum Refusal {
     NoSuchCall,
     /// As many exports are being written as may be.
     TooManyExports,
+    /// As many questions about edited rules are being answered as may be.
+    Busy,
     /// An agent's answer to an alert that cannot be read.
     InvalidFeedback { reason: String },
     /// The store could not be read or written.
@@ -64,6 +66,7 @@ impl Refusal {
             Self::UnknownAlert => "unknown_alert",
             Self::NoSuchCall => "no_such_call",
             Self::TooManyExports => "too_many_exports",
+            Self::Busy => "busy",
             Self::InvalidFeedback { .. } => "invalid_feedback",
             Self::StoreFailed { .. } => "store_failed",
         }
@@ -110,6 +113,7 @@ impl Refusal {
             Self::TooManyExports => {
                 "正在进行的导出已达上限，请稍后重试 / as many exports are under way as may be; try later".to_owned()
             }
+            Self::Busy => "正在处理别人的请求，请稍后重试 / others are being answered; try later".to_owned(),
             Self::InvalidFeedback { reason } => {
                 format!("应形如 {{\"type\":\"seen\",\"alert_id\":…}} 或 {{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}} / must look like one of these: {reason}")
             }
