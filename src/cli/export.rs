@@ -54,6 +54,12 @@ pub(crate) struct Arguments {
     /// 状态，可用逗号写多个 / One state or several, commas between them
     #[arg(long)]
     state: Option<String>,
+    /// 复核结论，可用逗号写多个 / One verdict of review or several, commas between them
+    #[arg(long)]
+    review: Option<String>,
+    /// 申诉，可用逗号写多个 / One state of appeals or several, commas between them
+    #[arg(long)]
+    appeal: Option<String>,
     #[command(flatten)]
     file: ConfigFile,
 }
@@ -104,7 +110,7 @@ impl Arguments {
                         progress.tell(format_args!("{rows} / {total} 行 rows ({percent} %)"));
                     }
                 };
-                server::export_store(data, &self.query(), config.utc_offset, &mut *out, progress).map(|_| ())
+                server::export_store(data, &self.query(), &config, &mut *out, progress).map(|_| ())
             }
         };
         progress.end();
@@ -125,23 +131,30 @@ impl Arguments {
             ("rule_id", self.rule_id.as_deref()),
             ("severity", self.severity.as_deref()),
             ("state", self.state.as_deref()),
+            ("review", self.review.as_deref()),
+            ("appeal", self.appeal.as_deref()),
         ];
-        let mut query = String::new();
-        for (name, value) in parameters {
-            let Some(value) = value else { continue };
-            let between = if query.is_empty() { "" } else { "&" };
-            let _ = write!(query, "{between}{name}=");
-            for byte in value.bytes() {
-                let _ = match byte {
-                    b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
-                        query.write_char(char::from(byte))
-                    }
-                    byte => write!(query, "%{byte:02X}"),
-                };
-            }
-        }
-        query
+        query_of(&parameters)
     }
+}
+
+/// The query of an address: what is given of `parameters`.
+pub(crate) fn query_of(parameters: &[(&str, Option<&str>)]) -> String {
+    let mut query = String::new();
+    for (name, value) in parameters {
+        let Some(value) = value else { continue };
+        let between = if query.is_empty() { "" } else { "&" };
+        let _ = write!(query, "{between}{name}=");
+        for byte in value.bytes() {
+            let _ = match byte {
+                b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'.' | b'_' | b'~' => {
+                    query.write_char(char::from(byte))
+                }
+                byte => write!(query, "%{byte:02X}"),
+            };
+        }
+    }
+    query
 }
 
 /// Writes what the server at `url` answers.

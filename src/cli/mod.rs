@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand.
 
+mod audit;
 mod bench;
 mod check;
 mod config;
@@ -52,6 +53,8 @@ enum Command {
     Token(token::Arguments),
     /// 导出预警：CSV、Excel、JSON Lines、Parquet / Alerts as a file: CSV, Excel, JSON Lines, Parquet
     Export(export::Arguments),
+    /// 审计：列出、校验 / The audit: list it, check it
+    Audit(audit::Arguments),
     /// 用标注数据衡量规则：准确率、召回率、误报 / Measure rules on labelled data: precision, recall, false alarms
     Eval(eval::Arguments),
     /// 压测：通话容量、预警延迟、每条消息的开销 / Load: calls held, latency of alerts, cost of a message
@@ -71,6 +74,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Audit(arguments) => audit::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::BenchEcho => bench::run_echo(),

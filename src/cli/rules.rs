@@ -2,6 +2,7 @@
 
 mod coverage;
 mod explain;
+mod history;
 mod import;
 mod init;
 
@@ -40,6 +41,8 @@ enum Command {
     Import(import::Arguments),
     /// 说明一条规则在一通通话里为什么报了、为什么没报 / Tell why a rule fired in a call, or did not
     Explain(explain::Arguments),
+    /// 用过的规则版本：谁、何时、为什么加载，改了什么 / Versions in use so far: who loaded them, when, why, and what changed
+    History(history::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -90,6 +93,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Command::Coverage(arguments) => coverage::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::History(arguments) => history::run(arguments),
     }
 }
 

@@ -31,6 +31,7 @@ use sha2::{Digest as _, Sha256};
 use super::config::{Config, OriginName, Secret, TARGET_BYTES_MAX, TokenSource};
 use super::events::{Happening as _, RequestRefused};
 use super::metrics::Metrics;
+use super::principal::{Principal, Role};
 use super::{Shared, clock, http};
 use crate::adapter::native;
 
@@ -40,28 +41,6 @@ const SUBPROTOCOL: &str = "bearer";
 const TOKEN_PARAMETER: &str = "token=";
 /// A browser need not ask again for so long, in seconds.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
-
-/// What a token is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Role {
-    Ingest,
-    Agent,
-    Qa,
-    Admin,
-    Metrics,
-}
-
-impl Role {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Ingest => "ingest",
-            Self::Agent => "agents",
-            Self::Qa => "qa",
-            Self::Admin => "admin",
-            Self::Metrics => "metrics",
-        }
-    }
-}
 
 /// One path and who may call it.
 struct Route {
@@ -86,6 +65,7 @@ const OPEN: &[Role] = &[];
 const INGEST: &[Role] = &[Role::Ingest];
 const REVIEW: &[Role] = &[Role::Qa, Role::Admin];
 const ADMIN: &[Role] = &[Role::Admin];
+const OF_AGENT: &[Role] = &[Role::Agent, Role::Qa, Role::Admin];
 
 /// The paths that the server answers.
 #[cfg(test)]
@@ -110,14 +90,19 @@ const ROUTES: &[Route] = &[
     stream("/v1/ingest", INGEST),
     stream("/v1/ingest/{format}", INGEST),
     route("/v1/events", INGEST),
-    stream("/v1/agents/{agent_id}/alerts", &[Role::Agent, Role::Qa, Role::Admin]),
+    route("/v1/me", &Role::ALL),
+    stream("/v1/agents/{agent_id}/alerts", OF_AGENT),
+    route("/v1/agents/{agent_id}/reviews", OF_AGENT),
     route("/v1/calls/{call_id}", REVIEW),
     stream("/v1/calls/{call_id}/watch", REVIEW),
     route("/v1/alerts", REVIEW),
+    route("/v1/alerts/{alert_id}/reviews", REVIEW),
     route("/v1/calls", REVIEW),
     route("/v1/scores", REVIEW),
     route("/v1/statistics", REVIEW),
     route("/v1/export", REVIEW),
+    route("/v1/quality", REVIEW),
+    route("/v1/audit", REVIEW),
     route("/v1/openapi.json", OPEN),
     route("/v1/rules", REVIEW),
     route("/v1/rules/reload", ADMIN),
@@ -125,20 +110,14 @@ const ROUTES: &[Route] = &[
     route("/v1/rules/coverage", REVIEW),
     route("/v1/rules/check", REVIEW),
     route("/v1/rules/try", REVIEW),
+    route("/v1/rules/versions", REVIEW),
+    route("/v1/rules/versions/{version}", REVIEW),
 ];
-
-/// What one token allows.
-#[derive(Clone, Debug, Default)]
-struct Grant {
-    roles: BTreeSet<Role>,
-    /// Whose alerts, if it is an agent's.
-    agents: BTreeSet<String>,
-}
 
 /// Who may do what on one server.
 pub(crate) struct Access {
-    /// By the SHA-256 of the token.
-    grants: HashMap<[u8; 32], Grant>,
+    /// Who has a token, by its SHA-256.
+    holders: HashMap<[u8; 32], Principal>,
     agent_secret: Option<Secret>,
     /// Nobody has a token: nobody is asked for one.
     open: bool,
@@ -148,7 +127,7 @@ pub(crate) struct Access {
 
 impl std::fmt::Debug for Access {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Access").field("tokens", &self.grants.len()).finish_non_exhaustive()
+        f.debug_struct("Access").field("tokens", &self.holders.len()).finish_non_exhaustive()
     }
 }
 
@@ -190,27 +169,36 @@ impl Access {
                  只在本机使用请监听 127.0.0.1 / to serve this machine only, listen on 127.0.0.1"
             ));
         }
-        let mut grants = HashMap::new();
-        for (role, sources) in [
-            (Role::Ingest, &tokens.ingest),
-            (Role::Qa, &tokens.qa),
-            (Role::Admin, &tokens.admin),
-            (Role::Metrics, &tokens.metrics),
+        let mut holders: HashMap<[u8; 32], Principal> = HashMap::new();
+        let unnamed = |tokens| vec![(None, tokens)];
+        for (role, tokens) in [
+            (Role::Admin, tokens.admin.each()),
+            (Role::Qa, tokens.qa.each()),
+            (Role::Ingest, unnamed(tokens.ingest.as_slice())),
+            (Role::Metrics, unnamed(tokens.metrics.as_slice())),
         ] {
-            each_token(sources, |digest| {
-                grants.entry(digest).or_insert_with(Grant::default).roles.insert(role);
-            })?;
+            for (name, sources) in tokens {
+                each_token(sources, |digest| {
+                    let holder = holders.entry(digest).or_default();
+                    holder.roles.insert(role);
+                    holder.call(name)
+                })?;
+            }
         }
         for (agent_id, sources) in &tokens.agents {
             each_token(sources, |digest| {
-                let grant = grants.entry(digest).or_insert_with(Grant::default);
-                grant.roles.insert(Role::Agent);
-                grant.agents.insert(agent_id.clone());
+                let holder = holders.entry(digest).or_default();
+                holder.roles.insert(Role::Agent);
+                holder.agents.insert(agent_id.clone());
+                Ok(())
             })?;
+        }
+        for (digest, holder) in &mut holders {
+            holder.call_by_token(digest);
         }
         let agent_secret = tokens.read_agent_secret()?;
         Ok(Self {
-            grants,
+            holders,
             agent_secret,
             open: tokens.is_empty(),
             open_metrics: loopback && tokens.metrics.is_empty(),
@@ -218,8 +206,9 @@ impl Access {
         })
     }
 
-    /// Lets a request pass, or says why not. Takes the token out of its address.
-    async fn admit(&self, parts: &mut Parts) -> Result<(), Denied> {
+    /// Lets a request pass, and says whose it is, or why it does not. Takes the
+    /// token out of its address.
+    async fn admit(&self, parts: &mut Parts) -> Result<Principal, Denied> {
         let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
         if target > TARGET_BYTES_MAX {
             let message = format!(
@@ -229,7 +218,7 @@ impl Access {
         }
         self.check_origin(&parts.headers)?;
         // What no route matches is answered with 404, to everybody.
-        let Some(matched) = parts.extensions.get::<MatchedPath>().cloned() else { return Ok(()) };
+        let Some(matched) = parts.extensions.get::<MatchedPath>().cloned() else { return Ok(Principal::default()) };
         let Some(route) = ROUTES.iter().find(|route| route.path == matched.as_str()) else {
             return Err(Denied::forbidden(
                 "no_policy",
@@ -240,7 +229,7 @@ impl Access {
         let is_open =
             route.roles.is_empty() || self.open || (self.open_metrics && route.roles.contains(&Role::Metrics));
         if is_open {
-            return Ok(());
+            return Ok(if self.open { Principal::open() } else { Principal::default() });
         }
         let given = in_header(&parts.headers)
             .or_else(|| in_subprotocol(&parts.headers))
@@ -251,16 +240,16 @@ impl Access {
                 "需要令牌：请带上 Authorization: Bearer … / a token is needed: send Authorization: Bearer …",
             ));
         };
-        let grant = self.grant(&token)?;
+        let holder = self.holder(&token)?;
         let agent_id = path_parameter(parts, "agent_id").await;
         let allowed = route.roles.iter().any(|role| {
-            grant.roles.contains(role)
-                && (*role != Role::Agent || agent_id.as_ref().is_some_and(|agent_id| grant.agents.contains(agent_id)))
+            holder.roles.contains(role)
+                && (*role != Role::Agent || agent_id.as_ref().is_none_or(|agent_id| holder.agents.contains(agent_id)))
         });
         if allowed {
-            return Ok(());
+            return Ok(holder);
         }
-        if route.roles.contains(&Role::Agent) && grant.roles.contains(&Role::Agent) {
+        if route.roles.contains(&Role::Agent) && holder.roles.contains(&Role::Agent) {
             let message = "这个令牌属于别的坐席 / this token is another agent's";
             return Err(Denied::forbidden("other_agent", message));
         }
@@ -271,16 +260,19 @@ impl Access {
         ))
     }
 
-    /// What `token` allows.
-    fn grant(&self, token: &Secret) -> Result<Grant, Denied> {
-        if let Some(grant) = self.grants.get(&digest_of(token)) {
-            return Ok(grant.clone());
+    /// Who has `token`.
+    fn holder(&self, token: &Secret) -> Result<Principal, Denied> {
+        if let Some(holder) = self.holders.get(&digest_of(token)) {
+            return Ok(holder.clone());
         }
         let signed = self.agent_secret.as_ref().and_then(|secret| read_agent_token(secret, token.reveal()));
         match signed {
-            Some((agent_id, expires_s)) if clock::unix_ms() < expires_s.saturating_mul(1_000) => {
-                Ok(Grant { roles: BTreeSet::from([Role::Agent]), agents: BTreeSet::from([agent_id]) })
-            }
+            Some((agent_id, expires_s)) if clock::unix_ms() < expires_s.saturating_mul(1_000) => Ok(Principal {
+                name: Some(agent_id.as_str().into()),
+                roles: BTreeSet::from([Role::Agent]),
+                agents: BTreeSet::from([agent_id]),
+                is_open: false,
+            }),
             Some(_) => Err(Denied::unauthorized(
                 "token_expired",
                 "令牌已过期，请换一个新的 / the token has expired; get a new one",
@@ -356,7 +348,8 @@ async fn let_through(access: &Access, metrics: &Metrics, request: Request<Body>,
         (StatusCode::NO_CONTENT, allowed).into_response()
     } else {
         match access.admit(&mut parts).await {
-            Ok(()) => {
+            Ok(principal) => {
+                parts.extensions.insert(principal);
                 let subprotocol = in_subprotocol(&parts.headers).is_some();
                 let mut response = next.run(Request::from_parts(parts, body)).await;
                 if subprotocol && response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -415,12 +408,12 @@ fn take_token(uri: &mut Uri) -> Option<Secret> {
     Some(token)
 }
 
-fn each_token(sources: &[TokenSource], mut take: impl FnMut([u8; 32])) -> Result<(), String> {
+fn each_token(sources: &[TokenSource], mut take: impl FnMut([u8; 32]) -> Result<(), String>) -> Result<(), String> {
     for source in sources {
         for token in source.read()? {
             match token {
-                TokenSource::Plain(secret) => take(digest_of(&secret)),
-                TokenSource::Sha256(digest) => take(digest.0),
+                TokenSource::Plain(secret) => take(digest_of(&secret))?,
+                TokenSource::Sha256(digest) => take(digest.0)?,
                 TokenSource::File { .. } => {}
             }
         }

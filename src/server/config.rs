@@ -21,7 +21,8 @@ use chrono::FixedOffset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use read::ConfigError;
-pub use secret::{OriginName, Secret, SecretSource, TokenSource};
+pub use secret::{Holders, OriginName, PersonTokens, Secret, SecretSource, TokenSource};
+pub(crate) use secret::{PERSON_CHARS_MAX, check_person};
 
 use crate::adapter::native::UTTERANCE_CHARS_MAX;
 use crate::engine::alert::Severity;
@@ -68,6 +69,13 @@ const SCORE_BASE: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 const WEBHOOK_RETRY_MS: NonZeroU64 = NonZeroU64::new(5 * 1_000).expect("not zero");
 /// Days after which a webhook need not be told any more.
 const WEBHOOK_DAYS: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
+/// Days in which an agent may appeal: every rota of a week gives each of them
+/// at least one shift to do it in, and a month's marks settle soon after.
+const APPEAL_DAYS: NonZeroU32 = NonZeroU32::new(7).expect("not zero");
+/// A rule that is wrong more than once in five times costs trust.
+const PRECISION_MIN: f64 = 0.8;
+/// Of fewer alerts, one reviewed more or less says little.
+const REVIEWED_MIN: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
 /// Where the server listens: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
 /// China has one time zone.
@@ -114,6 +122,12 @@ pub(crate) const EXPORT_PAGE: usize = 512;
 /// Pieces of an export that wait for a client, and their size.
 pub(crate) const EXPORT_CHUNKS_MAX: usize = 4;
 pub(crate) const EXPORT_CHUNK_BYTES: usize = 64 * 1024;
+/// Rows of figures about rules in one answer: a rule in a version each.
+pub(crate) const QUALITY_ROWS_MAX: usize = 10_000;
+/// What is told of the difference between two versions of the rules.
+pub(crate) const DIFF_BYTES_MAX: usize = 1024 * 1024;
+/// How long it may take to find the shortest one; after that a longer one does.
+pub(crate) const DIFF_TIMEOUT: Duration = Duration::from_secs(2);
 /// Events of one call that are shown; no call of a day's work has as many.
 pub(crate) const CALL_EVENTS_MAX: usize = 20_000;
 /// Alerts of one call that are shown, and their transitions.
@@ -215,6 +229,8 @@ pub struct Config {
     pub alerts: Alerts,
     /// How calls are scored.
     pub score: Score,
+    /// How alerts are reviewed.
+    pub review: Review,
 }
 
 /// `[tls]`: either both or none.
@@ -233,10 +249,10 @@ pub struct Tls {
 pub struct Tokens {
     /// May send events.
     pub ingest: Vec<TokenSource>,
-    /// May see all calls and alerts.
-    pub qa: Vec<TokenSource>,
+    /// May see all calls and alerts, and review them.
+    pub qa: Holders,
     /// The same, and manage the server.
-    pub admin: Vec<TokenSource>,
+    pub admin: Holders,
     /// May read `/metrics`.
     pub metrics: Vec<TokenSource>,
     /// Agent id to the tokens that may see that agent's alerts.
@@ -275,6 +291,19 @@ pub struct Score {
     pub pack_caps: BTreeMap<String, u32>,
     /// Packs of which one confirmed alert makes the score 0 (一票否决).
     pub veto_packs: Vec<String>,
+}
+
+/// `[review]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Review {
+    /// Days in which an agent may appeal.
+    pub appeal_days: NonZeroU32,
+    /// A rule of less precision is reported.
+    #[serde(deserialize_with = "share")]
+    pub precision_min: f64,
+    /// Once so many of its alerts were reviewed.
+    pub reviewed_min: NonZeroU32,
 }
 
 /// One of `[[webhooks]]`.
@@ -344,6 +373,7 @@ impl Default for Config {
             retention: Retention::default(),
             alerts: Alerts::default(),
             score: Score::default(),
+            review: Review::default(),
         }
     }
 }
@@ -363,6 +393,12 @@ impl Default for Alerts {
 impl Default for Score {
     fn default() -> Self {
         Self { base: SCORE_BASE, pack_caps: BTreeMap::new(), veto_packs: Vec::new() }
+    }
+}
+
+impl Default for Review {
+    fn default() -> Self {
+        Self { appeal_days: APPEAL_DAYS, precision_min: PRECISION_MIN, reviewed_min: REVIEWED_MIN }
     }
 }
 
@@ -459,6 +495,14 @@ fn at_most<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Resu
         return Err(de::Error::custom(format!("最多 {MAX} / must be at most {MAX}")));
     }
     Ok(number)
+}
+
+fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let share = f64::deserialize(deserializer)?;
+    if (0.0..=1.0).contains(&share) {
+        return Ok(share);
+    }
+    Err(de::Error::custom("必须在 0 到 1 之间 / must be from 0 to 1"))
 }
 
 fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {

@@ -385,12 +385,26 @@ impl Happening for Exported<'_> {
 
 impl Happening for Forgotten {
     fn report(self, metrics: &Metrics) {
-        let Self { calls, events, alerts, webhooks } = self;
-        for (kind, count) in [("transcript", events), ("alert", alerts), ("webhook", webhooks)] {
+        let Self { calls, events, alerts, reviews, webhooks, rule_versions } = self;
+        for (kind, count) in [
+            ("transcript", events),
+            ("alert", alerts),
+            ("review", reviews),
+            ("webhook", webhooks),
+            ("rule_version", rule_versions),
+        ] {
             metrics.forgotten.with_label_values(&[kind]).inc_by(count as u64);
         }
         if self != Self::default() {
-            tracing::info!(calls, transcript_rows = events, alerts, webhooks, "removed what was too old");
+            tracing::info!(
+                calls,
+                transcript_rows = events,
+                alerts,
+                reviews,
+                webhooks,
+                rule_versions,
+                "removed what was too old"
+            );
         }
     }
 }

@@ -13,11 +13,14 @@ mod parquet;
 mod row;
 mod xlsx;
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
@@ -28,14 +31,16 @@ use futures_util::stream;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::Shared;
-use super::config::{EXPORT_CHUNK_BYTES, EXPORT_CHUNKS_MAX, EXPORT_PAGE, WRITE_TIMEOUT};
+use super::config::{Config, EXPORT_CHUNK_BYTES, EXPORT_CHUNKS_MAX, EXPORT_PAGE, Review, WRITE_TIMEOUT};
 use super::events::{Exported, Happening as _};
 use super::filter::{BadQuery, OF_ALERTS, Parameters};
 use super::openapi::{AlertParameters, ExportParameters};
+use super::principal::{Principal, Role, Who};
 use super::query::Unanswered;
 use super::refusal::{ErrorMessage, Refusal};
-use super::store::{AlertFilter, FoundAlert, Order, Place, StoreError, read_beside};
+use super::store::{AlertFilter, Fact, FoundAlert, Order, Place, StoreError, read_beside};
+use super::{Shared, audit, clock};
+use crate::engine::privacy;
 use row::Row;
 
 /// The names of the formats.
@@ -117,13 +122,33 @@ struct Wanted {
     format: Format,
     filter: AlertFilter,
     zone: FixedOffset,
+    review: Review,
+    /// As they were asked for.
+    parameters: BTreeMap<String, String>,
 }
 
 impl Wanted {
-    fn read(query: &str, zone: FixedOffset) -> Result<Self, BadQuery> {
+    fn read(query: &str, config: &Config) -> Result<Self, BadQuery> {
+        let zone = config.utc_offset;
         let parameters = Parameters::read(query, ["format"].into_iter().chain(OF_ALERTS))?;
         let format = parameters.choice("format", &Format::ALL.map(|format| (format.name(), format)))?;
-        Ok(Self { format: format.unwrap_or(Format::Csv), filter: parameters.alerts(zone)?, zone })
+        Ok(Self {
+            format: format.unwrap_or(Format::Csv),
+            filter: parameters.alerts(zone)?,
+            zone,
+            review: config.review.clone(),
+            parameters: parameters.given().clone(),
+        })
+    }
+
+    /// What the audit is told of it.
+    fn fact(&self, who: Who, written: &Result<u64, ExportError>) -> Fact {
+        let parameters: BTreeMap<&str, Cow<'_, str>> =
+            self.parameters.iter().map(|(name, value)| (name.as_str(), privacy::mask(value))).collect();
+        let detail = serde_json::json!({
+            "format": self.format.name(), "query": parameters, "ok": written.is_ok(), "rows": written.as_ref().ok(),
+        });
+        Fact { at_ms: clock::unix_ms(), who, action: "export", subject: "alerts".to_owned(), detail }
     }
 
     /// Writes what `page` gives, page by page; says how many rows there were.
@@ -137,7 +162,7 @@ impl Wanted {
         let mut sink: Box<dyn Sink + '_> = match self.format {
             Format::Csv => Box::new(csv::Csv::new(out, self.zone)?),
             Format::Jsonl => Box::new(jsonl::Jsonl::new(out, self.zone)),
-            Format::Xlsx => Box::new(xlsx::Xlsx::new(out, self.zone)?),
+            Format::Xlsx => Box::new(xlsx::Xlsx::new(out, self.zone, &self.review)?),
             Format::Parquet => Box::new(parquet::Parquet::new(out)?),
         };
         let (mut behind, mut rows) = (None, 0);
@@ -166,7 +191,9 @@ trait Sink {
 }
 
 /// Writes alerts out of the store in `directory` to `out`, beside a server that
-/// may have it. `query` is that of `GET /v1/export`. `progress` is told how many
+/// may have it. `query` is that of `GET /v1/export`. The audit is not told: it is
+/// the server's to write, and who reads the directory needs no program of ours
+/// to do so. `progress` is told how many
 /// rows are written, and of how many. Returns how many there were.
 ///
 /// # Errors
@@ -174,11 +201,11 @@ trait Sink {
 pub fn export_store(
     directory: &Path,
     query: &str,
-    zone: FixedOffset,
+    config: &Config,
     out: impl Write + Send,
     mut progress: impl FnMut(u64, u64),
 ) -> Result<u64, ExportError> {
-    let wanted = Wanted::read(query, zone)?;
+    let wanted = Wanted::read(query, config)?;
     let readers = read_beside(directory)?;
     let (total, last) = readers.count_alerts(&wanted.filter)?;
     let page = |behind| Ok(readers.alerts(&wanted.filter, Order::OldestFirst, behind, Some(last), EXPORT_PAGE)?);
@@ -196,14 +223,16 @@ pub fn export_store(
 ))]
 pub(crate) async fn export(
     State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Unanswered> {
-    let wanted = Wanted::read(query.as_deref().unwrap_or_default(), shared.config.utc_offset)?;
+    let wanted = Wanted::read(query.as_deref().unwrap_or_default(), &shared.config)?;
     let permit = Arc::clone(&shared.exports).try_acquire_owned().map_err(|_| Refusal::TooManyExports)?;
     let filter = Arc::new(wanted.filter.clone());
     let asked = Arc::clone(&filter);
     let (_, last) = shared.ask(move |readers| readers.count_alerts(&asked)).await?;
     let format = wanted.format;
+    let who = principal.asker(&[Role::Qa, Role::Admin]);
     let (sender, receiver) = mpsc::channel(EXPORT_CHUNKS_MAX);
     tokio::task::spawn_blocking(move || {
         let _permit = permit;
@@ -217,7 +246,11 @@ pub(crate) async fn export(
         let out = Pieces { sender: sender.clone(), runtime: runtime.clone() };
         let written = wanted.write(page, out, |_| {});
         Exported { format: format.name(), written: &written }.report(&shared.metrics);
-        if let Err(error) = written {
+        let fact = wanted.fact(who, &written);
+        let is_told = runtime.block_on(audit::keep(&shared, fact));
+        // What the audit does not know of must not look whole.
+        let unaudited = || ExportError::Store("审计无法写入 / the audit cannot be written".to_owned());
+        if let Err(error) = written.and_then(|_| is_told.then_some(()).ok_or_else(unaudited)) {
             // The client sees a body that breaks off, and knows that it is not whole.
             let _ = runtime.block_on(sender.send(Err(io::Error::other(error))));
         }

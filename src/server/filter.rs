@@ -10,7 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, TimeZone as _};
 use sha2::{Digest as _, Sha256};
 
-use super::store::{AlertFilter, CallFilter, Place, Span};
+use super::review::{Appeal, Verdict};
+use super::store::{AUDITED, AlertFilter, AuditFilter, CallFilter, Place, Span};
 use crate::adapter::native;
 use crate::engine::alert::{AlertState, Severity};
 use crate::engine::rule::parse::nearest;
@@ -40,9 +41,12 @@ const STATES: [AlertState; 5] =
     [AlertState::Provisional, AlertState::Confirmed, AlertState::Retracted, AlertState::Reminder, AlertState::Resolved];
 
 /// The parameters of filters of alerts.
-pub(crate) const OF_ALERTS: [&str; 7] = ["from", "to", "agent_id", "call_id", "rule_id", "severity", "state"];
+pub(crate) const OF_ALERTS: [&str; 9] =
+    ["from", "to", "agent_id", "call_id", "rule_id", "severity", "state", "review", "appeal"];
 /// The parameters of filters of calls.
 pub(crate) const OF_CALLS: [&str; 6] = ["from", "to", "agent_id", "call_id", "queue", "live"];
+/// The parameters of filters of audit entries.
+pub(crate) const OF_AUDIT: [&str; 3] = ["from", "to", "action"];
 /// The parameters of pages.
 pub(crate) const OF_PAGES: [&str; 2] = ["limit", "cursor"];
 
@@ -126,7 +130,21 @@ impl Parameters {
             rule_id: self.id("rule_id")?,
             severities: self.choices("severity", &SEVERITIES.map(|severity| (severity.name(), severity)))?,
             states: self.choices("state", &STATES.map(|state| (state.name(), state)))?,
+            verdicts: self.choices("review", &Verdict::ALL.map(|verdict| (verdict.name(), verdict)))?,
+            appeals: self.choices("appeal", &Appeal::ALL.map(|appeal| (appeal.name(), appeal)))?,
+            has_steps: false,
         })
+    }
+
+    /// Which audit entries are wanted.
+    pub(crate) fn audit(&self, zone: FixedOffset) -> Result<AuditFilter, BadQuery> {
+        let actions = self.choices("action", &AUDITED.map(|action| (action, action)))?;
+        Ok(AuditFilter { span: self.span(zone)?, actions })
+    }
+
+    /// All that was given, by name.
+    pub(crate) const fn given(&self) -> &BTreeMap<String, String> {
+        &self.values
     }
 
     /// Which calls are wanted.
@@ -141,7 +159,7 @@ impl Parameters {
     }
 
     /// Which page is wanted of the list at `path` in this store.
-    pub(crate) fn page(&self, path: &'static str, store_id: i64) -> Result<Page, BadQuery> {
+    pub(crate) fn page(&self, path: &str, store_id: i64) -> Result<Page, BadQuery> {
         let count = match self.get("limit") {
             None => LIMIT,
             Some(text) => text.parse().ok().filter(|count| (1..=LIMIT_MAX).contains(count)).ok_or_else(|| {

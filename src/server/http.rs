@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, Request, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router, middleware};
+use axum::{Extension, Json, Router, middleware};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -28,13 +28,14 @@ use super::config::{
 };
 use super::events::{Connection, ConnectionRefused, HandshakeFailed, Happening as _, Reconnected};
 use super::ingest::AsrLeg;
+use super::principal::{Principal, Role};
 use super::push::Listener;
 use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
 use super::{
-    Shared, access, clock, edit, export, feedback, ingest, openapi, outbox, pages, post, push, query, rulebook, rules, sse,
-    statistics, tls, ws,
+    Shared, access, audit, clock, edit, export, feedback, ingest, openapi, outbox, pages, post, principal, push, quality,
+    query, review, rulebook, rules, sse, statistics, tls, ws,
 };
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
@@ -161,19 +162,26 @@ fn routes(shared: Arc<Shared>) -> Router {
                 .layer(middleware::from_fn_with_state(Arc::clone(&shared), take_turns)),
         )
         .route("/v1/agents/{agent_id}/alerts", get(agent_alerts).post(agent_answer))
+        .route("/v1/me", get(principal::me))
+        .route("/v1/agents/{agent_id}/reviews", get(review::routes::of_agent))
         .route("/v1/calls/{call_id}/watch", get(watch_call))
         .route("/v1/alerts", get(query::alerts))
+        .route("/v1/alerts/{alert_id}/reviews", post(review::routes::take))
         .route("/v1/calls", get(query::calls))
         .route("/v1/calls/{call_id}", get(query::call))
         .route("/v1/scores", get(query::scores))
         .route("/v1/statistics", get(statistics::statistics))
         .route("/v1/export", get(export::export))
+        .route("/v1/quality", get(quality::quality))
+        .route("/v1/audit", get(audit::audit))
         .route("/v1/openapi.json", get(openapi::describe))
         .route("/v1/rules", get(rules_in_use))
         .route("/v1/rules/reload", post(reload_rules))
         .route("/v1/rules/packs", get(rulebook::packs))
         .route("/v1/rules/coverage", get(rulebook::coverage))
         .merge(edit::routes(&shared))
+        .route("/v1/rules/versions", get(rules::history::versions))
+        .route("/v1/rules/versions/{version}", get(rules::history::version))
         .fallback(async || error(StatusCode::NOT_FOUND, "not_found", "没有这个地址 / no such address"))
         .layer(middleware::from_fn_with_state(Arc::clone(&shared), access::guard))
         .with_state(shared)
@@ -304,6 +312,7 @@ struct AlertsQuery {
 ))]
 pub(crate) async fn agent_alerts(
     State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
     Path(agent_id): Path<String>,
     RawQuery(query): RawQuery,
     request: Request<Body>,
@@ -337,22 +346,26 @@ pub(crate) async fn agent_alerts(
     let serving = Arc::clone(&shared);
     ws::upgrade(&shared, &shared.subscribers, request, async move |socket| {
         let _open = Connection::open(&serving.metrics, "agent");
-        push::serve(&serving, socket, Listener::Agent { agent_id, after }, subscription).await;
+        let is_own = principal.is_agent(&agent_id);
+        push::serve(&serving, socket, Listener::Agent { agent_id, is_own, after }, subscription).await;
     })
 }
 
 /// An agent's answer to an alert, for those who listen by Server-Sent Events.
 #[utoipa::path(post, path = "/v1/agents/{agent_id}/alerts", tag = "live", params(
     ("agent_id" = String, Path, description = "Whose / 坐席"),
-), request_body(content = Object, content_type = "application/json", description = "`{\"type\":\"seen\",\"alert_id\":…}` or `{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}`"), responses(
+), request_body(content = Object, content_type = "application/json", description = "`{\"type\":\"seen\",\"alert_id\":…}` or `{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}`, or `{\"type\":\"appeal\",\"alert_id\":…,\"reason\":…}`"), responses(
     (status = 200, description = "Noted / 已记下", body = Object),
     (status = 400, description = "It cannot be read / 无法读取", body = ErrorMessage),
+    (status = 403, description = "Only the agent may appeal / 只有坐席本人能申诉", body = ErrorMessage),
     (status = 404, description = "No such alert / 没有这条预警", body = ErrorMessage),
+    (status = 409, description = "No appeal is possible / 不能申诉", body = ErrorMessage),
     (status = 413, description = "Too long / 太长", body = ErrorMessage),
     (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
 ))]
 pub(crate) async fn agent_answer(
     State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
     Path(agent_id): Path<String>,
     body: Result<String, StringRejection>,
 ) -> Response {
@@ -360,11 +373,9 @@ pub(crate) async fn agent_answer(
         Ok(body) => body,
         Err(rejection) => return unreadable(&rejection),
     };
-    match feedback::keep(&shared, &agent_id, &body).await {
+    match feedback::keep(&shared, &agent_id, principal.is_agent(&agent_id), &body).await {
         Ok(noted) => ([(CONTENT_TYPE, "application/json")], noted).into_response(),
-        Err(refusal @ Refusal::UnknownAlert) => refused(StatusCode::NOT_FOUND, &refusal),
-        Err(refusal @ Refusal::InvalidFeedback { .. }) => refused(StatusCode::BAD_REQUEST, &refusal),
-        Err(refusal) => refused(StatusCode::SERVICE_UNAVAILABLE, &refusal),
+        Err(refusal) => refused(review::routes::status_of(&refusal), &refusal),
     }
 }
 
@@ -453,8 +464,11 @@ pub(crate) async fn rules_in_use(State(shared): State<Arc<Shared>>) -> Response 
     (status = 409, description = "They were given at the start / 规则是启动时给定的", body = ErrorMessage),
     (status = 422, description = "They have faults; the earlier ones apply / 有误，仍用原来的", body = Object),
 ))]
-pub(crate) async fn reload_rules(State(shared): State<Arc<Shared>>) -> Response {
-    match rules::reload(&shared, Trigger::Request).await {
+pub(crate) async fn reload_rules(
+    State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
+) -> Response {
+    match rules::reload(&shared, Trigger::Request, principal.asker(&[Role::Admin])).await {
         Ok(outcome) if outcome.ok => json(StatusCode::OK, &outcome),
         Ok(outcome) => json(StatusCode::UNPROCESSABLE_ENTITY, &outcome),
         Err(Fixed) => {
@@ -500,7 +514,7 @@ pub(crate) fn unreadable(rejection: &StringRejection) -> Response {
     error(rejection.status(), "invalid_body", &message)
 }
 
-fn refused(status: StatusCode, refusal: &Refusal) -> Response {
+pub(crate) fn refused(status: StatusCode, refusal: &Refusal) -> Response {
     error(status, refusal.code(), &refusal.message())
 }
 

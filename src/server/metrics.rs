@@ -2,7 +2,8 @@
 //! never call ids or words.
 
 use prometheus::{
-    Encoder, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
 };
 
 use super::events::CloseReason;
@@ -52,6 +53,10 @@ pub(crate) struct Metrics {
     pub(crate) handshakes_failed: IntCounter,
     pub(crate) rules_reloads: IntCounterVec,
     pub(crate) rules_valid: IntGauge,
+    pub(crate) reviews: IntCounterVec,
+    pub(crate) appeals: IntCounterVec,
+    pub(crate) rule_precision: GaugeVec,
+    pub(crate) rules_imprecise: IntGaugeVec,
 }
 
 impl Metrics {
@@ -86,6 +91,14 @@ impl Metrics {
         let rules_valid = IntGauge::new("tingjian_rules_valid", "Whether the rules as last read are in use.")?;
         registry.register(Box::new(rules_valid.clone()))?;
         rules_valid.set(1);
+        let precision = GaugeVec::new(
+            Opts::new(
+                "tingjian_rule_precision",
+                "Share of a rule's reviewed alerts that stood, in the version in use.",
+            ),
+            &["rule_id"],
+        )?;
+        registry.register(Box::new(precision.clone()))?;
         let metrics = Self {
             events: EventType::ALL.map(|kind| events.with_label_values(&[kind.name()])),
             frames_refused: counters("tingjian_frames_refused_total", "Frames refused, by reason.", &["code"])?,
@@ -151,6 +164,22 @@ impl Metrics {
             handshakes_failed: counter("tingjian_handshakes_failed_total", "Connections that did not become TLS.")?,
             rules_reloads: counters("tingjian_rules_reloads_total", "Reloads of rules, by result.", &["result"])?,
             rules_valid,
+            reviews: counters(
+                "tingjian_reviews_total",
+                "Alerts reviewed by QA, by rule and verdict.",
+                &["rule_id", "verdict"],
+            )?,
+            appeals: counters(
+                "tingjian_appeals_total",
+                "Appeals made (pending) and decided, by rule and decision.",
+                &["rule_id", "decision"],
+            )?,
+            rule_precision: precision,
+            rules_imprecise: gauges(
+                "tingjian_rule_precision_below_min",
+                "Whether enough alerts of a rule in use were reviewed, and too few of them stood.",
+                &["rule_id"],
+            )?,
             registry,
         };
         metrics.show_zeros();
@@ -167,9 +196,9 @@ impl Metrics {
             self.messages_unrecognised.with_label_values(&[format.name()]);
         }
         for (counters, values) in [
-            (&self.feedback, ["seen", "dismiss"]),
-            (&self.reconnects, ["agent", "sse"]),
-            (&self.rules_reloads, ["ok", "failed"]),
+            (&self.feedback, &["seen", "dismiss", "appeal"][..]),
+            (&self.reconnects, &["agent", "sse"]),
+            (&self.rules_reloads, &["ok", "failed"]),
         ] {
             for value in values {
                 counters.with_label_values(&[value]);

@@ -15,6 +15,7 @@
 
 mod access;
 mod agents;
+mod audit;
 mod clock;
 mod closed;
 mod config;
@@ -33,11 +34,14 @@ mod openapi;
 mod outbox;
 mod pages;
 mod post;
+mod principal;
 mod push;
+mod quality;
 mod query;
 mod recovery;
 mod refusal;
 mod retention;
+mod review;
 mod rulebook;
 mod rules;
 mod score;
@@ -65,12 +69,14 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use audit::{AuditError, Verified, read_audit, verify_audit};
 pub use config::{
-    Alerts, Config, ConfigError, OriginName, Retention, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Webhook,
-    WebhookStyle,
+    Alerts, Config, ConfigError, Holders, OriginName, PersonTokens, Retention, Review, Score, Secret, SecretSource,
+    Tls, TokenSource, Tokens, Webhook, WebhookStyle,
 };
 pub use export::{ExportError, FORMATS, export_store};
 pub use push::CLOSE_SLOW;
+pub use rules::history::{RuleLoad, rule_history};
 pub use rules::{LoadedRules, RejectedRules, Rulebook};
 pub use store::StoreError;
 
@@ -85,10 +91,12 @@ use health::Health;
 use journal::{Job, Journal};
 use metrics::Metrics;
 use outbox::Outbox;
+use principal::Who;
+use quality::Precision;
 use recovery::{Recovered, recover};
 use refusal::Refusal;
 use shard::{Command, Shard, Shards};
-use store::{ClosedRow, Readers, Record, Store, Writer};
+use store::{ClosedRow, LoadRow, Readers, Record, Store, Writer};
 
 /// What the tasks of one server share.
 #[derive(Debug)]
@@ -114,6 +122,7 @@ pub(crate) struct Shared {
     store_id: i64,
     agents: Agents,
     outbox: Outbox,
+    precision: Precision,
     /// Calls in progress over all shards.
     calls: AtomicUsize,
     next_call_no: AtomicI64,
@@ -201,6 +210,7 @@ impl Server {
             store_id: readers.store_id().map_err(io::Error::other)?,
             agents: Agents::default(),
             outbox,
+            precision: Precision::default(),
             calls: AtomicUsize::new(0),
             next_call_no: AtomicI64::new(writer.next_call_no().map_err(io::Error::other)?),
             permits: Arc::new(Semaphore::new(config.connections_max.get().min(Semaphore::MAX_PERMITS))),
@@ -214,6 +224,7 @@ impl Server {
             config,
             readers: Arc::new(readers),
         });
+        quality::begin(&shared).map_err(io::Error::other)?;
         let mut shards: Vec<_> = queues.into_iter().map(|queue| (Shard::new(Arc::clone(&shared)), queue)).collect();
         let now = clock::now();
         let mut closed = shared.readers.closed_calls(CLOSED_CALLS_MAX * shards.len()).map_err(io::Error::other)?;
@@ -290,7 +301,13 @@ impl Server {
 /// the rules that it began with.
 fn keep_and_recover(writer: &mut Writer, readers: &Readers, rules: &Rulebook) -> Result<Recovered, StoreError> {
     let current = rules.current();
-    writer.keep_rules(&current.version, clock::unix_ms(), rules.first_files())?;
+    writer.load_rules(&LoadRow {
+        version: current.version.clone(),
+        files: rules.first_files().to_owned(),
+        loaded_ms: clock::unix_ms(),
+        who: Who::server(),
+        trigger: "start",
+    })?;
     let mut known = HashMap::from([(current.version.clone(), Arc::clone(&current))]);
     let recovered = recover(readers, |version| {
         let compiled = || rules::kept(readers, version).unwrap_or_else(|| Arc::clone(&current));

@@ -7,7 +7,9 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{OpenApi, Required};
 use utoipa::{IntoParams, OpenApi as _};
 
-use super::{edit, export, http, pages, query, rulebook, statistics, trial};
+use super::review::routes;
+use super::rules::history;
+use super::{audit, edit, export, http, pages, principal, quality, query, rulebook, statistics, trial};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -21,6 +23,8 @@ use super::{edit, export, http, pages, query, rulebook, statistics, trial};
         http::agent_alerts, http::agent_answer, http::watch_call, http::rules_in_use, http::reload_rules,
         query::alerts, query::calls, query::call, query::scores, statistics::statistics, export::export, describe,
         rulebook::packs, rulebook::coverage, edit::check, trial::try_out,
+        principal::me, routes::take, routes::of_agent, quality::quality, audit::audit,
+        history::versions, history::version,
     ),
     tags(
         (name = "live", description = "Calls in, alerts out / 通话进，预警出"),
@@ -92,6 +96,18 @@ const STATE: Row = (
     "One or several, commas between them: provisional, confirmed, retracted, reminder, resolved / 状态，可用逗号写多个",
     Shape::Text,
 );
+const REVIEW: Row = (
+    "review",
+    "One or several, commas between them: unreviewed, confirmed, dismissed / 复核结论，可用逗号写多个",
+    Shape::Text,
+);
+const APPEAL: Row =
+    ("appeal", "One or several, commas between them: pending, granted, rejected / 申诉，可用逗号写多个", Shape::Text);
+const ACTION: Row = (
+    "action",
+    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, export, forget, backup / 做了什么，可用逗号写多个",
+    Shape::Text,
+);
 const QUEUE: Row = ("queue", "Of this queue / 队列", Shape::Text);
 const LIVE: Row = ("live", "In progress or over / 是否进行中", Shape::Names(&["true", "false"]));
 const GROUP: Row =
@@ -118,6 +134,8 @@ pub(crate) struct CallParameters;
 pub(crate) struct ScoreParameters;
 /// What statistics have beside the filters of alerts.
 pub(crate) struct StatisticsParameters;
+/// Filters of audit entries.
+pub(crate) struct AuditParameters;
 /// Pages of a list.
 pub(crate) struct PageParameters;
 /// The format of an export.
@@ -134,7 +152,8 @@ macro_rules! into_params {
 }
 
 into_params! {
-    AlertParameters: &[FROM, TO, AGENT, CALL, RULE, SEVERITY, STATE];
+    AlertParameters: &[FROM, TO, AGENT, CALL, RULE, SEVERITY, STATE, REVIEW, APPEAL];
+    AuditParameters: &[FROM, TO, ACTION];
     CallParameters: &[FROM, TO, AGENT, CALL, QUEUE, LIVE];
     ScoreParameters: &[GROUP, FROM, TO, AGENT, QUEUE];
     StatisticsParameters: &[GROUPS, QUEUE, DISPLAY];
@@ -147,7 +166,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::super::access;
-    use super::super::filter::{OF_ALERTS, OF_CALLS, OF_PAGES};
+    use super::super::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_PAGES};
     use super::super::query::OF_SCORES;
     use super::super::statistics::OF_STATISTICS;
     use super::*;
@@ -167,6 +186,7 @@ mod tests {
         }
         assert_eq!(names::<AlertParameters>(), OF_ALERTS);
         assert_eq!(names::<CallParameters>(), OF_CALLS);
+        assert_eq!(names::<AuditParameters>(), OF_AUDIT);
         assert_eq!(names::<ScoreParameters>(), OF_SCORES);
         assert_eq!(names::<StatisticsParameters>(), OF_STATISTICS);
         assert_eq!(names::<PageParameters>(), OF_PAGES);

@@ -164,8 +164,9 @@ const GAP: &str = r#"{"type":"status","state":"gap","why":"after 不属于现在
 pub(crate) enum Listener {
     /// A supervisor; told this first.
     Watcher(Push),
-    /// An agent, who may answer.
-    Agent { agent_id: String, after: After },
+    /// An agent, who may answer; or, if it is not their own connection, somebody
+    /// who sees what they see.
+    Agent { agent_id: String, is_own: bool, after: After },
 }
 
 impl Listener {
@@ -211,7 +212,7 @@ async fn pump(
             first.push(hello.text.clone());
             CatchUp::none()
         }
-        Listener::Agent { agent_id, after } => {
+        Listener::Agent { agent_id, after, .. } => {
             let (catch_up, gap) = CatchUp::new(shared, agent_id, *after);
             first.extend(gap);
             catch_up
@@ -265,8 +266,8 @@ async fn pump(
                 Listened::Gone => return Goodbye::gone(),
                 Listened::Nothing => {}
                 Listened::Text(text) => {
-                    if let Listener::Agent { agent_id, .. } = listener {
-                        answers.push(feedback::take(shared, agent_id, &text).await.into());
+                    if let Listener::Agent { agent_id, is_own, .. } = listener {
+                        answers.push(feedback::take(shared, agent_id, *is_own, &text).await.into());
                     }
                 }
             },

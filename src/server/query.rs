@@ -18,9 +18,10 @@ use utoipa::ToSchema;
 use super::Shared;
 use super::agents::Cursor;
 use super::config::{CALL_ALERTS_MAX, CALL_EVENTS_MAX};
-use super::filter::{BadQuery, List, OF_ALERTS, OF_CALLS, OF_PAGES, Parameters, wall_time};
+use super::filter::{BadQuery, List, OF_ALERTS, OF_CALLS, OF_PAGES, Page, Parameters, wall_time};
 use super::openapi::{AlertParameters, CallParameters, PageParameters, ScoreParameters};
 use super::refusal::{ErrorMessage, Refusal};
+use super::review::routes::ReviewView;
 use super::score::{Scoring, score};
 use super::shard::Command;
 use super::store::{
@@ -40,6 +41,13 @@ pub(crate) enum Unanswered {
     Unknown(Refusal),
     /// The server cannot answer now.
     Failed(Refusal),
+}
+
+impl Unanswered {
+    /// A part of the address cannot be used.
+    pub(crate) fn bad(field: &str, message: String) -> Self {
+        Self::BadQuery(BadQuery::new(field, message))
+    }
 }
 
 impl From<BadQuery> for Unanswered {
@@ -119,7 +127,11 @@ pub(crate) struct AlertView {
     queue: Option<String>,
     /// All its states, in their order.
     history: Vec<String>,
+    /// Its call was answered.
+    started_at: String,
     feedback: Option<FeedbackView>,
+    /// What QA and the agent say of it.
+    review: ReviewView,
 }
 
 /// What the agent answered last.
@@ -149,7 +161,8 @@ pub(crate) struct CallView {
     /// `ended`, `idle` or `panicked`.
     close_reason: Option<String>,
     rules_version: String,
-    /// Alerts that count: confirmed, and not of a shadow pack.
+    /// Alerts that count: confirmed, not of a shadow pack, and neither dismissed
+    /// by QA nor taken back on appeal.
     confirmed: usize,
     /// So far, while it is in progress.
     score: u32,
@@ -232,14 +245,19 @@ pub(crate) async fn alerts(
     let zone = shared.config.utc_offset;
     let filter = parameters.alerts(zone)?;
     let page = parameters.page("alerts", shared.store_id)?;
-    let span = filter.span;
+    Ok(Json(alerts_page(&shared, filter, page).await?))
+}
+
+/// A page of alerts, the newest first.
+pub(crate) async fn alerts_page(shared: &Shared, filter: AlertFilter, page: Page) -> Result<AlertsPage, Unanswered> {
+    let (span, zone) = (filter.span, shared.config.utc_offset);
     // One more than asked for tells whether there is another page.
     let question =
         move |readers: &super::Readers| readers.alerts(&filter, Order::NewestFirst, page.behind, None, page.count + 1);
     let mut found = shared.ask(question).await?;
     let next_cursor = next_cursor(&mut found, page.count, page.list, |alert| alert.place);
     let alerts = found.into_iter().map(|alert| shared.view(alert)).collect::<Result<_, _>>()?;
-    Ok(Json(AlertsPage { alerts, about: About::new(span, zone, next_cursor) }))
+    Ok(AlertsPage { alerts, about: About::new(span, zone, next_cursor) })
 }
 
 /// Calls, the newest first.
@@ -429,10 +447,13 @@ impl Total {
 impl Shared {
     /// An alert as clients see it.
     fn view(&self, found: FoundAlert) -> Result<AlertView, Refusal> {
-        let FoundAlert { cursor, json, display, history, queue, feedback, .. } = found;
+        let counts = found.counts();
+        let FoundAlert { cursor, json, display, history, queue, started_at, feedback, review, .. } = found;
         let zone = self.config.utc_offset;
         Ok(AlertView {
             alert: read_alert(&json)?,
+            started_at,
+            review: ReviewView::new(review.standing, counts, review.steps, zone),
             cursor: self.cursor(cursor),
             display,
             queue,
@@ -472,7 +493,12 @@ impl Shared {
 }
 
 /// Cuts `found`, in which there may be one too many, to a page.
-fn next_cursor<T>(found: &mut Vec<T>, count: usize, list: List, place: impl Fn(&T) -> Place) -> Option<String> {
+pub(crate) fn next_cursor<T>(
+    found: &mut Vec<T>,
+    count: usize,
+    list: List,
+    place: impl Fn(&T) -> Place,
+) -> Option<String> {
     let has_more = found.len() > count;
     found.truncate(count);
     found.last().filter(|_| has_more).map(|last| list.cursor(place(last)))

@@ -3,6 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::config::PERSON_CHARS_MAX;
+use super::principal::Unnamed;
+use super::review::Impossible;
+
 /// A reason to refuse.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal {
@@ -42,6 +46,18 @@ pub(crate) enum Refusal {
     Busy,
     /// An agent's answer to an alert that cannot be read.
     InvalidFeedback { reason: String },
+    /// A step of a review that cannot be read.
+    InvalidReview { reason: String },
+    /// A step has to say who takes it.
+    Unnamed(Unnamed),
+    /// The course of an alert does not allow a step.
+    Impossible(Impossible),
+    /// The id stands for the alerts of several calls.
+    SeveralCalls,
+    /// Only its agent appeals.
+    AgentsOnly,
+    /// The store has no such version of the rules.
+    UnknownVersion,
     /// The store could not be read or written.
     StoreFailed { error: String },
 }
@@ -68,6 +84,13 @@ impl Refusal {
             Self::TooManyExports => "too_many_exports",
             Self::Busy => "busy",
             Self::InvalidFeedback { .. } => "invalid_feedback",
+            Self::InvalidReview { .. } => "invalid_review",
+            Self::Unnamed(Unnamed::Other) => "other_person",
+            Self::Unnamed(_) => "unnamed",
+            Self::Impossible(impossible) => impossible.code(),
+            Self::SeveralCalls => "several_calls",
+            Self::AgentsOnly => "agents_only",
+            Self::UnknownVersion => "unknown_version",
             Self::StoreFailed { .. } => "store_failed",
         }
     }
@@ -115,7 +138,29 @@ impl Refusal {
             }
             Self::Busy => "正在处理别人的请求，请稍后重试 / others are being answered; try later".to_owned(),
             Self::InvalidFeedback { reason } => {
-                format!("应形如 {{\"type\":\"seen\",\"alert_id\":…}} 或 {{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}} / must look like one of these: {reason}")
+                format!("应形如 {{\"type\":\"seen\",\"alert_id\":…}} 或 {{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}} 或 {{\"type\":\"appeal\",\"alert_id\":…,\"reason\":…}} / must look like one of these: {reason}")
+            }
+            Self::InvalidReview { reason } => {
+                format!("应形如 {{\"action\":\"confirm\"}} 或 {{\"action\":\"dismiss\",\"reason\":…}}，action 是 confirm、dismiss、grant 或 reject / must look like one of these; action is confirm, dismiss, grant or reject: {reason}")
+            }
+            Self::Unnamed(Unnamed::Missing) => {
+                "没有配置令牌，请用 by 写明是谁 / without tokens, say who you are in by".to_owned()
+            }
+            Self::Unnamed(Unnamed::Unusable) => format!(
+                "by 要有 1 到 {PERSON_CHARS_MAX} 个字，首尾没有空格，没有控制字符 / by has 1 to {PERSON_CHARS_MAX} characters, no spaces around it, no control characters"
+            ),
+            Self::Unnamed(Unnamed::Other) => {
+                "by 和令牌的姓名不一致；有令牌时不必写 by / by is not the token's name; with a token there is no need of it".to_owned()
+            }
+            Self::Impossible(impossible) => impossible.message().to_owned(),
+            Self::SeveralCalls => {
+                "这个编号对应几通通话，请用 call_id 和 started_at 说明是哪一通 / this id stands for alerts of several calls: give call_id and started_at".to_owned()
+            }
+            Self::AgentsOnly => {
+                "只有坐席本人能申诉，请用坐席的令牌 / only the agent may appeal, with a token of theirs".to_owned()
+            }
+            Self::UnknownVersion => {
+                "没有这个规则版本，或已不再保留 / no such version of the rules, or it is no longer kept".to_owned()
             }
             Self::StoreFailed { error } => format!("存储出错，请稍后重试 / the store failed; try later: {error}"),
             Self::NoAgent => {

@@ -41,11 +41,13 @@ async fn forget(shared: &Shared) {
     loop {
         match shared.journal.perform(move |writer| writer.forget(horizon)).await {
             Ok(Ok(gone)) if gone == Forgotten::default() => break,
-            Ok(Ok(Forgotten { calls, events, alerts, webhooks })) => {
+            Ok(Ok(Forgotten { calls, events, alerts, reviews, webhooks, rule_versions })) => {
                 forgotten.calls += calls;
                 forgotten.events += events;
                 forgotten.alerts += alerts;
+                forgotten.reviews += reviews;
                 forgotten.webhooks += webhooks;
+                forgotten.rule_versions += rule_versions;
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "cannot remove what is too old");
@@ -53,6 +55,11 @@ async fn forget(shared: &Shared) {
             }
             Err(_) => break,
         }
+    }
+    // What an earlier round did not come to tell is told, too.
+    let told = shared.journal.perform(move |writer| writer.tell_forgotten(horizon, now_ms)).await;
+    if let Ok(Err(error)) = told {
+        tracing::warn!(%error, "the audit could not be told what was removed");
     }
     forgotten.report(&shared.metrics);
 }

@@ -4,6 +4,8 @@
 //! What reads rule files is given by the command line; here is only when it is
 //! done (on request, and when the files change) and what became of it.
 
+pub(crate) mod history;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,10 +20,10 @@ use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::Shared;
-use super::clock;
 use super::events::{Happening as _, RulesReloaded};
-use super::store::Readers;
+use super::principal::Who;
+use super::store::{Fact, LoadRow, Readers};
+use super::{Shared, audit, clock, quality};
 use crate::engine::rule::diagnostic::{Diagnostic, Level};
 use crate::engine::rule::parse::SourceFile;
 use crate::engine::rule::sources::Sources;
@@ -247,7 +249,7 @@ impl From<Diagnostic> for Remark {
 
 /// Reads the rules anew and, if they can be used, uses them for the calls that
 /// begin from now on.
-pub(crate) async fn reload(shared: &Shared, trigger: Trigger) -> Result<Outcome, Fixed> {
+pub(crate) async fn reload(shared: &Shared, trigger: Trigger, who: Who) -> Result<Outcome, Fixed> {
     let book = &shared.rules;
     let load = Arc::clone(book.load.as_ref().ok_or(Fixed)?);
     let _turn = book.turn.lock().await;
@@ -261,7 +263,17 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger) -> Result<Outcome,
     let outcome = match loaded {
         Ok(LoadedRules { rules, sources, warnings }) => {
             let version = rules.version.clone();
-            keep(shared, version.clone(), to_kept(&sources.files)).await;
+            // What changes nothing comes into use no more than it is.
+            if trigger == Trigger::Request || version != previous {
+                let row = LoadRow {
+                    version: version.clone(),
+                    files: to_kept(&sources.files),
+                    loaded_ms: clock::unix_ms(),
+                    who: who.clone(),
+                    trigger: trigger.name(),
+                };
+                keep(shared, row).await;
+            }
             let count = rules.rules.len();
             let written = Arc::new(Written { rules: Arc::clone(&rules), sources });
             *book.written.write().unwrap_or_else(PoisonError::into_inner) = written;
@@ -302,17 +314,37 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger) -> Result<Outcome,
         let (version, previous) = (&outcome.version, &outcome.previous);
         RulesReloaded { trigger: trigger.name(), version, previous, fault }.report(&shared.metrics);
     }
+    if is_news && !outcome.ok {
+        audit_failure(shared, &outcome, who).await;
+    }
+    if outcome.version != outcome.previous {
+        quality::measure_all(shared).await;
+    }
     Ok(outcome)
 }
 
 /// Keeps the files of a version. Without them a call that began with it goes
 /// on with later rules, should the server restart meanwhile.
-async fn keep(shared: &Shared, version: String, files: String) {
-    let loaded_ms = clock::unix_ms();
-    let kept = shared.journal.perform(move |writer| writer.keep_rules(&version, loaded_ms, &files)).await;
+async fn keep(shared: &Shared, row: LoadRow) {
+    let kept = shared.journal.perform(move |writer| writer.load_rules(&row)).await;
     if let Ok(Err(error)) = kept {
         tracing::warn!(%error, "the files of the new rules could not be kept");
     }
+}
+
+/// Tells the audit of rules that could not be used.
+async fn audit_failure(shared: &Shared, outcome: &Outcome, who: Who) {
+    let fact = Fact {
+        at_ms: clock::unix_ms(),
+        who,
+        action: "reload",
+        subject: outcome.version.clone(),
+        detail: serde_json::json!({
+            "trigger": outcome.trigger.name(), "version": outcome.version, "previous": outcome.previous,
+            "ok": false, "faults": outcome.diagnostics.len(),
+        }),
+    };
+    audit::keep(shared, fact).await;
 }
 
 /// A rule file as it is kept.
@@ -358,7 +390,7 @@ pub(crate) fn watch(shared: &Arc<Shared>) -> impl Future<Output = ()> + Send + u
             // A directory that took another's place is watched from here on.
             watcher = self::watcher(&shared.rules.sources, changed.clone());
             // Fixed rules have no sources that could change.
-            let _ = reload(&shared, Trigger::Change).await;
+            let _ = reload(&shared, Trigger::Change, Who::server()).await;
         }
         drop(watcher);
     }

@@ -9,7 +9,10 @@ use super::Config;
 /// How a key's value is written where it is not TOML: in a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// A whole number above 0.
     Number,
+    /// From 0 to 1.
+    Fraction,
     Text,
     /// Between commas, or as TOML.
     List,
@@ -95,8 +98,9 @@ pub(super) const KEYS: &[Key] = &[
     unset("tls.key", Kind::Text, "私钥文件（PEM）", "PEM file with the private key", "\"server.key\""),
     key("tokens.ingest", Kind::List, "可以送入通话事件的令牌。每个写成 \"令牌\"、\"sha256:64位十六进制\" 或 { file = \"文件\" }（每行一个）",
         "tokens that may send events; each \"TOKEN\", \"sha256:HEX\" or { file = \"FILE\" } (one a line)"),
-    key("tokens.qa", Kind::List, "质检：可以看全部通话和预警", "may see all calls and alerts"),
-    key("tokens.admin", Kind::List, "管理：质检的权限，以及重新加载规则等", "the same, and manage the server"),
+    key("tokens.qa", Kind::List, "质检：可以看全部通话和预警，并复核。写成 { 李静 = \"令牌\" } 就知道是谁做的；只写列表的话，名字是 qa- 加令牌摘要的 6 位",
+        "may see all calls and alerts, and review them; as { NAME = \"TOKEN\" } it is known who did; in a list, they are called qa- and 6 digits of the token's digest"),
+    key("tokens.admin", Kind::List, "管理：质检的权限，以及重新加载规则等；写法同上", "the same, and manage the server; written like tokens.qa"),
     key("tokens.metrics", Kind::List, "可以读取 /metrics；不写时本机地址上的 /metrics 不需要令牌",
         "may read /metrics, which without them is open when listening on loopback"),
     key("tokens.agents", Kind::Table, "坐席令牌，只能看自己的预警：{ 工号 = [\"令牌\"] }", "tokens of agents, who see their own alerts only: { ID = [\"TOKEN\"] }"),
@@ -113,6 +117,10 @@ pub(super) const KEYS: &[Key] = &[
         "the most that a pack may deduct from one call, in points: { PACK = 20 }; no cap when not given"),
     key("score.veto_packs", Kind::List, "一票否决的规则包：有一条确认的预警，这通通话就得 0 分",
         "packs of which one confirmed alert makes a call's score 0"),
+    key("review.appeal_days", Kind::Number, "坐席在几天内可以申诉（天），从通话关闭或最近一次复核算起",
+        "days in which an agent may appeal, from when the call was closed or last reviewed"),
+    key("review.precision_min", Kind::Fraction, "规则的准确率低于多少就报告（0 到 1）", "a rule of less precision than this is reported, from 0 to 1"),
+    key("review.reviewed_min", Kind::Number, "复核了多少条才算准确率（条）", "alerts of a rule that must be reviewed before its precision counts"),
 ];
 
 /// The key of that path.

@@ -1,11 +1,12 @@
 //! Values of the configuration that have a form of their own: secrets, tokens
 //! and origins. What is secret never shows in `Debug` or when it is printed.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// What is shown in place of a secret.
@@ -16,6 +17,8 @@ const TOKEN_BYTES_MIN: usize = 16;
 const TOKEN_BYTES_MAX: usize = 256;
 /// A shorter secret of a signature could be guessed.
 const SIGNING_BYTES_MIN: usize = 32;
+/// A longer name of a person is a mistake.
+pub(crate) const PERSON_CHARS_MAX: usize = 64;
 /// Before the hexadecimal digest of a token.
 const SHA256: &str = "sha256:";
 
@@ -144,6 +147,107 @@ impl TokenSource {
     }
 }
 
+/// The tokens of one role: a list, or a table from each person's name to
+/// theirs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Holders {
+    /// Nobody says whose they are.
+    List(Vec<TokenSource>),
+    /// By name.
+    Named(BTreeMap<String, PersonTokens>),
+}
+
+/// The tokens of one person: one, or several.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct PersonTokens(Vec<TokenSource>);
+
+impl Default for Holders {
+    fn default() -> Self {
+        Self::List(Vec::new())
+    }
+}
+
+impl Holders {
+    /// The tokens with the name of whose they are, where it is told.
+    pub(crate) fn each(&self) -> Vec<(Option<&str>, &[TokenSource])> {
+        match self {
+            Self::List(tokens) => vec![(None, tokens)],
+            Self::Named(holders) => {
+                holders.iter().map(|(name, PersonTokens(tokens))| (Some(name.as_str()), tokens.as_slice())).collect()
+            }
+        }
+    }
+}
+
+/// Refuses what cannot be the name of a person.
+pub(crate) fn check_person(name: &str) -> Result<(), String> {
+    let chars = name.chars().count();
+    if (1..=PERSON_CHARS_MAX).contains(&chars) && name.trim() == name && !name.chars().any(char::is_control) {
+        return Ok(());
+    }
+    Err(format!(
+        "姓名要有 1 到 {PERSON_CHARS_MAX} 个字，首尾没有空格，没有控制字符 / a name has 1 to {PERSON_CHARS_MAX} characters, no spaces around it, no control characters"
+    ))
+}
+
+impl<'de> Deserialize<'de> for Holders {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct ListOrTable;
+
+        impl<'de> Visitor<'de> for ListOrTable {
+            type Value = Holders;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of tokens or a table { NAME = \"TOKEN\" }")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, tokens: A) -> Result<Holders, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(tokens)).map(Holders::List)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, holders: A) -> Result<Holders, A::Error> {
+                let holders = BTreeMap::<String, PersonTokens>::deserialize(MapAccessDeserializer::new(holders))?;
+                holders.keys().try_for_each(|name| check_person(name)).map_err(de::Error::custom)?;
+                Ok(Holders::Named(holders))
+            }
+        }
+
+        deserializer.deserialize_any(ListOrTable)
+    }
+}
+
+impl<'de> Deserialize<'de> for PersonTokens {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMore;
+
+        impl<'de> Visitor<'de> for OneOrMore {
+            type Value = PersonTokens;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a token or a list of tokens")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, tokens: A) -> Result<PersonTokens, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(tokens)).map(PersonTokens)
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<PersonTokens, E> {
+                let token = TextOrFile.visit_str(text).and_then(token)?;
+                Ok(PersonTokens(vec![token]))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<PersonTokens, A::Error> {
+                let token = TextOrFile.visit_map(map).and_then(token)?;
+                Ok(PersonTokens(vec![token]))
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMore)
+    }
+}
+
 /// The lines of a file of secrets, without empty ones and comments.
 fn lines_of(file: &Path) -> Result<Vec<Secret>, String> {
     let text = std::fs::read_to_string(file)
@@ -208,10 +312,14 @@ impl<'de> Deserialize<'de> for SecretSource {
 
 impl<'de> Deserialize<'de> for TokenSource {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        match deserializer.deserialize_any(TextOrFile)? {
-            Given::Text(text) => Self::parse(&text).map_err(de::Error::custom),
-            Given::File(file) => Ok(Self::File { file }),
-        }
+        deserializer.deserialize_any(TextOrFile).and_then(token)
+    }
+}
+
+fn token<E: de::Error>(given: Given) -> Result<TokenSource, E> {
+    match given {
+        Given::Text(text) => TokenSource::parse(&text).map_err(E::custom),
+        Given::File(file) => Ok(TokenSource::File { file }),
     }
 }
 

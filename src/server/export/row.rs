@@ -6,7 +6,8 @@ use crate::adapter::alert_json::AlertJson;
 use crate::engine::privacy;
 use crate::server::query::read_alert;
 use crate::server::refusal::Refusal;
-use crate::server::store::FoundAlert;
+use crate::server::review::{Action, Appeal, Standing, Step};
+use crate::server::store::{FoundAlert, FoundReview};
 
 /// One alert as it stands.
 #[derive(Debug)]
@@ -19,6 +20,13 @@ pub(super) struct Row {
     display: String,
     feedback: Option<String>,
     feedback_reason: Option<String>,
+    pub(super) standing: Standing,
+    /// Whether it counts in scores.
+    pub(super) counts: bool,
+    /// The last review, the appeal, and what decided it.
+    reviewed: Option<Step>,
+    appealed: Option<Step>,
+    decided: Option<Step>,
 }
 
 /// What a cell holds.
@@ -63,7 +71,7 @@ const fn column(
 
 /// All columns, in their order. New ones come last.
 #[rustfmt::skip]
-pub(super) const COLUMNS: [Column; 23] = [
+pub(super) const COLUMNS: [Column; 32] = [
     column("time", "时间", Kind::Time, 20, |row| Cell::Time(row.time_ms)),
     column("call_id", "通话", Kind::Text, 20, |row| text(&row.alert.call_id)),
     column("agent_id", "坐席", Kind::Text, 12, |row| text(&row.alert.agent_id)),
@@ -87,15 +95,42 @@ pub(super) const COLUMNS: [Column; 23] = [
     column("history", "经过", Kind::Text, 22, |row| text(&row.history)),
     column("at_ms", "通话内毫秒", Kind::Number, 12, |row| Cell::Number(row.alert.at_ms)),
     column("alert_id", "预警编号", Kind::Text, 18, |row| text(&row.alert.alert_id)),
+    column("review", "复核", Kind::Text, 12, |row| text(row.standing.verdict.name())),
+    column("reviewer", "复核人", Kind::Text, 12, |row| maybe(row.reviewed.as_ref().map(|step| step.by.as_str()))),
+    column("reviewed_at", "复核时间", Kind::Time, 20, |row| row.reviewed.as_ref().map_or(Cell::Empty, |step| Cell::Time(step.at_ms))),
+    column("review_reason", "复核说明", Kind::Text, 30, |row| maybe(row.reviewed.as_ref().and_then(|step| step.reason.as_deref()))),
+    column("appeal", "申诉", Kind::Text, 10, |row| maybe(row.standing.appeal.map(Appeal::name))),
+    column("appeal_reason", "申诉理由", Kind::Text, 30, |row| maybe(row.appealed.as_ref().and_then(|step| step.reason.as_deref()))),
+    column("appeal_decided_by", "裁定人", Kind::Text, 12, |row| maybe(row.decided.as_ref().map(|step| step.by.as_str()))),
+    column("appeal_decision_reason", "裁定说明", Kind::Text, 30, |row| maybe(row.decided.as_ref().and_then(|step| step.reason.as_deref()))),
+    column("counts", "计入得分", Kind::Number, 10, |row| Cell::Number(row.counts.into())),
 ];
 
 impl Row {
+    /// What the agent answered last.
+    pub(super) fn feedback(&self) -> Option<&str> {
+        self.feedback.as_deref()
+    }
+
+    /// Whether the agent saw it as a card of its own.
+    pub(super) fn is_card(&self) -> bool {
+        self.display == "card"
+    }
+
     pub(super) fn new(found: FoundAlert) -> Result<Self, Refusal> {
+        let counts = found.counts();
         let (feedback, feedback_reason) = match found.feedback {
             Some(given) => (Some(given.action), given.reason),
             None => (None, None),
         };
+        let FoundReview { standing, steps } = found.review;
+        let last = |actions: &[Action]| steps.iter().rev().find(|step| actions.contains(&step.action)).cloned();
         Ok(Self {
+            standing,
+            counts,
+            reviewed: last(&[Action::Confirm, Action::Dismiss]),
+            appealed: last(&[Action::Appeal]),
+            decided: last(&[Action::Grant, Action::Reject]),
             time_ms: found.place.ms,
             alert: read_alert(&found.json)?,
             queue: found.queue,

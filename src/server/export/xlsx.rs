@@ -1,4 +1,5 @@
-//! An Excel workbook: a summary with a chart, then the alerts, row by row
+//! An Excel workbook: a summary with a chart, the quality of the rules (规则质量),
+//! then the alerts, row by row
 //! through a temporary file. Text is written as text, so nothing is a formula.
 
 use std::collections::BTreeMap;
@@ -12,6 +13,9 @@ use rust_xlsxwriter::{
 use super::Sink;
 use super::row::{COLUMNS, Cell, Kind, Row};
 use crate::engine::alert::AlertState;
+use crate::server::config::Review;
+use crate::server::quality::{Judged, share};
+use crate::server::review::{Appeal, Verdict};
 
 /// Rows of one sheet below its heading; what is more goes to another.
 const SHEET_ROWS_MAX: u32 = 1_048_575;
@@ -23,6 +27,9 @@ const CHART_RULES_MAX: u32 = 15;
 const UNIX_EPOCH_DAYS: f64 = 25_569.0;
 const DAY_MS: f64 = 24.0 * 60.0 * 60.0 * 1_000.0;
 const SUMMARY: &str = "汇总";
+const QUALITY: &str = "规则质量";
+/// Sheets before those of the alerts.
+const SHEETS_BEFORE: usize = 2;
 
 pub(super) struct Xlsx<W> {
     out: W,
@@ -34,6 +41,43 @@ pub(super) struct Xlsx<W> {
     /// In the last sheet.
     rows: u32,
     rules: BTreeMap<String, RuleTotal>,
+    /// By rule and version.
+    quality: BTreeMap<(String, String), QualityTotal>,
+    review: Review,
+}
+
+/// What people said of one rule in one version; counted as `GET /v1/quality` does.
+#[derive(Debug, Default)]
+struct QualityTotal {
+    name: String,
+    alerts: u64,
+    shown: u64,
+    overridden: u64,
+    judged: Judged,
+    appeals: u64,
+    granted: u64,
+    rejected: u64,
+}
+
+impl QualityTotal {
+    fn add(&mut self, row: &Row) {
+        self.name = row.alert.rule_name.to_string();
+        self.alerts += 1;
+        self.shown += u64::from(row.is_card());
+        self.overridden += u64::from(row.is_card() && row.feedback() == Some("dismiss"));
+        if row.alert.state != AlertState::Confirmed {
+            return;
+        }
+        let standing = row.standing;
+        let is_decided = matches!(standing.appeal, Some(Appeal::Granted | Appeal::Rejected));
+        if standing.verdict != Verdict::Unreviewed || is_decided {
+            self.judged.reviewed += 1;
+            self.judged.upheld += u64::from(standing.is_upheld());
+        }
+        self.appeals += u64::from(standing.appeal.is_some());
+        self.granted += u64::from(standing.appeal == Some(Appeal::Granted));
+        self.rejected += u64::from(standing.appeal == Some(Appeal::Rejected));
+    }
 }
 
 #[derive(Debug, Default)]
@@ -46,12 +90,14 @@ struct RuleTotal {
 }
 
 impl<W: Write + Send> Xlsx<W> {
-    pub(super) fn new(out: W, zone: FixedOffset) -> io::Result<Self> {
+    pub(super) fn new(out: W, zone: FixedOffset, review: &Review) -> io::Result<Self> {
         let mut book = Workbook::new();
         // The time of an export is no part of it: the same alerts give the same bytes.
         let created = ExcelDateTime::from_ymd(2000, 1, 1).map_err(io::Error::other)?;
         book.set_properties(&DocProperties::new().set_title("听检预警").set_creation_datetime(&created));
-        book.add_worksheet().set_name(SUMMARY).map_err(io::Error::other)?;
+        for name in [SUMMARY, QUALITY] {
+            book.add_worksheet().set_name(name).map_err(io::Error::other)?;
+        }
         let mut xlsx = Self {
             out,
             book,
@@ -61,6 +107,8 @@ impl<W: Write + Send> Xlsx<W> {
             sheets: 0,
             rows: 0,
             rules: BTreeMap::new(),
+            quality: BTreeMap::new(),
+            review: review.clone(),
         };
         xlsx.begin_sheet().map_err(io::Error::other)?;
         Ok(xlsx)
@@ -87,7 +135,7 @@ impl<W: Write + Send> Xlsx<W> {
     /// Filters go over the rows that there are.
     fn end_sheet(&mut self) -> Result<(), XlsxError> {
         if self.sheets > 0 {
-            let (index, last) = (self.sheets as usize, last_column());
+            let (index, last) = (self.last_sheet(), last_column());
             self.book.worksheet_from_index(index)?.autofilter(0, 0, self.rows.max(1), last)?;
         }
         Ok(())
@@ -98,7 +146,8 @@ impl<W: Write + Send> Xlsx<W> {
             self.begin_sheet()?;
         }
         self.rows += 1;
-        let sheet = self.book.worksheet_from_index(self.sheets as usize)?;
+        let index = self.last_sheet();
+        let sheet = self.book.worksheet_from_index(index)?;
         for (index, column) in (0..).zip(&COLUMNS) {
             match (column.cell)(row) {
                 Cell::Text(text) => sheet.write_string(self.rows, index, cut(&text))?,
@@ -111,6 +160,8 @@ impl<W: Write + Send> Xlsx<W> {
             };
         }
         let alert = &row.alert;
+        let version = (alert.rule_id.to_string(), alert.rules_version.to_string());
+        self.quality.entry(version).or_default().add(row);
         let total = self.rules.entry(alert.rule_id.to_string()).or_default();
         total.name = alert.rule_name.to_string();
         total.severity = alert.severity.name();
@@ -118,6 +169,71 @@ impl<W: Write + Send> Xlsx<W> {
         if alert.state == AlertState::Confirmed {
             total.confirmed += 1;
             total.deduct += u64::from(alert.deduct);
+        }
+        Ok(())
+    }
+
+    /// Where the sheet stands that is being written.
+    const fn last_sheet(&self) -> usize {
+        SHEETS_BEFORE - 1 + self.sheets as usize
+    }
+
+    fn tell_quality(&mut self) -> Result<(), XlsxError> {
+        let heading = self.heading.clone();
+        let percent = Format::new().set_num_format("0.0%");
+        let sheet: &mut Worksheet = self.book.worksheet_from_index(1)?;
+        sheet.set_freeze_panes(1, 0)?;
+        let headings = [
+            ("规则", 28),
+            ("规则名称", 26),
+            ("规则版本", 16),
+            ("预警", 10),
+            ("已复核", 10),
+            ("判对", 10),
+            ("判错", 10),
+            ("准确率", 10),
+            ("偏低", 8),
+            ("已显示", 10),
+            ("坐席否定", 10),
+            ("否定率", 10),
+            ("申诉", 10),
+            ("申诉成立", 10),
+            ("申诉驳回", 10),
+            ("申诉成功率", 12),
+        ];
+        for (index, (name, width)) in (0..).zip(headings) {
+            sheet.set_column_width(index, width)?;
+            sheet.write_string_with_format(0, index, name, &heading)?;
+        }
+        for (row, ((rule_id, version), total)) in (1..).zip(&self.quality) {
+            let QualityTotal { name, alerts, shown, overridden, judged, appeals, granted, rejected } = total;
+            let Judged { reviewed, upheld } = *judged;
+            sheet.write_string(row, 0, cut(rule_id))?.write_string(row, 1, cut(name))?;
+            sheet.write_string(row, 2, cut(version))?;
+            let wrong = reviewed - upheld;
+            for (index, count) in [
+                (3, *alerts),
+                (4, reviewed),
+                (5, upheld),
+                (6, wrong),
+                (9, *shown),
+                (10, *overridden),
+                (12, *appeals),
+                (13, *granted),
+                (14, *rejected),
+            ] {
+                sheet.write_number(row, index, count as f64)?;
+            }
+            let shares =
+                [(7, judged.precision()), (11, share(*overridden, *shown)), (15, share(*granted, granted + rejected))];
+            for (index, share) in shares {
+                if let Some(share) = share {
+                    sheet.write_number_with_format(row, index, share, &percent)?;
+                }
+            }
+            if judged.is_below(&self.review) {
+                sheet.write_string(row, 8, "是")?;
+            }
         }
         Ok(())
     }
@@ -174,7 +290,10 @@ impl<W: Write + Send> Sink for Xlsx<W> {
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
-        self.end_sheet().and_then(|()| self.summarise()).map_err(io::Error::other)?;
+        self.end_sheet()
+            .and_then(|()| self.tell_quality())
+            .and_then(|()| self.summarise())
+            .map_err(io::Error::other)?;
         self.book.save_to_writer(&mut self.out).map_err(io::Error::other)?;
         self.out.flush()
     }

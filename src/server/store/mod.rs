@@ -8,9 +8,13 @@
 //! The store decides nothing about calls. It keeps rows in the order in which
 //! the shards produced them and gives them back.
 
+mod audit;
 mod checkpoint;
+mod forget;
 mod query;
 mod reader;
+mod review;
+mod rules;
 mod schema;
 mod statistics;
 mod writer;
@@ -24,12 +28,16 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
+pub(crate) use audit::{AUDITED, AuditFilter, Entry, Fact, Head, digest, each_entry, entry};
+pub(crate) use forget::{Forgotten, Horizon};
 pub(crate) use query::{
     AlertFilter, CallFilter, Deduction, FoundAlert, FoundCall, Order, Place, Span, TotalledCall, Transition,
 };
 pub(crate) use reader::{ClosedCall, Known, Letter, OpenCall, Readers, ReplayEntry};
+pub(crate) use review::{FoundReview, RuleFigures, Taken, Target, Untaken, standing, steps_of};
+pub(crate) use rules::{FoundVersion, LoadRow};
 pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
-pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, FeedbackRow, Forgotten, Horizon, Record, Writer};
+pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, Record, Writer};
 
 const FILE: &str = "tingjian.db";
 const LOCK: &str = "tingjian.lock";

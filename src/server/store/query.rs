@@ -9,7 +9,9 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use super::StoreError;
 use super::reader::Readers;
+use super::review::{self, FoundReview, HAS_STEPS, UPHELD};
 use crate::engine::alert::{AlertState, Severity};
+use crate::server::review::{Appeal, Verdict};
 
 /// Milliseconds since 1970: from the first, up to but without the second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,6 +46,11 @@ pub(crate) struct AlertFilter {
     pub(crate) rule_id: Option<String>,
     pub(crate) severities: Vec<Severity>,
     pub(crate) states: Vec<AlertState>,
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) appeals: Vec<Appeal>,
+    /// Only those that somebody said something of, without packs on trial: what
+    /// an agent is to know of.
+    pub(crate) has_steps: bool,
 }
 
 /// Which calls are wanted.
@@ -84,7 +91,18 @@ pub(crate) struct FoundAlert {
     pub(crate) history: String,
     /// Of its call.
     pub(crate) queue: Option<String>,
+    /// Its call was answered.
+    pub(crate) started_at: String,
     pub(crate) feedback: Option<FoundFeedback>,
+    pub(crate) review: FoundReview,
+}
+
+impl FoundAlert {
+    /// Whether it counts in scores.
+    pub(crate) fn counts(&self) -> bool {
+        let confirmed = self.history.rsplit(' ').next() == Some(AlertState::Confirmed.name());
+        confirmed && self.display != "shadow" && self.review.standing.is_upheld()
+    }
 }
 
 /// What the agent answered last.
@@ -155,7 +173,7 @@ impl Conditions {
         self.values.extend(values);
     }
 
-    fn equal(&mut self, column: &str, value: Option<&String>) {
+    pub(super) fn equal(&mut self, column: &str, value: Option<&String>) {
         if let Some(value) = value {
             self.add(&format!("{column} = ?"), [Value::from(value.clone())]);
         }
@@ -168,7 +186,7 @@ impl Conditions {
         }
     }
 
-    fn within(&mut self, column: &str, span: Span) {
+    pub(super) fn within(&mut self, column: &str, span: Span) {
         if let Some(from_ms) = span.from_ms {
             self.add(&format!("{column} >= ?"), [Value::from(from_ms)]);
         }
@@ -185,7 +203,7 @@ impl Conditions {
 }
 
 impl Order {
-    const fn behind(self) -> &'static str {
+    pub(super) const fn behind(self) -> &'static str {
         match self {
             Self::NewestFirst => "<",
             Self::OldestFirst => ">",
@@ -215,6 +233,11 @@ impl AlertFilter {
         }
         conditions.one_of("latest.severity", self.severities.iter().map(|severity| severity.name()));
         conditions.one_of("latest.state", self.states.iter().map(|state| state.name()));
+        conditions.one_of("latest.verdict", self.verdicts.iter().map(|verdict| verdict.name()));
+        conditions.one_of("latest.appeal", self.appeals.iter().map(|appeal| appeal.name()));
+        if self.has_steps {
+            conditions.add(&format!("{HAS_STEPS} AND latest.display <> 'shadow'"), []);
+        }
         conditions
     }
 }
@@ -254,32 +277,24 @@ impl Readers {
         let Conditions { sql, mut values } = conditions;
         let direction = order.name();
         let sql = format!(
-            "SELECT latest.said_ms, latest.alert_no, latest.cursor, alerts.json, latest.display, latest.history, queue, action, reason, given_ms
+            "SELECT latest.said_ms, latest.alert_no, latest.cursor, alerts.json, latest.display, latest.history, queue, action, reason, given_ms,
+                 started_at, latest.verdict, latest.appeal, latest.call_no, latest.alert_id
              FROM latest_alerts AS latest
              JOIN alerts ON alerts.cursor = latest.cursor
              JOIN calls ON calls.call_no = latest.call_no
-             LEFT JOIN feedback ON feedback_no = (SELECT max(feedback_no) FROM feedback WHERE feedback.alert_id = latest.alert_id)
+             LEFT JOIN feedback ON feedback_no = (SELECT max(feedback_no) FROM feedback
+                 WHERE feedback.call_no = latest.call_no AND feedback.alert_id = latest.alert_id)
              {sql} ORDER BY latest.said_ms {direction}, latest.alert_no {direction} LIMIT ?"
         );
         values.push(limit(count_max));
         self.ask(|connection| {
             let mut alerts = connection.prepare_cached(&sql)?;
-            let alerts = alerts.query_map(params_from_iter(values), |row| {
-                let action: Option<String> = row.get(7)?;
-                Ok(FoundAlert {
-                    place: Place { ms: row.get(0)?, no: row.get(1)? },
-                    cursor: row.get(2)?,
-                    json: row.get(3)?,
-                    display: row.get(4)?,
-                    history: row.get(5)?,
-                    queue: row.get(6)?,
-                    feedback: match action {
-                        Some(action) => Some(FoundFeedback { action, reason: row.get(8)?, given_ms: row.get(9)? }),
-                        None => None,
-                    },
-                })
-            })?;
-            Ok(alerts.collect::<Result<_, _>>()?)
+            let mut rows = alerts.query(params_from_iter(values))?;
+            let mut alerts = Vec::new();
+            while let Some(row) = rows.next()? {
+                alerts.push(alert(connection, row)?);
+            }
+            Ok(alerts)
         })
     }
 
@@ -358,8 +373,9 @@ impl Readers {
         let Conditions { sql, values } = filter.conditions(filter.span);
         let sql = format!(
             "SELECT calls.call_no, calls.agent_id, queue, started_ms, latest.agent_id, pack, deduct
-             FROM calls LEFT JOIN latest_alerts AS latest ON latest.call_no = calls.call_no AND {COUNTS}
-             {sql} ORDER BY started_ms, calls.call_no"
+             FROM calls LEFT JOIN latest_alerts AS latest ON latest.call_no = calls.call_no AND {}
+             {sql} ORDER BY started_ms, calls.call_no",
+            counts()
         );
         self.ask(|connection| {
             let mut rows = connection.prepare_cached(&sql)?;
@@ -392,8 +408,32 @@ impl Readers {
     }
 }
 
-/// What counts against a call: what was borne out, of rules in force.
-const COUNTS: &str = "latest.state = 'confirmed' AND latest.display <> 'shadow'";
+/// What counts against a call: what was borne out, of rules in force, and let
+/// stand by people.
+fn counts() -> String {
+    format!("latest.state = 'confirmed' AND latest.display <> 'shadow' AND {UPHELD}")
+}
+
+fn alert(connection: &Connection, row: &Row<'_>) -> Result<FoundAlert, StoreError> {
+    let feedback = match row.get(7)? {
+        Some(action) => Some(FoundFeedback { action, reason: row.get(8)?, given_ms: row.get(9)? }),
+        None => None,
+    };
+    let (verdict, appeal): (String, Option<String>) = (row.get(11)?, row.get(12)?);
+    let (call_no, alert_id): (i64, String) = (row.get(13)?, row.get(14)?);
+    let standing = review::standing(&verdict, appeal.as_deref());
+    Ok(FoundAlert {
+        place: Place { ms: row.get(0)?, no: row.get(1)? },
+        cursor: row.get(2)?,
+        json: row.get(3)?,
+        display: row.get(4)?,
+        history: row.get(5)?,
+        queue: row.get(6)?,
+        started_at: row.get(10)?,
+        feedback,
+        review: review::found(connection, standing, call_no, &alert_id)?,
+    })
+}
 
 const CALL: &str = "call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, start, end_ms, ended_by, closed_ms, close_reason";
 
@@ -416,7 +456,7 @@ fn call(row: &Row<'_>) -> rusqlite::Result<FoundCall> {
 
 fn with_deductions(connection: &Connection, call: FoundCall) -> Result<(FoundCall, Vec<Deduction>), StoreError> {
     let deductions =
-        format!("SELECT agent_id, pack, deduct FROM latest_alerts AS latest WHERE call_no = ? AND {COUNTS}");
+        format!("SELECT agent_id, pack, deduct FROM latest_alerts AS latest WHERE call_no = ? AND {}", counts());
     let mut deductions = connection.prepare_cached(&deductions)?;
     let deductions = deductions.query_map([call.call_no], |row| {
         Ok(Deduction { agent_id: row.get(0)?, pack: row.get(1)?, deduct: row.get(2)? })
@@ -425,6 +465,6 @@ fn with_deductions(connection: &Connection, call: FoundCall) -> Result<(FoundCal
     Ok((call, deductions))
 }
 
-fn limit(count: usize) -> Value {
+pub(super) fn limit(count: usize) -> Value {
     Value::from(i64::try_from(count).unwrap_or(i64::MAX))
 }

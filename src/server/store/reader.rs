@@ -180,14 +180,6 @@ impl Readers {
         self.ask(|connection| Ok(connection.query_row("SELECT store_id FROM identity", [], |row| row.get(0))?))
     }
 
-    /// Whether an agent has an alert of that id.
-    pub(crate) fn has_alert(&self, agent_id: &str, alert_id: &str) -> Result<bool, StoreError> {
-        self.ask(|connection| {
-            let mut alert = connection.prepare_cached("SELECT 1 FROM alerts WHERE alert_id = ? AND agent_id = ?")?;
-            Ok(alert.exists([alert_id, agent_id])?)
-        })
-    }
-
     /// What is known of the alerts of calls in progress: call, alert, and what.
     pub(crate) fn open_alerts(&self) -> Result<Vec<(i64, String, Known)>, StoreError> {
         self.ask(|connection| {

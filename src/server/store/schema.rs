@@ -8,7 +8,7 @@ use super::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1];
+const STEPS: &[&str] = &[V1, V2];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -132,6 +132,82 @@ CREATE TABLE outbox (
     alert TEXT NOT NULL
 ) STRICT;
 CREATE INDEX outbox_by_webhook ON outbox (webhook, outbox_no, made_ms);
+";
+
+const V2: &str = "
+-- An alert's id is used again with its call's; an answer belongs to one of
+-- them. Of what was answered before, the latest call is the best guess.
+ALTER TABLE feedback ADD COLUMN call_no INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX latest_by_id ON latest_alerts (alert_id);
+UPDATE feedback SET call_no = coalesce(
+    (SELECT max(call_no) FROM latest_alerts WHERE latest_alerts.alert_id = feedback.alert_id), 0);
+-- What belongs to no alert would stay for ever.
+DELETE FROM feedback WHERE call_no = 0;
+DROP INDEX feedback_by_alert;
+CREATE INDEX feedback_by_alert ON feedback (call_no, alert_id);
+
+-- Where people have an alert: the outcome of its steps, kept beside it because
+-- scores and filters ask for it.
+ALTER TABLE latest_alerts ADD COLUMN verdict TEXT NOT NULL DEFAULT 'unreviewed';
+ALTER TABLE latest_alerts ADD COLUMN appeal TEXT;
+CREATE INDEX latest_reviewed ON latest_alerts (rule_id) WHERE verdict <> 'unreviewed' OR appeal IS NOT NULL;
+
+-- One row a step of review or appeal; `audit_no` is the entry that tells of it.
+CREATE TABLE reviews (
+    review_no INTEGER PRIMARY KEY,
+    call_no INTEGER NOT NULL,
+    alert_id TEXT NOT NULL,
+    action TEXT NOT NULL,
+    by TEXT NOT NULL,
+    role TEXT NOT NULL,
+    reason TEXT,
+    at_ms INTEGER NOT NULL,
+    audit_no INTEGER NOT NULL
+) STRICT;
+CREATE INDEX reviews_by_alert ON reviews (call_no, alert_id);
+
+-- What was done, by whom, for ever: each hash covers its entry and the hash
+-- before it. The triggers stop mistakes; `tingjian audit verify` finds the rest.
+CREATE TABLE audit (
+    no INTEGER PRIMARY KEY,
+    at_ms INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    role TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    hash TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_by_action ON audit (action, no);
+CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+CREATE TRIGGER audit_is_never_cut BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;
+
+-- One row: what was removed because of its age and is not in the audit yet. A
+-- round of forgetting has many steps and one entry.
+CREATE TABLE forgotten (
+    calls INTEGER NOT NULL,
+    events INTEGER NOT NULL,
+    alerts INTEGER NOT NULL,
+    reviews INTEGER NOT NULL,
+    webhooks INTEGER NOT NULL,
+    rule_versions INTEGER NOT NULL
+) STRICT;
+INSERT INTO forgotten VALUES (0, 0, 0, 0, 0, 0);
+
+-- When each version of the rules came into use, last: the greatest `loaded_no`
+-- is in use.
+ALTER TABLE rule_versions ADD COLUMN loaded_no INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rule_versions ADD COLUMN by TEXT NOT NULL DEFAULT '';
+ALTER TABLE rule_versions ADD COLUMN trigger TEXT NOT NULL DEFAULT '';
+ALTER TABLE rule_versions ADD COLUMN previous TEXT;
+UPDATE rule_versions SET loaded_no = (SELECT count(*) FROM rule_versions AS earlier
+    WHERE (earlier.loaded_ms, earlier.version) <= (rule_versions.loaded_ms, rule_versions.version));
+UPDATE rule_versions SET previous = (SELECT earlier.version FROM rule_versions AS earlier
+    WHERE earlier.loaded_no = rule_versions.loaded_no - 1);
+CREATE INDEX rules_by_load ON rule_versions (loaded_no);
+CREATE INDEX calls_by_rules ON calls (rules_version);
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

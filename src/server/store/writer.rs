@@ -8,6 +8,7 @@ use rusqlite::{Connection, Transaction, params};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::StoreError;
+use super::audit::Head;
 use super::checkpoint::Checkpoints;
 use crate::engine::alert::{AlertState, Severity};
 use crate::engine::time::CallTime;
@@ -16,10 +17,7 @@ use crate::engine::transcript::Party;
 /// Journal rows of closed calls that a commit removes beside what it adds: more
 /// than it adds on the average, so that the journal shrinks, and few enough
 /// that nobody waits for it.
-const TRIM_ROWS: i64 = 2_048;
-
-/// Calls of which something is forgotten at once.
-const FORGET_CALLS: i64 = 64;
+pub(super) const TRIM_ROWS: i64 = 2_048;
 
 /// Something to be kept.
 #[derive(Debug)]
@@ -130,37 +128,6 @@ pub(crate) struct ClosedRow {
     pub(crate) end: Option<(CallTime, Party)>,
 }
 
-/// What an agent answered to an alert.
-#[derive(Clone, Debug)]
-pub(crate) struct FeedbackRow {
-    pub(crate) alert_id: String,
-    pub(crate) agent_id: String,
-    pub(crate) action: &'static str,
-    pub(crate) reason: Option<String>,
-    pub(crate) given_ms: i64,
-}
-
-/// Up to when things are forgotten, in milliseconds since 1970.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Horizon {
-    pub(crate) transcripts_ms: i64,
-    pub(crate) alerts_ms: i64,
-    pub(crate) outbox_ms: i64,
-}
-
-/// How much was forgotten.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Forgotten {
-    /// Calls that lost words, or went.
-    pub(crate) calls: usize,
-    /// Transcript rows.
-    pub(crate) events: usize,
-    /// Alert transitions.
-    pub(crate) alerts: usize,
-    /// What webhooks were to be told.
-    pub(crate) webhooks: usize,
-}
-
 /// The kinds of journal rows, as stored.
 pub(super) mod kind {
     pub(in crate::server::store) const EVENT: i64 = 0;
@@ -171,7 +138,7 @@ pub(super) mod kind {
 /// The one connection that writes.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    connection: Connection,
+    pub(super) connection: Connection,
     checkpoints: Checkpoints,
     /// Of the next journal row.
     next_serial: i64,
@@ -181,6 +148,8 @@ pub(crate) struct Writer {
     open: BTreeSet<(i64, i64)>,
     /// The same, by call.
     begins: HashMap<i64, i64>,
+    /// Of the audit.
+    pub(super) head: Head,
 }
 
 impl Writer {
@@ -194,7 +163,8 @@ impl Writer {
             rows.collect::<Result<_, _>>()?
         };
         let open = begins.iter().map(|(call_no, first)| (*first, *call_no)).collect();
-        Ok(Self { connection, checkpoints, next_serial, first_serial, open, begins })
+        let head = Head::read(&connection)?;
+        Ok(Self { connection, checkpoints, next_serial, first_serial, open, begins, head })
     }
 
     /// The number that the next call may have.
@@ -287,59 +257,6 @@ impl Writer {
     pub(crate) fn limit_pages(&self, pages: i64) {
         self.connection.pragma_update(None, "max_page_count", pages).unwrap();
     }
-
-    /// Keeps the files behind a version of the rules, once.
-    pub(crate) fn keep_rules(&mut self, version: &str, loaded_ms: i64, files: &str) -> Result<(), StoreError> {
-        let insert = "INSERT INTO rule_versions (version, loaded_ms, files) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
-        self.connection.execute(insert, params![version, loaded_ms, files])?;
-        Ok(())
-    }
-
-    /// Keeps what an agent answered.
-    pub(crate) fn keep_feedback(&mut self, feedback: &FeedbackRow) -> Result<(), StoreError> {
-        let insert = "INSERT INTO feedback (alert_id, agent_id, action, reason, given_ms) VALUES (?, ?, ?, ?, ?)";
-        let FeedbackRow { alert_id, agent_id, action, reason, given_ms } = feedback;
-        self.connection.prepare_cached(insert)?.execute(params![alert_id, agent_id, action, reason, given_ms])?;
-        Ok(())
-    }
-
-    /// Removes what is older than `before`; says what went. A step of at most
-    /// [`FORGET_CALLS`] calls: call again while anything goes. A call is as old
-    /// as its end by this machine's clock, whenever it claims to have been.
-    pub(crate) fn forget(&mut self, before: Horizon) -> Result<Forgotten, StoreError> {
-        let Horizon { transcripts_ms, alerts_ms, outbox_ms } = before;
-        let mut gone = Forgotten::default();
-        let transaction = self.connection.transaction()?;
-        let with_words = "SELECT call_no FROM calls WHERE closed_ms < ? AND start <> '' ORDER BY closed_ms LIMIT ?";
-        for call_no in call_nos(&transaction, with_words, transcripts_ms)? {
-            gone.calls += 1;
-            gone.events += transaction.execute("DELETE FROM events WHERE call_no = ?", [call_no])?;
-            // Who called is told by the start alone.
-            transaction.execute("UPDATE calls SET start = '' WHERE call_no = ?", [call_no])?;
-        }
-        let all = "SELECT call_no FROM calls WHERE closed_ms < ? ORDER BY closed_ms LIMIT ?";
-        for call_no in call_nos(&transaction, all, alerts_ms)? {
-            gone.calls += 1;
-            let answers = "DELETE FROM feedback WHERE alert_id IN (SELECT alert_id FROM alerts WHERE call_no = ?)";
-            transaction.execute(answers, [call_no])?;
-            gone.alerts += transaction.execute("DELETE FROM alerts WHERE call_no = ?", [call_no])?;
-            transaction.execute("DELETE FROM latest_alerts WHERE call_no = ?", [call_no])?;
-            transaction.execute("DELETE FROM events WHERE call_no = ?", [call_no])?;
-            transaction.execute("DELETE FROM calls WHERE call_no = ?", [call_no])?;
-        }
-        gone.webhooks = transaction.execute(
-            "DELETE FROM outbox WHERE outbox_no IN (SELECT outbox_no FROM outbox WHERE made_ms < ? LIMIT ?)",
-            params![outbox_ms, TRIM_ROWS],
-        )?;
-        transaction.commit()?;
-        Ok(gone)
-    }
-}
-
-fn call_nos(transaction: &Transaction<'_>, choice: &str, before_ms: i64) -> Result<Vec<i64>, StoreError> {
-    let mut calls = transaction.prepare_cached(choice)?;
-    let calls = calls.query_map([before_ms, FORGET_CALLS], |row| row.get(0))?;
-    Ok(calls.collect::<Result<_, _>>()?)
 }
 
 fn insert_call(transaction: &Transaction<'_>, call: &CallRow) -> Result<(), StoreError> {
@@ -426,111 +343,4 @@ fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), Sto
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{AlertFilter, Store};
-    use super::*;
-
-    const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-
-    fn call(call_no: i64) -> Record {
-        Record::Call(Box::new(CallRow {
-            call_no,
-            call_id: format!("c{call_no}"),
-            agent_id: "a1".to_owned(),
-            queue: None,
-            started_at: "2026-11-21T10:00:00+08:00".to_owned(),
-            // Whatever a producer claims.
-            started_ms: 0,
-            rules_version: "v1".to_owned(),
-            seq: None,
-            start: "{}".into(),
-        }))
-    }
-
-    fn said(call_no: i64) -> Record {
-        Record::Event { call_no, now: CallTime(1), json: "{}".into(), is_kept: true }
-    }
-
-    fn alert(call_no: i64) -> Record {
-        Record::Alert(Box::new(AlertRow {
-            call_no,
-            alert_id: format!("alert-{call_no}"),
-            agent_id: "a1".to_owned(),
-            rule_id: "r".to_owned(),
-            pack: "p".to_owned(),
-            severity: Severity::Warning,
-            deduct: 1,
-            state: AlertState::Confirmed,
-            said_ms: 0,
-            display: Display::Card,
-            json: "{}".to_owned(),
-            webhooks: Vec::new(),
-            made_ms: 0,
-        }))
-    }
-
-    fn closed(call_no: i64, closed_ms: i64) -> Record {
-        Record::Closed(Box::new(ClosedRow { call_no, reason: "ended", closed_ms, last_seq: None, end: None }))
-    }
-
-    #[test]
-    fn words_go_first_then_alerts_and_calls_in_progress_stay() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
-        let mut writer = store.writer().unwrap();
-        // More than one step of them, and one in progress.
-        let old = 1..=FORGET_CALLS * 2;
-        let mut records: Vec<Record> =
-            old.clone().flat_map(|no| [call(no), said(no), alert(no), closed(no, no)]).collect();
-        let recent = FORGET_CALLS * 2 + 1;
-        records.extend([call(recent), said(recent), alert(recent), closed(recent, 50 * DAY_MS)]);
-        records.extend([call(recent + 1), said(recent + 1), alert(recent + 1)]);
-        writer.commit(records.iter()).unwrap();
-        let mut forget = |transcripts_ms, alerts_ms| {
-            let mut total = Forgotten::default();
-            loop {
-                let gone = writer.forget(Horizon { transcripts_ms, alerts_ms, outbox_ms: 0 }).unwrap();
-                if gone == Forgotten::default() {
-                    return total;
-                }
-                total.events += gone.events;
-                total.alerts += gone.alerts;
-            }
-        };
-        let count = usize::try_from(FORGET_CALLS * 2).unwrap();
-        let words = forget(40 * DAY_MS, 0);
-        assert_eq!((words.events, words.alerts), (count, 0));
-        let alerts = forget(40 * DAY_MS, 40 * DAY_MS);
-        assert_eq!((alerts.events, alerts.alerts), (0, count));
-        let cards = store.readers().cards_after("a1", 0, 1_000).unwrap();
-        assert_eq!(cards.len(), 2);
-        assert_eq!(store.readers().count_alerts(&AlertFilter::default()).unwrap().0, 2);
-        let last = forget(60 * DAY_MS, 60 * DAY_MS);
-        assert_eq!((last.events, last.alerts), (1, 1));
-        assert_eq!(store.readers().open_calls().unwrap().len(), 1);
-    }
-
-    #[test]
-    fn the_journal_is_trimmed_up_to_the_first_call_that_needs_it() {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Store::open(directory.path()).unwrap();
-        let mut writer = store.writer().unwrap();
-        let rows = || {
-            let mut rows = Vec::new();
-            store.readers().replay(|call_no, _, _| rows.push(call_no)).unwrap();
-            rows
-        };
-        writer.commit([call(1), said(1), call(2), said(2), said(1)].iter()).unwrap();
-        writer.commit([closed(2, 1)].iter()).unwrap();
-        writer.commit([said(1)].iter()).unwrap();
-        assert_eq!(rows(), [1, 2, 1, 1], "the first call needs all of it");
-        writer.commit([call(3), said(3), closed(1, 1)].iter()).unwrap();
-        writer.commit([said(3)].iter()).unwrap();
-        assert_eq!(rows(), [3, 3]);
-        drop(writer);
-        let mut writer = store.writer().unwrap();
-        writer.commit([closed(3, 1)].iter()).unwrap();
-        writer.commit(std::iter::empty()).unwrap();
-        assert_eq!(rows(), [0_i64; 0]);
-    }
-}
+mod tests;

@@ -1,0 +1,200 @@
+//! Which rules were in use when: who loaded each version, why, and what it
+//! changed.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::path::Path as FilePath;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use chrono::FixedOffset;
+use serde::Serialize;
+use similar::{Algorithm, TextDiff};
+use utoipa::ToSchema;
+
+use super::KeptFile;
+use crate::server::Shared;
+use crate::server::config::{DIFF_BYTES_MAX, DIFF_TIMEOUT};
+use crate::server::filter::{OF_PAGES, Parameters, wall_time};
+use crate::server::openapi::PageParameters;
+use crate::server::query::{Unanswered, next_cursor};
+use crate::server::refusal::{ErrorMessage, Refusal};
+use crate::server::store::{FoundVersion, Place, Readers, StoreError, read_beside};
+
+/// A version of the rules, as it came into use.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct RuleLoad {
+    /// Its name.
+    pub version: String,
+    /// When it came into use, last.
+    pub loaded_at: Option<String>,
+    /// Who asked for it; empty where that was not kept yet.
+    pub by: String,
+    /// `start`, `request` or `change`; empty where that was not kept yet.
+    pub trigger: String,
+    /// In use before it.
+    pub previous: Option<String>,
+    /// The names of its files.
+    pub files: Vec<String>,
+    /// Whether it is in use.
+    pub current: bool,
+}
+
+/// A page of versions.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct VersionsPage {
+    /// Those loaded last first.
+    versions: Vec<RuleLoad>,
+    /// For `cursor`; null on the last page.
+    next_cursor: Option<String>,
+}
+
+/// A version and what it changed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct VersionDetail {
+    #[serde(flatten)]
+    load: RuleLoad,
+    /// From the previous version, as a unified diff; null if that is no longer kept.
+    diff: Option<String>,
+    /// Whether there is more of it than is shown.
+    truncated: bool,
+}
+
+impl RuleLoad {
+    fn new(found: &FoundVersion, zone: FixedOffset) -> Self {
+        let FoundVersion { version, loaded_ms, by, trigger, previous, files, is_current, .. } = found;
+        Self {
+            version: version.clone(),
+            loaded_at: wall_time(*loaded_ms, zone),
+            by: by.clone(),
+            trigger: trigger.clone(),
+            previous: previous.clone(),
+            files: kept_files(files).into_iter().map(|file| file.name.into_owned()).collect(),
+            current: *is_current,
+        }
+    }
+}
+
+fn kept_files(json: &str) -> Vec<KeptFile<'_>> {
+    serde_json::from_str(json).unwrap_or_default()
+}
+
+/// What a version changed, file by file, at most [`DIFF_BYTES_MAX`] of it;
+/// nothing if the version before it is no longer kept. The first version
+/// changed everything.
+fn difference(readers: &Readers, found: &FoundVersion) -> Result<Option<(String, bool)>, StoreError> {
+    let before = match &found.previous {
+        None => String::from("[]"),
+        Some(previous) => match readers.rule_version(previous)? {
+            Some(previous) => previous.files,
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(unified(&kept_files(&before), &kept_files(&found.files))))
+}
+
+fn unified(before: &[KeptFile<'_>], after: &[KeptFile<'_>]) -> (String, bool) {
+    let text = |files: &'_ [KeptFile<'_>], name: &str| -> Option<String> {
+        files.iter().find(|file| file.name == name).map(|file| file.text.to_string())
+    };
+    let names: BTreeSet<&Cow<'_, str>> = before.iter().chain(after).map(|file| &file.name).collect();
+    let mut diff = String::new();
+    for name in names {
+        let (old, new) = (text(before, name), text(after, name));
+        if old == new {
+            continue;
+        }
+        let side = |text: &Option<String>| if text.is_some() { name.to_string() } else { "/dev/null".to_owned() };
+        let (from, to) = (side(&old), side(&new));
+        let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+        let lines = TextDiff::configure().algorithm(Algorithm::Myers).timeout(DIFF_TIMEOUT).diff_lines(&old, &new);
+        diff.push_str(&lines.unified_diff().context_radius(3).header(&from, &to).to_string());
+        if diff.len() > DIFF_BYTES_MAX {
+            let end = diff.floor_char_boundary(DIFF_BYTES_MAX);
+            diff.truncate(diff[..end].rfind('\n').map_or(end, |newline| newline + 1));
+            return (diff, true);
+        }
+    }
+    (diff, false)
+}
+
+/// Versions of the rules, those loaded last first.
+#[utoipa::path(get, path = "/v1/rules/versions", tag = "operate", params(PageParameters), responses(
+    (status = 200, description = "One page / 一页规则版本", body = VersionsPage),
+    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时无法回答", body = ErrorMessage),
+))]
+pub(crate) async fn versions(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<VersionsPage>, Unanswered> {
+    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), OF_PAGES)?;
+    let page = parameters.page("rules/versions", shared.store_id)?;
+    let mut found = shared.ask(move |readers| readers.rule_versions(page.behind, page.count + 1)).await?;
+    let place = |found: &FoundVersion| Place { ms: found.loaded_ms, no: found.loaded_no };
+    let next_cursor = next_cursor(&mut found, page.count, page.list, place);
+    let zone = shared.config.utc_offset;
+    let versions = found.iter().map(|found| RuleLoad::new(found, zone)).collect();
+    Ok(Json(VersionsPage { versions, next_cursor }))
+}
+
+/// One version of the rules, and what it changed.
+#[utoipa::path(get, path = "/v1/rules/versions/{version}", tag = "operate", params(
+    ("version" = String, Path, description = "Its name / 版本号"),
+), responses(
+    (status = 200, description = "The version / 规则版本", body = VersionDetail),
+    (status = 404, description = "No such version / 没有这个版本", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时无法回答", body = ErrorMessage),
+))]
+pub(crate) async fn version(
+    State(shared): State<Arc<Shared>>,
+    Path(version): Path<String>,
+) -> Result<Json<VersionDetail>, Unanswered> {
+    let zone = shared.config.utc_offset;
+    let question = move |readers: &Readers| {
+        let Some(found) = readers.rule_version(&version)? else { return Ok(None) };
+        let difference = difference(readers, &found)?;
+        Ok(Some((RuleLoad::new(&found, zone), difference)))
+    };
+    let (load, difference) = shared.ask(question).await?.ok_or(Unanswered::Unknown(Refusal::UnknownVersion))?;
+    let (diff, truncated) = difference.map_or((None, false), |(diff, truncated)| (Some(diff), truncated));
+    Ok(Json(VersionDetail { load, diff, truncated }))
+}
+
+/// The versions of the rules that `directory` keeps, those loaded last first,
+/// at most `count_max` of them, each with what it changed if `with_diff`.
+/// A server may have the directory.
+///
+/// # Errors
+/// The store cannot be read.
+pub fn rule_history(
+    directory: &FilePath,
+    zone: FixedOffset,
+    count_max: usize,
+    with_diff: bool,
+) -> Result<Vec<(RuleLoad, Option<String>)>, StoreError> {
+    let readers = read_beside(directory)?;
+    let load = |found: FoundVersion| {
+        let diff = if with_diff { difference(&readers, &found)?.map(|(diff, _)| diff) } else { None };
+        Ok((RuleLoad::new(&found, zone), diff))
+    };
+    readers.rule_versions(None, count_max)?.into_iter().map(load).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_told_file_by_file() {
+        let file = |name: &'static str, text: &'static str| KeptFile { name: name.into(), text: text.into() };
+        let before = [file("a.yaml", "一\n二\n"), file("b.yaml", "同\n"), file("c.yaml", "旧\n")];
+        let after = [file("a.yaml", "一\n三\n"), file("b.yaml", "同\n"), file("d.yaml", "新\n")];
+        let expected = "--- a.yaml\n+++ a.yaml\n@@ -1,2 +1,2 @@\n 一\n-二\n+三\n\
+                        --- c.yaml\n+++ /dev/null\n@@ -1 +0,0 @@\n-旧\n\
+                        --- /dev/null\n+++ d.yaml\n@@ -0,0 +1 @@\n+新\n";
+        assert_eq!(unified(&before, &after), (expected.to_owned(), false));
+        assert_eq!(unified(&after, &after), (String::new(), false));
+    }
+}

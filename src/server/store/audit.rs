@@ -1,0 +1,214 @@
+//! The audit (审计): what was done, by whom and when, each entry hashed with
+//! the one before it. Here is how it is written and read; whether it is whole
+//! is for `server/audit.rs` to say.
+//!
+//! Entries hold no personal data of customers: whom a thing was done to is an
+//! alert's id, and of a reason there is only a digest.
+
+use chrono::{DateTime, SecondsFormat};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
+use serde_json::{Map, Value};
+use sha2::{Digest as _, Sha256};
+
+use super::query::{Conditions, Order, Place, Span, limit};
+use super::writer::Writer;
+use super::{Readers, StoreError};
+use crate::server::principal::Who;
+
+/// What entries tell of.
+pub(crate) const AUDITED: [&str; 10] =
+    ["start", "reload", "confirm", "dismiss", "appeal", "grant", "reject", "export", "forget", "backup"];
+
+/// The hash before the first entry.
+const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+
+/// Something that was done.
+#[derive(Clone, Debug)]
+pub(crate) struct Fact {
+    pub(crate) at_ms: i64,
+    pub(crate) who: Who,
+    /// One of [`AUDITED`].
+    pub(crate) action: &'static str,
+    /// What it was done to.
+    pub(crate) subject: String,
+    pub(crate) detail: Value,
+}
+
+/// An entry as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub(crate) no: i64,
+    pub(crate) at_ms: i64,
+    pub(crate) by: String,
+    pub(crate) role: String,
+    pub(crate) action: String,
+    pub(crate) subject: String,
+    /// JSON as it is stored; null if somebody made it something else.
+    pub(crate) detail: Value,
+    pub(crate) hash: String,
+}
+
+impl Entry {
+    /// When, as the hash covers it: always in UTC.
+    pub(crate) fn at(&self) -> String {
+        DateTime::from_timestamp_millis(self.at_ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+
+    /// What the entry's hash must be behind `previous`: the SHA-256, as
+    /// hexadecimal digits, of those of `previous` and of the entry as JSON
+    /// without spaces, its keys sorted, without the hash.
+    pub(crate) fn hash_behind(&self, previous: &str) -> String {
+        let fields: Map<String, Value> = [
+            ("action", Value::from(self.action.as_str())),
+            ("at", Value::from(self.at())),
+            ("by", Value::from(self.by.as_str())),
+            ("detail", self.detail.clone()),
+            ("no", Value::from(self.no)),
+            ("role", Value::from(self.role.as_str())),
+            ("subject", Value::from(self.subject.as_str())),
+        ]
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect();
+        digest(&format!("{previous}{}", Value::Object(fields)))
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let detail: String = row.get(6)?;
+        Ok(Self {
+            no: row.get(0)?,
+            at_ms: row.get(1)?,
+            by: row.get(2)?,
+            role: row.get(3)?,
+            action: row.get(4)?,
+            subject: row.get(5)?,
+            detail: serde_json::from_str(&detail).unwrap_or_default(),
+            hash: row.get(7)?,
+        })
+    }
+}
+
+const ENTRY: &str = "no, at_ms, by, role, action, subject, detail, hash";
+
+/// The SHA-256 of `text`, as hexadecimal digits.
+pub(crate) fn digest(text: &str) -> String {
+    Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The last entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) no: i64,
+    pub(crate) hash: String,
+}
+
+impl Head {
+    /// Before any entry.
+    pub(crate) fn start() -> Self {
+        Self { no: 0, hash: BEFORE_ALL.to_owned() }
+    }
+
+    pub(super) fn read(connection: &Connection) -> Result<Self, StoreError> {
+        let last = "SELECT no, hash FROM audit ORDER BY no DESC LIMIT 1";
+        let last = connection.query_row(last, [], |row| Ok(Self { no: row.get(0)?, hash: row.get(1)? })).optional()?;
+        Ok(last.unwrap_or_else(Self::start))
+    }
+
+    /// Writes the entry of `fact` behind this one, in the transaction of what
+    /// it tells. The new head counts once that is committed.
+    pub(super) fn append(&self, transaction: &Transaction<'_>, fact: &Fact) -> Result<Self, StoreError> {
+        let Fact { at_ms, who, action, subject, detail } = fact;
+        let mut entry = Entry {
+            no: self.no + 1,
+            at_ms: *at_ms,
+            by: who.name.clone(),
+            role: who.role.to_owned(),
+            action: (*action).to_owned(),
+            subject: subject.clone(),
+            detail: detail.clone(),
+            hash: String::new(),
+        };
+        entry.hash = entry.hash_behind(&self.hash);
+        let insert =
+            "INSERT INTO audit (no, at_ms, by, role, action, subject, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+        let Entry { no, at_ms, by, role, action, subject, detail, hash } = &entry;
+        transaction.prepare_cached(insert)?.execute(params![
+            no,
+            at_ms,
+            by,
+            role,
+            action,
+            subject,
+            detail.to_string(),
+            hash
+        ])?;
+        Ok(Self { no: entry.no, hash: entry.hash })
+    }
+
+    /// Tells the log, which is kept elsewhere, what the audit says from now on:
+    /// a tail that somebody cuts off can be seen by it.
+    pub(super) fn tell(self, fact: &Fact) -> Self {
+        let Fact { who, action, subject, .. } = fact;
+        tracing::info!(no = self.no, hash = self.hash, by = who.name, action, subject, "audit");
+        self
+    }
+}
+
+impl Writer {
+    /// Writes one entry that tells of nothing else in the store.
+    pub(crate) fn audit(&mut self, fact: &Fact) -> Result<Head, StoreError> {
+        let transaction = self.connection.transaction()?;
+        let head = self.head.append(&transaction, fact)?;
+        transaction.commit()?;
+        self.head = head.tell(fact);
+        Ok(self.head.clone())
+    }
+}
+
+/// Which entries are wanted.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AuditFilter {
+    pub(crate) span: Span,
+    pub(crate) actions: Vec<&'static str>,
+}
+
+impl Readers {
+    /// Entries, the latest first, at most `count_max` of them, behind a place.
+    pub(crate) fn audit_entries(
+        &self,
+        filter: &AuditFilter,
+        behind: Option<Place>,
+        count_max: usize,
+    ) -> Result<Vec<Entry>, StoreError> {
+        let mut conditions = Conditions::default();
+        conditions.within("at_ms", filter.span);
+        conditions.one_of("action", filter.actions.iter().copied());
+        if let Some(place) = behind {
+            conditions.add(&format!("no {} ?", Order::NewestFirst.behind()), [place.no.into()]);
+        }
+        let Conditions { sql, mut values } = conditions;
+        values.push(limit(count_max));
+        self.ask(|connection| {
+            let entries = format!("SELECT {ENTRY} FROM audit {sql} ORDER BY no DESC LIMIT ?");
+            let mut entries = connection.prepare_cached(&entries)?;
+            let entries = entries.query_map(params_from_iter(values), Entry::read)?;
+            Ok(entries.collect::<Result<_, _>>()?)
+        })
+    }
+}
+
+/// Gives all entries to `take`, the earliest first.
+pub(crate) fn each_entry(connection: &Connection, mut take: impl FnMut(Entry)) -> Result<(), StoreError> {
+    let mut entries = connection.prepare(&format!("SELECT {ENTRY} FROM audit ORDER BY no"))?;
+    let mut rows = entries.query([])?;
+    while let Some(row) = rows.next()? {
+        take(Entry::read(row)?);
+    }
+    Ok(())
+}
+
+/// The entry of that number.
+pub(crate) fn entry(connection: &Connection, no: i64) -> Result<Option<Entry>, StoreError> {
+    let mut entry = connection.prepare_cached(&format!("SELECT {ENTRY} FROM audit WHERE no = ?"))?;
+    Ok(entry.query_row([no], Entry::read).optional()?)
+}

@@ -1,0 +1,333 @@
+//! What people say of alerts: agents' answers, steps of review and appeal, and
+//! the figures that come of them.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
+use serde_json::json;
+
+use super::audit::{Fact, digest};
+use super::query::{AlertFilter, Conditions, limit};
+use super::writer::Writer;
+use super::{Readers, StoreError};
+use crate::engine::alert::AlertState;
+use crate::server::principal::Who;
+use crate::server::quality::Judged;
+use crate::server::review::{Action, Appeal, Circumstances, Impossible, Standing, Step, Verdict, decide};
+
+/// Which alert is meant. Its id may stand for several where the id of its call does.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) alert_id: String,
+    pub(crate) call_id: Option<String>,
+    pub(crate) started_ms: Option<i64>,
+    /// Of this agent, and not of a pack on trial: what agents are not to know of.
+    pub(crate) agent_id: Option<String>,
+}
+
+/// Why a step was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Untaken {
+    /// There is no such alert.
+    Unknown,
+    /// The id stands for the alerts of several calls.
+    Ambiguous,
+    /// Its course does not allow it.
+    Impossible(Impossible),
+}
+
+/// A step that was taken.
+#[derive(Clone, Debug)]
+pub(crate) struct Taken {
+    pub(crate) rule_id: String,
+    pub(crate) rules_version: String,
+    pub(crate) standing: Standing,
+    pub(crate) steps: Vec<Step>,
+    /// Whether the alert counts in scores.
+    pub(crate) counts: bool,
+}
+
+/// The steps of one alert and where they led.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FoundReview {
+    pub(crate) standing: Standing,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// What people found of one rule in one version.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct RuleFigures {
+    pub(crate) rule_id: String,
+    pub(crate) rules_version: String,
+    pub(crate) pack: String,
+    pub(crate) rule_name: String,
+    /// In any state.
+    pub(crate) alerts: u64,
+    /// Those that agents saw as cards.
+    pub(crate) shown: u64,
+    /// Of them, those that their agents dismissed.
+    pub(crate) overridden: u64,
+    /// Those that somebody of QA judged, in a review or in an appeal.
+    pub(crate) judged: Judged,
+    pub(crate) appeals: u64,
+    pub(crate) granted: u64,
+    pub(crate) rejected: u64,
+}
+
+/// An alert that was judged; what the engine took back itself counts for nobody.
+const REVIEWED: &str =
+    "latest.state = 'confirmed' AND (latest.verdict <> 'unreviewed' OR latest.appeal IN ('granted', 'rejected'))";
+/// An alert that people let stand.
+pub(super) const UPHELD: &str = "latest.verdict <> 'dismissed' AND latest.appeal IS NOT 'granted'";
+/// As the partial index has it.
+pub(super) const HAS_STEPS: &str = "(latest.verdict <> 'unreviewed' OR latest.appeal IS NOT NULL)";
+
+/// An alert that a step is about.
+struct Subject {
+    call_no: i64,
+    agent_id: String,
+    rule_id: String,
+    rules_version: String,
+    state: AlertState,
+    is_shadow: bool,
+    closed_ms: Option<i64>,
+}
+
+impl Target {
+    fn conditions(&self) -> Conditions {
+        let mut conditions = Conditions::default();
+        conditions.equal("latest.alert_id", Some(&self.alert_id));
+        conditions.equal("calls.call_id", self.call_id.as_ref());
+        if let Some(started_ms) = self.started_ms {
+            conditions.add("calls.started_ms = ?", [started_ms.into()]);
+        }
+        if self.agent_id.is_some() {
+            conditions.equal("latest.agent_id", self.agent_id.as_ref());
+            conditions.add("latest.display <> 'shadow'", []);
+        }
+        conditions
+    }
+
+    /// The alert that is meant, if it is one.
+    fn find(&self, connection: &Connection) -> Result<Result<Subject, Untaken>, StoreError> {
+        let Conditions { sql, values } = self.conditions();
+        let sql = format!(
+            "SELECT latest.call_no, latest.agent_id, latest.rule_id, calls.rules_version, latest.state, latest.display, closed_ms
+             FROM latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no {sql} LIMIT 2"
+        );
+        let mut found = connection.prepare_cached(&sql)?;
+        let found = found.query_map(params_from_iter(values), |row| {
+            let (state, display): (String, String) = (row.get(4)?, row.get(5)?);
+            Ok(Subject {
+                call_no: row.get(0)?,
+                agent_id: row.get(1)?,
+                rule_id: row.get(2)?,
+                rules_version: row.get(3)?,
+                // What this program did not write was not confirmed by it.
+                state: if state == AlertState::Confirmed.name() {
+                    AlertState::Confirmed
+                } else {
+                    AlertState::Retracted
+                },
+                is_shadow: display == "shadow",
+                closed_ms: row.get(6)?,
+            })
+        })?;
+        let mut found: Vec<Subject> = found.collect::<Result<_, _>>()?;
+        Ok(match (found.pop(), found.pop()) {
+            (None, _) => Err(Untaken::Unknown),
+            (Some(_), Some(_)) => Err(Untaken::Ambiguous),
+            (Some(subject), None) => Ok(subject),
+        })
+    }
+}
+
+impl Writer {
+    /// Takes one step in the course of an alert, if it is possible: step, where
+    /// the alert stands and audit in one transaction, so that of two people who
+    /// come at once the second sees what the first did.
+    pub(crate) fn review(
+        &mut self,
+        target: &Target,
+        step: &Step,
+        who: &Who,
+        appeal_ms: i64,
+    ) -> Result<Result<Taken, Untaken>, StoreError> {
+        let transaction = self.connection.transaction()?;
+        let subject = match target.find(&transaction)? {
+            Ok(subject) => subject,
+            Err(untaken) => return Ok(Err(untaken)),
+        };
+        let mut steps = steps_of(&transaction, subject.call_no, &target.alert_id)?;
+        let reviewed_ms = steps.iter().filter(|step| step.action != Action::Appeal).map(|step| step.at_ms).max();
+        let appeal_until_ms = subject
+            .closed_ms
+            .map(|closed_ms| closed_ms.max(reviewed_ms.unwrap_or(closed_ms)).saturating_add(appeal_ms));
+        let around = Circumstances { state: subject.state, agent_id: &subject.agent_id, appeal_until_ms };
+        let standing = match decide(&steps, step, around) {
+            Ok(standing) => standing,
+            Err(impossible) => return Ok(Err(Untaken::Impossible(impossible))),
+        };
+        let detail = json!({
+            "call_no": subject.call_no, "rule_id": subject.rule_id, "rules_version": subject.rules_version,
+            "verdict": standing.verdict.name(), "appeal": standing.appeal.map(Appeal::name),
+            "reason_sha256": step.reason.as_deref().map(digest),
+        });
+        let (who, action, subject_id) = (who.clone(), step.action.name(), target.alert_id.clone());
+        let fact = Fact { at_ms: step.at_ms, who, action, subject: subject_id, detail };
+        let head = self.head.append(&transaction, &fact)?;
+        insert_step(&transaction, subject.call_no, &target.alert_id, step, head.no)?;
+        transaction
+            .prepare_cached("UPDATE latest_alerts SET verdict = ?, appeal = ? WHERE call_no = ? AND alert_id = ?")?
+            .execute(params![
+                standing.verdict.name(),
+                standing.appeal.map(Appeal::name),
+                subject.call_no,
+                target.alert_id
+            ])?;
+        transaction.commit()?;
+        self.head = head.tell(&fact);
+        steps.push(step.clone());
+        let counts = standing.is_upheld() && !subject.is_shadow;
+        let Subject { rule_id, rules_version, .. } = subject;
+        Ok(Ok(Taken { rule_id, rules_version, standing, steps, counts }))
+    }
+
+    /// Keeps what an agent answered; false if there is no such alert. Where the
+    /// id stands for several, the latest is meant: it is the one on the screen.
+    pub(crate) fn keep_feedback(
+        &mut self,
+        agent_id: &str,
+        alert_id: &str,
+        action: &str,
+        reason: Option<&str>,
+        given_ms: i64,
+    ) -> Result<bool, StoreError> {
+        let insert = "INSERT INTO feedback (call_no, alert_id, agent_id, action, reason, given_ms)
+             SELECT call_no, alert_id, ?1, ?3, ?4, ?5 FROM alerts WHERE alert_id = ?2 AND agent_id = ?1
+             ORDER BY call_no DESC LIMIT 1";
+        let kept =
+            self.connection.prepare_cached(insert)?.execute(params![agent_id, alert_id, action, reason, given_ms])?;
+        Ok(kept > 0)
+    }
+}
+
+fn insert_step(
+    transaction: &Transaction<'_>,
+    call_no: i64,
+    alert_id: &str,
+    step: &Step,
+    audit_no: i64,
+) -> Result<(), StoreError> {
+    let insert = "INSERT INTO reviews (call_no, alert_id, action, by, role, reason, at_ms, audit_no) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
+    let Step { action, by, role, reason, at_ms } = step;
+    transaction.prepare_cached(insert)?.execute(params![
+        call_no,
+        alert_id,
+        action.name(),
+        by,
+        role,
+        reason,
+        at_ms,
+        audit_no
+    ])?;
+    Ok(())
+}
+
+/// The steps of one alert, in their order.
+pub(crate) fn steps_of(connection: &Connection, call_no: i64, alert_id: &str) -> Result<Vec<Step>, StoreError> {
+    let steps =
+        "SELECT action, by, role, reason, at_ms FROM reviews WHERE call_no = ? AND alert_id = ? ORDER BY review_no";
+    let mut steps = connection.prepare_cached(steps)?;
+    let steps = steps.query_map(params![call_no, alert_id], step)?;
+    Ok(steps.collect::<Result<_, _>>()?)
+}
+
+fn step(row: &Row<'_>) -> rusqlite::Result<Step> {
+    let action: String = row.get(0)?;
+    let Some(action) = Action::from_name(&action) else {
+        return Err(rusqlite::Error::InvalidColumnType(0, action, rusqlite::types::Type::Text));
+    };
+    Ok(Step { action, by: row.get(1)?, role: row.get(2)?, reason: row.get(3)?, at_ms: row.get(4)? })
+}
+
+/// Where an alert stands, as it is kept beside it.
+pub(crate) fn standing(verdict: &str, appeal: Option<&str>) -> Standing {
+    Standing { verdict: Verdict::from_name(verdict).unwrap_or_default(), appeal: appeal.and_then(Appeal::from_name) }
+}
+
+/// The steps of an alert that has some.
+pub(super) fn found(
+    connection: &Connection,
+    standing: Standing,
+    call_no: i64,
+    alert_id: &str,
+) -> Result<FoundReview, StoreError> {
+    let steps = if standing == Standing::default() { Vec::new() } else { steps_of(connection, call_no, alert_id)? };
+    Ok(FoundReview { standing, steps })
+}
+
+impl Readers {
+    /// The figures of the rules whose alerts a filter finds, by rule and, the
+    /// latest first, by version; at most `count_max` rows.
+    pub(crate) fn figures(&self, filter: &AlertFilter, count_max: usize) -> Result<Vec<RuleFigures>, StoreError> {
+        let Conditions { sql, mut values } = filter.conditions(filter.span);
+        let sql = format!(
+            "SELECT figures.*, alerts.json FROM (
+                SELECT latest.rule_id, calls.rules_version, latest.pack, max(latest.cursor) AS last, count(*),
+                    total(latest.display = 'card'),
+                    total(latest.display = 'card' AND 'dismiss' = (SELECT action FROM feedback
+                        WHERE feedback.call_no = latest.call_no AND feedback.alert_id = latest.alert_id
+                        ORDER BY feedback_no DESC LIMIT 1)),
+                    total({REVIEWED}), total({REVIEWED} AND {UPHELD}),
+                    total(latest.state = 'confirmed' AND latest.appeal IS NOT NULL),
+                    total(latest.state = 'confirmed' AND latest.appeal = 'granted'),
+                    total(latest.state = 'confirmed' AND latest.appeal = 'rejected')
+                FROM latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no
+                {sql} GROUP BY latest.rule_id, calls.rules_version
+             ) AS figures JOIN alerts ON alerts.cursor = figures.last ORDER BY rule_id, last DESC LIMIT ?"
+        );
+        values.push(limit(count_max));
+        self.ask(|connection| {
+            let mut figures = connection.prepare_cached(&sql)?;
+            let figures = figures.query_map(params_from_iter(values), |row| {
+                let json: String = row.get(12)?;
+                let alert: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
+                Ok(RuleFigures {
+                    rule_id: row.get(0)?,
+                    rules_version: row.get(1)?,
+                    pack: row.get(2)?,
+                    rule_name: alert["rule_name"].as_str().unwrap_or_default().to_owned(),
+                    alerts: row.get::<_, i64>(4)?.unsigned_abs(),
+                    shown: total(row, 5)?,
+                    overridden: total(row, 6)?,
+                    judged: Judged { reviewed: total(row, 7)?, upheld: total(row, 8)? },
+                    appeals: total(row, 9)?,
+                    granted: total(row, 10)?,
+                    rejected: total(row, 11)?,
+                })
+            })?;
+            Ok(figures.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// How many alerts of a rule in a version were judged, and how many stand.
+    pub(crate) fn judged(&self, rule_id: &str, rules_version: &str) -> Result<Judged, StoreError> {
+        let sql = format!(
+            "SELECT total({REVIEWED}), total({REVIEWED} AND {UPHELD})
+             FROM latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no
+             WHERE latest.rule_id = ? AND {HAS_STEPS} AND calls.rules_version = ?"
+        );
+        self.ask(|connection| {
+            let mut judged = connection.prepare_cached(&sql)?;
+            let judged = judged.query_row([rule_id, rules_version], |row| {
+                Ok(Judged { reviewed: total(row, 0)?, upheld: total(row, 1)? })
+            });
+            Ok(judged.optional()?.unwrap_or_default())
+        })
+    }
+}
+
+/// What SQL's `total()` gives: whole numbers here.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of rows")]
+fn total(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
+    Ok(row.get::<_, f64>(index)? as u64)
+}

@@ -1,0 +1,105 @@
+//! Versions of the rules: their files, and who loaded them when and why.
+
+use rusqlite::{OptionalExtension as _, Row, params};
+use serde_json::json;
+
+use super::audit::Fact;
+use super::query::{Place, limit};
+use super::writer::Writer;
+use super::{Readers, StoreError};
+use crate::server::principal::Who;
+
+/// Rules that come into use.
+#[derive(Clone, Debug)]
+pub(crate) struct LoadRow {
+    pub(crate) version: String,
+    /// As JSON.
+    pub(crate) files: String,
+    pub(crate) loaded_ms: i64,
+    pub(crate) who: Who,
+    /// Why: `start`, `request` or `change`.
+    pub(crate) trigger: &'static str,
+}
+
+/// A version as it is kept.
+#[derive(Clone, Debug)]
+pub(crate) struct FoundVersion {
+    pub(crate) loaded_no: i64,
+    pub(crate) version: String,
+    pub(crate) loaded_ms: i64,
+    pub(crate) by: String,
+    pub(crate) trigger: String,
+    pub(crate) previous: Option<String>,
+    pub(crate) files: String,
+    pub(crate) is_current: bool,
+}
+
+impl Writer {
+    /// Keeps the files of rules that come into use, unless they are in use
+    /// already, and tells the audit.
+    pub(crate) fn load_rules(&mut self, row: &LoadRow) -> Result<(), StoreError> {
+        let LoadRow { version, files, loaded_ms, who, trigger } = row;
+        let transaction = self.connection.transaction()?;
+        let current = "SELECT version FROM rule_versions ORDER BY loaded_no DESC LIMIT 1";
+        let previous: Option<String> = transaction.query_row(current, [], |row| row.get(0)).optional()?;
+        if previous.as_ref() != Some(version) {
+            let insert = "INSERT INTO rule_versions (version, loaded_ms, files, by, trigger, previous, loaded_no)
+                 VALUES (?, ?, ?, ?, ?, ?, (SELECT coalesce(max(loaded_no), 0) + 1 FROM rule_versions))
+                 ON CONFLICT (version) DO UPDATE SET loaded_ms = excluded.loaded_ms, files = excluded.files,
+                     by = excluded.by, trigger = excluded.trigger, previous = excluded.previous, loaded_no = excluded.loaded_no";
+            transaction.execute(insert, params![version, loaded_ms, files, who.name, trigger, previous])?;
+        }
+        let fact = Fact {
+            at_ms: *loaded_ms,
+            who: who.clone(),
+            action: if *trigger == "start" { "start" } else { "reload" },
+            subject: version.clone(),
+            detail: json!({"trigger": trigger, "version": version, "previous": previous, "ok": true}),
+        };
+        let head = self.head.append(&transaction, &fact)?;
+        transaction.commit()?;
+        self.head = head.tell(&fact);
+        Ok(())
+    }
+}
+
+const VERSION: &str = "loaded_no, version, loaded_ms, by, trigger, previous, files, loaded_no = (SELECT max(loaded_no) FROM rule_versions)";
+
+fn version(row: &Row<'_>) -> rusqlite::Result<FoundVersion> {
+    Ok(FoundVersion {
+        loaded_no: row.get(0)?,
+        version: row.get(1)?,
+        loaded_ms: row.get(2)?,
+        by: row.get(3)?,
+        trigger: row.get(4)?,
+        previous: row.get(5)?,
+        files: row.get(6)?,
+        is_current: row.get(7)?,
+    })
+}
+
+impl Readers {
+    /// Versions, those loaded last first, at most `count_max` of them, behind a place.
+    pub(crate) fn rule_versions(
+        &self,
+        behind: Option<Place>,
+        count_max: usize,
+    ) -> Result<Vec<FoundVersion>, StoreError> {
+        let before = behind.map_or(i64::MAX, |place| place.no);
+        self.ask(|connection| {
+            let versions =
+                format!("SELECT {VERSION} FROM rule_versions WHERE loaded_no < ?1 ORDER BY loaded_no DESC LIMIT ?2");
+            let mut versions = connection.prepare_cached(&versions)?;
+            let versions = versions.query_map((before, limit(count_max)), version)?;
+            Ok(versions.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// The version of that name.
+    pub(crate) fn rule_version(&self, name: &str) -> Result<Option<FoundVersion>, StoreError> {
+        self.ask(|connection| {
+            let found = format!("SELECT {VERSION} FROM rule_versions WHERE version = ?");
+            Ok(connection.prepare_cached(&found)?.query_row([name], version).optional()?)
+        })
+    }
+}
