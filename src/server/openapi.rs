@@ -152,11 +152,11 @@ macro_rules! into_params {
 }
 
 into_params! {
-    AlertParameters: &[FROM, TO, AGENT, CALL, RULE, SEVERITY, STATE, REVIEW, APPEAL];
+    AlertParameters: &[FROM, TO, AGENT, CALL, RULE, QUEUE, SEVERITY, STATE, REVIEW, APPEAL];
     AuditParameters: &[FROM, TO, ACTION];
     CallParameters: &[FROM, TO, AGENT, CALL, QUEUE, LIVE];
     ScoreParameters: &[GROUP, FROM, TO, AGENT, QUEUE];
-    StatisticsParameters: &[GROUPS, QUEUE, DISPLAY];
+    StatisticsParameters: &[GROUPS, DISPLAY];
     PageParameters: &[LIMIT, CURSOR];
     ExportParameters: &[FORMAT];
 }

@@ -22,7 +22,7 @@ use super::store::{CallCount, Display, Grouping, Statistics, StatisticsFilter, S
 use crate::engine::alert::AlertState;
 
 /// What statistics have beside the filters of alerts.
-pub(crate) const OF_STATISTICS: [&str; 3] = ["group", "queue", "display"];
+pub(crate) const OF_STATISTICS: [&str; 2] = ["group", "display"];
 
 const DISPLAYS: [Display; 4] = [Display::Card, Display::Folded, Display::Late, Display::Shadow];
 /// A table has two sides.
@@ -117,7 +117,6 @@ pub(crate) async fn statistics(
     let span = alerts.span;
     let filter = StatisticsFilter {
         alerts,
-        queue: parameters.id("queue")?,
         displays,
         groups: groups.clone(),
         offset_ms: i64::from(zone.local_minus_utc()) * 1_000,

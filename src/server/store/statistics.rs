@@ -64,7 +64,6 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 #[derive(Clone, Debug)]
 pub(crate) struct StatisticsFilter {
     pub(crate) alerts: AlertFilter,
-    pub(crate) queue: Option<String>,
     pub(crate) displays: Vec<Display>,
     pub(crate) groups: Vec<Grouping>,
     /// East of Greenwich, where days and hours begin.
@@ -107,17 +106,14 @@ pub(crate) struct Statistics {
 impl StatisticsFilter {
     fn conditions(&self) -> Conditions {
         let mut conditions = self.alerts.conditions(self.alerts.span);
-        if let Some(queue) = &self.queue {
-            conditions.add("calls.queue = ?", [Value::from(queue.clone())]);
-        }
         conditions.one_of("latest.display", self.displays.iter().map(|display| display.name()));
         conditions
     }
 
     /// The calls that such alerts may be of.
     fn calls(&self) -> CallFilter {
-        let AlertFilter { span, agent_id, call_id, .. } = self.alerts.clone();
-        CallFilter { span, agent_id, call_id, queue: self.queue.clone(), is_live: None }
+        let AlertFilter { span, agent_id, call_id, queue, .. } = self.alerts.clone();
+        CallFilter { span, agent_id, call_id, queue, is_live: None }
     }
 
     /// The question for rows of alerts.
@@ -278,7 +274,6 @@ mod tests {
             for group in Grouping::ALL {
                 let filter = StatisticsFilter {
                     alerts: alerts.clone(),
-                    queue: Some("q".into()),
                     displays: vec![Display::Card],
                     groups: vec![group, Grouping::Hour],
                     offset_ms: 0,
