@@ -113,6 +113,7 @@ const ROUTES: &[Route] = &[
     route("/v1/rules/try", REVIEW),
     route("/v1/rules/versions", REVIEW),
     route("/v1/rules/versions/{version}", REVIEW),
+    route("/v1/backtest", REVIEW),
 ];
 
 /// Who may do what on one server.

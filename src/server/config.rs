@@ -117,6 +117,11 @@ pub(crate) const RULES_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 pub(crate) const RULE_FILES_MAX: usize = 64;
 /// Events of a dialogue that rules are tried on.
 pub(crate) const TRIAL_EVENTS_MAX: usize = 2_000;
+/// Calls of one backtest over HTTP, and the longest that it takes.
+pub(crate) const BACKTEST_CALLS_MAX: usize = 20_000;
+pub(crate) const BACKTEST_TIMEOUT: Duration = Duration::from_secs(300);
+/// Calls that a backtest looks up at once.
+pub(crate) const BACKTEST_PAGE: usize = 512;
 /// Alerts that an export reads at once.
 pub(crate) const EXPORT_PAGE: usize = 512;
 /// Pieces of an export that wait for a client, and their size.

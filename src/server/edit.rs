@@ -3,6 +3,7 @@
 //! and go with it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body as HttpBody;
 use axum::extract::rejection::StringRejection;
@@ -18,11 +19,11 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::config::{RULE_FILES_MAX, RULES_BODY_BYTES_MAX, TRIAL_TIMEOUT, TRIAL_WAIT};
+use super::config::{BACKTEST_TIMEOUT, RULE_FILES_MAX, RULES_BODY_BYTES_MAX, TRIAL_TIMEOUT, TRIAL_WAIT};
 use super::filter::BadQuery;
 use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Remark, Written};
-use super::{Shared, http, trial};
+use super::{Shared, backtest, http, trial};
 use crate::adapter::native::ID_BYTES_MAX;
 use crate::engine::rule::diagnostic::{Diagnostic, Language};
 use crate::engine::rule::lint::lint;
@@ -38,11 +39,24 @@ pub(crate) type Turn = Arc<OwnedSemaphorePermit>;
 
 /// The paths that take edited rules.
 pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    let within = |limit| middleware::from_fn(move |request, next| hurry(limit, request, next));
     Router::new()
-        .route("/v1/rules/check", post(check))
-        .route("/v1/rules/try", post(trial::try_out))
+        .route("/v1/rules/check", post(check).layer(within(TRIAL_TIMEOUT)))
+        .route("/v1/rules/try", post(trial::try_out).layer(within(TRIAL_TIMEOUT)))
+        .route("/v1/backtest", post(backtest::backtest).layer(within(BACKTEST_TIMEOUT)))
         .layer(DefaultBodyLimit::max(RULES_BODY_BYTES_MAX))
         .layer(middleware::from_fn_with_state(Arc::clone(shared), take_turns))
+}
+
+/// Answers within a limit, if only that it takes too long.
+async fn hurry(limit: Duration, request: Request<HttpBody>, next: Next) -> Response {
+    timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        let seconds = limit.as_secs();
+        let message = format!(
+            "{seconds} 秒内没有算完：请减少内容或缩小时间范围 / not done within {seconds} s: send less, or choose a shorter span"
+        );
+        http::error(StatusCode::REQUEST_TIMEOUT, "timeout", &message)
+    })
 }
 
 /// Lets a few questions at once hold their bodies and compile rules; the
@@ -54,11 +68,7 @@ async fn take_turns(State(shared): State<Arc<Shared>>, mut request: Request<Http
         Err(_) => return Unusable::Failed(Refusal::Busy).into_response(),
     };
     request.extensions_mut().insert::<Turn>(Arc::new(turn));
-    timeout(TRIAL_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
-        let seconds = TRIAL_TIMEOUT.as_secs();
-        let message = format!("{seconds} 秒内没有算完，请减少内容 / not done within {seconds} s; send less");
-        http::error(StatusCode::REQUEST_TIMEOUT, "timeout", &message)
-    })
+    next.run(request).await
 }
 
 /// Why a request about edited rules has no answer.

@@ -81,6 +81,11 @@ impl Parameters {
         Ok(Self { values })
     }
 
+    /// Parameters that came otherwise than in an address.
+    pub(crate) const fn of(values: BTreeMap<String, String>) -> Self {
+        Self { values }
+    }
+
     fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
     }

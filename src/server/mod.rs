@@ -16,6 +16,7 @@
 mod access;
 mod agents;
 mod audit;
+mod backtest;
 mod clock;
 mod closed;
 mod config;
@@ -70,6 +71,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use audit::{AuditError, Verified, read_audit, verify_audit};
+pub use backtest::{Selection, StoredCalls};
 pub use config::{
     Alerts, Config, ConfigError, Holders, OriginName, PersonTokens, Retention, Review, Score, Secret, SecretSource,
     Tls, TokenSource, Tokens, Webhook, WebhookStyle,
@@ -118,6 +120,8 @@ pub(crate) struct Shared {
     exports: Arc<Semaphore>,
     /// Bounds the questions about edited rules that are answered at once.
     trials: Arc<Semaphore>,
+    /// One backtest at a time.
+    backtests: Arc<Semaphore>,
     /// Tells cursors of this store from those of another.
     store_id: i64,
     agents: Agents,
@@ -207,6 +211,7 @@ impl Server {
             posts: Semaphore::new(POSTS_MAX),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             trials: Arc::new(Semaphore::new(TRIALS_MAX)),
+            backtests: Arc::new(Semaphore::new(1)),
             store_id: readers.store_id().map_err(io::Error::other)?,
             agents: Agents::default(),
             outbox,

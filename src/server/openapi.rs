@@ -9,7 +9,7 @@ use utoipa::{IntoParams, OpenApi as _};
 
 use super::review::routes;
 use super::rules::history;
-use super::{audit, edit, export, http, pages, principal, quality, query, rulebook, statistics, trial};
+use super::{audit, backtest, edit, export, http, pages, principal, quality, query, rulebook, statistics, trial};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -22,7 +22,7 @@ use super::{audit, edit, export, http, pages, principal, quality, query, ruleboo
         http::live, http::ready, http::metrics, http::ingest_native, http::ingest_asr, http::post_events,
         http::agent_alerts, http::agent_answer, http::watch_call, http::rules_in_use, http::reload_rules,
         query::alerts, query::calls, query::call, query::scores, statistics::statistics, export::export, describe,
-        rulebook::packs, rulebook::coverage, edit::check, trial::try_out,
+        rulebook::packs, rulebook::coverage, edit::check, trial::try_out, backtest::backtest,
         principal::me, routes::take, routes::of_agent, quality::quality, audit::audit,
         history::versions, history::version,
     ),

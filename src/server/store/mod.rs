@@ -17,6 +17,7 @@ mod review;
 mod rules;
 mod schema;
 mod statistics;
+mod stored_calls;
 mod writer;
 
 use std::fmt;
@@ -37,6 +38,7 @@ pub(crate) use reader::{ClosedCall, Known, Letter, OpenCall, Readers, ReplayEntr
 pub(crate) use review::{FoundReview, RuleFigures, Taken, Target, Untaken, standing, steps_of};
 pub(crate) use rules::{FoundVersion, LoadRow};
 pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
+pub(crate) use stored_calls::{Stored, Transcript};
 pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, Record, Writer};
 
 const FILE: &str = "tingjian.db";
