@@ -57,6 +57,10 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
   const set = (/** @type {string} */ name) => (/** @type {any} */ event) => change({ [name]: event.target.value.trim() });
   const day = (/** @type {"from" | "to"} */ name) => (/** @type {any} */ event) => change({ ...span, days: "", [name]: event.target.value });
   const narrowed = NARROWING.some((name) => filters[name] !== DEFAULTS[/** @type {keyof typeof DEFAULTS} */ (name)]);
+  // What the open view does not heed is not offered.
+  const inQueue = ["review", "appeal"].includes(filters.view);
+  const ofCallsOnly = ["calls", "scores"].includes(filters.view);
+  const unheeded = filters.view === "quality" || inQueue || ofCallsOnly;
   const ruleKnown = filters.rule_id === "" || rules.some(({ id }) => id === filters.rule_id);
   return html`
     <section class="panel filters" aria-label=${t("筛选", "Filters")}>
@@ -70,20 +74,20 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
         <input list="known-queues" value=${filters.queue} placeholder=${t("全部", "all")} onChange=${set("queue")} maxlength="128" /></label>
       <datalist id="known-agents">${agents.map((agent) => html`<option key=${agent} value=${agent} />`)}</datalist>
       <datalist id="known-queues">${queues.map((queue) => html`<option key=${queue} value=${queue} />`)}</datalist>
-      <label class="wide"><span>${t("规则", "Rule")}</span>
+      ${ofCallsOnly ? null : html`<label class="wide"><span>${t("规则", "Rule")}</span>
         <select value=${filters.rule_id} onChange=${set("rule_id")}>
           <option value="">${t("全部", "all")}</option>
           ${ruleKnown ? null : html`<option value=${filters.rule_id}>${filters.rule_id}</option>`}
           ${rules.map(({ id, name }) => html`<option key=${id} value=${id}>${name}（${id}）</option>`)}
         </select></label>
       <${Select} name=${t("级别", "Severity")} value=${filters.severity} onChange=${set("severity")}
-        options=${["critical", "warning", "info"].map((one) => [one, severityName(one)])} />
-      <${Select} name=${t("状态", "State")} value=${filters.state} onChange=${set("state")}
+        options=${["critical", "warning", "info"].map((one) => [one, severityName(one)])} />`}
+      ${unheeded ? null : html`<${Select} name=${t("状态", "State")} value=${filters.state} onChange=${set("state")}
         all="all" options=${STATES.map((one) => [one, stateName(one)])} />
       <${Select} name=${t("复核", "Review")} value=${filters.review} onChange=${set("review")}
         options=${["unreviewed", "confirmed", "dismissed"].map((one) => [one, verdictName(one)])} />
       <${Select} name=${t("申诉", "Appeal")} value=${filters.appeal} onChange=${set("appeal")}
-        options=${["pending", "granted", "rejected"].map((one) => [one, appealName(one)])} />
+        options=${["pending", "granted", "rejected"].map((one) => [one, appealName(one)])} />`}
       <button class="plain" disabled=${!narrowed} onClick=${() => change(Object.fromEntries(NARROWING.map((name) => [name, DEFAULTS[/** @type {keyof typeof DEFAULTS} */ (name)]])))}>${t("清除筛选", "Clear")}</button>
       <${Export} filters=${filters} />
     </section>
