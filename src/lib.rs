@@ -5,9 +5,12 @@
 //! [`engine`] is pure: events and the time go in, alerts come out. [`adapter`]
 //! turns the JSON of recognisers into the engine's events and is pure too, as is
 //! [`session`], one call as all programs run it.
+//! `backtest` compares what two rule sets make of recorded calls.
 //! `server` (feature `server`) is the only part with sockets, files and a clock.
 
 pub mod adapter;
+#[cfg(feature = "server")]
+pub mod backtest;
 pub mod engine;
 #[cfg(feature = "server")]
 pub mod server;

@@ -5,10 +5,11 @@
 //! spoken of, the server that plus the wall time since. So a recording gives
 //! the alerts that it gave live.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::adapter::alert_json::AlertJson;
-use crate::engine::alert::Alert;
+use crate::engine::alert::{Alert, AlertState};
 use crate::engine::call::Call;
 use crate::engine::rule::RuleSet;
 use crate::engine::time::CallTime;
@@ -27,6 +28,27 @@ impl Session {
     #[must_use]
     pub fn new(rules: Arc<RuleSet>, info: CallInfo, seq: Option<u64>) -> Self {
         Self { call: Call::new(rules, info), said: CallTime::ANSWERED, seq }
+    }
+
+    /// The same, of a call that is looked into when it is over.
+    #[must_use]
+    pub fn explainable(rules: Arc<RuleSet>, info: CallInfo, seq: Option<u64>) -> Self {
+        Self { call: Call::explainable(rules, info), said: CallTime::ANSWERED, seq }
+    }
+
+    /// What the engine has of it.
+    #[must_use]
+    pub fn call(&self) -> &Call {
+        &self.call
+    }
+
+    /// Takes an event as it was recorded: what was taken before is passed over,
+    /// and only events move the clock.
+    pub fn take(&mut self, seq: Option<u64>, input: Input) {
+        if !self.is_resent(seq) {
+            let now = self.hear(seq, &input);
+            self.handle(now, input);
+        }
     }
 
     /// What is known of the call.
@@ -117,4 +139,18 @@ impl Session {
     pub fn to_wire<'a>(&'a self, alert: &'a Alert) -> AlertJson<'a> {
         AlertJson::new(alert, self.info(), &self.call.rules().version)
     }
+}
+
+/// What stands in the end: of each alert the last transition, if that confirmed
+/// it, in the order of time and then of ids.
+#[must_use]
+pub fn standing(transitions: impl IntoIterator<Item = Alert>) -> Vec<Alert> {
+    let mut last: BTreeMap<String, Alert> = BTreeMap::new();
+    for alert in transitions {
+        last.insert(alert.alert_id.clone(), alert);
+    }
+    let mut standing: Vec<Alert> = last.into_values().filter(|alert| alert.state == AlertState::Confirmed).collect();
+    // Ids are in order already.
+    standing.sort_by_key(|alert| alert.at);
+    standing
 }

@@ -14,6 +14,7 @@ use harness::{PATIENCE, Server, next, rest, says, send, start, tell};
 use serde_json::{Value, json};
 use tingjian::engine::rule;
 use tingjian::engine::rule::parse::SourceFile;
+use tingjian::engine::rule::sources::Sources;
 use tingjian::server::{LoadedRules, RejectedRules, Rulebook};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
@@ -293,7 +294,10 @@ fn load(directory: &std::path::Path) -> Result<LoadedRules, RejectedRules> {
     let text = std::fs::read_to_string(directory.join("rules.yaml")).unwrap();
     let files = vec![SourceFile { name: "rules.yaml".into(), text: text.clone() }];
     match rule::load(&files, text.len().to_string()) {
-        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, files, warnings: loaded.warnings }),
+        Ok(loaded) => {
+            let sources = Sources { files, ..Sources::default() };
+            Ok(LoadedRules { rules: loaded.rules, sources, warnings: loaded.warnings })
+        }
         Err(diagnostics) => Err(RejectedRules { diagnostics, text: "faults".into() }),
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! [`native`] reads the call events of contract §1, [`alert_json`] writes the
 //! alerts of §2, and each further module reads the result messages of one
-//! speech recogniser, verbatim, or the events of a switch. All of it is pure:
+//! speech recogniser, verbatim, or the events of a switch; [`dialogue`] reads
+//! what people type. All of it is pure:
 //! text and the call's time go in, values come out.
 //!
 //! `stream` holds what all recognisers have in common (ids, times, nothing
@@ -15,6 +16,7 @@ pub mod azure;
 pub mod baidu;
 pub mod dashscope;
 pub mod deepgram;
+pub mod dialogue;
 pub mod freeswitch;
 pub mod funasr;
 pub mod huawei;

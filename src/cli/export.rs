@@ -2,7 +2,8 @@
 //! server. The file is there when it is whole, or not at all.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal as _, Write};
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -14,6 +15,7 @@ use hyper_util::rt::TokioExecutor;
 use tempfile::NamedTempFile;
 use tingjian::server::{self, ExportError};
 
+use super::progress::Progress;
 use super::serve::{ConfigFile, runtime, unusable};
 
 #[derive(Debug, clap::Args)]
@@ -82,21 +84,11 @@ impl Arguments {
                 written => written.map_err(|error| error.to_string()),
             };
         }
-        let place = self.output.display();
-        let fault = |error: &dyn std::fmt::Display| format!("{place}: 无法写出 / cannot be written: {error}");
-        let directory = match self.output.parent() {
-            Some(directory) if !directory.as_os_str().is_empty() => directory,
-            _ => Path::new("."),
-        };
-        let mut file = NamedTempFile::new_in(directory).map_err(|error| fault(&error))?;
-        self.write(file.as_file_mut()).map_err(|error| error.to_string())?;
-        file.as_file().sync_all().map_err(|error| fault(&error))?;
-        file.persist(&self.output).map_err(|error| fault(&error.error))?;
-        Ok(())
+        whole_file(&self.output, |file| self.write(file).map_err(|error| error.to_string()))
     }
 
     fn write(&self, out: &mut (impl Write + Send)) -> Result<(), ExportError> {
-        let mut progress = Progress::new();
+        let mut progress = Progress::new("导出 exporting");
         let written = match &self.server {
             Some(url) => fetch(url, &self.query(), self.token.as_deref(), out, &mut progress),
             None => {
@@ -155,6 +147,24 @@ pub(crate) fn query_of(parameters: &[(&str, Option<&str>)]) -> String {
         }
     }
     query
+}
+
+/// Makes the file at `path`: whole, or not at all.
+///
+/// # Errors
+/// What `write` says, or why there can be no such file, ready to print.
+pub(crate) fn whole_file(path: &Path, write: impl FnOnce(&mut File) -> Result<(), String>) -> Result<(), String> {
+    let place = path.display();
+    let fault = |error: &dyn std::fmt::Display| format!("{place}: 无法写出 / cannot be written: {error}");
+    let directory = match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    };
+    let mut file = NamedTempFile::new_in(directory).map_err(|error| fault(&error))?;
+    write(file.as_file_mut())?;
+    file.as_file().sync_all().map_err(|error| fault(&error))?;
+    file.persist(path).map_err(|error| fault(&error.error))?;
+    Ok(())
 }
 
 /// Writes what the server at `url` answers.
@@ -222,31 +232,5 @@ impl std::fmt::Display for Causes<'_> {
             cause = error.source();
         }
         Ok(())
-    }
-}
-
-/// One line on a terminal, over and over; nothing elsewhere.
-struct Progress {
-    is_terminal: bool,
-    is_begun: bool,
-}
-
-impl Progress {
-    fn new() -> Self {
-        Self { is_terminal: io::stderr().is_terminal(), is_begun: false }
-    }
-
-    fn tell(&mut self, what: std::fmt::Arguments<'_>) {
-        if self.is_terminal {
-            self.is_begun = true;
-            // Who closed standard error does not want to know.
-            let _ = write!(io::stderr(), "\r导出 exporting: {what}\x1b[K");
-        }
-    }
-
-    fn end(&self) {
-        if self.is_begun {
-            let _ = writeln!(io::stderr());
-        }
     }
 }

@@ -8,19 +8,19 @@ use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::{self, RuleSet};
 use tingjian::server::{LoadedRules, RejectedRules};
 
-use super::source::{self, Origin, Source};
+use super::source::{self, Origin};
 
 /// The rules that `origin` names, compiled.
 ///
 /// # Errors
 /// What is wrong with them: every fault of every file.
 pub(crate) fn load(origin: &Origin) -> Result<LoadedRules, RejectedRules> {
-    let Source { files, version, .. } = source::read(origin)
+    let sources = source::read(origin)
         .map_err(|error| RejectedRules { text: error.to_string(), diagnostics: error.diagnostics() })?;
-    match rule::load(&files, version) {
-        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, files, warnings: loaded.warnings }),
+    match rule::load(&sources.files, sources.version()) {
+        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, sources, warnings: loaded.warnings }),
         Err(faults) => {
-            let text = render(&faults, &files, Language::Zh, false);
+            let text = render(&faults, &sources.files, Language::Zh, false);
             Err(RejectedRules { diagnostics: faults, text })
         }
     }

@@ -1,6 +1,7 @@
 //! The command line: one file a subcommand.
 
 mod audit;
+mod backtest;
 mod bench;
 mod check;
 mod config;
@@ -10,6 +11,7 @@ mod export;
 mod fixtures;
 mod lines;
 mod load;
+mod progress;
 mod rules;
 mod serve;
 mod show;
@@ -55,6 +57,8 @@ enum Command {
     Export(export::Arguments),
     /// 审计：列出、校验 / The audit: list it, check it
     Audit(audit::Arguments),
+    /// 回测：用存下的通话或录音对比两套规则 / What other rules would have said of stored or recorded calls
+    Backtest(backtest::Arguments),
     /// 用标注数据衡量规则：准确率、召回率、误报 / Measure rules on labelled data: precision, recall, false alarms
     Eval(eval::Arguments),
     /// 压测：通话容量、预警延迟、每条消息的开销 / Load: calls held, latency of alerts, cost of a message
@@ -75,6 +79,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Token(arguments) => token::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
+        Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::BenchEcho => bench::run_echo(),

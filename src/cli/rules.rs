@@ -13,9 +13,10 @@ use tingjian::engine::rule::diagnostic::{Diagnostic, Language, Level};
 use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::schema::schema;
+use tingjian::engine::rule::sources::Sources;
 use tingjian::engine::rule::{self, Loaded, unit_test};
 
-use super::source::{self, Origin, Source};
+use super::source::{self, Origin};
 use super::{EXIT_UNUSABLE, complain, print};
 
 #[derive(Debug, clap::Args)]
@@ -98,7 +99,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 /// Rule files and what is wrong with them.
 struct Checked {
-    source: Source,
+    source: Sources,
     /// Nothing, if the rules cannot be used.
     loaded: Option<Loaded>,
     diagnostics: Vec<Diagnostic>,
@@ -109,7 +110,7 @@ fn check(origin: &Origin) -> Result<Checked, ExitCode> {
         complain(error);
         ExitCode::from(EXIT_UNUSABLE)
     })?;
-    let (loaded, diagnostics) = match rule::load(&source.files, source.version.clone()) {
+    let (loaded, diagnostics) = match rule::load(&source.files, source.version()) {
         Ok(mut loaded) => {
             let warnings = std::mem::take(&mut loaded.warnings);
             (Some(loaded), warnings)
@@ -120,7 +121,7 @@ fn check(origin: &Origin) -> Result<Checked, ExitCode> {
 }
 
 /// Rule files without errors; the errors are told.
-fn usable(origin: &Origin) -> Result<(Source, Loaded), ExitCode> {
+fn usable(origin: &Origin) -> Result<(Sources, Loaded), ExitCode> {
     let Checked { source, loaded, diagnostics } = check(origin)?;
     let Some(loaded) = loaded else {
         complain(render(&diagnostics, &source.files, Language::Zh, true));
@@ -140,7 +141,7 @@ fn run_lint(arguments: &LintArguments) -> ExitCode {
     };
     // What is probably not meant can only be told of rules that are understood.
     if let Some(loaded) = &checked.loaded {
-        checked.diagnostics.extend(lint(&loaded.packs, checked.source.clauses.as_ref()));
+        checked.diagnostics.extend(lint(&loaded.packs, checked.source.clause_names().as_ref()));
     }
     let language = arguments.source.lang.into();
     let errors = checked.diagnostics.iter().filter(|diagnostic| is_error(diagnostic)).count();

@@ -123,7 +123,7 @@ pub(crate) const fn state_name(state: AlertState) -> &'static str {
     }
 }
 
-const fn severity_name(severity: Severity) -> &'static str {
+pub(crate) const fn severity_name(severity: Severity) -> &'static str {
     match severity {
         Severity::Info => "提示",
         Severity::Warning => "警告",

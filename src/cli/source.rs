@@ -1,6 +1,5 @@
 //! Rule files, read: from a directory, or as they were built into the binary.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -8,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
-use sha2::{Digest as _, Sha256};
 use tingjian::engine::rule::diagnostic::{Diagnostic, Position};
 use tingjian::engine::rule::parse::{FILE_BYTES_MAX, SourceFile, is_parameters_file};
+use tingjian::engine::rule::sources::{Sources, Table};
 
 /// Where rules are looked for when nobody says.
 const DIRECTORY: &str = "rules";
@@ -44,29 +43,6 @@ impl Origin {
             None => Some(Path::new(DIRECTORY)).filter(|directory| directory.is_dir()),
         }
     }
-}
-
-/// The rule files of a directory.
-#[derive(Debug)]
-pub(crate) struct Source {
-    /// In the order of their names, named as they were reached.
-    pub(crate) files: Vec<SourceFile>,
-    /// The clauses of the directory's `clauses.tsv`, if it has one.
-    pub(crate) clauses: Option<BTreeSet<String>>,
-    /// `clauses.tsv` itself.
-    pub(crate) clause_table: Option<Table>,
-    /// `uncovered.tsv`, if the directory has one.
-    pub(crate) uncovered: Option<Table>,
-    /// The first 12 hexadecimal digits of the SHA-256 of names and contents.
-    pub(crate) version: String,
-}
-
-/// A file of tab-separated rows.
-#[derive(Debug)]
-pub(crate) struct Table {
-    /// As it was reached.
-    pub(crate) name: String,
-    pub(crate) text: String,
 }
 
 /// Files that could not be read: all of them, each with its reason.
@@ -129,7 +105,7 @@ impl std::error::Error for SourceError {}
 
 /// Reads the rules that `origin` names: all `*.yaml` and `*.yml` files in the directory and below,
 /// hidden ones left out, or the packs built into the binary; and the parameters beside or instead of theirs.
-pub(crate) fn read(origin: &Origin) -> Result<Source, SourceError> {
+pub(crate) fn read(origin: &Origin) -> Result<Sources, SourceError> {
     let mut faults = Vec::new();
     let mut gathered = Gathered::default();
     match origin.directory() {
@@ -200,35 +176,9 @@ impl Gathered {
         self.uncovered = table(UNCOVERED);
     }
 
-    fn finish(self) -> Source {
-        let mut version = Version::default();
-        for (name, file) in &self.files {
-            version.add(name, &file.text);
-        }
-        Source {
-            files: self.files.into_iter().map(|(_, file)| file).collect(),
-            clauses: self.clauses.as_ref().map(|table| clause_names(&table.text)),
-            clause_table: self.clauses,
-            uncovered: self.uncovered,
-            version: version.finish(),
-        }
-    }
-}
-
-/// The first 12 hexadecimal digits of the SHA-256 of the files' names and contents.
-#[derive(Default)]
-struct Version(Sha256);
-
-impl Version {
-    fn add(&mut self, name: &str, text: &str) {
-        for part in [name.as_bytes(), text.as_bytes()] {
-            self.0.update((part.len() as u64).to_le_bytes());
-            self.0.update(part);
-        }
-    }
-
-    fn finish(self) -> String {
-        self.0.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
+    fn finish(self) -> Sources {
+        let (within, files) = self.files.into_iter().unzip();
+        Sources { files, within, clauses: self.clauses, uncovered: self.uncovered }
     }
 }
 
@@ -288,10 +238,4 @@ fn table(path: &Path, faults: &mut Vec<(PathBuf, Fault)>) -> Option<Table> {
             None
         }
     }
-}
-
-fn clause_names(table: &str) -> BTreeSet<String> {
-    let lines = table.lines().filter(|line| !line.starts_with('#'));
-    let first = lines.filter_map(|line| line.split('\t').next()).map(str::trim);
-    first.filter(|clause| !clause.is_empty() && *clause != "clause").map(str::to_owned).collect()
 }

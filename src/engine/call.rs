@@ -14,7 +14,7 @@ use super::monitor::{self, Evaluation, Finding, Hits, Mark, Stage, View};
 use super::rule::RuleSet;
 use super::rule::program::{BodyProgram, DetectorIx, Program, RuleIx};
 use super::rule::syntax::{EventKind, Limit, Timing};
-use super::text::{Match, PhraseId};
+use super::text::{FoldedText, Match, PhraseId};
 use super::time::CallTime;
 use super::timeline::{Placed, Timeline, UtteranceIx};
 use super::transcript::{CallInfo, Input, Party, Utterance};
@@ -212,27 +212,48 @@ impl Call {
         View { rules: &self.rules, info: &self.info, timeline: &self.timeline, hits: &self.hits, now: self.now }
     }
 
+    /// Whether a rule applies to this call.
+    pub(crate) fn is_active(&self, rule: RuleIx) -> bool {
+        self.active.contains(rule)
+    }
+
+    /// Whether a rule that applies needs this detector.
+    pub(crate) fn listens_for(&self, detector: DetectorIx) -> bool {
+        self.listening.contains(detector)
+    }
+
     /// Every match of a rule's phrases, in the order they were said, with what became of it.
     pub(crate) fn considered(&self, rule: RuleIx) -> Vec<Considered> {
         let detectors = &self.rules.programs[rule as usize].detectors;
-        let mut considered = Vec::new();
-        let mut text = super::text::FoldedText::new();
-        let mut matches = Vec::new();
+        // What it yields to decides, too.
+        let yields_to = |own: &DetectorIx| &self.rules.detectors[*own as usize].yields_to;
+        let listening = |detector| {
+            let first = detectors.iter().any(|own| yields_to(own).contains(&detector));
+            detectors.contains(&detector) || first && self.listening.contains(detector)
+        };
+        let mut all = Vec::new();
+        self.reconsider(listening, |_, _, considered| all.append(considered));
+        all.retain(|considered| detectors.contains(&considered.detector));
+        all
+    }
+
+    /// Goes through all utterances in the order they were said, of a call that
+    /// keeps texts: each with its folded text and what these detectors made of it.
+    pub(crate) fn reconsider(
+        &self,
+        listening: impl Fn(DetectorIx) -> bool,
+        mut take: impl FnMut(UtteranceIx, &FoldedText, &mut Vec<Considered>),
+    ) {
+        let (mut text, mut matches, mut considered) = (FoldedText::new(), Vec::new(), Vec::new());
         for (ix, spoken) in self.timeline.in_order() {
             let previous = spoken.continues.map(|previous| &self.timeline.get(previous).text);
             self.rules.lexicon.scan(spoken.text.raw(), previous, &mut text);
             matches.clear();
+            considered.clear();
             self.rules.lexicon.matches(&text, &mut matches);
-            // What it yields to decides, too.
-            let yields_to = |own: &DetectorIx| &self.rules.detectors[*own as usize].yields_to;
-            let listening = |detector| {
-                let first = detectors.iter().any(|own| yields_to(own).contains(&detector));
-                detectors.contains(&detector) || first && self.listening.contains(detector)
-            };
-            detect(&self.rules, &self.timeline, ix, listening, &matches, &mut Vec::new(), Some(&mut considered));
+            detect(&self.rules, &self.timeline, ix, &listening, &matches, &mut Vec::new(), Some(&mut considered));
+            take(ix, &text, &mut considered);
         }
-        considered.retain(|considered| detectors.contains(&considered.detector));
-        considered
     }
 
     fn happened(&mut self, kind: EventKind, at: CallTime) {

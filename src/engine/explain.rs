@@ -91,7 +91,7 @@ pub fn explain(call: &Call, rule_id: &str) -> Option<Explanation> {
 }
 
 /// What keeps a rule from a call: in words what `call::applies` decides.
-fn obstacles(program: &Program, pack: &str, info: &CallInfo) -> Vec<String> {
+pub(super) fn obstacles(program: &Program, pack: &str, info: &CallInfo) -> Vec<String> {
     let mut found = Vec::new();
     match &info.packs {
         None if !program.pack_enabled => {
@@ -162,7 +162,7 @@ fn matches(call: &Call, ix: RuleIx, program: &Program) -> Vec<ExplainedMatch> {
     explained.collect()
 }
 
-fn purpose(program: &Program, detector: u32) -> String {
+pub(super) fn purpose(program: &Program, detector: u32) -> String {
     let own = match &program.body {
         BodyProgram::Forbid { detector: forbidden, .. } if *forbidden == detector => Some(String::from("禁说")),
         BodyProgram::Require { parts, .. } | BodyProgram::Sequence { steps: parts, .. } => {
@@ -177,7 +177,7 @@ fn purpose(program: &Program, detector: u32) -> String {
     own.unwrap_or_else(|| String::from("起点或前提"))
 }
 
-fn reason(veto: &Veto, role: Role) -> String {
+pub(super) fn reason(veto: &Veto, role: Role) -> String {
     match veto {
         Veto::Role => {
             let who = match role {

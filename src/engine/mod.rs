@@ -10,6 +10,7 @@ pub mod call;
 mod context;
 mod detect;
 pub mod explain;
+pub mod inspect;
 mod monitor;
 pub mod privacy;
 pub mod rule;

@@ -102,14 +102,20 @@ const ROUTES: &[Route] = &[
     route("/v1/alerts/{alert_id}/reviews", REVIEW),
     route("/v1/calls", REVIEW),
     route("/v1/scores", REVIEW),
+    route("/v1/statistics", REVIEW),
     route("/v1/export", REVIEW),
     route("/v1/quality", REVIEW),
     route("/v1/audit", REVIEW),
     route("/v1/openapi.json", OPEN),
     route("/v1/rules", REVIEW),
     route("/v1/rules/reload", ADMIN),
+    route("/v1/rules/packs", REVIEW),
+    route("/v1/rules/coverage", REVIEW),
+    route("/v1/rules/check", REVIEW),
+    route("/v1/rules/try", REVIEW),
     route("/v1/rules/versions", REVIEW),
     route("/v1/rules/versions/{version}", REVIEW),
+    route("/v1/backtest", REVIEW),
 ];
 
 /// Who may do what on one server.

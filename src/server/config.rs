@@ -108,6 +108,22 @@ pub(crate) const JOURNAL_QUEUE_MAX: usize = 256;
 pub(crate) const QUESTIONS_MAX: usize = 4;
 /// Exports that are written at once.
 pub(crate) const EXPORTS_MAX: usize = 2;
+/// Questions about edited rules that are answered at once: they compile rules.
+pub(crate) const TRIALS_MAX: usize = 2;
+/// The longest that such a question waits for its turn, and then for its answer.
+pub(crate) const TRIAL_WAIT: Duration = Duration::from_secs(10);
+pub(crate) const TRIAL_TIMEOUT: Duration = Duration::from_secs(60);
+/// A body with rule files.
+pub(crate) const RULES_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Rule files in one body.
+pub(crate) const RULE_FILES_MAX: usize = 64;
+/// Events of a dialogue that rules are tried on.
+pub(crate) const TRIAL_EVENTS_MAX: usize = 2_000;
+/// Calls of one backtest over HTTP, and the longest that it takes.
+pub(crate) const BACKTEST_CALLS_MAX: usize = 20_000;
+pub(crate) const BACKTEST_TIMEOUT: Duration = Duration::from_secs(300);
+/// Calls that a backtest looks up at once.
+pub(crate) const BACKTEST_PAGE: usize = 512;
 /// Alerts that an export reads at once.
 pub(crate) const EXPORT_PAGE: usize = 512;
 /// Pieces of an export that wait for a client, and their size.
@@ -123,6 +139,8 @@ pub(crate) const DIFF_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const CALL_EVENTS_MAX: usize = 20_000;
 /// Alerts of one call that are shown, and their transitions.
 pub(crate) const CALL_ALERTS_MAX: usize = 5_000;
+/// Rows of one list of statistics; those with the most alerts are kept.
+pub(crate) const STATISTICS_ROWS_MAX: usize = 10_000;
 /// Batches in one commit.
 pub(crate) const COMMIT_BATCHES_MAX: usize = 256;
 /// Utterances of one call whose last hypothesis waits for a final.

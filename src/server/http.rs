@@ -34,8 +34,8 @@ use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
 use super::{
-    Shared, access, audit, clock, export, feedback, ingest, live, openapi, outbox, pages, post, principal, push,
-    quality, query, review, rules, sse, tls, ws,
+    Shared, access, audit, clock, edit, export, feedback, ingest, live, openapi, outbox, pages, post, principal, push,
+    quality, query, review, rulebook, rules, sse, statistics, tls, ws,
 };
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
@@ -172,12 +172,16 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/calls", get(query::calls))
         .route("/v1/calls/{call_id}", get(query::call))
         .route("/v1/scores", get(query::scores))
+        .route("/v1/statistics", get(statistics::statistics))
         .route("/v1/export", get(export::export))
         .route("/v1/quality", get(quality::quality))
         .route("/v1/audit", get(audit::audit))
         .route("/v1/openapi.json", get(openapi::describe))
         .route("/v1/rules", get(rules_in_use))
         .route("/v1/rules/reload", post(reload_rules))
+        .route("/v1/rules/packs", get(rulebook::packs))
+        .route("/v1/rules/coverage", get(rulebook::coverage))
+        .merge(edit::routes(&shared))
         .route("/v1/rules/versions", get(rules::history::versions))
         .route("/v1/rules/versions/{version}", get(rules::history::version))
         .fallback(async || error(StatusCode::NOT_FOUND, "not_found", "没有这个地址 / no such address"))

@@ -16,10 +16,12 @@
 mod access;
 mod agents;
 mod audit;
+mod backtest;
 mod clock;
 mod closed;
 mod command;
 mod config;
+mod edit;
 mod events;
 mod export;
 mod feedback;
@@ -43,6 +45,7 @@ mod recovery;
 mod refusal;
 mod retention;
 mod review;
+mod rulebook;
 mod rules;
 mod score;
 mod shard;
@@ -50,8 +53,10 @@ mod shard;
 mod simulation;
 mod slot;
 mod sse;
+mod statistics;
 mod store;
 mod tls;
+mod trial;
 mod webhook;
 mod ws;
 
@@ -69,6 +74,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use audit::{AuditError, Verified, read_audit, verify_audit};
+pub use backtest::{Selection, StoredCalls};
 pub use config::{
     Alerts, Config, ConfigError, Holders, OriginName, PersonTokens, Retention, Review, Score, Secret, SecretSource,
     Tls, TokenSource, Tokens, Webhook, WebhookStyle,
@@ -84,7 +90,7 @@ use crate::engine::rule::RuleSet;
 use crate::engine::text;
 use access::Access;
 use agents::Agents;
-use config::{CLOSED_CALLS_MAX, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX};
+use config::{CLOSED_CALLS_MAX, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX, TRIALS_MAX};
 use events::{CloseReason, Happening as _, Recovery};
 use health::Health;
 use journal::{Job, Journal};
@@ -116,6 +122,10 @@ pub(crate) struct Shared {
     posts: Semaphore,
     /// Bounds the exports that are written at once.
     exports: Arc<Semaphore>,
+    /// Bounds the questions about edited rules that are answered at once.
+    trials: Arc<Semaphore>,
+    /// One backtest at a time.
+    backtests: Arc<Semaphore>,
     /// Tells cursors of this store from those of another.
     store_id: i64,
     agents: Agents,
@@ -205,6 +215,8 @@ impl Server {
             questions: Semaphore::new(QUESTIONS_MAX),
             posts: Semaphore::new(POSTS_MAX),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            trials: Arc::new(Semaphore::new(TRIALS_MAX)),
+            backtests: Arc::new(Semaphore::new(1)),
             store_id: readers.store_id().map_err(io::Error::other)?,
             agents: Agents::default(),
             live: Live::default(),

@@ -42,6 +42,10 @@ pub(crate) enum Refusal {
     NoSuchCall,
     /// As many exports are being written as may be.
     TooManyExports,
+    /// As many questions about edited rules are being answered as may be.
+    Busy,
+    /// A backtest is running.
+    BacktestRunning,
     /// An agent's answer to an alert that cannot be read.
     InvalidFeedback { reason: String },
     /// A step of a review that cannot be read.
@@ -80,6 +84,8 @@ impl Refusal {
             Self::UnknownAlert => "unknown_alert",
             Self::NoSuchCall => "no_such_call",
             Self::TooManyExports => "too_many_exports",
+            Self::Busy => "busy",
+            Self::BacktestRunning => "backtest_running",
             Self::InvalidFeedback { .. } => "invalid_feedback",
             Self::InvalidReview { .. } => "invalid_review",
             Self::Unnamed(Unnamed::Other) => "other_person",
@@ -133,6 +139,8 @@ impl Refusal {
             Self::TooManyExports => {
                 "正在进行的导出已达上限，请稍后重试 / as many exports are under way as may be; try later".to_owned()
             }
+            Self::BacktestRunning => "已有一个回测在运行，请等它结束 / a backtest is running; wait until it is over".to_owned(),
+            Self::Busy => "正在处理别人的请求，请稍后重试 / others are being answered; try later".to_owned(),
             Self::InvalidFeedback { reason } => {
                 format!("应形如 {{\"type\":\"seen\",\"alert_id\":…}} 或 {{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}} 或 {{\"type\":\"appeal\",\"alert_id\":…,\"reason\":…}} / must look like one of these: {reason}")
             }

@@ -18,6 +18,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use super::events::{Happening as _, RulesReloaded};
 use super::principal::Who;
@@ -25,6 +26,7 @@ use super::store::{Fact, LoadRow, Readers};
 use super::{Shared, audit, clock, quality};
 use crate::engine::rule::diagnostic::{Diagnostic, Level};
 use crate::engine::rule::parse::SourceFile;
+use crate::engine::rule::sources::Sources;
 use crate::engine::rule::{self, RuleSet};
 
 /// Files are read when none has changed for so long: editors and copies write
@@ -38,9 +40,9 @@ const UNQUIET_MAX: Duration = Duration::from_secs(2);
 pub struct LoadedRules {
     /// What calls run on.
     pub rules: Arc<RuleSet>,
-    /// What they were compiled from. It is kept, so that a call goes on with
-    /// the rules that it began with after a restart, too.
-    pub files: Vec<SourceFile>,
+    /// What they were compiled from. The rule files are kept, so that a call
+    /// goes on with the rules that it began with after a restart, too.
+    pub sources: Sources,
     /// What is doubtful about them.
     pub warnings: Vec<Diagnostic>,
 }
@@ -56,9 +58,19 @@ pub struct RejectedRules {
 
 type Load = dyn Fn() -> Result<LoadedRules, RejectedRules> + Send + Sync;
 
+/// Rules and what they were compiled from.
+#[derive(Debug)]
+pub(crate) struct Written {
+    pub(crate) rules: Arc<RuleSet>,
+    /// Nothing, if the rules were given as they are.
+    pub(crate) sources: Sources,
+}
+
 /// The rules in use and where others come from.
 pub struct Rulebook {
     current: RwLock<Arc<RuleSet>>,
+    /// The same as they were written, for those who read or edit them.
+    written: RwLock<Arc<Written>>,
     /// What the first ones were compiled from, as it is kept.
     first_files: String,
     /// What reads the rules anew; `None` if they are fixed.
@@ -80,6 +92,7 @@ impl From<Arc<RuleSet>> for Rulebook {
     /// Rules that stay as they are.
     fn from(rules: Arc<RuleSet>) -> Self {
         Self {
+            written: RwLock::new(Arc::new(Written { rules: Arc::clone(&rules), sources: Sources::default() })),
             current: RwLock::new(rules),
             first_files: to_kept(&[]),
             load: None,
@@ -100,8 +113,10 @@ impl Rulebook {
         sources: Vec<PathBuf>,
         load: impl Fn() -> Result<LoadedRules, RejectedRules> + Send + Sync + 'static,
     ) -> Result<Self, RejectedRules> {
-        let LoadedRules { rules, files, .. } = load()?;
-        Ok(Self { first_files: to_kept(&files), load: Some(Arc::new(load)), sources, ..Self::from(rules) })
+        let LoadedRules { rules, sources: from, .. } = load()?;
+        let first_files = to_kept(&from.files);
+        let written = RwLock::new(Arc::new(Written { rules: Arc::clone(&rules), sources: from }));
+        Ok(Self { first_files, written, load: Some(Arc::new(load)), sources, ..Self::from(rules) })
     }
 
     /// What the rules that the server starts with were compiled from, as it is kept.
@@ -112,6 +127,11 @@ impl Rulebook {
     /// What a call that begins now runs on.
     pub(crate) fn current(&self) -> Arc<RuleSet> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The rules in use as they were written.
+    pub(crate) fn written(&self) -> Arc<Written> {
+        Arc::clone(&self.written.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What became of the last reload, if there was one.
@@ -192,8 +212,8 @@ pub(crate) struct Report {
 
 /// A diagnostic as JSON. Lines and columns count from 1; line 0 is the file as
 /// a whole.
-#[derive(Clone, Debug, Serialize)]
-struct Remark {
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Remark {
     level: &'static str,
     code: &'static str,
     file: String,
@@ -241,13 +261,13 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger, who: Who) -> Resul
     let at = clock::wall_now(shared.config.utc_offset).to_rfc3339();
     let remarks = |diagnostics: Vec<Diagnostic>| diagnostics.into_iter().map(Remark::from).collect();
     let outcome = match loaded {
-        Ok(LoadedRules { rules, files, warnings }) => {
+        Ok(LoadedRules { rules, sources, warnings }) => {
             let version = rules.version.clone();
             // What changes nothing comes into use no more than it is.
             if trigger == Trigger::Request || version != previous {
                 let row = LoadRow {
                     version: version.clone(),
-                    files: to_kept(&files),
+                    files: to_kept(&sources.files),
                     loaded_ms: clock::unix_ms(),
                     who: who.clone(),
                     trigger: trigger.name(),
@@ -255,6 +275,8 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger, who: Who) -> Resul
                 keep(shared, row).await;
             }
             let count = rules.rules.len();
+            let written = Arc::new(Written { rules: Arc::clone(&rules), sources });
+            *book.written.write().unwrap_or_else(PoisonError::into_inner) = written;
             *book.current.write().unwrap_or_else(PoisonError::into_inner) = rules;
             Outcome {
                 ok: true,

@@ -25,6 +25,7 @@ use super::{Alerts, Config, LoadedRules, Rulebook, Server, clock};
 use crate::adapter::native::{self, Event, EventBody};
 use crate::engine::alert::AlertState;
 use crate::engine::rule::parse::SourceFile;
+use crate::engine::rule::sources::Sources;
 use crate::engine::rule::{self, RuleSet};
 use crate::session::Session;
 
@@ -197,7 +198,9 @@ impl World {
 
     fn start(&mut self) {
         let (rules, files) = rules();
-        let load = move || Ok(LoadedRules { rules: Arc::clone(&rules), files: files.clone(), warnings: Vec::new() });
+        let sources = Sources { files, ..Sources::default() };
+        let load =
+            move || Ok(LoadedRules { rules: Arc::clone(&rules), sources: sources.clone(), warnings: Vec::new() });
         let config = Config {
             data: self.directory.path().to_owned(),
             shards: NonZeroUsize::new(2),

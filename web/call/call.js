@@ -2,7 +2,7 @@
 // Over: the same along its timeline, to be played again at any pace. What an
 // alert rests on is marked in the text, and each leads to the other.
 
-import { Fault, Frame, Severity, html, show, useKeys } from "../shared/ui.js";
+import { Fault, Frame, Severity, html, show, useAnswer, useKeys } from "../shared/ui.js";
 import { ApiError, get, stream } from "../shared/api.js";
 import { clock, kindName, moment, roleName, stateName } from "../shared/format.js";
 import { Record, hitsIn, stands } from "../shared/record.js";
@@ -127,6 +127,7 @@ function useCall() {
 function Call() {
   const { record, live, link, error, reload } = useCall();
   const [selected, setSelected] = useState(/** @type {string | null} */ (location.hash.startsWith("#alert-") ? location.hash.slice(7) : null));
+  const { value: me } = useAnswer((signal) => get("/v1/me", {}, signal), []);
   const player = usePlayer(record === null || live !== null ? null : record.end);
 
   if (error !== null) {
@@ -166,7 +167,7 @@ function Call() {
       </section>
       <section class="panel side-panel" aria-labelledby="alerts"><h2 id="alerts">${t(`预警 ${alerts.length} 条`, `${alerts.length} alerts`)}</h2>
         ${alerts.length === 0 ? html`<p class="empty">${t("到此为止没有预警", "No alerts up to here")}</p>` : null}
-        <ol class="alerts">${alerts.map((alert) => html`<${Alert} key=${alert.alert_id} alert=${alert} isSelected=${alert.alert_id === selected} select=${select} callId=${callId} detail=${detail} reload=${reload} />`)}</ol>
+        <ol class="alerts">${alerts.map((alert) => html`<${Alert} key=${alert.alert_id} alert=${alert} isSelected=${alert.alert_id === selected} select=${select} me=${me} started=${detail.started_at} onReview=${reload} />`)}</ol>
       </section>
       <${Score} detail=${detail} />
     </div>
@@ -294,7 +295,7 @@ function items(record, alerts, at) {
 }
 
 /** @param {any} properties */
-function Alert({ alert, isSelected, select, callId, detail, reload }) {
+function Alert({ alert, isSelected, select, me, started, onReview }) {
   const { alert_id: id, state, transitions } = alert;
   return html`
     <li class=${`alert ${alert.severity} ${state} ${isSelected ? "selected" : ""}`} id=${`alert-${id}`} data-alert-id=${id} data-state=${state}>
@@ -308,7 +309,7 @@ function Alert({ alert, isSelected, select, callId, detail, reload }) {
       ${alert.suggestion ? html`<p class="small">${t("请说：", "Say: ")}${alert.suggestion}</p>` : null}
       <p class="small quiet">${alert.rule_name}${alert.deduct > 0 && state === "confirmed" ? t(` · 扣 ${alert.deduct} 分`, ` · −${alert.deduct}`) : ""}
         ${transitions.length > 1 ? html`<span class="states"> · ${transitions.map((/** @type {any} */ one) => `${clock(one.at)} ${stateName(one.state)}`).join(" → ")}</span>` : null}</p>
-      <${ReviewState} alert=${alert} callId=${callId} detail=${detail} reload=${reload} />
+      <${ReviewState} alert=${alert} me=${me} started=${started} isSelected=${isSelected} onReview=${onReview} />
     </li>
   `;
 }

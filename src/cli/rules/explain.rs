@@ -11,7 +11,7 @@ use tingjian::engine::alert::{Alert, Evidence};
 use tingjian::engine::call::Call;
 use tingjian::engine::explain::{ExplainedMatch, Explanation, explain};
 use tingjian::engine::rule::RuleSet;
-use tingjian::engine::time::CallTime;
+use tingjian::session::Session;
 
 use super::super::lines::Lines;
 use super::super::source::Origin;
@@ -60,17 +60,17 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             return unusable;
         }
     };
-    let (call, alerts) = match play(&rules, events) {
+    let (session, alerts) = match play(&rules, events) {
         Ok(played) => played,
         Err(fault) => {
             complain(format_args!("{}: {fault}", arguments.call.display()));
             return unusable;
         }
     };
-    let Some(explanation) = explain(&call, &arguments.rule) else { return unusable };
+    let Some(explanation) = explain(session.call(), &arguments.rule) else { return unusable };
     let mut out = Vec::new();
     // Writing to memory cannot fail.
-    let _ = write(&mut out, &call, &explanation, &alerts);
+    let _ = write(&mut out, session.call(), &explanation, &alerts);
     print(&String::from_utf8_lossy(&out), if broken { unusable } else { ExitCode::SUCCESS })
 }
 
@@ -112,26 +112,20 @@ fn read(arguments: &Arguments) -> Result<(Vec<Event>, bool), String> {
 }
 
 /// Plays a call as `check` does, and keeps what `explain` needs.
-fn play(rules: &Arc<RuleSet>, events: Vec<Event>) -> Result<(Call, Vec<Alert>), String> {
+fn play(rules: &Arc<RuleSet>, events: Vec<Event>) -> Result<(Session, Vec<Alert>), String> {
     let mut events = events.into_iter();
-    let Some(Event { body: EventBody::Start(info), seq: mut taken, .. }) = events.next() else {
+    let Some(Event { body: EventBody::Start(info), seq, .. }) = events.next() else {
         return Err(String::from("通话的第一个事件不是 call.start / the first event of the call is no call.start"));
     };
-    let mut call = Call::explainable(Arc::clone(rules), *info);
-    let mut said = CallTime::ANSWERED;
+    let mut session = Session::explainable(Arc::clone(rules), *info, seq);
     for event in events {
-        let resent = matches!((event.seq, taken), (Some(seq), Some(taken)) if seq <= taken);
-        let EventBody::Input(input) = event.body else { continue };
-        if resent {
-            continue;
+        if let EventBody::Input(input) = event.body {
+            session.take(event.seq, input);
         }
-        taken = taken.max(event.seq);
-        said = said.max(input.said_at());
-        call.handle(said, input);
     }
-    call.finish();
-    let alerts = std::iter::from_fn(|| call.poll_output()).collect();
-    Ok((call, alerts))
+    session.finish();
+    let alerts = std::iter::from_fn(|| session.poll_output()).collect();
+    Ok((session, alerts))
 }
 
 fn write(out: &mut dyn Write, call: &Call, explanation: &Explanation, alerts: &[Alert]) -> io::Result<()> {

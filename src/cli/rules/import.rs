@@ -48,9 +48,10 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 fn import(arguments: &Arguments) -> Result<(), Vec<String>> {
     let source = source::read(&arguments.origin).map_err(|error| vec![error.to_string()])?;
     let sheets = sheet::read(&arguments.file).map_err(|fault| vec![fault])?;
-    let (list, mut faults) = rows::understand(&sheets, source.clauses.as_ref());
+    let clauses = source.clause_names();
+    let (list, mut faults) = rows::understand(&sheets, clauses.as_ref());
     let file = arguments.file.file_name().unwrap_or_default().to_string_lossy();
-    let written = match pack::write(&arguments.pack, &file, &list, source.clauses.as_ref()) {
+    let written = match pack::write(&arguments.pack, &file, &list, clauses.as_ref()) {
         _ if list.groups.is_empty() => None,
         Ok(written) => Some(written),
         Err(more) => {

@@ -2,6 +2,7 @@
 //! compiled into what a call runs on ([`RuleSet`]).
 
 pub mod compile;
+pub mod coverage;
 pub mod diagnostic;
 pub mod lint;
 pub mod parse;
@@ -9,6 +10,7 @@ pub(crate) mod program;
 pub mod quote;
 pub mod render;
 pub mod schema;
+pub mod sources;
 mod surface;
 pub mod syntax;
 pub mod unit_test;

@@ -112,35 +112,47 @@ impl TestReport {
         let zh = language == Language::Zh;
         let mut text = String::new();
         for failure in &self.failures {
-            let Failure { rule_id, at, reason } = failure;
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{}: {at}: {rule_id}: {}", if zh { "失败" } else { "FAILED" }, reason.title(zh));
-            match reason {
-                Reason::Alerts(rows) => table(&mut text, rows, zh),
-                Reason::Script(faults) => {
-                    for fault in faults {
-                        let (what, help) = if zh { (&fault.zh, &fault.help_zh) } else { (&fault.en, &fault.help_en) };
-                        let _ = writeln!(text, "    {}: {what}\n        {help}", fault.at);
-                    }
-                }
-                Reason::Silent { line } => {
-                    let _ = writeln!(text, "    {line}");
-                }
-                Reason::Fired { line, phrases } => {
-                    let phrases = phrases.join(if zh { "、" } else { ", " });
-                    let _ = writeln!(text, "    {line}\n    {}: {phrases}", if zh { "命中" } else { "fired on" });
-                }
-                Reason::NotAboutLines | Reason::Restless => {}
-            }
+            text.push_str(&failure.render(language));
             text.push('\n');
         }
         let (total, failed) = (self.total, self.failures.len());
         let passed = total - failed;
+        // Writing to a string cannot fail.
         let _ = if zh {
             writeln!(text, "共 {total} 个测试，通过 {passed} 个，失败 {failed} 个")
         } else {
             writeln!(text, "{total} tests, {passed} passed, {failed} failed")
         };
+        text
+    }
+}
+
+impl Failure {
+    /// The test, and why it failed.
+    #[must_use]
+    pub fn render(&self, language: Language) -> String {
+        let zh = language == Language::Zh;
+        let Self { rule_id, at, reason } = self;
+        let failed = if zh { "失败" } else { "FAILED" };
+        let mut text = format!("{failed}: {at}: {rule_id}: {}\n", reason.title(zh));
+        // Writing to a string cannot fail.
+        match reason {
+            Reason::Alerts(rows) => table(&mut text, rows, zh),
+            Reason::Script(faults) => {
+                for fault in faults {
+                    let (what, help) = if zh { (&fault.zh, &fault.help_zh) } else { (&fault.en, &fault.help_en) };
+                    let _ = writeln!(text, "    {}: {what}\n        {help}", fault.at);
+                }
+            }
+            Reason::Silent { line } => {
+                let _ = writeln!(text, "    {line}");
+            }
+            Reason::Fired { line, phrases } => {
+                let phrases = phrases.join(if zh { "、" } else { ", " });
+                let _ = writeln!(text, "    {line}\n    {}: {phrases}", if zh { "命中" } else { "fired on" });
+            }
+            Reason::NotAboutLines | Reason::Restless => {}
+        }
         text
     }
 }

@@ -76,7 +76,7 @@ pub use folded::{Break, FoldedText, RawSpan};
 pub use lexicon::{Lexicon, Match, PhraseId, PhraseOptions};
 pub use pattern::Likeness;
 pub use phrase::{ANY_MAX, DIGITS_MAX, PhraseError, SYMBOLS_MAX, VARIANTS_MAX};
-pub use segment::preload;
+pub use segment::{cut, preload};
 
 #[cfg(test)]
 mod tests;

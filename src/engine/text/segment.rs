@@ -180,6 +180,20 @@ pub(super) fn words(text: &FoldedText, span: &Range<usize>) -> Vec<String> {
     JIEBA.cut(&surface, false).into_iter().map(|token| token.word.to_owned()).collect()
 }
 
+/// An utterance of its own, cut into words clause by clause.
+#[must_use]
+pub fn cut(text: &FoldedText) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut at = text.lead();
+    while at < text.len() {
+        let end = text.clause(at).end;
+        let surface = text.surface(at..end);
+        words.extend(JIEBA.cut(&surface, false).into_iter().map(|token| token.word.to_owned()));
+        at = end;
+    }
+    words
+}
+
 /// Whether a 不 or 没 at symbol `at` belongs to what stands before it: 行不行, 清楚不清楚, 看不清楚.
 fn is_inside_construction(text: &FoldedText, clause: usize, at: usize) -> bool {
     let chars = text.chars();

@@ -1,0 +1,202 @@
+//! What other rules would have said: recorded calls are replayed through two
+//! rule sets, and what they raise is compared, alert by alert.
+//!
+//! A call is replayed as it was told: its finals, holds and transfers, each at
+//! the time the call's clock showed when it came. Hypotheses that a final
+//! replaced change nothing that stands in the end, so they are not needed
+//! (docs/adr/0010). Occurrences are matched by call and alert id, which names
+//! rule and occurrence.
+//!
+//! All cores replay; what they count is put together in a way that does not
+//! depend on who did what, so the report is the same to the byte however many
+//! there are. Memory is bounded by the calls that wait, and by the examples.
+//!
+//! Deliberately absent: hypotheses and what agents saw of them, how long
+//! anything took, and any effect on the store or a server.
+
+mod gathering;
+mod html;
+mod report;
+mod tally;
+
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::engine::alert::Alert;
+use crate::engine::rule::RuleSet;
+use crate::engine::time::CallTime;
+use crate::engine::transcript::{CallInfo, Input};
+use crate::session::{Session, standing};
+
+pub use gathering::{CALLS_MAX, Gathering, HELD_BYTES_MAX};
+pub use report::{Counts, Example, Examples, Report, Version};
+use tally::Tally;
+
+/// Calls that wait for a worker.
+const QUEUE_MAX: usize = 64;
+
+/// Two rule sets, and which of their packs are on trial.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// What calls ran on.
+    pub before: Arc<RuleSet>,
+    /// What they shall run on.
+    pub after: Arc<RuleSet>,
+    /// Packs whose alerts nobody sees: counted apart.
+    pub shadow_packs: Vec<String>,
+}
+
+/// A call as it was recorded.
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    /// How it began.
+    pub info: CallInfo,
+    /// The number of its `call.start`.
+    pub seq: Option<u64>,
+    /// What it was told, in the order in which it was.
+    pub told: Vec<Told>,
+}
+
+/// One thing that a call was told.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// What the call's clock showed; `None` where only events move it.
+    pub now: Option<CallTime>,
+    /// The producer's number of it.
+    pub seq: Option<u64>,
+    /// What it was.
+    pub input: Input,
+}
+
+/// How far a replay is, and whether it is still wanted.
+#[derive(Debug, Default)]
+pub struct Control {
+    done: AtomicU64,
+    cancelled: AtomicBool,
+}
+
+impl Control {
+    /// Ends the replay after the calls that are being replayed.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was cancelled.
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// Calls that were replayed or skipped so far.
+    #[must_use]
+    pub fn done(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
+    }
+}
+
+/// All cores of this machine.
+#[must_use]
+pub fn all_cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Replays `calls` through both rule sets, on so many threads. `read` makes a
+/// recorded call of each, on the thread that replays it; `None` is a call whose
+/// words are no longer kept. A cancelled replay reports what it came to.
+///
+/// # Errors
+/// The first call that could not be read.
+pub fn run<T: Send, E: Send>(
+    plan: &Plan,
+    workers: NonZeroUsize,
+    calls: impl Iterator<Item = Result<T, E>>,
+    read: impl Fn(T) -> Result<Option<Recorded>, E> + Sync,
+    control: &Control,
+) -> Result<Report, E> {
+    let (sender, receiver) = sync_channel(QUEUE_MAX);
+    let receiver = Mutex::new(receiver);
+    let fault = Mutex::new(None);
+    let mut whole = Tally::default();
+    std::thread::scope(|scope| {
+        let work = || {
+            let mut tally = Tally::default();
+            while let Some((number, call)) = next(&receiver) {
+                // What waits is taken all the same, so that nobody waits for a place in the queue.
+                if control.is_cancelled() {
+                    continue;
+                }
+                match read(call) {
+                    Ok(Some(recorded)) => tally.add(plan, number, &recorded),
+                    Ok(None) => tally.skip(),
+                    Err(error) => {
+                        control.cancel();
+                        fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    }
+                }
+                control.done.fetch_add(1, Ordering::Relaxed);
+            }
+            tally
+        };
+        let working: Vec<_> = (0..workers.get()).map(|_| scope.spawn(work)).collect();
+        for (number, call) in (0..).zip(calls) {
+            match call {
+                Ok(call) if !control.is_cancelled() => {
+                    // Workers only go when the queue is closed.
+                    let _ = sender.send((number, call));
+                }
+                Ok(_) => break,
+                Err(error) => {
+                    fault.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    break;
+                }
+            }
+        }
+        drop(sender);
+        for worker in working {
+            // A worker catches the panics of calls and has no others.
+            if let Ok(tally) = worker.join() {
+                whole.merge(tally);
+            }
+        }
+    });
+    match fault.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some(error) => Err(error),
+        None => Ok(whole.report(plan, control.is_cancelled())),
+    }
+}
+
+fn next<T>(receiver: &Mutex<Receiver<T>>) -> Option<T> {
+    receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
+/// What stands of a call in the end, and how long it lasted.
+struct Replayed {
+    session: Session,
+    alerts: Vec<Alert>,
+}
+
+/// Replays one call; `None` if the engine panicked, as it would have closed the call live.
+fn replay(rules: &Arc<RuleSet>, call: &Recorded) -> Option<Replayed> {
+    let replaying = || {
+        let mut session = Session::new(Arc::clone(rules), call.info.clone(), call.seq);
+        let mut transitions = Vec::new();
+        for Told { now, seq, input } in &call.told {
+            match now {
+                // It was taken then; a hypothesis that was kept at the end may bear an earlier number.
+                Some(now) => {
+                    session.hear(*seq, input);
+                    session.handle(*now, input.clone());
+                }
+                None => session.take(*seq, input.clone()),
+            }
+            transitions.extend(std::iter::from_fn(|| session.poll_output()));
+        }
+        session.finish();
+        transitions.extend(std::iter::from_fn(|| session.poll_output()));
+        Replayed { session, alerts: standing(transitions) }
+    };
+    catch_unwind(AssertUnwindSafe(replaying)).ok()
+}

@@ -1,0 +1,40 @@
+//! How far a long job is: one line on a terminal, over and over; nothing elsewhere.
+
+use std::fmt::Arguments;
+use std::io::{self, IsTerminal as _, Write as _};
+
+/// The line.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    what: &'static str,
+    is_terminal: bool,
+    is_begun: bool,
+}
+
+impl Progress {
+    /// Of a job that is called so.
+    pub(crate) fn new(what: &'static str) -> Self {
+        Self { what, is_terminal: io::stderr().is_terminal(), is_begun: false }
+    }
+
+    /// Whether anybody sees it.
+    pub(crate) const fn is_seen(&self) -> bool {
+        self.is_terminal
+    }
+
+    /// How far it is now.
+    pub(crate) fn tell(&mut self, how_far: Arguments<'_>) {
+        if self.is_terminal {
+            self.is_begun = true;
+            // Who closed standard error does not want to know.
+            let _ = write!(io::stderr(), "\r{}: {how_far}\x1b[K", self.what);
+        }
+    }
+
+    /// Ends the line.
+    pub(crate) fn end(&self) {
+        if self.is_begun {
+            let _ = writeln!(io::stderr());
+        }
+    }
+}
