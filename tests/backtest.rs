@@ -115,14 +115,34 @@ fn what_is_gained_lost_and_changed_is_told_by_rule_and_agent() {
         ("a comment", format!("# 说明\n{PACK}"), [4, 4, 0, 0, 0], &[], &[]),
         ("a new rule", format!("{PACK}{new_rule}"), [4, 6, 2, 0, 0], &[("p.c", [0, 2, 2, 0, 0])], &[]),
         ("a phrase less", PACK.replace("[不知道]", "[不知道吗]"), [4, 2, 0, 2, 0], &[("p.a", [2, 0, 0, 2, 0])], &[]),
-        ("graver", PACK.replace("severity: warning, deduct: 2", "severity: critical, deduct: 5"),
-            [4, 4, 0, 0, 2], &[("p.a", [2, 2, 0, 0, 2])], &["severity", "deduct"]),
-        ("other words", PACK.replace("'不要说“{phrase}”', forbid: { any: [没", "没办法, forbid: { any: [没"),
-            [4, 4, 0, 0, 2], &[("p.b", [2, 2, 0, 0, 2])], &["message"]),
-        ("another id", PACK.replace("p.b", "p.d"),
-            [4, 4, 2, 2, 0], &[("p.b", [2, 0, 0, 2, 0]), ("p.d", [0, 2, 2, 0, 0])], &[]),
-        ("an earlier word", PACK.replace("[不知道]", "[我不知道, 不知道]"),
-            [4, 4, 0, 0, 1], &[("p.a", [2, 2, 0, 0, 1])], &["message", "at_ms"]),
+        (
+            "graver",
+            PACK.replace("severity: warning, deduct: 2", "severity: critical, deduct: 5"),
+            [4, 4, 0, 0, 2],
+            &[("p.a", [2, 2, 0, 0, 2])],
+            &["severity", "deduct"],
+        ),
+        (
+            "other words",
+            PACK.replace("'不要说“{phrase}”', forbid: { any: [没", "没办法, forbid: { any: [没"),
+            [4, 4, 0, 0, 2],
+            &[("p.b", [2, 2, 0, 0, 2])],
+            &["message"],
+        ),
+        (
+            "another id",
+            PACK.replace("p.b", "p.d"),
+            [4, 4, 2, 2, 0],
+            &[("p.b", [2, 0, 0, 2, 0]), ("p.d", [0, 2, 2, 0, 0])],
+            &[],
+        ),
+        (
+            "an earlier word",
+            PACK.replace("[不知道]", "[我不知道, 不知道]"),
+            [4, 4, 0, 0, 1],
+            &[("p.a", [2, 2, 0, 0, 1])],
+            &["message", "at_ms"],
+        ),
     ];
     for (place, (case, pack, all, differing, fields)) in cases.iter().enumerate() {
         let new = rules(&directory, &format!("new{place}"), pack);

@@ -1,8 +1,8 @@
 //! Clients in other languages against the real binary: the scripts of
-//! `examples/python`, and the page of `examples/browser` in Chromium.
+//! `examples/python`, and the CRM's page of `examples/crm` in Chromium.
 //!
 //! They reach the server through a front of the test's, which serves the page,
-//! as a reverse proxy would, and can cut connections and hold new ones: what is
+//! as a CRM behind the same proxy would, and can cut connections and hold new ones: what is
 //! said meanwhile must be shown once the client is back. `scripts/test` installs
 //! what this needs.
 
@@ -158,7 +158,7 @@ async fn next(socket: &mut Socket) -> Value {
     }
 }
 
-/// Serves the page, and passes everything below `/v1` on to the server, while it is open.
+/// Serves the page, and passes everything else on to the server, while it is open.
 struct Front {
     address: SocketAddr,
     is_open: watch::Sender<bool>,
@@ -174,7 +174,7 @@ impl Front {
                 let (stream, _) = listener.accept().await.unwrap();
                 let open = open.clone();
                 // A browser closes connections as it likes.
-                tokio::spawn(async move { serve(stream, server, open).await.unwrap_or(()) });
+                tokio::spawn(async move { serve(stream, address, server, open).await.unwrap_or(()) });
             }
         });
         Self { address, is_open }
@@ -190,15 +190,20 @@ impl Front {
     }
 }
 
-async fn serve(mut stream: TcpStream, server: SocketAddr, mut open: watch::Receiver<bool>) -> std::io::Result<()> {
+async fn serve(
+    mut stream: TcpStream,
+    front: SocketAddr,
+    server: SocketAddr,
+    mut open: watch::Receiver<bool>,
+) -> std::io::Result<()> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await?);
     }
     let request = String::from_utf8_lossy(&head).into_owned();
     let target = request.split(' ').nth(1).unwrap_or_default();
-    if !target.starts_with("/v1/") {
-        return stream.write_all(&file(target)).await;
+    if target == "/crm" {
+        return stream.write_all(&crm(front)).await;
     }
     let _ = open.wait_for(|open| *open).await;
     let mut upstream = TcpStream::connect(server).await?;
@@ -209,19 +214,16 @@ async fn serve(mut stream: TcpStream, server: SocketAddr, mut open: watch::Recei
     }
 }
 
-/// The answer to a request for a file of the page.
-fn file(target: &str) -> Vec<u8> {
-    let name = target.split('?').next().unwrap_or_default();
-    let (kind, path) = match name {
-        "/agent.html" => ("text/html", "examples/browser/agent.html"),
-        "/alerts.js" => ("text/javascript", "examples/browser/alerts.js"),
-        _ => return b"HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 0\r\n\r\n".to_vec(),
-    };
-    let body = std::fs::read(in_project(path)).unwrap();
+/// The answer to a request for the CRM's page, with the server's address and the
+/// agent put in, as whoever copies it does.
+fn crm(front: SocketAddr) -> Vec<u8> {
+    let page = std::fs::read_to_string(in_project("examples/crm/index.html")).unwrap();
+    let body = page.replace("127.0.0.1:8787", &front.to_string()).replace("a1003", AGENT);
+    assert!(body.contains(AGENT) && body.contains(&front.to_string()), "the example names both");
     let length = body.len();
     let head =
-        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n");
-    [head.into_bytes(), body].concat()
+        format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/html\r\ncontent-length: {length}\r\n\r\n");
+    [head.into_bytes(), body.into_bytes()].concat()
 }
 
 #[tokio::test]
@@ -314,7 +316,12 @@ impl Page {
         let waiting = format!(
             "new Promise(resolve => {{
                 const look = () => {{ const value = {expression}; if (value !== null) resolve(value); }};
-                new MutationObserver(look).observe(document, {{ attributes: true, childList: true, subtree: true }});
+                const changes = new MutationObserver(look);
+                // What happens inside the element, the document does not hear of.
+                const panel = document.querySelector('tingjian-alerts')?.shadowRoot;
+                for (const root of panel ? [document, panel] : [document]) {{
+                    changes.observe(root, {{ attributes: true, childList: true, characterData: true, subtree: true }});
+                }}
                 look();
             }})"
         );
@@ -324,39 +331,51 @@ impl Page {
         result["result"]["value"].take()
     }
 
-    async fn status(&mut self, state: &str) {
-        self.once(&format!("document.getElementById('status')?.dataset.state === '{state}' || null")).await;
+    /// Waits until the panel is there, and says that its connection is `link`.
+    async fn link(&mut self, link: &str) {
+        let params = json!({"expression": "customElements.whenDefined('tingjian-alerts').then(() => true)", "awaitPromise": true});
+        self.command("Runtime.evaluate", params).await;
+        self.once(&format!("{PANEL}.querySelector('[data-link={link}]') && true")).await;
     }
 
-    /// The cards, the oldest first, once there are `count`.
+    /// The cards and lines of the panel, the earliest first, once there are `count`.
     async fn cards(&mut self, count: usize) -> Value {
         self.once(&format!(
-            "(cards => cards.length < {count} ? null : cards.reverse().map(card => \
-             [card.dataset.ruleId, card.dataset.state, card.dataset.messages, \
-             card.querySelector('.message').textContent, card.querySelector('.evidence').textContent]))\
-             ([...document.querySelectorAll('#alerts > li')])"
+            "(cards => cards.length < {count} ? null : cards.map(card => \
+             [card.dataset.ruleId, card.dataset.state, card.querySelector('.message').textContent, \
+             card.querySelector('.quote').textContent]))\
+             ([...{PANEL}.querySelectorAll('article.card')])"
         ))
         .await
     }
 }
 
+/// The panel's own document.
+const PANEL: &str = "document.querySelector('tingjian-alerts').shadowRoot";
+
 #[tokio::test]
 async fn a_browser_shows_alerts_as_text_across_a_break() {
     let server = Server::start().await;
     let front = Front::start(server.address).await;
-    let mut page = Page::open(&format!("http://{}/agent.html?agent={AGENT_IN_PATH}", front.address)).await;
-    page.status("open").await;
+    let mut page = Page::open(&format!("http://{}/crm", front.address)).await;
+    page.link("open").await;
     server.hear("c1", "不清楚<b id='markup'>").await;
-    let card = |text: &str| json!(["clients.unclear", "confirmed", "1", "确认：不要说“不清楚”", text]);
+    let card = |text: &str| json!(["clients.unclear", "confirmed", "不要说“不清楚”", format!("坐席{text}")]);
     assert_eq!(page.cards(1).await, json!([card("不清楚<b id='markup'>")]));
-    assert_eq!(page.once("String(document.getElementById('markup'))").await, "null");
+    assert_eq!(page.once(&format!("String({PANEL}.getElementById('markup'))")).await, "null");
 
     front.close();
-    page.status("closed").await;
+    page.link("closed").await;
     server.hear("c2", "这个不清楚").await;
     front.open();
-    page.status("open").await;
+    page.link("open").await;
     server.hear("c3", "那个不清楚").await;
-    let expected = json!([card("不清楚<b id='markup'>"), card("这个不清楚"), card("那个不清楚")]);
-    assert_eq!(page.cards(3).await, expected);
+    // Three calls at once: what has no place on the panel is in its list.
+    let seen = page
+        .once(&format!(
+            "(ids => ids.length < 3 ? null : [ids.length, new Set(ids).size])\
+             ([...{PANEL}.querySelectorAll('[data-alert-id]')].map(card => card.dataset.alertId))"
+        ))
+        .await;
+    assert_eq!(seen, json!([3, 3]));
 }

@@ -1,5 +1,6 @@
 //! `tingjian demo`: a server, and the built-in calls played to it at speaking
-//! pace over real WebSockets; each alert is printed as the agent would get it.
+//! pace over real WebSockets, a few at a time, as on a floor; each alert is
+//! printed as the agent would get it.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, RandomState};
@@ -28,9 +29,10 @@ use super::{serve, show};
 /// How long the server of a demo waits for late finals: nothing here is later,
 /// and the last verdicts of a call come when it is closed.
 const LINGER_MS: std::num::NonZeroU64 = std::num::NonZeroU64::new(3_000).expect("not zero");
-/// Calls that are played beside the one that is printed, so that who looks at
-/// all calls sees more than one.
-const ASIDE: usize = 3;
+/// So many calls are played at a time,
+const CALLS_AT_A_TIME: usize = 5;
+/// and a new one begins no sooner than this after the one before it, in recorded time.
+const STAGGER: Duration = Duration::from_secs(6);
 const DIM: anstyle::Style = anstyle::Style::new().dimmed();
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -76,6 +78,10 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         let server = Server::open(config, rules, address)?;
         serve::announce(address, false);
         say(format_args!("打开 / open http://{address}"));
+        say(format_args!("  实时墙 / wall         http://{address}/live"));
+        if let Some(agent_id) = first_agent() {
+            say(format_args!("  坐席面板 / agent panel http://{address}/agent/{agent_id}"));
+        }
         let stop = CancellationToken::new();
         let stopped = stop.clone();
         let signal = serve::stop_signal()?;
@@ -108,26 +114,35 @@ async fn play(address: SocketAddr, arguments: &Arguments, listeners: &mut JoinSe
         let socket = connect(address, &format!("/v1/agents/{agent_id}/alerts")).await?;
         listeners.spawn(print_alerts(socket));
     }
-    let mut aside = JoinSet::new();
-    if !arguments.once {
-        for lane in 0..ASIDE {
-            let speed = arguments.speed;
-            aside.spawn(async move {
-                if let Err(error) = play_aside(address, lane, speed).await {
-                    tracing::warn!(%error, "a call of the demo broke off");
-                }
-            });
-        }
-    }
+    let speed = arguments.speed;
+    let mut playing: JoinSet<Result<(), Failure>> = JoinSet::new();
     loop {
         // The store remembers the calls of earlier demos, and a call is played anew only under another name.
         let round = RandomState::new().hash_one(address) >> 32;
         for (name, text) in FIXTURES {
-            play_call(address, name, text, round, arguments.speed).await?;
+            if playing.len() >= CALLS_AT_A_TIME
+                && let Some(played) = playing.join_next().await
+            {
+                played??;
+            }
+            playing.spawn(play_call(address, name, text, round, speed));
+            tokio::time::sleep(STAGGER.div_f64(speed)).await;
         }
         if arguments.once {
+            while let Some(played) = playing.join_next().await {
+                played??;
+            }
             return Ok(());
         }
+    }
+}
+
+/// Whose panel there is something to see on first.
+fn first_agent() -> Option<String> {
+    let (_, text) = FIXTURES.first()?;
+    match native::parse(text.lines().next()?).ok()?.body {
+        EventBody::Start(info) => Some(info.agent_id),
+        EventBody::Input(_) => None,
     }
 }
 
@@ -150,7 +165,7 @@ fn agents() -> Result<BTreeSet<String>, Failure> {
 
 /// Plays one recording and waits until the server has closed its calls, and so
 /// has given its last verdict.
-async fn play_call(address: SocketAddr, name: &str, text: &str, round: u64, speed: f64) -> Result<(), Failure> {
+async fn play_call(address: SocketAddr, name: &'static str, text: &str, round: u64, speed: f64) -> Result<(), Failure> {
     say(format_args!("{DIM}—— {name}{DIM:#}"));
     let producer = connect(address, "/v1/ingest").await?;
     let (mut frames, mut answers) = producer.split();
@@ -175,7 +190,10 @@ async fn play_call(address: SocketAddr, name: &str, text: &str, round: u64, spee
         let Event { call_id, body, .. } = native::parse(line)?;
         let played_id = format!("{call_id}-{round:08x}");
         if let EventBody::Input(input) = &body {
-            wait_for(input, &mut played_ms, speed).await;
+            let CallTime(said_ms) = input.said_at();
+            let pause_ms = u64::try_from(said_ms - played_ms).unwrap_or(0);
+            tokio::time::sleep(Duration::from_millis(pause_ms).div_f64(speed)).await;
+            played_ms = played_ms.max(said_ms);
         }
         let mut frame: Value = serde_json::from_str(line)?;
         frame["call_id"] = Value::from(played_id.as_str());
@@ -186,7 +204,7 @@ async fn play_call(address: SocketAddr, name: &str, text: &str, round: u64, spee
                 first_ack.await?;
             }
             let socket = connect(address, &format!("/v1/calls/{played_id}/watch")).await?;
-            watchers.spawn(print_words(socket));
+            watchers.spawn(print_words(name, socket));
         }
     }
     if has_ended {
@@ -197,43 +215,6 @@ async fn play_call(address: SocketAddr, name: &str, text: &str, round: u64, spee
     frames.close().await?;
     answers.await?;
     Ok(())
-}
-
-/// Plays the recordings that have an end, over and over, as calls of other
-/// agents: nothing of them is printed.
-async fn play_aside(address: SocketAddr, lane: usize, speed: f64) -> Result<(), Failure> {
-    let ends = |line: &str| matches!(native::parse(line), Ok(Event { body: EventBody::Input(Input::End { .. }), .. }));
-    let whole: Vec<&str> = FIXTURES.iter().map(|(_, text)| *text).filter(|text| text.lines().any(ends)).collect();
-    // Each begins elsewhere.
-    for (number, text) in whole.iter().cycle().skip((lane + 1) * whole.len() / (ASIDE + 1)).enumerate() {
-        let round = RandomState::new().hash_one(number) >> 32;
-        let (mut frames, mut answers) = connect(address, "/v1/ingest").await?.split();
-        let answers = tokio::spawn(async move { while let Some(Ok(_)) = answers.next().await {} });
-        let mut played_ms = 0;
-        for line in text.lines() {
-            let Event { call_id, body, .. } = native::parse(line)?;
-            if let EventBody::Input(input) = &body {
-                wait_for(input, &mut played_ms, speed).await;
-            }
-            let mut frame: Value = serde_json::from_str(line)?;
-            frame["call_id"] = Value::from(format!("{call_id}-{lane}-{round:08x}"));
-            if let Some(agent_id) = frame["agent_id"].as_str() {
-                frame["agent_id"] = Value::from(format!("{agent_id}-{lane}"));
-            }
-            frames.send(Message::text(frame.to_string())).await?;
-        }
-        frames.close().await?;
-        answers.await?;
-    }
-    Ok(())
-}
-
-/// Waits until an input is said, at this speed.
-async fn wait_for(input: &Input, played_ms: &mut i64, speed: f64) {
-    let CallTime(said_ms) = input.said_at();
-    let pause_ms = u64::try_from(said_ms - *played_ms).unwrap_or(0);
-    tokio::time::sleep(Duration::from_millis(pause_ms).div_f64(speed)).await;
-    *played_ms = said_ms.max(*played_ms);
 }
 
 async fn connect(address: SocketAddr, path: &str) -> Result<Socket, Failure> {
@@ -253,15 +234,15 @@ async fn print_alerts(mut socket: Socket) {
     }
 }
 
-/// Prints the settled words of a call, until the server closes it.
-async fn print_words(mut socket: Socket) {
+/// Prints the settled words of the call `name`, until the server closes it.
+async fn print_words(name: &str, mut socket: Socket) {
     while let Some(Ok(message)) = socket.next().await {
         let Message::Text(text) = message else { continue };
         if let Ok(Event { body: EventBody::Input(Input::Utterance(utterance)), .. }) = native::parse(&text)
             && utterance.is_final
         {
             let role = show::role_name(utterance.role);
-            say(format_args!("{DIM}{} {role}：{}{DIM:#}", utterance.start, show::plain(&utterance.text)));
+            say(format_args!("{DIM}{name} {} {role}：{}{DIM:#}", utterance.start, show::plain(&utterance.text)));
         }
     }
 }

@@ -108,6 +108,7 @@ const ROUTES: &[Route] = &[
     route("/v1/alerts/{alert_id}/reviews", REVIEW),
     route("/v1/calls", REVIEW),
     route("/v1/scores", REVIEW),
+    route("/v1/statistics", REVIEW),
     route("/v1/export", REVIEW),
     route("/v1/quality", REVIEW),
     route("/v1/audit", REVIEW),

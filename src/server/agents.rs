@@ -38,6 +38,8 @@ pub(crate) enum After {
     Now,
     /// All that is kept.
     Start,
+    /// Those of the calls in progress, for whoever has no cursor yet.
+    Live,
     /// Those after this one.
     Cursor(Cursor),
 }
@@ -48,6 +50,7 @@ impl After {
         match text {
             None => Some(Self::Now),
             Some("0") => Some(Self::Start),
+            Some("live") => Some(Self::Live),
             Some(text) => {
                 let (store, number) = text.split_once('-')?;
                 let cursor = Cursor { store: i64::from_str_radix(store, 16).ok()?, number: number.parse().ok()? };
@@ -175,7 +178,9 @@ mod tests {
     fn cursors_are_read_as_they_are_written() {
         let cursor = Cursor { store: 0x19a, number: 12 };
         assert_eq!(After::parse(Some(&cursor.to_string())), Some(After::Cursor(cursor)));
-        assert_eq!((After::parse(None), After::parse(Some("0"))), (Some(After::Now), Some(After::Start)));
+        for (text, after) in [(None, After::Now), (Some("0"), After::Start), (Some("live"), After::Live)] {
+            assert_eq!(After::parse(text), Some(after));
+        }
         for wrong in ["", "12", "-", "x-1", "19a--1", "19a-1-"] {
             assert_eq!(After::parse(Some(wrong)), None, "{wrong:?}");
         }

@@ -100,6 +100,8 @@ pub(crate) const FRAME_BATCH_MAX: usize = 256;
 pub(crate) const SUBSCRIBER_QUEUE_MAX: usize = 256;
 /// Alerts of the past that a subscriber is given at once.
 pub(crate) const CATCH_UP_PAGE: usize = 256;
+/// Among so many of an agent's latest alerts those of the calls in progress are looked for.
+pub(crate) const LIVE_CARDS_MAX: usize = 512;
 /// Batches that wait for a commit; shards with more wait.
 pub(crate) const JOURNAL_QUEUE_MAX: usize = 256;
 /// Questions to the store that are answered at once.
@@ -137,6 +139,8 @@ pub(crate) const DIFF_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const CALL_EVENTS_MAX: usize = 20_000;
 /// Alerts of one call that are shown, and their transitions.
 pub(crate) const CALL_ALERTS_MAX: usize = 5_000;
+/// Rows of one list of statistics; those with the most alerts are kept.
+pub(crate) const STATISTICS_ROWS_MAX: usize = 10_000;
 /// Batches in one commit.
 pub(crate) const COMMIT_BATCHES_MAX: usize = 256;
 /// Utterances of one call whose last hypothesis waits for a final.

@@ -41,8 +41,8 @@ const STATES: [AlertState; 5] =
     [AlertState::Provisional, AlertState::Confirmed, AlertState::Retracted, AlertState::Reminder, AlertState::Resolved];
 
 /// The parameters of filters of alerts.
-pub(crate) const OF_ALERTS: [&str; 9] =
-    ["from", "to", "agent_id", "call_id", "rule_id", "severity", "state", "review", "appeal"];
+pub(crate) const OF_ALERTS: [&str; 10] =
+    ["from", "to", "agent_id", "call_id", "rule_id", "queue", "severity", "state", "review", "appeal"];
 /// The parameters of filters of calls.
 pub(crate) const OF_CALLS: [&str; 6] = ["from", "to", "agent_id", "call_id", "queue", "live"];
 /// The parameters of filters of audit entries.
@@ -103,7 +103,7 @@ impl Parameters {
     }
 
     /// Some of several names, commas between them.
-    fn choices<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<Vec<T>, BadQuery> {
+    pub(crate) fn choices<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<Vec<T>, BadQuery> {
         let texts = self.get(name).into_iter().flat_map(|texts| texts.split(','));
         texts.map(|text| choose(name, text, choices)).collect()
     }
@@ -133,6 +133,7 @@ impl Parameters {
             call_id: self.id("call_id")?,
             call_no: None,
             rule_id: self.id("rule_id")?,
+            queue: self.id("queue")?,
             severities: self.choices("severity", &SEVERITIES.map(|severity| (severity.name(), severity)))?,
             states: self.choices("state", &STATES.map(|state| (state.name(), state)))?,
             verdicts: self.choices("review", &Verdict::ALL.map(|verdict| (verdict.name(), verdict)))?,

@@ -35,7 +35,7 @@ use super::rules::{Fixed, Trigger};
 use super::shard::Command;
 use super::{
     Shared, access, audit, clock, edit, export, feedback, ingest, live, openapi, outbox, pages, post, principal, push,
-    quality, query, review, rulebook, rules, sse, tls, ws,
+    quality, query, review, rulebook, rules, sse, statistics, tls, ws,
 };
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
@@ -172,6 +172,7 @@ fn routes(shared: Arc<Shared>) -> Router {
         .route("/v1/calls", get(query::calls))
         .route("/v1/calls/{call_id}", get(query::call))
         .route("/v1/scores", get(query::scores))
+        .route("/v1/statistics", get(statistics::statistics))
         .route("/v1/export", get(export::export))
         .route("/v1/quality", get(quality::quality))
         .route("/v1/audit", get(audit::audit))
@@ -303,7 +304,7 @@ struct AlertsQuery {
 /// WebSocket or Server-Sent Events: an agent's alerts, live.
 #[utoipa::path(get, path = "/v1/agents/{agent_id}/alerts", tag = "live", params(
     ("agent_id" = String, Path, description = "Whose / 坐席"),
-    ("after" = Option<String>, Query, description = "A cursor, or 0 for all that is kept / 上次收到的 cursor，0 为全部"),
+    ("after" = Option<String>, Query, description = "A cursor; 0: all that is kept; live: those of the calls in progress / 上次收到的 cursor；0 为全部；live 为进行中的通话的"),
 ), responses(
     (status = 101, description = "A WebSocket / WebSocket"),
     (status = 200, description = "Server-Sent Events", body = String, content_type = "text/event-stream"),
@@ -328,7 +329,7 @@ pub(crate) async fn agent_alerts(
     // A browser that reconnects an event stream tells what it had last.
     let resumed = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
     let Some(after) = After::parse(resumed.or(query.after.as_deref())) else {
-        let message = "after 必须是收到过的 cursor，或 0 / after must be a cursor that was received, or 0";
+        let message = "after 必须是收到过的 cursor、0 或 live / after must be a cursor that was received, 0 or live";
         return error(StatusCode::BAD_REQUEST, "invalid_query", message);
     };
     let is_websocket = wants_websocket(&request);

@@ -53,6 +53,7 @@ mod shard;
 mod simulation;
 mod slot;
 mod sse;
+mod statistics;
 mod store;
 mod tls;
 mod trial;

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, OpenApi as _};
 
 use super::review::routes;
 use super::rules::history;
-use super::{audit, backtest, edit, export, http, live, pages, principal, quality, query, rulebook, trial};
+use super::{audit, backtest, edit, export, http, live, pages, principal, quality, query, rulebook, statistics, trial};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -27,7 +27,7 @@ use super::{audit, backtest, edit, export, http, live, pages, principal, quality
         routes::take, routes::of_agent, quality::quality, audit::audit,
         http::rules_in_use, http::reload_rules, history::versions, history::version,
         rulebook::packs, rulebook::coverage, edit::check, trial::try_out, backtest::backtest,
-        query::alerts, query::calls, query::call, query::scores,
+        query::alerts, query::calls, query::call, query::scores, statistics::statistics,
         export::export,
         describe,
     ),
@@ -117,6 +117,16 @@ const QUEUE: Row = ("queue", "Of this queue / 队列", Shape::Text);
 const LIVE: Row = ("live", "In progress or over / 是否进行中", Shape::Names(&["true", "false"]));
 const GROUP: Row =
     ("group", "By what, agent unless said / 按什么分组，默认按坐席", Shape::Names(&["agent", "team", "day"]));
+const GROUPS: Row = (
+    "group",
+    "One or two, a comma between them: day, hour, rule, agent, queue, severity; rule unless said / 按什么分组，一个或两个，默认按规则",
+    Shape::Text,
+);
+const DISPLAY: Row = (
+    "display",
+    "One or several, commas between them: card, folded, late, shadow; all but shadow unless said / 显示方式，默认不含试运行",
+    Shape::Text,
+);
 const LIMIT: Row = ("limit", "Rows on a page, 100 unless said / 每页行数，默认 100", Shape::Number(1, 1_000));
 const CURSOR: Row = ("cursor", "The next_cursor of the page before / 上一页的 next_cursor", Shape::Text);
 const FORMAT: Row = ("format", "The format, csv unless said / 格式，默认 csv", Shape::Names(&export::FORMATS));
@@ -127,6 +137,8 @@ pub(crate) struct AlertParameters;
 pub(crate) struct CallParameters;
 /// Filters and grouping of scores.
 pub(crate) struct ScoreParameters;
+/// What statistics have beside the filters of alerts.
+pub(crate) struct StatisticsParameters;
 /// Filters of audit entries.
 pub(crate) struct AuditParameters;
 /// Pages of a list.
@@ -145,10 +157,11 @@ macro_rules! into_params {
 }
 
 into_params! {
-    AlertParameters: &[FROM, TO, AGENT, CALL, RULE, SEVERITY, STATE, REVIEW, APPEAL];
+    AlertParameters: &[FROM, TO, AGENT, CALL, RULE, QUEUE, SEVERITY, STATE, REVIEW, APPEAL];
     AuditParameters: &[FROM, TO, ACTION];
     CallParameters: &[FROM, TO, AGENT, CALL, QUEUE, LIVE];
     ScoreParameters: &[GROUP, FROM, TO, AGENT, QUEUE];
+    StatisticsParameters: &[GROUPS, DISPLAY];
     PageParameters: &[LIMIT, CURSOR];
     ExportParameters: &[FORMAT];
 }
@@ -160,6 +173,7 @@ mod tests {
     use super::super::access;
     use super::super::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_PAGES};
     use super::super::query::OF_SCORES;
+    use super::super::statistics::OF_STATISTICS;
     use super::*;
 
     /// The router answers no path that the table of access has not.
@@ -179,6 +193,7 @@ mod tests {
         assert_eq!(names::<CallParameters>(), OF_CALLS);
         assert_eq!(names::<AuditParameters>(), OF_AUDIT);
         assert_eq!(names::<ScoreParameters>(), OF_SCORES);
+        assert_eq!(names::<StatisticsParameters>(), OF_STATISTICS);
         assert_eq!(names::<PageParameters>(), OF_PAGES);
     }
 }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Shared;
 use super::agents::{After, Cursor};
 use super::clock;
-use super::config::{CATCH_UP_PAGE, SUBSCRIBER_QUEUE_MAX, WATCHERS_MAX};
+use super::config::{CATCH_UP_PAGE, LIVE_CARDS_MAX, SUBSCRIBER_QUEUE_MAX, WATCHERS_MAX};
 use super::events::{AlertWritten, Happening as _, SubscriberSlow};
 use super::feedback;
 use super::refusal::Refusal;
@@ -127,13 +127,15 @@ pub(crate) struct CatchUp {
     agent_id: String,
     /// The last one that he has; what comes live up to it is skipped.
     read: i64,
+    /// Where the calls in progress begin is to be asked first.
+    is_from_live: bool,
     is_done: bool,
 }
 
 impl CatchUp {
     /// Nothing of the past is wanted.
     fn none() -> Self {
-        Self { agent_id: String::new(), read: 0, is_done: true }
+        Self { agent_id: String::new(), read: 0, is_from_live: false, is_done: true }
     }
 
     /// From `after` on. The second is what he must be told first: that his
@@ -141,11 +143,12 @@ impl CatchUp {
     pub(crate) fn new(shared: &Shared, agent_id: &str, after: After) -> (Self, Option<Utf8Bytes>) {
         let (read, is_done, is_foreign) = match after {
             After::Now => (0, true, false),
-            After::Start => (0, false, false),
+            After::Start | After::Live => (0, false, false),
             After::Cursor(Cursor { store, number }) if store == shared.store_id => (number, false, false),
             After::Cursor(_) => (0, false, true),
         };
-        let catch_up = Self { agent_id: agent_id.to_owned(), read, is_done };
+        let is_from_live = after == After::Live;
+        let catch_up = Self { agent_id: agent_id.to_owned(), read, is_from_live, is_done };
         (catch_up, is_foreign.then(|| Utf8Bytes::from_static(GAP)))
     }
 
@@ -153,6 +156,10 @@ impl CatchUp {
     pub(crate) async fn page(&mut self, shared: &Shared) -> Result<Vec<(i64, Utf8Bytes)>, Refusal> {
         if self.is_done {
             return Ok(Vec::new());
+        }
+        if std::mem::take(&mut self.is_from_live) {
+            let agent_id = self.agent_id.clone();
+            self.read = shared.ask(move |readers| readers.before_live_cards(&agent_id, LIVE_CARDS_MAX)).await?;
         }
         let (agent_id, read) = (self.agent_id.clone(), self.read);
         let page = shared.ask(move |readers| readers.cards_after(&agent_id, read, CATCH_UP_PAGE)).await?;

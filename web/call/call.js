@@ -1,0 +1,341 @@
+// One call. In progress: its words as they are spoken, its alerts as they change.
+// Over: the same along its timeline, to be played again at any pace. What an
+// alert rests on is marked in the text, and each leads to the other.
+
+import { Fault, Frame, Severity, html, show, useAnswer, useKeys } from "../shared/ui.js";
+import { ApiError, get, stream } from "../shared/api.js";
+import { clock, kindName, moment, roleName, stateName } from "../shared/format.js";
+import { Record, hitsIn, stands } from "../shared/record.js";
+import { t, token } from "../shared/settings.js";
+import { Timeline } from "../shared/timeline.js";
+import { Transcript } from "../shared/transcript.js";
+import { useEffect, useReducer, useRef, useState } from "../vendor/hooks.js";
+import { ReviewState } from "./state.js";
+
+/** A question that the server did not answer is asked again after this. */
+const AGAIN_MS = 1_000;
+const SPEEDS = [1, 2, 4, 8, 16];
+const callId = decodeURIComponent(location.pathname.split("/")[2] ?? "");
+const startedAt = new URLSearchParams(location.search).get("started_at") ?? undefined;
+const path = `/v1/calls/${encodeURIComponent(callId)}`;
+
+function CallPage() {
+  return html`<${Frame} title=${t(`通话 ${callId}`, `Call ${callId}`)} current="/call" role=${["qa", "admin"]}><${Call} key=${token() ?? ""} /></${Frame}>`;
+}
+
+/**
+ * The call, in progress or over. Each connection of the stream begins with a
+ * hello; what was before it is asked for then, and what comes meanwhile waits,
+ * so nothing is lost and nothing comes twice between the two.
+ */
+function useCall() {
+  const [, draw] = useReducer((/** @type {number} */ round) => round + 1, 0);
+  const call = useRef(/** @type {{record: Record | null, live: {clockMs: number, told: number} | null, link: string, error: ApiError | null}} */ ({
+    record: null, live: null, link: "connecting", error: null,
+  })).current;
+  const reload = useRef(() => {});
+  useEffect(() => {
+    const abort = new AbortController();
+    let frame = 0;
+    const soon = () => {
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        draw(undefined);
+      });
+    };
+    const ask = () => get(path, { started_at: startedAt }, abort.signal);
+    /** @type {any[] | null} */
+    let waiting = null;
+    /** @type {{close: () => void} | null} */
+    let watching = null;
+    const fail = (/** @type {unknown} */ error) => {
+      if (!abort.signal.aborted) {
+        call.error = error instanceof ApiError ? error : new ApiError(0, "failed", String(error));
+        soon();
+      }
+    };
+    const settle = (/** @type {any} */ detail) => {
+      watching?.close();
+      call.record = new Record(detail);
+      call.live = null;
+      soon();
+    };
+    const reread = () => void ask().then(settle, fail);
+    /** A stream that ends may do so with its call. A server that does not answer is asked again when the stream is. */
+    const look = () => void ask().then((detail) => detail.live || settle(detail), () => {});
+    const onMessage = async (/** @type {any} */ message) => {
+      if (message.type === "watching") {
+        const since = (waiting = /** @type {any[]} */ ([]));
+        message.told ??= performance.now();
+        call.live = { clockMs: message.at_ms, told: message.told };
+        try {
+          const record = new Record(await ask());
+          // If not, a later connection has said hello meanwhile.
+          if (waiting === since) {
+            for (const later of since) {
+              record.take(later);
+            }
+            call.record = record;
+            waiting = null;
+          }
+        } catch (error) {
+          if (!(error instanceof ApiError) || error.status !== 0) {
+            fail(error);
+          } else if (waiting === since && !abort.signal.aborted) {
+            // The server went just now. Asked again, it knows all that came meanwhile.
+            setTimeout(() => waiting === since && onMessage(message), AGAIN_MS);
+          }
+        }
+      } else if (waiting !== null) {
+        waiting.push(message);
+      } else {
+        call.record?.take(message);
+      }
+      soon();
+    };
+    ask().then((detail) => {
+      call.record = new Record(detail);
+      soon();
+      if (detail.live) {
+        call.live = { clockMs: call.record.end, told: performance.now() };
+        watching = stream(() => `${path}/watch`, {
+          onMessage,
+          onState: (state, why) => {
+            call.link = state;
+            if (state === "closed") {
+              look();
+            } else if (state === "refused") {
+              fail(new ApiError(0, "refused", why ?? ""));
+            }
+            soon();
+          },
+        });
+      }
+    }, fail);
+    const second = setInterval(() => call.live !== null && soon(), 500);
+    reload.current = reread;
+    return () => {
+      abort.abort();
+      watching?.close();
+      clearInterval(second);
+      cancelAnimationFrame(frame);
+    };
+  }, []);
+  return { ...call, reload: () => reload.current() };
+}
+
+function Call() {
+  const { record, live, link, error, reload } = useCall();
+  const [selected, setSelected] = useState(/** @type {string | null} */ (location.hash.startsWith("#alert-") ? location.hash.slice(7) : null));
+  const { value: me } = useAnswer((signal) => get("/v1/me", {}, signal), []);
+  const player = usePlayer(record === null || live !== null ? null : record.end);
+
+  if (error !== null) {
+    return html`<${Fault} error=${error} retry=${() => location.reload()} />`;
+  }
+  if (record === null) {
+    return html`<p class="empty" role="status">${t("正在读取…", "Loading…")}</p>`;
+  }
+  const { detail } = record;
+  const now = live === null ? player.at : Math.max(record.end, live.clockMs + (performance.now() - live.told));
+  // As it was at the place in the recording; of a call in progress, and at the end, all there is.
+  const at = live !== null || player.isAtEnd ? null : player.at;
+  const alerts = record.alertsAt(at);
+  const seek = live === null ? player.seek : null;
+  const select = (/** @type {string} */ alertId) => {
+    setSelected(alertId);
+    const alert = record.alerts.get(alertId);
+    const first = alert?.transitions[0]?.at;
+    if (at !== null && first !== undefined && first > at) {
+      player.seek(first);
+    }
+    requestAnimationFrame(() => {
+      document.getElementById(`alert-${alertId}`)?.scrollIntoView({ block: "nearest" });
+      document.querySelector(`.hit[href="${CSS.escape(`#alert-${alertId}`)}"]`)?.scrollIntoView({ block: "nearest" });
+    });
+  };
+  return html`
+    <${Head} detail=${detail} live=${live} link=${link} now=${now} />
+    ${detail.truncated ? html`<p class="notice warning">${t("这通电话太长，只显示前面一部分。", "This call is too long; only its beginning is shown.")}</p>` : null}
+    <section class="panel time-panel" aria-label=${t("时间线", "Timeline")}>
+      <${Timeline} record=${record} length=${live === null ? record.end : now} at=${now} seek=${seek} select=${select} />
+      ${live === null ? html`<${Controls} player=${player} />` : null}
+    </section>
+    <div class="columns">
+      <section class="panel words-panel" aria-labelledby="words"><h2 id="words">${t("转写", "Transcript")}</h2>
+        <${Transcript} items=${items(record, alerts, at)} selected=${selected} select=${select} seek=${seek} />
+      </section>
+      <section class="panel side-panel" aria-labelledby="alerts"><h2 id="alerts">${t(`预警 ${alerts.length} 条`, `${alerts.length} alerts`)}</h2>
+        ${alerts.length === 0 ? html`<p class="empty">${t("到此为止没有预警", "No alerts up to here")}</p>` : null}
+        <ol class="alerts">${alerts.map((alert) => html`<${Alert} key=${alert.alert_id} alert=${alert} isSelected=${alert.alert_id === selected} select=${select} me=${me} started=${detail.started_at} onReview=${reload} />`)}</ol>
+      </section>
+      <${Score} detail=${detail} />
+    </div>
+  `;
+}
+
+/** @param {any} properties */
+function Head({ detail, live, link, now }) {
+  const start = detail.events.find((/** @type {any} */ event) => event.type === "call.start") ?? {};
+  const facts = [
+    [t("坐席", "Agent"), detail.agent_id],
+    [t("队列", "Queue"), detail.queue],
+    [t("客户", "Customer"), start.customer_name],
+    [t("接通", "Answered"), moment(detail.started_at)],
+    [t("挂断", "Hung up"), live === null && detail.ended_by ? roleName(detail.ended_by) : null],
+  ].filter(([, value]) => value);
+  return html`
+    <div class="head row spread">
+      <div class="row">
+        <h1>${t("通话", "Call")} <span class="call-id">${callId}</span></h1>
+        ${live === null
+          ? html`<span class="tag neutral">${t("已结束", "over")}</span>`
+          : html`<span class="tag good">${t("进行中", "live")}</span><span class="now" role="timer">${clock(now)}</span>
+              ${link === "open" ? null : html`<span class="tag critical" role="status">${t("断线，正在重连", "connection lost, retrying")}</span>`}`}
+      </div>
+      <dl>${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+    </div>
+  `;
+}
+
+/**
+ * Plays a recording of `length` milliseconds; null: there is none.
+ * @param {number | null} length
+ */
+function usePlayer(length) {
+  const [at, setAt] = useState(/** @type {number | null} */ (null));
+  const [speed, setSpeed] = useState(1);
+  const [isPlaying, setPlaying] = useState(false);
+  const whole = length ?? 0;
+  const place = at === null ? whole : Math.min(at, whole);
+  useEffect(() => {
+    if (!isPlaying || length === null) {
+      return undefined;
+    }
+    let last = performance.now();
+    let frame = requestAnimationFrame(function step(now) {
+      const passed = (now - last) * speed;
+      last = now;
+      setAt((before) => {
+        const after = Math.min(whole, (before ?? whole) + passed);
+        if (after >= whole) {
+          setPlaying(false);
+        }
+        return after;
+      });
+      frame = requestAnimationFrame(step);
+    });
+    return () => cancelAnimationFrame(frame);
+  }, [isPlaying, speed, length]);
+  return {
+    at: place,
+    isAtEnd: place >= whole,
+    isPlaying,
+    speed,
+    setSpeed,
+    seek: setAt,
+    toggle() {
+      if (!isPlaying && place >= whole) {
+        setAt(0);
+      }
+      setPlaying(!isPlaying);
+    },
+  };
+}
+
+/** @param {{player: ReturnType<typeof usePlayer>}} properties */
+function Controls({ player }) {
+  const faster = (/** @type {number} */ by) => {
+    const next = SPEEDS[SPEEDS.indexOf(player.speed) + by];
+    if (next !== undefined) {
+      player.setSpeed(next);
+    }
+  };
+  useKeys({
+    p: player.toggle,
+    "-": () => faster(-1),
+    "+": () => faster(1),
+    "=": () => faster(1),
+  });
+  return html`<div class="controls row" role="group" aria-label=${t("回放", "Replay")}>
+    <button class="primary" onClick=${player.toggle}>${player.isPlaying ? t("暂停", "Pause") : t("播放", "Play")} <kbd aria-hidden="true">P</kbd></button>
+    <span class="speeds" role="group" aria-label=${t("速度", "Speed")}>${SPEEDS.map((speed) => html`
+      <button aria-pressed=${speed === player.speed} onClick=${() => player.setSpeed(speed)}>${speed}×</button>`)}</span>
+    <span class="place" role="status" aria-live="off">${clock(player.at)}</span>
+    <span class="small quiet hint">${t("时间线：←→ 5 秒，PageUp/PageDown 30 秒，Home/End", "timeline: ←→ 5 s, PageUp/PageDown 30 s, Home/End")}</span>
+  </div>`;
+}
+
+/**
+ * The lines of the transcript at a moment.
+ * @param {Record} record @param {any[]} alerts @param {number | null} at
+ * @returns {import("../shared/transcript.js").Item[]}
+ */
+function items(record, alerts, at) {
+  const standing = alerts.filter(stands);
+  /** @type {import("../shared/transcript.js").Item[]} */
+  const lines = record.said()
+    .filter((utterance) => at === null || utterance.start <= at)
+    .map((utterance) => {
+      const isSpeaking = at !== null && utterance.end > at;
+      return { key: utterance.id, at: utterance.start, utterance, isSpeaking, hits: isSpeaking ? [] : hitsIn(utterance, standing) };
+    });
+  const until = at ?? Infinity;
+  const happened = /** @type {{[kind: string]: string}} */ ({
+    "call.hold": t("保持", "on hold"), "call.resume": t("恢复通话", "resumed"), "call.transfer": t("转接", "transferred"),
+    "call.transfer_answered": t("转接已应答", "transfer answered"), "call.end": t("通话结束", "ended"),
+  });
+  for (const mark of record.marks(until)) {
+    if (mark.kind in happened) {
+      const who = mark.by ? `（${roleName(mark.by)}）` : mark.to ? ` → ${mark.to}` : "";
+      lines.push({ key: `${mark.kind} ${mark.at}`, at: mark.at, hits: [], isSpeaking: false, text: `${happened[mark.kind]}${who}` });
+    }
+  }
+  return lines.sort((a, b) => a.at - b.at);
+}
+
+/** @param {any} properties */
+function Alert({ alert, isSelected, select, me, started, onReview }) {
+  const { alert_id: id, state, transitions } = alert;
+  return html`
+    <li class=${`alert ${alert.severity} ${state} ${isSelected ? "selected" : ""}`} id=${`alert-${id}`} data-alert-id=${id} data-state=${state}>
+      <div class="row">
+        <${Severity} severity=${alert.severity} />
+        <b>${stateName(state)}</b>
+        <span class="quiet small">${kindName(alert.kind)}</span>
+        <span class="time quiet small">${clock(alert.at_ms)}</span>
+      </div>
+      <p class="message"><button class="link" aria-pressed=${isSelected} onClick=${() => select(id)}>${alert.message}</button></p>
+      ${alert.suggestion ? html`<p class="small">${t("请说：", "Say: ")}${alert.suggestion}</p>` : null}
+      <p class="small quiet">${alert.rule_name}${alert.deduct > 0 && state === "confirmed" ? t(` · 扣 ${alert.deduct} 分`, ` · −${alert.deduct}`) : ""}
+        ${transitions.length > 1 ? html`<span class="states"> · ${transitions.map((/** @type {any} */ one) => `${clock(one.at)} ${stateName(one.state)}`).join(" → ")}</span>` : null}</p>
+      <${ReviewState} alert=${alert} me=${me} started=${started} isSelected=${isSelected} onReview=${onReview} />
+    </li>
+  `;
+}
+
+/** The score and what it is made of. @param {{detail: any}} properties */
+function Score({ detail }) {
+  const { scoring } = detail;
+  return html`
+    <section class="panel score-panel" aria-labelledby="score">
+      <h2 id="score">${t("得分", "Score")}</h2>
+      <p class="value">${detail.score}<span class="quiet small"> / ${scoring.base}</span></p>
+      ${scoring.vetoed_by.length > 0 ? html`<p class="notice critical">${t(`一票否决：${scoring.vetoed_by.join("、")}`, `vetoed by ${scoring.vetoed_by.join(", ")}`)}</p>` : null}
+      ${detail.live ? html`<p class="small quiet">${t("通话还没有结束，这是到打开本页时为止的。", "The call goes on; this is as of when the page was opened.")}</p>` : null}
+      <${Parts} scoring=${scoring} />
+    </section>
+  `;
+}
+
+/** @param {any} properties */
+function Parts({ scoring }) {
+  const { packs } = scoring;
+  if (packs.length === 0) {
+    return html`<p class="small quiet">${t("没有扣分。", "Nothing was deducted.")}</p>`;
+  }
+  return html`<table><thead><tr><th>${t("规则包", "Pack")}</th><th class="number">${t("扣分", "Deducted")}</th></tr></thead>
+    <tbody>${packs.map((/** @type {any} */ pack) => html`<tr><td>${pack.pack} <span class="small quiet">${t(`${pack.alerts} 条`, `${pack.alerts} alerts`)}</span></td><td class="number">${pack.counted}${pack.cap !== null && pack.cap < pack.deduct ? t(`（上限 ${pack.cap}）`, ` (cap ${pack.cap})`) : ""}</td></tr>`)}</tbody></table>`;
+}
+
+show(CallPage);

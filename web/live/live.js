@@ -1,0 +1,230 @@
+// The supervisors' wall: all calls in progress, the worst first. Only the rows
+// in sight are in the document, and however many frames come, the page is drawn
+// once a frame of the screen at most.
+
+import { Fault, Frame, html, show, useFilters } from "../shared/ui.js";
+import { ApiError, stream } from "../shared/api.js";
+import { callAddress, clock, count, severityName } from "../shared/format.js";
+import { t, token } from "../shared/settings.js";
+import { useEffect, useMemo, useReducer, useRef, useState } from "../vendor/hooks.js";
+import { Wall, clockOf, hasWords, isLongSilent, lastedOf } from "./wall.js";
+
+const ROLES = ["qa", "admin"];
+/** The style sheet has the same heights and the same width. */
+const ROW_PX = 44;
+const TALL_ROW_PX = 76;
+const HEAD_PX = 36;
+const NARROW = matchMedia("(max-width: 899px)");
+/** Rows drawn above and below those in sight. */
+const MARGIN = 6;
+const DEFAULTS = { words: "", severity: "", state: "" };
+
+/** @typedef {import("./wall.js").Row} Row */
+
+function LivePage() {
+  return html`<${Frame} title=${t("实时", "Live")} current="/live" role=${ROLES}><${Board} key=${token() ?? ""} /></${Frame}>`;
+}
+
+function Board() {
+  const wall = useMemo(() => new Wall(), []);
+  const [, draw] = useReducer((/** @type {number} */ round) => round + 1, 0);
+  const [link, setLink] = useState(/** @type {{state: string, why?: string}} */ ({ state: "connecting" }));
+  const [filters, setFilters] = useFilters(DEFAULTS);
+  const [isPointed, setPointed] = useState(false);
+  const [active, setActive] = useState(/** @type {string | null} */ (null));
+
+  useEffect(() => {
+    let frame = 0;
+    const soon = () => {
+      frame ||= requestAnimationFrame(() => {
+        frame = 0;
+        draw(undefined);
+      });
+    };
+    const calls = stream(() => "/v1/live", {
+      onMessage: (message) => {
+        if (message.type === "calls") {
+          wall.take(message, performance.now());
+          soon();
+        }
+      },
+      onState: (state, why) => setLink({ state, why }),
+    });
+    // Clocks run on between two frames.
+    const second = setInterval(soon, 1_000);
+    NARROW.addEventListener("change", soon);
+    return () => {
+      calls.close();
+      clearInterval(second);
+      cancelAnimationFrame(frame);
+      NARROW.removeEventListener("change", soon);
+    };
+  }, []);
+
+  const now = performance.now();
+  const words = filters.words.trim().toLowerCase();
+  const isWanted = (/** @type {Row} */ row) =>
+    hasWords(row, words) &&
+    (filters.severity === "" || (filters.severity === "none" ? row.worst === null : row.worst === filters.severity)) &&
+    (filters.state === "" || (filters.state === "long" ? isLongSilent(row, now) : row.state === filters.state));
+  // What the reader asks for is answered at once, held or not.
+  const asked = `${words}\n${filters.severity}\n${filters.state}`;
+  const lastAsked = useRef(asked);
+  const isHeld = (isPointed || active !== null) && lastAsked.current === asked;
+  lastAsked.current = asked;
+  const rows = wall.arrange(isWanted, isHeld);
+
+  if (link.state === "refused") {
+    return html`<${Fault} error=${new ApiError(0, "refused", link.why ?? "")} />`;
+  }
+  return html`
+    <div class="wall">
+      <h1 class="visually-hidden">${t("进行中的通话", "Calls in progress")}</h1>
+      <${Counts} counts=${wall.counts(now)} filters=${filters} change=${setFilters} />
+      <div class="tools">
+        <label><span>${t("搜索坐席、通话、队列、规则", "Agent, call, queue or rule")}</span>
+          <input type="search" value=${filters.words} maxlength="100"
+            onInput=${(/** @type {any} */ event) => setFilters({ words: event.target.value })} /></label>
+        <label class="narrow"><span>${t("最严重的预警", "Worst alert")}</span>
+          <select value=${filters.severity} onChange=${(/** @type {any} */ event) => setFilters({ severity: event.target.value })}>
+            <option value="">${t("全部", "all")}</option>
+            ${["critical", "warning", "info"].map((one) => html`<option value=${one}>${severityName(one)}</option>`)}
+            <option value="none">${t("没有预警", "none")}</option>
+          </select></label>
+        <label class="narrow"><span>${t("状态", "State")}</span>
+          <select value=${filters.state} onChange=${(/** @type {any} */ event) => setFilters({ state: event.target.value })}>
+            <option value="">${t("全部", "all")}</option>
+            ${["talking", "silent", "hold", "ended"].map((one) => html`<option value=${one}>${phaseName(one)}</option>`)}
+            <option value="long">${t("长静默", "long silence")}</option>
+          </select></label>
+        <span class="note small quiet" role="status">${[
+          link.state === "open" ? "" : t("连接断开，正在重连；下面是断开前的情况", "connection lost, retrying; this is how it stood"),
+          t(`${count(rows.length)} 通`, `${count(rows.length)} calls`),
+          isHeld ? t("指着列表时不重新排序", "the order is held while you point at the list") : "",
+        ].filter(Boolean).join(" · ")}</span>
+      </div>
+      <${List} rows=${rows} now=${now} active=${active} setActive=${setActive} setPointed=${setPointed}
+        empty=${wall.calls.size === 0 ? t("现在没有通话", "No calls at the moment") : t("没有符合条件的通话", "No call fits")} />
+    </div>
+  `;
+}
+
+/** The counts are filters, too. @param {any} properties */
+function Counts({ counts, filters, change }) {
+  const one = (/** @type {string} */ name, /** @type {number} */ value, /** @type {string} */ tone, /** @type {any} */ wanted) => {
+    const isOn = filters.severity === (wanted.severity ?? "") && filters.state === (wanted.state ?? "");
+    return html`<button class=${tone} aria-pressed=${isOn} onClick=${() => change({ severity: "", state: "", ...wanted })}>
+      <span class="small">${name}</span><span class="value" data-count=${name}>${count(value)}</span></button>`;
+  };
+  return html`<div class="counts" role="group" aria-label=${t("概况", "Overview")}>
+    ${one(t("通话", "Calls"), counts.calls, "", {})}
+    ${one(t("严重", "Critical"), counts.critical, "critical", { severity: "critical" })}
+    ${one(t("警告", "Warning"), counts.warning, "warning", { severity: "warning" })}
+    ${one(t("保持中", "On hold"), counts.hold, "", { state: "hold" })}
+    ${one(t("长静默", "Silent"), counts.silent, "", { state: "long" })}
+  </div>`;
+}
+
+/** @param {string} state */
+function phaseName(state) {
+  return { talking: t("通话中", "talking"), silent: t("静默", "silent"), hold: t("保持中", "on hold"), ended: t("已结束", "ended") }[state] ?? state;
+}
+
+/**
+ * The rows in sight.
+ * @param {{rows: Row[], now: number, active: string | null, setActive: (callId: string | null) => void, setPointed: (is: boolean) => void, empty: string}} properties
+ */
+function List({ rows, now, active, setActive, setPointed, empty }) {
+  const place = useRef(/** @type {HTMLElement | null} */ (null));
+  const [view, setView] = useState({ top: 0, height: 800 });
+  const height = NARROW.matches ? TALL_ROW_PX : ROW_PX;
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) {
+      return undefined;
+    }
+    const look = () => setView({ top: element.scrollTop, height: element.clientHeight });
+    const sizes = new ResizeObserver(look);
+    sizes.observe(element);
+    element.addEventListener("scroll", look, { passive: true });
+    return () => {
+      sizes.disconnect();
+      element.removeEventListener("scroll", look);
+    };
+  }, []);
+  const first = Math.max(0, Math.floor(view.top / height) - MARGIN);
+  const last = Math.min(rows.length, Math.ceil((view.top + view.height) / height) + MARGIN);
+  const at = rows.findIndex((row) => row.call_id === active);
+
+  const go = (/** @type {number} */ index) => {
+    const next = Math.max(0, Math.min(rows.length - 1, index));
+    const element = place.current;
+    if (rows[next] === undefined || element === null) {
+      return;
+    }
+    setActive(rows[next].call_id);
+    element.scrollTop = Math.min(next * height, Math.max(element.scrollTop, (next + 1) * height + HEAD_PX - element.clientHeight));
+  };
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    const page = Math.max(1, Math.floor(view.height / height) - 1);
+    const steps = /** @type {Record<string, number>} */ ({
+      ArrowDown: at + 1, ArrowUp: Math.max(0, at - 1), PageDown: at + page, PageUp: at - page, Home: 0, End: rows.length - 1,
+    });
+    if (event.key in steps) {
+      event.preventDefault();
+      go(steps[event.key]);
+    } else if (event.key === "Enter" && at >= 0) {
+      location.assign(callAddress(rows[at].call_id, rows[at].started_at));
+    } else if (event.key === "Escape") {
+      setActive(null);
+    }
+  };
+  return html`
+    <div class="grid-frame">
+      <div class="scroller" ref=${place} role="grid" tabindex="0" aria-label=${t("进行中的通话，最严重的在前", "Calls in progress, the worst first")}
+          aria-rowcount=${rows.length + 1} aria-activedescendant=${at >= 0 ? `call-row-${at}` : undefined}
+          onKeyDown=${onKeyDown} onFocus=${() => at < 0 && go(first + (first > 0 ? MARGIN : 0))} onBlur=${() => setActive(null)}
+          onMouseEnter=${() => setPointed(true)} onMouseLeave=${() => setPointed(false)}>
+        <div class="cells heads" role="row" aria-rowindex="1">
+          ${[t("最严重", "Worst"), t("坐席", "Agent"), t("队列", "Queue"), t("状态", "State"), t("时长", "Time"), t("预警", "Alerts"), t("最近的预警", "Latest alert"), t("还欠", "Owed")].map(
+            (name, column) => html`<span role="columnheader" class=${column === 4 || column === 7 ? "clock" : ""}>${name}</span>`)}
+        </div>
+        ${rows.length === 0 ? html`<div class="empty" role="row"><span role="gridcell">${empty}</span></div>` : null}
+        <div class="rows" role="presentation" style=${{ height: `${rows.length * height}px` }}>
+          ${rows.slice(first, last).map((row, offset) => html`
+            <${CallRow} key=${row.call_id} row=${row} index=${first + offset} top=${(first + offset) * height} now=${now} isActive=${row.call_id === active} />`)}
+        </div>
+      </div>
+    </div>
+  `;
+}
+
+/** @param {{row: Row, index: number, top: number, now: number, isActive: boolean}} properties */
+function CallRow({ row, index, top, now, isActive }) {
+  const lasted = lastedOf(row, now);
+  const speaker = row.state === "talking" && row.speaker ? { agent: t("坐席说", "agent"), customer: t("客户说", "customer") }[row.speaker] : phaseName(row.state);
+  const state = row.isOver ? t("已结束", "ended") : row.state === "talking" ? speaker : `${speaker} ${clock(lasted)}`;
+  const { critical, warning, info } = row.alerts;
+  const address = callAddress(row.call_id, row.started_at);
+  // The link does it itself, in another tab if the reader wants it so.
+  const open = (/** @type {MouseEvent} */ event) => event.target instanceof Element && event.target.closest("a") === null && location.assign(address);
+  return html`
+    <div class=${`cells call-row ${isActive ? "active" : ""} ${row.isOver ? "over" : ""}`} id=${`call-row-${index}`} role="row"
+        aria-rowindex=${index + 2} aria-selected=${isActive} style=${{ top: `${top}px` }} data-call-id=${row.call_id} onClick=${open}>
+      <span class="worst" role="gridcell">${row.worst === null ? html`<span class="quiet small">${t("无", "none")}</span>` : html`<span class=${`tag ${row.worst}`}>${severityName(row.worst)}</span>`}</span>
+      <span class="agent" role="gridcell" title=${row.call_id}><a href=${address} tabindex="-1">${row.agent_id}</a></span>
+      <span class="queue" role="gridcell">${row.queue ?? ""}</span>
+      <span class=${`state ${row.state} ${isLongSilent(row, now) ? "long" : ""}`} role="gridcell">${state}</span>
+      <span class="clock" role="gridcell">${clock(clockOf(row, now))}</span>
+      <span class="alert-counts" role="gridcell">
+        ${critical > 0 ? html`<span class="tag critical" title=${severityName("critical")}>${critical}</span>` : null}
+        ${warning > 0 ? html`<span class="tag warning" title=${severityName("warning")}>${warning}</span>` : null}
+        ${info > 0 ? html`<span class="tag" title=${severityName("info")}>${info}</span>` : null}
+      </span>
+      <span class="last" role="gridcell">${row.last_alert === null ? "" : `${clock(row.last_alert.at_ms)} ${row.last_alert.message}`}</span>
+      <span class="owed clock" role="gridcell">${row.owed > 0 ? row.owed : ""}</span>
+    </div>
+  `;
+}
+
+show(LivePage);

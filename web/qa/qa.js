@@ -1,0 +1,70 @@
+// Quality: where the alerts are, what waits for review and appeal, scores, how
+// good the rules are. One set of filters for all of it.
+
+import { get } from "../shared/api.js";
+import { Tabs } from "../shared/parts.js";
+import { t, token } from "../shared/settings.js";
+import { Frame, Guard, html, show, useAnswer, useFilters } from "../shared/ui.js";
+import { DEFAULTS, FilterBar, ofAlerts } from "./filters.js";
+import { AlertList, CallList, Quality, Scores } from "./lists.js";
+import { Overview, useStatistics } from "./overview.js";
+import { Queue } from "./queue.js";
+
+function Page() {
+  const [filters, change] = useFilters(DEFAULTS);
+  const me = useAnswer((signal) => get("/v1/me", {}, signal), [token()]).value;
+  const packs = useAnswer((signal) => get("/v1/rules/packs", {}, signal), [token()]).value;
+  // Names to choose from: those of the span, whatever it is narrowed to.
+  const span = { ...DEFAULTS, days: filters.days, from: filters.from, to: filters.to };
+  const agents = useStatistics("agent", span).value;
+  const queues = useStatistics("queue", span).value;
+  const names = (/** @type {any} */ answer) => (answer?.answered.rows ?? []).map((/** @type {any} */ row) => row.key[0]).filter(Boolean);
+  const rules = (packs?.packs ?? []).flatMap((/** @type {any} */ pack) => pack.rules);
+  const waiting = useWaiting(filters);
+  const tabs = [
+    ["overview", t("概览", "Overview")], ["review", t("复核", "Review"), waiting.review], ["appeal", t("申诉", "Appeals"), waiting.appeal],
+    ["alerts", t("预警", "Alerts")], ["calls", t("通话", "Calls")], ["scores", t("评分", "Scores")], ["quality", t("规则质量", "Rules")],
+  ];
+  return html`
+    <div class="stack">
+      <h1 class="visually-hidden">${t("质检", "Quality")}</h1>
+      <${FilterBar} filters=${filters} change=${change} rules=${rules} agents=${names(agents)} queues=${names(queues)} />
+      <${Tabs} label=${t("质检视图", "Views")} tabs=${tabs} current=${filters.view} onChoose=${(/** @type {string} */ view) => change({ view })} />
+      <${Guard} key=${filters.view}><${View} filters=${filters} change=${change} me=${me} /></${Guard}>
+    </div>
+  `;
+}
+
+/** @param {{filters: Record<string, string>, change: (changes: Record<string, string>) => void, me: any}} properties */
+function View({ filters, change, me }) {
+  switch (filters.view) {
+    case "review":
+    case "appeal":
+      return html`<${Queue} key=${filters.view} kind=${filters.view} filters=${filters} me=${me} />`;
+    case "alerts":
+      return html`<${AlertList} filters=${filters} change=${change} />`;
+    case "calls":
+      return html`<${CallList} filters=${filters} change=${change} />`;
+    case "scores":
+      return html`<${Scores} filters=${filters} change=${change} />`;
+    case "quality":
+      return html`<${Quality} filters=${filters} change=${change} />`;
+    default:
+      return html`<${Overview} filters=${filters} change=${change} />`;
+  }
+}
+
+/** How much waits in the queues, read anew when another view is opened. @param {Record<string, string>} filters */
+function useWaiting(filters) {
+  const asked = { ...ofAlerts(filters), state: "confirmed", display: "card,folded,late,shadow", group: "severity" };
+  const ask = (/** @type {Record<string, string>} */ which) => (/** @type {AbortSignal} */ signal) => get("/v1/statistics", { ...asked, ...which }, signal);
+  const key = [JSON.stringify(asked), filters.view, token()];
+  const review = useAnswer(ask({ review: "unreviewed", appeal: "" }), key).value?.total.alerts;
+  const appeal = useAnswer(ask({ review: "", appeal: "pending" }), key).value?.total.alerts;
+  return { review, appeal };
+}
+
+/** The page asks for nothing before its reader may. */
+const Shown = () => html`<${Frame} title=${t("质检", "Quality")} current="/qa" role=${["qa", "admin"]}><${Page} /></${Frame}>`;
+
+show(Shown);

@@ -117,28 +117,28 @@ export function stream(path, events, where = {}) {
   let timer;
   let stopped = false;
 
-  async function connect() {
+  function connect() {
     events.onState("connecting");
     const address = new URL(path(), where.server ?? location.origin);
     const mine = where.token === undefined ? token() : where.token;
-    const refused = await refusal(address, mine);
-    if (stopped) {
-      return;
-    }
-    if (refused !== null) {
-      stopped = true;
-      events.onState("refused", refused);
-      return;
-    }
+    const asked = new URL(address);
     address.protocol = address.protocol.replace("http", "ws");
     socket = mine === null ? new WebSocket(address) : new WebSocket(address, ["bearer", mine]);
+    let wasOpen = false;
     socket.onopen = () => {
+      wasOpen = true;
       pause = RETRY_MS_FIRST;
       events.onState("open");
     };
     socket.onmessage = ({ data }) => events.onMessage(JSON.parse(data));
-    socket.onclose = () => {
+    socket.onclose = async () => {
+      const refused = wasOpen || stopped ? null : await refusal(asked, mine);
       if (stopped) {
+        return;
+      }
+      if (refused !== null) {
+        stopped = true;
+        events.onState("refused", refused);
         return;
       }
       events.onState("closed");

@@ -67,3 +67,8 @@ export function kindName(kind) {
 export function roleName(role) {
   return { agent: t("坐席", "agent"), customer: t("客户", "customer"), system: t("系统", "system") }[role] ?? role;
 }
+
+/** A file without its folders. @param {string} path */
+export function baseName(path) {
+  return path.slice(path.lastIndexOf("/") + 1);
+}

@@ -67,6 +67,11 @@ export function currentLanguage() {
   return language;
 }
 
+/** Speaks this language from now on, without keeping it. @param {Language} chosen */
+export function speak(chosen) {
+  language = chosen;
+}
+
 /** @param {Language} chosen */
 export function chooseLanguage(chosen) {
   language = chosen;
@@ -110,15 +115,21 @@ export function keepToken(value) {
   changed();
 }
 
-// `#token=…` brings one along, as a link out of a CRM does; it does not stay in the address.
-const brought = new URLSearchParams(location.hash.slice(1)).get("token");
-if (brought !== null) {
-  keepToken(brought);
-  history.replaceState(null, "", location.pathname + location.search);
-}
-document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
-applyTheme();
-dark.addEventListener("change", () => {
+/**
+ * Puts the settings to work on a page of our own: its language and colours, and
+ * the token that `#token=…` brings along, as a link out of a CRM does; it does
+ * not stay in the address. A page that only embeds an element is left as it is.
+ */
+export function begin() {
+  const brought = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (brought !== null) {
+    keepToken(brought);
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   applyTheme();
-  changed();
-});
+  dark.addEventListener("change", () => {
+    applyTheme();
+    changed();
+  });
+}

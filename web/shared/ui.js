@@ -6,7 +6,7 @@ import { useCallback, useEffect, useRef, useState } from "../vendor/hooks.js";
 import htm from "../vendor/htm.js";
 import { ApiError, get } from "./api.js";
 import {
-  chooseLanguage, chooseTheme, currentLanguage, currentTheme, keepToken, onSettings, t, token,
+  begin, chooseLanguage, chooseTheme, currentLanguage, currentTheme, keepToken, onSettings, t, token,
 } from "./settings.js";
 import { severityName } from "./format.js";
 
@@ -15,6 +15,7 @@ export const html = htm.bind(h);
 /** Draws a page into its place, again whenever a setting changes. @param {() => any} Page */
 export function show(Page) {
   const place = document.getElementById("page");
+  begin();
   if (place !== null) {
     render(html`<${Live} page=${Page} />`, place);
   }
@@ -172,7 +173,7 @@ export function Settings() {
 }
 
 /** Asks for a token. @param {{wrong: boolean, role: string[]}} properties */
-function SignIn({ wrong, role }) {
+export function SignIn({ wrong, role }) {
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();

@@ -17,6 +17,7 @@ mod reader;
 mod review;
 mod rules;
 mod schema;
+mod statistics;
 mod stored_calls;
 mod writer;
 
@@ -38,6 +39,7 @@ pub(crate) use query::{
 pub(crate) use reader::{ClosedCall, Known, Letter, OpenCall, Readers, ReplayEntry};
 pub(crate) use review::{FoundReview, RuleFigures, Taken, Target, Untaken, standing, steps_of};
 pub(crate) use rules::{FoundVersion, LoadRow};
+pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 pub(crate) use stored_calls::{Stored, Transcript};
 pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, Record, Writer};
 

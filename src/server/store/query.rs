@@ -44,6 +44,8 @@ pub(crate) struct AlertFilter {
     /// One call, where its id may stand for several.
     pub(crate) call_no: Option<i64>,
     pub(crate) rule_id: Option<String>,
+    /// Of the call.
+    pub(crate) queue: Option<String>,
     pub(crate) severities: Vec<Severity>,
     pub(crate) states: Vec<AlertState>,
     pub(crate) verdicts: Vec<Verdict>,
@@ -228,6 +230,10 @@ impl AlertFilter {
             let condition = "latest.call_no IN (SELECT call_no FROM calls WHERE call_id = ?)";
             conditions.add(condition, [Value::from(call_id.clone())]);
         }
+        if let Some(queue) = &self.queue {
+            let condition = "(SELECT queue FROM calls WHERE calls.call_no = latest.call_no) = ?";
+            conditions.add(condition, [Value::from(queue.clone())]);
+        }
         if let Some(call_no) = self.call_no {
             conditions.add("latest.call_no = ?", [Value::from(call_no)]);
         }
@@ -247,7 +253,7 @@ impl AlertFilter {
 }
 
 impl CallFilter {
-    fn conditions(&self, span: Span) -> Conditions {
+    pub(super) fn conditions(&self, span: Span) -> Conditions {
         let mut conditions = Conditions::default();
         conditions.within("started_ms", span);
         conditions.equal("calls.agent_id", self.agent_id.as_ref());

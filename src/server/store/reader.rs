@@ -175,6 +175,23 @@ impl Readers {
         })
     }
 
+    /// The cursor before an agent's first card in a call that is in progress
+    /// now, looked for among the latest `count_max`; without one, that of the latest.
+    pub(crate) fn before_live_cards(&self, agent_id: &str, count_max: usize) -> Result<i64, StoreError> {
+        self.ask(|connection| {
+            let mut place = connection.prepare_cached(
+                "WITH latest AS (
+                    SELECT cursor, call_no FROM alerts WHERE agent_id = ? AND display = 'card' ORDER BY cursor DESC LIMIT ?
+                 )
+                 SELECT coalesce(
+                    (SELECT min(cursor) - 1 FROM latest JOIN calls USING (call_no) WHERE closed_ms IS NULL),
+                    (SELECT max(cursor) FROM latest), 0)",
+            )?;
+            let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
+            Ok(place.query_row(params![agent_id, count_max], |row| row.get(0))?)
+        })
+    }
+
     /// What tells the cursors of this store from those of another.
     pub(crate) fn store_id(&self) -> Result<i64, StoreError> {
         self.ask(|connection| Ok(connection.query_row("SELECT store_id FROM identity", [], |row| row.get(0))?))

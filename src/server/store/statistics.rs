@@ -1,0 +1,287 @@
+//! How many alerts and calls there are by day, hour, rule, agent, queue and
+//! severity. Counted when asked for, from where alerts stand; nothing is kept
+//! for it, so the figures are always those of the lists.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params_from_iter};
+
+use super::StoreError;
+use super::query::{AlertFilter, CallFilter, Conditions};
+use super::reader::Readers;
+use super::writer::Display;
+
+/// By what alerts are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grouping {
+    Day,
+    /// Of the day: 0 to 23.
+    Hour,
+    Rule,
+    Agent,
+    /// Of the call.
+    Queue,
+    Severity,
+}
+
+impl Grouping {
+    pub(crate) const ALL: [Self; 6] = [Self::Day, Self::Hour, Self::Rule, Self::Agent, Self::Queue, Self::Severity];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Hour => "hour",
+            Self::Rule => "rule",
+            Self::Agent => "agent",
+            Self::Queue => "queue",
+            Self::Severity => "severity",
+        }
+    }
+
+    /// Whether a call has it too, alert or none.
+    pub(crate) const fn is_of_calls(self) -> bool {
+        !matches!(self, Self::Rule | Self::Severity)
+    }
+
+    /// Its value as text, of a row of `table` whose moment is `moment`.
+    fn column(self, table: &str, moment: &str, offset_ms: i64) -> String {
+        // SQLite's remainder has the sign of the dividend; moments before 1970 have days, too.
+        let of_day = format!("((({moment} + {offset_ms}) % {DAY_MS} + {DAY_MS}) % {DAY_MS})");
+        match self {
+            Self::Day => format!("date(({moment} + {offset_ms} - {of_day}) / 1000, 'unixepoch')"),
+            Self::Hour => format!("CAST({of_day} / {HOUR_MS} AS TEXT)"),
+            Self::Rule => format!("{table}.rule_id"),
+            Self::Agent => format!("{table}.agent_id"),
+            Self::Queue => "calls.queue".to_owned(),
+            Self::Severity => format!("{table}.severity"),
+        }
+    }
+}
+
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// Which alerts are counted, and by what.
+#[derive(Clone, Debug)]
+pub(crate) struct StatisticsFilter {
+    pub(crate) alerts: AlertFilter,
+    pub(crate) displays: Vec<Display>,
+    pub(crate) groups: Vec<Grouping>,
+    /// East of Greenwich, where days and hours begin.
+    pub(crate) offset_ms: i64,
+}
+
+/// One value a group; a call without a queue has none for it.
+pub(crate) type Key = Vec<Option<String>>;
+
+/// What a group comes to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Sums {
+    pub(crate) alerts: i64,
+    /// That have such an alert.
+    pub(crate) calls: i64,
+    /// What the rules of the alerts deduct.
+    pub(crate) deduct: i64,
+}
+
+/// How many calls were answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CallCount {
+    pub(crate) key: Key,
+    pub(crate) calls: i64,
+}
+
+/// What was counted, all at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Statistics {
+    /// Those with the most alerts first.
+    pub(crate) rows: Vec<(Key, Sums)>,
+    pub(crate) total: Sums,
+    /// All calls by those groups that calls have, those with the most calls first.
+    pub(crate) answered: Vec<CallCount>,
+    pub(crate) answered_total: i64,
+    /// What the rules among the groups are called, by id.
+    pub(crate) rule_names: Vec<(String, Option<String>)>,
+}
+
+impl StatisticsFilter {
+    fn conditions(&self) -> Conditions {
+        let mut conditions = self.alerts.conditions(self.alerts.span);
+        conditions.one_of("latest.display", self.displays.iter().map(|display| display.name()));
+        conditions
+    }
+
+    /// The calls that such alerts may be of.
+    fn calls(&self) -> CallFilter {
+        let AlertFilter { span, agent_id, call_id, queue, .. } = self.alerts.clone();
+        CallFilter { span, agent_id, call_id, queue, is_live: None }
+    }
+
+    /// The question for rows of alerts.
+    fn rows_sql(&self, conditions: &str) -> String {
+        let keys = self.groups.iter().map(|group| group.column("latest", "latest.said_ms", self.offset_ms) + ", ");
+        let keys: String = keys.collect();
+        let places = places(self.groups.len());
+        format!(
+            "SELECT {keys}count(*), count(DISTINCT latest.call_no), sum(latest.deduct)
+             FROM {ALERTS} {conditions} GROUP BY {places} ORDER BY count(*) DESC, {places} LIMIT ?"
+        )
+    }
+
+    fn call_groups(&self) -> impl Iterator<Item = Grouping> {
+        self.groups.iter().copied().filter(|group| group.is_of_calls())
+    }
+}
+
+const ALERTS: &str = "latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no";
+
+/// The first so many columns, as `GROUP BY` has them.
+fn places(count: usize) -> String {
+    (1..=count).map(|place| place.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+impl Readers {
+    /// Counts, with at most `count_max` rows in each list.
+    pub(crate) fn statistics(&self, filter: &StatisticsFilter, count_max: usize) -> Result<Statistics, StoreError> {
+        self.ask(|connection| {
+            // One moment for all of it, so that the totals are those of the rows.
+            let snapshot = connection.unchecked_transaction()?;
+            let (answered, answered_total) = answered(&snapshot, filter, count_max)?;
+            let statistics = Statistics {
+                rows: rows(&snapshot, filter, count_max)?,
+                total: total(&snapshot, filter)?,
+                answered,
+                answered_total,
+                rule_names: rule_names(&snapshot, filter, count_max)?,
+            };
+            snapshot.finish()?;
+            Ok(statistics)
+        })
+    }
+}
+
+fn rows(connection: &Connection, filter: &StatisticsFilter, count_max: usize) -> Result<Vec<(Key, Sums)>, StoreError> {
+    let Conditions { sql, mut values } = filter.conditions();
+    values.push(limit(count_max));
+    let count = filter.groups.len();
+    let mut rows = connection.prepare_cached(&filter.rows_sql(&sql))?;
+    let rows = rows.query_map(params_from_iter(values), |row| {
+        let key = (0..count).map(|place| row.get(place)).collect::<Result<_, _>>()?;
+        Ok((key, Sums { alerts: row.get(count)?, calls: row.get(count + 1)?, deduct: row.get(count + 2)? }))
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn total(connection: &Connection, filter: &StatisticsFilter) -> Result<Sums, StoreError> {
+    let Conditions { sql, values } = filter.conditions();
+    let sql =
+        format!("SELECT count(*), count(DISTINCT latest.call_no), coalesce(sum(latest.deduct), 0) FROM {ALERTS} {sql}");
+    let mut total = connection.prepare_cached(&sql)?;
+    Ok(total.query_row(params_from_iter(values), |row| {
+        Ok(Sums { alerts: row.get(0)?, calls: row.get(1)?, deduct: row.get(2)? })
+    })?)
+}
+
+fn answered(
+    connection: &Connection,
+    filter: &StatisticsFilter,
+    count_max: usize,
+) -> Result<(Vec<CallCount>, i64), StoreError> {
+    let calls = filter.calls();
+    let Conditions { sql, mut values } = calls.conditions(calls.span);
+    let total = connection
+        .prepare_cached(&format!("SELECT count(*) FROM calls {sql}"))?
+        .query_row(params_from_iter(&values), |row| row.get(0))?;
+    let keys: Vec<String> =
+        filter.call_groups().map(|group| group.column("calls", "calls.started_ms", filter.offset_ms)).collect();
+    if keys.is_empty() {
+        return Ok((vec![CallCount { key: Vec::new(), calls: total }], total));
+    }
+    let (count, places, keys) = (keys.len(), places(keys.len()), keys.join(", "));
+    let sql =
+        format!("SELECT {keys}, count(*) FROM calls {sql} GROUP BY {places} ORDER BY count(*) DESC, {places} LIMIT ?");
+    values.push(limit(count_max));
+    let mut rows = connection.prepare_cached(&sql)?;
+    let rows = rows.query_map(params_from_iter(values), |row| {
+        let key = (0..count).map(|place| row.get(place)).collect::<Result<_, _>>()?;
+        Ok(CallCount { key, calls: row.get(count)? })
+    })?;
+    Ok((rows.collect::<Result<_, _>>()?, total))
+}
+
+/// As their latest alerts have them.
+fn rule_names(
+    connection: &Connection,
+    filter: &StatisticsFilter,
+    count_max: usize,
+) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    if !filter.groups.contains(&Grouping::Rule) {
+        return Ok(Vec::new());
+    }
+    let Conditions { sql, mut values } = filter.conditions();
+    values.push(limit(count_max));
+    let sql = format!(
+        "SELECT alerts.rule_id, json_extract(alerts.json, '$.rule_name') FROM alerts
+         JOIN (SELECT max(latest.cursor) AS last FROM {ALERTS} {sql} GROUP BY latest.rule_id) ON alerts.cursor = last
+         ORDER BY 1 LIMIT ?"
+    );
+    let mut names = connection.prepare_cached(&sql)?;
+    let names = names.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+fn limit(count: usize) -> Value {
+    Value::from(i64::try_from(count).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::super::query::Span;
+    use super::super::{Store, StoreError};
+    use super::*;
+
+    /// What SQLite says of how it will find the alerts.
+    fn plan(filter: &StatisticsFilter) -> String {
+        let directory = TempDir::new().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let Conditions { sql, mut values } = filter.conditions();
+        values.push(limit(1));
+        let question = format!("EXPLAIN QUERY PLAN {}", filter.rows_sql(&sql));
+        let plan = store.readers().ask(|connection| {
+            let mut plan = connection.prepare(&question)?;
+            let plan = plan.query_map(params_from_iter(values), |row| row.get::<_, String>(3))?;
+            Ok::<_, StoreError>(plan.collect::<Result<Vec<_>, _>>()?.join("\n"))
+        });
+        plan.unwrap()
+    }
+
+    #[test]
+    fn filters_are_found_by_index() {
+        let span = Span { from_ms: Some(1), to_ms: Some(2) };
+        let cases = [
+            (AlertFilter { span, ..AlertFilter::default() }, "latest_by_time (said_ms>? AND said_ms<?)"),
+            (
+                AlertFilter { span, agent_id: Some("a7".into()), ..AlertFilter::default() },
+                "latest_by_agent (agent_id=? AND said_ms>? AND said_ms<?)",
+            ),
+            (
+                AlertFilter { span, rule_id: Some("r".into()), ..AlertFilter::default() },
+                "latest_by_rule (rule_id=? AND said_ms>? AND said_ms<?)",
+            ),
+        ];
+        for (alerts, expected) in cases {
+            for group in Grouping::ALL {
+                let filter = StatisticsFilter {
+                    alerts: alerts.clone(),
+                    displays: vec![Display::Card],
+                    groups: vec![group, Grouping::Hour],
+                    offset_ms: 0,
+                };
+                let plan = plan(&filter);
+                assert!(plan.contains(expected), "{group:?} {expected}\n{plan}");
+                assert!(plan.contains("SEARCH calls USING INTEGER PRIMARY KEY"), "{plan}");
+            }
+        }
+    }
+}

@@ -1,0 +1,209 @@
+// The call page: a call in progress as its words come, a call that is over along
+// its timeline.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+
+import { LOOKS, Producer, Server, accessibilityFaults, closeBrowser, end, hold, open, resume, says, screenshot, start } from "./harness.mjs";
+import { HOSTILE, RULES } from "./rules.mjs";
+
+const QA = "qa-token-of-the-tests";
+let server;
+let producer;
+let calls = 0;
+
+before(async () => {
+  server = await Server.start({ rules: RULES, config: "call_linger_ms = 300\n" });
+  producer = await Producer.connect(server);
+});
+after(async () => {
+  producer.close();
+  await server.stop();
+  await closeBrowser();
+});
+
+const line = (page, id) => page.locator(`.said[data-utterance-id="${id}"]`);
+const alert = (page, state) => page.locator(`.alert[data-state="${state}"]`);
+
+/** A call with a bit of everything that is over. */
+async function recorded(callId, more = {}) {
+  await producer.tell(
+    start(callId, "a7", { queue: "投诉专线", customer_name: "王女士", ...more }),
+    says(callId, "u1", "agent", "您好，很高兴为您服务。", 500, true, 2_500),
+    says(callId, "c1", "customer", "我的宽带三天了还没修好。", 3_000, true, 6_000),
+    says(callId, "u2", "agent", "这个我不清楚", 7_000, false, 8_000),
+    says(callId, "u2", "agent", "这个我不清楚。", 7_000, true, 9_000),
+    says(callId, "u3", "agent", "我不知道", 10_000, false, 11_000),
+    says(callId, "u3", "agent", "我知道了。", 10_000, true, 12_000),
+    hold(callId, 14_000),
+    resume(callId, 24_000),
+    says(callId, "c2", "customer", "那什么时候能好？", 31_000, true, 33_000),
+    says(callId, "u4", "agent", "今天就给您修好。", 34_000, true, 37_000),
+    end(callId, 40_000, "customer"),
+  );
+  const { page, close } = await open(server, "/");
+  await page.waitForFunction(async (id) => !(await (await fetch(`/v1/calls/${encodeURIComponent(id)}`)).json()).live, callId);
+  await close();
+}
+
+test("a call in progress: hypotheses are replaced in place, corrected, marked; alerts change; nothing comes twice", async () => {
+  const id = `live-${(calls += 1)}`;
+  await producer.tell(start(id), says(id, "u0", "agent", "您好。", 200), says(id, "u1", "agent", "这个", 3_000, false));
+  const { page, close } = await open(server, `/call/${id}`);
+  await line(page, "u0").waitFor();
+  await page.getByText("进行中").waitFor();
+  await line(page, "u1").and(page.locator('[data-final="false"]')).getByText("这个", { exact: true }).waitFor();
+  await producer.tell(says(id, "u1", "agent", "这个我不清楚", 3_000, false));
+  await alert(page, "provisional").waitFor();
+  await line(page, "u1").locator("mark").getByText("不清楚", { exact: true }).waitFor();
+  await producer.tell(says(id, "u1", "agent", "这个我不清楚。", 3_000));
+  await alert(page, "confirmed").waitFor();
+  assert.equal(await line(page, "u1").getAttribute("data-final"), "true");
+  assert.match(await alert(page, "confirmed").locator(".states").innerText(), /疑似 → .*确认/);
+  assert.equal(await accessibilityFaults(page), "");
+  // The mark leads to its alert.
+  await line(page, "u1").locator(".hit").click();
+  await page.locator(".alert.selected").waitFor();
+  // A second final corrects the first.
+  await producer.tell(says(id, "u1", "agent", "这个我清楚。", 3_000));
+  await line(page, "u1").getByText("（已更正）").waitFor();
+  await alert(page, "retracted").waitFor();
+  assert.equal(await line(page, "u1").locator("mark").count(), 0);
+  await producer.tell(hold(id, 8_000));
+  await page.locator(".happened").getByText("保持").waitFor();
+  assert.equal(await page.locator(".said").count(), 2);
+  // It ends under the reader's eyes.
+  await producer.tell(end(id, 12_000));
+  await page.getByRole("button", { name: "播放" }).waitFor();
+  assert.equal(await page.locator(".said").count(), 2);
+  await close();
+});
+
+test("the transcript follows the end, unless the reader scrolled up", async () => {
+  const id = `scroll-${(calls += 1)}`;
+  await producer.tell(start(id), ...Array.from({ length: 40 }, (_, n) => says(id, `u${n}`, n % 2 ? "agent" : "customer", `第 ${n} 句话。`, n * 2_000)));
+  const { page, close } = await open(server, `/call/${id}`);
+  await line(page, "u39").waitFor();
+  const log = page.getByRole("log");
+  const fromEnd = () => log.evaluate((element) => element.scrollHeight - element.scrollTop - element.clientHeight);
+  assert.ok((await fromEnd()) < 2);
+  await producer.tell(says(id, "v1", "agent", "新的一句。", 90_000));
+  await line(page, "v1").waitFor();
+  assert.ok((await fromEnd()) < 2);
+  await log.evaluate((element) => new Promise((resolve) => {
+    element.addEventListener("scroll", () => requestAnimationFrame(resolve), { once: true });
+    element.scrollTop = 0;
+  }));
+  await producer.tell(says(id, "v2", "agent", "又一句。", 95_000));
+  await line(page, "v2").waitFor();
+  assert.equal(await log.evaluate((element) => element.scrollTop), 0);
+  await close();
+});
+
+test("the server is killed and started again: the call goes on, each line once", async () => {
+  const mine = await Server.start({ rules: RULES });
+  const first = await Producer.connect(mine);
+  await first.tell(start("k1"), says("k1", "u1", "agent", "我不清楚。", 1_000));
+  const { page, close } = await open(mine, "/call/k1", { allowed: [/WebSocket connection to .* failed/, /ERR_CONNECTION/] });
+  await line(page, "u1").waitFor();
+  await mine.kill();
+  await page.getByText("断线，正在重连").waitFor();
+  await mine.restart();
+  const second = await Producer.connect(mine);
+  second.sequence.set("k1", first.sequence.get("k1"));
+  await second.tell(says("k1", "u2", "agent", "我也不知道。", 4_000));
+  await line(page, "u2").waitFor();
+  assert.equal(await page.locator(".said").count(), 2);
+  assert.equal(await page.locator(".alert").count(), 2);
+  second.close();
+  await close();
+  await mine.stop();
+});
+
+test("a call that is over is played again: words and alerts as they stood", async () => {
+  const id = `over-${(calls += 1)}`;
+  await recorded(id);
+  const { page, close } = await open(server, `/call/${id}`);
+  await line(page, "u4").waitFor();
+  await page.locator(".score-panel .value").getByText("95").waitFor();
+  const slider = page.getByRole("slider", { name: "时间线" });
+  const place = () => slider.getAttribute("aria-valuenow").then(Number);
+  assert.ok((await place()) >= 40);
+  // The state that each alert ended in.
+  assert.deepEqual([await alert(page, "confirmed").count(), await alert(page, "retracted").count()], [1, 1]);
+  // To the beginning, then by keys: 5 s, 30 s.
+  await slider.focus();
+  await page.keyboard.press("Home");
+  await page.getByText("到此为止没有预警").waitFor();
+  await page.keyboard.press("ArrowRight");
+  await line(page, "c1").getByText("正在说话…").waitFor();
+  assert.equal(await place(), 5);
+  assert.equal(await line(page, "u2").count(), 0);
+  await page.keyboard.press("ArrowRight");
+  await alert(page, "confirmed").waitFor();
+  await page.keyboard.press("PageUp");
+  await line(page, "u4").getByText("今天就给您修好。").waitFor();
+  assert.equal(await place(), 40);
+  // By mouse, to the middle: the customer is on hold.
+  const box = await slider.boundingBox();
+  await page.mouse.click(box.x + box.width / 2, box.y + box.height - 4);
+  await page.locator(".happened").getByText("保持").waitFor();
+  await line(page, "u4").waitFor({ state: "detached" });
+  assert.equal(await accessibilityFaults(page), "");
+  // And on by itself, quickly, to the end.
+  await page.getByRole("button", { name: "16×" }).click();
+  await page.getByRole("button", { name: "播放" }).click();
+  await page.getByRole("button", { name: "暂停" }).waitFor();
+  await line(page, "u4").getByText("今天就给您修好。").waitFor();
+  await page.getByRole("button", { name: "播放" }).waitFor();
+  // The same as text.
+  await page.getByText("时间线的文字版").click();
+  await page.getByText("保持：0:14–0:24").waitFor();
+  await page.getByText("静默：0:24–0:31").waitFor();
+  await close();
+});
+
+test("hostile text is shown as text", async () => {
+  const id = `${HOSTILE}/${(calls += 1)}`;
+  await producer.tell(
+    start(id, HOSTILE, { queue: HOSTILE, customer_name: HOSTILE }),
+    says(id, "u1", "agent", `${HOSTILE}我不清楚${HOSTILE}`, 1_000),
+    says(id, HOSTILE, "customer", HOSTILE, 4_000, false),
+  );
+  const { page, close } = await open(server, `/call/${encodeURIComponent(id)}`);
+  await alert(page, "confirmed").waitFor();
+  const text = await page.locator("main").innerText();
+  assert.ok(text.split(HOSTILE).length >= 7, text);
+  assert.equal(await page.locator("main img").count(), 0);
+  await producer.tell(end(id, 9_000));
+  await page.getByRole("button", { name: "播放" }).waitFor();
+  assert.equal(await page.locator("main img").count(), 0);
+  await close();
+});
+
+test("a call that is not there is told, and without the token nothing is shown", async () => {
+  const { page, close } = await open(server, "/call/none-such", { allowed: [/404/] });
+  await page.getByRole("alert").waitFor();
+  await close();
+  const locked = await Server.start({ config: `[tokens]\nqa = ["${QA}"]\n` });
+  const second = await open(locked, "/call/none-such", { allowed: [/401/, /404/] });
+  await second.page.getByRole("heading", { name: "需要令牌" }).waitFor();
+  await second.page.getByLabel("令牌").fill(QA);
+  await second.page.getByRole("button", { name: "进入" }).click();
+  await second.page.getByText("没有这通通话").waitFor();
+  await second.close();
+  await locked.stop();
+});
+
+for (const { width, dark } of LOOKS) {
+  test(`the call page at ${width} px, ${dark ? "dark" : "light"}`, async () => {
+    const id = `look-${(calls += 1)}`;
+    await recorded(id);
+    const { page, close } = await open(server, `/call/${id}`, { width, dark });
+    await line(page, "u4").waitFor();
+    assert.equal(await accessibilityFaults(page), "");
+    assert.ok(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways");
+    await screenshot(page, `call-${width}-${dark ? "dark" : "light"}`);
+    await close();
+  });
+}

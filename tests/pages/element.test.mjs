@@ -1,0 +1,129 @@
+// The element on a page of another origin: the sample CRM, two lines, a token
+// that was signed for the agent.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+import { PATIENCE, Producer, Server, accessibilityFaults, closeBrowser, launch, says, screenshot, start } from "./harness.mjs";
+import { RULES } from "./rules.mjs";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const INGEST = "ingest-token-of-the-tests";
+const QA = "qa-token-of-the-tests";
+let crm;
+let server;
+let producer;
+
+/** A site that serves one page under a strict policy of its own. */
+async function site(text, policy) {
+  const http = createServer((request, response) => {
+    if (request.url !== "/") {
+      response.writeHead(204).end();
+      return;
+    }
+    response.writeHead(200, { "content-type": "text/html; charset=utf-8", "content-security-policy": policy() }).end(text());
+  });
+  http.listen(0, "127.0.0.1");
+  await once(http, "listening");
+  return { http, origin: `http://127.0.0.1:${http.address().port}` };
+}
+
+before(async () => {
+  const example = readFileSync(join(root, "examples/crm/index.html"), "utf8");
+  let token = "";
+  const text = () => example.replace("http://127.0.0.1:8787", server.url).replace('agent="a1003"', `agent="a7" token="${token}"`);
+  // The sample has a style sheet of its own inline; nothing of the panel needs that.
+  const policy = () => `default-src 'none'; style-src 'unsafe-inline'; script-src ${server.url}; connect-src ${server.url} ${server.url.replace("http", "ws")}`;
+  crm = await site(text, policy);
+  const config = `allowed_origins = ["${crm.origin}"]\n[tokens]\ningest = ["${INGEST}"]\nqa = ["${QA}"]\nagent_secret = "a-secret-of-the-tests-that-is-long-enough"\n`;
+  server = await Server.start({ rules: RULES, config });
+  const binary = process.env.TINGJIAN ?? join(root, "target/debug/tingjian");
+  token = execFileSync(binary, ["token", "--agent", "a7", "--config", join(server.directory, "config.toml")], { encoding: "utf8" }).trim();
+  producer = await Producer.connect(server, INGEST);
+});
+after(async () => {
+  producer.close();
+  crm.http.close();
+  crm.http.closeAllConnections();
+  await server.stop();
+  await closeBrowser();
+});
+
+test("the sample CRM page shows its agent's alerts, keeps to its policy, and is left as it is", async () => {
+  const context = await (await launch()).newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "light", reducedMotion: "reduce" });
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  const faults = [];
+  page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
+  page.on("pageerror", (error) => faults.push(String(error)));
+  await page.addInitScript(`globalThis.heard = []; addEventListener("DOMContentLoaded", () =>
+    document.querySelector("tingjian-alerts").addEventListener("tingjian-alert", ({ detail }) => heard.push(detail.state)))`);
+  await page.goto(crm.origin);
+  await page.locator('[data-link="open"]').waitFor();
+  await producer.tell(start("e1", "a7", { queue: "投诉专线" }), says("e1", "u1", "agent", "我不清楚", 2_000, false), says("e1", "u1", "agent", "我不清楚。", 2_000));
+  const card = page.locator('article.card[data-rule-id="panel.unclear"][data-state="confirmed"]');
+  await card.waitFor();
+  await page.locator(".clock").waitFor();
+  assert.deepEqual(await page.evaluate("heard"), ["provisional", "confirmed"]);
+  assert.equal(await accessibilityFaults(page), "");
+  await screenshot(page, "crm-1280-light");
+
+  // The CRM's own keys are its own until the panel has the focus.
+  await page.getByLabel("处理记录").fill("");
+  await page.keyboard.type("x 不对 ");
+  assert.equal(await page.getByLabel("处理记录").inputValue(), "x 不对 ");
+  await page.locator("main").click({ position: { x: 5, y: 5 } });
+  await page.keyboard.press("x");
+  assert.equal(await card.getByRole("button", { name: "误报" }).count(), 0);
+  await card.getByRole("button", { name: "知道了" }).focus();
+  await page.keyboard.press("x");
+  await card.getByRole("button", { name: "误报" }).waitFor();
+  await page.keyboard.press("Escape");
+  await card.getByRole("button", { name: "知道了" }).click();
+  await card.waitFor({ state: "detached" });
+  await page.locator('.line[data-handled="seen"]').waitFor({ state: "attached" });
+
+  // The page's language, colours and storage of tokens are none of the element's business.
+  assert.equal(await page.evaluate("document.documentElement.lang"), "zh-CN");
+  assert.equal(await page.evaluate("document.documentElement.dataset.theme ?? null"), null);
+  assert.equal(await page.evaluate("sessionStorage.getItem('tingjian.token')"), null);
+  assert.deepEqual(faults, []);
+  await context.close();
+});
+
+test("a page that is not allowed gets nothing, and says so", async () => {
+  const other = await site(
+    () => `<!doctype html><title>x</title><script type="module" src="${server.url}/assets/element/tingjian-alerts.js"></script><tingjian-alerts agent="a7"></tingjian-alerts>`,
+    () => `default-src 'none'; script-src ${server.url}; connect-src ${server.url}`,
+  );
+  const context = await (await launch()).newContext();
+  const page = await context.newPage();
+  const failed = page.waitForEvent("console", (message) => /CORS|403/.test(message.text()));
+  await page.goto(other.origin);
+  await failed;
+  assert.equal(await page.evaluate("customElements.get('tingjian-alerts') === undefined"), true);
+  await context.close();
+  other.http.close();
+  other.http.closeAllConnections();
+});
+
+test("another agent's token is refused in words", async () => {
+  const path = join(server.directory, "other.toml");
+  writeFileSync(path, readFileSync(join(server.directory, "config.toml")));
+  const binary = process.env.TINGJIAN ?? join(root, "target/debug/tingjian");
+  const wrong = execFileSync(binary, ["token", "--agent", "a8", "--config", path], { encoding: "utf8" }).trim();
+  const context = await (await launch()).newContext();
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  await page.goto(crm.origin);
+  await page.evaluate((token) => document.querySelector("tingjian-alerts").setAttribute("token", token), wrong);
+  await page.locator('[data-link="refused"]').waitFor();
+  await page.getByText("这个令牌属于别的坐席").waitFor();
+  await context.close();
+});

@@ -1,0 +1,200 @@
+// What was narrowed down to: alerts, calls, scores, the quality of rules.
+
+import { useEffect, useState } from "../vendor/hooks.js";
+import { get } from "../shared/api.js";
+import { callAddress, count, moment, percent, stateName } from "../shared/format.js";
+import { Marked } from "../shared/marked.js";
+import { Bar, Choices, SortedTable } from "../shared/parts.js";
+import { ReviewTags } from "../shared/review.js";
+import { t, token } from "../shared/settings.js";
+import { Fault, Severity, html, useAnswer } from "../shared/ui.js";
+import { ofAlerts, ofCalls, spanOf } from "./filters.js";
+
+/** @typedef {Record<string, string>} Filters */
+/** @typedef {(changes: Filters) => void} Change */
+
+const PAGE = 50;
+
+/** Pages of a list, one after the other. @param {string} path @param {string} name @param {Record<string, any>} parameters */
+export function usePages(path, name, parameters) {
+  const key = JSON.stringify([path, parameters, token()]);
+  const [pages, setPages] = useState(/** @type {{key: string, rows: any[], next: string | null}} */ ({ key: "", rows: [], next: null }));
+  const [more, setMore] = useState(/** @type {{error: unknown, loading: boolean}} */ ({ error: null, loading: false }));
+  const first = useAnswer((signal) => get(path, { limit: PAGE, ...parameters }, signal), [key]);
+  useEffect(() => {
+    if (first.value !== undefined && !first.loading) {
+      setPages({ key, rows: first.value[name], next: first.value.next_cursor });
+    }
+  }, [first.value, first.loading]);
+  const loadMore = () => {
+    if (more.loading || pages.next === null) {
+      return;
+    }
+    setMore({ error: null, loading: true });
+    get(path, { limit: PAGE, ...parameters, cursor: pages.next }).then(
+      (answer) => {
+        setPages((before) => (before.key === key ? { key, rows: [...before.rows, ...answer[name]], next: answer.next_cursor } : before));
+        setMore({ error: null, loading: false });
+      },
+      (error) => setMore({ error, loading: false }),
+    );
+  };
+  const current = pages.key === key;
+  return {
+    rows: current ? pages.rows : [], hasMore: current && pages.next !== null, loadMore, loadingMore: more.loading,
+    loading: first.loading || !current, error: first.error ?? more.error, reload: first.reload,
+  };
+}
+
+/** @param {{list: ReturnType<typeof usePages>, empty: string, children?: any}} properties */
+function Listed({ list, empty, children }) {
+  return html`
+    ${list.error ? html`<${Fault} error=${list.error} retry=${list.reload} />` : null}
+    ${list.loading && list.rows.length === 0 && !list.error ? html`<p class="empty">${t("正在读取…", "Loading…")}</p>` : null}
+    ${!list.loading && !list.error && list.rows.length === 0 ? html`<p class="empty">${empty}</p>` : null}
+    ${list.rows.length > 0 ? children : null}
+    ${list.hasMore ? html`<div class="row"><button onClick=${list.loadMore} disabled=${list.loadingMore}>${list.loadingMore ? t("正在读取…", "Loading…") : t("更多", "More")}</button></div>` : null}
+  `;
+}
+
+/** @param {{filters: Filters, change: Change}} properties */
+export function AlertList({ filters, change }) {
+  const list = usePages("/v1/alerts", "alerts", ofAlerts(filters));
+  return html`<section class="panel stack">
+    <h2>${t("预警", "Alerts")}</h2>
+    <${Listed} list=${list} empty=${t("没有符合条件的预警。", "No alerts of this kind.")}>
+      <div class="table" tabindex="0" role="region" aria-label=${t("预警", "Alerts")}>
+        <table class="listed">
+          <thead><tr>
+            <th scope="col">${t("时间", "Time")}</th><th scope="col">${t("坐席", "Agent")}</th><th scope="col">${t("队列", "Queue")}</th>
+            <th scope="col">${t("级别", "Severity")}</th><th scope="col">${t("规则", "Rule")}</th><th scope="col">${t("原话", "Words")}</th>
+            <th scope="col">${t("复核", "Review")}</th><th scope="col">${t("通话", "Call")}</th>
+          </tr></thead>
+          <tbody>${list.rows.map((alert) => html`<tr key=${`${alert.call_id} ${alert.started_at} ${alert.alert_id}`}>
+            <td class="time">${moment(alert.emitted_at)}</td>
+            <td><button class="link" onClick=${() => change({ agent_id: alert.agent_id })}>${alert.agent_id}</button></td>
+            <td>${alert.queue === null ? html`<span class="quiet">—</span>` : html`<button class="link" onClick=${() => change({ queue: alert.queue })}>${alert.queue}</button>`}</td>
+            <td><${Severity} severity=${alert.severity} /></td>
+            <td class="name"><button class="link" title=${alert.rule_id} onClick=${() => change({ rule_id: alert.rule_id })}>${alert.rule_name}</button>
+              ${alert.display === "shadow" ? html` <span class="tag neutral">${t("试运行", "on trial")}</span>` : null}
+              ${alert.state === "confirmed" ? null : html` <span class="tag neutral">${stateName(alert.state)}</span>`}</td>
+            <td class="words"><${Words} alert=${alert} /></td>
+            <td><${ReviewTags} review=${alert.review} /></td>
+            <td><a href=${callAddress(alert.call_id, alert.started_at)}>${alert.call_id}</a></td>
+          </tr>`)}</tbody>
+        </table>
+      </div>
+    </${Listed}>
+  </section>`;
+}
+
+/** The first words that an alert rests on. @param {{alert: any}} properties */
+function Words({ alert }) {
+  const [first] = alert.evidence;
+  return first === undefined
+    ? html`<span class="quiet">${alert.message}</span>`
+    : html`<${Marked} text=${first.text} ranges=${alert.evidence.filter((/** @type {any} */ one) => one.utterance_id === first.utterance_id)} />`;
+}
+
+/** @param {{filters: Filters, change: Change}} properties */
+export function CallList({ filters, change }) {
+  const list = usePages("/v1/calls", "calls", ofCalls(filters));
+  return html`<section class="panel stack">
+    <h2>${t("通话", "Calls")}</h2>
+    <p class="small quiet">${t("只按时间、坐席和队列筛选。", "Filtered by span, agent and queue only.")}</p>
+    <${Listed} list=${list} empty=${t("没有符合条件的通话。", "No calls of this kind.")}>
+      <div class="table" tabindex="0" role="region" aria-label=${t("通话", "Calls")}>
+        <table class="listed">
+          <thead><tr>
+            <th scope="col">${t("接通", "Answered")}</th><th scope="col">${t("通话", "Call")}</th><th scope="col">${t("坐席", "Agent")}</th>
+            <th scope="col">${t("队列", "Queue")}</th><th scope="col">${t("挂机", "Ended by")}</th><th scope="col" class="number">${t("预警", "Alerts")}</th>
+            <th scope="col" class="number">${t("得分", "Score")}</th>
+          </tr></thead>
+          <tbody>${list.rows.map((call) => html`<tr key=${`${call.call_id} ${call.started_at}`}>
+            <td class="time">${moment(call.started_at)}</td>
+            <td><a href=${callAddress(call.call_id, call.started_at)}>${call.call_id}</a>${call.live ? html` <span class="tag good">${t("进行中", "live")}</span>` : null}</td>
+            <td><button class="link" onClick=${() => change({ agent_id: call.agent_id })}>${call.agent_id}</button></td>
+            <td>${call.queue === null ? html`<span class="quiet">—</span>` : html`<button class="link" onClick=${() => change({ queue: call.queue })}>${call.queue}</button>`}</td>
+            <td>${{ agent: t("坐席", "agent"), customer: t("客户", "customer"), system: t("系统", "system") }[/** @type {string} */ (call.ended_by)] ?? "—"}</td>
+            <td class="number">${call.confirmed}</td>
+            <td class="number"><strong>${call.score}</strong></td>
+          </tr>`)}</tbody>
+        </table>
+      </div>
+    </${Listed}>
+  </section>`;
+}
+
+/** @param {{filters: Filters, change: Change}} properties */
+export function Scores({ filters, change }) {
+  const asked = { group: filters.group, ...ofCalls(filters) };
+  const { value, error, reload } = useAnswer((signal) => get("/v1/scores", asked, signal), [JSON.stringify(asked), token()]);
+  const groups = /** @type {[string, string][]} */ ([["agent", t("坐席", "Agent")], ["team", t("队列", "Queue")], ["day", t("日期", "Day")]]);
+  const column = groups.find(([id]) => id === filters.group)?.[1] ?? "";
+  const choose = (/** @type {string} */ key) =>
+    change(filters.group === "agent" ? { agent_id: key, view: "calls" } : filters.group === "team" ? { queue: key, view: "calls" } : { days: "", from: key, to: key, view: "calls" });
+  const columns = [
+    {
+      id: "key", name: column, value: (/** @type {any} */ row) => row.key,
+      cell: (/** @type {any} */ row) =>
+        row.key === null ? html`<span class="quiet">${t("未指定", "none")}</span>` : html`<button class="link" onClick=${() => choose(row.key)}>${row.key}</button>`,
+    },
+    { id: "mean", name: t("平均分", "Mean"), number: true, value: (/** @type {any} */ row) => row.mean, cell: (/** @type {any} */ row) => html`<strong>${row.mean.toFixed(2)}</strong>` },
+    { id: "bar", name: html`<span class="visually-hidden">${t("平均分图示", "Mean as a bar")}</span>`, cell: (/** @type {any} */ row) => html`<${Bar} part=${row.mean} whole=${100} />` },
+    { id: "min", name: t("最低分", "Lowest"), number: true, value: (/** @type {any} */ row) => row.min, cell: (/** @type {any} */ row) => row.min },
+    { id: "calls", name: t("通话", "Calls"), number: true, value: (/** @type {any} */ row) => row.calls, cell: (/** @type {any} */ row) => count(row.calls) },
+    { id: "alerts", name: t("预警", "Alerts"), number: true, value: (/** @type {any} */ row) => row.alerts, cell: (/** @type {any} */ row) => count(row.alerts) },
+    { id: "vetoed", name: t("一票否决", "Vetoed"), number: true, value: (/** @type {any} */ row) => row.vetoed, cell: (/** @type {any} */ row) => count(row.vetoed) },
+  ];
+  return html`<section class="panel stack">
+    <div class="row spread"><h2>${t("评分", "Scores")}</h2>
+      <${Choices} label=${t("按什么看", "By what")} choices=${groups} current=${filters.group} onChoose=${(/** @type {string} */ group) => change({ group })} /></div>
+    <p class="small quiet">${t("已结束的通话；点一行看它的通话。", "Calls that are over; a row leads to its calls.")}</p>
+    ${error ? html`<${Fault} error=${error} retry=${reload} />` : null}
+    ${value?.scores.length === 0 ? html`<p class="empty">${t("没有已结束的通话。", "No calls that are over.")}</p>` : null}
+    ${value && value.scores.length > 0
+      ? html`<${SortedTable} key=${value.group} label=${t("评分", "Scores")} columns=${columns} rows=${value.scores} sort=${value.group === "day" ? "key" : "mean"}
+          descending=${value.group === "day"} shown=${100} rowKey=${(/** @type {any} */ row) => String(row.key)} />`
+      : null}
+  </section>`;
+}
+
+/** @param {{filters: Filters, change: Change}} properties */
+export function Quality({ filters, change }) {
+  const { agent_id, rule_id, severity } = filters;
+  const asked = { ...spanOf(filters), agent_id, rule_id, severity };
+  const { value, error, reload } = useAnswer((signal) => get("/v1/quality", asked, signal), [JSON.stringify(asked), token()]);
+  const number = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ title) =>
+    ({ id, name, title, number: true, value: (/** @type {any} */ row) => row[id], cell: (/** @type {any} */ row) => count(row[id]) });
+  const share = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ title) =>
+    ({ id, name, title, number: true, value: (/** @type {any} */ row) => row[id], cell: (/** @type {any} */ row) => percent(row[id]) });
+  const columns = [
+    {
+      id: "rule", name: t("规则", "Rule"), value: (/** @type {any} */ row) => row.rule_name,
+      cell: (/** @type {any} */ row) => html`<button class="link" title=${row.rule_id} onClick=${() => change({ rule_id: row.rule_id, view: "alerts", review: "", state: "all" })}>${row.rule_name}</button>
+        ${row.below ? html` <span class="tag critical">${t("低于门槛", "below the threshold")}</span>` : null}`,
+    },
+    { id: "version", name: t("版本", "Version"), value: (/** @type {any} */ row) => row.rules_version, cell: (/** @type {any} */ row) => html`<code>${row.rules_version}</code>` },
+    share("precision", t("准确率", "Precision"), t("复核中属实的比例", "of those reviewed, how many are upheld")),
+    number("reviewed", t("已复核", "Reviewed"), t("有复核结论的预警", "alerts that were judged")),
+    number("confirmed", t("属实", "Upheld"), ""),
+    number("dismissed", t("误报", "False"), t("误报或申诉成立", "false alarms, and appeals granted")),
+    number("alerts", t("预警", "Alerts"), t("任何状态", "in any state")),
+    share("override_rate", t("坐席忽略", "Overridden"), t("坐席点了忽略的比例", "of those shown, how many agents dismissed")),
+    number("appeals", t("申诉", "Appeals"), ""),
+    share("appeal_success_rate", t("申诉成立", "Granted"), t("已裁定的申诉中成立的比例", "of appeals decided, how many were granted")),
+  ];
+  return html`<section class="panel stack">
+    <h2>${t("规则质量", "Quality of rules")}</h2>
+    ${value ? html`<p class="small quiet">${t(
+      `准确率低于 ${percent(value.precision_min)}、且复核满 ${value.reviewed_min} 条的规则标为“低于门槛”。`,
+      `Rules with a precision below ${percent(value.precision_min)} over at least ${value.reviewed_min} reviews are marked.`,
+    )}</p>` : null}
+    ${error ? html`<${Fault} error=${error} retry=${reload} />` : null}
+    ${value?.rules.length === 0 ? html`<p class="empty">${t("没有预警。", "No alerts.")}</p>` : null}
+    ${value && value.rules.length > 0
+      ? html`<${SortedTable} label=${t("规则质量", "Quality of rules")} columns=${columns} rows=${value.rules} sort="alerts" shown=${100}
+          rowKey=${(/** @type {any} */ row) => `${row.rule_id} ${row.rules_version}`} rowClass=${(/** @type {any} */ row) => (row.below ? "below" : undefined)} />`
+      : null}
+  </section>`;
+}

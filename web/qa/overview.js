@@ -1,0 +1,224 @@
+// Where the alerts are: by day, hour, rule, agent and queue. Every figure leads
+// on: it narrows the filters, or opens the alerts that it counts.
+
+import { get } from "../shared/api.js";
+import { BarChart } from "../shared/charts.js";
+import { count, percent } from "../shared/format.js";
+import { Bar, SortedTable } from "../shared/parts.js";
+import { currentLanguage, t, token } from "../shared/settings.js";
+import { Fault, html, useAnswer } from "../shared/ui.js";
+import { ofAlerts, spanOf } from "./filters.js";
+
+const DAY_MS = 86_400_000;
+/** A chart of more days has no room for their bars. */
+const DAYS_MAX = 400;
+const HEAT_ROWS = 20;
+const TOP_ROWS = 8;
+
+/** @typedef {{key: (string | null)[], alerts: number, calls: number, deduct: number}} Row */
+/** @typedef {{groups: string[], rows: Row[], total: Row, answered: {groups: string[], rows: {key: (string | null)[], calls: number}[], total: number}, rule_names: Record<string, string>, truncated: boolean}} Statistics */
+
+/** @param {string} group @param {Record<string, string>} filters @returns {{value: Statistics | undefined, error: any, loading: boolean, reload: () => void}} */
+export function useStatistics(group, filters) {
+  const asked = ofAlerts(filters);
+  return useAnswer((signal) => get("/v1/statistics", { group, ...asked }, signal), [group, JSON.stringify(asked), token()]);
+}
+
+/** @param {{filters: Record<string, string>, change: (changes: Record<string, string>) => void}} properties */
+export function Overview({ filters, change }) {
+  const days = useStatistics("day", filters);
+  const hours = useStatistics("hour", filters);
+  const rules = useStatistics("rule", filters);
+  const agents = useStatistics("agent", filters);
+  const queues = useStatistics("queue", filters);
+  const heat = useStatistics("rule,hour", filters);
+  const error = [days, hours, rules, agents, queues, heat].find((answer) => answer.error);
+  if (error) {
+    return html`<${Fault} error=${error.error} retry=${error.reload} />`;
+  }
+  const busy = [days, hours, rules, agents, queues, heat].some((answer) => answer.loading);
+  return html`
+    <div class="stack wide-gap" aria-busy=${busy ? "true" : "false"}>
+      ${days.value ? html`<${Totals} answer=${days.value} change=${change} />` : html`<p class="empty">${t("正在统计…", "Counting…")}</p>`}
+      <div class="grid charts">
+        <section class="panel">
+          <h2>${t("每日趋势", "By day")}</h2>
+          ${days.value ? html`<${ByDay} answer=${days.value} filters=${filters} change=${change} />` : null}
+        </section>
+        <section class="panel">
+          <h2>${t("按小时", "By hour")}</h2>
+          ${hours.value ? html`<${ByHour} answer=${hours.value} />` : null}
+        </section>
+      </div>
+      <div class="grid tops">
+        <${Top} title=${t("预警最多的规则", "Rules with most alerts")} answer=${rules.value} column=${t("规则", "Rule")}
+          name=${(/** @type {string} */ id) => rules.value?.rule_names[id] ?? id} onChoose=${(/** @type {string} */ rule_id) => change({ rule_id })} />
+        <${Top} title=${t("预警最多的坐席", "Agents with most alerts")} answer=${agents.value} column=${t("坐席", "Agent")}
+          onChoose=${(/** @type {string} */ agent_id) => change({ agent_id })} />
+        <${Top} title=${t("预警最多的队列", "Queues with most alerts")} answer=${queues.value} column=${t("队列", "Queue")}
+          onChoose=${(/** @type {string} */ queue) => change({ queue })} />
+      </div>
+      <section class="panel">
+        <h2>${t("热力图：规则 × 小时", "Heat map: rule × hour")}</h2>
+        ${heat.value ? html`<${Heat} answer=${heat.value} change=${change} />` : null}
+      </section>
+    </div>
+  `;
+}
+
+/** A hundred calls have so many. @param {number} alerts @param {number} calls */
+function rate(alerts, calls) {
+  return calls > 0 ? (alerts * 100) / calls : null;
+}
+
+/** @param {number | null} value */
+function rateText(value) {
+  return value === null ? "—" : value.toFixed(1);
+}
+
+/** @param {{answer: Statistics, change: (changes: Record<string, string>) => void}} properties */
+function Totals({ answer, change }) {
+  const { total, answered } = answer;
+  return html`
+    <div class="totals">
+      <${Total} name=${t("预警", "Alerts")} value=${count(total.alerts)} onChoose=${() => change({ view: "alerts" })} />
+      <${Total} name=${t("通话", "Calls")} value=${count(answered.total)} onChoose=${() => change({ view: "calls" })} />
+      <${Total} name=${t("每百通预警", "Alerts per 100 calls")} value=${rateText(rate(total.alerts, answered.total))} />
+      <${Total} name=${t("有预警的通话", "Calls with alerts")} value=${count(total.calls)}
+        more=${percent(answered.total > 0 ? total.calls / answered.total : null)} />
+      <${Total} name=${t("扣分合计", "Deducted")} value=${count(total.deduct)} />
+    </div>
+  `;
+}
+
+/** @param {{name: string, value: string, more?: string, onChoose?: () => void}} properties */
+function Total({ name, value, more, onChoose }) {
+  const inside = html`<span class="small quiet">${name}</span><strong>${value}</strong>${more ? html`<span class="small quiet">${more}</span>` : null}`;
+  return onChoose
+    ? html`<button class="panel total" onClick=${onChoose}>${inside}<span class="go" aria-hidden="true">›</span></button>`
+    : html`<div class="panel total">${inside}</div>`;
+}
+
+/** @param {{answer: Statistics, filters: Record<string, string>, change: (changes: Record<string, string>) => void}} properties */
+function ByDay({ answer, filters, change }) {
+  const alerts = new Map(answer.rows.map((row) => [row.key[0], row.alerts]));
+  const calls = new Map(answer.answered.rows.map((row) => [row.key[0], row.calls]));
+  const days = daysBetween(spanOf(filters), [...alerts.keys(), ...calls.keys()].map(String));
+  if (days.length === 0) {
+    return html`<p class="empty">${t("这段时间没有通话。", "No calls in this span.")}</p>`;
+  }
+  const bars = days.map((day) => {
+    const found = alerts.get(day) ?? 0;
+    return { label: `${day} ${weekday(day)}`, short: day.slice(5), count: found, rate: rate(found, calls.get(day) ?? 0) };
+  });
+  return html`<${BarChart} title=${t("每日预警数和每百通预警", "Alerts by day and per 100 calls")} bars=${bars} placeName=${t("日期", "Day")}
+    countName=${t("预警", "Alerts")} rateName=${t("每百通", "per 100 calls")}
+    onChoose=${(/** @type {number} */ at) => change({ days: "", from: days[at], to: days[at] })} />`;
+}
+
+/** @param {string} day */
+function weekday(day) {
+  return new Date(`${day}T00:00:00Z`).toLocaleDateString(currentLanguage() === "zh" ? "zh-CN" : "en", { weekday: "short", timeZone: "UTC" });
+}
+
+/** All days of the span; without one, from the first to the last that has something. @param {{from: string, to: string}} span @param {string[]} found */
+function daysBetween({ from, to }, found) {
+  const known = [...found].sort();
+  const first = from.slice(0, 10) || known[0];
+  const last = to.slice(0, 10) || known[known.length - 1];
+  if (first === undefined || last === undefined) {
+    return [];
+  }
+  const days = [];
+  const end = Date.parse(`${last}T00:00:00Z`);
+  for (let at = Date.parse(`${first}T00:00:00Z`); at <= end && days.length <= DAYS_MAX; at += DAY_MS) {
+    days.push(new Date(at).toISOString().slice(0, 10));
+  }
+  return days.length > DAYS_MAX ? known : days;
+}
+
+/** @param {{answer: Statistics}} properties */
+function ByHour({ answer }) {
+  const alerts = new Map(answer.rows.map((row) => [row.key[0], row.alerts]));
+  const calls = new Map(answer.answered.rows.map((row) => [row.key[0], row.calls]));
+  const bars = HOURS.map((hour) => {
+    const found = alerts.get(hour) ?? 0;
+    const label = `${hour.padStart(2, "0")}:00–${String(Number(hour) + 1).padStart(2, "0")}:00`;
+    return { label, short: hour, count: found, rate: rate(found, calls.get(hour) ?? 0) };
+  });
+  return html`<${BarChart} title=${t("各小时预警数和每百通预警", "Alerts by hour of the day and per 100 calls")} bars=${bars} placeName=${t("时段", "Hour")}
+    countName=${t("预警", "Alerts")} rateName=${t("每百通", "per 100 calls")} />`;
+}
+
+const HOURS = Array.from({ length: 24 }, (_, hour) => String(hour));
+
+/** @param {{title: string, answer: Statistics | undefined, column: string, name?: (id: string) => string, onChoose: (id: string) => void}} properties */
+function Top({ title, answer, column, name = (id) => id, onChoose }) {
+  if (answer === undefined) {
+    return html`<section class="panel"><h2>${title}</h2></section>`;
+  }
+  const calls = new Map(answer.answered.rows.map((row) => [row.key[0] ?? null, row.calls]));
+  const most = Math.max(0, ...answer.rows.map((row) => row.alerts));
+  const ratio = (/** @type {Row} */ row) =>
+    rate(row.alerts, answer.answered.groups.length === 0 ? answer.answered.total : (calls.get(row.key[0]) ?? 0));
+  const columns = [
+    {
+      id: "name", name: column, value: (/** @type {Row} */ row) => name(row.key[0] ?? ""),
+      cell: (/** @type {Row} */ row) =>
+        row.key[0] === null
+          ? html`<span class="quiet">${t("未指定", "none")}</span>`
+          : html`<button class="link" title=${row.key[0]} onClick=${() => onChoose(String(row.key[0]))}>${name(row.key[0])}</button>`,
+    },
+    { id: "share", name: html`<span class="visually-hidden">${t("占比", "Share")}</span>`, cell: (/** @type {Row} */ row) => html`<${Bar} part=${row.alerts} whole=${most} />` },
+    { id: "alerts", name: t("预警", "Alerts"), number: true, value: (/** @type {Row} */ row) => row.alerts, cell: (/** @type {Row} */ row) => count(row.alerts) },
+    { id: "rate", name: t("每百通", "/100"), number: true, value: ratio, cell: (/** @type {Row} */ row) => rateText(ratio(row)), title: t("每百通电话的预警数", "alerts per 100 calls") },
+    { id: "deduct", name: t("扣分", "Deducted"), number: true, value: (/** @type {Row} */ row) => row.deduct, cell: (/** @type {Row} */ row) => count(row.deduct) },
+  ];
+  return html`
+    <section class="panel top">
+      <h2>${title}</h2>
+      ${answer.rows.length === 0
+        ? html`<p class="empty">${t("没有预警。", "No alerts.")}</p>`
+        : html`<${SortedTable} label=${title} columns=${columns} rows=${answer.rows} sort="alerts" shown=${TOP_ROWS} rowKey=${(/** @type {Row} */ row) => String(row.key[0])} />`}
+      ${answer.truncated ? html`<p class="small quiet">${t("只统计到最多的 10 000 行。", "Only the 10 000 rows with most alerts are here.")}</p>` : null}
+    </section>
+  `;
+}
+
+/** @param {{answer: Statistics, change: (changes: Record<string, string>) => void}} properties */
+function Heat({ answer, change }) {
+  /** @type {Map<string, {total: number, hours: Map<string, number>}>} */
+  const rules = new Map();
+  let most = 0;
+  for (const { key, alerts } of answer.rows) {
+    const [rule, hour] = [String(key[0]), String(key[1])];
+    const known = rules.get(rule) ?? { total: 0, hours: new Map() };
+    known.total += alerts;
+    known.hours.set(hour, alerts);
+    most = Math.max(most, alerts);
+    rules.set(rule, known);
+  }
+  const shown = [...rules].sort(([, a], [, b]) => b.total - a.total).slice(0, HEAT_ROWS);
+  if (shown.length === 0) {
+    return html`<p class="empty">${t("没有预警。", "No alerts.")}</p>`;
+  }
+  const open = (/** @type {string} */ rule_id) => change({ rule_id, view: "alerts" });
+  return html`
+    <div class="table" tabindex="0" role="region" aria-label=${t("规则和小时的预警数", "Alerts by rule and hour")}>
+      <table class="heat">
+        <thead><tr><th scope="col">${t("规则", "Rule")}</th>${HOURS.map((hour) => html`<th key=${hour} scope="col">${hour}</th>`)}<th scope="col" class="number">${t("合计", "Total")}</th></tr></thead>
+        <tbody>${shown.map(([rule, { total, hours }]) => html`
+          <tr key=${rule}>
+            <th scope="row"><button class="link" title=${rule} onClick=${() => open(rule)}>${answer.rule_names[rule] ?? rule}</button></th>
+            ${HOURS.map((hour) => {
+              const alerts = hours.get(hour) ?? 0;
+              return html`<td key=${hour} class=${alerts > 0 ? "hot" : undefined} style=${{ "--heat": alerts / most }}
+                onClick=${alerts > 0 ? () => open(rule) : undefined}>${alerts > 0 ? alerts : html`<span aria-hidden="true">·</span>`}</td>`;
+            })}
+            <td class="number">${count(total)}</td>
+          </tr>`)}</tbody>
+      </table>
+    </div>
+    ${rules.size > shown.length ? html`<p class="small quiet">${t(`预警最多的 ${shown.length} 条规则，共 ${rules.size} 条。`, `The ${shown.length} rules with most alerts, of ${rules.size}.`)}</p>` : null}
+  `;
+}
