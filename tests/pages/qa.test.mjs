@@ -11,7 +11,8 @@ const LI = "token-of-li-jing-for-the-tests";
 const WANG = "token-of-wang-lei-for-the-tests";
 const AGENT = "token-of-agent-for-the-tests";
 const INGEST = "token-of-ingest-for-the-tests";
-const CONFIG = `[tokens]
+const CONFIG = `call_linger_ms = 200
+[tokens]
 ingest = ["${INGEST}"]
 [tokens.qa]
 "李静" = "${LI}"
@@ -55,6 +56,8 @@ before(async () => {
     ...call("c5", HOSTILE, "2026-11-21T16:00:00+08:00", HOSTILE, `${HOSTILE}我不知道`),
   );
   producer.close();
+  // Scores are of calls that are over.
+  while ((await server.get("/v1/calls?live=true", LI)).calls.length > 0);
 });
 after(async () => {
   await server.stop();
