@@ -102,7 +102,8 @@ const FORBIDDEN = "禁说";
 function Utterance({ utterance }) {
   const against = utterance.candidates.filter((/** @type {any} */ one) => one.purpose === FORBIDDEN);
   const others = utterance.candidates.filter((/** @type {any} */ one) => one.purpose !== FORBIDDEN);
-  const marks = against.map((/** @type {any} */ one) => ({ start: one.start, end: one.end, title: `${one.rule_name}：${one.phrase}` }));
+  const counting = against.filter((/** @type {any} */ one) => one.veto === null);
+  const marks = counting.map((/** @type {any} */ one) => ({ start: one.start, end: one.end, title: `${one.rule_name}：${one.phrase}` }));
   return html`
     <article class=${`utterance ${utterance.role}`}>
       <p class="words-said flat"><span class="small quiet">${clock(utterance.start_ms)} ${roleName(utterance.role)}</span> <${Marked} text=${utterance.text} ranges=${marks} /></p>
@@ -139,6 +140,6 @@ function Folding({ utterance }) {
   for (const [start, end] of utterance.offsets) {
     kept.fill(true, start, end);
   }
-  const dropped = characters.filter((_, at) => !kept[at]).join("");
-  return html`<span class="folded">${utterance.folded}</span>${dropped === "" ? null : html` <span class="small quiet">${t("略去", "left out")} <del>${dropped}</del></span>`}`;
+  const dropped = characters.filter((_, at) => !kept[at] && characters[at].trim() !== "");
+  return html`<span class="folded">${utterance.folded}</span>${dropped.length === 0 ? null : html` <span class="quiet left-out">${t("略去", "left out")} ${dropped.map((one, at) => html`<span key=${at}>${one}</span>`)}</span>`}`;
 }
