@@ -36,12 +36,6 @@ impl Session {
         Self { call: Call::explainable(rules, info), said: CallTime::ANSWERED, seq }
     }
 
-    /// What the engine has of it.
-    #[must_use]
-    pub fn call(&self) -> &Call {
-        &self.call
-    }
-
     /// Takes an event as it was recorded: what was taken before is passed over,
     /// and only events move the clock.
     pub fn take(&mut self, seq: Option<u64>, input: Input) {
