@@ -111,6 +111,33 @@ async fn an_event_stream_resumes_where_it_was() {
 }
 
 #[tokio::test]
+async fn who_has_no_cursor_yet_begins_with_the_calls_in_progress() {
+    let server = Server::start("call_linger_ms = 50").await;
+    let target = "/v1/agents/a7/alerts?after=live";
+    let mut producer = server.connect("/v1/ingest").await;
+    tell(&mut producer, start("c1")).await;
+    tell(&mut producer, says("c1", 2, "不知道一")).await;
+    let watcher = server.connect("/v1/calls/c1/watch").await;
+    let end = json!({"type": "call.end", "call_id": "c1", "at_ms": 9_000, "by": "customer", "seq": 3});
+    tell(&mut producer, end).await;
+    // Its stream ends with the call.
+    rest(watcher).await;
+
+    let mut between = Events::open(server.address, target, "").await;
+    tell(&mut producer, start("c2")).await;
+    for (seq, text) in [(2, "不知道二"), (3, "不知道三")] {
+        tell(&mut producer, says("c2", seq, text)).await;
+    }
+    let mut amid = Events::open(server.address, target, "").await;
+    for text in ["不知道二", "不知道三"] {
+        assert_eq!(between.alert().await.1, text);
+        assert_eq!(amid.alert().await.1, text);
+    }
+    drop((producer, between, amid));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn who_listens_to_an_event_stream_answers_by_post() {
     let server = Server::start("").await;
     let target = "/v1/agents/a7/alerts";

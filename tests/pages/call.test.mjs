@@ -163,6 +163,24 @@ test("a call that is over is played again: words and alerts as they stood", asyn
   await close();
 });
 
+test("an alert of a call that is over is reviewed on its page", async () => {
+  const id = `review-${(calls += 1)}`;
+  await recorded(id);
+  const { page, close } = await open(server, `/call/${id}`);
+  const confirmed = alert(page, "confirmed");
+  await confirmed.getByText("未复核").waitFor();
+  await confirmed.locator(".message button").click();
+  await confirmed.getByRole("button", { name: "属实" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.locator("input[name=by]").fill("李静");
+  assert.equal(await accessibilityFaults(page), "");
+  await dialog.locator("button.primary").click();
+  await confirmed.getByText("李静").waitFor();
+  const { alerts } = await server.get(`/v1/alerts?call_id=${id}&state=confirmed`);
+  assert.equal(alerts[0].review.verdict, "confirmed");
+  await close();
+});
+
 test("hostile text is shown as text", async () => {
   const id = `${HOSTILE}/${(calls += 1)}`;
   await producer.tell(

@@ -236,6 +236,7 @@ class TingjianAlerts extends HTMLElement {
     if (this.shadowRoot === null || !this.isConnected) {
       return;
     }
+    const hadFocus = this.shadowRoot.activeElement !== null;
     speak(this.getAttribute("lang")?.startsWith("en") ? "en" : "zh");
     render(
       html`<${Panel}
@@ -245,6 +246,10 @@ class TingjianAlerts extends HTMLElement {
       />`,
       this.shadowRoot,
     );
+    if (hadFocus && this.shadowRoot.activeElement === null) {
+      // The button that had it is gone; keys go on working.
+      this.shadowRoot.querySelector(".panel")?.focus({ preventScroll: true });
+    }
     const place = this.shadowRoot.querySelector(".cards");
     if (place) {
       this.#sizes.observe(place);
