@@ -61,8 +61,14 @@ function useCall() {
       soon();
     };
     const reread = () => void ask().then(settle, fail);
-    /** A stream that ends may do so with its call. A server that does not answer is asked again when the stream is. */
-    const look = () => void ask().then((detail) => detail.live || settle(detail), () => {});
+    /** The stream ended with its call; the store may learn of it a moment later. */
+    const look = () => void ask().then((detail) => {
+      if (!detail.live) {
+        settle(detail);
+      } else if (!abort.signal.aborted) {
+        setTimeout(look, AGAIN_MS);
+      }
+    }, fail);
     const onMessage = async (/** @type {any} */ message) => {
       if (message.type === "watching") {
         const since = (waiting = /** @type {any[]} */ ([]));
@@ -102,14 +108,14 @@ function useCall() {
           onMessage,
           onState: (state, why) => {
             call.link = state;
-            if (state === "closed") {
+            if (state === "over") {
               look();
             } else if (state === "refused") {
               fail(new ApiError(0, "refused", why ?? ""));
             }
             soon();
           },
-        });
+        }, { ends: true });
       }
     }, fail);
     const second = setInterval(() => call.live !== null && soon(), 500);
@@ -191,7 +197,7 @@ function Head({ detail, live, link, now }) {
         ${live === null
           ? html`<span class="tag neutral">${t("已结束", "over")}</span>`
           : html`<span class="tag good">${t("进行中", "live")}</span><span class="now" role="timer">${clock(now)}</span>
-              ${link === "open" ? null : html`<span class="tag critical" role="status">${t("断线，正在重连", "connection lost, retrying")}</span>`}`}
+              ${link === "open" || link === "over" ? null : html`<span class="tag critical" role="status">${t("断线，正在重连", "connection lost, retrying")}</span>`}`}
       </div>
       <dl>${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
     </div>

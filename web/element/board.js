@@ -299,13 +299,14 @@ export class Board {
         return;
       }
       // A graver card stays longer before it goes for a lesser one.
-      if (rank > RANKS[card.alert.severity] && now - shown.came < 3 * READ_MS && shown.leaves === null) {
+      const isProvisional = shown.alert.state === "provisional";
+      if (rank > RANKS[card.alert.severity] && !isProvisional && now - shown.came < 3 * READ_MS && shown.leaves === null) {
         return;
       }
-      const weight = (shown.leaves === null ? 10 : 0) + rank * 2 + (shown.alert.state === "provisional" ? 0 : 1);
-      const age = weight + shown.came / 1e15;
-      if (age < least) {
-        least = age;
+      // What goes is what has gone, then what is provisional and lesser, then the oldest.
+      const weight = (shown.leaves === null ? 10 : 0) + rank * 2 - (isProvisional ? 3 : 0) + shown.came / 1e15;
+      if (weight < least) {
+        least = weight;
         best = place;
       }
     });

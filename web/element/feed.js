@@ -105,13 +105,14 @@ export class Feed {
     this.events.onNotice(message);
   }
 
-  /** @param {"connecting" | "open" | "closed" | "refused"} state @param {string} [why] */
+  /** @param {"connecting" | "open" | "closed" | "over" | "refused"} state @param {string} [why] */
   #link(state, why) {
     clearTimeout(this.quiet);
     this.quiet = undefined;
     if (state !== "open") {
       // A connection that broke and is being made anew has not been connected in between.
-      this.events.onLink(state === "connecting" && this.wasOpen ? "closed" : state, why);
+      const isBroken = state === "over" || (state === "connecting" && this.wasOpen);
+      this.events.onLink(isBroken ? "closed" : /** @type {Link} */ (state), why);
       return;
     }
     for (const answer of this.pending.values()) {

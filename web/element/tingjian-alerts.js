@@ -248,7 +248,7 @@ class TingjianAlerts extends HTMLElement {
     );
     if (hadFocus && this.shadowRoot.activeElement === null) {
       // The button that had it is gone; keys go on working.
-      this.shadowRoot.querySelector(".panel")?.focus({ preventScroll: true });
+      /** @type {HTMLElement | null} */ (this.shadowRoot.querySelector(".panel"))?.focus({ preventScroll: true });
     }
     const place = this.shadowRoot.querySelector(".cards");
     if (place) {

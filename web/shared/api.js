@@ -5,6 +5,8 @@ import { told, token } from "./settings.js";
 
 const RETRY_MS_FIRST = 250;
 const RETRY_MS_MAX = 10_000;
+/** How the server ends a stream that is complete. */
+const NORMAL_CLOSURE = 1_000;
 
 /** Why a question has no answer. */
 export class ApiError extends Error {
@@ -97,8 +99,8 @@ export async function download(path, name) {
  * What a stream calls back.
  * @typedef {object} StreamEvents
  * @property {(message: any) => void} onMessage one message
- * @property {(state: "connecting" | "open" | "closed" | "refused", why?: string) => void} onState
- *   what became of the connection; "refused" is final
+ * @property {(state: "connecting" | "open" | "closed" | "over" | "refused", why?: string) => void} onState
+ *   what became of the connection; "over" (there is nothing more to come) and "refused" are final
  */
 
 /**
@@ -107,7 +109,8 @@ export async function download(path, name) {
  * that a stream with a cursor goes on where it was.
  * @param {() => string} path
  * @param {StreamEvents} events
- * @param {{server?: string, token?: string | null}} [where] another server, another token than the tab's
+ * @param {{server?: string, token?: string | null, ends?: boolean}} [where] another server, another token than the
+ *   tab's; whether the server may say that it is complete
  */
 export function stream(path, events, where = {}) {
   let pause = RETRY_MS_FIRST;
@@ -131,7 +134,12 @@ export function stream(path, events, where = {}) {
       events.onState("open");
     };
     socket.onmessage = ({ data }) => events.onMessage(JSON.parse(data));
-    socket.onclose = async () => {
+    socket.onclose = async ({ code }) => {
+      if (where.ends && code === NORMAL_CLOSURE && !stopped) {
+        stopped = true;
+        events.onState("over");
+        return;
+      }
       const refused = wasOpen || stopped ? null : await refusal(asked, mine);
       if (stopped) {
         return;
