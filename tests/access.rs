@@ -198,7 +198,7 @@ async fn each_token_opens_what_its_role_may() {
     let agents = [AGENT, signed_a7.as_str()];
     let review = [QA, ADMIN, HASHED.0];
     // The path and the tokens that it takes; `None`: it takes everybody.
-    let routes: [(&str, Option<&[&str]>); 19] = [
+    let routes: [(&str, Option<&[&str]>); 25] = [
         ("/", None),
         ("/healthz", None),
         ("/readyz", None),
@@ -216,6 +216,12 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/alerts", Some(&review)),
         ("/v1/scores", Some(&review)),
         ("/v1/export", Some(&review)),
+        ("/v1/quality", Some(&review)),
+        ("/v1/audit", Some(&review)),
+        ("/v1/alerts/x/reviews", Some(&review)),
+        ("/v1/agents/a7/reviews", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
+        ("/v1/rules/versions", Some(&review)),
+        ("/v1/me", Some(&[INGEST, QA, ADMIN, HASHED.0, METRICS, AGENT, &signed_a7, &signed_a8])),
         ("/v1/openapi.json", None),
         ("/v1/rules", Some(&review)),
     ];

@@ -106,9 +106,22 @@ pub(crate) async fn connect(address: SocketAddr, path: &str) -> Socket {
 
 /// Status and body of an answer.
 pub(crate) async fn request(address: SocketAddr, method: &str, target: &str, body: &str) -> (u16, String) {
+    request_as(address, None, method, target, body).await
+}
+
+/// The same, to whoever has that token.
+pub(crate) async fn request_as(
+    address: SocketAddr,
+    token: Option<&str>,
+    method: &str,
+    target: &str,
+    body: &str,
+) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
-    let head = format!("{method} {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {length}\r\n");
+    let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let head =
+        format!("{method} {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{token}content-length: {length}\r\n");
     stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
     let mut answer = String::new();
     tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer comes").unwrap();
