@@ -26,6 +26,7 @@ use tempfile::TempDir;
 use tingjian::engine::rule::diagnostic::Language;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::render::render;
+use tingjian::engine::rule::sources::Sources;
 use tingjian::engine::rule::{self, RuleSet};
 use tingjian::server::{self, Config, LoadedRules, RejectedRules, Rulebook};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -540,7 +541,10 @@ fn load(directory: &Path) -> Result<LoadedRules, RejectedRules> {
     let version = text.len().to_string();
     let files = vec![SourceFile { name, text }];
     match rule::load(&files, version) {
-        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, files, warnings: loaded.warnings }),
+        Ok(loaded) => {
+            let sources = Sources { files, ..Sources::default() };
+            Ok(LoadedRules { rules: loaded.rules, sources, warnings: loaded.warnings })
+        }
         Err(diagnostics) => {
             let text = render(&diagnostics, &files, Language::Zh, false);
             Err(RejectedRules { diagnostics, text })

@@ -8,16 +8,17 @@
 mod harness;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use harness::{PATIENCE, Server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tingjian::engine::rule;
-use tingjian::engine::rule::parse::SourceFile;
-use tingjian::engine::rule::sources::Sources;
-use tingjian::server::{LoadedRules, RejectedRules, Rulebook};
+use tingjian::backtest::{self, Control, Plan, Recorded};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// Calls close soon, yet long after all of them was sent; one of the recordings has no end.
 const CONFIG: &str = "call_linger_ms = 3000\ncall_idle_ms = 6000\n";
@@ -49,8 +50,7 @@ impl Ran {
 }
 
 fn tingjian<S: AsRef<std::ffi::OsStr>>(directory: &Path, arguments: impl IntoIterator<Item = S>) -> Ran {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_tingjian")).args(arguments).current_dir(directory).output().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tingjian")).args(arguments).current_dir(directory).output().unwrap();
     Ran {
         code: output.status.code().unwrap(),
         out: String::from_utf8(output.stdout).unwrap(),
@@ -109,31 +109,45 @@ fn what_is_gained_lost_and_changed_is_told_by_rule_and_agent() {
     let new_rule = "  - { id: p.c, name: 丙, message: 丙, forbid: { any: [好的] } }\n";
     // What is edited; all alerts; those of rules that differ; fields of the first example of a change.
     type Case<'a> = (&'a str, String, [u64; 5], &'a [(&'a str, [u64; 5])], &'a [&'a str]);
+    #[rustfmt::skip]
     let cases: &[Case<'_>] = &[
         ("nothing", PACK.to_owned(), [4, 4, 0, 0, 0], &[], &[]),
         ("a comment", format!("# 说明\n{PACK}"), [4, 4, 0, 0, 0], &[], &[]),
         ("a new rule", format!("{PACK}{new_rule}"), [4, 6, 2, 0, 0], &[("p.c", [0, 2, 2, 0, 0])], &[]),
         ("a phrase less", PACK.replace("[不知道]", "[不知道吗]"), [4, 2, 0, 2, 0], &[("p.a", [2, 0, 0, 2, 0])], &[]),
-        ("graver", PACK.replace("severity: warning, deduct: 2", "severity: critical, deduct: 5"), [4, 4, 0, 0, 2], &[("p.a", [2, 2, 0, 0, 2])], &["severity", "deduct"]),
-        ("other words", PACK.replace("'不要说“{phrase}”', forbid: { any: [没", "没办法, forbid: { any: [没"), [4, 4, 0, 0, 2], &[("p.b", [2, 2, 0, 0, 2])], &["message"]),
-        ("another id", PACK.replace("p.b", "p.d"), [4, 4, 2, 2, 0], &[("p.b", [2, 0, 0, 2, 0]), ("p.d", [0, 2, 2, 0, 0])], &[]),
-        ("an earlier word", PACK.replace("[不知道]", "[我不知道, 不知道]"), [4, 4, 0, 0, 1], &[("p.a", [2, 2, 0, 0, 1])], &["message", "at_ms"]),
+        ("graver", PACK.replace("severity: warning, deduct: 2", "severity: critical, deduct: 5"),
+            [4, 4, 0, 0, 2], &[("p.a", [2, 2, 0, 0, 2])], &["severity", "deduct"]),
+        ("other words", PACK.replace("'不要说“{phrase}”', forbid: { any: [没", "没办法, forbid: { any: [没"),
+            [4, 4, 0, 0, 2], &[("p.b", [2, 2, 0, 0, 2])], &["message"]),
+        ("another id", PACK.replace("p.b", "p.d"),
+            [4, 4, 2, 2, 0], &[("p.b", [2, 0, 0, 2, 0]), ("p.d", [0, 2, 2, 0, 0])], &[]),
+        ("an earlier word", PACK.replace("[不知道]", "[我不知道, 不知道]"),
+            [4, 4, 0, 0, 1], &[("p.a", [2, 2, 0, 0, 1])], &["message", "at_ms"]),
     ];
     for (place, (case, pack, all, differing, fields)) in cases.iter().enumerate() {
         let new = rules(&directory, &format!("new{place}"), pack);
-        let ran = tingjian(directory.path(), ["backtest", "--rules", &new, "--baseline", &old, &calls, "--format", "json"]);
+        let ran =
+            tingjian(directory.path(), ["backtest", "--rules", &new, "--baseline", &old, &calls, "--format", "json"]);
         assert_eq!(ran.code, i32::from(!differing.is_empty()), "{case}: {}", ran.err);
         let report = ran.json();
         assert_eq!((report["calls"].as_u64(), counts(&report["alerts"])), (Some(3), *all), "{case}");
-        let found: Vec<(&str, [u64; 5])> = report["rules"].as_array().unwrap().iter()
+        let found: Vec<(&str, [u64; 5])> = report["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
             .map(|rule| (rule["rule_id"].as_str().unwrap(), counts(rule)))
-            .filter(|(_, counts)| counts[2..] != [0, 0, 0]).collect();
+            .filter(|(_, counts)| counts[2..] != [0, 0, 0])
+            .collect();
         assert_eq!(found, *differing, "{case}");
         let of_agents = report["agents"].as_array().unwrap().iter().map(counts);
         let summed = of_agents.fold([0; 5], |sum, one| std::array::from_fn(|place| sum[place] + one[place]));
         assert_eq!(summed, *all, "{case}: agents have them all");
-        let changed: Vec<&str> = report["rules"][0]["examples"]["changed"][0]["changed"].as_array().into_iter().flatten()
-            .map(|field| field.as_str().unwrap()).collect();
+        let changed: Vec<&str> = report["rules"][0]["examples"]["changed"][0]["changed"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|field| field.as_str().unwrap())
+            .collect();
         assert_eq!(changed, *fields, "{case}");
     }
 }
@@ -154,7 +168,10 @@ fn reports_are_masked_and_rates_and_trials_are_told() {
     let example = &rule["examples"]["gained"][0];
     assert_eq!(example["before"], Value::Null);
     assert_eq!(example["after"]["evidence"][0]["text"], "没办法，我电话138****8000");
-    assert_eq!(json!([example["after"]["evidence"][0]["start"], example["after"]["evidence"][0]["end"]]), json!([0, 3]));
+    assert_eq!(
+        json!([example["after"]["evidence"][0]["start"], example["after"]["evidence"][0]["end"]]),
+        json!([0, 3])
+    );
     let a2 = report["agents"].as_array().unwrap().iter().find(|agent| agent["agent_id"] == "a2").unwrap();
     assert_eq!(json!([a2["calls"], a2["before_per_1000_calls"]]), json!([1, 1000.0]));
     for format in ["text", "html", "json"] {
@@ -174,14 +191,18 @@ fn reports_are_masked_and_rates_and_trials_are_told() {
     let ran = run(&["--format", "json", "--config", "c.toml"]);
     let report = ran.json();
     assert_eq!((ran.code, counts(&report["alerts"]), counts(&report["shadow"])), (1, [0; 5], [4, 4, 2, 2, 0]));
-    assert_eq!(json!([report["rules"][0]["shadow"], report["packs"][0]["shadow"], report["agents"]]), json!([true, true, []]));
+    assert_eq!(
+        json!([report["rules"][0]["shadow"], report["packs"][0]["shadow"], report["agents"]]),
+        json!([true, true, []])
+    );
 }
 
 #[test]
 fn what_cannot_be_used_is_told() {
     let directory = TempDir::new().unwrap();
     let good = rules(&directory, "good", PACK);
-    let bad = rules(&directory, "bad", &PACK.replace("severity: warning", "severity: grave").replace("id: p.b", "id: p.a"));
+    let bad =
+        rules(&directory, "bad", &PACK.replace("severity: warning", "severity: grave").replace("id: p.b", "id: p.a"));
     let calls = calls(&directory);
     let write = |name: &str, text: &str| std::fs::write(directory.path().join(name), text).unwrap();
     write("empty.jsonl", "");
@@ -207,7 +228,10 @@ fn what_cannot_be_used_is_told() {
         }
     }
     // Lines that cannot be read are told and counted; the rest is compared.
-    let ran = tingjian(directory.path(), ["backtest", "--rules", &good, "--baseline", &good, "broken.jsonl", "--format", "json"]);
+    let ran = tingjian(
+        directory.path(),
+        ["backtest", "--rules", &good, "--baseline", &good, "broken.jsonl", "--format", "json"],
+    );
     let report = ran.json();
     assert_eq!(ran.code, 2);
     assert_eq!(json!([report["broken_lines"], report["calls"], report["alerts"]["after"]]), json!([2, 3, 4]));
@@ -241,11 +265,21 @@ fn many(directory: &TempDir, times: usize) -> String {
 #[test]
 fn the_report_is_the_same_to_the_byte_on_any_number_of_cores() {
     let directory = TempDir::new().unwrap();
-    let edited = rules(&directory, "edited", &std::fs::read_to_string(root().join("rules/forbidden.yaml")).unwrap().replace("severity: warning", "severity: critical").replace("yields_to: [insult]\n", ""));
+    let edited = rules(
+        &directory,
+        "edited",
+        &std::fs::read_to_string(root().join("rules/forbidden.yaml"))
+            .unwrap()
+            .replace("severity: warning", "severity: critical")
+            .replace("yields_to: [insult]\n", ""),
+    );
     let many = many(&directory, 8);
     for format in ["json", "html", "text"] {
         let [one, four, again] = ["1", "4", "4"].map(|workers| {
-            let ran = tingjian(directory.path(), ["backtest", "--rules", &edited, &many, "--format", format, "--workers", workers]);
+            let ran = tingjian(
+                directory.path(),
+                ["backtest", "--rules", &edited, &many, "--format", format, "--workers", workers],
+            );
             assert_eq!(ran.code, 1, "{}", ran.err);
             ran.out
         });
@@ -280,26 +314,6 @@ fn a_backtest_of_recordings_raises_what_check_raises() {
     assert_eq!(report["calls"].as_u64(), Some(paths.len() as u64));
 }
 
-/// The packs of the repository, as `tingjian serve` has them.
-fn rulebook() -> Rulebook {
-    let mut paths: Vec<_> = std::fs::read_dir(root().join("rules")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-    paths.sort();
-    let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
-    let within: Vec<String> = paths.iter().map(name).collect();
-    let files = paths.iter().map(|path| SourceFile {
-        name: format!("rules/{}", name(path)),
-        text: std::fs::read_to_string(path).unwrap(),
-    });
-    let sources = Sources { files: files.collect(), within, ..Sources::default() };
-    let load = move || {
-        rule::load(&sources.files, sources.version())
-            .map(|loaded| LoadedRules { rules: loaded.rules, sources: sources.clone(), warnings: Vec::new() })
-            .map_err(|diagnostics| RejectedRules { text: format!("{diagnostics:?}"), diagnostics })
-    };
-    Rulebook::new(Vec::new(), load).unwrap_or_else(|rejected| panic!("{}", rejected.text))
-}
-
 /// Returns when no call is in progress.
 async fn closed(server: &Server) {
     let closing = async { while server.request("GET", "/v1/calls?live=true", "").await.1["calls"] != json!([]) {} };
@@ -308,7 +322,7 @@ async fn closed(server: &Server) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stored_calls_raise_what_they_raised_live() {
-    let server = Server::with_rules(CONFIG, rulebook()).await;
+    let server = Server::with_rules(CONFIG, harness::shipped()).await;
     for path in recordings() {
         let (status, answer) = server.request("POST", "/v1/events", &std::fs::read_to_string(path).unwrap()).await;
         assert_eq!(status, 200, "{answer}");
@@ -325,7 +339,11 @@ async fn stored_calls_raise_what_they_raised_live() {
     let directory = TempDir::new().unwrap();
     let data = server.data.path().display().to_string();
     let same = root().join("rules").display().to_string();
-    let nothing = rules(&directory, "nothing", "pack: n\ntitle: 无\nrules:\n  - { id: n.n, name: 无, message: 无, forbid: { any: [从来没有人说过的话] } }\n");
+    let nothing = rules(
+        &directory,
+        "nothing",
+        "pack: n\ntitle: 无\nrules:\n  - { id: n.n, name: 无, message: 无, forbid: { any: [从来没有人说过的话] } }\n",
+    );
     let run = |rules: &str, more: &[&str]| {
         let backtest = ["backtest", "--rules", rules, "--data", &data, "--format", "json"];
         tingjian(directory.path(), backtest.iter().chain(more))
@@ -377,7 +395,10 @@ async fn stored_calls_raise_what_they_raised_live() {
     std::fs::write(copy.join("forbidden.yaml"), &graver).unwrap();
     assert_eq!(run("copy", &[]).json(), report);
     let (status, report) = post(json!({"files": edited(&forbidden), "agent_id": "a1003"})).await;
-    assert_eq!((status, report["calls"].as_u64(), counts(&report["alerts"])[2..].to_vec()), (200, Some(1), vec![0, 0, 0]));
+    assert_eq!(
+        (status, report["calls"].as_u64(), counts(&report["alerts"])[2..].to_vec()),
+        (200, Some(1), vec![0, 0, 0])
+    );
     #[rustfmt::skip]
     let refused = [
         (json!({"files": edited("pack: [")}), 422, "rules_invalid", Value::Null),
@@ -392,7 +413,10 @@ async fn stored_calls_raise_what_they_raised_live() {
         assert_eq!((found, &answer["code"], &answer["field"]), (status, &json!(code), &field), "{body}: {answer}");
     }
     let (_, answer) = post(json!({"files": edited("pack: [")})).await;
-    assert_eq!(json!([answer["diagnostics"][0]["file"], answer["diagnostics"][0]["line"]]), json!(["rules/forbidden.yaml", 1]));
+    assert_eq!(
+        json!([answer["diagnostics"][0]["file"], answer["diagnostics"][0]["line"]]),
+        json!(["rules/forbidden.yaml", 1])
+    );
 
     // Words that are no longer kept are skipped, and told.
     let data_directory = server.stop().await;
@@ -402,13 +426,61 @@ async fn stored_calls_raise_what_they_raised_live() {
         store.execute(&format!("DELETE FROM events WHERE call_no IN (SELECT call_no FROM calls {which})"), []).unwrap();
         store.execute(&format!("UPDATE calls SET start = '' {which}"), []).unwrap();
     };
-    let run = |rules: &str| tingjian(directory.path(), ["backtest", "--rules", rules, "--data", &data, "--format", "json"]);
+    let run =
+        |rules: &str| tingjian(directory.path(), ["backtest", "--rules", rules, "--data", &data, "--format", "json"]);
     forget("WHERE agent_id = 'a1003'");
     let report = run(&same).json();
     assert_eq!(json!([report["calls"], report["skipped"]]), json!([all - 1, 1]));
     forget("");
     let ran = run(&same);
     assert!(ran.code == 2 && ran.err.contains("原话都已过保留期"), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_backtest_runs_at_a_time() {
+    let server = Server::start("").await;
+    let mut first = TcpStream::connect(server.address).await.unwrap();
+    // Its body is still to come.
+    let head = "POST /v1/backtest HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 2\r\n\r\n";
+    first.write_all(head.as_bytes()).await.unwrap();
+    let post = async || server.request("POST", "/v1/backtest", "{}").await;
+    let refused = async {
+        loop {
+            let (status, answer) = post().await;
+            if status == 409 {
+                return answer;
+            }
+            assert_eq!(status, 200, "{answer}");
+        }
+    };
+    let answer = tokio::time::timeout(PATIENCE, refused).await.expect("the first has its turn");
+    assert_eq!(answer["code"], "backtest_running");
+    first.write_all(b"{}").await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, first.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let taken = async { while post().await.0 != 200 {} };
+    tokio::time::timeout(PATIENCE, taken).await.expect("then others have theirs");
+    server.stop().await;
+}
+
+#[test]
+fn a_replay_ends_when_nobody_wants_it_or_a_call_cannot_be_read() {
+    let rules = harness::rules();
+    let plan = Plan { before: Arc::clone(&rules), after: rules, shadow_packs: Vec::new() };
+    let workers = NonZeroUsize::new(2).unwrap();
+    let endless = || std::iter::repeat_with(|| Ok::<u32, String>(7));
+    let control = Control::default();
+    control.cancel();
+    let report = backtest::run(&plan, workers, endless(), |_| Ok(None), &control).unwrap();
+    assert!(report.partial);
+    assert_eq!(report.calls + report.skipped, 0);
+    let unreadable = |_| Err::<Option<Recorded>, _>("torn".to_owned());
+    assert_eq!(backtest::run(&plan, workers, endless(), unreadable, &Control::default()).unwrap_err(), "torn");
+    let fails = endless().take(9).chain([Err("lost".to_owned())]);
+    assert_eq!(backtest::run(&plan, workers, fails, |_| Ok(None), &Control::default()).unwrap_err(), "lost");
+    let three = backtest::run(&plan, workers, endless().take(3), |_| Ok(None), &Control::default()).unwrap();
+    assert_eq!((three.skipped, three.partial, three.differs()), (3, false, false));
 }
 
 /// What of an alert a replay must give.

@@ -61,7 +61,10 @@ fn rulebook() -> Rulebook {
     let sources = Sources {
         files: vec![file("rules/service.yaml", PACK), file("rules/trial.yaml", TRIAL)],
         within: vec!["service.yaml".to_owned(), "trial.yaml".to_owned()],
-        clauses: table("rules/clauses.tsv", "clause\tsource\tsignal\trequirement\nC1\t手册\t话术\t不推诿\nC2\t手册\t话术\t报工号\nC3\t手册\t语气\t热情\nC4\t手册\t话术\t致谢\n"),
+        clauses: table(
+            "rules/clauses.tsv",
+            "clause\tsource\tsignal\trequirement\nC1\t手册\t话术\t不推诿\nC2\t手册\t话术\t报工号\nC3\t手册\t语气\t热情\nC4\t手册\t话术\t致谢\n",
+        ),
         uncovered: table("rules/uncovered.tsv", "clause\treason\nC3\t听不出语气\n"),
     };
     let load = move || {
@@ -93,10 +96,13 @@ async fn packs_are_as_they_were_written() {
         .iter()
         .map(|pack| json!([pack["pack"], pack["title"], pack["file"], pack["text"], pack["shadow"], pack["enabled"]]))
         .collect();
-    assert_eq!(packs, [
-        json!(["service", "服务", "rules/service.yaml", PACK, false, true]),
-        json!(["trial", "试运行", "rules/trial.yaml", TRIAL, true, false]),
-    ]);
+    assert_eq!(
+        packs,
+        [
+            json!(["service", "服务", "rules/service.yaml", PACK, false, true]),
+            json!(["trial", "试运行", "rules/trial.yaml", TRIAL, true, false]),
+        ]
+    );
     let rules = answer["packs"][0]["rules"].as_array().unwrap();
     for rule in rules {
         let line = usize::try_from(rule["line"].as_u64().unwrap()).unwrap();
@@ -119,13 +125,19 @@ async fn coverage_is_the_table_of_the_command_line() {
         .iter()
         .map(|clause| json!([clause["clause"], clause["text"], clause["rules"], clause["status"], clause["reason"]]))
         .collect();
-    assert_eq!(clauses, [
-        json!(["C1", "不推诿", ["service.dont-know"], "covered", null]),
-        json!(["C2", "报工号", ["service.number"], "covered", null]),
-        json!(["C3", "热情", [], "excused", "听不出语气"]),
-        json!(["C4", "致谢", [], "open", "没有规则，也没有在 uncovered.tsv 里说明原因"]),
-    ]);
-    assert_eq!(json!([answer["covered"], answer["excused"], answer["open"], answer["off"]]), json!([2, 1, 1, ["trial"]]));
+    assert_eq!(
+        clauses,
+        [
+            json!(["C1", "不推诿", ["service.dont-know"], "covered", null]),
+            json!(["C2", "报工号", ["service.number"], "covered", null]),
+            json!(["C3", "热情", [], "excused", "听不出语气"]),
+            json!(["C4", "致谢", [], "open", "没有规则，也没有在 uncovered.tsv 里说明原因"]),
+        ]
+    );
+    assert_eq!(
+        json!([answer["covered"], answer["excused"], answer["open"], answer["off"]]),
+        json!([2, 1, 1, ["trial"]])
+    );
     server.stop().await;
 }
 
@@ -152,13 +164,22 @@ async fn edited_files_are_parsed_linted_and_tested() {
     let failing = PACK.replace("fires: 这个我不知道", "fires: 这个我知道");
     let unknown_clause = PACK.replace("[C1]", "[C9]");
     let new = "pack: new\ntitle: 新\nrules:\n  - { id: new.a, name: 甲, message: 甲, forbid: { any: [甲乙丙] } }\n";
-    let cases: &[(&str, &str, &str, bool, &[(&str, u64)], [u64; 2])] = &[
+    // What is sent, whether it can be used, where diagnostics point, tests passed and failed.
+    type Case<'a> = (&'a str, &'a str, &'a str, bool, &'a [(&'a str, u64)], [u64; 2]);
+    let cases: &[Case<'_>] = &[
         ("as it is", "rules/service.yaml", PACK, true, &[], [4, 0]),
         ("broken", "rules/service.yaml", &broken, false, &[("rules/service.yaml", 7)], [0, 0]),
         ("not YAML", "rules/service.yaml", "pack: [", false, &[("rules/service.yaml", 1)], [0, 0]),
         ("a test fails", "rules/service.yaml", &failing, true, &[], [3, 1]),
         ("lint", "rules/service.yaml", &unknown_clause, true, &[("rules/service.yaml", 9)], [4, 0]),
-        ("an id twice", "rules/other.yaml", &PACK.replace("pack: service", "pack: other"), false, &[("rules/other.yaml", 5)], [0, 0]),
+        (
+            "an id twice",
+            "rules/other.yaml",
+            &PACK.replace("pack: service", "pack: other"),
+            false,
+            &[("rules/other.yaml", 5)],
+            [0, 0],
+        ),
         ("a new file", "rules/new.yaml", new, true, &[("rules/new.yaml", 4)], [0, 0]),
     ];
     for (case, name, text, ok, places, [passed, failed]) in cases {
@@ -169,7 +190,9 @@ async fn edited_files_are_parsed_linted_and_tested() {
         let found = answer["diagnostics"].as_array().unwrap();
         for (file, line) in *places {
             assert!(
-                found.iter().any(|fault| fault["file"] == *file && fault["line"] == *line && fault["column"].as_u64() > Some(0)),
+                found.iter().any(|fault| fault["file"] == *file
+                    && fault["line"] == *line
+                    && fault["column"].as_u64() > Some(0)),
                 "{case}: {answer}"
             );
             assert!(answer["text"].as_str().unwrap().contains(&format!("{file}:{line}")), "{case}: {answer}");
@@ -182,9 +205,13 @@ async fn edited_files_are_parsed_linted_and_tested() {
     let (_, answer) =
         post(&server, "/v1/rules/check", &json!({"files": [{"name": "rules/service.yaml", "text": failing}]})).await;
     let failure = &answer["tests"]["failures"][0];
-    assert_eq!(json!([failure["rule_id"], failure["file"], failure["line"]]), json!(["service.dont-know", "rules/service.yaml", 13]));
+    assert_eq!(
+        json!([failure["rule_id"], failure["file"], failure["line"]]),
+        json!(["service.dont-know", "rules/service.yaml", 13])
+    );
     assert!(failure["text"].as_str().unwrap().contains("应当命中，却没有"), "{failure}");
-    let (_, same) = post(&server, "/v1/rules/check", &json!({"files": [{"name": "rules/service.yaml", "text": PACK}]})).await;
+    let (_, same) =
+        post(&server, "/v1/rules/check", &json!({"files": [{"name": "rules/service.yaml", "text": PACK}]})).await;
     assert_eq!(same["version"], before["version"]);
     let (_, after) = server.request("GET", "/v1/rules", "").await;
     assert_eq!(before, after, "nothing is changed");
@@ -207,7 +234,11 @@ fn candidates(answer: &Value) -> Vec<String> {
             let (start, end) = (found["start"].as_u64().unwrap() as usize, found["end"].as_u64().unwrap() as usize);
             let said: String = raw[start..end].iter().collect();
             let veto = found["veto"].as_str().unwrap_or("counts");
-            lines.push(format!("{} {said} {} {veto}", found["rule_id"].as_str().unwrap(), found["purpose"].as_str().unwrap()));
+            lines.push(format!(
+                "{} {said} {} {veto}",
+                found["rule_id"].as_str().unwrap(),
+                found["purpose"].as_str().unwrap()
+            ));
         }
     }
     lines
@@ -252,16 +283,25 @@ async fn dialogues_are_tried_on_the_rules() {
         let (status, answer) = post(&server, "/v1/rules/try", body).await;
         assert_eq!((status, &answer["ok"]), (200, &json!(true)), "{case}: {answer}");
         assert_eq!(candidates(&answer), *found, "{case}");
-        let rules: Vec<String> = alerts(&answer).iter().map(|alert| alert.split(' ').next().unwrap().to_owned()).collect();
+        let rules: Vec<String> =
+            alerts(&answer).iter().map(|alert| alert.split(' ').next().unwrap().to_owned()).collect();
         assert_eq!(rules, *raised, "{case}: {answer}");
     }
     let (_, answer) = post(&server, "/v1/rules/try", &json!({"dialogue": "坐席：您好\n坐席：工号801"})).await;
     let utterance = &answer["utterances"][1];
-    assert_eq!(json!([utterance["folded"], utterance["words"], utterance["start_ms"]]), json!(["工号801", ["工号", "801"], 1500]));
+    assert_eq!(
+        json!([utterance["folded"], utterance["words"], utterance["start_ms"]]),
+        json!(["工号801", ["工号", "801"], 1500])
+    );
     let window = &answer["windows"][0];
     assert_eq!(json!([window["rule_id"], window["from_ms"], window["until_ms"]]), json!(["service.number", 0, 20_000]));
     assert_eq!(window["parts"][0]["said_ms"], 1500);
-    let (_, answer) = post(&server, "/v1/rules/try", &json!({"dialogue": "", "files": [{"name": "rules/service.yaml", "text": "pack: ["}]})).await;
+    let (_, answer) = post(
+        &server,
+        "/v1/rules/try",
+        &json!({"dialogue": "", "files": [{"name": "rules/service.yaml", "text": "pack: ["}]}),
+    )
+    .await;
     assert_eq!(answer["ok"], false);
     assert_eq!(answer["diagnostics"][0]["file"], "rules/service.yaml");
     server.stop().await;

@@ -77,7 +77,10 @@ pub fn parse(text: &str) -> Result<Vec<Input>, Vec<Fault>> {
         let (time, rest) = match time(content) {
             Ok(found) => found,
             Err(shown) => {
-                fault(format!("“{shown}”不是时间，写成 [00:12] 或 12.5s"), format!("\"{shown}\" is no time; write [00:12] or 12.5s"));
+                fault(
+                    format!("“{shown}”不是时间，写成 [00:12] 或 12.5s"),
+                    format!("\"{shown}\" is no time; write [00:12] or 12.5s"),
+                );
                 continue;
             }
         };
@@ -251,26 +254,33 @@ mod tests {
         let cases: &[(&str, &[&str])] = &[
             ("", &[]),
             ("\u{feff}坐席：您好\n\n客户: 喂", &["500-1000 agent 您好", "1500-1750 customer 喂", "4750 end customer"]),
-            ("A: 您好\r\nC：喂\r\nSystem: 请稍等", &[
-                "500-1000 agent 您好", "1500-1750 customer 喂", "2250-3000 system 请稍等", "6000 end customer",
-            ]),
-            ("[00:12] 坐席：好\n【1:02.5】客户：嗯\n63s A:好", &[
-                "12000-12250 agent 好", "62500-62750 customer 嗯", "63000-63250 agent 好", "66250 end customer",
-            ]),
-            ("[00:01] 坐席：一二三四五六七八\n[00:02] 坐席：好", &[
-                "1000-2000 agent 一二三四五六七八", "2000-2250 agent 好", "5250 end customer",
-            ]),
-            ("坐席：稍等\n保持\n[00:40] 恢复\n转接\n挂机：坐席", &[
-                "500-1000 agent 稍等", "1500 hold", "40000 resume", "40500 transfer", "41000 end agent",
-            ]),
+            (
+                "A: 您好\r\nC：喂\r\nSystem: 请稍等",
+                &["500-1000 agent 您好", "1500-1750 customer 喂", "2250-3000 system 请稍等", "6000 end customer"],
+            ),
+            (
+                "[00:12] 坐席：好\n【1:02.5】客户：嗯\n63s A:好",
+                &["12000-12250 agent 好", "62500-62750 customer 嗯", "63000-63250 agent 好", "66250 end customer"],
+            ),
+            (
+                "[00:01] 坐席：一二三四五六七八\n[00:02] 坐席：好",
+                &["1000-2000 agent 一二三四五六七八", "2000-2250 agent 好", "5250 end customer"],
+            ),
+            (
+                "坐席：稍等\n保持\n[00:40] 恢复\n转接\n挂机：坐席",
+                &["500-1000 agent 稍等", "1500 hold", "40000 resume", "40500 transfer", "41000 end agent"],
+            ),
             ("坐席：价格是 3:5 吗", &["500-2750 agent 价格是 3:5 吗", "5750 end customer"]),
-            ("您好\n[xx] 坐席：好\n12 \n99999999999999s A: 好\n挂机：谁", &[
-                "line 1: nobody says it: begin with 坐席：, 客户：, 系统：, agent: or customer:, or write hold, resume, transfer or end: customer",
-                "line 2: \"xx\" is no time; write [00:12] or 12.5s",
-                "line 3: \"12\" is no time; write [00:12] or 12.5s",
-                "line 4: \"99999999999999s\" is no time; write [00:12] or 12.5s",
-                "line 5: nobody says it: begin with 坐席：, 客户：, 系统：, agent: or customer:, or write hold, resume, transfer or end: customer",
-            ]),
+            (
+                "您好\n[xx] 坐席：好\n12 \n99999999999999s A: 好\n挂机：谁",
+                &[
+                    "line 1: nobody says it: begin with 坐席：, 客户：, 系统：, agent: or customer:, or write hold, resume, transfer or end: customer",
+                    "line 2: \"xx\" is no time; write [00:12] or 12.5s",
+                    "line 3: \"12\" is no time; write [00:12] or 12.5s",
+                    "line 4: \"99999999999999s\" is no time; write [00:12] or 12.5s",
+                    "line 5: nobody says it: begin with 坐席：, 客户：, 系统：, agent: or customer:, or write hold, resume, transfer or end: customer",
+                ],
+            ),
             ("9999999s A: 好", &["line 1: no call is that long"]),
         ];
         for (text, expected) in cases {

@@ -167,11 +167,7 @@ impl Tally {
                 in_before: earlier.is_some(),
                 in_after: later.is_some(),
                 counts: counts.over(calls),
-                examples: Examples {
-                    gained: gained.examples(),
-                    lost: lost.examples(),
-                    changed: changed.examples(),
-                },
+                examples: Examples { gained: gained.examples(), lost: lost.examples(), changed: changed.examples() },
                 rule_id,
             });
         }
@@ -181,7 +177,8 @@ impl Tally {
             counts: counts.over(calls),
         };
         let raised = self.agents.into_iter().filter(|(_, agent)| agent.counts != Counts::default());
-        let agent = |(agent_id, OfAgent { calls, counts })| AgentDifference { agent_id, calls, counts: counts.over(calls) };
+        let agent =
+            |(agent_id, OfAgent { calls, counts })| AgentDifference { agent_id, calls, counts: counts.over(calls) };
         let mut agents: Vec<AgentDifference> = raised.map(agent).collect();
         // Names are in order already, and stay so among equals.
         rules.sort_by_key(|rule| std::cmp::Reverse(rule.counts.differences()));

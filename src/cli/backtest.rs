@@ -155,7 +155,8 @@ impl Arguments {
 
     /// The rules to compare with.
     fn baseline(&self, stored: Option<&StoredCalls>) -> Result<Arc<RuleSet>, String> {
-        if self.baseline.is_none() && self.baseline_parameters.is_none()
+        if self.baseline.is_none()
+            && self.baseline_parameters.is_none()
             && let Some(stored) = stored
             && let Some(last) = stored.last_rules().map_err(|error| error.to_string())?
         {
@@ -180,7 +181,10 @@ impl Arguments {
 }
 
 /// Replays with its progress on the terminal, if there is one.
-fn watched(count: Option<u64>, replay: impl FnOnce(&Control) -> Result<Report, String> + Send) -> Result<Report, String> {
+fn watched(
+    count: Option<u64>,
+    replay: impl FnOnce(&Control) -> Result<Report, String> + Send,
+) -> Result<Report, String> {
     let mut progress = Progress::new("回测 replaying");
     let control = Control::default();
     if !progress.is_seen() {

@@ -232,10 +232,7 @@ fn coverage_view(written: &Written) -> CoverageView {
                         })
                         .collect(),
                     status: row.standing().name(),
-                    reason: row
-                        .reason
-                        .or((row.standing() == Standing::Open).then(|| row.lacking()))
-                        .map(str::to_owned),
+                    reason: row.reason.or((row.standing() == Standing::Open).then(|| row.lacking())).map(str::to_owned),
                 })
                 .collect();
         }

@@ -205,7 +205,8 @@ impl World {
     fn start(&mut self) {
         let (rules, files) = rules();
         let sources = Sources { files, ..Sources::default() };
-        let load = move || Ok(LoadedRules { rules: Arc::clone(&rules), sources: sources.clone(), warnings: Vec::new() });
+        let load =
+            move || Ok(LoadedRules { rules: Arc::clone(&rules), sources: sources.clone(), warnings: Vec::new() });
         let config = Config {
             data: self.directory.path().to_owned(),
             shards: NonZeroUsize::new(2),

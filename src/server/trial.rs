@@ -150,7 +150,10 @@ impl Conversation {
         match (dialogue, fields.get("events")) {
             (Some(text), None) if text.trim_start().starts_with('{') => {
                 let lines = text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty());
-                Self::of_events("dialogue", lines.map(|(place, line)| (format!("第 {0} 行 / line {0}", place + 1), line.to_owned())))
+                Self::of_events(
+                    "dialogue",
+                    lines.map(|(place, line)| (format!("第 {0} 行 / line {0}", place + 1), line.to_owned())),
+                )
             }
             (Some(text), None) => Self::of_dialogue(text, fields.get("call"), started_at),
             (None, Some(Value::Array(events))) => {
@@ -158,21 +161,28 @@ impl Conversation {
                 Self::of_events("events", events.map(|(place, event)| (format!("events[{place}]"), event.to_string())))
             }
             (None, Some(_)) => Err(bad("events", "events 要是数组 / must be an array of call events")),
-            (Some(_), Some(_)) => Err(bad("events", "dialogue 和 events 只能有一个 / give dialogue or events, not both")),
+            (Some(_), Some(_)) => {
+                Err(bad("events", "dialogue 和 events 只能有一个 / give dialogue or events, not both"))
+            }
             (None, None) => Err(bad("dialogue", "缺少 dialogue 或 events / dialogue or events is missing")),
         }
     }
 
     fn of_dialogue(text: &str, call: Option<&Value>, started_at: impl FnOnce() -> String) -> Result<Self, BadQuery> {
         let told = dialogue::parse(text).map_err(|faults| {
-            let zh = faults.iter().map(|fault| format!("第 {} 行：{}", fault.line, fault.zh)).collect::<Vec<_>>().join("\n");
-            let en = faults.iter().map(|fault| format!("line {}: {}", fault.line, fault.en)).collect::<Vec<_>>().join("\n");
+            let zh =
+                faults.iter().map(|fault| format!("第 {} 行：{}", fault.line, fault.zh)).collect::<Vec<_>>().join("\n");
+            let en =
+                faults.iter().map(|fault| format!("line {}: {}", fault.line, fault.en)).collect::<Vec<_>>().join("\n");
             bad("dialogue", format!("{zh} / {en}"))
         })?;
         let mut start = Map::new();
         if let Some(call) = call {
             let Value::Object(call) = call else {
-                return Err(bad("call", "call 要是对象，字段同 call.start / must be an object with fields of call.start"));
+                return Err(bad(
+                    "call",
+                    "call 要是对象，字段同 call.start / must be an object with fields of call.start",
+                ));
             };
             start.clone_from(call);
         }
@@ -285,7 +295,8 @@ impl From<InspectedWindow> for WindowView {
         Self {
             rule_id,
             rule_name,
-            from_ms: window.from.map(|at| at.0),
+            // Before the call there is nothing that could be said.
+            from_ms: window.from.map(|at| at.0.max(0)),
             until_ms: window.until.map(|at| at.0),
             parts: window.parts.into_iter().map(part).collect(),
             cut_short: window.cut_short,

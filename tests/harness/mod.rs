@@ -12,8 +12,9 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tingjian::engine::rule::parse::SourceFile;
+use tingjian::engine::rule::sources::Sources;
 use tingjian::engine::rule::{self, RuleSet};
-use tingjian::server::{self, Config, Rulebook};
+use tingjian::server::{self, Config, LoadedRules, RejectedRules, Rulebook};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -44,6 +45,28 @@ pub(crate) const RULES: [(&str, &str); 2] = [
 pub(crate) fn rules() -> Arc<RuleSet> {
     let file = |(name, text): (&str, &str)| SourceFile { name: name.to_owned(), text: text.to_owned() };
     rule::load(&RULES.map(file), "v1".to_owned()).unwrap_or_else(|faults| panic!("{faults:?}")).rules
+}
+
+/// The packs of the repository, as `tingjian serve` has them.
+pub(crate) fn shipped() -> Rulebook {
+    let mut paths: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/rules"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.sort();
+    let name = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    let within: Vec<String> = paths.iter().map(name).collect();
+    let files = paths
+        .iter()
+        .map(|path| SourceFile { name: format!("rules/{}", name(path)), text: std::fs::read_to_string(path).unwrap() });
+    let sources = Sources { files: files.collect(), within, ..Sources::default() };
+    let load = move || {
+        rule::load(&sources.files, sources.version())
+            .map(|loaded| LoadedRules { rules: loaded.rules, sources: sources.clone(), warnings: Vec::new() })
+            .map_err(|diagnostics| RejectedRules { text: format!("{diagnostics:?}"), diagnostics })
+    };
+    Rulebook::new(Vec::new(), load).unwrap_or_else(|rejected| panic!("{}", rejected.text))
 }
 
 /// A server in this process.

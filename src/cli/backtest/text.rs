@@ -50,10 +50,7 @@ fn write(text: &mut String, report: &Report) -> std::fmt::Result {
     let lists: [(&str, Vec<(String, &Counts)>); 3] = [
         ("规则包", report.packs.iter().map(|pack| (named(&pack.pack, pack.shadow), &pack.counts)).collect()),
         ("规则", report.rules.iter().map(|rule| (named(&rule.rule_id, rule.shadow), &rule.counts)).collect()),
-        (
-            "坐席",
-            report.agents.iter().take(AGENTS_MAX).map(|agent| (agent.agent_id.clone(), &agent.counts)).collect(),
-        ),
+        ("坐席", report.agents.iter().take(AGENTS_MAX).map(|agent| (agent.agent_id.clone(), &agent.counts)).collect()),
     ];
     for (title, rows) in lists {
         let rows: Vec<_> = rows.into_iter().filter(|(_, counts)| counts.differences() > 0).collect();

@@ -3,9 +3,9 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
+use super::StoreError;
 use super::query::{Place, Span};
 use super::reader::Readers;
-use super::StoreError;
 use crate::engine::time::CallTime;
 
 /// Which calls are replayed.
@@ -41,7 +41,8 @@ impl Readers {
         let (from_ms, to_ms) = wanted.bounds();
         self.ask(|connection| {
             let count = format!("SELECT count(*) FROM calls WHERE {SPAN}");
-            let count: i64 = connection.query_row(&count, params![from_ms, to_ms, wanted.agent_id], |row| row.get(0))?;
+            let count: i64 =
+                connection.query_row(&count, params![from_ms, to_ms, wanted.agent_id], |row| row.get(0))?;
             Ok(count.unsigned_abs())
         })
     }
