@@ -19,6 +19,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 use tingjian::engine::rule;
 use tingjian::engine::rule::parse::SourceFile;
+use tingjian::engine::rule::sources::Sources;
 use tingjian::server::{LoadedRules, RejectedRules, Rulebook, Verified, verify_audit};
 
 const LI: &str = "lijing-0123456789";
@@ -288,7 +289,11 @@ fn load(directory: &Path) -> Result<LoadedRules, RejectedRules> {
     let version = format!("v{}", text.len());
     let files = vec![SourceFile { name: "a.yaml".to_owned(), text }];
     match rule::load(&files, version) {
-        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, files, warnings: loaded.warnings }),
+        Ok(loaded) => Ok(LoadedRules {
+            rules: loaded.rules,
+            sources: Sources { files, ..Sources::default() },
+            warnings: loaded.warnings,
+        }),
         Err(diagnostics) => Err(RejectedRules { diagnostics, text: "faults".to_owned() }),
     }
 }

@@ -34,8 +34,8 @@ use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Fixed, Trigger};
 use super::shard::Command;
 use super::{
-    Shared, access, audit, clock, edit, export, feedback, ingest, openapi, outbox, pages, post, principal, push, quality,
-    query, review, rulebook, rules, sse, statistics, tls, ws,
+    Shared, access, audit, clock, edit, export, feedback, ingest, openapi, outbox, pages, post, principal, push,
+    quality, query, review, rulebook, rules, sse, statistics, tls, ws,
 };
 use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
