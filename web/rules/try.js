@@ -122,13 +122,13 @@ function Utterance({ utterance }) {
 function Candidates({ candidates, text }) {
   const characters = Array.from(text);
   return html`<div class="table" tabindex="0" role="region" aria-label=${t("候选", "Candidates")}><table class="candidates">
-    <thead><tr><th scope="col">${t("原话", "Words")}</th><th scope="col">${t("规则", "Rule")}</th><th scope="col">${t("话术", "Phrase")}</th><th scope="col">${t("结论", "Verdict")}</th></tr></thead>
+    <thead><tr><th scope="col">${t("原话", "Words")}</th><th scope="col">${t("结论", "Verdict")}</th><th scope="col">${t("规则", "Rule")}</th><th scope="col">${t("话术", "Phrase")}</th></tr></thead>
     <tbody>${candidates.map((one, at) => html`<tr key=${at}>
       <td>${characters.slice(one.start, one.end).join("")}${one.homophone ? html` <span class="tag neutral">${t("同音", "homophone")}</span>` : null}</td>
-      <td title=${one.rule_id}>${one.rule_name}</td>
-      <td class="quiet phrase">${one.phrase}${one.purpose === FORBIDDEN || one.purpose === one.phrase ? null : html` → ${one.purpose}`}</td>
       <td>${one.veto !== null ? html`<span class="tag neutral">${t("不计", "does not")}</span> ${one.veto}`
         : one.purpose === FORBIDDEN ? html`<span class="tag warning">${t("计入", "counts")}</span>` : html`<span class="tag good">${t("听到", "heard")}</span>`}</td>
+      <td title=${one.rule_id}>${one.rule_name}</td>
+      <td class="quiet phrase">${one.phrase}${one.purpose === FORBIDDEN || one.purpose === one.phrase ? null : html` → ${one.purpose}`}</td>
     </tr>`)}</tbody>
   </table></div>`;
 }
