@@ -255,7 +255,7 @@ async fn what_cannot_be_understood_is_refused_with_the_field_and_what_is_allowed
     let cases = [
         ("/v1/alerts?agent=a7", "agent", "known are: from, to, agent_id"),
         ("/v1/alerts?agentid=a7", "agentid", "did you mean agent_id"),
-        ("/v1/alerts?queue=x", "queue", "known are"),
+        ("/v1/alerts?live=true", "live", "known are"),
         ("/v1/alerts?from=2026-11-19&from=2026-11-20", "from", "once only"),
         ("/v1/alerts?from=yesterday", "from", "2026-11-21T10:00:00+08:00"),
         ("/v1/alerts?from=2026-11-31", "from", "2026-11-21"),
@@ -551,8 +551,11 @@ async fn the_description_has_what_the_server_answers() {
     let description = server.json("/v1/openapi.json").await;
     assert_eq!(description["openapi"].as_str().unwrap().split('.').next(), Some("3"));
     for (path, operations) in description["paths"].as_object().unwrap() {
-        let target =
-            path.replace("{agent_id}", "a7").replace("{call_id}", "c1").replace("{format}", "funasr?role=agent");
+        let target = path
+            .replace("{agent_id}", "a7")
+            .replace("{call_id}", "c1")
+            .replace("{folder}/{name}", "shared/api.js")
+            .replace("{format}", "funasr?role=agent");
         for method in ["get", "post", "put", "delete"] {
             let (status, body) = server.request(&method.to_uppercase(), &target, "").await;
             let is_described = operations.get(method).is_some();
