@@ -216,6 +216,7 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/calls", Some(&review)),
         ("/v1/alerts", Some(&review)),
         ("/v1/scores", Some(&review)),
+        ("/v1/statistics", Some(&review)),
         ("/v1/export", Some(&review)),
         ("/v1/quality", Some(&review)),
         ("/v1/audit", Some(&review)),
