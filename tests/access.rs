@@ -199,7 +199,7 @@ async fn each_token_opens_what_its_role_may() {
     let agents = [AGENT, signed_a7.as_str()];
     let review = [QA, ADMIN, HASHED.0];
     // The path and the tokens that it takes; `None`: it takes everybody.
-    let routes: [(&str, Option<&[&str]>); 25] = [
+    let routes: [(&str, Option<&[&str]>); 26] = [
         ("/", None),
         ("/healthz", None),
         ("/readyz", None),
