@@ -198,7 +198,7 @@ async fn each_token_opens_what_its_role_may() {
     let agents = [AGENT, signed_a7.as_str()];
     let review = [QA, ADMIN, HASHED.0];
     // The path and the tokens that it takes; `None`: it takes everybody.
-    let routes: [(&str, Option<&[&str]>); 27] = [
+    let routes: &[(&str, Option<&[&str]>)] = &[
         ("/", None),
         ("/healthz", None),
         ("/readyz", None),
@@ -218,6 +218,7 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/calls", Some(&review)),
         ("/v1/alerts", Some(&review)),
         ("/v1/scores", Some(&review)),
+        ("/v1/statistics", Some(&review)),
         ("/v1/export", Some(&review)),
         ("/v1/quality", Some(&review)),
         ("/v1/audit", Some(&review)),
@@ -227,7 +228,7 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/openapi.json", None),
         ("/v1/rules", Some(&review)),
     ];
-    for (target, takes) in routes {
+    for &(target, takes) in routes {
         for token in [INGEST, QA, ADMIN, HASHED.0, METRICS, AGENT, &signed_a7, &signed_a8, STRANGER] {
             let authorization = format!("Bearer {token}");
             let answer = server.get(target, &[("authorization", &authorization)]).await;

@@ -243,7 +243,7 @@ async fn what_cannot_be_understood_is_refused_with_the_field_and_what_is_allowed
     let cases = [
         ("/v1/alerts?agent=a7", "agent", "known are: from, to, agent_id"),
         ("/v1/alerts?agentid=a7", "agentid", "did you mean agent_id"),
-        ("/v1/alerts?queue=x", "queue", "known are"),
+        ("/v1/alerts?live=true", "live", "known are"),
         ("/v1/alerts?from=2026-11-19&from=2026-11-20", "from", "once only"),
         ("/v1/alerts?from=yesterday", "from", "2026-11-21T10:00:00+08:00"),
         ("/v1/alerts?from=2026-11-31", "from", "2026-11-21"),

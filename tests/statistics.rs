@@ -143,6 +143,7 @@ async fn sums_are_those_of_the_list() {
         "&rule_id=test.warning",
         "&severity=critical,info",
         "&call_id=c1",
+        "&queue=%E5%94%AE%E5%90%8E",
         "&agent_id=a8&rule_id=test.critical&from=2026-11-20T10:00:00%2B08:00",
     ];
     for filter in filters {

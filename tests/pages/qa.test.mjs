@@ -213,6 +213,14 @@ test("whatever is said or named stays text", async () => {
 for (const { width, dark } of LOOKS) {
   test(`every view at ${width} px, ${dark ? "dark" : "light"}`, async () => {
     const { page, close } = await qa(SPAN, { width, dark });
+    const more = page.getByRole("button", { name: "更多筛选" });
+    await page.getByRole("button", { name: "近30天" }).waitFor();
+    assert.equal(await more.isVisible(), width < 600, "narrow pages fold their filters");
+    if (width < 600) {
+      assert.equal(await page.getByLabel("队列", { exact: true }).isVisible(), false);
+      await more.click();
+    }
+    await page.getByLabel("队列", { exact: true }).waitFor();
     for (const [view, name] of [["overview", "概览"], ["review", "复核"], ["appeal", "申诉"], ["alerts", "预警"], ["calls", "通话"], ["scores", "评分"], ["quality", "规则质量"]]) {
       await page.getByRole("navigation", { name: "质检视图" }).getByRole("button", { name }).click();
       await page.waitForLoadState("networkidle");
