@@ -26,6 +26,7 @@ use tempfile::TempDir;
 use tingjian::engine::rule::diagnostic::Language;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::render::render;
+use tingjian::engine::rule::sources::Sources;
 use tingjian::engine::rule::{self, RuleSet};
 use tingjian::server::{self, Config, LoadedRules, RejectedRules, Rulebook};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -198,7 +199,7 @@ async fn each_token_opens_what_its_role_may() {
     let agents = [AGENT, signed_a7.as_str()];
     let review = [QA, ADMIN, HASHED.0];
     // The path and the tokens that it takes; `None`: it takes everybody.
-    let routes: [(&str, Option<&[&str]>); 22] = [
+    let routes: [(&str, Option<&[&str]>); 28] = [
         ("/", None),
         ("/healthz", None),
         ("/readyz", None),
@@ -219,6 +220,12 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/alerts", Some(&review)),
         ("/v1/scores", Some(&review)),
         ("/v1/export", Some(&review)),
+        ("/v1/quality", Some(&review)),
+        ("/v1/audit", Some(&review)),
+        ("/v1/alerts/x/reviews", Some(&review)),
+        ("/v1/agents/a7/reviews", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
+        ("/v1/rules/versions", Some(&review)),
+        ("/v1/me", Some(&[INGEST, QA, ADMIN, HASHED.0, METRICS, AGENT, &signed_a7, &signed_a8])),
         ("/v1/openapi.json", None),
         ("/v1/rules", Some(&review)),
     ];
@@ -537,7 +544,10 @@ fn load(directory: &Path) -> Result<LoadedRules, RejectedRules> {
     let version = text.len().to_string();
     let files = vec![SourceFile { name, text }];
     match rule::load(&files, version) {
-        Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, files, warnings: loaded.warnings }),
+        Ok(loaded) => {
+            let sources = Sources { files, ..Sources::default() };
+            Ok(LoadedRules { rules: loaded.rules, sources, warnings: loaded.warnings })
+        }
         Err(diagnostics) => {
             let text = render(&diagnostics, &files, Language::Zh, false);
             Err(RejectedRules { diagnostics, text })

@@ -8,16 +8,17 @@
 mod harness;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use harness::{PATIENCE, Server};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tingjian::engine::rule;
-use tingjian::engine::rule::parse::SourceFile;
-use tingjian::engine::rule::sources::Sources;
-use tingjian::server::{LoadedRules, RejectedRules, Rulebook};
+use tingjian::backtest::{self, Control, Plan, Recorded};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 /// Calls close soon, yet long after all of them was sent; one of the recordings has no end.
 const CONFIG: &str = "call_linger_ms = 3000\ncall_idle_ms = 6000\n";
@@ -108,39 +109,20 @@ fn what_is_gained_lost_and_changed_is_told_by_rule_and_agent() {
     let new_rule = "  - { id: p.c, name: 丙, message: 丙, forbid: { any: [好的] } }\n";
     // What is edited; all alerts; those of rules that differ; fields of the first example of a change.
     type Case<'a> = (&'a str, String, [u64; 5], &'a [(&'a str, [u64; 5])], &'a [&'a str]);
+    #[rustfmt::skip]
     let cases: &[Case<'_>] = &[
         ("nothing", PACK.to_owned(), [4, 4, 0, 0, 0], &[], &[]),
         ("a comment", format!("# 说明\n{PACK}"), [4, 4, 0, 0, 0], &[], &[]),
         ("a new rule", format!("{PACK}{new_rule}"), [4, 6, 2, 0, 0], &[("p.c", [0, 2, 2, 0, 0])], &[]),
         ("a phrase less", PACK.replace("[不知道]", "[不知道吗]"), [4, 2, 0, 2, 0], &[("p.a", [2, 0, 0, 2, 0])], &[]),
-        (
-            "graver",
-            PACK.replace("severity: warning, deduct: 2", "severity: critical, deduct: 5"),
-            [4, 4, 0, 0, 2],
-            &[("p.a", [2, 2, 0, 0, 2])],
-            &["severity", "deduct"],
-        ),
-        (
-            "other words",
-            PACK.replace("'不要说“{phrase}”', forbid: { any: [没", "没办法, forbid: { any: [没"),
-            [4, 4, 0, 0, 2],
-            &[("p.b", [2, 2, 0, 0, 2])],
-            &["message"],
-        ),
-        (
-            "another id",
-            PACK.replace("p.b", "p.d"),
-            [4, 4, 2, 2, 0],
-            &[("p.b", [2, 0, 0, 2, 0]), ("p.d", [0, 2, 2, 0, 0])],
-            &[],
-        ),
-        (
-            "an earlier word",
-            PACK.replace("[不知道]", "[我不知道, 不知道]"),
-            [4, 4, 0, 0, 1],
-            &[("p.a", [2, 2, 0, 0, 1])],
-            &["message", "at_ms"],
-        ),
+        ("graver", PACK.replace("severity: warning, deduct: 2", "severity: critical, deduct: 5"),
+            [4, 4, 0, 0, 2], &[("p.a", [2, 2, 0, 0, 2])], &["severity", "deduct"]),
+        ("other words", PACK.replace("'不要说“{phrase}”', forbid: { any: [没", "没办法, forbid: { any: [没"),
+            [4, 4, 0, 0, 2], &[("p.b", [2, 2, 0, 0, 2])], &["message"]),
+        ("another id", PACK.replace("p.b", "p.d"),
+            [4, 4, 2, 2, 0], &[("p.b", [2, 0, 0, 2, 0]), ("p.d", [0, 2, 2, 0, 0])], &[]),
+        ("an earlier word", PACK.replace("[不知道]", "[我不知道, 不知道]"),
+            [4, 4, 0, 0, 1], &[("p.a", [2, 2, 0, 0, 1])], &["message", "at_ms"]),
     ];
     for (place, (case, pack, all, differing, fields)) in cases.iter().enumerate() {
         let new = rules(&directory, &format!("new{place}"), pack);
@@ -332,26 +314,6 @@ fn a_backtest_of_recordings_raises_what_check_raises() {
     assert_eq!(report["calls"].as_u64(), Some(paths.len() as u64));
 }
 
-/// The packs of the repository, as `tingjian serve` has them.
-fn rulebook() -> Rulebook {
-    let mut paths: Vec<_> =
-        std::fs::read_dir(root().join("rules")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-    paths.sort();
-    let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
-    let within: Vec<String> = paths.iter().map(name).collect();
-    let files = paths
-        .iter()
-        .map(|path| SourceFile { name: format!("rules/{}", name(path)), text: std::fs::read_to_string(path).unwrap() });
-    let sources = Sources { files: files.collect(), within, ..Sources::default() };
-    let load = move || {
-        rule::load(&sources.files, sources.version())
-            .map(|loaded| LoadedRules { rules: loaded.rules, sources: sources.clone(), warnings: Vec::new() })
-            .map_err(|diagnostics| RejectedRules { text: format!("{diagnostics:?}"), diagnostics })
-    };
-    Rulebook::new(Vec::new(), load).unwrap_or_else(|rejected| panic!("{}", rejected.text))
-}
-
 /// Returns when no call is in progress.
 async fn closed(server: &Server) {
     let closing = async { while server.request("GET", "/v1/calls?live=true", "").await.1["calls"] != json!([]) {} };
@@ -360,7 +322,7 @@ async fn closed(server: &Server) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stored_calls_raise_what_they_raised_live() {
-    let server = Server::with_rules(CONFIG, rulebook()).await;
+    let server = Server::with_rules(CONFIG, harness::shipped()).await;
     for path in recordings() {
         let (status, answer) = server.request("POST", "/v1/events", &std::fs::read_to_string(path).unwrap()).await;
         assert_eq!(status, 200, "{answer}");
@@ -472,6 +434,53 @@ async fn stored_calls_raise_what_they_raised_live() {
     forget("");
     let ran = run(&same);
     assert!(ran.code == 2 && ran.err.contains("原话都已过保留期"), "{}", ran.err);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_backtest_runs_at_a_time() {
+    let server = Server::start("").await;
+    let mut first = TcpStream::connect(server.address).await.unwrap();
+    // Its body is still to come.
+    let head = "POST /v1/backtest HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: 2\r\n\r\n";
+    first.write_all(head.as_bytes()).await.unwrap();
+    let post = async || server.request("POST", "/v1/backtest", "{}").await;
+    let refused = async {
+        loop {
+            let (status, answer) = post().await;
+            if status == 409 {
+                return answer;
+            }
+            assert_eq!(status, 200, "{answer}");
+        }
+    };
+    let answer = tokio::time::timeout(PATIENCE, refused).await.expect("the first has its turn");
+    assert_eq!(answer["code"], "backtest_running");
+    first.write_all(b"{}").await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(PATIENCE, first.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let taken = async { while post().await.0 != 200 {} };
+    tokio::time::timeout(PATIENCE, taken).await.expect("then others have theirs");
+    server.stop().await;
+}
+
+#[test]
+fn a_replay_ends_when_nobody_wants_it_or_a_call_cannot_be_read() {
+    let rules = harness::rules();
+    let plan = Plan { before: Arc::clone(&rules), after: rules, shadow_packs: Vec::new() };
+    let workers = NonZeroUsize::new(2).unwrap();
+    let endless = || std::iter::repeat_with(|| Ok::<u32, String>(7));
+    let control = Control::default();
+    control.cancel();
+    let report = backtest::run(&plan, workers, endless(), |_| Ok(None), &control).unwrap();
+    assert!(report.partial);
+    assert_eq!(report.calls + report.skipped, 0);
+    let unreadable = |_| Err::<Option<Recorded>, _>("torn".to_owned());
+    assert_eq!(backtest::run(&plan, workers, endless(), unreadable, &Control::default()).unwrap_err(), "torn");
+    let fails = endless().take(9).chain([Err("lost".to_owned())]);
+    assert_eq!(backtest::run(&plan, workers, fails, |_| Ok(None), &Control::default()).unwrap_err(), "lost");
+    let three = backtest::run(&plan, workers, endless().take(3), |_| Ok(None), &Control::default()).unwrap();
+    assert_eq!((three.skipped, three.partial, three.differs()), (3, false, false));
 }
 
 /// What of an alert a replay must give.

@@ -72,7 +72,9 @@ fn variables_go_before_the_file() {
             ("TINGJIAN_UTC_OFFSET", "+09:00"),
             ("TINGJIAN_SHADOW_PACKS", "new, newer"),
             ("TINGJIAN_TOKENS__INGEST", &format!("[{{ file = \"i\" }}, \"{SECRET}\"]")),
+            ("TINGJIAN_TOKENS__QA", &format!("{{ \"李静\" = \"{SECRET}\" }}")),
             ("TINGJIAN_TOKENS__AGENT_SECRET", "{ file = \"s\" }"),
+            ("TINGJIAN_REVIEW__PRECISION_MIN", "0.9"),
             ("TINGJIAN_LOG", "debug"),
             ("TINGJIAN_SERVICE_HOST", "10.0.0.1"),
             ("PATH", "/bin"),
@@ -85,6 +87,9 @@ fn variables_go_before_the_file() {
     assert_eq!(config.utc_offset.local_minus_utc(), 9 * 3_600);
     assert_eq!(config.shadow_packs, ["new", "newer"]);
     assert_eq!(config.tokens.ingest.len(), 2);
+    let named = format!("[tokens]\nqa = {{ 李静 = [\"{SECRET}\"] }}\n").replace("李静", "\"李静\"");
+    assert_eq!(config.tokens.qa, load(&named, &[]).unwrap().tokens.qa, "one token or a list of one");
+    assert_eq!(config.review.precision_min.to_string(), "0.9");
 }
 
 #[test]
@@ -110,6 +115,10 @@ fn what_is_wrong_is_told_with_its_place_and_without_secrets() {
         (format!("[tokens]\nqa = [\"{SECRET}!\"]\n"), &["a.toml:2:", "tokens.qa"]),
         (format!("[tokens]\nqa = [\"sha256:{SECRET}\"]\n"), &["a.toml:2:", "64"]),
         ("[tokens]\nqa = [\"s3cret\"]\n".into(), &["a.toml:2:", "openssl rand"]),
+        (format!("[tokens]\nqa = {{ \" \" = {quoted} }}\n"), &["a.toml:2:", "64"]),
+        (format!("[tokens]\nqa = {{ \"李静\" = [\"{SECRET}!\"] }}\n"), &["a.toml:2:", "- . _ ~"]),
+        ("[review]\nprecision_min = 2\n".into(), &["a.toml:2:", "0 到 1"]),
+        ("[review]\nappeal_days = 0\n".into(), &["a.toml:2:", "大于 0"]),
         ("[tokens]\nagent_secret = \"s3cret\"\n".into(), &["tokens.agent_secret", "32"]),
         (format!("[[webhooks]]\nname = \"x\"\nurl = {quoted}\nstile = \"wecom\"\n"), &["a.toml:4:1", "style"]),
         (format!("[[webhooks]]\nname = \"x\"\nurl = [{quoted}]\n"), &["a.toml:3:7", "webhooks"]),

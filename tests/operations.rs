@@ -36,6 +36,13 @@ async fn shown() -> BTreeMap<String, Metric> {
     assert_eq!(receiver.next().await.json()["state"], "confirmed");
     send(&mut producer, json!("no event")).await;
     assert_eq!(next(&mut producer).await["type"], "error");
+    // Somebody of QA finds an alert right, its agent does not.
+    let alerts = server.request("GET", "/v1/alerts", "").await.1;
+    let alert_id = alerts["alerts"][0]["alert_id"].as_str().unwrap().to_owned();
+    let review = json!({"action": "confirm", "by": "李静"}).to_string();
+    assert_eq!(server.request("POST", &format!("/v1/alerts/{alert_id}/reviews"), &review).await.0, 201);
+    let appeal = json!({"type": "appeal", "alert_id": alert_id, "reason": "没说"}).to_string();
+    assert_eq!(server.request("POST", "/v1/agents/a7/alerts", &appeal).await.0, 200);
     // A page of another site.
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let foreign = "GET /v1/rules HTTP/1.1\r\nhost: test\r\norigin: https://elsewhere\r\nconnection: close\r\n\r\n";

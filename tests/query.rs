@@ -460,7 +460,7 @@ async fn an_export_is_the_same_from_everywhere_and_as_much_as_was_counted() {
     assert_eq!((from_csv.len(), from_jsonl.len()), (expected.len(), expected.len()));
     let (_, xlsx) = server.get("/v1/export?format=xlsx").await;
     let mut book: Xlsx<_> = Xlsx::new(Cursor::new(xlsx.to_vec())).unwrap();
-    assert_eq!(book.sheet_names(), ["汇总", "预警"]);
+    assert_eq!(book.sheet_names(), ["汇总", "规则质量", "预警"]);
     let sheet = book.worksheet_range("预警").unwrap();
     assert_eq!(sheet.height(), expected.len() + 1);
     for (index, (line, object)) in from_csv.iter().zip(&from_jsonl).enumerate() {

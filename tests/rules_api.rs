@@ -164,7 +164,9 @@ async fn edited_files_are_parsed_linted_and_tested() {
     let failing = PACK.replace("fires: 这个我不知道", "fires: 这个我知道");
     let unknown_clause = PACK.replace("[C1]", "[C9]");
     let new = "pack: new\ntitle: 新\nrules:\n  - { id: new.a, name: 甲, message: 甲, forbid: { any: [甲乙丙] } }\n";
-    let cases: &[(&str, &str, &str, bool, &[(&str, u64)], [u64; 2])] = &[
+    // What is sent, whether it can be used, where diagnostics point, tests passed and failed.
+    type Case<'a> = (&'a str, &'a str, &'a str, bool, &'a [(&'a str, u64)], [u64; 2]);
+    let cases: &[Case<'_>] = &[
         ("as it is", "rules/service.yaml", PACK, true, &[], [4, 0]),
         ("broken", "rules/service.yaml", &broken, false, &[("rules/service.yaml", 7)], [0, 0]),
         ("not YAML", "rules/service.yaml", "pack: [", false, &[("rules/service.yaml", 1)], [0, 0]),

@@ -15,7 +15,7 @@ const STYLE: &str = "
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 72rem; padding: 2rem 1.25rem 4rem; background: var(--paper); color: var(--ink); font: 16px/1.6 system-ui, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif; }
 h1 { font-size: 1.6rem; margin: 0 0 .25rem; } h2 { font-size: 1.2rem; margin: 2.5rem 0 .75rem; } h3 { font-size: 1rem; margin: 0; }
-p { margin: .25rem 0; } .quiet { color: var(--quiet); } code { font: .9em ui-monospace, Consolas, monospace; overflow-wrap: anywhere; }
+p { margin: .25rem 0; } .tiles + p { margin-top: .75rem; } .quiet { color: var(--quiet); } code { font: .9em ui-monospace, Consolas, monospace; overflow-wrap: anywhere; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin-top: 1.25rem; }
 .tile { border: 1px solid var(--line); border-radius: .5rem; padding: .75rem 1rem; } .tile b { display: block; font-size: 1.5rem; font-variant-numeric: tabular-nums; line-height: 1.3; } .tile b.pair { font-size: 1.15rem; line-height: 1.7; }
 details { margin-top: .5rem; } summary { color: var(--quiet); cursor: pointer; }
@@ -119,7 +119,7 @@ fn tables<'a>(first: &str, rows: impl Iterator<Item = (Markup, &'a Counts)>) -> 
 fn table(first: &str, rows: &[(Markup, &Counts)]) -> Markup {
     let number = |value: u64, class: &str| html! { td class=(if value == 0 { "zero" } else { class }) { (value) } };
     html! {
-        div.scroll {
+        div.scroll tabindex="0" {
             table {
                 thead { tr {
                     th scope="col" { (first) } th scope="col" { "原来" } th scope="col" { "现在" } th scope="col" { "新增" }

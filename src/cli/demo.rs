@@ -51,7 +51,8 @@ pub(crate) struct Arguments {
     once: bool,
 }
 
-fn speed(text: &str) -> Result<f64, String> {
+/// A speed of playing.
+pub(crate) fn speed(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(speed) if (0.01..=1_000.0).contains(&speed) => Ok(speed),
         _ => Err("必须在 0.01 到 1000 之间 / must be from 0.01 to 1000".to_owned()),

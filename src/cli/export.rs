@@ -50,6 +50,9 @@ pub(crate) struct Arguments {
     /// 规则 / Of this rule
     #[arg(long, value_name = "ID")]
     rule_id: Option<String>,
+    /// 队列 / Of calls of this queue
+    #[arg(long, value_name = "NAME")]
+    queue: Option<String>,
     /// 级别，可用逗号写多个 / One severity or several, commas between them
     #[arg(long)]
     severity: Option<String>,
@@ -121,6 +124,7 @@ impl Arguments {
             ("agent_id", self.agent_id.as_deref()),
             ("call_id", self.call_id.as_deref()),
             ("rule_id", self.rule_id.as_deref()),
+            ("queue", self.queue.as_deref()),
             ("severity", self.severity.as_deref()),
             ("state", self.state.as_deref()),
             ("review", self.review.as_deref()),

@@ -12,6 +12,7 @@ mod fixtures;
 mod lines;
 mod load;
 mod progress;
+mod replay;
 mod rules;
 mod serve;
 mod show;
@@ -59,6 +60,8 @@ enum Command {
     Audit(audit::Arguments),
     /// 回测：用存下的通话或录音对比两套规则 / What other rules would have said of stored or recorded calls
     Backtest(backtest::Arguments),
+    /// 回放：把录音按语速送进服务 / Play recordings into a server at speaking pace
+    Replay(replay::Arguments),
     /// 用标注数据衡量规则：准确率、召回率、误报 / Measure rules on labelled data: precision, recall, false alarms
     Eval(eval::Arguments),
     /// 压测：通话容量、预警延迟、每条消息的开销 / Load: calls held, latency of alerts, cost of a message
@@ -80,6 +83,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Export(arguments) => export::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Backtest(arguments) => backtest::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::BenchEcho => bench::run_echo(),

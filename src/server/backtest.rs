@@ -15,13 +15,13 @@ use axum::{Extension, Json};
 use chrono::FixedOffset;
 use utoipa::ToSchema;
 
+use super::Shared;
 use super::config::{BACKTEST_CALLS_MAX, BACKTEST_PAGE};
 use super::edit::{Edited, EditedFile, Fields, Turn, Unusable};
 use super::filter::Parameters;
 use super::refusal::{ErrorMessage, Refusal};
 use super::rules::{Remark, kept};
 use super::store::{Place, Readers, StoreError, Stored, Transcript, read_beside};
-use super::{Shared, http};
 use crate::adapter::native::{self, Event, EventBody};
 use crate::backtest::{self, Control, Plan, Recorded, Report, Told};
 use crate::engine::rule::RuleSet;
@@ -166,16 +166,13 @@ pub(crate) async fn backtest(
     let selection =
         Selection { from: fields.text("from")?, to: fields.text("to")?, agent_id: fields.text("agent_id")? };
     let wanted = selection.read(shared.config.utc_offset)?;
-    let Ok(only) = Arc::clone(&shared.backtests).try_acquire_owned() else {
-        let busy = Refusal::BacktestRunning;
-        return Ok(http::error(StatusCode::CONFLICT, busy.code(), &busy.message()));
-    };
     let control = Arc::new(Control::default());
     // Who goes away ends it, and so do a shutdown and the time limit.
     let cancelling = Cancelling(Arc::clone(&control));
     let (running, server) = (Arc::clone(&control), Arc::clone(&shared));
     let work = tokio::task::spawn_blocking(move || {
-        let (_turn, _only) = (turn, only);
+        // Kept until it is done, whether anybody still waits for it or not.
+        let _turn = turn;
         let written = server.rules.written();
         let edited = Edited::new(&written, &files);
         let Some(loaded) = &edited.loaded else { return Ok(Err((edited.text(), edited.remarks()))) };

@@ -8,6 +8,7 @@
 
 mod keys;
 mod read;
+mod review;
 mod secret;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use chrono::FixedOffset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use read::ConfigError;
+pub use review::Review;
 pub use secret::{Holders, OriginName, PersonTokens, Secret, SecretSource, TokenSource};
 pub(crate) use secret::{PERSON_CHARS_MAX, check_person};
 
@@ -69,13 +71,6 @@ const SCORE_BASE: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 const WEBHOOK_RETRY_MS: NonZeroU64 = NonZeroU64::new(5 * 1_000).expect("not zero");
 /// Days after which a webhook need not be told any more.
 const WEBHOOK_DAYS: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
-/// Days in which an agent may appeal: every rota of a week gives each of them
-/// at least one shift to do it in, and a month's marks settle soon after.
-const APPEAL_DAYS: NonZeroU32 = NonZeroU32::new(7).expect("not zero");
-/// A rule that is wrong more than once in five times costs trust.
-const PRECISION_MIN: f64 = 0.8;
-/// Of fewer alerts, one reviewed more or less says little.
-const REVIEWED_MIN: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
 /// Where the server listens: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
 /// China has one time zone.
@@ -310,19 +305,6 @@ pub struct Score {
     pub veto_packs: Vec<String>,
 }
 
-/// `[review]`.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Review {
-    /// Days in which an agent may appeal.
-    pub appeal_days: NonZeroU32,
-    /// A rule of less precision is reported.
-    #[serde(deserialize_with = "share")]
-    pub precision_min: f64,
-    /// Once so many of its alerts were reviewed.
-    pub reviewed_min: NonZeroU32,
-}
-
 /// One of `[[webhooks]]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -410,12 +392,6 @@ impl Default for Alerts {
 impl Default for Score {
     fn default() -> Self {
         Self { base: SCORE_BASE, pack_caps: BTreeMap::new(), veto_packs: Vec::new() }
-    }
-}
-
-impl Default for Review {
-    fn default() -> Self {
-        Self { appeal_days: APPEAL_DAYS, precision_min: PRECISION_MIN, reviewed_min: REVIEWED_MIN }
     }
 }
 
@@ -512,14 +488,6 @@ fn at_most<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Resu
         return Err(de::Error::custom(format!("最多 {MAX} / must be at most {MAX}")));
     }
     Ok(number)
-}
-
-fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-    let share = f64::deserialize(deserializer)?;
-    if (0.0..=1.0).contains(&share) {
-        return Ok(share);
-    }
-    Err(de::Error::custom("必须在 0 到 1 之间 / must be from 0 to 1"))
 }
 
 fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {

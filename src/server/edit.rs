@@ -34,18 +34,22 @@ use crate::engine::rule::syntax::PackSource;
 use crate::engine::rule::unit_test::{self, TestReport};
 use crate::engine::rule::{self, Loaded};
 
-/// A turn at compiling rules; whoever holds a clone keeps it.
+/// A turn at compiling rules or at a backtest; whoever holds a clone keeps it.
 pub(crate) type Turn = Arc<OwnedSemaphorePermit>;
 
 /// The paths that take edited rules.
 pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
     let within = |limit| middleware::from_fn(move |request, next| hurry(limit, request, next));
-    Router::new()
-        .route("/v1/rules/check", post(check).layer(within(TRIAL_TIMEOUT)))
-        .route("/v1/rules/try", post(trial::try_out).layer(within(TRIAL_TIMEOUT)))
-        .route("/v1/backtest", post(backtest::backtest).layer(within(BACKTEST_TIMEOUT)))
-        .layer(DefaultBodyLimit::max(RULES_BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(Arc::clone(shared), take_turns))
+    let trials = Router::new()
+        .route("/v1/rules/check", post(check))
+        .route("/v1/rules/try", post(trial::try_out))
+        .layer(within(TRIAL_TIMEOUT))
+        .layer(middleware::from_fn_with_state(Arc::clone(shared), take_turns));
+    let backtests = Router::new()
+        .route("/v1/backtest", post(backtest::backtest))
+        .layer(within(BACKTEST_TIMEOUT))
+        .layer(middleware::from_fn_with_state(Arc::clone(shared), one_at_a_time));
+    trials.merge(backtests).layer(DefaultBodyLimit::max(RULES_BODY_BYTES_MAX))
 }
 
 /// Answers within a limit, if only that it takes too long.
@@ -66,6 +70,16 @@ async fn take_turns(State(shared): State<Arc<Shared>>, mut request: Request<Http
         Ok(Ok(turn)) => turn,
         Ok(Err(_)) => return Unusable::Failed(Refusal::Stopping).into_response(),
         Err(_) => return Unusable::Failed(Refusal::Busy).into_response(),
+    };
+    request.extensions_mut().insert::<Turn>(Arc::new(turn));
+    next.run(request).await
+}
+
+/// Lets one backtest run and refuses the others, before their bodies are read.
+async fn one_at_a_time(State(shared): State<Arc<Shared>>, mut request: Request<HttpBody>, next: Next) -> Response {
+    let Ok(turn) = Arc::clone(&shared.backtests).try_acquire_owned() else {
+        let running = Refusal::BacktestRunning;
+        return http::error(StatusCode::CONFLICT, running.code(), &running.message());
     };
     request.extensions_mut().insert::<Turn>(Arc::new(turn));
     next.run(request).await

@@ -19,8 +19,11 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::journal::{self, Batch};
+use super::principal::Who;
 use super::push::Subscription;
+use super::review::{Action, Impossible, Step};
 use super::shard::{Command, Delivery, Reply};
+use super::store::{Target, Untaken};
 use super::{Alerts, Config, LoadedRules, Rulebook, Server, clock};
 use crate::adapter::native::{self, Event, EventBody};
 use crate::engine::alert::AlertState;
@@ -169,6 +172,8 @@ struct World {
     /// What the agent has: cursor and JSON, in the order in which it came.
     shown: Vec<(i64, Value)>,
     is_full: bool,
+    /// Steps of QA that were taken.
+    reviews: usize,
 }
 
 impl World {
@@ -186,6 +191,7 @@ impl World {
             subscription: None,
             shown: Vec::new(),
             is_full: false,
+            reviews: 0,
         };
         for number in 0..1 + world.chance.below(4) {
             let call_id = format!("c{number}");
@@ -251,6 +257,7 @@ impl World {
                     self.subscription = None;
                     self.subscribe();
                 }
+                4 => self.review(),
                 _ => self.listen(),
             },
         }
@@ -326,6 +333,29 @@ impl World {
         self.now += Duration::from_millis(self.chance.below(5_000) as u64);
         self.start();
         self.acknowledged_is_kept();
+    }
+
+    /// QA looks at an alert that the agent was shown. A full disk keeps nothing,
+    /// and what the engine took back is not theirs.
+    fn review(&mut self) {
+        if self.shown.is_empty() {
+            return;
+        }
+        let at = self.chance.below(self.shown.len());
+        let alert_id = self.shown[at].1["alert_id"].as_str().unwrap().to_owned();
+        let action = if self.chance.one_in(2) { Action::Confirm } else { Action::Dismiss };
+        let who = Who { name: format!("qa-{}", self.chance.below(3)), role: "qa" };
+        let reason = Some(self.chance.below(100).to_string());
+        let step = Step { action, by: who.name.clone(), role: who.role.to_owned(), reason, at_ms: 1 };
+        let target = Target { alert_id, call_id: None, started_ms: None, agent_id: None };
+        match self.server().writer.review(&target, &step, &who, 1) {
+            Ok(Ok(taken)) => self.reviews += usize::from(!taken.steps.is_empty()),
+            Ok(Err(untaken)) => {
+                let expected = [Impossible::NotConfirmed, Impossible::NoChange].map(Untaken::Impossible);
+                assert!(expected.contains(&untaken), "{untaken:?}");
+            }
+            Err(error) => assert!(self.is_full, "{error}"),
+        }
     }
 
     /// A connection breaks: a producer sends again from its last acknowledgement.
@@ -408,6 +438,13 @@ impl World {
             let expected = standing_of_recording(&rules, &producer.events);
             assert_eq!(standing.remove(call_id).unwrap_or_default(), expected, "{call_id}");
         }
+        // Whatever happened between, each review is there, and the audit is whole.
+        let count = "SELECT count(*) FROM reviews";
+        let kept =
+            self.server().shared.readers.ask(|store| Ok(store.query_row(count, [], |row| row.get::<_, i64>(0))?));
+        assert_eq!(kept.unwrap().unsigned_abs() as usize, self.reviews);
+        let verified = super::verify_audit(self.directory.path(), None).unwrap();
+        assert_eq!(verified.faults, Vec::<String>::new());
         let stored = self.server().shared.readers.cards_after(AGENT, 0, 10_000).unwrap();
         let shown: Vec<i64> = self.shown.iter().map(|(cursor, _)| *cursor).collect();
         assert_eq!(shown, stored.iter().map(|alert| alert.cursor).collect::<Vec<_>>());

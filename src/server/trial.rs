@@ -295,7 +295,8 @@ impl From<InspectedWindow> for WindowView {
         Self {
             rule_id,
             rule_name,
-            from_ms: window.from.map(|at| at.0),
+            // Before the call there is nothing that could be said.
+            from_ms: window.from.map(|at| at.0.max(0)),
             until_ms: window.until.map(|at| at.0),
             parts: window.parts.into_iter().map(part).collect(),
             cut_short: window.cut_short,

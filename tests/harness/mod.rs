@@ -12,8 +12,9 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tingjian::engine::rule::parse::SourceFile;
+use tingjian::engine::rule::sources::Sources;
 use tingjian::engine::rule::{self, RuleSet};
-use tingjian::server::{self, Config, Rulebook};
+use tingjian::server::{self, Config, LoadedRules, RejectedRules, Rulebook};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -44,6 +45,28 @@ pub(crate) const RULES: [(&str, &str); 2] = [
 pub(crate) fn rules() -> Arc<RuleSet> {
     let file = |(name, text): (&str, &str)| SourceFile { name: name.to_owned(), text: text.to_owned() };
     rule::load(&RULES.map(file), "v1".to_owned()).unwrap_or_else(|faults| panic!("{faults:?}")).rules
+}
+
+/// The packs of the repository, as `tingjian serve` has them.
+pub(crate) fn shipped() -> Rulebook {
+    let mut paths: Vec<_> = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/rules"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.sort();
+    let name = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
+    let within: Vec<String> = paths.iter().map(name).collect();
+    let files = paths
+        .iter()
+        .map(|path| SourceFile { name: format!("rules/{}", name(path)), text: std::fs::read_to_string(path).unwrap() });
+    let sources = Sources { files: files.collect(), within, ..Sources::default() };
+    let load = move || {
+        rule::load(&sources.files, sources.version())
+            .map(|loaded| LoadedRules { rules: loaded.rules, sources: sources.clone(), warnings: Vec::new() })
+            .map_err(|diagnostics| RejectedRules { text: format!("{diagnostics:?}"), diagnostics })
+    };
+    Rulebook::new(Vec::new(), load).unwrap_or_else(|rejected| panic!("{}", rejected.text))
 }
 
 /// A server in this process.
@@ -106,9 +129,22 @@ pub(crate) async fn connect(address: SocketAddr, path: &str) -> Socket {
 
 /// Status and body of an answer.
 pub(crate) async fn request(address: SocketAddr, method: &str, target: &str, body: &str) -> (u16, String) {
+    request_as(address, None, method, target, body).await
+}
+
+/// The same, to whoever has that token.
+pub(crate) async fn request_as(
+    address: SocketAddr,
+    token: Option<&str>,
+    method: &str,
+    target: &str,
+    body: &str,
+) -> (u16, String) {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let length = body.len();
-    let head = format!("{method} {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-length: {length}\r\n");
+    let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
+    let head =
+        format!("{method} {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n{token}content-length: {length}\r\n");
     stream.write_all(format!("{head}\r\n{body}").as_bytes()).await.unwrap();
     let mut answer = String::new();
     tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer comes").unwrap();

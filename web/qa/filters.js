@@ -52,6 +52,7 @@ export function ofCalls(filters) {
  *   names to choose from
  */
 export function FilterBar({ filters, change, rules, agents, queues }) {
+  const [short, setShort] = useState(true);
   const quick = [["1", t("今天", "Today")], ["7", t("近7天", "7 days")], ["30", t("近30天", "30 days")], ["all", t("全部", "All")]];
   const span = spanOf(filters);
   const set = (/** @type {string} */ name) => (/** @type {any} */ event) => change({ [name]: event.target.value.trim() });
@@ -63,9 +64,11 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
   const unheeded = filters.view === "quality" || inQueue || ofCallsOnly;
   const ruleKnown = filters.rule_id === "" || rules.some(({ id }) => id === filters.rule_id);
   return html`
-    <section class="panel filters" aria-label=${t("筛选", "Filters")}>
+    <section class=${short ? "panel filters short" : "panel filters"} aria-label=${t("筛选", "Filters")}>
       <${Choices} label=${t("时间范围", "Span")} choices=${quick} current=${filters.days}
         onChoose=${(/** @type {string} */ days) => change({ days, from: "", to: "" })} />
+      <button class="unfold small" aria-expanded=${short ? "false" : "true"} onClick=${() => setShort(!short)}>
+        ${short ? t("更多筛选", "More filters") : t("收起", "Fewer")}${narrowed ? html`<span class="badge">●</span>` : null}</button>
       <label><span>${t("从", "From")}</span><input type="date" value=${span.from.slice(0, 10)} onChange=${day("from")} /></label>
       <label><span>${t("到", "To")}</span><input type="date" value=${span.to.slice(0, 10)} onChange=${day("to")} /></label>
       <label><span>${t("坐席", "Agent")}</span>
@@ -88,7 +91,7 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
         options=${["unreviewed", "confirmed", "dismissed"].map((one) => [one, verdictName(one)])} />
       <${Select} name=${t("申诉", "Appeal")} value=${filters.appeal} onChange=${set("appeal")}
         options=${["pending", "granted", "rejected"].map((one) => [one, appealName(one)])} />`}
-      <button class="plain" disabled=${!narrowed} onClick=${() => change(Object.fromEntries(NARROWING.map((name) => [name, DEFAULTS[/** @type {keyof typeof DEFAULTS} */ (name)]])))}>${t("清除筛选", "Clear")}</button>
+      <button class="plain clear" disabled=${!narrowed} onClick=${() => change(Object.fromEntries(NARROWING.map((name) => [name, DEFAULTS[/** @type {keyof typeof DEFAULTS} */ (name)]])))}>${t("清除筛选", "Clear")}</button>
       <${Export} filters=${filters} />
     </section>
   `;

@@ -21,8 +21,10 @@ function Page() {
   const names = (/** @type {any} */ answer) => (answer?.answered.rows ?? []).map((/** @type {any} */ row) => row.key[0]).filter(Boolean);
   const rules = (packs?.packs ?? []).flatMap((/** @type {any} */ pack) => pack.rules);
   const waiting = useWaiting(filters);
+  // The queue that is open counts for itself.
+  const badge = (/** @type {"review" | "appeal"} */ view) => (filters.view === view ? undefined : waiting[view]);
   const tabs = [
-    ["overview", t("概览", "Overview")], ["review", t("复核", "Review"), waiting.review], ["appeal", t("申诉", "Appeals"), waiting.appeal],
+    ["overview", t("概览", "Overview")], ["review", t("复核", "Review"), badge("review")], ["appeal", t("申诉", "Appeals"), badge("appeal")],
     ["alerts", t("预警", "Alerts")], ["calls", t("通话", "Calls")], ["scores", t("评分", "Scores")], ["quality", t("规则质量", "Rules")],
   ];
   return html`

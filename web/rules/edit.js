@@ -21,7 +21,7 @@ export function Edit({ files, edited, setText, filters, change }) {
   const gutter = useRef(/** @type {HTMLDivElement | null} */ (null));
   const [checked, setChecked] = useState(/** @type {{value?: any, error?: unknown, busy: boolean, of?: string}} */ ({ busy: false }));
   const [jump, setJump] = useState(/** @type {Place | null} */ (null));
-  const current = files.find(({ name }) => name === filters.file) ?? files[0];
+  const current = files.find(({ name }) => name === filters.file || baseName(name) === filters.file) ?? files[0];
   const text = current === undefined ? "" : (edited[current.name] ?? current.text);
   const changed = Object.entries(edited).map(([name, text]) => ({ name, text }));
   useEffect(() => {

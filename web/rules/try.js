@@ -102,7 +102,8 @@ const FORBIDDEN = "禁说";
 function Utterance({ utterance }) {
   const against = utterance.candidates.filter((/** @type {any} */ one) => one.purpose === FORBIDDEN);
   const others = utterance.candidates.filter((/** @type {any} */ one) => one.purpose !== FORBIDDEN);
-  const marks = against.map((/** @type {any} */ one) => ({ start: one.start, end: one.end, title: `${one.rule_name}：${one.phrase}` }));
+  const counting = against.filter((/** @type {any} */ one) => one.veto === null);
+  const marks = counting.map((/** @type {any} */ one) => ({ start: one.start, end: one.end, title: `${one.rule_name}：${one.phrase}` }));
   return html`
     <article class=${`utterance ${utterance.role}`}>
       <p class="words-said flat"><span class="small quiet">${clock(utterance.start_ms)} ${roleName(utterance.role)}</span> <${Marked} text=${utterance.text} ranges=${marks} /></p>
@@ -121,13 +122,13 @@ function Utterance({ utterance }) {
 function Candidates({ candidates, text }) {
   const characters = Array.from(text);
   return html`<div class="table" tabindex="0" role="region" aria-label=${t("候选", "Candidates")}><table class="candidates">
-    <thead><tr><th scope="col">${t("原话", "Words")}</th><th scope="col">${t("规则", "Rule")}</th><th scope="col">${t("话术", "Phrase")}</th><th scope="col">${t("结论", "Verdict")}</th></tr></thead>
+    <thead><tr><th scope="col">${t("原话", "Words")}</th><th scope="col">${t("结论", "Verdict")}</th><th scope="col">${t("规则", "Rule")}</th><th scope="col">${t("话术", "Phrase")}</th></tr></thead>
     <tbody>${candidates.map((one, at) => html`<tr key=${at}>
       <td>${characters.slice(one.start, one.end).join("")}${one.homophone ? html` <span class="tag neutral">${t("同音", "homophone")}</span>` : null}</td>
-      <td title=${one.rule_id}>${one.rule_name}</td>
-      <td class="quiet phrase">${one.phrase}${one.purpose === FORBIDDEN || one.purpose === one.phrase ? null : html` → ${one.purpose}`}</td>
       <td>${one.veto !== null ? html`<span class="tag neutral">${t("不计", "does not")}</span> ${one.veto}`
         : one.purpose === FORBIDDEN ? html`<span class="tag warning">${t("计入", "counts")}</span>` : html`<span class="tag good">${t("听到", "heard")}</span>`}</td>
+      <td title=${one.rule_id}>${one.rule_name}</td>
+      <td class="quiet phrase">${one.phrase}${one.purpose === FORBIDDEN || one.purpose === one.phrase ? null : html` → ${one.purpose}`}</td>
     </tr>`)}</tbody>
   </table></div>`;
 }
@@ -139,6 +140,6 @@ function Folding({ utterance }) {
   for (const [start, end] of utterance.offsets) {
     kept.fill(true, start, end);
   }
-  const dropped = characters.filter((_, at) => !kept[at]).join("");
-  return html`<span class="folded">${utterance.folded}</span>${dropped === "" ? null : html` <span class="small quiet">${t("略去", "left out")} <del>${dropped}</del></span>`}`;
+  const dropped = characters.filter((_, at) => !kept[at] && characters[at].trim() !== "");
+  return html`<span class="folded">${utterance.folded}</span>${dropped.length === 0 ? null : html` <span class="quiet left-out">${t("略去", "left out")} ${dropped.map((one, at) => html`<span key=${at}>${one}</span>`)}</span>`}`;
 }

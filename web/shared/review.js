@@ -200,12 +200,12 @@ function ReasonDialog({ action, me, onClose, onSubmit }) {
           ${common.map((text) => html`<button type="button" key=${text} class="small" onClick=${() => setReason(text)}>${text}</button>`)}
         </div>`}
         <label><span>${action === "confirm" ? t("说明（可不写）", "Note (optional)") : t("理由", "Reason")}</span>
-          <textarea name="reason" rows="3" maxlength=${REASON_CHARS_MAX} required=${action !== "confirm"} autofocus value=${reason}
+          <textarea name="reason" rows="3" maxlength=${REASON_CHARS_MAX} required=${action !== "confirm"} autofocus=${action !== "confirm"} value=${reason}
             onInput=${(/** @type {any} */ event) => setReason(event.target.value)}
             onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.current?.requestSubmit()}></textarea>
         </label>
         ${me?.open ? html`<label><span>${t("您的姓名（记入审计）", "Your name (kept in the audit)")}</span>
-          <input name="by" required maxlength=${NAME_CHARS_MAX} autocomplete="name" defaultValue=${reviewer()} /></label>` : null}
+          <input name="by" required maxlength=${NAME_CHARS_MAX} autocomplete="name" autofocus=${action === "confirm"} defaultValue=${reviewer()} /></label>` : null}
         <div class="row">
           <button class="primary">${t("提交", "Submit")} <kbd aria-hidden="true">Ctrl ⏎</kbd></button>
           <button type="button" onClick=${onClose}>${t("取消", "Cancel")} <kbd aria-hidden="true">Esc</kbd></button>

@@ -109,7 +109,9 @@ export function useFilters(defaults) {
  * @param {{title: string, current: string, role?: string[], children?: any}} properties
  */
 export function Frame({ title, current, role, children }) {
-  const { value: me, error, reload } = useAnswer((signal) => get("/v1/me", {}, signal), [token()]);
+  // A page for everybody need not know who reads it, and must not be refused.
+  const asks = role !== undefined || token() !== null;
+  const { value: me, error, reload } = useAnswer((signal) => (asks ? get("/v1/me", {}, signal) : Promise.resolve(undefined)), [token()]);
   useEffect(() => {
     document.title = `${title} · ${t("听检", "tingjian")}`;
   });

@@ -70,7 +70,7 @@ impl RuleLoad {
             by: by.clone(),
             trigger: trigger.clone(),
             previous: previous.clone(),
-            files: kept_files(files).into_iter().map(|file| file.name.into_owned()).collect(),
+            files: files.clone(),
             current: *is_current,
         }
     }
@@ -85,13 +85,11 @@ fn kept_files(json: &str) -> Vec<KeptFile<'_>> {
 /// changed everything.
 fn difference(readers: &Readers, found: &FoundVersion) -> Result<Option<(String, bool)>, StoreError> {
     let before = match &found.previous {
-        None => String::from("[]"),
-        Some(previous) => match readers.rule_version(previous)? {
-            Some(previous) => previous.files,
-            None => return Ok(None),
-        },
+        None => Some("[]".to_owned()),
+        Some(previous) => readers.rule_files(previous)?,
     };
-    Ok(Some(unified(&kept_files(&before), &kept_files(&found.files))))
+    let (Some(before), Some(after)) = (before, readers.rule_files(&found.version)?) else { return Ok(None) };
+    Ok(Some(unified(&kept_files(&before), &kept_files(&after))))
 }
 
 fn unified(before: &[KeptFile<'_>], after: &[KeptFile<'_>]) -> (String, bool) {

@@ -241,8 +241,12 @@ impl AlertFilter {
         conditions.one_of("latest.state", self.states.iter().map(|state| state.name()));
         conditions.one_of("latest.verdict", self.verdicts.iter().map(|verdict| verdict.name()));
         conditions.one_of("latest.appeal", self.appeals.iter().map(|appeal| appeal.name()));
+        let is_reviewed = !self.verdicts.is_empty() && !self.verdicts.contains(&Verdict::Unreviewed);
+        if self.has_steps || is_reviewed || !self.appeals.is_empty() {
+            conditions.add(HAS_STEPS, []);
+        }
         if self.has_steps {
-            conditions.add(&format!("{HAS_STEPS} AND latest.display <> 'shadow'"), []);
+            conditions.add("latest.display <> 'shadow'", []);
         }
         conditions
     }

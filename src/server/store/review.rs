@@ -77,7 +77,8 @@ const REVIEWED: &str =
     "latest.state = 'confirmed' AND (latest.verdict <> 'unreviewed' OR latest.appeal IN ('granted', 'rejected'))";
 /// An alert that people let stand.
 pub(super) const UPHELD: &str = "latest.verdict <> 'dismissed' AND latest.appeal IS NOT 'granted'";
-/// As the partial index has it.
+/// As the partial indexes have it: few alerts are reviewed, and who asks for
+/// those must not read them all.
 pub(super) const HAS_STEPS: &str = "(latest.verdict <> 'unreviewed' OR latest.appeal IS NOT NULL)";
 
 /// An alert that a step is about.

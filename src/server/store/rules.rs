@@ -30,7 +30,8 @@ pub(crate) struct FoundVersion {
     pub(crate) by: String,
     pub(crate) trigger: String,
     pub(crate) previous: Option<String>,
-    pub(crate) files: String,
+    /// Their names.
+    pub(crate) files: Vec<String>,
     pub(crate) is_current: bool,
 }
 
@@ -63,9 +64,12 @@ impl Writer {
     }
 }
 
-const VERSION: &str = "loaded_no, version, loaded_ms, by, trigger, previous, files, loaded_no = (SELECT max(loaded_no) FROM rule_versions)";
+/// Of the files only the names: of many versions the text is much.
+const VERSION: &str = "loaded_no, version, loaded_ms, by, trigger, previous,
+    (SELECT json_group_array(json_extract(value, '$.name')) FROM json_each(files)), loaded_no = (SELECT max(loaded_no) FROM rule_versions)";
 
 fn version(row: &Row<'_>) -> rusqlite::Result<FoundVersion> {
+    let files: String = row.get(6)?;
     Ok(FoundVersion {
         loaded_no: row.get(0)?,
         version: row.get(1)?,
@@ -73,7 +77,7 @@ fn version(row: &Row<'_>) -> rusqlite::Result<FoundVersion> {
         by: row.get(3)?,
         trigger: row.get(4)?,
         previous: row.get(5)?,
-        files: row.get(6)?,
+        files: serde_json::from_str(&files).unwrap_or_default(),
         is_current: row.get(7)?,
     })
 }

@@ -150,7 +150,8 @@ CREATE INDEX feedback_by_alert ON feedback (call_no, alert_id);
 -- scores and filters ask for it.
 ALTER TABLE latest_alerts ADD COLUMN verdict TEXT NOT NULL DEFAULT 'unreviewed';
 ALTER TABLE latest_alerts ADD COLUMN appeal TEXT;
-CREATE INDEX latest_reviewed ON latest_alerts (rule_id) WHERE verdict <> 'unreviewed' OR appeal IS NOT NULL;
+CREATE INDEX reviewed_by_rule ON latest_alerts (rule_id) WHERE verdict <> 'unreviewed' OR appeal IS NOT NULL;
+CREATE INDEX reviewed_by_time ON latest_alerts (said_ms) WHERE verdict <> 'unreviewed' OR appeal IS NOT NULL;
 
 -- One row a step of review or appeal; `audit_no` is the entry that tells of it.
 CREATE TABLE reviews (
@@ -234,4 +235,74 @@ pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
     transaction.pragma_update(None, "user_version", u32::try_from(STEPS.len()).unwrap_or(u32::MAX))?;
     transaction.commit()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use rusqlite::Connection;
+
+    use super::super::{AlertFilter, CallFilter, Order, Store};
+    use super::V1;
+    use crate::engine::alert::AlertState;
+    use crate::server::review::Standing;
+
+    /// A store as the first version wrote it: two calls under one id, with an
+    /// alert of the same id each, answers to it, and two versions of the rules.
+    fn write_v1(path: &Path) {
+        let store = Connection::open(path).unwrap();
+        store.execute_batch(V1).unwrap();
+        store.pragma_update(None, "user_version", 1).unwrap();
+        store
+            .execute_batch(
+                r#"INSERT INTO calls (call_no, call_id, agent_id, started_at, started_ms, rules_version, start, closed_ms)
+                   VALUES (1, 'c1', 'a1', '2026-11-20T10:00:00+08:00', 1, 'old', '{}', 10),
+                          (2, 'c1', 'a1', '2026-11-21T10:00:00+08:00', 2, 'new', '{}', NULL);
+                   INSERT INTO journal VALUES (1, 2, 0, 5, '{}');
+                   INSERT INTO events VALUES (1, 1, 5, '{"type":"utterance"}');
+                   INSERT INTO alerts VALUES (1, 1, 'x', 'a1', 'r', 'warning', 'confirmed', 1, 'card', '{}'),
+                                             (2, 2, 'x', 'a1', 'r', 'warning', 'confirmed', 2, 'card', '{}');
+                   INSERT INTO latest_alerts VALUES
+                       (1, 1, 1, 'x', 'a1', 'r', 'p', 'warning', 5, 'confirmed', 'confirmed', 1, 'card'),
+                       (2, 2, 2, 'x', 'a1', 'r', 'p', 'warning', 5, 'confirmed', 'confirmed', 2, 'card');
+                   INSERT INTO feedback (alert_id, agent_id, action, reason, given_ms)
+                   VALUES ('x', 'a1', 'dismiss', 'no', 3), ('gone', 'a1', 'seen', NULL, 3);
+                   INSERT INTO rule_versions VALUES ('new', 20, '[]'), ('old', 10, '[]');
+                   INSERT INTO outbox (webhook, made_ms, due_ms, attempts, alert) VALUES ('w', 1, 1, 0, '{}');"#,
+            )
+            .unwrap();
+    }
+
+    #[test]
+    fn a_store_of_the_first_version_has_everything_afterwards() {
+        let directory = tempfile::tempdir().unwrap();
+        write_v1(&directory.path().join("tingjian.db"));
+        // Twice: what is up to date stays as it is.
+        for _ in 0..2 {
+            let store = Store::open(directory.path()).unwrap();
+            let readers = store.readers();
+            let alerts = readers.alerts(&AlertFilter::default(), Order::OldestFirst, None, None, 10).unwrap();
+            let answers: Vec<_> =
+                alerts.iter().map(|alert| alert.feedback.as_ref().map(|answer| answer.action.as_str())).collect();
+            assert_eq!(answers, [None, Some("dismiss")]);
+            assert!(alerts.iter().all(|alert| alert.review.standing == Standing::default() && alert.counts()));
+            let confirmed = AlertFilter { states: vec![AlertState::Confirmed], ..AlertFilter::default() };
+            assert_eq!(readers.count_alerts(&confirmed).unwrap(), (2, 2));
+            let calls = readers.calls(&CallFilter::default(), None, 10).unwrap();
+            assert_eq!(
+                calls.iter().map(|(call, deductions)| (call.call_no, deductions.len())).collect::<Vec<_>>(),
+                [(2, 1), (1, 1)]
+            );
+            assert_eq!(readers.call_events(1, 10).unwrap().len(), 1);
+            assert_eq!(readers.open_calls().unwrap().len(), 1);
+            assert!(readers.letter_after("w", 0).unwrap().is_some());
+            let versions = readers.rule_versions(None, 10).unwrap();
+            let told: Vec<_> = versions
+                .iter()
+                .map(|version| (version.version.as_str(), version.previous.as_deref(), version.is_current))
+                .collect();
+            assert_eq!(told, [("new", Some("old"), true), ("old", None, false)]);
+        }
+    }
 }

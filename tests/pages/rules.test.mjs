@@ -1,0 +1,204 @@
+// `/rules` against the real server: packs as written, the try-it box, an edited
+// pack checked and backtested, coverage, versions and a reload.
+
+import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+
+import { LOOKS, Producer, Server, accessibilityFaults, closeBrowser, end, open, says, screenshot, start } from "./harness.mjs";
+
+const QA = "token-of-qa-for-the-tests-00";
+const ADMIN = "token-of-admin-for-the-tests";
+const INGEST = "token-of-ingest-for-the-tests";
+const CONFIG = `call_linger_ms = 200
+[tokens]
+ingest = ["${INGEST}"]
+[tokens.qa]
+"李静" = "${QA}"
+[tokens.admin]
+"赵明" = "${ADMIN}"
+`;
+const HOSTILE = "<img src=x onerror=document.title='hacked'>";
+const PACK = `pack: manners
+title: 礼貌
+rules:
+  # ${HOSTILE}
+  - id: manners.dont-know
+    name: 不说不知道
+    severity: warning
+    deduct: 2
+    clauses: [K1]
+    forbid:
+      any: [不知道]
+      unless: [{ question: true }]
+    message: 不要说“{phrase}”
+    suggestion: 我帮您查一下
+    tests:
+      - fires: 我不知道
+      - silent: 您好
+  - id: manners.greeting
+    name: 接听问候
+    severity: info
+    deduct: 1
+    require: { any: [您好], after: { event: answered }, within: 10s }
+    message: 请先问候
+    tests:
+      - call: |
+          00:02.0 agent 您好
+          00:20.0 end by customer
+`;
+const RULES = {
+  "manners.yaml": PACK,
+  "clauses.tsv": "clause\tsource\tsignal\trequirement (中文)\tquoted phrases / figures\nK1\t手册\tphrase\t不推脱\t\nK2\t手册\tphrase\t要问候\t\nK3\t手册\tnone\t要微笑\t\n",
+  "uncovered.tsv": "clause\treason\nK3\t听不见微笑\n",
+};
+let server;
+
+before(async () => {
+  server = await Server.start({ config: CONFIG, rules: RULES });
+  const producer = await Producer.connect(server, INGEST);
+  for (const [callId, text] of [["c1", "我不知道"], ["c2", "我不清楚"], ["c3", "好的"]]) {
+    await producer.tell(start(callId), says(callId, "u0", "agent", "您好", 1_000), says(callId, "u1", "agent", text, 4_000), end(callId, 9_000));
+  }
+  producer.close();
+  // Backtests are of calls that are over.
+  while ((await server.get("/v1/calls?live=true", QA)).calls.length > 0);
+});
+after(async () => {
+  await server.stop();
+  await closeBrowser();
+});
+
+const rules = (query, options = {}) => open(server, `/rules${query}#token=${options.token ?? QA}`, options);
+
+test("a rule leads to its line, a search to every place", async () => {
+  const { page, close } = await rules("");
+  await page.getByRole("button", { name: /不说不知道/ }).click();
+  const line = page.locator(".line[aria-current]");
+  await line.getByText("id: manners.dont-know").waitFor();
+  assert.equal(await line.locator(".no").innerText(), "5");
+  assert.equal((await page.locator(".source .line").count()), PACK.trimEnd().split("\n").length);
+  await page.getByLabel("搜索规则和原文").fill("您好");
+  await page.getByText("3 处").waitFor();
+  await page.getByRole("button", { name: /manners.yaml:22/ }).click();
+  await line.getByText("require").waitFor();
+  await page.getByText(HOSTILE).first().waitFor();
+  assert.equal(await page.locator("img:not(.brand img)").count(), 0);
+  await close();
+});
+
+test("the try-it box tells what was heard, and why it counts or not", async () => {
+  const { page, close } = await rules("?view=try", { allowed: [/400/] });
+  await page.getByLabel(/一行一句/).fill(`坐席：您好\n客户：你不知道吗\n坐席：嗯，我不，知道 ${HOSTILE}\n坐席：您不知道吗？\n挂机：客户`);
+  await page.keyboard.press("Control+Enter");
+  const card = page.getByRole("article").filter({ hasText: "不要说" });
+  await card.locator("mark", { hasText: "不，知道" }).waitFor();
+  await card.getByText("我帮您查一下").waitFor();
+  await page.getByRole("heading", { name: "必说清单" }).waitFor();
+  await page.locator(".windows").getByText("接听问候").waitFor();
+  const verdicts = await page.locator(".utterance .candidates tbody tr:visible td:nth-child(2)").allInnerTexts();
+  assert.deepEqual(verdicts.map((text) => text.slice(0, 2)), ["不计", "计入", "不计"]);
+  assert.match(verdicts[0], /说话人是客户/);
+  assert.match(await page.locator(".left-out").first().innerText(), /嗯/);
+  await page.getByText(HOSTILE).locator("visible=true").first().waitFor();
+  assert.equal(await page.locator("img:not(.brand img)").count(), 0);
+  await page.getByLabel(/一行一句/).fill("没有说话人的一行");
+  await page.getByRole("button", { name: "试一试", exact: true }).last().click();
+  await page.getByRole("alert").waitFor();
+  await close();
+});
+
+test("an edited pack is checked, backtested and downloaded; the server keeps its own", async () => {
+  const { page, close } = await rules("?view=edit");
+  const area = page.getByLabel("编辑 manners.yaml");
+  const check = page.getByRole("button", { name: "检查并跑单元测试" });
+  // A fault leads to its place.
+  await area.fill(PACK.replace("severity: info", "severity: loud"));
+  await check.click();
+  await page.getByText("不可用").waitFor();
+  await page.getByRole("button", { name: /manners.yaml:20:\d+/ }).click();
+  const selected = await area.evaluate((/** @type {HTMLTextAreaElement} */ field) => field.value.slice(field.selectionStart, field.selectionEnd));
+  assert.equal(selected, "loud");
+  // A unit test that fails is told.
+  await area.fill(PACK.replace("fires: 我不知道", "fires: 我很好"));
+  await check.click();
+  await page.getByText("单元测试 2 通过，1 失败").waitFor();
+  // What would be different.
+  const edited = PACK.replace("any: [不知道]", "any: [不清楚]").replace("fires: 我不知道", "fires: 我不清楚");
+  await area.fill(edited);
+  await check.click();
+  await page.getByText("单元测试 3 通过，0 失败").waitFor();
+  await page.getByLabel("从").fill("2026-11-21");
+  await page.getByLabel("到").fill("2026-11-21");
+  await page.getByRole("button", { name: "开始回测" }).click();
+  const difference = page.locator(".difference", { hasText: "不说不知道" });
+  await difference.getByText("新增 1").waitFor();
+  await difference.getByText("消失 1").waitFor();
+  assert.deepEqual(await difference.locator("li mark").allInnerTexts(), ["不清楚", "不知道"]);
+  assert.deepEqual(await page.locator(".figure strong").allInnerTexts(), ["1 → 1", "333.33 → 333.33", "+1", "−1", "0"]);
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "下载" }).click()]);
+  assert.equal(file.suggestedFilename(), "manners.yaml");
+  assert.equal(readFileSync(await file.path(), "utf8"), edited);
+  assert.equal((await server.get("/v1/rules/packs", QA)).packs[0].text, PACK);
+  // It can be tried before anything is put in use.
+  await page.getByRole("button", { name: /^试一试/ }).click();
+  await page.getByLabel(/用本页改过的规则/).waitFor();
+  await page.getByLabel(/一行一句/).fill("坐席：您好，我不清楚");
+  await page.keyboard.press("Control+Enter");
+  await page.getByRole("article").filter({ hasText: "不要说“不清楚”" }).first().waitFor();
+  await close();
+});
+
+test("clauses: which rules hold them, and why some have none", async () => {
+  const { page, close } = await rules("?view=coverage");
+  const rows = page.getByRole("region", { name: "条款覆盖" }).locator("tbody tr");
+  await rows.nth(2).waitFor();
+  assert.deepEqual(await rows.locator(".tag").allInnerTexts(), ["已覆盖", "未覆盖", "有说明"]);
+  await rows.getByText("听不见微笑").waitFor();
+  await page.getByRole("button", { name: "未覆盖 1" }).click();
+  assert.equal(await rows.count(), 1);
+  await page.getByRole("button", { name: "全部" }).click();
+  await rows.getByRole("button", { name: "manners.dont-know" }).click();
+  await page.locator(".line[aria-current]", { hasText: "manners.dont-know" }).waitFor();
+  await close();
+});
+
+for (const { width, dark } of LOOKS) {
+  test(`every view at ${width} px, ${dark ? "dark" : "light"}`, async () => {
+    const { page, close } = await rules("", { width, dark });
+    for (const [view, name] of [["packs", "规则包"], ["try", "试一试"], ["edit", "编辑与回测"], ["coverage", "条款覆盖"], ["versions", "版本"]]) {
+      await page.getByRole("navigation", { name: "规则视图" }).getByRole("button", { name }).click();
+      await page.waitForLoadState("networkidle");
+      if (view === "try") {
+        await page.getByRole("button", { name: "试一试", exact: true }).last().click();
+        await page.getByRole("heading", { name: "逐句分析" }).waitFor();
+      }
+      assert.equal(await accessibilityFaults(page), "", view);
+      assert.ok(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), `${view} scrolls sideways`);
+      await screenshot(page, `rules-${view}-${width}-${dark ? "dark" : "light"}`);
+    }
+    await close();
+  });
+}
+
+/** Last: it changes what is in use. */
+test("a reload is the admin's, tells its faults, and leaves a version", async () => {
+  const reader = await rules("");
+  await reader.page.getByRole("button", { name: /不说不知道/ }).waitFor();
+  assert.equal(await reader.page.getByRole("button", { name: "重新加载" }).count(), 0);
+  await reader.close();
+  const { page, close } = await rules("", { token: ADMIN, allowed: [/422/] });
+  writeFileSync(join(server.directory, "manners.yaml"), PACK.replace("severity: info", "severity: loud"));
+  await page.getByRole("button", { name: "重新加载" }).click();
+  await page.getByText(/上次重新加载失败/).waitFor();
+  await page.getByText(/manners.yaml:\d+:\d+/).first().waitFor();
+  writeFileSync(join(server.directory, "manners.yaml"), PACK.replace("deduct: 2", "deduct: 4"));
+  await page.getByRole("button", { name: "重新加载" }).click();
+  await page.getByText(/上次重新加载成功/).waitFor();
+  await page.getByRole("button", { name: "版本", exact: true }).click();
+  await page.locator(".diff .added", { hasText: "deduct: 4" }).waitFor();
+  await page.locator(".diff .removed", { hasText: "deduct: 2" }).waitFor();
+  await page.getByText("赵明").and(page.locator(".contents *")).first().waitFor();
+  await close();
+});
