@@ -120,8 +120,9 @@ async fn who_has_no_cursor_yet_begins_with_the_calls_in_progress() {
     let watcher = server.connect("/v1/calls/c1/watch").await;
     let end = json!({"type": "call.end", "call_id": "c1", "at_ms": 9_000, "by": "customer", "seq": 3});
     tell(&mut producer, end).await;
-    // Its stream ends with the call.
+    // Its stream ends with the call, and the store has that with the next commit.
     rest(watcher).await;
+    while server.request("GET", "/v1/calls/c1", "").await.1["live"] == true {}
 
     let mut between = Events::open(server.address, target, "").await;
     tell(&mut producer, start("c2")).await;
