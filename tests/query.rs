@@ -500,6 +500,12 @@ async fn an_export_is_the_same_from_everywhere_and_as_much_as_was_counted() {
     let summary = book.worksheet_range("汇总").unwrap();
     let total = summary.rows().next_back().unwrap();
     assert_eq!((&total[0], &total[3]), (&Data::String("合计".to_owned()), &Data::Float(expected.len() as f64)));
+    let counted: f64 =
+        from_jsonl.iter().filter(|line| line["counts"] == 1).map(|line| line["deduct"].as_f64().unwrap()).sum();
+    let confirmed = from_jsonl.iter().filter(|line| line["state"] == "confirmed");
+    let all: f64 = confirmed.map(|line| line["deduct"].as_f64().unwrap()).sum();
+    assert!(counted < all, "a pack on trial deducts nothing");
+    assert_eq!(total[5], Data::Float(counted));
 }
 
 #[tokio::test]

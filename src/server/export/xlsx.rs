@@ -119,7 +119,7 @@ impl<W: Write + Send> Xlsx<W> {
         self.sheets += 1;
         let name = if self.sheets == 1 { "预警".to_owned() } else { format!("预警{}", self.sheets) };
         let sheet = self.book.add_worksheet_with_constant_memory();
-        sheet.set_name(name)?.set_freeze_panes(1, 0)?;
+        sheet.set_name(name)?.set_freeze_panes(1, 0)?.set_landscape();
         for (index, column) in (0..).zip(&COLUMNS) {
             sheet.set_column_width(index, column.width)?;
             let heading = match column.kind {
@@ -168,6 +168,8 @@ impl<W: Write + Send> Xlsx<W> {
         total.alerts += 1;
         if alert.state == AlertState::Confirmed {
             total.confirmed += 1;
+        }
+        if row.counts {
             total.deduct += u64::from(alert.deduct);
         }
         Ok(())
@@ -182,7 +184,7 @@ impl<W: Write + Send> Xlsx<W> {
         let heading = self.heading.clone();
         let percent = Format::new().set_num_format("0.0%");
         let sheet: &mut Worksheet = self.book.worksheet_from_index(1)?;
-        sheet.set_freeze_panes(1, 0)?;
+        sheet.set_freeze_panes(1, 0)?.set_landscape().set_print_fit_to_pages(1, 0);
         let headings = [
             ("规则", 28),
             ("规则名称", 26),
@@ -243,9 +245,9 @@ impl<W: Write + Send> Xlsx<W> {
         rules.sort_by(|(a_id, a), (b_id, b)| (b.confirmed, b.alerts, a_id).cmp(&(a.confirmed, a.alerts, b_id)));
         let heading = self.heading.clone();
         let sheet: &mut Worksheet = self.book.worksheet_from_index(0)?;
-        sheet.set_freeze_panes(1, 0)?;
+        sheet.set_freeze_panes(1, 0)?.set_landscape().set_print_fit_to_pages(1, 0);
         for (index, (name, width)) in
-            (0..).zip([("规则", 28), ("规则名称", 26), ("级别", 10), ("预警", 10), ("已确认", 10), ("扣分", 10)])
+            (0..).zip([("规则", 28), ("规则名称", 26), ("级别", 10), ("预警", 10), ("已确认", 10), ("计入扣分", 10)])
         {
             sheet.set_column_width(index, width)?;
             sheet.write_string_with_format(0, index, name, &heading)?;
@@ -275,8 +277,9 @@ impl<W: Write + Send> Xlsx<W> {
                 .set_categories((SUMMARY, 1, 0, charted, 0))
                 .set_values((SUMMARY, 1, 4, charted, 4));
             chart.title().set_name("已确认的预警，按规则");
-            // The first rule on top, as in the table.
-            chart.x_axis().set_reverse();
+            // The first rule on top, as in the table: of bars, the categories are on the vertical axis.
+            chart.y_axis().set_reverse();
+            chart.legend().set_hidden();
             chart.set_width(720).set_height(120 + 24 * charted);
             sheet.insert_chart(0, 7, &chart)?;
         }
