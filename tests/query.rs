@@ -31,7 +31,7 @@ use tingjian::engine::privacy;
 const CONFIG: &str = "call_linger_ms = 3000\ncall_idle_ms = 6000\nshadow_packs = [\"timing\"]\n[score]\npack_caps = { forbidden = 3 }\nveto_packs = [\"closing\"]\n";
 
 /// Longer than any step takes; a test that waits for it has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A server process, and what it works on.
 struct Server {
