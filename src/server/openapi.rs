@@ -110,7 +110,7 @@ const APPEAL: Row =
     ("appeal", "One or several, commas between them: pending, granted, rejected / 申诉，可用逗号写多个", Shape::Text);
 const ACTION: Row = (
     "action",
-    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, export, forget, backup / 做了什么，可用逗号写多个",
+    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, export, forget / 做了什么，可用逗号写多个",
     Shape::Text,
 );
 const QUEUE: Row = ("queue", "Of this queue / 队列", Shape::Text);

@@ -16,8 +16,8 @@ use super::{Readers, StoreError};
 use crate::server::principal::Who;
 
 /// What entries tell of.
-pub(crate) const AUDITED: [&str; 10] =
-    ["start", "reload", "confirm", "dismiss", "appeal", "grant", "reject", "export", "forget", "backup"];
+pub(crate) const AUDITED: [&str; 9] =
+    ["start", "reload", "confirm", "dismiss", "appeal", "grant", "reject", "export", "forget"];
 
 /// The hash before the first entry.
 const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
