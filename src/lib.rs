@@ -11,7 +11,8 @@
 pub mod adapter;
 #[cfg(feature = "server")]
 pub mod backtest;
-pub mod engine;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod session;
+
+pub use tingjian_engine as engine;

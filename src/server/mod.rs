@@ -13,52 +13,17 @@
 //! Every queue, buffer and map has a bound, and a policy for when it is full:
 //! the table is in ARCHITECTURE.md.
 
-mod access;
-mod agents;
-mod audit;
-mod backtest;
-mod clock;
-mod closed;
-mod command;
 mod config;
-mod edit;
-mod events;
+mod domain;
 mod export;
-mod feedback;
-mod filter;
-mod health;
+mod feeds;
 mod http;
 mod ingest;
-mod journal;
-mod limit;
-mod live;
-mod metrics;
-mod openapi;
 mod outbox;
-mod pages;
-mod post;
-mod principal;
-mod push;
-mod quality;
-mod query;
-mod recovery;
-mod refusal;
-mod retention;
-mod review;
-mod rulebook;
 mod rules;
-mod score;
-mod shard;
-#[cfg(test)]
-mod simulation;
-mod slot;
-mod sse;
-mod statistics;
+mod runtime;
 mod store;
-mod tls;
-mod trial;
-mod webhook;
-mod ws;
+mod telemetry;
 
 use std::collections::HashMap;
 use std::io;
@@ -73,36 +38,40 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use audit::{AuditError, Verified, read_audit, verify_audit};
-pub use backtest::{Selection, StoredCalls};
-pub use config::{
+pub use crate::server::config::{
     Alerts, Config, ConfigError, Holders, OriginName, PersonTokens, Retention, Review, Score, Secret, SecretSource,
     Tls, TokenSource, Tokens, Webhook, WebhookStyle,
 };
-pub use export::{ExportError, FORMATS, export_store};
-pub use push::CLOSE_SLOW;
-pub use rules::history::{RuleLoad, rule_history};
-pub use rules::{LoadedRules, RejectedRules, Rulebook};
-pub use store::{BackupError, StoreError, back_up, restore};
+pub use crate::server::export::{ExportError, FORMATS, export_store};
+pub use crate::server::feeds::push::CLOSE_SLOW;
+pub use crate::server::http::api::audit::{AuditError, Verified, read_audit, verify_audit};
+pub use crate::server::http::api::rules::backtest::{Selection, StoredCalls};
+pub use crate::server::rules::history::{RuleLoad, rule_history};
+pub use crate::server::rules::{LoadedRules, RejectedRules, Rulebook};
+pub use crate::server::store::{BackupError, StoreError, back_up, restore};
 
 use crate::adapter::native;
 use crate::engine::rule::RuleSet;
 use crate::engine::text;
-use access::Access;
-use agents::Agents;
-use config::{CLOSED_CALLS_MAX, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX, TRIALS_MAX};
-use events::{CloseReason, Happening as _, Recovery};
-use health::Health;
-use journal::{Job, Journal};
-use live::Live;
-use metrics::Metrics;
-use outbox::Outbox;
-use principal::Who;
-use quality::Precision;
-use recovery::{Recovered, recover};
-use refusal::Refusal;
-use shard::{Command, Shard, Shards};
-use store::{ClosedRow, LoadRow, Readers, Record, Store, Writer};
+use crate::server::config::{CLOSED_CALLS_MAX, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX, TRIALS_MAX};
+use crate::server::domain::principal::Who;
+use crate::server::domain::refusal::Refusal;
+use crate::server::feeds::agents::Agents;
+use crate::server::feeds::live;
+use crate::server::feeds::live::Live;
+use crate::server::http::access::Access;
+use crate::server::http::api::quality;
+use crate::server::http::api::quality::Precision;
+use crate::server::http::{access, tls};
+use crate::server::outbox::Outbox;
+use crate::server::runtime::health::Health;
+use crate::server::runtime::journal::{Job, Journal};
+use crate::server::runtime::recovery::{Recovered, recover};
+use crate::server::runtime::shard::{Command, Shard, Shards};
+use crate::server::runtime::{clock, journal, retention, shard};
+use crate::server::store::{ClosedRow, LoadRow, Readers, Record, Store, Writer};
+use crate::server::telemetry::events::{CloseReason, Happening as _, Recovery};
+use crate::server::telemetry::metrics::Metrics;
 
 /// What the tasks of one server share.
 #[derive(Debug)]

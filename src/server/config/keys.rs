@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use super::Config;
+use crate::server::config::Config;
 
 /// How a key's value is written where it is not TOML: in a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,12 +9,12 @@ use serde::Deserialize as _;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Value};
 
-use super::keys::{self, Key, Kind, PREFIX};
-use super::secret::check_signing;
-use super::{Config, SecretSource, WEBHOOK_NAME_CHARS_MAX, WEBHOOKS_MAX};
 use crate::engine::rule::diagnostic::{Diagnostic, Language, Position};
 use crate::engine::rule::parse::{SourceFile, nearest};
 use crate::engine::rule::render::render;
+use crate::server::config::keys::{Key, Kind, PREFIX};
+use crate::server::config::secret::check_signing;
+use crate::server::config::{Config, SecretSource, WEBHOOK_NAME_CHARS_MAX, WEBHOOKS_MAX, keys};
 
 /// Variables of other uses: `TINGJIAN_CONFIG` is the `--config` of the command line.
 const OTHER_VARIABLES: [&str; 2] = ["TINGJIAN_LOG", "TINGJIAN_CONFIG"];

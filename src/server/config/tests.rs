@@ -6,7 +6,7 @@ use serde::de::value::Error;
 use serde::de::{Deserialize, Deserializer, Visitor};
 use serde::forward_to_deserialize_any;
 
-use super::*;
+use crate::server::config::*;
 
 /// Notes the fields that a struct asks for, and gives it none.
 struct Fields<'a>(&'a mut Vec<&'static str>);

@@ -11,8 +11,8 @@ use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{Type, TypePtr};
 
-use super::Sink;
-use super::row::{COLUMNS, Cell, Kind, Row};
+use crate::server::export::Sink;
+use crate::server::export::row::{COLUMNS, Cell, Kind, Row};
 
 /// Rows of one group: what an export holds in memory.
 const GROUP_ROWS: usize = 4_096;

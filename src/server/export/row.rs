@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use crate::adapter::alert_json::AlertJson;
 use crate::engine::privacy;
-use crate::server::query::read_alert;
-use crate::server::refusal::Refusal;
-use crate::server::review::{Action, Appeal, Standing, Step};
+use crate::server::domain::refusal::Refusal;
+use crate::server::domain::review::{Action, Appeal, Standing, Step};
+use crate::server::http::api::query::read_alert;
 use crate::server::store::{FoundAlert, FoundReview};
 
 /// One alert as it stands.

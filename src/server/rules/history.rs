@@ -13,13 +13,13 @@ use serde::Serialize;
 use similar::{Algorithm, TextDiff};
 use utoipa::ToSchema;
 
-use super::KeptFile;
 use crate::server::Shared;
 use crate::server::config::{DIFF_BYTES_MAX, DIFF_TIMEOUT};
-use crate::server::filter::{OF_PAGES, Parameters, wall_time};
-use crate::server::openapi::PageParameters;
-use crate::server::query::{Unanswered, next_cursor};
-use crate::server::refusal::{ErrorMessage, Refusal};
+use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::http::api::query::{Unanswered, next_cursor};
+use crate::server::http::filter::{OF_PAGES, Parameters, wall_time};
+use crate::server::http::openapi::PageParameters;
+use crate::server::rules::KeptFile;
 use crate::server::store::{FoundVersion, Place, Readers, StoreError, read_beside};
 
 /// A version of the rules, as it came into use.

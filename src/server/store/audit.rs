@@ -10,10 +10,10 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, par
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::query::{Conditions, Order, Place, Span, limit};
-use super::writer::Writer;
-use super::{Readers, StoreError};
-use crate::server::principal::Who;
+use crate::server::domain::principal::Who;
+use crate::server::store::query::{Conditions, Order, Place, Span, limit};
+use crate::server::store::writer::Writer;
+use crate::server::store::{Readers, StoreError};
 
 /// What entries tell of.
 pub(crate) const AUDITED: [&str; 9] =

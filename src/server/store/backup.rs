@@ -17,7 +17,7 @@ use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use tempfile::NamedTempFile;
 
-use super::{FILE, Store, StoreError, connect, schema};
+use crate::server::store::{FILE, Store, StoreError, connect, schema};
 
 /// Pages of 4 KiB that are copied between two looks at the progress.
 const STEP_PAGES: i32 = 1_024;

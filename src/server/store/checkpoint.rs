@@ -13,7 +13,7 @@ use std::thread::JoinHandle;
 
 use rusqlite::{Connection, OpenFlags};
 
-use super::{StoreError, connect};
+use crate::server::store::{StoreError, connect};
 
 /// The log is emptied when it has so many pages of 4 KiB more than last time.
 const PAGES: usize = 2_048;

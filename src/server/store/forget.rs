@@ -3,10 +3,10 @@
 use rusqlite::{Connection, Transaction, params};
 use serde_json::json;
 
-use super::StoreError;
-use super::audit::Fact;
-use super::writer::{TRIM_ROWS, Writer};
-use crate::server::principal::Who;
+use crate::server::domain::principal::Who;
+use crate::server::store::StoreError;
+use crate::server::store::audit::Fact;
+use crate::server::store::writer::{TRIM_ROWS, Writer};
 
 /// Calls of which something is forgotten at once.
 pub(super) const FORGET_CALLS: i64 = 64;

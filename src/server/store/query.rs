@@ -7,11 +7,11 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
-use super::StoreError;
-use super::reader::Readers;
-use super::review::{self, FoundReview, HAS_STEPS, UPHELD};
 use crate::engine::alert::{AlertState, Severity};
-use crate::server::review::{Appeal, Verdict};
+use crate::server::domain::review::{Appeal, Verdict};
+use crate::server::store::reader::Readers;
+use crate::server::store::review::{FoundReview, HAS_STEPS, UPHELD};
+use crate::server::store::{StoreError, review};
 
 /// Milliseconds since 1970: from the first, up to but without the second.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -5,9 +5,9 @@ use std::sync::Mutex;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
 
-use super::writer::{Display, kind};
-use super::{StoreError, connect};
 use crate::engine::time::CallTime;
+use crate::server::store::writer::{Display, kind};
+use crate::server::store::{StoreError, connect};
 
 /// Connections that are kept for the next question.
 const IDLE_MAX: usize = 4;

@@ -4,14 +4,14 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 use serde_json::json;
 
-use super::audit::{Fact, digest};
-use super::query::{AlertFilter, Conditions, limit};
-use super::writer::Writer;
-use super::{Readers, StoreError};
 use crate::engine::alert::AlertState;
-use crate::server::principal::Who;
-use crate::server::quality::Judged;
-use crate::server::review::{Action, Appeal, Circumstances, Impossible, Standing, Step, Verdict, decide};
+use crate::server::domain::principal::Who;
+use crate::server::domain::review::{Action, Appeal, Circumstances, Impossible, Standing, Step, Verdict, decide};
+use crate::server::http::api::quality::Judged;
+use crate::server::store::audit::{Fact, digest};
+use crate::server::store::query::{AlertFilter, Conditions, limit};
+use crate::server::store::writer::Writer;
+use crate::server::store::{Readers, StoreError};
 
 /// Which alert is meant. Its id may stand for several where the id of its call does.
 #[derive(Clone, Debug)]

@@ -3,11 +3,11 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 use serde_json::json;
 
-use super::audit::Fact;
-use super::query::{Place, limit};
-use super::writer::Writer;
-use super::{Readers, StoreError};
-use crate::server::principal::Who;
+use crate::server::domain::principal::Who;
+use crate::server::store::audit::Fact;
+use crate::server::store::query::{Place, limit};
+use crate::server::store::writer::Writer;
+use crate::server::store::{Readers, StoreError};
 
 /// Rules that come into use.
 #[derive(Clone, Debug)]

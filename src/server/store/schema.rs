@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use rusqlite::{Connection, Transaction};
 
-use super::StoreError;
+use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
@@ -243,10 +243,10 @@ mod tests {
 
     use rusqlite::Connection;
 
-    use super::super::{AlertFilter, CallFilter, Order, Store};
     use super::V1;
     use crate::engine::alert::AlertState;
-    use crate::server::review::Standing;
+    use crate::server::domain::review::Standing;
+    use crate::server::store::{AlertFilter, CallFilter, Order, Store};
 
     /// A store as the first version wrote it: two calls under one id, with an
     /// alert of the same id each, answers to it, and two versions of the rules.

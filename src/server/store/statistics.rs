@@ -5,10 +5,10 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
-use super::StoreError;
-use super::query::{AlertFilter, CallFilter, Conditions};
-use super::reader::Readers;
-use super::writer::Display;
+use crate::server::store::StoreError;
+use crate::server::store::query::{AlertFilter, CallFilter, Conditions};
+use crate::server::store::reader::Readers;
+use crate::server::store::writer::Display;
 
 /// By what alerts are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,9 +237,9 @@ fn limit(count: usize) -> Value {
 mod tests {
     use tempfile::TempDir;
 
-    use super::super::query::Span;
-    use super::super::{Store, StoreError};
     use super::*;
+    use crate::server::store::query::Span;
+    use crate::server::store::{Store, StoreError};
 
     /// What SQLite says of how it will find the alerts.
     fn plan(filter: &StatisticsFilter) -> String {

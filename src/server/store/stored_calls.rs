@@ -3,10 +3,10 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::StoreError;
-use super::query::{Place, Span};
-use super::reader::Readers;
 use crate::engine::time::CallTime;
+use crate::server::store::StoreError;
+use crate::server::store::query::{Place, Span};
+use crate::server::store::reader::Readers;
 
 /// Which calls are replayed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

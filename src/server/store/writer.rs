@@ -7,12 +7,12 @@ use std::sync::Arc;
 use rusqlite::{Connection, Transaction, params};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use super::StoreError;
-use super::audit::Head;
-use super::checkpoint::Checkpoints;
 use crate::engine::alert::{AlertState, Severity};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::Party;
+use crate::server::store::StoreError;
+use crate::server::store::audit::Head;
+use crate::server::store::checkpoint::Checkpoints;
 
 /// Journal rows of closed calls that a commit removes beside what it adds: more
 /// than it adds on the average, so that the journal shrinks, and few enough

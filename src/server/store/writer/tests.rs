@@ -1,10 +1,10 @@
 //! What is forgotten and trimmed, and what is not.
 
-use super::super::forget::{FORGET_CALLS, Forgotten, Horizon};
-use super::super::{AlertFilter, AuditFilter, LoadRow, Store, Target, Untaken};
-use super::*;
-use crate::server::principal::Who;
-use crate::server::review::{Action, Impossible, Step};
+use crate::server::domain::principal::Who;
+use crate::server::domain::review::{Action, Impossible, Step};
+use crate::server::store::forget::{FORGET_CALLS, Forgotten, Horizon};
+use crate::server::store::writer::*;
+use crate::server::store::{AlertFilter, AuditFilter, LoadRow, Store, Target, Untaken};
 use crate::server::verify_audit;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;

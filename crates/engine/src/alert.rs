@@ -1,0 +1,153 @@
+//! What comes out: alerts, their states and their stable ids (contract §2).
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::rule::Rule;
+use super::time::CallTime;
+use super::transcript::Role;
+
+/// Where an alert stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum AlertState {
+    /// Seen in a hypothesis.
+    Provisional,
+    /// Borne out.
+    Confirmed,
+    /// The final did not bear it out, or a late utterance met the requirement.
+    Retracted,
+    /// A required phrase is nearly due.
+    Reminder,
+    /// The reminder or the missing phrase was made good.
+    Resolved,
+}
+
+impl AlertState {
+    /// Its name on the wire, in the store and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Provisional => "provisional",
+            Self::Confirmed => "confirmed",
+            Self::Retracted => "retracted",
+            Self::Reminder => "reminder",
+            Self::Resolved => "resolved",
+        }
+    }
+}
+
+/// What sort of thing went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum AlertKind {
+    /// A forbidden phrase was said.
+    Forbidden,
+    /// A required phrase did not come in its window.
+    Missing,
+    /// Silence, speech rate, interruption, hold, rings, reply time.
+    Timing,
+    /// A step came out of sequence.
+    Order,
+    /// Who hung up, blind transfer, greeting at the wrong hour.
+    Event,
+}
+
+impl AlertKind {
+    /// Its name on the wire and in exports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Forbidden => "forbidden",
+            Self::Missing => "missing",
+            Self::Timing => "timing",
+            Self::Order => "order",
+            Self::Event => "event",
+        }
+    }
+}
+
+/// How grave it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum Severity {
+    Info,
+    #[default]
+    Warning,
+    Critical,
+}
+
+impl Severity {
+    /// Its name on the wire, in the store and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+/// The words an alert rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Evidence {
+    /// Which utterance.
+    pub utterance_id: String,
+    /// Who said it.
+    pub role: Role,
+    /// The utterance as it came.
+    pub text: String,
+    /// Where the phrase begins in `text`, in Unicode scalar values.
+    pub start: usize,
+    /// Where it ends, exclusive.
+    pub end: usize,
+    /// The phrase as the rule words it; empty when the whole utterance is meant.
+    pub phrase: String,
+    /// The words only sound like the phrase (同音).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub homophone: bool,
+}
+
+/// One transition of one alert. The fields that a rule fixes (`rule_name`,
+/// `severity`, `suggestion`, …) are read from `rule`.
+#[derive(Clone, Debug)]
+pub struct Alert {
+    /// A pure function of call, rule and occurrence; see [`alert_id`].
+    pub alert_id: String,
+    /// The state it enters.
+    pub state: AlertState,
+    /// The rule that raised it.
+    pub rule: Arc<Rule>,
+    /// The agent who had the call at that moment.
+    pub agent_id: Arc<str>,
+    /// What went wrong.
+    pub kind: AlertKind,
+    /// When it was said, or was due.
+    pub at: CallTime,
+    /// The call's clock when this transition came out.
+    pub emitted: CallTime,
+    /// The words it rests on, in the order they were said.
+    pub evidence: Vec<Evidence>,
+    /// The rule's message with its placeholders filled.
+    pub message: String,
+}
+
+/// The id of one occurrence: the first 16 hexadecimal digits of the SHA-256 of
+/// call, rule and occurrence. A replay gives the same ids.
+#[must_use]
+pub fn alert_id(call_id: &str, rule_id: &str, occurrence: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in [call_id, rule_id, occurrence] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect()
+}

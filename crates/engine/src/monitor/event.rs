@@ -1,0 +1,73 @@
+//! Things that happen: who hung up, what was not said before, greetings at the wrong hour.
+
+use super::{Evaluation, Finding, Stage, View, forbid, window};
+use crate::rule::program::{DetectorIx, Program};
+use crate::rule::syntax::{EventKind, HourRange};
+use crate::transcript::Party;
+
+pub(super) fn hangup_by(view: &View<'_>, party: Party, evaluation: &mut Evaluation) {
+    if let Some((at, by)) = view.timeline.end()
+        && by == party
+    {
+        evaluation.findings.push(Finding::new(String::from("end"), at, Stage::Confirmed));
+    }
+}
+
+pub(super) fn without(
+    view: &View<'_>,
+    program: &Program,
+    event: EventKind,
+    detector: DetectorIx,
+    within_ms: i64,
+    evaluation: &mut Evaluation,
+) {
+    for at in view.timeline.times_of(event) {
+        let asked = view.hits_of(detector).iter().any(|hit| hit.said_at <= at && at.since(hit.said_at) <= within_ms);
+        if asked {
+            continue;
+        }
+        let due = at.plus(program.grace_ms);
+        if view.now < due {
+            evaluation.wake_at(due);
+        } else {
+            evaluation.findings.push(Finding::new(window::event_key(event, at), at, Stage::Confirmed));
+        }
+    }
+}
+
+/// The agent left, or the line broke, before anybody took the transferred call.
+/// A customer who would not wait any longer is not the agent's fault.
+pub(super) fn transfer_unanswered(view: &View<'_>, program: &Program, evaluation: &mut Evaluation) {
+    let Some((end, by)) = view.timeline.end() else { return };
+    let Some(transfer) = view.timeline.times_of(EventKind::Transfer).last() else { return };
+    let answered = view.timeline.times_of(EventKind::TransferAnswered).any(|at| at >= transfer);
+    if answered || by == Party::Customer {
+        return;
+    }
+    // The news that somebody answered may come a little after the news of the end.
+    let due = end.plus(program.grace_ms);
+    if view.now < due {
+        evaluation.wake_at(due);
+    } else {
+        let key = window::event_key(EventKind::Transfer, transfer);
+        evaluation.findings.push(Finding::new(key, end, Stage::Confirmed));
+    }
+}
+
+pub(super) fn greeting(
+    view: &View<'_>,
+    program: &Program,
+    hours: &[(HourRange, DetectorIx)],
+    evaluation: &mut Evaluation,
+) {
+    for (part, (range, detector)) in hours.iter().enumerate() {
+        for hit in view.hits_of(*detector) {
+            if view.in_hours(*range, hit.said_at) || !forbid::visible(view, program, hit, evaluation) {
+                continue;
+            }
+            let mut finding = forbid::single(view, hit);
+            finding.key = format!("{}/{part}", finding.key);
+            evaluation.findings.push(finding);
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Forbidden words: each hit is an occurrence, or so many different phrases together are one.
+
+use std::collections::BTreeSet;
+
+use super::{Evaluation, Finding, Mark, Stage, View, window};
+use crate::detect::Hit;
+use crate::rule::program::{DetectorIx, Program, WindowProgram};
+use crate::rule::syntax::Hypotheses;
+use crate::transcript::Role;
+
+pub(super) fn evaluate(
+    view: &View<'_>,
+    program: &Program,
+    detector: DetectorIx,
+    at_least: u32,
+    window: Option<&WindowProgram>,
+    roles: &[Role],
+    evaluation: &mut Evaluation,
+) {
+    let spans = window.map(|window| window::spans(view, window, roles, true));
+    let hits = view.hits_of(detector).iter().filter(|hit| {
+        spans.as_ref().is_none_or(|spans| spans.iter().any(|span| span.holds(hit.said_at)))
+            && visible(view, program, hit, evaluation)
+    });
+    let hits: Vec<&Hit> = hits.collect();
+    if at_least <= 1 {
+        evaluation.findings.extend(hits.into_iter().map(|hit| single(view, hit)));
+    } else {
+        evaluation.findings.extend(together(&hits, at_least as usize));
+    }
+}
+
+/// Whether a hit in a hypothesis may be shown yet; asks to be woken when it may be.
+pub(super) fn visible(view: &View<'_>, program: &Program, hit: &Hit, evaluation: &mut Evaluation) -> bool {
+    if !hit.provisional {
+        return true;
+    }
+    match program.hypotheses {
+        Hypotheses::Show => true,
+        Hypotheses::Final => false,
+        Hypotheses::Revisions(revisions) => {
+            view.timeline.get(hit.utterance).revision.saturating_sub(hit.seen_in) >= revisions
+        }
+        Hypotheses::StableMs(ms) => {
+            let stable = hit.seen_at.plus(ms);
+            if view.now < stable {
+                evaluation.wake_at(stable);
+            }
+            view.now >= stable
+        }
+    }
+}
+
+pub(super) fn single(view: &View<'_>, hit: &Hit) -> Finding {
+    let stage = if hit.provisional { Stage::Provisional } else { Stage::Confirmed };
+    let mut finding = Finding::new(view.key_of(hit), hit.said_at, stage);
+    finding.marks.extend(Mark::all_of(hit));
+    finding
+}
+
+/// One occurrence, at the hit that completes `at_least` different phrases.
+fn together(hits: &[&Hit], at_least: usize) -> Option<Finding> {
+    let mut phrases = BTreeSet::new();
+    let firsts: Vec<&&Hit> = hits.iter().filter(|hit| phrases.insert(hit.phrase)).take(at_least).collect();
+    let last = firsts.get(at_least - 1)?;
+    let stage = if firsts.iter().any(|hit| hit.provisional) { Stage::Provisional } else { Stage::Confirmed };
+    let mut finding = Finding::new(String::from("together"), last.said_at, stage);
+    finding.marks.extend(firsts.iter().flat_map(|hit| Mark::all_of(hit)));
+    finding.details.value = Some(firsts.len().to_string());
+    Some(finding)
+}

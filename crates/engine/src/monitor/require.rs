@@ -1,0 +1,150 @@
+//! Required words: all parts within a window, in any order and across utterances.
+
+use super::{Evaluation, Finding, Mark, Stage, View, seconds, window};
+use crate::detect::Hit;
+use crate::rule::program::{AnchorProgram, BodyProgram, PartProgram, Program, Side};
+use crate::rule::syntax::EventKind;
+use crate::time::CallTime;
+
+/// One window in which the words are owed.
+struct Occurrence<'a> {
+    span: window::Span,
+    /// When the words are due; `None` while it cannot be known.
+    deadline: Option<CallTime>,
+    /// The first hit of each part within the window.
+    said: Vec<Option<&'a Hit>>,
+}
+
+/// An occurrence as a checklist shows it.
+pub(crate) struct Obligation<'a> {
+    /// What the monitor makes of it; of one that is open, what it would be reminded of.
+    pub(crate) finding: Finding,
+    /// Nothing is decided yet.
+    pub(crate) is_open: bool,
+    pub(crate) due: Option<CallTime>,
+    /// Each part and when it was said, even if that was too late.
+    pub(crate) parts: Vec<(&'a str, Option<CallTime>)>,
+    /// When it could look different without anything new being said.
+    pub(crate) changes_at: Option<CallTime>,
+}
+
+pub(super) fn evaluate(view: &View<'_>, program: &Program, evaluation: &mut Evaluation) {
+    let BodyProgram::Require { parts, window, remind_ms, .. } = &program.body else { return };
+    for Occurrence { span, deadline, said } in occurrences(view, program) {
+        let Some((stage, at)) = judge(view, program, parts, window.side, &said, deadline, *remind_ms, evaluation)
+        else {
+            continue;
+        };
+        let mut finding = Finding::new(span.key, at, stage);
+        finding.marks.extend(span.anchor);
+        finding.marks.extend(said.iter().flatten().flat_map(|hit| Mark::all_of(hit)));
+        finding.details.missing =
+            parts.iter().zip(&said).filter(|(_, hit)| hit.is_none()).map(|(part, _)| part.name.clone()).collect();
+        finding.details.total = parts.len();
+        finding.details.said = parts.len() - finding.details.missing.len();
+        finding.details.limit = span.until.map(|until| seconds(until.since(span.from)));
+        evaluation.findings.push(finding);
+    }
+}
+
+/// The windows of a rule with what was said in each. Those that the end of the
+/// call cut short are left out, unless the rule says otherwise.
+fn occurrences<'a>(view: &View<'a>, program: &Program) -> Vec<Occurrence<'a>> {
+    let BodyProgram::Require { parts, window, roles, count_hold, even_if_cut_short, .. } = &program.body else {
+        return Vec::new();
+    };
+    let ended = view.timeline.end().map(|(at, _)| at);
+    let spans = window::spans(view, window, roles, *count_hold).into_iter();
+    spans
+        .filter_map(|span| {
+            let cut_off = ended.is_some_and(|end| span.until.is_none_or(|until| end < until));
+            let closing = span.to_end && view.cut_short();
+            if (cut_off || closing) && !even_if_cut_short {
+                return None;
+            }
+            let deadline = if cut_off { ended } else { span.until };
+            let said = said_in(view, parts, &span);
+            Some(Occurrence { span, deadline, said })
+        })
+        .collect()
+}
+
+fn said_in<'a>(view: &View<'a>, parts: &[PartProgram], span: &window::Span) -> Vec<Option<&'a Hit>> {
+    parts.iter().map(|part| view.hits_of(part.detector).iter().find(|hit| span.holds(hit.said_at))).collect()
+}
+
+/// What a rule asks of the call, decided or not. What is to be said before the
+/// call ends is asked from the beginning: as if the call ended now.
+pub(crate) fn obligations<'a>(view: &View<'a>, program: &'a Program) -> Vec<Obligation<'a>> {
+    let BodyProgram::Require { parts, window, roles, remind_ms, .. } = &program.body else { return Vec::new() };
+    let mut occurrences = occurrences(view, program);
+    occurrences.extend(window::span_if_ended(view, window, roles).map(|span| {
+        let said = said_in(view, parts, &span);
+        Occurrence { span, deadline: None, said }
+    }));
+    let is_of_the_end = matches!(window.anchor, AnchorProgram::Event(EventKind::End));
+    occurrences
+        .into_iter()
+        .map(|Occurrence { span, deadline, said }| {
+            let mut ahead = Evaluation::default();
+            let judged = judge(view, program, parts, window.side, &said, deadline, *remind_ms, &mut ahead);
+            let is_open = judged.is_none_or(|(stage, _)| stage == Stage::Reminder);
+            let (stage, at) = judged.unwrap_or((Stage::Reminder, deadline.unwrap_or(view.now)));
+            if is_open && let Some(passed) = deadline.map(|due| due.plus(1)).filter(|passed| view.now < *passed) {
+                ahead.wake_at(passed);
+            }
+            // Words that count only while the end is near are owed again later.
+            if is_of_the_end && deadline.is_none() && span.from > CallTime(i64::MIN) {
+                let first = said.iter().flatten().map(|hit| hit.said_at).min();
+                first.into_iter().for_each(|at| ahead.wake_at(view.now.plus(at.since(span.from) + 1)));
+            }
+            let late = |part: &PartProgram| {
+                let after = |hit: &&Hit| window.side == Side::After && deadline.is_some_and(|due| hit.said_at > due);
+                view.hits_of(part.detector).iter().find(after)
+            };
+            let parts = parts.iter().zip(&said).map(|(part, hit)| {
+                let hit = hit.or_else(|| late(part));
+                (part.name.as_str(), hit.map(|hit| hit.said_at))
+            });
+            Obligation {
+                finding: Finding::new(span.key, at, stage),
+                is_open,
+                due: deadline,
+                parts: parts.collect(),
+                changes_at: ahead.wake,
+            }
+        })
+        .collect()
+}
+
+/// Where a requirement stands, and as of when; `None` while there is nothing to say.
+#[allow(clippy::too_many_arguments)]
+fn judge(
+    view: &View<'_>,
+    program: &Program,
+    parts: &[PartProgram],
+    side: Side,
+    said: &[Option<&Hit>],
+    deadline: Option<CallTime>,
+    remind_ms: Option<i64>,
+    evaluation: &mut Evaluation,
+) -> Option<(Stage, CallTime)> {
+    if said.iter().all(Option::is_some) {
+        let last = said.iter().flatten().map(|hit| hit.said_at).max()?;
+        return Some((Stage::Met, deadline.unwrap_or(last)));
+    }
+    let deadline = deadline?;
+    let due = deadline.plus(program.grace_ms);
+    if view.now >= due {
+        let late = |part: &PartProgram| view.hits_of(part.detector).iter().any(|hit| hit.said_at > deadline);
+        let made_good = side == Side::After && parts.iter().zip(said).all(|(part, hit)| hit.is_some() || late(part));
+        return Some((if made_good { Stage::MadeGood } else { Stage::Confirmed }, deadline));
+    }
+    evaluation.wake_at(due);
+    let remind = deadline.plus(-remind_ms?);
+    if view.now >= remind {
+        return view.timeline.end().is_none().then_some((Stage::Reminder, deadline));
+    }
+    evaluation.wake_at(remind);
+    None
+}

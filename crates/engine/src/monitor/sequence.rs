@@ -1,0 +1,74 @@
+//! Ordered steps: a step that came before one it must follow, or never came.
+
+use super::window::spans;
+use super::{Evaluation, Finding, Mark, Stage, View};
+use crate::alert::AlertKind;
+use crate::detect::Hit;
+use crate::rule::program::{AnchorProgram, PartProgram, Program, Side, WindowProgram};
+use crate::rule::syntax::Extent;
+
+pub(super) fn evaluate(
+    view: &View<'_>,
+    program: &Program,
+    after: AnchorProgram,
+    steps: &[PartProgram],
+    within_ms: Option<i64>,
+    evaluation: &mut Evaluation,
+) {
+    let window = window(after, within_ms);
+    // Only the first anchor opens a sequence: a complaint repeated is the same complaint.
+    let Some(span) = spans(view, &window, &[], false).into_iter().next() else { return };
+    let said: Vec<Option<&Hit>> = steps
+        .iter()
+        .map(|step| view.hits_of(step.detector).iter().find(|hit| !hit.provisional && span.holds(hit.said_at)))
+        .collect();
+    let mut explained = vec![false; steps.len()];
+    for (later, hit) in said.iter().enumerate() {
+        let Some(hit) = hit else { continue };
+        let skipped = (0..later).find(|&earlier| {
+            !steps[earlier].optional && said[earlier].is_none_or(|before| before.said_at > hit.said_at)
+        });
+        let Some(skipped) = skipped else { continue };
+        let due = hit.said_at.plus(program.grace_ms);
+        if view.now < due {
+            evaluation.wake_at(due);
+            continue;
+        }
+        explained[skipped] = true;
+        let mut finding = Finding::new(format!("{}/order/{later}", span.key), hit.said_at, Stage::Confirmed);
+        finding.marks.extend(Mark::all_of(hit));
+        finding.details.step = Some(steps[later].name.clone());
+        finding.details.before = Some(steps[skipped].name.clone());
+        evaluation.findings.push(finding);
+    }
+    let Some(deadline) = span.until else { return };
+    let ended = view.timeline.end().map(|(at, _)| at);
+    if ended.is_some_and(|end| end < deadline) || (span.to_end && view.cut_short()) {
+        return;
+    }
+    let due = deadline.plus(program.grace_ms);
+    if view.now < due {
+        evaluation.wake_at(due);
+        return;
+    }
+    let required = || steps.iter().zip(&said).filter(|(step, _)| !step.optional);
+    let missing: Vec<String> = required().filter(|(_, hit)| hit.is_none()).map(|(step, _)| step.name.clone()).collect();
+    for (ix, step) in steps.iter().enumerate() {
+        if said[ix].is_some() || step.optional || explained[ix] {
+            continue;
+        }
+        let mut finding = Finding::new(format!("{}/missing/{ix}", span.key), deadline, Stage::Confirmed);
+        finding.kind = Some(AlertKind::Missing);
+        finding.marks.extend(span.anchor.clone());
+        finding.details.step = Some(step.name.clone());
+        finding.details.missing.clone_from(&missing);
+        finding.details.total = required().count();
+        finding.details.said = finding.details.total - missing.len();
+        evaluation.findings.push(finding);
+    }
+}
+
+/// From the anchor on, for as long as the rule allows.
+pub(super) fn window(after: AnchorProgram, within_ms: Option<i64>) -> WindowProgram {
+    WindowProgram { anchor: after, side: Side::After, extent: within_ms.map_or(Extent::Unbounded, Extent::Ms) }
+}

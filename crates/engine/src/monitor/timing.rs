@@ -1,0 +1,366 @@
+//! Things that are measured: gaps, overlaps, rates, lengths.
+//!
+//! What concerns one utterance and those before it is decided at its position
+//! in the order (`at_position`), so that a new utterance costs one look; what
+//! goes on right now is `pending`.
+
+use super::{Details, Evaluation, Finding, Mark, Stage, View, seconds, window};
+use crate::rule::RuleSet;
+use crate::rule::program::Program;
+use crate::rule::syntax::{EventKind, Hypotheses, Timing};
+use crate::text::PhraseId;
+use crate::time::CallTime;
+use crate::timeline::{BACKCHANNEL_CHARS_MAX, Spoken, TEXTS_KEPT, UtteranceIx};
+use crate::transcript::Role;
+
+/// Characters a minute that nobody exceeds; announcers reach 500.
+const RATE_POSSIBLE_MAX: i64 = 900;
+
+/// A pause of this length ends a monologue: the other party could have come in.
+const MONOLOGUE_PAUSE_MS: i64 = 3_000;
+
+/// How many neighbours before an utterance are asked whether it interrupts them, or how fast the speaker was.
+const LOOK_BACK: usize = 64;
+
+/// Two questions are the same when their pairs of characters overlap this much (Dice's coefficient, in percent).
+const SAME_QUESTION_PERCENT: usize = 80;
+
+/// Words that make a question even without a question mark or 吗.
+const QUESTION_WORDS: &[&str] = &["什么", "哪", "几", "多少", "怎么", "谁", "请问", "是否"];
+
+/// What a timing rule finds at one position of the order.
+pub(crate) fn at_position(
+    view: &View<'_>,
+    program: &Program,
+    timing: &Timing,
+    unless: &[PhraseId],
+    position: usize,
+) -> Option<Finding> {
+    let spoken = view.timeline.spoken_at(position);
+    if !spoken.is_final && program.hypotheses == Hypotheses::Final {
+        return None;
+    }
+    match timing {
+        Timing::Silence { of, over_ms } => {
+            if of.is_some_and(|of| of != spoken.role) {
+                return None;
+            }
+            let (from, last) = last_speech(view, position, *of);
+            let until = spoken.start;
+            (unheld_ms(view, from, until) > *over_ms).then(|| silence(view, from, last, until, *over_ms))
+        }
+        Timing::Rate { role, below, above, window_ms, at_least_ms } => {
+            let spoken_ms_and_chars = (spoken.role == *role && is_sayable(spoken))
+                .then(|| recent_speech(view, position, *role, *window_ms))?;
+            rate(view, position, spoken_ms_and_chars, *below, *above, *at_least_ms)
+        }
+        Timing::Interruption { by, overlap_ms, after_ms, min_chars, unless: _ } => {
+            if spoken.role != *by || spoken.chars < *min_chars || says(view.rules, spoken, unless) {
+                return None;
+            }
+            let other = interrupted(view, position, *overlap_ms, *after_ms)?;
+            let over = view.timeline.get(other);
+            let both_ms = spoken.end.min(over.end).since(spoken.start);
+            let stage = stage_of(spoken.is_final && over.is_final);
+            let mut finding = at(view, position, spoken.start, stage);
+            finding.marks.insert(0, Mark::whole(other));
+            finding.details = measured(seconds(both_ms), seconds(*overlap_ms));
+            Some(finding)
+        }
+        Timing::Monologue { role, over_ms } => {
+            if spoken.role != *role {
+                return None;
+            }
+            let first = monologue_start(view, position);
+            let started = view.timeline.spoken_at(first).start;
+            let ms = spoken.end.since(started);
+            // Only the utterance that crosses the line is the occurrence; the ones after it only lengthen it.
+            let crossed_before = position > first
+                && (first..position).any(|p| {
+                    view.timeline.spoken_at(p).role == *role && view.timeline.spoken_at(p).end.since(started) > *over_ms
+                });
+            (ms > *over_ms && !crossed_before).then(|| {
+                let mut finding = at(view, position, started.plus(*over_ms), stage_of(spoken.is_final));
+                finding.key = format!("from:{}", view.timeline.spoken_at(first).id);
+                finding.details = measured(seconds(ms), seconds(*over_ms));
+                finding
+            })
+        }
+        Timing::Reply { by, over_ms } => {
+            let asked = (spoken.role == *by).then(|| unanswered(view, position, *by))??;
+            let asked_at = view.timeline.get(asked).end;
+            (spoken.start.since(asked_at) > *over_ms).then(|| late_reply(view, asked, spoken.start, *over_ms))
+        }
+        Timing::Repeat { role, times, min_chars, unless: _ } => {
+            if spoken.role != *role || !spoken.is_final || spoken.chars < *min_chars {
+                return None;
+            }
+            repeated(view, position, *times, unless)
+        }
+        Timing::Volume { role, below, above } => level(view, position, *role, spoken.volume_db, *below, *above),
+        Timing::Pitch { role, below, above } => level(view, position, *role, spoken.pitch_hz, *below, *above),
+        Timing::Hold { .. } | Timing::Rings { .. } => None,
+    }
+}
+
+/// What goes on right now, and what only events decide.
+pub(crate) fn pending(view: &View<'_>, program: &Program, timing: &Timing, evaluation: &mut Evaluation) {
+    let end = view.timeline.end().map(|(at, _)| at);
+    let last = view.timeline.len();
+    match timing {
+        Timing::Silence { of, over_ms } => {
+            let (from, whose) = last_speech(view, last, *of);
+            let due = view.timeline.after_holds(from, *over_ms);
+            goes_on(view, program, due, end, evaluation, |until| silence(view, from, whose, until, *over_ms));
+        }
+        Timing::Reply { by, over_ms } => {
+            if let Some(asked) = unanswered(view, last, *by) {
+                let due = view.timeline.get(asked).end.plus(*over_ms);
+                goes_on(view, program, Some(due), end, evaluation, |until| late_reply(view, asked, until, *over_ms));
+            }
+        }
+        Timing::Hold { over_ms } => {
+            for hold in view.timeline.holds() {
+                let due = hold.from.plus(*over_ms);
+                goes_on(view, program, Some(due), hold.until, evaluation, |until| {
+                    let mut finding =
+                        Finding::new(window::event_key(EventKind::Hold, hold.from), due, Stage::Confirmed);
+                    finding.details = measured(seconds(until.since(hold.from)), seconds(*over_ms));
+                    finding
+                });
+            }
+        }
+        Timing::Rings { over } => {
+            if let Some(rings) = view.info.rings.filter(|rings| rings > over) {
+                let mut finding = Finding::new(String::from("rings"), CallTime::ANSWERED, Stage::Confirmed);
+                finding.details = measured(rings.to_string(), over.to_string());
+                evaluation.findings.push(finding);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A stretch that may have gone on too long: past `due` if it ended later, or
+/// if it has not ended and the grace for late news is over too.
+fn goes_on(
+    view: &View<'_>,
+    program: &Program,
+    due: Option<CallTime>,
+    until: Option<CallTime>,
+    evaluation: &mut Evaluation,
+    finding: impl FnOnce(CallTime) -> Finding,
+) {
+    let Some(due) = due else { return };
+    match until {
+        Some(until) if until > due => evaluation.findings.push(finding(until)),
+        Some(_) => {}
+        None if view.now >= due.plus(program.grace_ms) => evaluation.findings.push(finding(view.now)),
+        None => evaluation.wake_at(due.plus(program.grace_ms)),
+    }
+}
+
+fn stage_of(settled: bool) -> Stage {
+    if settled { Stage::Confirmed } else { Stage::Provisional }
+}
+
+fn measured(value: String, limit: String) -> Details {
+    Details { value: Some(value), limit: Some(limit), ..Details::default() }
+}
+
+fn at(view: &View<'_>, position: usize, at: CallTime, stage: Stage) -> Finding {
+    let ix = view.timeline.at(position);
+    let mut finding = Finding::new(view.timeline.get(ix).id.to_string(), at, stage);
+    finding.marks.push(Mark::whole(ix));
+    finding
+}
+
+fn says(rules: &RuleSet, spoken: &Spoken, any: &[PhraseId]) -> bool {
+    any.iter().any(|&phrase| rules.lexicon.find(phrase, &spoken.text, spoken.text.lead()..spoken.text.len()).is_some())
+}
+
+/// When speech before a position ended, and whose it was; the answer, when nobody had spoken.
+fn last_speech(view: &View<'_>, position: usize, of: Option<Role>) -> (CallTime, Option<UtteranceIx>) {
+    view.timeline.reach_before(position, of).map_or((CallTime::ANSWERED, None), |(at, ix)| (at, Some(ix)))
+}
+
+/// Milliseconds of `from..until` that were not spent on hold.
+pub(crate) fn unheld_ms(view: &View<'_>, from: CallTime, until: CallTime) -> i64 {
+    until.since(from).saturating_sub(view.timeline.held_ms(from, until))
+}
+
+fn silence(view: &View<'_>, from: CallTime, last: Option<UtteranceIx>, until: CallTime, over_ms: i64) -> Finding {
+    let key = last.map_or_else(|| String::from("answered"), |ix| format!("after:{}", view.timeline.get(ix).id));
+    let due = view.timeline.after_holds(from, over_ms).unwrap_or(until);
+    let mut finding = Finding::new(key, due, Stage::Confirmed);
+    finding.marks.extend(last.map(Mark::whole));
+    finding.details = measured(seconds(unheld_ms(view, from, until)), seconds(over_ms));
+    finding
+}
+
+/// Whether somebody could say so much in that time; else its times are not those of speech.
+fn is_sayable(spoken: &Spoken) -> bool {
+    i64::from(spoken.chars) * 60_000 <= spoken.end.since(spoken.start).saturating_mul(RATE_POSSIBLE_MAX)
+}
+
+/// Milliseconds and characters that the role spoke in the `window_ms` up to the end of an utterance.
+pub(crate) fn recent_speech(view: &View<'_>, position: usize, role: Role, window_ms: i64) -> (i64, i64) {
+    let from = view.timeline.spoken_at(position).end.plus(-window_ms);
+    (0..=position)
+        .rev()
+        .take(LOOK_BACK)
+        .map(|p| view.timeline.spoken_at(p))
+        .filter(|spoken| spoken.role == role && spoken.start >= from && is_sayable(spoken))
+        .fold((0, 0), |(ms, chars): (i64, i64), spoken| {
+            (ms.saturating_add(spoken.end.since(spoken.start)), chars + i64::from(spoken.chars))
+        })
+}
+
+fn rate(
+    view: &View<'_>,
+    position: usize,
+    (ms, chars): (i64, i64),
+    below: Option<u32>,
+    above: Option<u32>,
+    at_least_ms: i64,
+) -> Option<Finding> {
+    if ms < at_least_ms.max(1) {
+        return None;
+    }
+    let a_minute = chars * 60_000 / ms;
+    let limit = below
+        .filter(|&below| a_minute < i64::from(below))
+        .or_else(|| above.filter(|&above| a_minute > i64::from(above)))?;
+    let spoken = view.timeline.spoken_at(position);
+    let mut finding = at(view, position, spoken.end, stage_of(spoken.is_final));
+    finding.details = measured(a_minute.to_string(), limit.to_string());
+    Some(finding)
+}
+
+/// Whom an utterance interrupts: somebody else who had been speaking and went on.
+fn interrupted(view: &View<'_>, position: usize, overlap_ms: i64, after_ms: i64) -> Option<UtteranceIx> {
+    let spoken = view.timeline.spoken_at(position);
+    (0..position).rev().take(LOOK_BACK.min(8)).map(|p| view.timeline.at(p)).find(|&ix| {
+        let other = view.timeline.get(ix);
+        other.role != spoken.role
+            && other.role != Role::System
+            && spoken.start.since(other.start) >= after_ms
+            && spoken.end.min(other.end).since(spoken.start) >= overlap_ms
+    })
+}
+
+/// The position at which the run of speech that `position` belongs to began.
+/// Backchannels of the other party do not end it, a pause does.
+fn monologue_start(view: &View<'_>, position: usize) -> usize {
+    let role = view.timeline.spoken_at(position).role;
+    let mut first = position;
+    for earlier in (0..position).rev() {
+        let spoken = view.timeline.spoken_at(earlier);
+        if spoken.role == role {
+            if view.timeline.spoken_at(first).start.since(spoken.end) >= MONOLOGUE_PAUSE_MS {
+                break;
+            }
+            first = earlier;
+        } else if spoken.chars > BACKCHANNEL_CHARS_MAX {
+            break;
+        }
+    }
+    first
+}
+
+/// The first message since `by` last spoke that nobody answered.
+fn unanswered(view: &View<'_>, position: usize, by: Role) -> Option<UtteranceIx> {
+    (0..position)
+        .rev()
+        .map(|p| view.timeline.at(p))
+        .take_while(|&ix| view.timeline.get(ix).role != by)
+        .filter(|&ix| {
+            let message = view.timeline.get(ix);
+            // 嗯嗯 wants no answer, 在吗 does.
+            message.role != Role::System && (message.chars > BACKCHANNEL_CHARS_MAX || asks(message))
+        })
+        .last()
+}
+
+fn late_reply(view: &View<'_>, asked: UtteranceIx, replied: CallTime, over_ms: i64) -> Finding {
+    let message = view.timeline.get(asked);
+    let mut finding = Finding::new(format!("to:{}", message.id), message.end.plus(over_ms), Stage::Confirmed);
+    finding.marks.push(Mark::whole(asked));
+    finding.details = measured(seconds(replied.since(message.end)), seconds(over_ms));
+    finding
+}
+
+/// The same question for the `times`-th time, though the other party had
+/// spoken in between and had not asked to hear it again.
+fn repeated(view: &View<'_>, position: usize, times: u32, unless: &[PhraseId]) -> Option<Finding> {
+    let spoken = view.timeline.spoken_at(position);
+    if !asks(spoken) {
+        return None;
+    }
+    let pairs = character_pairs(spoken);
+    let mut count = 1;
+    let mut marks = vec![Mark::whole(view.timeline.at(position))];
+    let mut answered = false;
+    for earlier in (0..position).rev().take(TEXTS_KEPT) {
+        let other = view.timeline.spoken_at(earlier);
+        if other.role != spoken.role {
+            if says(view.rules, other, unless) {
+                break;
+            }
+            answered |= other.role != Role::System && other.chars > BACKCHANNEL_CHARS_MAX;
+        } else if answered && other.is_final && asks(other) && alike(&pairs, &character_pairs(other)) {
+            count += 1;
+            marks.insert(0, Mark::whole(view.timeline.at(earlier)));
+            answered = false;
+        }
+    }
+    (count == times).then(|| {
+        let mut finding = at(view, position, spoken.start, Stage::Confirmed);
+        finding.marks = marks;
+        finding.details = measured(count.to_string(), times.to_string());
+        finding
+    })
+}
+
+fn asks(spoken: &Spoken) -> bool {
+    let text = &spoken.text;
+    if text.is_empty() {
+        return false;
+    }
+    let chars = &text.chars()[text.lead()..];
+    text.ends_with_question_mark(&text.sentence(text.len() - 1))
+        || matches!(chars.last(), Some('吗' | '呢' | '么'))
+        || QUESTION_WORDS.iter().any(|word| {
+            let word: Vec<char> = word.chars().collect();
+            chars.windows(word.len()).any(|window| window == word)
+        })
+}
+
+fn character_pairs(spoken: &Spoken) -> Vec<(char, char)> {
+    let chars = &spoken.text.chars()[spoken.text.lead()..];
+    let mut pairs: Vec<_> = chars.windows(2).map(|pair| (pair[0], pair[1])).collect();
+    pairs.sort_unstable();
+    pairs.dedup();
+    pairs
+}
+
+fn alike(left: &[(char, char)], right: &[(char, char)]) -> bool {
+    let common = left.iter().filter(|pair| right.binary_search(pair).is_ok()).count();
+    common > 0 && 2 * common * 100 >= SAME_QUESTION_PERCENT * (left.len() + right.len())
+}
+
+fn level(
+    view: &View<'_>,
+    position: usize,
+    role: Role,
+    value: Option<f32>,
+    below: Option<f32>,
+    above: Option<f32>,
+) -> Option<Finding> {
+    let spoken = view.timeline.spoken_at(position);
+    let value = value.filter(|_| spoken.role == role)?;
+    let limit = below.filter(|&below| value < below).or_else(|| above.filter(|&above| value > above))?;
+    let mut finding = at(view, position, spoken.start, stage_of(spoken.is_final));
+    finding.details = measured(format!("{value:.0}"), format!("{limit:.0}"));
+    Some(finding)
+}

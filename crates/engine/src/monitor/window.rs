@@ -1,0 +1,140 @@
+//! The parts of a call that rules speak of: from or up to an anchor, for so
+//! long or so many turns.
+
+use super::{Mark, View};
+use crate::rule::program::{AnchorProgram, Side, WindowProgram};
+use crate::rule::syntax::{EventKind, Extent};
+use crate::time::CallTime;
+use crate::timeline::BACKCHANNEL_CHARS_MAX;
+use crate::transcript::Role;
+
+/// One window of one call.
+#[derive(Debug)]
+pub(super) struct Span {
+    /// Names the anchor's occurrence.
+    pub(super) key: String,
+    pub(super) from: CallTime,
+    /// Inclusive. `None` while it cannot be known: a hold or a turn goes on, or the call does.
+    pub(super) until: Option<CallTime>,
+    /// The words that opened it.
+    pub(super) anchor: Vec<Mark>,
+    /// It lasts as long as the call.
+    pub(super) to_end: bool,
+}
+
+impl Span {
+    pub(super) fn holds(&self, at: CallTime) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at <= until)
+    }
+}
+
+/// The windows that a rule has in this call so far, in order. Anchors in
+/// hypotheses do not count: nobody is held to words that may not have been said.
+pub(super) fn spans(view: &View<'_>, window: &WindowProgram, roles: &[Role], count_hold: bool) -> Vec<Span> {
+    let anchors: Vec<(String, CallTime, Vec<Mark>)> = match window.anchor {
+        AnchorProgram::Event(kind) => {
+            view.timeline.times_of(kind).map(|at| (event_key(kind, at), at, Vec::new())).collect()
+        }
+        AnchorProgram::Said(detector) => view
+            .hits_of(detector)
+            .iter()
+            .filter(|hit| !hit.provisional)
+            .map(|hit| (view.key_of(hit), hit.said_at, Mark::all_of(hit).collect()))
+            .collect(),
+    };
+    let to_end = matches!(window.anchor, AnchorProgram::Event(EventKind::End))
+        || (window.side == Side::After && window.extent == Extent::Unbounded);
+    anchors
+        .into_iter()
+        .map(|(key, at, anchor)| {
+            let (from, until) = match window.side {
+                Side::After => (at, end_of(view, at, window.extent, roles, count_hold)),
+                Side::Before => (start_of(view, at, window.extent, roles), Some(at)),
+            };
+            Span { key, from, until, anchor, to_end }
+        })
+        .collect()
+}
+
+/// The window before the end of the call that a rule would have if the call
+/// ended now; `None` once it has, or if the rule has no such window.
+pub(super) fn span_if_ended(view: &View<'_>, window: &WindowProgram, roles: &[Role]) -> Option<Span> {
+    let AnchorProgram::Event(EventKind::End) = window.anchor else { return None };
+    if window.side == Side::After || view.timeline.end().is_some() {
+        return None;
+    }
+    let from = start_of(view, view.now, window.extent, roles);
+    Some(Span { key: event_key(EventKind::End, view.now), from, until: None, anchor: Vec::new(), to_end: true })
+}
+
+/// The occurrence of an event within its call.
+pub(super) fn event_key(kind: EventKind, at: CallTime) -> String {
+    match kind {
+        EventKind::Answered | EventKind::End => format!("{kind:?}"),
+        EventKind::Hold | EventKind::Resume | EventKind::Transfer | EventKind::TransferAnswered => {
+            format!("{kind:?}@{}", at.0)
+        }
+    }
+}
+
+fn end_of(view: &View<'_>, from: CallTime, extent: Extent, roles: &[Role], count_hold: bool) -> Option<CallTime> {
+    match extent {
+        Extent::Ms(ms) if count_hold => Some(from.plus(ms)),
+        Extent::Ms(ms) => view.timeline.after_holds(from, ms),
+        Extent::Turns(turns) => turn_end(view, from, turns, roles),
+        Extent::Unbounded => view.timeline.end().map(|(at, _)| at),
+    }
+}
+
+fn start_of(view: &View<'_>, until: CallTime, extent: Extent, roles: &[Role]) -> CallTime {
+    match extent {
+        Extent::Ms(ms) => until.plus(-ms),
+        Extent::Turns(turns) => turn_start(view, until, turns, roles),
+        Extent::Unbounded => CallTime(i64::MIN),
+    }
+}
+
+/// The end of the speaker's `turns`-th turn after `from`, once somebody else
+/// has taken over or the call has ended. A call that ends before that turn
+/// ends inside the window.
+fn turn_end(view: &View<'_>, from: CallTime, turns: u32, roles: &[Role]) -> Option<CallTime> {
+    let mut count = 0;
+    let mut speaking = false;
+    let mut end = None;
+    for (_, spoken) in view.timeline.in_order().filter(|(_, spoken)| spoken.end > from) {
+        if roles.contains(&spoken.role) {
+            count += u32::from(!speaking);
+            speaking = true;
+            if count > turns {
+                return end;
+            }
+            end = Some(spoken.end);
+        } else if spoken.chars > BACKCHANNEL_CHARS_MAX {
+            if speaking && count == turns {
+                return end;
+            }
+            speaking = false;
+        }
+    }
+    view.timeline.end().filter(|_| count >= turns).map(|(at, _)| at)
+}
+
+/// The start of the speaker's `turns`-th turn before `until`, counted backwards.
+fn turn_start(view: &View<'_>, until: CallTime, turns: u32, roles: &[Role]) -> CallTime {
+    let mut count = 0;
+    let mut speaking = false;
+    let mut start = until;
+    for (_, spoken) in view.timeline.in_order().rev().filter(|(_, spoken)| spoken.start < until) {
+        if roles.contains(&spoken.role) {
+            count += u32::from(!speaking);
+            speaking = true;
+            if count > turns {
+                break;
+            }
+            start = spoken.start;
+        } else if spoken.chars > BACKCHANNEL_CHARS_MAX {
+            speaking = false;
+        }
+    }
+    start
+}

@@ -1,0 +1,134 @@
+//! Rules: how they are written ([`syntax`]), read ([`parse`]), checked ([`lint`]) and
+//! compiled into what a call runs on ([`RuleSet`]).
+
+pub mod compile;
+pub mod coverage;
+pub mod diagnostic;
+pub mod lint;
+pub mod parse;
+pub mod program;
+pub mod quote;
+pub mod render;
+pub mod schema;
+pub mod sources;
+mod surface;
+pub mod syntax;
+pub mod unit_test;
+
+use std::sync::Arc;
+
+use self::diagnostic::{Diagnostic, Level};
+use self::program::{Detector, DetectorIx, Program, RuleIx};
+use crate::alert::{AlertKind, Severity};
+use crate::text::Lexicon;
+
+/// A compiled rule: what alerts, exports and pages say about it. What the
+/// engine runs on is private to it.
+#[derive(Debug)]
+pub struct Rule {
+    /// Unique among all packs.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// The pack it is in.
+    pub pack: String,
+    /// What its alerts are.
+    pub kind: AlertKind,
+    /// How grave a violation is.
+    pub severity: Severity,
+    /// Points a violation costs.
+    pub deduct: u32,
+    /// The clauses it rests on.
+    pub clauses: Vec<String>,
+    /// What to say instead.
+    pub suggestion: Option<String>,
+}
+
+/// All the rules of one version, compiled. Immutable and shared by all calls.
+#[derive(Debug)]
+pub struct RuleSet {
+    /// Names the files' contents; every alert carries it.
+    pub version: String,
+    /// In the order of files and of rules in them.
+    pub rules: Vec<Arc<Rule>>,
+    pub(crate) programs: Vec<Program>,
+    pub(crate) detectors: Vec<Detector>,
+    pub(crate) lexicon: Lexicon,
+    /// Phrase to the detectors that ask for it, by `PhraseId`.
+    pub(crate) detectors_of: Vec<Vec<DetectorIx>>,
+    /// Detector to the rules that look at its hits.
+    pub(crate) rules_of: Vec<Vec<RuleIx>>,
+    /// Rules that utterances without hits can decide.
+    pub(crate) on_speech: Vec<RuleIx>,
+}
+
+/// Rule files that could be used.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What calls run on.
+    pub rules: Arc<RuleSet>,
+    /// The packs as written, for tests, lint and pages.
+    pub packs: Vec<syntax::PackSource>,
+    /// What is doubtful about them.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads and compiles rule files: all or nothing.
+///
+/// # Errors
+/// Every fault of every file, in the order of files and lines.
+pub fn load(files: &[parse::SourceFile], version: String) -> Result<Loaded, Vec<Diagnostic>> {
+    let (packs, mut faults) = parse::parse(files);
+    // Faulty rules are left out of `packs`; the phrases of the others may have faults of their own.
+    match compile::compile(&packs, version) {
+        Ok(rules) if faults.iter().all(|fault| fault.level != Level::Error) => {
+            return Ok(Loaded { rules: Arc::new(rules), packs, warnings: faults });
+        }
+        Ok(_) => {}
+        Err(more) => faults.extend(more),
+    }
+    faults.sort_by(|a, b| a.at.cmp(&b.at));
+    Err(faults)
+}
+
+impl RuleSet {
+    /// A rule set without rules.
+    ///
+    /// # Panics
+    /// Never: nothing to compile cannot fail.
+    #[must_use]
+    pub fn empty() -> Self {
+        match compile::compile(&[], String::from("empty")) {
+            Ok(rules) => rules,
+            Err(faults) => unreachable!("no rules have no faults, yet: {faults:?}"),
+        }
+    }
+
+    pub(crate) fn assemble(
+        version: String,
+        rules: Vec<Arc<Rule>>,
+        programs: Vec<Program>,
+        detectors: Vec<Detector>,
+        lexicon: Lexicon,
+    ) -> Self {
+        let mut detectors_of = vec![Vec::new(); lexicon.len()];
+        for (ix, detector) in (0..).zip(&detectors) {
+            for phrase in &detector.phrases {
+                detectors_of[phrase.0 as usize].push(ix);
+            }
+        }
+        let mut rules_of = vec![Vec::new(); detectors.len()];
+        for (ix, program) in (0..).zip(&programs) {
+            for &detector in &program.detectors {
+                rules_of[detector as usize].push(ix);
+            }
+        }
+        let on_speech = (0..).zip(&programs).filter(|(_, program)| program.on_speech).map(|(ix, _)| ix).collect();
+        Self { version, rules, programs, detectors, lexicon, detectors_of, rules_of, on_speech }
+    }
+
+    /// The index of a rule, by its id.
+    pub(crate) fn rule_ix(&self, id: &str) -> Option<RuleIx> {
+        (0..).zip(&self.rules).find(|(_, rule)| rule.id == id).map(|(ix, _)| ix)
+    }
+}

@@ -1,0 +1,525 @@
+//! Rule files as they are written: one pack a file, in YAML.
+//!
+//! These types say what can be written; `docs/rules.md` says what it means.
+//! They hold places, not meaning: lists are not yet expanded, phrases not yet
+//! parsed. `parse` builds them, `compile` turns them into a `RuleSet`.
+
+use std::collections::BTreeMap;
+
+use chrono::NaiveDate;
+use serde::Deserialize;
+
+use super::diagnostic::{Located, Position};
+use crate::alert::Severity;
+use crate::transcript::{Channel, Direction, Party, Role};
+
+/// One rule file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PackSource {
+    /// Its name, unique among all files.
+    pub pack: Located<String>,
+    /// What people call it.
+    pub title: String,
+    /// The document it comes from.
+    pub source: Option<String>,
+    /// Whether calls that do not name packs use it.
+    pub enabled: bool,
+    /// Packs that tell instead of this one where both forbid the same words.
+    pub yields_to: Vec<Located<String>>,
+    /// What a company sets for itself; already put in wherever it is used.
+    pub parameters: Vec<Parameter>,
+    /// Named lists of phrases, used as `$name`.
+    pub lists: BTreeMap<String, Located<Vec<PhraseSource>>>,
+    /// The rules.
+    pub rules: Vec<RuleSource>,
+}
+
+/// A value that a company sets for itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    /// Its name, used as `${name}`.
+    pub name: Located<String>,
+    /// What it decides, for those who set it.
+    pub description: String,
+    /// The value unless a company sets another, as YAML writes it.
+    pub default: String,
+    /// The value in force, and where it was written.
+    pub value: Located<String>,
+    /// The scalars that it was put into.
+    pub used_at: Vec<Position>,
+}
+
+/// A phrase, a reference to a list, or a phrase with options of its own.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PhraseSource {
+    /// The text: a phrase, `/regex/` or `$list`.
+    pub text: Located<String>,
+    /// Overrides what the rule says for all its phrases.
+    pub homophone: Option<Homophone>,
+    /// Overrides what the rule says for all its phrases.
+    pub boundary: Option<Boundary>,
+}
+
+/// How far a word may differ in writing when it sounds alike.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Homophone {
+    /// The very characters.
+    Off,
+    /// The same syllables, whatever the tone; phrases of three characters and more.
+    Toneless,
+    /// Also zh/z, ch/c, sh/s, n/l and in/ing, en/eng, an/ang as one; three characters and more.
+    Merged,
+    /// As `toneless`, for phrases of any length.
+    Always,
+}
+
+/// Whether a phrase must begin and end where words do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Boundary {
+    /// It must, as jieba cuts the sentence.
+    Word,
+    /// It may stand anywhere.
+    Anywhere,
+}
+
+/// One rule. Exactly one of the five kinds is in `body`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RuleSource {
+    /// Unique among all files, such as `hold.thank-after`.
+    pub id: Located<String>,
+    /// What people call it.
+    pub name: String,
+    /// How grave a violation is.
+    pub severity: Severity,
+    /// Points a violation costs.
+    pub deduct: u32,
+    /// What the alert says. Placeholders: `{phrase}`, `{missing}`, `{said}`, `{total}`, `{value}`, `{limit}`, `{step}`, `{before}`.
+    pub message: String,
+    /// What to say instead.
+    pub suggestion: Option<String>,
+    /// The clauses it rests on.
+    pub clauses: Vec<Located<String>>,
+    /// The first day on which it applies.
+    pub from: Option<NaiveDate>,
+    /// The last day on which it applies.
+    pub until: Option<NaiveDate>,
+    /// The calls it applies to.
+    pub scope: Scope,
+    /// Precondition, as of the moment of the violation.
+    pub when: Option<Expression>,
+    /// How often one call may be told of it.
+    pub limit: Limit,
+    /// What to do with hypotheses.
+    pub hypotheses: Hypotheses,
+    /// How long a deadline waits for late utterances, in milliseconds.
+    pub grace_ms: i64,
+    /// The kind.
+    pub body: Located<Body>,
+    /// Its tests.
+    pub tests: Vec<TestSource>,
+}
+
+/// Which calls a rule applies to. Empty lists apply to all.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[allow(missing_docs)]
+pub struct Scope {
+    pub direction: Option<Direction>,
+    pub channel: Option<Channel>,
+    pub queue: Vec<String>,
+    /// Attribute name to the values allowed, compared as text.
+    pub attributes: BTreeMap<String, Vec<String>>,
+}
+
+/// How often one call may be told of a rule's violations, in the order they were said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Limit {
+    /// Each time.
+    #[default]
+    Each,
+    /// The first only.
+    Once,
+    /// The first `n`.
+    Max(u32),
+    /// Not again within so many milliseconds of the last one told.
+    CooldownMs(i64),
+}
+
+/// What a rule does with hits in hypotheses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Hypotheses {
+    /// Shows them at once, as provisional.
+    #[default]
+    Show,
+    /// Stays silent until the final.
+    Final,
+    /// Shows them once they have survived so many revisions.
+    Revisions(u32),
+    /// Shows them once they have stood for so many milliseconds.
+    StableMs(i64),
+}
+
+/// The five kinds of rules.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Body {
+    Forbid(Forbid),
+    Require(Require),
+    Sequence(Sequence),
+    Timing(Timing),
+    Event(EventRule),
+}
+
+/// Something said: any of these phrases, by these mouths, under these conditions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Said {
+    /// Whose mouth; agent unless said.
+    pub roles: Vec<Role>,
+    /// The phrases.
+    pub any: Vec<PhraseSource>,
+    /// It does not count if one of these holds.
+    pub unless: Vec<Context>,
+    /// It only counts if all of these hold.
+    pub only: Vec<Context>,
+    /// For phrases that do not say themselves; `None` is the default of the kind.
+    pub homophone: Option<Homophone>,
+    /// For phrases that do not say themselves; `None` is `word` for phrases of up to three characters.
+    pub boundary: Option<Boundary>,
+}
+
+/// What stands around a hit, or was said before it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Context {
+    /// One of these stands before the hit in its clause, at most `within` characters away.
+    Before {
+        /// The phrases.
+        any: Vec<PhraseSource>,
+        /// Characters between; `None` is the whole clause.
+        within: Option<u32>,
+    },
+    /// One of these stands after the hit in its clause, at most `within` characters away.
+    After {
+        /// The phrases.
+        any: Vec<PhraseSource>,
+        /// Characters between; `None` is the whole clause.
+        within: Option<u32>,
+    },
+    /// The hit is part of one of these longer phrases.
+    Around(Vec<PhraseSource>),
+    /// One of these stands in the same clause (between any two marks).
+    Clause(Vec<PhraseSource>),
+    /// One of these stands in the same sentence (between full stops, question or exclamation marks).
+    Sentence(Vec<PhraseSource>),
+    /// One of these stands in the speaker's same turn.
+    Turn(Vec<PhraseSource>),
+    /// The other party's preceding turn holds one of these.
+    Reply(Vec<PhraseSource>),
+    /// The hit is under a negation.
+    Negated(bool),
+    /// The sentence is a question.
+    Question(bool),
+    /// The hit is quoted, or named as a word (“您说的…”, 所谓…).
+    Quoted(bool),
+    /// The clause is a condition (如果…, …的话).
+    Conditional(bool),
+    /// Who does it.
+    Subject(Vec<Subject>),
+    /// The hit is all that its utterance says, but for particles.
+    Alone(bool),
+    /// Nothing but particles precedes the hit in its clause (不行，没有了, unlike 这个不行).
+    Begins(bool),
+    /// Nothing but particles follows the hit in its clause (没办法了, unlike 没办法修改).
+    Ends(bool),
+    /// The utterance is louder than so many dB. False where loudness is not sent.
+    VolumeAboveDb(f32),
+    /// The utterance is higher than so many Hz. False where pitch is not sent.
+    PitchAboveHz(f32),
+    /// All hold.
+    All(Vec<Context>),
+    /// One holds.
+    Any(Vec<Context>),
+    /// It does not hold.
+    Not(Box<Context>),
+}
+
+/// Who does what the clause says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Subject {
+    /// 我, 我们, 这边, 客服 …
+    Own,
+    /// 您, 你 …
+    Customer,
+    /// Anybody or anything else: 他, 业主, 系统, 快递 …
+    Other,
+    /// Nobody is named.
+    Unnamed,
+}
+
+/// A precondition of a rule.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Expression {
+    All(Vec<Expression>),
+    Any(Vec<Expression>),
+    Not(Box<Expression>),
+    /// It was said, by then, no longer than `within_ms` ago.
+    Said {
+        said: Said,
+        within_ms: Option<i64>,
+    },
+    /// It happened, by then, no longer than `within_ms` ago.
+    Happened {
+        event: EventKind,
+        within_ms: Option<i64>,
+    },
+    /// The hour of the day, in the time zone of `started_at`.
+    Hour(HourRange),
+    /// The call has lasted at least so long.
+    LastedMs(i64),
+}
+
+/// A span of the day in minutes since midnight; `until` exclusive, may lie past midnight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub struct HourRange {
+    pub from_minute: u32,
+    pub until_minute: u32,
+}
+
+/// Forbidden words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Forbid {
+    /// What must not be said.
+    pub said: Said,
+    /// How many different phrases of `said` make a violation.
+    pub at_least: u32,
+    /// Where in the call.
+    pub window: Option<Window>,
+}
+
+/// A part of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Window {
+    /// From the answer on.
+    First(Extent),
+    /// Up to the end of the call.
+    Last(Extent),
+    /// From an anchor on.
+    After(Anchor, Extent),
+    /// Up to an anchor.
+    Before(Anchor, Extent),
+}
+
+/// How long a window is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Milliseconds of the call's clock.
+    Ms(i64),
+    /// Turns of the rule's speaker.
+    Turns(u32),
+    /// As far as the call goes.
+    Unbounded,
+}
+
+/// What a window is measured from.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub enum Anchor {
+    Event(EventKind),
+    Said(Box<Said>),
+}
+
+/// What happens in a call, besides words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum EventKind {
+    Answered,
+    Hold,
+    Resume,
+    Transfer,
+    TransferAnswered,
+    End,
+}
+
+/// Required words.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Require {
+    /// What must be said, in any order and across utterances.
+    pub parts: Vec<Part>,
+    /// Where the window lies: `After` or `Before` an anchor.
+    pub window: Window,
+    /// How long before the deadline the agent is reminded, in milliseconds.
+    pub remind_ms: Option<i64>,
+    /// Whether the clock runs while the customer is on hold.
+    pub count_hold: bool,
+    /// Whether a call that ends inside the window violates the rule.
+    pub even_if_cut_short: bool,
+}
+
+/// One thing that must be said.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    /// What the alert calls it; the first phrase unless said.
+    pub name: Option<String>,
+    /// Its paraphrases.
+    pub said: Said,
+}
+
+/// Steps in their order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sequence {
+    /// What the steps follow; without it, the answer.
+    pub after: Option<Anchor>,
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// By when all must be done; without it, the end of the call.
+    pub within_ms: Option<i64>,
+}
+
+/// One step of a sequence.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(missing_docs)]
+pub struct Step {
+    pub name: String,
+    pub said: Said,
+    /// May be left out, but not come out of order.
+    pub optional: bool,
+}
+
+/// Things that are measured.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Timing {
+    /// Nobody, or one party, says anything for longer than `over_ms`. Holds do not count.
+    Silence {
+        /// `None` is both.
+        of: Option<Role>,
+        /// Milliseconds.
+        over_ms: i64,
+    },
+    /// A hold lasts longer than `over_ms`.
+    Hold {
+        /// Milliseconds.
+        over_ms: i64,
+    },
+    /// Characters a minute, over the last `window_ms` of the role's speech.
+    Rate {
+        /// Whose speech.
+        role: Role,
+        /// Characters a minute; slower is a violation.
+        below: Option<u32>,
+        /// Characters a minute; faster is a violation.
+        above: Option<u32>,
+        /// Milliseconds of speech looked at.
+        window_ms: i64,
+        /// Milliseconds of speech needed for a verdict.
+        at_least_ms: i64,
+    },
+    /// The role begins while the other party has been speaking for `after_ms`, and both go on for `overlap_ms`.
+    Interruption {
+        /// Who interrupts.
+        by: Role,
+        /// Milliseconds both speak at once.
+        overlap_ms: i64,
+        /// Milliseconds the other party had been speaking.
+        after_ms: i64,
+        /// Shorter utterances are backchannels (嗯, 好的), not interruptions; characters.
+        min_chars: u32,
+        /// Words that excuse it (不好意思打断一下).
+        unless: Vec<PhraseSource>,
+    },
+    /// The role speaks on for longer than `over_ms` without the other party.
+    Monologue {
+        /// Whose speech.
+        role: Role,
+        /// Milliseconds.
+        over_ms: i64,
+    },
+    /// The role answers the other party's message later than `over_ms`.
+    Reply {
+        /// Who answers.
+        by: Role,
+        /// Milliseconds.
+        over_ms: i64,
+    },
+    /// It rang more than `over` times.
+    Rings {
+        /// Rings.
+        over: u32,
+    },
+    /// The role asks the same question again after it was answered.
+    Repeat {
+        /// Who asks.
+        role: Role,
+        /// How often the same question makes a violation, at least 2.
+        times: u32,
+        /// Questions shorter than this do not count; characters.
+        min_chars: u32,
+        /// The other party's words that excuse it (没听清, 什么).
+        unless: Vec<PhraseSource>,
+    },
+    /// The utterance is louder or softer than allowed, where loudness is sent.
+    Volume {
+        /// Whose speech.
+        role: Role,
+        /// dB.
+        below: Option<f32>,
+        /// dB.
+        above: Option<f32>,
+    },
+    /// The utterance is higher or lower than allowed, where pitch is sent.
+    Pitch {
+        /// Whose speech.
+        role: Role,
+        /// Hz.
+        below: Option<f32>,
+        /// Hz.
+        above: Option<f32>,
+    },
+}
+
+/// Things that happen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventRule {
+    /// This party hung up.
+    HangupBy(Party),
+    /// The call was transferred, or put on hold, though none of these had been said shortly before.
+    Without {
+        /// The event.
+        event: EventKind,
+        /// What should have been said.
+        said: Said,
+        /// How long before, in milliseconds.
+        within_ms: i64,
+    },
+    /// The call ended, or the agent left it, before the transfer was answered.
+    TransferUnanswered,
+    /// A greeting was said outside its hours.
+    Greeting {
+        /// Hours to the greetings that fit them.
+        hours: Vec<(HourRange, Vec<PhraseSource>)>,
+    },
+}
+
+/// A test in a rule file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TestSource {
+    /// A line that must raise this rule's alert, or must not.
+    Line {
+        /// What is said.
+        text: Located<String>,
+        /// Whether the rule must fire.
+        fires: bool,
+        /// Who says it; agent unless said.
+        role: Role,
+        /// The other party's line before it.
+        reply_to: Option<String>,
+    },
+    /// A little call with times, and the alerts expected at theirs.
+    Call {
+        /// The lines, as written.
+        script: Located<String>,
+    },
+}

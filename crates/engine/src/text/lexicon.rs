@@ -1,0 +1,369 @@
+//! All phrases of a rule set behind one automaton.
+
+use std::ops::Range;
+
+use aho_corasick::Anchored;
+use aho_corasick::automaton::{Automaton, StateID};
+use regex::Regex;
+
+use super::chars::{Table, is_emoji};
+use super::compile::Machine;
+use super::fold::Scanner;
+use super::folded::{Dropped, FoldedText, RawSpan};
+use super::pattern::{self, Likeness, Pattern};
+use super::phrase::{DroppedElement, SYMBOLS_MAX};
+use super::segment;
+use super::update;
+use crate::rule::syntax::{Boundary, Homophone};
+
+/// A phrase of a [`Lexicon`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PhraseId(pub u32);
+
+/// How a phrase is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PhraseOptions {
+    /// How far the writing may differ.
+    pub homophone: Homophone,
+    /// Whether words must begin and end where it does; see [`Lexicon::in_words`].
+    pub boundary: Boundary,
+}
+
+/// A phrase that stands in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Match {
+    /// Which phrase.
+    pub phrase: PhraseId,
+    /// The first symbol.
+    pub start: usize,
+    /// The symbol after the last.
+    pub end: usize,
+    /// How alike.
+    pub likeness: Likeness,
+    /// Of a phrase that folding drops (嗯, {emoji}), its raw offsets; `start` and `end` are then the same.
+    pub dropped: Option<Range<usize>>,
+}
+
+impl Match {
+    /// Where it stands in the raw texts.
+    #[must_use]
+    pub fn raw_span(&self, text: &FoldedText) -> RawSpan {
+        match &self.dropped {
+            Some(own) => RawSpan { previous: None, own: Some(own.clone()) },
+            None => text.raw_span(self.start..self.end),
+        }
+    }
+}
+
+/// A phrase as the lexicon keeps it.
+#[derive(Debug)]
+pub(super) struct Phrase {
+    pub(super) text: Box<str>,
+    /// Its variants.
+    pub(super) anchors: Range<u32>,
+    pub(super) asks_start: bool,
+    pub(super) asks_end: bool,
+    pub(super) is_scanned: bool,
+}
+
+/// A literal that the automaton finds, and what must stand around it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Anchor {
+    pub(super) phrase: PhraseId,
+    /// Where its characters begin in [`Lexicon::chars`].
+    pub(super) chars: u32,
+    pub(super) len: u8,
+    pub(super) least: Likeness,
+    pub(super) shape: Shape,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Shape {
+    /// The literal is all.
+    Literal,
+    /// Index into [`Lexicon::patterns`].
+    Pattern(u32),
+    /// Index into [`Lexicon::regexes`].
+    Regex(u32),
+}
+
+/// Phrases of what folding drops: a sequence of each.
+pub(super) type DroppedPhrase = (PhraseId, Vec<DroppedElement>);
+
+/// Phrases, ready to be searched for. Cheap to share, never changed.
+#[derive(Debug)]
+pub struct Lexicon {
+    pub(super) id: u64,
+    pub(super) table: Table,
+    pub(super) machine: Machine,
+    pub(super) start: StateID,
+    /// Where the anchors of each of the automaton's patterns begin in `grouped`.
+    pub(super) groups: Vec<u32>,
+    /// Anchors, those that sound alike together.
+    pub(super) grouped: Vec<u32>,
+    pub(super) phrases: Vec<Phrase>,
+    pub(super) anchors: Vec<Anchor>,
+    pub(super) chars: Vec<char>,
+    pub(super) patterns: Vec<Pattern>,
+    pub(super) regexes: Vec<Regex>,
+    pub(super) dropped: Vec<DroppedPhrase>,
+}
+
+/// A lexicon's automaton as folding steps it.
+struct Scan<'l, A> {
+    lexicon: &'l Lexicon,
+    automaton: &'l A,
+}
+
+impl<A: Automaton> Scanner for Scan<'_, A> {
+    fn id(&self) -> u64 {
+        self.lexicon.id
+    }
+    fn table(&self) -> &Table {
+        &self.lexicon.table
+    }
+    fn start(&self) -> StateID {
+        self.lexicon.start
+    }
+    #[inline]
+    fn step(&self, state: StateID, class: u8) -> StateID {
+        self.automaton.next_state(Anchored::No, state, class)
+    }
+    #[inline]
+    fn is_match(&self, state: StateID) -> bool {
+        self.automaton.is_match(state)
+    }
+    fn keeps_dropped(&self) -> bool {
+        !self.lexicon.dropped.is_empty()
+    }
+}
+
+impl Lexicon {
+    /// Brings `text` to `raw`. `previous` is what the same speaker said just
+    /// before, if that may go on here.
+    ///
+    /// If `text` holds an earlier hypothesis, only what changed is folded and
+    /// scanned; the result is the same as of a fresh text.
+    pub fn scan(&self, raw: &str, previous: Option<&FoldedText>, text: &mut FoldedText) {
+        match &self.machine {
+            Machine::Dfa(automaton) => update::update(&Scan { lexicon: self, automaton }, raw, previous, text),
+            Machine::Nfa(automaton) => update::update(&Scan { lexicon: self, automaton }, raw, previous, text),
+        }
+    }
+
+    /// Whether [`matches`](Self::matches) has anything to look at.
+    #[must_use]
+    pub fn has_candidates(&self, text: &FoldedText) -> bool {
+        !text.candidates.is_empty() || !text.dropped.is_empty()
+    }
+
+    /// Puts into `found` the phrases that end in the utterance, sorted by start, end and phrase.
+    ///
+    /// `text` must have been scanned by this lexicon.
+    pub fn matches(&self, text: &FoldedText, found: &mut Vec<Match>) {
+        found.clear();
+        debug_assert!(text.lexicon == self.id || text.is_empty(), "the text was scanned by another lexicon");
+        if !self.has_candidates(text) || text.lexicon != self.id {
+            return;
+        }
+        for &(at, state) in &text.candidates {
+            let end = at as usize + 1;
+            for pattern in self.machine.patterns(state) {
+                let (from, to) = (self.groups[pattern.as_usize()], self.groups[pattern.as_usize() + 1]);
+                // Many patterns share a literal; when it does not stand here, none of them does.
+                let mut absent = None;
+                for &anchor in &self.grouped[from as usize..to as usize] {
+                    let anchor = &self.anchors[anchor as usize];
+                    // The automaton may have read further back than the lead reaches.
+                    let Some(start) = end.checked_sub(usize::from(anchor.len)) else { continue };
+                    if absent == Some((anchor.chars, anchor.least)) {
+                        continue;
+                    }
+                    if self.literal_at(anchor, text, start).is_none() {
+                        absent = Some((anchor.chars, anchor.least));
+                        continue;
+                    }
+                    if let Some((span, likeness)) = self.verify(anchor, text, start)
+                        && span.end > text.lead()
+                    {
+                        let (start, end) = (span.start, span.end);
+                        found.push(Match { phrase: anchor.phrase, start, end, likeness, dropped: None });
+                    }
+                }
+            }
+        }
+        for (phrase, sequence) in self.dropped.iter().filter(|(id, _)| self.phrases[id.0 as usize].is_scanned) {
+            dropped_spans(&text.dropped, sequence, |at, raw| {
+                let likeness = Likeness::Exact;
+                found.push(Match { phrase: *phrase, start: at, end: at, likeness, dropped: Some(raw) });
+            });
+        }
+        let key = |m: &Match| (m.start, m.end, m.phrase, m.dropped.as_ref().map(|raw| raw.start));
+        found.sort_unstable_by(|a, b| key(a).cmp(&key(b)).then(a.likeness.cmp(&b.likeness)));
+        found.dedup_by(|a, b| key(a) == key(b));
+    }
+
+    /// Whether `m` begins and ends where words do. True if its phrase does not ask.
+    #[must_use]
+    pub fn in_words(&self, text: &FoldedText, m: &Match) -> bool {
+        let phrase = &self.phrases[m.phrase.0 as usize];
+        if !(phrase.asks_start || phrase.asks_end) || m.start >= m.end {
+            return true;
+        }
+        segment::fits(text, &(m.start..m.end), phrase.asks_start, phrase.asks_end)
+    }
+
+    /// The words around `m`, as [`in_words`](Self::in_words) sees them; none if its phrase does not ask.
+    #[must_use]
+    pub fn words(&self, text: &FoldedText, m: &Match) -> Vec<String> {
+        let phrase = &self.phrases[m.phrase.0 as usize];
+        if !(phrase.asks_start || phrase.asks_end) || m.start >= m.end {
+            return Vec::new();
+        }
+        segment::words(text, &(m.start..m.end))
+    }
+
+    /// The first place inside `within` where `phrase` stands, found without a scan.
+    ///
+    /// For phrases of what folding drops the place is empty, and found only in
+    /// texts that this lexicon has scanned.
+    #[must_use]
+    pub fn find(&self, phrase: PhraseId, text: &FoldedText, within: Range<usize>) -> Option<Range<usize>> {
+        let within = within.start..within.end.min(text.len());
+        let range = &self.phrases[phrase.0 as usize].anchors;
+        let anchors = &self.anchors[range.start as usize..range.end as usize];
+        let mut first: Option<Range<usize>> = None;
+        let mut consider = |span: Range<usize>| {
+            let is_inside = within.start <= span.start && span.end <= within.end;
+            if is_inside && first.as_ref().is_none_or(|first| (span.start, span.end) < (first.start, first.end)) {
+                first = Some(span);
+            }
+        };
+        for anchor in anchors {
+            let len = usize::from(anchor.len);
+            let last = within.end.checked_sub(len).filter(|&last| last >= within.start);
+            let first = self.literal(anchor)[0];
+            for at in last.into_iter().flat_map(|last| within.start..=last) {
+                // Most places differ in the first character already.
+                if anchor.least == Likeness::Exact && text.chars[at] != first {
+                    continue;
+                }
+                if let Some((span, _)) = self.verify(anchor, text, at) {
+                    consider(span);
+                }
+            }
+        }
+        if anchors.is_empty() {
+            for (_, sequence) in self.dropped.iter().filter(|(id, _)| *id == phrase) {
+                dropped_spans(&text.dropped, sequence, |at, _| consider(at..at));
+            }
+        }
+        first
+    }
+
+    /// The phrase as it was written.
+    #[must_use]
+    pub fn phrase_text(&self, phrase: PhraseId) -> &str {
+        &self.phrases[phrase.0 as usize].text
+    }
+
+    /// How many phrases there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.phrases.len()
+    }
+
+    /// Whether there are no phrases.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.phrases.is_empty()
+    }
+
+    /// Bytes it keeps on the heap, regular expressions apart.
+    #[must_use]
+    pub fn memory_usage(&self) -> usize {
+        let texts: usize = self.phrases.iter().map(|phrase| phrase.text.len()).sum();
+        texts
+            + self.machine.memory_usage()
+            + Table::MEMORY
+            + size_of_val(&*self.phrases)
+            + size_of_val(&*self.anchors)
+            + size_of_val(&*self.chars)
+            + size_of_val(&*self.groups)
+            + size_of_val(&*self.grouped)
+            + self.patterns.iter().map(Pattern::memory_usage).sum::<usize>()
+    }
+
+    fn literal(&self, anchor: &Anchor) -> &[char] {
+        &self.chars[anchor.chars as usize..][..usize::from(anchor.len)]
+    }
+
+    /// Whether the anchor's literal alone stands at symbol `at`.
+    fn literal_at(&self, anchor: &Anchor, text: &FoldedText, at: usize) -> Option<Likeness> {
+        pattern::literal(text, at..at + usize::from(anchor.len), self.literal(anchor), anchor.least)
+    }
+
+    /// The whole phrase around `anchor`, whose literal should begin at symbol `at`.
+    fn verify(&self, anchor: &Anchor, text: &FoldedText, at: usize) -> Option<(Range<usize>, Likeness)> {
+        let span = at..at + usize::from(anchor.len);
+        let chars = self.literal(anchor);
+        match anchor.shape {
+            Shape::Literal => {
+                let likeness = pattern::literal(text, span.clone(), chars, anchor.least)?;
+                pattern::edges_allow(text, &span).then_some((span, likeness))
+            }
+            Shape::Pattern(index) => self.patterns[index as usize].verify(text, at, anchor.least),
+            Shape::Regex(index) => {
+                if text.chars.get(span.clone())? != chars {
+                    return None;
+                }
+                regex_span(&self.regexes[index as usize], text, &span).map(|span| (span, Likeness::Exact))
+            }
+        }
+    }
+}
+
+/// The match of `regex` in the sentence of `literal` that holds it.
+fn regex_span(regex: &Regex, text: &FoldedText, literal: &Range<usize>) -> Option<Range<usize>> {
+    // A text of nothing but the literal is searched once for each: a bound on
+    // what each search sees keeps that proportional to the text.
+    let reach = literal.start.saturating_sub(SYMBOLS_MAX)..literal.end + SYMBOLS_MAX;
+    let sentence = text.sentence(literal.start);
+    let sentence = sentence.start.max(reach.start)..sentence.end.min(reach.end);
+    if sentence.end < literal.end {
+        return None;
+    }
+    let haystack: String = text.chars[sentence.clone()].iter().collect();
+    let symbol = |byte: usize| sentence.start + haystack[..byte].chars().count();
+    regex
+        .find_iter(&haystack)
+        .map(|found| symbol(found.start())..symbol(found.end()))
+        .find(|span| span.start <= literal.start && literal.end <= span.end)
+}
+
+/// Calls `to` with the symbol before which `sequence` was dropped, and its raw
+/// offsets. Immediate repetitions (嗯嗯嗯) are one.
+fn dropped_spans(dropped: &[Dropped], sequence: &[DroppedElement], mut to: impl FnMut(usize, Range<usize>)) {
+    let stands_at = |from: usize| {
+        let Some(window) = dropped.get(from..from + sequence.len()) else { return false };
+        window.iter().zip(sequence).all(|(dropped, element)| {
+            dropped.at == window[0].at
+                && match element {
+                    DroppedElement::Char(c) => dropped.c == *c,
+                    DroppedElement::Emoji => is_emoji(dropped.c),
+                }
+        })
+    };
+    let mut from = 0;
+    while from < dropped.len() {
+        let begin = from;
+        while stands_at(from) && dropped[from].at == dropped[begin].at {
+            from += sequence.len();
+        }
+        if from > begin {
+            to(dropped[begin].at as usize, dropped[begin].raw as usize..dropped[from - 1].raw as usize + 1);
+        } else {
+            from += 1;
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Who asks: what a token says of the one who has it, for handlers that keep
+//! who did a thing.
+//!
+//! Deliberately absent: accounts. A person is a name in the configuration, or
+//! what the token hashes to; without any tokens, whoever the request says.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::{Extension, Json};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::server::config::check_person;
+use crate::server::domain::refusal::ErrorMessage;
+
+/// What a token is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Role {
+    Ingest,
+    Agent,
+    Qa,
+    Admin,
+    Metrics,
+}
+
+impl Role {
+    pub(crate) const ALL: [Self; 5] = [Self::Ingest, Self::Agent, Self::Qa, Self::Admin, Self::Metrics];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Agent => "agents",
+            Self::Qa => "qa",
+            Self::Admin => "admin",
+            Self::Metrics => "metrics",
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Principal {
+    /// The person; `None` where there are no tokens, or none was needed.
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) roles: BTreeSet<Role>,
+    /// Whose alerts, if it is an agent.
+    pub(crate) agents: BTreeSet<String>,
+    /// Nobody has a token: everybody may do everything.
+    pub(crate) is_open: bool,
+}
+
+/// Who did a thing, as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Who {
+    pub(crate) name: String,
+    pub(crate) role: &'static str,
+}
+
+impl Who {
+    /// The server itself.
+    pub(crate) fn server() -> Self {
+        Self { name: "tingjian".to_owned(), role: "server" }
+    }
+}
+
+/// Why a request does not say who asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unnamed {
+    /// Nobody has a token, so `by` is needed.
+    Missing,
+    /// That cannot be a name.
+    Unusable,
+    /// The token says another name.
+    Other,
+}
+
+impl Principal {
+    /// Whoever comes where nobody has a token.
+    pub(crate) fn open() -> Self {
+        Self { name: None, roles: Role::ALL.into(), agents: BTreeSet::new(), is_open: true }
+    }
+
+    /// Takes the name that the configuration has for it. A token names one
+    /// person: who reviews is not two.
+    pub(crate) fn call(&mut self, name: Option<&str>) -> Result<(), String> {
+        let Some(name) = name else { return Ok(()) };
+        match &self.name {
+            Some(other) if **other != *name => Err(format!(
+                "{other} 和 {name} 用了同一个令牌；每人要有自己的令牌 / {other} and {name} have the same token; each needs their own"
+            )),
+            _ => {
+                self.name = Some(name.into());
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes a name if there is none yet: an agent their id, others their role
+    /// and the first 6 hexadecimal digits of the token's digest.
+    pub(crate) fn call_by_token(&mut self, digest: &[u8; 32]) {
+        if self.name.is_some() {
+            return;
+        }
+        let roles = [Role::Qa, Role::Admin, Role::Ingest, Role::Metrics];
+        let role = roles.into_iter().find(|role| self.roles.contains(role));
+        self.name = Some(match (role, self.agents.first()) {
+            (None, Some(agent_id)) => agent_id.as_str().into(),
+            _ => {
+                let [a, b, c, ..] = digest;
+                format!("{}-{a:02x}{b:02x}{c:02x}", role.unwrap_or(Role::Agent).name()).into()
+            }
+        });
+    }
+
+    /// Whether it is this agent: a token of theirs, or no tokens at all.
+    pub(crate) fn is_agent(&self, agent_id: &str) -> bool {
+        self.is_open || self.agents.contains(agent_id)
+    }
+
+    /// As what a person does what is for these roles: the first one they have.
+    fn role(&self, roles: &[Role]) -> &'static str {
+        roles.iter().find(|role| self.roles.contains(role)).map_or("", |role| role.name())
+    }
+
+    /// The person behind a step, where `by` is what the request says.
+    pub(crate) fn person(&self, by: Option<&str>) -> Result<Who, Unnamed> {
+        let role = self.role(&[Role::Qa, Role::Admin]);
+        let name = match (&self.name, by) {
+            (Some(name), Some(by)) if **name != *by => return Err(Unnamed::Other),
+            (Some(name), _) => name.to_string(),
+            (None, None) => return Err(Unnamed::Missing),
+            (None, Some(by)) => {
+                check_person(by).map_err(|_| Unnamed::Unusable)?;
+                by.to_owned()
+            }
+        };
+        Ok(Who { name, role })
+    }
+
+    /// The one who asked for something that needs no name, for the audit.
+    pub(crate) fn asker(&self, roles: &[Role]) -> Who {
+        let name = self.name.as_deref().unwrap_or("-").to_owned();
+        Who { name, role: self.role(roles) }
+    }
+}
+
+/// Who asks, to pages.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Me {
+    /// Nobody has a token: everybody may do everything, and says who they are.
+    open: bool,
+    /// `ingest`, `agents`, `qa`, `admin`, `metrics`.
+    roles: Vec<&'static str>,
+    /// Null without tokens.
+    name: Option<String>,
+    /// Whose alerts, if it is an agent.
+    agents: BTreeSet<String>,
+}
+
+/// Who asks, and what they may do: nothing without a token, where there are any.
+#[utoipa::path(get, path = "/v1/me", tag = "operate", responses(
+    (status = 200, description = "Roles and name / 角色和姓名", body = Me),
+    (status = 401, description = "The token is not known / 令牌不对", body = ErrorMessage),
+))]
+pub(crate) async fn me(Extension(principal): Extension<Principal>) -> Json<Me> {
+    let Principal { name, roles, agents, is_open } = principal;
+    let roles = roles.into_iter().map(Role::name).collect();
+    Json(Me { open: is_open, roles, name: name.map(|name| name.to_string()), agents })
+}

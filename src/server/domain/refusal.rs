@@ -1,0 +1,213 @@
+//! Why the server refuses what is well-formed: codes for machines, words for people.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::server::config::PERSON_CHARS_MAX;
+use crate::server::domain::principal::Unnamed;
+use crate::server::domain::review::Impossible;
+
+/// A reason to refuse.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// No `call.start` came, or the call is over.
+    UnknownCall,
+    /// The limit of calls is reached.
+    TooManyCalls { max: usize },
+    /// The engine panicked in this call.
+    CallFailed,
+    /// The server is stopping.
+    Stopping,
+    /// The limit of subscribers is reached.
+    TooManySubscribers,
+    /// A text frame was larger than allowed.
+    FrameTooLarge { bytes: usize, max: usize },
+    /// An utterance was longer than allowed.
+    UtteranceTooLong { chars: usize, max: usize },
+    /// The producer is faster than allowed and waits; nothing is dropped.
+    Slowed { max: u32 },
+    /// Frames are text.
+    BinaryFrame,
+    /// An event of another call than the connection's.
+    WrongCall,
+    /// A recogniser's message before the call is known.
+    NoCall,
+    /// The call is not in progress, and nobody said whose it is.
+    NoAgent,
+    /// The call was closed.
+    CallOver,
+    /// The agent has no such alert.
+    UnknownAlert,
+    /// The store has no such call.
+    NoSuchCall,
+    /// As many exports are being written as may be.
+    TooManyExports,
+    /// As many questions about edited rules are being answered as may be.
+    Busy,
+    /// A backtest is running.
+    BacktestRunning,
+    /// An agent's answer to an alert that cannot be read.
+    InvalidFeedback { reason: String },
+    /// A step of a review that cannot be read.
+    InvalidReview { reason: String },
+    /// A step has to say who takes it.
+    Unnamed(Unnamed),
+    /// The course of an alert does not allow a step.
+    Impossible(Impossible),
+    /// The id stands for the alerts of several calls.
+    SeveralCalls,
+    /// Only its agent appeals.
+    AgentsOnly,
+    /// The store has no such version of the rules.
+    UnknownVersion,
+    /// The store could not be read or written.
+    StoreFailed { error: String },
+}
+
+impl Refusal {
+    /// Its name on the wire and in metrics.
+    pub(crate) const fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownCall => "unknown_call",
+            Self::TooManyCalls { .. } => "too_many_calls",
+            Self::CallFailed => "call_failed",
+            Self::Stopping => "stopping",
+            Self::TooManySubscribers => "too_many_subscribers",
+            Self::FrameTooLarge { .. } => "frame_too_large",
+            Self::UtteranceTooLong { .. } => "utterance_too_long",
+            Self::Slowed { .. } => "slowed",
+            Self::BinaryFrame => "binary_frame",
+            Self::WrongCall => "wrong_call",
+            Self::NoCall => "no_call",
+            Self::NoAgent => "no_agent",
+            Self::CallOver => "call_over",
+            Self::UnknownAlert => "unknown_alert",
+            Self::NoSuchCall => "no_such_call",
+            Self::TooManyExports => "too_many_exports",
+            Self::Busy => "busy",
+            Self::BacktestRunning => "backtest_running",
+            Self::InvalidFeedback { .. } => "invalid_feedback",
+            Self::InvalidReview { .. } => "invalid_review",
+            Self::Unnamed(Unnamed::Other) => "other_person",
+            Self::Unnamed(_) => "unnamed",
+            Self::Impossible(impossible) => impossible.code(),
+            Self::SeveralCalls => "several_calls",
+            Self::AgentsOnly => "agents_only",
+            Self::UnknownVersion => "unknown_version",
+            Self::StoreFailed { .. } => "store_failed",
+        }
+    }
+
+    /// What is wrong and what to do, in Chinese and English.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::UnknownCall => {
+                "没有这通通话：请先发送 call.start，或通话已结束 / no such call: send call.start first, or it is over"
+                    .to_owned()
+            }
+            Self::TooManyCalls { max } => {
+                format!("同时进行的通话已达上限 {max}，请稍后重试 / {max} calls are in progress already; try later")
+            }
+            Self::CallFailed => {
+                "处理这通通话时内部出错，该通话已关闭 / an internal fault in this call; it was closed".to_owned()
+            }
+            Self::Stopping => "服务正在停止，请重连后重发 / the server is stopping; reconnect and resend".to_owned(),
+            Self::TooManySubscribers => "订阅者已达上限 / too many subscribers".to_owned(),
+            Self::FrameTooLarge { bytes, max } => {
+                format!("消息有 {bytes} 字节，最多 {max} 字节 / the message has {bytes} bytes; at most {max} are allowed")
+            }
+            Self::UtteranceTooLong { chars, max } => {
+                format!("text 有 {chars} 字，最多 {max} 字（utterance_chars_max） / text has {chars} characters; at most {max} are allowed (utterance_chars_max)")
+            }
+            Self::Slowed { max } => {
+                format!("每秒超过 {max} 条，已放慢读取，不会丢弃（events_per_second_max） / more than {max} a second: reading is slowed, nothing is dropped (events_per_second_max)")
+            }
+            Self::BinaryFrame => "只接受文本帧 / only text frames are taken".to_owned(),
+            Self::WrongCall => {
+                "这条连接属于另一通通话 / this connection belongs to another call".to_owned()
+            }
+            Self::NoCall => {
+                "还不知道是哪通通话：请在地址中给出 call_id，或先发送 call.start / unknown call: give call_id in the address, or send call.start first"
+                    .to_owned()
+            }
+            Self::CallOver => {
+                "通话已结束并关闭；新的通话请用新的 call_id，或新的 started_at / the call is over and closed; a new call needs a call_id or started_at of its own"
+                    .to_owned()
+            }
+            Self::UnknownAlert => "该坐席没有这条预警 / this agent has no such alert".to_owned(),
+            Self::NoSuchCall => "没有这通通话，或已超过保留期 / no such call, or it is no longer kept".to_owned(),
+            Self::TooManyExports => {
+                "正在进行的导出已达上限，请稍后重试 / as many exports are under way as may be; try later".to_owned()
+            }
+            Self::BacktestRunning => "已有一个回测在运行，请等它结束 / a backtest is running; wait until it is over".to_owned(),
+            Self::Busy => "正在处理别人的请求，请稍后重试 / others are being answered; try later".to_owned(),
+            Self::InvalidFeedback { reason } => {
+                format!("应形如 {{\"type\":\"seen\",\"alert_id\":…}} 或 {{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}} 或 {{\"type\":\"appeal\",\"alert_id\":…,\"reason\":…}} / must look like one of these: {reason}")
+            }
+            Self::InvalidReview { reason } => {
+                format!("应形如 {{\"action\":\"confirm\"}} 或 {{\"action\":\"dismiss\",\"reason\":…}}，action 是 confirm、dismiss、grant 或 reject / must look like one of these; action is confirm, dismiss, grant or reject: {reason}")
+            }
+            Self::Unnamed(Unnamed::Missing) => {
+                "没有配置令牌，请用 by 写明是谁 / without tokens, say who you are in by".to_owned()
+            }
+            Self::Unnamed(Unnamed::Unusable) => format!(
+                "by 要有 1 到 {PERSON_CHARS_MAX} 个字，首尾没有空格，没有控制字符 / by has 1 to {PERSON_CHARS_MAX} characters, no spaces around it, no control characters"
+            ),
+            Self::Unnamed(Unnamed::Other) => {
+                "by 和令牌的姓名不一致；有令牌时不必写 by / by is not the token's name; with a token there is no need of it".to_owned()
+            }
+            Self::Impossible(impossible) => impossible.message().to_owned(),
+            Self::SeveralCalls => {
+                "这个编号对应几通通话，请用 call_id 和 started_at 说明是哪一通 / this id stands for alerts of several calls: give call_id and started_at".to_owned()
+            }
+            Self::AgentsOnly => {
+                "只有坐席本人能申诉，请用坐席的令牌 / only the agent may appeal, with a token of theirs".to_owned()
+            }
+            Self::UnknownVersion => {
+                "没有这个规则版本，或已不再保留 / no such version of the rules, or it is no longer kept".to_owned()
+            }
+            Self::StoreFailed { error } => format!("存储出错，请稍后重试 / the store failed; try later: {error}"),
+            Self::NoAgent => {
+                "通话尚未开始：请在地址中给出 agent_id，或先发送 call.start / the call has not started: give agent_id in the address, or send call.start first"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+/// The `error` message of contract §3.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ErrorMessage<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+    /// The parameter that cannot be used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+}
+
+impl<'a> ErrorMessage<'a> {
+    /// A fault that belongs to no event.
+    pub(crate) const fn new(code: &'a str, message: &'a str) -> Self {
+        Self { kind: "error", code, message, call_id: None, seq: None, field: None }
+    }
+
+    /// The same, of this event.
+    pub(crate) const fn of(self, call_id: Option<&'a str>, seq: Option<u64>) -> Self {
+        Self { call_id, seq, ..self }
+    }
+
+    /// The same, in this parameter.
+    pub(crate) const fn in_field(self, field: &'a str) -> Self {
+        Self { field: Some(field), ..self }
+    }
+
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers always serialise")
+    }
+}

@@ -1,0 +1,110 @@
+//! What agents answer to their alerts: that they saw one, that it was wrong
+//! there and then, or that they appeal against it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::privacy;
+use crate::server::Shared;
+use crate::server::domain::principal::{Role, Who};
+use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::domain::review::{Action, REASON_CHARS_MAX, Step};
+use crate::server::http::api::review::{check_reason, take_step};
+use crate::server::runtime::clock;
+use crate::server::store::Target;
+use crate::server::telemetry::events::{FeedbackGiven, Happening as _};
+
+/// What an agent sends.
+#[derive(Debug, Deserialize)]
+struct Answer {
+    #[serde(rename = "type")]
+    kind: String,
+    alert_id: String,
+    reason: Option<String>,
+    /// When the call was answered, should the alert's id stand for several.
+    started_at: Option<String>,
+}
+
+/// What the agent is told once it is kept.
+#[derive(Debug, Serialize)]
+struct Noted<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    alert_id: &'a str,
+    action: &'a str,
+}
+
+/// Keeps an agent's answer and returns what to say to it: `noted`, or `error`.
+/// `is_own`: it comes from the agent, not from somebody who looks on.
+pub(crate) async fn take(shared: &Shared, agent_id: &str, is_own: bool, text: &str) -> String {
+    match keep(shared, agent_id, is_own, text).await {
+        Ok(noted) => noted,
+        Err(refusal) => ErrorMessage::new(refusal.code(), &refusal.message()).to_json(),
+    }
+}
+
+/// The same, with the refusal as such.
+pub(crate) async fn keep(shared: &Shared, agent_id: &str, is_own: bool, text: &str) -> Result<String, Refusal> {
+    let invalid = |reason: String| Refusal::InvalidFeedback { reason };
+    let answer: Answer = serde_json::from_str(text).map_err(|fault| invalid(fault.to_string()))?;
+    let action = match answer.kind.as_str() {
+        "seen" => "seen",
+        "dismiss" => "dismiss",
+        "appeal" => "appeal",
+        other => {
+            let other: String = other.chars().take(40).collect();
+            return Err(invalid(format!(
+                "type 是「{other}」，只能是 seen、dismiss 或 appeal / type must be seen, dismiss or appeal"
+            )));
+        }
+    };
+    if answer.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
+        return Err(invalid(format!("reason 最多 {REASON_CHARS_MAX} 字 / at most {REASON_CHARS_MAX} characters")));
+    }
+    let noted = Noted { kind: "noted", alert_id: &answer.alert_id, action };
+    let noted = serde_json::to_string(&noted).expect("strings always serialise");
+    if action == "appeal" {
+        appeal(shared, agent_id, is_own, answer).await?;
+    } else {
+        let (agent_id, Answer { alert_id, reason, .. }) = (agent_id.to_owned(), answer);
+        let given_ms = clock::unix_ms();
+        let kept = shared
+            .journal
+            .perform(move |writer| writer.keep_feedback(&agent_id, &alert_id, action, reason.as_deref(), given_ms));
+        match kept.await? {
+            Ok(true) => {}
+            Ok(false) => return Err(Refusal::UnknownAlert),
+            Err(error) => return Err(Refusal::StoreFailed { error: error.to_string() }),
+        }
+    }
+    FeedbackGiven { action }.report(&shared.metrics);
+    Ok(noted)
+}
+
+async fn appeal(shared: &Shared, agent_id: &str, is_own: bool, answer: Answer) -> Result<(), Refusal> {
+    if !is_own {
+        return Err(Refusal::AgentsOnly);
+    }
+    let Answer { alert_id, reason, started_at, .. } = answer;
+    let reason = check_reason(Action::Appeal, reason).map_err(|reason| Refusal::InvalidFeedback { reason })?;
+    let started_ms = match started_at {
+        None => None,
+        Some(text) => match chrono::DateTime::parse_from_rfc3339(&text) {
+            Ok(time) => Some(time.timestamp_millis()),
+            Err(_) => {
+                let reason = "started_at 应形如 2026-11-21T10:00:00+08:00 / started_at must look like this".to_owned();
+                return Err(Refusal::InvalidFeedback { reason });
+            }
+        },
+    };
+    let who = Who { name: agent_id.to_owned(), role: Role::Agent.name() };
+    let target = Target { alert_id, call_id: None, started_ms, agent_id: Some(agent_id.to_owned()) };
+    let reason = reason.map(|reason| privacy::mask(&reason).into_owned());
+    let step = Step {
+        action: Action::Appeal,
+        by: who.name.clone(),
+        role: who.role.to_owned(),
+        reason,
+        at_ms: clock::unix_ms(),
+    };
+    take_step(shared, target, step, who).await.map(|_| ())
+}

@@ -1,0 +1,348 @@
+//! From the journal to a subscriber's connection: a bounded queue that nobody
+//! waits for. A subscriber who lets it fill is closed with a code of its own.
+//!
+//! Whoever asks for what came before gets it from the store first. He listens
+//! already while he reads, and skips what he has read, so nothing is lost and
+//! nothing comes twice between the two.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_util::sync::CancellationToken;
+
+use crate::adapter::alert_json::with_cursor;
+use crate::server::Shared;
+use crate::server::config::{CATCH_UP_PAGE, LIVE_CARDS_MAX, SUBSCRIBER_QUEUE_MAX, WATCHERS_MAX};
+use crate::server::domain::refusal::Refusal;
+use crate::server::feeds::agents::{After, Cursor};
+use crate::server::feeds::feedback;
+use crate::server::http::ws;
+use crate::server::http::ws::{Goodbye, Listened, Socket};
+use crate::server::runtime::clock;
+use crate::server::telemetry::events::{AlertWritten, Happening as _, SubscriberSlow};
+
+/// The subscriber did not read fast enough; it may come back with `after`.
+pub const CLOSE_SLOW: u16 = 4008;
+
+/// One message for a subscriber.
+#[derive(Clone, Debug)]
+pub(crate) struct Push {
+    pub(crate) text: Utf8Bytes,
+    /// The alert's number, if it is one that is kept.
+    pub(crate) cursor: Option<i64>,
+    /// Of a live alert.
+    pub(crate) since: Option<Since>,
+}
+
+/// Since when a live alert is on its way.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Since {
+    /// When the frame behind it was received, or the deadline passed.
+    pub(crate) received: Instant,
+    /// When it was committed.
+    pub(crate) kept: Instant,
+}
+
+/// The journal's end.
+#[derive(Debug)]
+pub(crate) struct Subscriber {
+    queue: mpsc::Sender<Push>,
+    slow: CancellationToken,
+}
+
+/// The connection's end.
+#[derive(Debug)]
+pub(crate) struct Subscription {
+    queue: mpsc::Receiver<Push>,
+    slow: CancellationToken,
+}
+
+/// Both ends of one subscription.
+pub(crate) fn subscription() -> (Subscriber, Subscription) {
+    let (sender, receiver) = mpsc::channel(SUBSCRIBER_QUEUE_MAX);
+    let slow = CancellationToken::new();
+    (Subscriber { queue: sender, slow: slow.clone() }, Subscription { queue: receiver, slow })
+}
+
+impl Subscriber {
+    /// Queues `push`. False when the subscriber is gone, or was too slow and
+    /// is being closed: it wants nothing more.
+    pub(crate) fn push(&self, push: Push) -> bool {
+        match self.queue.try_send(push) {
+            Ok(()) => true,
+            Err(mpsc::error::TrySendError::Closed(_)) => false,
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                self.slow.cancel();
+                false
+            }
+        }
+    }
+
+    /// Queues all of `pushes`, unless more than `behind_max` earlier messages
+    /// still wait. False as for [`Self::push`].
+    pub(crate) fn push_all(&self, behind_max: usize, mut pushes: impl Iterator<Item = Push>) -> bool {
+        if self.queue.max_capacity() - self.queue.capacity() > behind_max {
+            self.slow.cancel();
+            return false;
+        }
+        pushes.all(|push| self.push(push))
+    }
+
+    /// Whether its connection is still there.
+    pub(crate) fn is_open(&self) -> bool {
+        !self.queue.is_closed()
+    }
+}
+
+/// Those who watch one call. Their connections end when it is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers {
+    subscribers: Mutex<Vec<Subscriber>>,
+}
+
+impl Watchers {
+    /// One more; `None` when there are as many as may be.
+    pub(crate) fn subscribe(&self) -> Option<Subscription> {
+        let mut subscribers = self.subscribers.lock().ok()?;
+        subscribers.retain(Subscriber::is_open);
+        (subscribers.len() < WATCHERS_MAX).then(|| {
+            let (subscriber, subscription) = subscription();
+            subscribers.push(subscriber);
+            subscription
+        })
+    }
+
+    pub(crate) fn publish(&self, push: &Push) {
+        if let Ok(mut subscribers) = self.subscribers.lock() {
+            subscribers.retain(|subscriber| subscriber.push(push.clone()));
+        }
+    }
+}
+
+/// How far a subscriber has read in the store.
+#[derive(Debug)]
+pub(crate) struct CatchUp {
+    agent_id: String,
+    /// The last one that he has; what comes live up to it is skipped.
+    read: i64,
+    /// Where the calls in progress begin is to be asked first.
+    is_from_live: bool,
+    is_done: bool,
+}
+
+impl CatchUp {
+    /// Nothing of the past is wanted.
+    fn none() -> Self {
+        Self { agent_id: String::new(), read: 0, is_from_live: false, is_done: true }
+    }
+
+    /// From `after` on. The second is what he must be told first: that his
+    /// cursor belongs to another store.
+    pub(crate) fn new(shared: &Shared, agent_id: &str, after: After) -> (Self, Option<Utf8Bytes>) {
+        let (read, is_done, is_foreign) = match after {
+            After::Now => (0, true, false),
+            After::Start | After::Live => (0, false, false),
+            After::Cursor(Cursor { store, number }) if store == shared.store_id => (number, false, false),
+            After::Cursor(_) => (0, false, true),
+        };
+        let is_from_live = after == After::Live;
+        let catch_up = Self { agent_id: agent_id.to_owned(), read, is_from_live, is_done };
+        (catch_up, is_foreign.then(|| Utf8Bytes::from_static(GAP)))
+    }
+
+    /// The next alerts of the past; none when all is read.
+    pub(crate) async fn page(&mut self, shared: &Shared) -> Result<Vec<(i64, Utf8Bytes)>, Refusal> {
+        if self.is_done {
+            return Ok(Vec::new());
+        }
+        if std::mem::take(&mut self.is_from_live) {
+            let agent_id = self.agent_id.clone();
+            self.read = shared.ask(move |readers| readers.before_live_cards(&agent_id, LIVE_CARDS_MAX)).await?;
+        }
+        let (agent_id, read) = (self.agent_id.clone(), self.read);
+        let page = shared.ask(move |readers| readers.cards_after(&agent_id, read, CATCH_UP_PAGE)).await?;
+        self.is_done = page.len() < CATCH_UP_PAGE;
+        self.read = page.last().map_or(self.read, |last| last.cursor);
+        let text = |number, json| with_cursor(json, &Cursor { store: shared.store_id, number }.to_string()).into();
+        Ok(page.into_iter().map(|alert| (alert.cursor, text(alert.cursor, alert.json))).collect())
+    }
+
+    /// Whether a live message is still news.
+    pub(crate) fn is_news(&self, push: &Push) -> bool {
+        push.cursor.is_none_or(|cursor| cursor > self.read)
+    }
+}
+
+const GAP: &str = r#"{"type":"status","state":"gap","why":"after 不属于现在的数据，从头给出 / this cursor belongs to other data; all that is kept follows"}"#;
+
+/// Who is served.
+pub(crate) enum Listener {
+    /// A supervisor; told this first.
+    Watcher(Push),
+    /// An agent, who may answer; or, if it is not their own connection, somebody
+    /// who sees what they see.
+    Agent { agent_id: String, is_own: bool, after: After },
+    /// Who looks at all calls; told of all of them first.
+    Wall(oneshot::Receiver<Vec<Utf8Bytes>>),
+    /// Who looks at the calls that an agent has.
+    Desk,
+}
+
+impl Listener {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Watcher(_) => "watch",
+            Self::Agent { .. } => "agent",
+            Self::Wall(_) => "live",
+            Self::Desk => "desk",
+        }
+    }
+
+    const fn too_slow(&self) -> &'static str {
+        match self {
+            Self::Agent { .. } => "读取太慢，请用 after 续传",
+            Self::Watcher(_) | Self::Wall(_) | Self::Desk => "读取太慢，请重新连接",
+        }
+    }
+}
+
+/// Writes what was and then what comes, until either side is done.
+pub(crate) async fn serve(
+    shared: &Arc<Shared>,
+    mut socket: Socket,
+    mut listener: Listener,
+    mut subscription: Subscription,
+) {
+    let (slow, too_slow) = (subscription.slow.clone(), listener.too_slow());
+    let goodbye = tokio::select! {
+        biased;
+        () = slow.cancelled() => Goodbye::new(CloseCode::Library(CLOSE_SLOW), too_slow),
+        goodbye = pump(shared, &mut socket, &mut listener, &mut subscription) => goodbye,
+    };
+    if slow.is_cancelled() {
+        SubscriberSlow { kind: listener.kind() }.report(&shared.metrics);
+    }
+    // Nothing more is queued while the close is on its way.
+    drop(subscription);
+    ws::close(socket, goodbye).await;
+}
+
+async fn pump(
+    shared: &Arc<Shared>,
+    socket: &mut Socket,
+    listener: &mut Listener,
+    subscription: &mut Subscription,
+) -> Goodbye {
+    let mut health = shared.health.subscribe();
+    let mut first = Vec::new();
+    let mut catch_up = match listener {
+        Listener::Watcher(hello) => {
+            first.push(hello.text.clone());
+            CatchUp::none()
+        }
+        Listener::Agent { agent_id, after, .. } => {
+            let (catch_up, gap) = CatchUp::new(shared, agent_id, *after);
+            first.extend(gap);
+            catch_up
+        }
+        Listener::Wall(all) => {
+            tokio::select! {
+                Ok(frames) = all => first.extend(frames),
+                () = shared.closing.cancelled() => return Goodbye::shutdown(),
+            }
+            CatchUp::none()
+        }
+        Listener::Desk => CatchUp::none(),
+    };
+    {
+        let causes = health.borrow_and_update();
+        if !causes.is_empty() {
+            first.push(causes.status());
+        }
+    }
+    while !catch_up.is_done || !first.is_empty() {
+        match catch_up.page(shared).await {
+            Ok(page) => first.extend(page.into_iter().map(|(_, text)| text)),
+            Err(_) => return Goodbye::new(CloseCode::Error, "无法读取存储，请稍后重连"),
+        }
+        if ws::feed_all(socket, first.drain(..)).await.is_err() {
+            return Goodbye::gone();
+        }
+    }
+    let mut heartbeat = ws::Heartbeat::new();
+    let mut batch: Vec<Push> = Vec::new();
+    loop {
+        let mut answers = Vec::new();
+        tokio::select! {
+            biased;
+            count = subscription.queue.recv_many(&mut batch, SUBSCRIBER_QUEUE_MAX) => {
+                if count == 0 {
+                    return match shared.draining.is_cancelled() {
+                        true => Goodbye::shutdown(),
+                        false => Goodbye::new(CloseCode::Normal, "通话已结束"),
+                    };
+                }
+            }
+            () = shared.closing.cancelled() => {
+                // The journal is done: what is queued now is all there will be.
+                while let Ok(push) = subscription.queue.try_recv() {
+                    batch.push(push);
+                }
+                return match ws::feed_all(socket, batch.drain(..).map(|push| push.text)).await {
+                    Ok(()) => Goodbye::shutdown(),
+                    Err(_) => Goodbye::gone(),
+                };
+            }
+            changed = health.changed() => {
+                if changed.is_ok() {
+                    answers.push(health.borrow_and_update().status());
+                }
+            }
+            listened = ws::listen(socket, &mut heartbeat) => match listened {
+                Listened::Gone => return Goodbye::gone(),
+                Listened::Nothing => {}
+                Listened::Text(text) => {
+                    if let Listener::Agent { agent_id, is_own, .. } = listener {
+                        answers.push(feedback::take(shared, agent_id, *is_own, &text).await.into());
+                    }
+                }
+            },
+        }
+        batch.retain(|push| catch_up.is_news(push));
+        if batch.is_empty() && answers.is_empty() {
+            continue;
+        }
+        let texts = batch.iter().map(|push| push.text.clone()).chain(answers);
+        if ws::feed_all(socket, texts).await.is_err() {
+            return Goodbye::gone();
+        }
+        let written = clock::now();
+        for since in batch.drain(..).filter_map(|push| push.since) {
+            AlertWritten::new(since, written).report(&shared.metrics);
+        }
+    }
+}
+
+impl Subscription {
+    /// A message that is there already.
+    #[cfg(test)]
+    pub(crate) fn try_next(&mut self) -> Option<Push> {
+        self.queue.try_recv().ok()
+    }
+
+    /// The next message, for a connection that only reads; `None` when it is over.
+    pub(crate) async fn next(&mut self, shared: &Shared) -> Option<Push> {
+        tokio::select! {
+            biased;
+            () = self.slow.cancelled() => {
+                SubscriberSlow { kind: "sse" }.report(&shared.metrics);
+                None
+            }
+            push = self.queue.recv() => push,
+            () = shared.closing.cancelled() => self.queue.try_recv().ok(),
+        }
+    }
+}

@@ -1,0 +1,499 @@
+//! Who may do what: bearer tokens by role, one table from path to roles, and
+//! which sites' pages may call at all. All of it is one layer around the
+//! routes; a path that is not in the table is refused, so a new route cannot
+//! be forgotten.
+//!
+//! Deliberately absent: users, passwords, cookies and sessions. A token comes
+//! from the configuration, or is signed with its `agent_secret`. Tokens are
+//! compared by their digests, so the time that it takes tells nothing of them,
+//! and no log line ever has one.
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts as _, MatchedPath, RawPathParams, State};
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL, VARY, WWW_AUTHENTICATE,
+};
+use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::{Digest as _, Sha256};
+
+use crate::adapter::native;
+use crate::server::config::{Config, OriginName, Secret, TARGET_BYTES_MAX, TokenSource};
+use crate::server::domain::principal::{Principal, Role};
+use crate::server::runtime::clock;
+use crate::server::telemetry::events::{Happening as _, RequestRefused};
+use crate::server::telemetry::metrics::Metrics;
+use crate::server::{Shared, http};
+
+/// The WebSocket subprotocol behind which a browser sends its token.
+const SUBPROTOCOL: &str = "bearer";
+/// The query parameter that has the token where neither header nor subprotocol can.
+const TOKEN_PARAMETER: &str = "token=";
+/// A browser need not ask again for so long, in seconds.
+const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
+
+/// One path and who may call it.
+struct Route {
+    /// As the router has it.
+    path: &'static str,
+    /// Nobody in particular: open to all.
+    roles: &'static [Role],
+    /// Browsers open it as a WebSocket or an event stream, which have no
+    /// headers of their own: `token=` in the address counts.
+    token_in_query: bool,
+    /// Open to all, yet a token that comes along is read: it tells who asks.
+    tells_who: bool,
+}
+
+const fn route(path: &'static str, roles: &'static [Role]) -> Route {
+    Route { path, roles, token_in_query: false, tells_who: false }
+}
+
+const fn stream(path: &'static str, roles: &'static [Role]) -> Route {
+    Route { path, roles, token_in_query: true, tells_who: false }
+}
+
+const fn who(path: &'static str) -> Route {
+    Route { path, roles: OPEN, token_in_query: false, tells_who: true }
+}
+
+const METRICS: &str = "/metrics";
+const OPEN: &[Role] = &[];
+const INGEST: &[Role] = &[Role::Ingest];
+const REVIEW: &[Role] = &[Role::Qa, Role::Admin];
+const ADMIN: &[Role] = &[Role::Admin];
+const OF_AGENT: &[Role] = &[Role::Agent, Role::Qa, Role::Admin];
+
+/// The paths that the server answers.
+#[cfg(test)]
+pub(crate) fn paths() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|route| route.path)
+}
+
+/// Every path that the server answers. `{agent_id}` in one that agents may
+/// call is the agent that the token must be for.
+#[rustfmt::skip]
+const ROUTES: &[Route] = &[
+    route("/", OPEN),
+    route("/agent/{agent_id}", OPEN),
+    route("/live", OPEN),
+    route("/call/{call_id}", OPEN),
+    route("/qa", OPEN),
+    route("/rules", OPEN),
+    route("/assets/{folder}/{name}", OPEN),
+    route("/healthz", OPEN),
+    route("/readyz", OPEN),
+    route(METRICS, &[Role::Metrics, Role::Qa, Role::Admin]),
+    stream("/v1/ingest", INGEST),
+    stream("/v1/ingest/{format}", INGEST),
+    route("/v1/events", INGEST),
+    who("/v1/me"),
+    stream("/v1/agents/{agent_id}/alerts", OF_AGENT),
+    stream("/v1/agents/{agent_id}/desk", OF_AGENT),
+    route("/v1/agents/{agent_id}/reviews", OF_AGENT),
+    stream("/v1/live", REVIEW),
+    route("/v1/calls/{call_id}", REVIEW),
+    stream("/v1/calls/{call_id}/watch", REVIEW),
+    route("/v1/alerts", REVIEW),
+    route("/v1/alerts/{alert_id}/reviews", REVIEW),
+    route("/v1/calls", REVIEW),
+    route("/v1/scores", REVIEW),
+    route("/v1/statistics", REVIEW),
+    route("/v1/export", REVIEW),
+    route("/v1/quality", REVIEW),
+    route("/v1/audit", REVIEW),
+    route("/v1/openapi.json", OPEN),
+    route("/v1/rules", REVIEW),
+    route("/v1/rules/reload", ADMIN),
+    route("/v1/rules/packs", REVIEW),
+    route("/v1/rules/coverage", REVIEW),
+    route("/v1/rules/check", REVIEW),
+    route("/v1/rules/try", REVIEW),
+    route("/v1/rules/versions", REVIEW),
+    route("/v1/rules/versions/{version}", REVIEW),
+    route("/v1/backtest", REVIEW),
+];
+
+/// Who may do what on one server.
+pub(crate) struct Access {
+    /// Who has a token, by its SHA-256.
+    holders: HashMap<[u8; 32], Principal>,
+    agent_secret: Option<Secret>,
+    /// Nobody has a token: nobody is asked for one.
+    open: bool,
+    open_metrics: bool,
+    origins: Vec<OriginName>,
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Access").field("tokens", &self.holders.len()).finish_non_exhaustive()
+    }
+}
+
+/// Why a request is not served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Denied {
+    status: StatusCode,
+    code: &'static str,
+    message: String,
+}
+
+impl Denied {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    fn unauthorized(code: &'static str, message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, code, message)
+    }
+
+    fn forbidden(code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, code, message)
+    }
+}
+
+impl Access {
+    /// The access that `config` gives to a server at `address`.
+    ///
+    /// # Errors
+    /// A file of tokens cannot be used, or the server would be open to others
+    /// without any token.
+    pub(crate) fn new(config: &Config, address: SocketAddr) -> Result<Self, String> {
+        let tokens = &config.tokens;
+        let loopback = address.ip().to_canonical().is_loopback();
+        if tokens.is_empty() && !loopback {
+            return Err(format!(
+                "监听 {address} 会让其他机器连进来，必须先配置令牌。在配置文件里加上（令牌用 openssl rand -hex 24 生成）/ other machines can reach {address}: tokens are required. Add to the configuration file:\n\n\
+                 [tokens]\ningest = [\"…\"]\nqa = [\"…\"]\nadmin = [\"…\"]\nagent_secret = \"…\"\n\n\
+                 只在本机使用请监听 127.0.0.1 / to serve this machine only, listen on 127.0.0.1"
+            ));
+        }
+        let mut holders: HashMap<[u8; 32], Principal> = HashMap::new();
+        let unnamed = |tokens| vec![(None, tokens)];
+        for (role, tokens) in [
+            (Role::Admin, tokens.admin.each()),
+            (Role::Qa, tokens.qa.each()),
+            (Role::Ingest, unnamed(tokens.ingest.as_slice())),
+            (Role::Metrics, unnamed(tokens.metrics.as_slice())),
+        ] {
+            for (name, sources) in tokens {
+                each_token(sources, |digest| {
+                    let holder = holders.entry(digest).or_default();
+                    holder.roles.insert(role);
+                    holder.call(name)
+                })?;
+            }
+        }
+        for (agent_id, sources) in &tokens.agents {
+            each_token(sources, |digest| {
+                let holder = holders.entry(digest).or_default();
+                holder.roles.insert(Role::Agent);
+                holder.agents.insert(agent_id.clone());
+                Ok(())
+            })?;
+        }
+        for (digest, holder) in &mut holders {
+            holder.call_by_token(digest);
+        }
+        let agent_secret = tokens.read_agent_secret()?;
+        Ok(Self {
+            holders,
+            agent_secret,
+            open: tokens.is_empty(),
+            open_metrics: loopback && tokens.metrics.is_empty(),
+            origins: config.allowed_origins.clone(),
+        })
+    }
+
+    /// Lets a request pass, and says whose it is, or why it does not. Takes the
+    /// token out of its address.
+    async fn admit(&self, parts: &mut Parts) -> Result<Principal, Denied> {
+        let target = parts.uri.path_and_query().map_or(0, |target| target.as_str().len());
+        if target > TARGET_BYTES_MAX {
+            let message = format!(
+                "地址有 {target} 字节，最多 {TARGET_BYTES_MAX} 字节 / the address has {target} bytes; at most {TARGET_BYTES_MAX} are allowed"
+            );
+            return Err(Denied::new(StatusCode::URI_TOO_LONG, "uri_too_long", message));
+        }
+        self.check_origin(&parts.headers)?;
+        // What no route matches is answered with 404, to everybody.
+        let Some(matched) = parts.extensions.get::<MatchedPath>().cloned() else { return Ok(Principal::default()) };
+        let Some(route) = ROUTES.iter().find(|route| route.path == matched.as_str()) else {
+            return Err(Denied::forbidden(
+                "no_policy",
+                "没有规定谁可以访问这个地址 / nobody is allowed to use this address",
+            ));
+        };
+        let in_query = take_token(&mut parts.uri);
+        if self.open {
+            return Ok(Principal::open());
+        }
+        let given = in_header(&parts.headers)
+            .or_else(|| in_subprotocol(&parts.headers))
+            .or_else(|| in_query.filter(|_| route.token_in_query));
+        if route.roles.is_empty() || (self.open_metrics && route.path == METRICS) {
+            let told = given.filter(|_| route.tells_who).map(|token| self.holder(&token)).transpose()?;
+            return Ok(told.unwrap_or_default());
+        }
+        let Some(token) = given else {
+            return Err(Denied::unauthorized(
+                "token_missing",
+                "需要令牌：请带上 Authorization: Bearer … / a token is needed: send Authorization: Bearer …",
+            ));
+        };
+        let holder = self.holder(&token)?;
+        let agent_id = path_parameter(parts, "agent_id").await;
+        let allowed = route.roles.iter().any(|role| {
+            holder.roles.contains(role)
+                && (*role != Role::Agent || agent_id.as_ref().is_some_and(|agent_id| holder.agents.contains(agent_id)))
+        });
+        if allowed {
+            return Ok(holder);
+        }
+        if route.roles.contains(&Role::Agent) && holder.roles.contains(&Role::Agent) {
+            let message = "这个令牌属于别的坐席 / this token is another agent's";
+            return Err(Denied::forbidden("other_agent", message));
+        }
+        let roles = route.roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ");
+        Err(Denied::forbidden(
+            "wrong_role",
+            format!("这个令牌无权访问，需要的是：{roles} / this token may not; needed is one of: {roles}"),
+        ))
+    }
+
+    /// Who has `token`.
+    fn holder(&self, token: &Secret) -> Result<Principal, Denied> {
+        if let Some(holder) = self.holders.get(&digest_of(token)) {
+            return Ok(holder.clone());
+        }
+        let signed = self.agent_secret.as_ref().and_then(|secret| read_agent_token(secret, token.reveal()));
+        match signed {
+            Some((agent_id, expires_s)) if clock::unix_ms() < expires_s.saturating_mul(1_000) => Ok(Principal {
+                name: Some(agent_id.as_str().into()),
+                roles: BTreeSet::from([Role::Agent]),
+                agents: BTreeSet::from([agent_id]),
+                is_open: false,
+            }),
+            Some(_) => Err(Denied::unauthorized(
+                "token_expired",
+                "令牌已过期，请换一个新的 / the token has expired; get a new one",
+            )),
+            None => Err(Denied::unauthorized("token_unknown", "令牌不对 / the token is not known")),
+        }
+    }
+
+    /// A page of another site must not use the server through its reader's browser.
+    fn check_origin(&self, headers: &HeaderMap) -> Result<(), Denied> {
+        let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+        // Without tokens, only the name that the browser used tells a page that had its own name point here.
+        if self.open && !self.is_own_name(&host) {
+            return Err(Denied::forbidden(
+                "unknown_host",
+                "没有令牌时只能用 IP 地址或 localhost 访问；要用域名，请写进 allowed_origins / without tokens, use an IP address or localhost; to use a name, put it into allowed_origins",
+            ));
+        }
+        let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+        let origin = origin.to_str().ok().and_then(OriginName::parse);
+        let allowed = origin.is_some_and(|origin| {
+            let host = host.strip_suffix(origin.usual_port()).unwrap_or(&host);
+            origin.authority() == host || self.origins.contains(&origin)
+        });
+        if allowed {
+            return Ok(());
+        }
+        Err(Denied::forbidden(
+            "foreign_origin",
+            "不允许这个网站的页面访问；需要的话把它写进 allowed_origins / pages of this site may not; if they should, put it into allowed_origins",
+        ))
+    }
+
+    /// Whether `host` can only be a name of this server: nobody else can make
+    /// an address or a name without dots point here.
+    fn is_own_name(&self, host: &str) -> bool {
+        let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) => address,
+            None => host.rsplit_once(':').map_or(host, |(name, _)| name),
+        };
+        !name.contains('.')
+            || name.ends_with(".localhost")
+            || name.parse::<IpAddr>().is_ok()
+            || self
+                .origins
+                .iter()
+                .any(|origin| origin.authority() == host.strip_suffix(origin.usual_port()).unwrap_or(host))
+    }
+
+    /// The site whose page asks, if it was let in by name.
+    fn listed_origin(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let origin = headers.get(ORIGIN)?;
+        let named = OriginName::parse(origin.to_str().ok()?)?;
+        self.origins.contains(&named).then(|| origin.clone())
+    }
+}
+
+/// The layer around the routes.
+pub(crate) async fn guard(State(shared): State<Arc<Shared>>, request: Request<Body>, next: Next) -> Response {
+    let_through(&shared.access, &shared.metrics, request, next).await
+}
+
+async fn let_through(access: &Access, metrics: &Metrics, request: Request<Body>, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let listed = access.listed_origin(&parts.headers);
+    let asks_leave = parts.method == Method::OPTIONS && parts.headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if asks_leave && listed.is_some() {
+        let allowed = [
+            (ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
+            (ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type, last-event-id")),
+            (ACCESS_CONTROL_MAX_AGE, PREFLIGHT_SECONDS),
+        ];
+        (StatusCode::NO_CONTENT, allowed).into_response()
+    } else {
+        match access.admit(&mut parts).await {
+            Ok(principal) => {
+                parts.extensions.insert(principal);
+                let subprotocol = in_subprotocol(&parts.headers).is_some();
+                let mut response = next.run(Request::from_parts(parts, body)).await;
+                if subprotocol && response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    // A browser closes a WebSocket whose subprotocol is not taken.
+                    response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+                }
+                response
+            }
+            Err(denied) => {
+                RequestRefused { code: denied.code }.report(metrics);
+                let mut response = http::error(denied.status, denied.code, &denied.message);
+                if denied.status == StatusCode::UNAUTHORIZED {
+                    response
+                        .headers_mut()
+                        .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tingjian\""));
+                }
+                response
+            }
+        }
+    };
+    if let Some(origin) = listed {
+        response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        response.headers_mut().append(VARY, HeaderValue::from_static("Origin"));
+    }
+    response
+}
+
+async fn path_parameter(parts: &mut Parts, name: &str) -> Option<String> {
+    // Decoded as the routes' own extractors do it.
+    let parameters = RawPathParams::from_request_parts(parts, &()).await.ok()?;
+    parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+}
+
+fn in_header(headers: &HeaderMap) -> Option<Secret> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim().to_owned()))
+}
+
+/// `bearer, TOKEN`.
+fn in_subprotocol(headers: &HeaderMap) -> Option<Secret> {
+    let mut offered = headers.get(SEC_WEBSOCKET_PROTOCOL)?.to_str().ok()?.split(',').map(str::trim);
+    offered.find(|name| *name == SUBPROTOCOL)?;
+    offered.next().map(|token| Secret::new(token.to_owned()))
+}
+
+/// Takes `token=` out of an address, so that nothing behind can show it.
+fn take_token(uri: &mut Uri) -> Option<Secret> {
+    let query = uri.query()?;
+    let token = query.split('&').find_map(|pair| pair.strip_prefix(TOKEN_PARAMETER))?;
+    let token = Secret::new(token.to_owned());
+    let others: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with(TOKEN_PARAMETER)).collect();
+    let target = if others.is_empty() { uri.path().to_owned() } else { format!("{}?{}", uri.path(), others.join("&")) };
+    let mut parts = std::mem::take(uri).into_parts();
+    parts.path_and_query = PathAndQuery::try_from(target).ok();
+    *uri = Uri::from_parts(parts).unwrap_or_default();
+    Some(token)
+}
+
+fn each_token(sources: &[TokenSource], mut take: impl FnMut([u8; 32]) -> Result<(), String>) -> Result<(), String> {
+    for source in sources {
+        for token in source.read()? {
+            match token {
+                TokenSource::Plain(secret) => take(digest_of(&secret))?,
+                TokenSource::Sha256(digest) => take(digest.0)?,
+                TokenSource::File { .. } => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn digest_of(token: &Secret) -> [u8; 32] {
+    Sha256::digest(token.reveal().as_bytes()).into()
+}
+
+/// A token for one agent that needs no entry in the configuration:
+/// `base64url(agent_id "." expiry in seconds since 1970) "." base64url(HMAC-SHA256)`,
+/// where the second part signs the first as it is written.
+#[must_use]
+pub(crate) fn sign_agent_token(secret: &Secret, agent_id: &str, expires_s: i64) -> String {
+    let claim = URL_SAFE_NO_PAD.encode(format!("{agent_id}.{expires_s}"));
+    let signature = signer(secret).chain_update(&claim).finalize().into_bytes();
+    format!("{claim}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// The agent and the expiry of a token that was signed with `secret`.
+fn read_agent_token(secret: &Secret, token: &str) -> Option<(String, i64)> {
+    let (claim, signature) = token.split_once('.')?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
+    // Takes the same time wherever the signatures differ.
+    signer(secret).chain_update(claim).verify_slice(&signature).ok()?;
+    let claim = String::from_utf8(URL_SAFE_NO_PAD.decode(claim).ok()?).ok()?;
+    let (agent_id, expires_s) = claim.rsplit_once('.')?;
+    native::check_id("agent_id", agent_id).ok()?;
+    Some((agent_id.to_owned(), expires_s.parse().ok()?))
+}
+
+fn signer(secret: &Secret) -> Hmac<Sha256> {
+    Hmac::new_from_slice(secret.reveal().as_bytes()).expect("HMAC takes keys of any length")
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::Router;
+    use axum::middleware::from_fn;
+    use axum::routing::get;
+    use hyper::service::Service as _;
+    use hyper_util::service::TowerToHyperService;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_route_that_is_not_in_the_table_is_refused() {
+        let address = "127.0.0.1:1".parse().unwrap();
+        let access = Arc::new(Access::new(&Config::default(), address).unwrap());
+        let guard = from_fn(move |request: Request<Body>, next: Next| {
+            let access = Arc::clone(&access);
+            async move { let_through(&access, &Metrics::new().unwrap(), request, next).await }
+        });
+        let routes = Router::new().route("/healthz", get(async || "ok")).route("/v1/new", get(async || "secret"));
+        let routes = TowerToHyperService::new(routes.layer(guard));
+        // Though nobody needs a token here.
+        for (path, status) in [("/healthz", 200), ("/v1/new", 403), ("/nowhere", 404)] {
+            let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+            assert_eq!(routes.call(request).await.unwrap().status(), status, "{path}");
+        }
+    }
+
+    #[test]
+    fn each_path_has_one_entry() {
+        let paths: BTreeSet<&str> = ROUTES.iter().map(|route| route.path).collect();
+        assert_eq!(paths.len(), ROUTES.len());
+    }
+}

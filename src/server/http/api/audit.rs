@@ -1,0 +1,313 @@
+//! Whether the audit (审计) is whole, and how others read it. Its entries are
+//! written in `store/audit.rs`.
+//!
+//! Who can write the database can write a chain anew, too. Against that helps
+//! a head that was noted elsewhere: every entry's number and hash is in a log line.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use chrono::FixedOffset;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::server::Shared;
+use crate::server::domain::refusal::ErrorMessage;
+use crate::server::domain::review::Standing;
+use crate::server::http::api::query::{About, Unanswered, next_cursor};
+use crate::server::http::filter::{BadQuery, OF_AUDIT, OF_PAGES, Parameters};
+use crate::server::http::openapi::{AuditParameters, PageParameters};
+use crate::server::store::{
+    Entry, Fact, Head, Place, Readers, StoreError, digest, each_entry, entry, read_beside, standing, steps_of,
+};
+
+/// Faults that are told; what is more is counted.
+const FAULTS_MAX: usize = 20;
+
+/// Writes one entry that tells of nothing else in the store. What cannot be
+/// written is logged, and the caller told.
+pub(crate) async fn keep(shared: &Shared, fact: Fact) -> bool {
+    let action = fact.action;
+    match shared.journal.perform(move |writer| writer.audit(&fact)).await {
+        Ok(Ok(_)) => true,
+        Ok(Err(error)) => {
+            tracing::error!(action, %error, "the audit could not be told");
+            false
+        }
+        Err(_) => false,
+    }
+}
+
+/// An entry, as it is hashed.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct EntryView {
+    /// From 1, without gaps.
+    no: i64,
+    /// In UTC.
+    at: String,
+    by: String,
+    role: String,
+    action: String,
+    /// What it was done to.
+    subject: String,
+    detail: Value,
+    /// SHA-256 of the hash before it and of this entry as JSON without spaces,
+    /// keys sorted, without `hash`; both in hexadecimal digits.
+    hash: String,
+}
+
+impl From<Entry> for EntryView {
+    fn from(entry: Entry) -> Self {
+        let at = entry.at();
+        let Entry { no, by, role, action, subject, detail, hash, .. } = entry;
+        Self { no, at, by, role, action, subject, detail, hash }
+    }
+}
+
+/// A page of the audit.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AuditPage {
+    /// The latest first.
+    entries: Vec<EntryView>,
+    #[serde(flatten)]
+    about: About,
+}
+
+/// What was done, by whom and when, the latest first.
+#[utoipa::path(get, path = "/v1/audit", tag = "qa", params(AuditParameters, PageParameters), responses(
+    (status = 200, description = "One page / 一页审计", body = AuditPage),
+    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时无法回答", body = ErrorMessage),
+))]
+pub(crate) async fn audit(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<AuditPage>, Unanswered> {
+    let known = OF_AUDIT.into_iter().chain(OF_PAGES);
+    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), known)?;
+    let zone = shared.config.utc_offset;
+    let filter = parameters.audit(zone)?;
+    let page = parameters.page("audit", shared.store_id)?;
+    let span = filter.span;
+    let mut found = shared.ask(move |readers| readers.audit_entries(&filter, page.behind, page.count + 1)).await?;
+    let place = |entry: &Entry| Place { ms: entry.at_ms, no: entry.no };
+    let next_cursor = next_cursor(&mut found, page.count, page.list, place);
+    let entries = found.into_iter().map(EntryView::from).collect();
+    Ok(Json(AuditPage { entries, about: About::new(span, zone, next_cursor) }))
+}
+
+/// Why the audit of a data directory cannot be read.
+#[derive(Debug)]
+pub enum AuditError {
+    /// A filter cannot be used; what is wrong and what is allowed.
+    BadQuery(String),
+    /// The store cannot be read.
+    Store(StoreError),
+}
+
+impl fmt::Display for AuditError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadQuery(message) => f.write_str(message),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AuditError {}
+
+impl From<BadQuery> for AuditError {
+    fn from(bad: BadQuery) -> Self {
+        Self::BadQuery(bad.message)
+    }
+}
+
+impl From<StoreError> for AuditError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// The latest entries in `directory`, the earliest of them first, beside a
+/// server that may have it; as JSON of `GET /v1/audit`, whose query `query` is.
+///
+/// # Errors
+/// The query cannot be understood, or the store not be read.
+pub fn read_audit(directory: &Path, query: &str, zone: FixedOffset) -> Result<Vec<Value>, AuditError> {
+    let parameters = Parameters::read(query, OF_AUDIT.into_iter().chain(["limit"]))?;
+    let filter = parameters.audit(zone)?;
+    let page = parameters.page("audit", 0)?;
+    let readers = read_beside(directory)?;
+    let entries = readers.audit_entries(&filter, None, page.count)?;
+    let json = |entry| serde_json::to_value(EntryView::from(entry)).unwrap_or_default();
+    Ok(entries.into_iter().rev().map(json).collect())
+}
+
+/// What became of a check of the audit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// How many entries there are.
+    pub entries: u64,
+    /// The last entry, as `--head` takes it: number and hash.
+    pub head: String,
+    /// What is wrong, in Chinese and English; the first ones.
+    pub faults: Vec<String>,
+    /// How many more there are.
+    pub more: usize,
+}
+
+impl Verified {
+    fn fault(&mut self, zh: impl fmt::Display, en: impl fmt::Display) {
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(format!("{zh} / {en}"));
+        } else {
+            self.more += 1;
+        }
+    }
+}
+
+/// Checks the audit in `directory`, beside a server that may have it: that no
+/// entry was changed, moved or taken out, that the entry `head` (number and
+/// hash, noted elsewhere) is there as it was, and that reviews are what the
+/// audit says they are.
+///
+/// # Errors
+/// `head` cannot be read, or the store cannot.
+pub fn verify_audit(directory: &Path, head: Option<&str>) -> Result<Verified, AuditError> {
+    let head = head.map(read_head).transpose()?;
+    let readers = read_beside(directory)?;
+    Ok(verify(&readers, head.as_ref())?)
+}
+
+fn read_head(text: &str) -> Result<Head, BadQuery> {
+    let read = || {
+        let (no, hash) = text.split_once(':')?;
+        let is_hash = hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
+        Some(Head { no: no.parse().ok().filter(|no| *no > 0)?, hash: hash.to_ascii_lowercase() }).filter(|_| is_hash)
+    };
+    read().ok_or_else(|| {
+        BadQuery::new("head", "--head 应形如 12:64位十六进制，来自日志或上次校验 / --head must be NO:HASH, out of the log or of an earlier check")
+    })
+}
+
+fn verify(readers: &Readers, noted: Option<&Head>) -> Result<Verified, StoreError> {
+    readers.ask(|connection| {
+        // One moment of a store that goes on.
+        let moment = connection.unchecked_transaction()?;
+        let mut verified = Verified { entries: 0, head: String::new(), faults: Vec::new(), more: 0 };
+        let last = check_chain(&moment, noted, &mut verified)?;
+        verified.head = format!("{}:{}", last.no, last.hash);
+        check_reviews(&moment, &mut verified)?;
+        Ok(verified)
+    })
+}
+
+/// Checks that each entry follows from the one before; returns the last one.
+fn check_chain(
+    connection: &rusqlite::Connection,
+    noted: Option<&Head>,
+    verified: &mut Verified,
+) -> Result<Head, StoreError> {
+    let mut previous = Head::start();
+    each_entry(connection, |entry| {
+        verified.entries += 1;
+        let no = entry.no;
+        if no > previous.no + 1 {
+            let missing = match (previous.no + 1, no - 1) {
+                (first, last) if first == last => first.to_string(),
+                (first, last) => format!("{first}–{last}"),
+            };
+            verified.fault(format!("缺少第 {missing} 条"), format!("entry {missing} is missing"));
+        } else if entry.hash_behind(&previous.hash) != entry.hash {
+            let before = previous.no;
+            verified.fault(
+                format!("第 {no} 条被改动，或不再接在第 {before} 条之后"),
+                format!("entry {no} was changed, or no longer follows from entry {before}"),
+            );
+        }
+        if noted.is_some_and(|noted| noted.no == no && noted.hash != entry.hash) {
+            verified.fault(
+                format!("第 {no} 条与 --head 记下的不同：它或之前的条目被重写过"),
+                format!("entry {no} is not what --head says: it, or entries before it, were written anew"),
+            );
+        }
+        previous = Head { no, hash: entry.hash };
+    })?;
+    if let Some(noted) = noted.filter(|noted| noted.no > previous.no) {
+        let (last, no) = (previous.no, noted.no);
+        verified.fault(
+            format!("末尾被截断：只到第 {last} 条，--head 记下的是第 {no} 条"),
+            format!("the tail was cut off: the last entry is {last}, --head says {no}"),
+        );
+    }
+    Ok(previous)
+}
+
+/// Checks that reviews are what the audit says, and alerts what the reviews say.
+fn check_reviews(connection: &rusqlite::Connection, verified: &mut Verified) -> Result<(), StoreError> {
+    let mut reviews = connection.prepare(
+        "SELECT review_no, call_no, alert_id, action, by, role, reason, at_ms, audit_no FROM reviews ORDER BY review_no",
+    )?;
+    let mut rows = reviews.query([])?;
+    while let Some(row) = rows.next()? {
+        let (review_no, audit_no): (i64, i64) = (row.get(0)?, row.get(8)?);
+        let (call_no, reason): (i64, Option<String>) = (row.get(1)?, row.get(6)?);
+        let (alert_id, action, by, role): (String, String, String, String) =
+            (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
+        let at_ms: i64 = row.get(7)?;
+        let agrees = entry(connection, audit_no)?.is_some_and(|entry| {
+            let detail = &entry.detail;
+            (entry.subject == alert_id && entry.action == action && entry.by == by && entry.role == role)
+                && entry.at_ms == at_ms
+                && detail["call_no"] == call_no
+                && detail["reason_sha256"].as_str() == reason.as_deref().map(digest).as_deref()
+        });
+        if !agrees {
+            verified.fault(
+                format!("复核记录 {review_no}（预警 {alert_id}）与第 {audit_no} 条不符"),
+                format!("review {review_no} (alert {alert_id}) is not what entry {audit_no} says"),
+            );
+        }
+    }
+    // A review goes with its alert, and not before.
+    let mut gone = connection.prepare(
+        "SELECT no, subject FROM audit WHERE action IN ('confirm', 'dismiss', 'appeal', 'grant', 'reject')
+             AND NOT EXISTS (SELECT 1 FROM reviews WHERE audit_no = no AND alert_id = subject)
+             AND EXISTS (SELECT 1 FROM latest_alerts WHERE alert_id = subject AND call_no =
+                 CASE WHEN json_valid(detail) THEN json_extract(detail, '$.call_no') END) ORDER BY no",
+    )?;
+    let mut rows = gone.query([])?;
+    while let Some(row) = rows.next()? {
+        let (no, alert_id): (i64, String) = (row.get(0)?, row.get(1)?);
+        verified.fault(
+            format!("第 {no} 条的复核记录（预警 {alert_id}）不见了"),
+            format!("the review of entry {no} (alert {alert_id}) is gone"),
+        );
+    }
+    let mut alerts = connection.prepare(
+        "SELECT call_no, alert_id, verdict, appeal FROM latest_alerts WHERE verdict <> 'unreviewed' OR appeal IS NOT NULL
+         UNION SELECT call_no, alert_id, verdict, appeal FROM latest_alerts JOIN (SELECT DISTINCT call_no, alert_id FROM reviews)
+             USING (call_no, alert_id)",
+    )?;
+    let mut rows = alerts.query([])?;
+    while let Some(row) = rows.next()? {
+        let (call_no, alert_id, verdict): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let appeal: Option<String> = row.get(3)?;
+        let is_so = match steps_of(connection, call_no, &alert_id) {
+            Ok(steps) => Standing::of(&steps) == standing(&verdict, appeal.as_deref()),
+            // A step that nobody could have taken.
+            Err(_) => false,
+        };
+        if !is_so {
+            verified.fault(
+                format!("预警 {alert_id} 的复核结论与它的步骤不符"),
+                format!("alert {alert_id} does not stand where its steps lead"),
+            );
+        }
+    }
+    Ok(())
+}

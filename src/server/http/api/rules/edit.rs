@@ -1,0 +1,360 @@
+//! Edited rules over those in use, for whoever writes them: parsed, linted and
+//! tested. Nothing is changed on the server: the files come with the request
+//! and go with it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body as HttpBody;
+use axum::extract::rejection::StringRejection;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{Request, StatusCode};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use axum::{Extension, Json, Router};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+
+use crate::adapter::native::ID_BYTES_MAX;
+use crate::engine::rule::diagnostic::{Diagnostic, Language};
+use crate::engine::rule::lint::lint;
+use crate::engine::rule::parse::{SourceFile, is_parameters_file, nearest};
+use crate::engine::rule::render::render;
+use crate::engine::rule::sources::Sources;
+use crate::engine::rule::syntax::PackSource;
+use crate::engine::rule::unit_test::{self, TestReport};
+use crate::engine::rule::{self, Loaded};
+use crate::server::config::{BACKTEST_TIMEOUT, RULE_FILES_MAX, RULES_BODY_BYTES_MAX, TRIAL_TIMEOUT, TRIAL_WAIT};
+use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::http::api::rules::{backtest, trial};
+use crate::server::http::filter::BadQuery;
+use crate::server::rules::{Remark, Written};
+use crate::server::{Shared, http};
+
+/// A turn at compiling rules or at a backtest; whoever holds a clone keeps it.
+pub(crate) type Turn = Arc<OwnedSemaphorePermit>;
+
+/// The paths that take edited rules.
+pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
+    let within = |limit| middleware::from_fn(move |request, next| hurry(limit, request, next));
+    let trials = Router::new()
+        .route("/v1/rules/check", post(check))
+        .route("/v1/rules/try", post(trial::try_out))
+        .layer(within(TRIAL_TIMEOUT))
+        .layer(middleware::from_fn_with_state(Arc::clone(shared), take_turns));
+    let backtests = Router::new()
+        .route("/v1/backtest", post(backtest::backtest))
+        .layer(within(BACKTEST_TIMEOUT))
+        .layer(middleware::from_fn_with_state(Arc::clone(shared), one_at_a_time));
+    trials.merge(backtests).layer(DefaultBodyLimit::max(RULES_BODY_BYTES_MAX))
+}
+
+/// Answers within a limit, if only that it takes too long.
+async fn hurry(limit: Duration, request: Request<HttpBody>, next: Next) -> Response {
+    timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        let seconds = limit.as_secs();
+        let message = format!(
+            "{seconds} 秒内没有算完：请减少内容或缩小时间范围 / not done within {seconds} s: send less, or choose a shorter span"
+        );
+        http::error(StatusCode::REQUEST_TIMEOUT, "timeout", &message)
+    })
+}
+
+/// Lets a few questions at once hold their bodies and compile rules; the
+/// others wait a while with theirs in the socket.
+async fn take_turns(State(shared): State<Arc<Shared>>, mut request: Request<HttpBody>, next: Next) -> Response {
+    let turn = match timeout(TRIAL_WAIT, Arc::clone(&shared.trials).acquire_owned()).await {
+        Ok(Ok(turn)) => turn,
+        Ok(Err(_)) => return Unusable::Failed(Refusal::Stopping).into_response(),
+        Err(_) => return Unusable::Failed(Refusal::Busy).into_response(),
+    };
+    request.extensions_mut().insert::<Turn>(Arc::new(turn));
+    next.run(request).await
+}
+
+/// Lets one backtest run and refuses the others, before their bodies are read.
+async fn one_at_a_time(State(shared): State<Arc<Shared>>, mut request: Request<HttpBody>, next: Next) -> Response {
+    let Ok(turn) = Arc::clone(&shared.backtests).try_acquire_owned() else {
+        let running = Refusal::BacktestRunning;
+        return http::error(StatusCode::CONFLICT, running.code(), &running.message());
+    };
+    request.extensions_mut().insert::<Turn>(Arc::new(turn));
+    next.run(request).await
+}
+
+/// Why a request about edited rules has no answer.
+#[derive(Debug)]
+pub(crate) enum Unusable {
+    /// The body is no text, or too long.
+    Unreadable(StringRejection),
+    /// A field of it cannot be used.
+    Field(BadQuery),
+    /// The server cannot answer now.
+    Failed(Refusal),
+}
+
+impl From<BadQuery> for Unusable {
+    fn from(bad: BadQuery) -> Self {
+        Self::Field(bad)
+    }
+}
+
+impl From<Refusal> for Unusable {
+    fn from(refusal: Refusal) -> Self {
+        Self::Failed(refusal)
+    }
+}
+
+impl IntoResponse for Unusable {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Unreadable(rejection) => http::unreadable(&rejection),
+            Self::Field(BadQuery { field, message }) => {
+                let fault = ErrorMessage::new("invalid_body", &message).in_field(&field);
+                (StatusCode::BAD_REQUEST, Json(fault)).into_response()
+            }
+            Self::Failed(refusal) => {
+                let fault = (refusal.code(), refusal.message());
+                (StatusCode::SERVICE_UNAVAILABLE, Json(ErrorMessage::new(fault.0, &fault.1))).into_response()
+            }
+        }
+    }
+}
+
+/// A field and what is wrong with it.
+pub(crate) fn bad(field: impl Into<String>, message: impl Into<String>) -> BadQuery {
+    BadQuery { field: field.into(), message: message.into() }
+}
+
+/// The object in the body of a request.
+#[derive(Debug)]
+pub(crate) struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// Reads an object that may have these fields.
+    pub(crate) fn read(body: Result<String, StringRejection>, known: &[&str]) -> Result<Self, Unusable> {
+        let body = body.map_err(Unusable::Unreadable)?;
+        let fields: Map<String, Value> = serde_json::from_str(&body).map_err(|error| {
+            bad("", format!("请求体要是一个 JSON 对象：{error} / the body must be a JSON object: {error}"))
+        })?;
+        if let Some(name) = fields.keys().find(|name| !known.contains(&name.as_str())) {
+            let all = known.join(", ");
+            let shown: String = name.chars().take(40).collect();
+            let near = nearest(name, known.iter().copied());
+            let meant = near.map(|near| format!("是不是 {near}？/ did you mean {near}? ")).unwrap_or_default();
+            let message = format!("没有字段 {shown}；{meant}可用的有：{all} / known are: {all}");
+            return Err(bad(shown, message).into());
+        }
+        Ok(Self(fields))
+    }
+
+    /// What a field has; null is nothing.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A field that is text.
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, BadQuery> {
+        self.get(name)
+            .map(|value| value.as_str().ok_or_else(|| bad(name, format!("{name} 要是字符串 / must be a string"))))
+            .transpose()
+    }
+
+    /// `files`: edited rule files, each named once.
+    pub(crate) fn files(&self) -> Result<Vec<SourceFile>, BadQuery> {
+        let Some(files) = self.get("files") else { return Ok(Vec::new()) };
+        let Value::Array(files) = files else {
+            return Err(bad("files", "files 要是数组：[{\"name\":…,\"text\":…}] / must be an array"));
+        };
+        if files.len() > RULE_FILES_MAX {
+            return Err(bad("files", format!("最多 {RULE_FILES_MAX} 个文件 / at most {RULE_FILES_MAX} files")));
+        }
+        let mut read: Vec<SourceFile> = Vec::new();
+        for (place, file) in files.iter().enumerate() {
+            let text = |name: &str| {
+                file.get(name).and_then(Value::as_str).ok_or_else(|| {
+                    bad(
+                        format!("files[{place}].{name}"),
+                        format!("缺少 {name}，或不是字符串 / {name} must be a string"),
+                    )
+                })
+            };
+            let (name, text) = (text("name")?, text("text")?);
+            let field = format!("files[{place}].name");
+            if name.len() > ID_BYTES_MAX || name.chars().any(char::is_control) {
+                let message = format!(
+                    "最多 {ID_BYTES_MAX} 字节，不能有控制字符 / at most {ID_BYTES_MAX} bytes, no control characters"
+                );
+                return Err(bad(field, message));
+            }
+            if !(name.ends_with(".yaml") || name.ends_with(".yml")) {
+                return Err(bad(field, "文件名要以 .yaml 或 .yml 结尾 / must end in .yaml or .yml"));
+            }
+            if read.iter().any(|file| file.name == name) {
+                return Err(bad(field, "同一个文件写了两次 / this file is there twice"));
+            }
+            read.push(SourceFile { name: name.to_owned(), text: text.to_owned() });
+        }
+        Ok(read)
+    }
+}
+
+/// Rules with edited files among them.
+pub(crate) struct Edited {
+    pub(crate) sources: Sources,
+    pub(crate) version: String,
+    /// Nothing, if they cannot be used.
+    pub(crate) loaded: Option<Loaded>,
+    /// What is wrong or doubtful.
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+impl Edited {
+    /// Compiles the rules in use with `files` in place of those of that name.
+    pub(crate) fn new(written: &Written, files: &[SourceFile]) -> Self {
+        let sources = written.sources.edited(files);
+        let version = sources.version();
+        let (loaded, diagnostics) = match rule::load(&sources.files, version.clone()) {
+            Ok(mut loaded) => {
+                let warnings = std::mem::take(&mut loaded.warnings);
+                (Some(loaded), warnings)
+            }
+            Err(faults) => (None, faults),
+        };
+        Self { sources, version, loaded, diagnostics }
+    }
+
+    /// What is wrong or doubtful, for people.
+    pub(crate) fn text(&self) -> String {
+        render(&self.diagnostics, &self.sources.files, Language::Zh, false)
+    }
+
+    /// The same for machines.
+    pub(crate) fn remarks(&self) -> Vec<Remark> {
+        self.diagnostics.iter().cloned().map(Remark::from).collect()
+    }
+}
+
+/// A rule file, edited.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes the body; what reads it tells every fault by its field")]
+pub(crate) struct EditedFile {
+    /// As `GET /v1/rules/packs` names it, or a new one.
+    name: String,
+    text: String,
+}
+
+/// Edited rule files.
+#[derive(Debug, ToSchema)]
+#[expect(dead_code, reason = "it describes the body; what reads it tells every fault by its field")]
+pub(crate) struct CheckRequest {
+    files: Vec<EditedFile>,
+}
+
+/// What is to be said of edited rules.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Checked {
+    /// Whether they can be used.
+    ok: bool,
+    /// Which version they would be.
+    version: String,
+    /// In the order of files and lines.
+    diagnostics: Vec<Remark>,
+    /// The same for people, each with its line.
+    text: String,
+    /// Of the edited packs; of all packs if parameters were edited.
+    tests: Tests,
+}
+
+/// How the tests in rule files went.
+#[derive(Debug, Default, Serialize, ToSchema)]
+struct Tests {
+    passed: usize,
+    failed: usize,
+    failures: Vec<FailureView>,
+}
+
+/// A test that failed.
+#[derive(Debug, Serialize, ToSchema)]
+struct FailureView {
+    rule_id: String,
+    file: String,
+    line: u32,
+    column: u32,
+    /// What was expected and what came, for people.
+    text: String,
+    text_en: String,
+}
+
+/// Parses, lints and tests edited rule files over those in use.
+#[utoipa::path(post, path = "/v1/rules/check", tag = "operate", request_body = CheckRequest, responses(
+    (status = 200, description = "What is wrong with them, if anything / 检查结果", body = Checked),
+    (status = 400, description = "A field cannot be used / 字段有误", body = ErrorMessage),
+    (status = 408, description = "It takes too long / 太久", body = ErrorMessage),
+    (status = 413, description = "Too long / 太长", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn check(
+    State(shared): State<Arc<Shared>>,
+    Extension(turn): Extension<Turn>,
+    body: Result<String, StringRejection>,
+) -> Result<Json<Checked>, Unusable> {
+    let fields = Fields::read(body, &["files"])?;
+    let files = fields.files()?;
+    if fields.get("files").is_none() {
+        return Err(bad("files", "缺少 files / files is missing").into());
+    }
+    let written = shared.rules.written();
+    compute(turn, move || checked(&written, &files)).await.map(Json)
+}
+
+/// Does what takes a while beside the tasks of the runtime, and keeps the turn
+/// until it is done, whether anybody still waits for it or not.
+pub(crate) async fn compute<T: Send + 'static>(
+    turn: Turn,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Unusable> {
+    let working = tokio::task::spawn_blocking(move || {
+        let _turn = turn;
+        work()
+    });
+    working.await.map_err(|_| Unusable::Failed(Refusal::Stopping))
+}
+
+fn checked(written: &Written, files: &[SourceFile]) -> Checked {
+    let mut edited = Edited::new(written, files);
+    let mut tests = Tests::default();
+    if let Some(loaded) = &edited.loaded {
+        edited.diagnostics.extend(lint(&loaded.packs, edited.sources.clause_names().as_ref()));
+        let all = files.iter().any(|file| is_parameters_file(&file.name));
+        let is_edited = |pack: &&PackSource| all || files.iter().any(|file| *file.name == *pack.pack.at.file);
+        let packs: Vec<PackSource> = loaded.packs.iter().filter(is_edited).cloned().collect();
+        tests = Tests::of(&unit_test::run(&loaded.rules, &packs));
+    }
+    Checked {
+        ok: edited.loaded.is_some(),
+        diagnostics: edited.remarks(),
+        text: edited.text(),
+        version: edited.version,
+        tests,
+    }
+}
+
+impl Tests {
+    fn of(report: &TestReport) -> Self {
+        let failed = report.failures.len();
+        let view = |failure: &unit_test::Failure| FailureView {
+            rule_id: failure.rule_id.clone(),
+            file: failure.at.file.to_string(),
+            line: failure.at.line,
+            column: failure.at.column,
+            text: failure.render(Language::Zh),
+            text_en: failure.render(Language::En),
+        };
+        Self { passed: report.total - failed, failed, failures: report.failures.iter().map(view).collect() }
+    }
+}

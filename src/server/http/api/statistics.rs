@@ -1,0 +1,160 @@
+//! `/v1/statistics`: alerts and calls counted by one or two of day, hour, rule,
+//! agent, queue and severity, with the filters of `/v1/alerts`.
+//!
+//! Deliberately absent: rates and averages. Whoever shows them divides, and can
+//! say by what; calls are counted beside for that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::engine::alert::AlertState;
+use crate::server::Shared;
+use crate::server::config::STATISTICS_ROWS_MAX;
+use crate::server::domain::refusal::ErrorMessage;
+use crate::server::http::api::query::{About, Unanswered};
+use crate::server::http::filter::{BadQuery, OF_ALERTS, Parameters};
+use crate::server::http::openapi::{AlertParameters, StatisticsParameters};
+use crate::server::store::{CallCount, Display, Grouping, Statistics, StatisticsFilter, Sums};
+
+/// What statistics have beside the filters of alerts.
+pub(crate) const OF_STATISTICS: [&str; 2] = ["group", "display"];
+
+const DISPLAYS: [Display; 4] = [Display::Card, Display::Folded, Display::Late, Display::Shadow];
+/// A table has two sides.
+const GROUPS_MAX: usize = 2;
+
+/// What was counted.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StatisticsView {
+    /// As they were asked for.
+    groups: Vec<&'static str>,
+    /// Those with the most alerts first; a group without alerts has no row.
+    rows: Vec<RowView>,
+    total: SumsView,
+    /// All calls that were answered, with alerts or without.
+    answered: AnsweredView,
+    /// What the rules in `rows` are called, by id.
+    rule_names: BTreeMap<String, Option<String>>,
+    /// Whether rows are left out because there are too many.
+    truncated: bool,
+    /// From this moment on, if it was asked for.
+    from: Option<String>,
+    /// Up to but without this moment, if it was asked for.
+    to: Option<String>,
+    /// In which days and hours begin.
+    utc_offset: String,
+}
+
+/// One group.
+#[derive(Debug, Serialize, ToSchema)]
+struct RowView {
+    /// One value a group, in their order: `2026-11-21`, `9`, an id; null for calls without a queue.
+    key: Vec<Option<String>>,
+    #[serde(flatten)]
+    sums: SumsView,
+}
+
+/// What a group comes to.
+#[derive(Debug, Serialize, ToSchema)]
+struct SumsView {
+    alerts: i64,
+    /// That have such an alert.
+    calls: i64,
+    /// What the rules of the alerts deduct.
+    deduct: i64,
+}
+
+/// Calls, to divide by.
+#[derive(Debug, Serialize, ToSchema)]
+struct AnsweredView {
+    /// Those of the groups that calls have: all but rule and severity.
+    groups: Vec<&'static str>,
+    /// By the time when they were answered, and by who answered.
+    rows: Vec<CallsView>,
+    total: i64,
+}
+
+/// The calls of one group.
+#[derive(Debug, Serialize, ToSchema)]
+struct CallsView {
+    key: Vec<Option<String>>,
+    calls: i64,
+}
+
+impl From<Sums> for SumsView {
+    fn from(Sums { alerts, calls, deduct }: Sums) -> Self {
+        Self { alerts, calls, deduct }
+    }
+}
+
+/// Alerts and calls, counted.
+#[utoipa::path(get, path = "/v1/statistics", tag = "qa", params(AlertParameters, StatisticsParameters), responses(
+    (status = 200, description = "One row a group / 每组一行", body = StatisticsView),
+    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时无法回答", body = ErrorMessage),
+))]
+pub(crate) async fn statistics(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<StatisticsView>, Unanswered> {
+    let known = OF_ALERTS.into_iter().chain(OF_STATISTICS);
+    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), known)?;
+    let zone = shared.config.utc_offset;
+    let groups = groups(&parameters)?;
+    let mut displays = parameters.choices("display", &DISPLAYS.map(|display| (display.name(), display)))?;
+    if displays.is_empty() {
+        displays.extend(DISPLAYS.into_iter().filter(|display| *display != Display::Shadow));
+    }
+    let mut alerts = parameters.alerts(zone)?;
+    if alerts.states.is_empty() {
+        alerts.states.push(AlertState::Confirmed);
+    }
+    let span = alerts.span;
+    let filter = StatisticsFilter {
+        alerts,
+        displays,
+        groups: groups.clone(),
+        offset_ms: i64::from(zone.local_minus_utc()) * 1_000,
+    };
+    // One more than is told tells whether there are more.
+    let counted = shared.ask(move |readers| readers.statistics(&filter, STATISTICS_ROWS_MAX + 1)).await?;
+    let Statistics { mut rows, total, mut answered, answered_total, rule_names } = counted;
+    let truncated = rows.len().max(answered.len()) > STATISTICS_ROWS_MAX;
+    rows.truncate(STATISTICS_ROWS_MAX);
+    answered.truncate(STATISTICS_ROWS_MAX);
+    let About { from, to, utc_offset, .. } = About::new(span, zone, None);
+    Ok(Json(StatisticsView {
+        groups: groups.iter().map(|group| group.name()).collect(),
+        rows: rows.into_iter().map(|(key, sums)| RowView { key, sums: sums.into() }).collect(),
+        total: total.into(),
+        answered: AnsweredView {
+            groups: groups.iter().filter(|group| group.is_of_calls()).map(|group| group.name()).collect(),
+            rows: answered.into_iter().map(|CallCount { key, calls }| CallsView { key, calls }).collect(),
+            total: answered_total,
+        },
+        rule_names: rule_names.into_iter().collect(),
+        truncated,
+        from,
+        to,
+        utc_offset,
+    }))
+}
+
+fn groups(parameters: &Parameters) -> Result<Vec<Grouping>, BadQuery> {
+    let mut groups = parameters.choices("group", &Grouping::ALL.map(|group| (group.name(), group)))?;
+    if groups.is_empty() {
+        groups.push(Grouping::Rule);
+    }
+    if groups.len() > GROUPS_MAX || groups.first() == groups.get(1) {
+        return Err(BadQuery::new(
+            "group",
+            "group 可以写一个，或两个不同的，用逗号分开 / group is one, or two different ones with a comma between them",
+        ));
+    }
+    Ok(groups)
+}

@@ -1,0 +1,404 @@
+//! Producers' connections: frames in, acknowledgements and errors out.
+//!
+//! Frames that are already here are read together and answered with one write.
+//! At most [`IN_FLIGHT_MAX`] events of a connection are under way; a producer
+//! who sends more waits in its own socket.
+
+pub(crate) mod limit;
+pub(crate) mod post;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::{FutureExt as _, StreamExt as _};
+use serde::Serialize;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
+
+use crate::adapter::native::{self, Event, EventBody, EventErrorCode};
+use crate::adapter::{Adapter, Format, Leg, Voices};
+use crate::engine::time::CallTime;
+use crate::engine::transcript::{CallInfo, Channel, Direction, Input};
+use crate::server::Shared;
+use crate::server::config::{FRAME_BATCH_MAX, IN_FLIGHT_MAX};
+use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::http::ws;
+use crate::server::http::ws::{Goodbye, Heartbeat, Socket};
+use crate::server::ingest::limit::Pace;
+use crate::server::runtime::clock;
+use crate::server::runtime::shard::{Command, Delivery, Join, Joined, Reply};
+use crate::server::telemetry::events::{Connection, FrameRefused, Happening as _, MessageUnrecognised, ProducerSlowed};
+
+/// The acknowledgement of contract §3. Cumulative: all events of the call up to
+/// `seq`, or all so far where the producer does not number them.
+#[derive(Debug, Serialize)]
+struct Ack<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    call_id: &'a str,
+    seq: Option<u64>,
+}
+
+/// What a recogniser's connection says of itself in its address.
+#[derive(Clone, Debug)]
+pub(crate) struct AsrLeg {
+    pub(crate) format: Format,
+    pub(crate) voices: Voices,
+    pub(crate) call_id: Option<String>,
+    pub(crate) agent_id: Option<String>,
+    /// The call's time at which the audio begins; without it, the call's clock
+    /// when the connection opened.
+    pub(crate) offset: Option<CallTime>,
+}
+
+/// Serves a producer of native events.
+pub(crate) async fn serve_native(shared: Arc<Shared>, socket: Socket) {
+    let _open = Connection::open(&shared.metrics, "ingest");
+    serve(shared, socket, Source::Native).await;
+}
+
+/// Serves one channel of a recogniser.
+pub(crate) async fn serve_asr(shared: Arc<Shared>, socket: Socket, leg: AsrLeg) {
+    let _open = Connection::open(&shared.metrics, leg.format.name());
+    let asr = Asr { leg, opened: clock::now(), joined: None, unrecognised: false };
+    serve(shared, socket, Source::Asr(Box::new(asr))).await;
+}
+
+async fn serve(shared: Arc<Shared>, mut socket: Socket, source: Source) {
+    let mut producer = Producer::new(shared, source);
+    let goodbye = producer.run(&mut socket).await;
+    ws::close(socket, goodbye).await;
+}
+
+/// What comes over a connection.
+enum Source {
+    Native,
+    Asr(Box<Asr>),
+}
+
+/// A recogniser's connection.
+struct Asr {
+    leg: AsrLeg,
+    opened: Instant,
+    joined: Option<Speaking>,
+    /// Whether a message was not recognised and the producer told so.
+    unrecognised: bool,
+}
+
+/// A recogniser's connection that has its place in a call.
+struct Speaking {
+    adapter: Box<dyn Adapter>,
+    call_id: String,
+    began: CallTime,
+}
+
+struct Producer {
+    shared: Arc<Shared>,
+    source: Source,
+    replies: mpsc::Receiver<Reply>,
+    reply_to: mpsc::Sender<Reply>,
+    in_flight: usize,
+    pace: Pace,
+    /// Acknowledgements that are not written yet, by call.
+    acks: HashMap<String, Option<u64>>,
+    /// Errors that are not written yet; no more than events in flight and
+    /// frames in a batch.
+    errors: Vec<String>,
+    /// Kept between messages, so that it is not allocated for each.
+    inputs: Vec<Input>,
+}
+
+impl Producer {
+    fn new(shared: Arc<Shared>, source: Source) -> Self {
+        let (reply_to, replies) = mpsc::channel(IN_FLIGHT_MAX);
+        let pace = Pace::new(shared.config.events_per_second_max);
+        Self {
+            shared,
+            source,
+            replies,
+            reply_to,
+            in_flight: 0,
+            pace,
+            acks: HashMap::new(),
+            errors: Vec::new(),
+            inputs: Vec::new(),
+        }
+    }
+
+    async fn run(&mut self, socket: &mut Socket) -> Goodbye {
+        let mut heartbeat = Heartbeat::new();
+        let draining = self.shared.draining.clone();
+        let goodbye = loop {
+            tokio::select! {
+                biased;
+                () = draining.cancelled() => break Goodbye::shutdown(),
+                Some(reply) = self.replies.recv() => self.note(reply),
+                frame = socket.next() => {
+                    heartbeat.heard();
+                    if let Some(goodbye) = self.frames(socket, frame).await {
+                        break goodbye;
+                    }
+                }
+                () = heartbeat.tick() => {
+                    if !heartbeat.beat(socket).await {
+                        break Goodbye::gone();
+                    }
+                }
+            }
+            self.note_ready();
+            if self.answer(socket).await.is_err() {
+                break Goodbye::gone();
+            }
+        };
+        self.end_of_stream().await;
+        while self.in_flight > 0 {
+            match self.replies.recv().await {
+                Some(reply) => self.note(reply),
+                None => break,
+            }
+        }
+        // The peer may be gone; then nobody misses the last answers.
+        let _ = self.answer(socket).await;
+        goodbye
+    }
+
+    /// Takes a frame and those that are here behind it. `Some` ends the connection.
+    async fn frames(
+        &mut self,
+        socket: &mut Socket,
+        first: Option<Result<Message, tungstenite::Error>>,
+    ) -> Option<Goodbye> {
+        let received = clock::now();
+        let mut next = first;
+        let mut left = FRAME_BATCH_MAX;
+        loop {
+            match next {
+                Some(Ok(Message::Text(text))) => {
+                    let slowed = self.slow_down(socket).await;
+                    self.frame(&text, received).await;
+                    if slowed {
+                        // What else waits in the socket waits for the next turn, behind answers and heartbeat.
+                        return None;
+                    }
+                }
+                Some(Ok(Message::Binary(_))) => self.refuse(&Refusal::BinaryFrame, None, None),
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                Some(Err(tungstenite::Error::Capacity(_))) => {
+                    return Some(Goodbye::new(CloseCode::Size, "消息远超上限"));
+                }
+                None | Some(Ok(Message::Close(_)) | Err(_)) => return Some(Goodbye::gone()),
+            }
+            left -= 1;
+            if left == 0 {
+                return None;
+            }
+            next = socket.next().now_or_never()?;
+        }
+    }
+
+    /// Waits until a producer who is too fast may go on. Not reading is what
+    /// slows it. Returns whether it had to wait.
+    async fn slow_down(&mut self, socket: &mut Socket) -> bool {
+        let mut slowed = false;
+        while let Err(early) = self.pace.take() {
+            slowed = true;
+            if self.pace.tell() {
+                let refusal = Refusal::Slowed { max: self.shared.config.events_per_second_max.get() };
+                ProducerSlowed.report(&self.shared.metrics);
+                self.errors.push(ErrorMessage::new(refusal.code(), &refusal.message()).to_json());
+                // A peer that is gone is noticed at the next read.
+                let _ = self.answer(socket).await;
+            }
+            tokio::time::sleep(early).await;
+        }
+        slowed
+    }
+
+    async fn frame(&mut self, text: &Utf8Bytes, received: Instant) {
+        let max = self.shared.config.frame_bytes_max.get();
+        if text.len() > max {
+            self.refuse(&Refusal::FrameTooLarge { bytes: text.len(), max }, None, None);
+            return;
+        }
+        match self.source {
+            Source::Native => match native::parse(text) {
+                Ok(event) => self.deliver(event, text.clone(), received).await,
+                Err(error) => self.refuse_event(&error),
+            },
+            Source::Asr(_) => self.asr_frame(text, received).await,
+        }
+    }
+
+    /// A frame of a recogniser's connection: its message, or a native event mixed in.
+    async fn asr_frame(&mut self, text: &Utf8Bytes, received: Instant) {
+        let Source::Asr(asr) = &mut self.source else { return };
+        // Recognisers have a `type` of their own now and then: only a known one is native.
+        if text.contains("\"type\"") {
+            match native::parse(text) {
+                Ok(event) => {
+                    let known = asr.leg.call_id.as_deref();
+                    if known.is_some_and(|call_id| call_id != event.call_id) {
+                        self.refuse(&Refusal::WrongCall, Some(&event.call_id), event.seq);
+                        return;
+                    }
+                    asr.leg.call_id = Some(event.call_id.clone());
+                    self.deliver(event, text.clone(), received).await;
+                    return;
+                }
+                Err(error) if error.field == Some("type") || error.code == EventErrorCode::InvalidJson => {}
+                Err(error) => {
+                    self.refuse_event(&error);
+                    return;
+                }
+            }
+        }
+        if asr.joined.is_none() {
+            match join(&self.shared, &asr.leg, asr.opened).await {
+                Ok(speaking) => asr.joined = Some(speaking),
+                Err(refusal) => {
+                    let call_id = asr.leg.call_id.clone();
+                    self.refuse(&refusal, call_id.as_deref(), None);
+                    return;
+                }
+            }
+        }
+        let Some(speaking) = &mut asr.joined else { return };
+        let since = received.saturating_duration_since(asr.opened).as_millis();
+        let now = speaking.began.plus(i64::try_from(since).unwrap_or(i64::MAX));
+        let result = speaking.adapter.message(text, now, &mut self.inputs);
+        if let Err(error) = result {
+            let first = !std::mem::replace(&mut asr.unrecognised, true);
+            let reason = error.to_string();
+            let format = asr.leg.format.name();
+            MessageUnrecognised { format, reason: &reason, first }.report(&self.shared.metrics);
+            if first {
+                let error = ErrorMessage::new("unrecognised", &reason).of(Some(&speaking.call_id), None);
+                self.errors.push(error.to_json());
+            }
+        }
+        self.deliver_inputs(received).await;
+    }
+
+    /// What a recogniser left open becomes final when its connection ends.
+    async fn end_of_stream(&mut self) {
+        if let Source::Asr(asr) = &mut self.source
+            && let Some(speaking) = &mut asr.joined
+        {
+            speaking.adapter.finish(&mut self.inputs);
+            self.deliver_inputs(clock::now()).await;
+        }
+    }
+
+    async fn deliver_inputs(&mut self, received: Instant) {
+        let Source::Asr(asr) = &self.source else { return };
+        let Some(speaking) = &asr.joined else { return };
+        let call_id = speaking.call_id.clone();
+        let mut inputs = std::mem::take(&mut self.inputs);
+        for input in inputs.drain(..) {
+            let json = Utf8Bytes::from(native::to_json(&call_id, &input));
+            let event = Event { call_id: call_id.clone(), seq: None, body: EventBody::Input(input) };
+            self.deliver(event, json, received).await;
+        }
+        self.inputs = inputs;
+    }
+
+    /// Sends an event to its shard, once there is room for its reply.
+    async fn deliver(&mut self, event: Event, json: Utf8Bytes, received: Instant) {
+        if let Err(refusal) = limit::check(&self.shared.config, &event.body) {
+            self.refuse(&refusal, Some(&event.call_id), event.seq);
+            return;
+        }
+        while self.in_flight >= IN_FLIGHT_MAX {
+            match self.replies.recv().await {
+                Some(reply) => self.note(reply),
+                None => return,
+            }
+        }
+        let (call_id, seq) = (event.call_id.clone(), event.seq);
+        let delivery = Delivery { event, json, received, replies: self.reply_to.clone() };
+        match self.shared.shards.send(&call_id, Command::Event(delivery)).await {
+            Ok(()) => self.in_flight += 1,
+            Err(refusal) => self.refuse(&refusal, Some(&call_id), seq),
+        }
+    }
+
+    fn note_ready(&mut self) {
+        while let Ok(reply) = self.replies.try_recv() {
+            self.note(reply);
+        }
+    }
+
+    fn note(&mut self, reply: Reply) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        match reply.outcome {
+            // A recogniser does not number its messages and waits for no answer.
+            Ok(()) if reply.seq.is_none() && matches!(self.source, Source::Asr(_)) => {}
+            Ok(()) => {
+                let acked = self.acks.entry(reply.call_id).or_default();
+                *acked = (*acked).max(reply.seq);
+            }
+            Err(refusal) => self.refuse(&refusal, Some(&reply.call_id), reply.seq),
+        }
+    }
+
+    fn refuse(&mut self, refusal: &Refusal, call_id: Option<&str>, seq: Option<u64>) {
+        FrameRefused { code: refusal.code() }.report(&self.shared.metrics);
+        self.errors.push(ErrorMessage::new(refusal.code(), &refusal.message()).of(call_id, seq).to_json());
+    }
+
+    fn refuse_event(&mut self, error: &native::EventError) {
+        let code = error.code.name();
+        FrameRefused { code }.report(&self.shared.metrics);
+        let message = error.to_string();
+        self.errors.push(ErrorMessage::new(code, &message).of(error.call_id.as_deref(), error.seq).to_json());
+    }
+
+    /// Writes what there is to answer, in one go.
+    async fn answer(&mut self, socket: &mut Socket) -> Result<(), tungstenite::Error> {
+        if self.acks.is_empty() && self.errors.is_empty() {
+            return Ok(());
+        }
+        let acks = self.acks.drain().map(|(call_id, seq)| {
+            serde_json::to_string(&Ack { kind: "ack", call_id: &call_id, seq })
+                .expect("strings and numbers always serialise")
+        });
+        ws::feed_all(socket, acks.chain(self.errors.drain(..)).map(Utf8Bytes::from)).await
+    }
+}
+
+/// Finds a recogniser's connection its place in its call, which it starts when
+/// nobody did.
+async fn join(shared: &Shared, leg: &AsrLeg, opened: Instant) -> Result<Speaking, Refusal> {
+    let call_id = leg.call_id.clone().ok_or(Refusal::NoCall)?;
+    let start = leg.agent_id.clone().map(|agent_id| {
+        let info = CallInfo {
+            call_id: call_id.clone(),
+            agent_id,
+            started_at: clock::wall_now(shared.config.utc_offset),
+            direction: Direction::default(),
+            channel: Channel::default(),
+            queue: None,
+            rings: None,
+            customer_name: None,
+            packs: None,
+            attributes: std::collections::BTreeMap::new(),
+        };
+        (Box::new(info), None)
+    });
+    let named = start.is_some();
+    let (reply, joined) = oneshot::channel();
+    let join = Join { call_id: call_id.clone(), start, began: opened, reply };
+    shared.shards.send(&call_id, Command::Join(join)).await?;
+    let Joined { leg: number, began } = match joined.await {
+        Ok(Ok(joined)) => joined,
+        Ok(Err(Refusal::UnknownCall)) if !named => return Err(Refusal::NoAgent),
+        Ok(Err(refusal)) => return Err(refusal),
+        Err(_) => return Err(Refusal::Stopping),
+    };
+    let began = leg.offset.unwrap_or(began);
+    let id_prefix = format!("{}-{number}-", leg.voices.name());
+    let adapter = leg.format.adapter(Leg { voices: leg.voices.clone(), began, id_prefix });
+    Ok(Speaking { adapter, call_id, began })
+}

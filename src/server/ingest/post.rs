@@ -1,0 +1,140 @@
+//! Call events by `POST`, for pipelines without WebSocket: one JSON object, or
+//! one a line. The answer comes when all of it is durable.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use utoipa::ToSchema;
+
+use crate::adapter::native;
+use crate::server::Shared;
+use crate::server::config::IN_FLIGHT_MAX;
+use crate::server::domain::refusal::Refusal;
+use crate::server::ingest::limit;
+use crate::server::runtime::clock;
+use crate::server::runtime::shard::{Command, Delivery, Reply};
+use crate::server::telemetry::events::{FrameRefused, Happening as _};
+
+/// What became of the events of one request.
+#[derive(Debug, Default, Serialize, ToSchema)]
+pub(crate) struct Outcome {
+    /// How many are durable.
+    accepted: usize,
+    /// By call, the highest `seq` among them.
+    acks: BTreeMap<String, Option<u64>>,
+    errors: Vec<Fault>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+struct Fault {
+    /// From 1.
+    line: usize,
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    call_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seq: Option<u64>,
+}
+
+impl Outcome {
+    /// Whether nothing was refused.
+    pub(crate) const fn is_clean(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// Nothing was taken: the body is no text.
+    pub(crate) fn unreadable(message: String) -> Self {
+        let fault = Fault { line: 1, code: "invalid_body", message, call_id: None, seq: None };
+        Self { errors: vec![fault], ..Self::default() }
+    }
+
+    fn refuse(&mut self, shared: &Shared, fault: Fault) {
+        FrameRefused { code: fault.code }.report(&shared.metrics);
+        self.errors.push(fault);
+    }
+}
+
+/// Takes all events of `body`, in their order. A bad line costs only itself.
+pub(crate) async fn take(shared: &Arc<Shared>, body: &str) -> Outcome {
+    let mut outcome = Outcome::default();
+    let (reply_to, mut replies) = mpsc::channel(IN_FLIGHT_MAX);
+    let mut under_way = Vec::new();
+    for (line, text) in (1..).zip(body.lines()).filter(|(_, text)| !text.trim().is_empty()) {
+        let max = shared.config.frame_bytes_max.get();
+        if text.len() > max {
+            let refusal = Refusal::FrameTooLarge { bytes: text.len(), max };
+            let (code, message) = (refusal.code(), refusal.message());
+            outcome.refuse(shared, Fault { line, code, message, call_id: None, seq: None });
+            continue;
+        }
+        let event = match native::parse(text) {
+            Ok(event) => event,
+            Err(error) => {
+                let (code, message) = (error.code.name(), error.to_string());
+                outcome.refuse(shared, Fault { line, code, message, call_id: error.call_id, seq: error.seq });
+                continue;
+            }
+        };
+        if let Err(refusal) = limit::check(&shared.config, &event.body) {
+            let (code, message) = (refusal.code(), refusal.message());
+            outcome.refuse(shared, Fault { line, code, message, call_id: Some(event.call_id), seq: event.seq });
+            continue;
+        }
+        if under_way.len() == IN_FLIGHT_MAX {
+            settle(shared, &mut replies, &mut under_way, &mut outcome).await;
+        }
+        let (call_id, seq) = (event.call_id.clone(), event.seq);
+        let json = Utf8Bytes::from(text);
+        let delivery = Delivery { event, json, received: clock::now(), replies: reply_to.clone() };
+        match shared.shards.send(&call_id, Command::Event(delivery)).await {
+            Ok(()) => under_way.push((line, call_id, seq)),
+            Err(refusal) => {
+                let (code, message) = (refusal.code(), refusal.message());
+                outcome.refuse(shared, Fault { line, code, message, call_id: Some(call_id), seq });
+            }
+        }
+    }
+    settle(shared, &mut replies, &mut under_way, &mut outcome).await;
+    outcome
+}
+
+/// Waits for the replies to the events under way. Those of one call come in order.
+async fn settle(
+    shared: &Shared,
+    replies: &mut mpsc::Receiver<Reply>,
+    under_way: &mut Vec<(usize, String, Option<u64>)>,
+    outcome: &mut Outcome,
+) {
+    while !under_way.is_empty() {
+        let reply = tokio::select! {
+            biased;
+            reply = replies.recv() => reply,
+            // The journal is done: what has no reply by now has none coming.
+            () = shared.closing.cancelled() => None,
+        };
+        let Some(Reply { call_id, seq, outcome: result }) = reply else {
+            for (line, call_id, seq) in under_way.drain(..) {
+                let (code, message) = (Refusal::Stopping.code(), Refusal::Stopping.message());
+                outcome.refuse(shared, Fault { line, code, message, call_id: Some(call_id), seq });
+            }
+            return;
+        };
+        let Some(place) = under_way.iter().position(|(_, call, _)| *call == call_id) else { continue };
+        let (line, ..) = under_way.remove(place);
+        match result {
+            Ok(()) => {
+                outcome.accepted += 1;
+                let acked = outcome.acks.entry(call_id).or_default();
+                *acked = (*acked).max(seq);
+            }
+            Err(refusal) => {
+                let (code, message) = (refusal.code(), refusal.message());
+                outcome.refuse(shared, Fault { line, code, message, call_id: Some(call_id), seq });
+            }
+        }
+    }
+}

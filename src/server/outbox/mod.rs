@@ -1,0 +1,233 @@
+//! Webhooks out: what the journal kept for them is delivered, at least once and
+//! in order, by one task a webhook. One that is down holds up nobody else.
+//!
+//! What a webhook is to be told is a row that was committed together with the
+//! alert, so no crash loses it; it goes when the webhook took it. A receiver
+//! that answered just before a crash is told again, under the same delivery id.
+//!
+//! Deliberately absent: redirects, proxies and parallel requests to one webhook.
+
+pub(crate) mod webhook;
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::watch;
+use tokio_tungstenite::tungstenite::Bytes;
+
+use crate::engine::alert::{AlertState, Severity};
+use crate::server::Shared;
+use crate::server::config::{Config, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_TIMEOUT};
+use crate::server::outbox::webhook::{Fault, Target, Verdict, pause};
+use crate::server::runtime::clock;
+use crate::server::runtime::journal::Batch;
+use crate::server::store::{Letter, Readers, Record};
+use crate::server::telemetry::events::{Happening as _, WebhookDelivered, WebhookFailed, WebhookGivenUp};
+use crate::server::telemetry::metrics::Metrics;
+
+/// How long to wait before a store that could not be read is asked again.
+const STORE_PAUSE: Duration = Duration::from_secs(1);
+/// No pause is longer, whatever a clock that was set back makes of it.
+const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
+/// A connection that is not used for so long is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// The webhooks of one server.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    targets: Vec<Target>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    /// Changes whenever something was kept for a webhook.
+    kept: watch::Sender<()>,
+}
+
+impl Outbox {
+    /// The webhooks of the configuration.
+    ///
+    /// # Errors
+    /// One of them cannot be used, or this machine has no certificates to check
+    /// others against.
+    pub(crate) fn new(config: &Config, metrics: &Metrics) -> Result<Self, String> {
+        let targets = targets(config)?;
+        for target in &targets {
+            metrics.show_webhook(&target.name);
+        }
+        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(|fault| fault.to_string())?;
+        let tls = match targets.iter().any(Target::is_https) {
+            true => tls
+                .with_native_roots()
+                .map_err(|fault| {
+                    format!("webhooks：找不到系统的根证书（Debian 包 ca-certificates） / webhooks: this machine has no root certificates (Debian package ca-certificates): {fault}")
+                })?
+                .with_no_client_auth(),
+            false => tls.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
+        };
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let client = Client::builder(TokioExecutor::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_timer(TokioTimer::new())
+            .pool_max_idle_per_host(1)
+            .build(connector);
+        Ok(Self { targets, client, kept: watch::Sender::new(()) })
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self) -> usize {
+        self.targets.len()
+    }
+
+    /// Those that are to be told of an alert of that severity that enters `state`.
+    pub(crate) fn wanted(&self, severity: Severity, state: AlertState, was_confirmed: bool) -> Vec<Arc<str>> {
+        let wanting = self.targets.iter().filter(|target| target.wants(severity, state, was_confirmed));
+        wanting.map(|target| Arc::clone(&target.name)).collect()
+    }
+
+    /// Something was kept for one of them.
+    pub(crate) fn wake(&self) {
+        self.kept.send_replace(());
+    }
+
+    async fn answer(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Fault> {
+        let answering = async {
+            let answer = self.client.request(request).await.map_err(|fault| {
+                let source = fault.source().map(|source| format!(": {source}")).unwrap_or_default();
+                Fault::Unreachable(format!("{fault}{source}"))
+            })?;
+            let status = answer.status();
+            let body = Limited::new(answer.into_body(), WEBHOOK_ANSWER_BYTES_MAX).collect().await;
+            match body {
+                Ok(body) => Ok((status, body.to_bytes())),
+                // Whether it was taken is told by the status.
+                Err(_) => Ok((status, Bytes::new())),
+            }
+        };
+        tokio::time::timeout(WEBHOOK_TIMEOUT, answering)
+            .await
+            .unwrap_or_else(|_| Err(Fault::Unreachable(format!("no answer within {} s", WEBHOOK_TIMEOUT.as_secs()))))
+    }
+}
+
+/// Checks the webhooks of a configuration and reads their secrets.
+pub(crate) fn targets(config: &Config) -> Result<Vec<Target>, String> {
+    config.webhooks.iter().map(Target::new).collect()
+}
+
+/// Measures what is still to be delivered.
+pub(crate) async fn measure(shared: &Shared) {
+    if shared.outbox.targets.is_empty() {
+        return;
+    }
+    // A store that cannot be read shows elsewhere; the last figures stand.
+    let Ok(backlogs) = shared.ask(Readers::backlogs).await else { return };
+    let now_ms = clock::unix_ms();
+    for Target { name, .. } in &shared.outbox.targets {
+        let backlog = backlogs.iter().find(|backlog| *backlog.webhook == **name);
+        let (letters, age_ms) = backlog.map_or((0, 0), |backlog| (backlog.letters, now_ms - backlog.oldest_ms));
+        shared.metrics.outbox(name, letters, age_ms.max(0) / 1_000);
+    }
+}
+
+/// Tells webhook number `index` what is kept for it, until the server drains.
+/// An attempt that is under way then has half of the grace.
+pub(crate) async fn run(shared: Arc<Shared>, index: usize) {
+    let Some(target) = shared.outbox.targets.get(index) else { return };
+    let mut kept = shared.outbox.kept.subscribe();
+    // What is settled may still be on its way to the store.
+    let mut settled = 0;
+    loop {
+        kept.borrow_and_update();
+        let name = Arc::clone(&target.name);
+        let next = shared.ask(move |readers| readers.letter_after(&name, settled)).await;
+        match next {
+            Ok(Some(letter)) => {
+                settled = letter.outbox_no;
+                if !see_through(&shared, target, letter).await {
+                    return;
+                }
+            }
+            Ok(None) => tokio::select! {
+                () = shared.draining.cancelled() => return,
+                _ = kept.changed() => {}
+            },
+            Err(_) => tokio::select! {
+                () = shared.draining.cancelled() => return,
+                () = tokio::time::sleep(STORE_PAUSE) => {}
+            },
+        }
+    }
+}
+
+/// Tries until the webhook takes it, or never will. False when the server
+/// drains before: then it stays in the store.
+async fn see_through(shared: &Shared, target: &Target, letter: Letter) -> bool {
+    let Letter { outbox_no, made_ms, mut due_ms, mut attempts, alert } = letter;
+    let webhook = &*target.name;
+    let delivery = format!("{:x}-{outbox_no}", shared.store_id);
+    loop {
+        let wait = Duration::from_millis(due_ms.saturating_sub(clock::unix_ms()).max(0).unsigned_abs());
+        tokio::select! {
+            biased;
+            () = shared.draining.cancelled() => return false,
+            () = tokio::time::sleep(wait.min(WAIT_MAX)) => {}
+        }
+        let verdict = tokio::select! {
+            verdict = attempt(shared, target, &delivery, &alert) => verdict,
+            () = hurry(shared) => return false,
+        };
+        let now_ms = clock::unix_ms();
+        let (fault, is_rejected) = match verdict {
+            Verdict::Delivered => {
+                WebhookDelivered { webhook, attempts }.report(&shared.metrics);
+                keep(shared, Record::Settled { outbox_no }).await;
+                return true;
+            }
+            Verdict::Failed(fault) => (fault, false),
+            Verdict::Rejected(fault) => (fault, true),
+        };
+        attempts = attempts.saturating_add(1);
+        let pause = pause(shared.config.webhook_retry(), &delivery, attempts);
+        due_ms = now_ms.saturating_add(i64::try_from(pause.as_millis()).unwrap_or(i64::MAX));
+        let last_ms = made_ms.saturating_add(i64::from(shared.config.webhook_days.get()) * DAY_MS);
+        if is_rejected || due_ms > last_ms {
+            WebhookGivenUp { webhook, delivery: &delivery, fault: &fault, attempts, is_rejected }
+                .report(&shared.metrics);
+            keep(shared, Record::Settled { outbox_no }).await;
+            return true;
+        }
+        WebhookFailed { webhook, fault: &fault, attempts }.report(&shared.metrics);
+        keep(shared, Record::Postponed { outbox_no, due_ms, attempts }).await;
+    }
+}
+
+async fn attempt(shared: &Shared, target: &Target, delivery: &str, alert: &str) -> Verdict {
+    match target.request(delivery, alert, clock::unix_ms()) {
+        Ok(request) => match shared.outbox.answer(request).await {
+            Ok((status, body)) => target.verdict(status, &body),
+            Err(fault) => Verdict::Failed(fault),
+        },
+        Err(fault) => Verdict::Rejected(Fault::Unreachable(fault)),
+    }
+}
+
+/// Completes when the server drains and half of its grace is over: the rest is
+/// for what comes after.
+async fn hurry(shared: &Shared) {
+    shared.draining.cancelled().await;
+    tokio::time::sleep(shared.config.shutdown_grace() / 2).await;
+}
+
+/// Has a change of the outbox committed with whatever waits.
+async fn keep(shared: &Shared, record: Record) {
+    shared.journal.commit(Batch { records: vec![record], effects: Vec::new() }).await;
+}

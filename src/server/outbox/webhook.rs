@@ -1,0 +1,341 @@
+//! What a webhook is sent and what its answer means: bodies, signatures and
+//! pauses, pure functions all. Nothing here opens a connection or reads a clock;
+//! the delivery is in `outbox`.
+//!
+//! Three styles are those of group robots, each with its own way to sign and
+//! its own error codes in an answer of status 200; words of a call go into
+//! their messages as plain text, so that nobody on the line can mention or link.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::header::{CONTENT_TYPE, HeaderName, HeaderValue, USER_AGENT};
+use axum::http::{Method, Request, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http_body_util::Full;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio_tungstenite::tungstenite::Bytes;
+
+use crate::adapter::alert_json::AlertJson;
+use crate::engine::alert::{AlertState, Evidence, Severity};
+use crate::server::config::{Secret, Webhook, WebhookStyle};
+
+/// Stays the same over all attempts, so that a receiver can tell a repetition.
+const DELIVERY: HeaderName = HeaderName::from_static("x-tingjian-delivery");
+/// Seconds since 1970, when the attempt was made.
+const TIMESTAMP: HeaderName = HeaderName::from_static("x-tingjian-timestamp");
+/// `sha256=` and the hexadecimal HMAC-SHA256 of timestamp, `.` and body.
+const SIGNATURE: HeaderName = HeaderName::from_static("x-tingjian-signature");
+/// The longest pause between two attempts.
+const PAUSE_MAX: Duration = Duration::from_secs(60 * 60);
+/// Characters of one utterance that a group is shown, around the words that matter.
+const QUOTE_CHARS_MAX: usize = 100;
+/// Characters of any other field that a group is shown. With these numbers a
+/// message of the widest characters stays below the 4096 bytes of 企业微信.
+const FIELD_CHARS_MAX: usize = 120;
+/// Utterances that a group is shown.
+const QUOTES_MAX: usize = 3;
+
+/// A webhook as it is used: checked, and with its secret read.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    pub(crate) name: Arc<str>,
+    address: Secret,
+    secret: Option<Secret>,
+    style: WebhookStyle,
+    severity_min: Severity,
+}
+
+/// What an answer means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It was taken.
+    Delivered,
+    /// Another attempt may succeed.
+    Failed(Fault),
+    /// The message itself is not wanted; it would never be.
+    Rejected(Fault),
+}
+
+/// Why an attempt failed. It holds nothing that the receiver wrote, which might
+/// be words of a call, and no address, which might hold a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// No answer in time, or no connection.
+    Unreachable(String),
+    /// An HTTP status that is no success.
+    Status(u16),
+    /// A robot's own error code.
+    Code(i64),
+    /// A robot's answer without one.
+    Unreadable,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(why) => write!(f, "{why}"),
+            Self::Status(status) => write!(f, "HTTP {status}"),
+            Self::Code(code) => write!(f, "errcode {code}"),
+            Self::Unreadable => write!(f, "the answer is not a robot's"),
+        }
+    }
+}
+
+impl Target {
+    /// Checks a webhook of the configuration and reads its secret.
+    ///
+    /// # Errors
+    /// What is wrong, without the address.
+    pub(crate) fn new(webhook: &Webhook) -> Result<Self, String> {
+        let Webhook { name, url, secret, style, severity_min } = webhook;
+        let secret = secret.as_ref().map(|secret| secret.read()).transpose();
+        let secret = secret.map_err(|error| format!("webhooks「{name}」：{error}"))?;
+        let name = Arc::from(name.as_str());
+        Ok(Self { name, address: url.clone(), secret, style: *style, severity_min: *severity_min })
+    }
+
+    /// Whether requests to it go over TLS.
+    pub(crate) fn is_https(&self) -> bool {
+        self.address.reveal().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
+    }
+
+    /// Whether it is sent an alert of that severity that enters `state`;
+    /// `was_confirmed` before. A receiver of JSON learns whatever becomes of an
+    /// alert that it was sent; a group is told once.
+    pub(crate) fn wants(&self, severity: Severity, state: AlertState, was_confirmed: bool) -> bool {
+        let is_news = match state {
+            AlertState::Confirmed => !was_confirmed || self.style == WebhookStyle::Json,
+            AlertState::Retracted | AlertState::Resolved => was_confirmed && self.style == WebhookStyle::Json,
+            AlertState::Provisional | AlertState::Reminder => false,
+        };
+        is_news && severity >= self.severity_min
+    }
+
+    /// The request that tells it `alert`, a stored JSON, at `now_ms`.
+    ///
+    /// # Errors
+    /// `alert` is no alert of this program, or the address cannot be signed.
+    pub(crate) fn request(&self, delivery: &str, alert: &str, now_ms: i64) -> Result<Request<Full<Bytes>>, String> {
+        let seconds = now_ms / 1_000;
+        let mut address = self.address.reveal().to_owned();
+        let body = match self.style {
+            WebhookStyle::Json => alert.to_owned(),
+            WebhookStyle::Wecom | WebhookStyle::Dingtalk | WebhookStyle::Feishu => {
+                let alert: AlertJson<'_> = serde_json::from_str(alert).map_err(|fault| fault.to_string())?;
+                let mut body = match self.style {
+                    WebhookStyle::Wecom => wecom(&alert),
+                    WebhookStyle::Dingtalk => dingtalk(&alert),
+                    _ => feishu(&alert),
+                };
+                match (&self.secret, self.style) {
+                    (Some(secret), WebhookStyle::Dingtalk) => {
+                        address.push(if address.contains('?') { '&' } else { '?' });
+                        address.push_str(&dingtalk_signature(secret.reveal(), now_ms));
+                    }
+                    (Some(secret), WebhookStyle::Feishu) => {
+                        body["timestamp"] = json!(seconds.to_string());
+                        body["sign"] = json!(feishu_signature(secret.reveal(), seconds));
+                    }
+                    _ => {}
+                }
+                body.to_string()
+            }
+        };
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(address)
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"))
+            .header(USER_AGENT, HeaderValue::from_static(concat!("tingjian/", env!("CARGO_PKG_VERSION"))))
+            .header(DELIVERY, delivery);
+        if self.style == WebhookStyle::Json {
+            request = request.header(TIMESTAMP, seconds);
+            if let Some(secret) = &self.secret {
+                request = request.header(SIGNATURE, json_signature(secret.reveal(), seconds, &body));
+            }
+        }
+        request.body(Full::from(body)).map_err(|fault| fault.to_string())
+    }
+
+    /// What an answer means.
+    pub(crate) fn verdict(&self, status: StatusCode, body: &[u8]) -> Verdict {
+        if !status.is_success() {
+            let fault = Fault::Status(status.as_u16());
+            return match status {
+                StatusCode::BAD_REQUEST
+                | StatusCode::PAYLOAD_TOO_LARGE
+                | StatusCode::UNSUPPORTED_MEDIA_TYPE
+                | StatusCode::UNPROCESSABLE_ENTITY => Verdict::Rejected(fault),
+                _ => Verdict::Failed(fault),
+            };
+        }
+        if self.style == WebhookStyle::Json {
+            return Verdict::Delivered;
+        }
+        let answer: Option<RobotAnswer> = serde_json::from_slice(body).ok();
+        match answer.and_then(RobotAnswer::code) {
+            Some(0) => Verdict::Delivered,
+            Some(code) if self.refuses_the_message(code) => Verdict::Rejected(Fault::Code(code)),
+            Some(code) => Verdict::Failed(Fault::Code(code)),
+            None => Verdict::Failed(Fault::Unreadable),
+        }
+    }
+
+    /// Whether a robot's code speaks of the message and not of the moment, the
+    /// key or the settings of the group, which somebody may mend.
+    fn refuses_the_message(&self, code: i64) -> bool {
+        match self.style {
+            WebhookStyle::Json => false,
+            // Unknown type, wrong fields, empty, too long.
+            WebhookStyle::Wecom => [40_008, 40_058, 44_004, 45_002].contains(&code),
+            // Missing field, empty, unknown type, and words that are not allowed.
+            WebhookStyle::Dingtalk => [40_035, 43_004, 400_105].contains(&code) || (430_101..=430_104).contains(&code),
+            // A body that cannot be read.
+            WebhookStyle::Feishu => code == 9_499,
+        }
+    }
+}
+
+/// What robots answer with status 200: 企业微信 and 钉钉 `errcode`, 飞书 `code`
+/// beside or instead of the older `StatusCode`.
+#[derive(Deserialize)]
+struct RobotAnswer {
+    errcode: Option<i64>,
+    code: Option<i64>,
+    #[serde(rename = "StatusCode")]
+    status_code: Option<i64>,
+}
+
+impl RobotAnswer {
+    fn code(self) -> Option<i64> {
+        self.errcode.or(self.code).or(self.status_code)
+    }
+}
+
+fn hmac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key may have any length");
+    for part in parts {
+        mac.update(part);
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// The value of `X-Tingjian-Signature`.
+fn json_signature(secret: &str, seconds: i64, body: &str) -> String {
+    let signed = hmac(secret.as_bytes(), &[seconds.to_string().as_bytes(), b".", body.as_bytes()]);
+    signed.iter().fold(String::from("sha256="), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
+/// 钉钉: what is added to the query. The key signs the time and itself.
+fn dingtalk_signature(secret: &str, now_ms: i64) -> String {
+    let now = now_ms.to_string();
+    let signed = STANDARD.encode(hmac(secret.as_bytes(), &[now.as_bytes(), b"\n", secret.as_bytes()]));
+    // All of Base64 that a query cannot hold.
+    let sign = signed.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D");
+    format!("timestamp={now}&sign={sign}")
+}
+
+/// 飞书: time and secret are the key, and nothing is signed with it.
+fn feishu_signature(secret: &str, seconds: i64) -> String {
+    STANDARD.encode(hmac(format!("{seconds}\n{secret}").as_bytes(), &[]))
+}
+
+fn wecom(alert: &AlertJson<'_>) -> Value {
+    json!({"msgtype": "markdown", "markdown": {"content": markdown(alert, "\n")}})
+}
+
+fn dingtalk(alert: &AlertJson<'_>) -> Value {
+    // An empty line, or 钉钉 runs the lines together.
+    json!({"msgtype": "markdown", "markdown": {"title": title(alert), "text": markdown(alert, "\n\n")}})
+}
+
+fn feishu(alert: &AlertJson<'_>) -> Value {
+    let color = match alert.severity {
+        Severity::Critical => "red",
+        Severity::Warning => "orange",
+        Severity::Info => "blue",
+    };
+    let lines: Vec<String> = lines(alert).into_iter().map(|(name, value)| format!("{name}：{value}")).collect();
+    let text = |content: String| json!({"tag": "plain_text", "content": content});
+    json!({"msg_type": "interactive", "card": {
+        "header": {"template": color, "title": text(title(alert))},
+        "elements": [{"tag": "div", "text": text(lines.join("\n"))}],
+    }})
+}
+
+fn markdown(alert: &AlertJson<'_>, newline: &str) -> String {
+    let mut text = format!("**{}**", title(alert));
+    for (name, value) in lines(alert) {
+        text.push_str(newline);
+        text.push_str(&format!("> {name}：{value}"));
+    }
+    text
+}
+
+fn title(alert: &AlertJson<'_>) -> String {
+    let severity = match alert.severity {
+        Severity::Critical => "严重",
+        Severity::Warning => "警告",
+        Severity::Info => "提示",
+    };
+    format!("听检{severity}：{}", plain(&alert.rule_name, FIELD_CHARS_MAX))
+}
+
+/// What a group is told, line by line.
+fn lines(alert: &AlertJson<'_>) -> Vec<(&'static str, String)> {
+    let mut lines = vec![
+        ("坐席", plain(&alert.agent_id, FIELD_CHARS_MAX)),
+        ("通话", plain(&alert.call_id, FIELD_CHARS_MAX)),
+        ("时间", format!("{}（第 {} 秒）", alert.emitted_at, alert.at_ms.max(0) / 1_000)),
+        ("问题", plain(&alert.message, FIELD_CHARS_MAX)),
+    ];
+    lines.extend(alert.evidence.iter().take(QUOTES_MAX).map(|evidence| ("原话", quote(evidence))));
+    if let Some(suggestion) = &alert.suggestion {
+        lines.push(("建议", plain(suggestion, FIELD_CHARS_MAX)));
+    }
+    lines
+}
+
+/// The utterance around the words that matter.
+fn quote(evidence: &Evidence) -> String {
+    let before = evidence.start.saturating_sub(QUOTE_CHARS_MAX / 3);
+    let rest: String = evidence.text.chars().skip(before).collect();
+    let sign = if before > 0 { "…" } else { "" };
+    format!("{sign}{}", plain(&rest, QUOTE_CHARS_MAX))
+}
+
+/// `text` cut to a length, on one line, and without what robots read as links,
+/// mentions or colours: that becomes its full-width likeness.
+fn plain(text: &str, chars_max: usize) -> String {
+    let harmless = |c: char| match c {
+        '<' | '>' | '[' | ']' | '@' | '*' | '`' | '#' => {
+            char::from_u32(u32::from(c) - u32::from('!') + u32::from('！')).unwrap_or(' ')
+        }
+        c if c.is_control() => ' ',
+        c => c,
+    };
+    let mut plain: String = text.chars().take(chars_max).map(harmless).collect();
+    if text.chars().nth(chars_max).is_some() {
+        plain.push('…');
+    }
+    plain
+}
+
+/// How long to wait after so many failed attempts: from `first` on, doubled
+/// each time, up to an hour. Between half of it and all of it, as the delivery
+/// decides, so that what failed together does not come back together.
+pub(crate) fn pause(first: Duration, delivery: &str, attempts: u32) -> Duration {
+    let doubled = 2_u32.saturating_pow(attempts.saturating_sub(1).min(31));
+    let longest = first.saturating_mul(doubled).min(PAUSE_MAX);
+    let digest = Sha256::new().chain_update(delivery).chain_update(attempts.to_le_bytes()).finalize();
+    let share = f64::from(digest[0]) / 255.0;
+    longest.mul_f64(0.5 + share / 2.0)
+}
+
+#[cfg(test)]
+mod tests;

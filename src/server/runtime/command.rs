@@ -1,0 +1,125 @@
+//! What shards are asked, and the queues over which they are.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::adapter::native::Event;
+use crate::engine::time::CallTime;
+use crate::engine::transcript::CallInfo;
+use crate::server::config::SHARD_QUEUE_MAX;
+use crate::server::domain::refusal::Refusal;
+use crate::server::feeds::live::{Audience, Listing, Look};
+use crate::server::feeds::push::{Push, Subscription};
+
+/// What a shard is asked.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Apply an event.
+    Event(Delivery),
+    /// A leg of a call connected.
+    Join(Join),
+    /// A supervisor wants to watch a call.
+    Watch { call_id: String, reply: oneshot::Sender<Result<(Push, Subscription), Refusal>> },
+    /// Which calls may look otherwise to this audience than before.
+    List { audience: Arc<Audience>, reply: oneshot::Sender<Listing> },
+    /// How these calls stand.
+    Look { call_ids: Vec<Arc<str>>, reply: oneshot::Sender<Vec<Look>> },
+    /// Somebody wants to see the utterances of a call that have no final.
+    Unsettled { call_id: String, reply: oneshot::Sender<Vec<Box<str>>> },
+}
+
+/// An event on its way, and where its outcome goes.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) event: Event,
+    /// The same, as it is kept.
+    pub(crate) json: Utf8Bytes,
+    pub(crate) received: Instant,
+    /// Has room for every event that its connection may have in flight, so a
+    /// shard never waits for a connection.
+    pub(crate) replies: mpsc::Sender<Reply>,
+}
+
+/// What became of one event.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) call_id: String,
+    pub(crate) seq: Option<u64>,
+    pub(crate) outcome: Result<(), Refusal>,
+}
+
+/// A leg that connected.
+#[derive(Debug)]
+pub(crate) struct Join {
+    pub(crate) call_id: String,
+    /// Starts the call if it is not in progress.
+    pub(crate) start: Option<(Box<CallInfo>, Option<u64>)>,
+    /// When the leg's audio began.
+    pub(crate) began: Instant,
+    pub(crate) reply: oneshot::Sender<Result<Joined, Refusal>>,
+}
+
+/// A leg's place in its call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Joined {
+    /// The leg's number, from 0.
+    pub(crate) leg: u32,
+    /// The call's time at which its audio began.
+    pub(crate) began: CallTime,
+}
+
+/// The queues of all shards.
+#[derive(Debug)]
+pub(crate) struct Shards {
+    queues: Vec<mpsc::Sender<Command>>,
+    /// Decides a call's shard; seeded, so that nobody can aim at one.
+    hasher: RandomState,
+}
+
+impl Shards {
+    /// As many queues as the config wants, and their other ends for [`run`].
+    pub(crate) fn new(count: usize) -> (Self, Vec<mpsc::Receiver<Command>>) {
+        let (queues, ends) = (0..count).map(|_| mpsc::channel(SHARD_QUEUE_MAX)).unzip();
+        (Self { queues, hasher: RandomState::new() }, ends)
+    }
+
+    /// Which shard a call lives in.
+    pub(crate) fn place(&self, call_id: &str) -> usize {
+        let count = self.queues.len() as u64;
+        usize::try_from(self.hasher.hash_one(call_id) % count).unwrap_or(0)
+    }
+
+    /// Queues `command` at the shard of `call_id`, waiting for room.
+    pub(crate) async fn send(&self, call_id: &str, command: Command) -> Result<(), Refusal> {
+        match self.queues.get(self.place(call_id)) {
+            Some(queue) => queue.send(command).await.map_err(|_| Refusal::Stopping),
+            None => Err(Refusal::Stopping),
+        }
+    }
+
+    /// How many shards there are.
+    pub(crate) const fn count(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// Queues what `command` makes of the way back at a shard, and waits for its answer.
+    pub(crate) async fn ask<T>(
+        &self,
+        shard: usize,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Refusal> {
+        let queue = self.queues.get(shard).ok_or(Refusal::Stopping)?;
+        let (reply, answer) = oneshot::channel();
+        queue.send(command(reply)).await.map_err(|_| Refusal::Stopping)?;
+        answer.await.map_err(|_| Refusal::Stopping)
+    }
+
+    /// How many commands wait for each shard.
+    pub(crate) fn depths(&self) -> impl Iterator<Item = usize> {
+        self.queues.iter().map(|queue| queue.max_capacity() - queue.capacity())
+    }
+}

@@ -1,0 +1,252 @@
+//! The journal's thread: what the shards decided is committed, and only then
+//! told. It is the one place from which acknowledgements and alerts go out.
+//!
+//! All batches that wait are one transaction, and one is begun a millisecond
+//! after the other at the earliest: under load a commit serves many, without
+//! load nobody waits for company. When the store refuses, the same batches are
+//! tried again until it takes them: the shards, and with them the producers,
+//! wait; nothing is dropped and nothing is shown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::adapter::alert_json::with_cursor;
+use crate::server::Shared;
+use crate::server::config::{COMMIT_BATCHES_MAX, JOURNAL_QUEUE_MAX};
+use crate::server::domain::refusal::Refusal;
+use crate::server::feeds::agents::Cursor;
+use crate::server::feeds::live::Look;
+use crate::server::feeds::push::{Push, Since, Subscription, Watchers};
+use crate::server::runtime::clock;
+use crate::server::runtime::shard::{Joined, Reply};
+use crate::server::store::{Record, StoreError, Writer};
+use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
+
+/// One commit is begun this long after the other at the earliest; meanwhile
+/// company gathers. Whoever comes after a pause waits for nothing.
+const GATHER: Duration = Duration::from_millis(1);
+/// How long to wait before a store that refused is asked again.
+const RETRY_PAUSE: Duration = Duration::from_millis(250);
+
+/// What one step of a shard wants kept, and what follows once it is.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) records: Vec<Record>,
+    pub(crate) effects: Vec<Effect>,
+}
+
+impl Batch {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.effects.is_empty()
+    }
+}
+
+/// What the world is told once the batch is durable; in the order in which it
+/// came to be.
+#[derive(Debug)]
+pub(crate) enum Effect {
+    /// A producer's event was taken, or refused.
+    Reply { to: mpsc::Sender<Reply>, reply: Reply },
+    /// A recogniser's connection has its place.
+    Joined { to: oneshot::Sender<Result<Joined, Refusal>>, joined: Joined },
+    /// The next alert of the batch's records has its cursor now.
+    Alert(Box<AlertEffect>),
+    /// An agent is told something that is not kept.
+    Notice { agent_id: String, text: Utf8Bytes },
+    /// A supervisor listens to a call; what came before is kept.
+    Watching { to: oneshot::Sender<Result<(Push, Subscription), Refusal>>, hello: Push, subscription: Subscription },
+    /// How calls stand, told to who asked: nobody sees what may not be kept.
+    Looked { to: oneshot::Sender<Vec<Look>>, looks: Vec<Look> },
+    /// Those who watch a call see this.
+    Watched { watchers: Arc<Watchers>, text: Utf8Bytes },
+}
+
+/// An alert on its way to those who are to see it.
+#[derive(Debug)]
+pub(crate) struct AlertEffect {
+    /// Whose it is; `None` when the agent is not to see it.
+    pub(crate) agent_id: Option<String>,
+    /// As the agent sees it, without its cursor.
+    pub(crate) json: String,
+    /// As supervisors see it.
+    pub(crate) watched: Option<(Arc<Watchers>, Utf8Bytes)>,
+    /// Whether webhooks are to be told.
+    pub(crate) has_webhooks: bool,
+    /// When the frame behind it was received, or the deadline passed.
+    pub(crate) since: Instant,
+}
+
+/// What the thread is asked.
+pub(crate) enum Job {
+    /// Commit this.
+    Batch(Batch),
+    /// Do something else on the one connection that writes.
+    Task(Box<dyn FnOnce(&mut Writer) + Send>),
+    /// That was all.
+    Stop,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Batch(batch) => f.debug_tuple("Batch").field(batch).finish(),
+            Self::Task(_) => f.write_str("Task"),
+            Self::Stop => f.write_str("Stop"),
+        }
+    }
+}
+
+/// The way to the thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Journal {
+    queue: mpsc::Sender<Job>,
+}
+
+impl Journal {
+    /// The queue, and its other end for [`run`].
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Job>) {
+        let (queue, jobs) = mpsc::channel(JOURNAL_QUEUE_MAX);
+        (Self { queue }, jobs)
+    }
+
+    /// Queues a batch, waiting for room. A batch that comes after the end of
+    /// the thread is lost, as is all that was never acknowledged.
+    pub(crate) async fn commit(&self, batch: Batch) {
+        let _ = self.queue.send(Job::Batch(batch)).await;
+    }
+
+    /// Does `work` on the connection that writes, between two commits.
+    ///
+    /// # Errors
+    /// The work failed; or, as [`Refusal::Stopping`], the thread is at its end.
+    pub(crate) async fn perform<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<Result<T, StoreError>, Refusal> {
+        let (reply, done) = oneshot::channel();
+        let task = Box::new(move |writer: &mut Writer| {
+            let _ = reply.send(work(writer));
+        });
+        self.queue.send(Job::Task(task)).await.map_err(|_| Refusal::Stopping)?;
+        done.await.map_err(|_| Refusal::Stopping)
+    }
+
+    /// Ends the thread once all that was queued before is done.
+    pub(crate) async fn stop(&self) {
+        let _ = self.queue.send(Job::Stop).await;
+    }
+
+    /// How many jobs wait.
+    pub(crate) fn depth(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+}
+
+/// Runs until it is told to stop, or the server's grace is over.
+pub(crate) fn run(shared: &Shared, runtime: &Handle, mut writer: Writer, mut queue: mpsc::Receiver<Job>) {
+    let mut jobs = Vec::with_capacity(COMMIT_BATCHES_MAX);
+    let mut batches = Vec::with_capacity(COMMIT_BATCHES_MAX);
+    let mut receive = |jobs: &mut Vec<Job>| {
+        runtime.block_on(async {
+            tokio::select! {
+                biased;
+                count = queue.recv_many(jobs, COMMIT_BATCHES_MAX) => count,
+                () = shared.killed.cancelled() => 0,
+            }
+        })
+    };
+    let mut is_stopped = false;
+    while !is_stopped && receive(&mut jobs) > 0 {
+        let begun = clock::now();
+        for job in jobs.drain(..) {
+            match job {
+                Job::Batch(batch) => batches.push(batch),
+                Job::Task(work) => {
+                    // In its turn: what came before it is kept before it.
+                    if !settle(shared, &mut writer, &mut batches) {
+                        return;
+                    }
+                    work(&mut writer);
+                }
+                Job::Stop => is_stopped = true,
+            }
+        }
+        if !settle(shared, &mut writer, &mut batches) {
+            return;
+        }
+        // Under load, commits of a handful each would leave the cores to nothing else.
+        std::thread::sleep(GATHER.saturating_sub(clock::now().saturating_duration_since(begun)));
+    }
+}
+
+/// Commits the batches and does what follows from them, however long the store
+/// refuses. False when the server is killed before it took them.
+fn settle(shared: &Shared, writer: &mut Writer, batches: &mut Vec<Batch>) -> bool {
+    let mut has_failed = false;
+    while let Err(error) = try_settle(shared, writer, batches) {
+        StoreFailed { error: &error, first: !has_failed }.report(&shared.metrics);
+        shared.health.set_store(Some(error.to_string()));
+        has_failed = true;
+        if shared.killed.is_cancelled() {
+            return false;
+        }
+        std::thread::sleep(RETRY_PAUSE);
+    }
+    if has_failed {
+        StoreMended.report(&shared.metrics);
+        shared.health.set_store(None);
+    }
+    true
+}
+
+/// Commits the batches and does what follows from them; if the store refuses,
+/// neither.
+pub(crate) fn try_settle(shared: &Shared, writer: &mut Writer, batches: &mut Vec<Batch>) -> Result<(), StoreError> {
+    if batches.is_empty() {
+        return Ok(());
+    }
+    let begun = clock::now();
+    let mut cursors = writer.commit(batches.iter().flat_map(|batch| &batch.records))?.into_iter();
+    let records = batches.iter().map(|batch| batch.records.len()).sum();
+    let kept = clock::now();
+    Committed { records, took: kept.saturating_duration_since(begun) }.report(&shared.metrics);
+    for effect in batches.drain(..).flat_map(|batch| batch.effects) {
+        tell(shared, effect, &mut cursors, kept);
+    }
+    Ok(())
+}
+
+fn tell(shared: &Shared, effect: Effect, cursors: &mut impl Iterator<Item = i64>, kept: Instant) {
+    match effect {
+        // A full queue cannot be, and a closed one has nobody to tell.
+        Effect::Reply { to, reply } => drop(to.try_send(reply)),
+        Effect::Joined { to, joined } => drop(to.send(Ok(joined))),
+        Effect::Watching { to, hello, subscription } => drop(to.send(Ok((hello, subscription)))),
+        Effect::Looked { to, looks } => drop(to.send(looks)),
+        Effect::Alert(alert) => {
+            let AlertEffect { agent_id, json, watched, has_webhooks, since } = *alert;
+            let Some(number) = cursors.next() else { return };
+            if has_webhooks {
+                shared.outbox.wake();
+            }
+            if let Some((watchers, text)) = watched {
+                watchers.publish(&Push { text, cursor: None, since: None });
+            }
+            if let Some(agent_id) = agent_id {
+                let cursor = Cursor { store: shared.store_id, number };
+                let text = Utf8Bytes::from(with_cursor(json, &cursor.to_string()));
+                let since = Some(Since { received: since, kept });
+                shared.agents.publish(&agent_id, &Push { text, cursor: Some(number), since });
+            }
+        }
+        Effect::Notice { agent_id, text } => {
+            shared.agents.publish(&agent_id, &Push { text, cursor: None, since: None });
+        }
+        Effect::Watched { watchers, text } => watchers.publish(&Push { text, cursor: None, since: None }),
+    }
+}

@@ -1,0 +1,501 @@
+//! Shards: tasks that own the calls. A call lives in one shard for good, so
+//! nothing on the way of an event is locked.
+//!
+//! A shard tells nobody anything. What it decides goes as a [`Batch`] to the
+//! journal, which keeps it and then tells it.
+//!
+//! A shard has one bounded queue in, and one heap of moments at which a call
+//! wants to be woken. Entries are deleted lazily: an entry counts only while
+//! its call is still armed for that very moment.
+
+mod onlookers;
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::adapter::native::{self, Event, EventBody};
+use crate::engine::time::CallTime;
+use crate::engine::transcript::{CallInfo, Input};
+use crate::server::Shared;
+use crate::server::config::SHARD_BATCH_MAX;
+use crate::server::domain::refusal::Refusal;
+use crate::server::feeds::live::Gone;
+use crate::server::runtime::clock::CallClock;
+use crate::server::runtime::closed::ClosedCalls;
+pub(crate) use crate::server::runtime::command::{Command, Delivery, Join, Joined, Reply, Shards};
+use crate::server::runtime::journal::{Batch, Effect};
+use crate::server::runtime::recovery::Resumed;
+use crate::server::runtime::slot::{Slot, Speech, expects_speech, masked};
+use crate::server::runtime::{clock, health};
+use crate::server::store::{CallRow, ClosedCall, ClosedRow, Record};
+use crate::server::telemetry::events::{CallClosed, CallStarted, CloseReason, Happening as _, Heard, ShardStep};
+use crate::session::Session;
+
+/// Runs one shard until all of its queue's senders are gone or the server drains it.
+pub(crate) async fn run(mut shard: Shard, mut queue: mpsc::Receiver<Command>) {
+    let shared = Arc::clone(&shard.shared);
+    let mut commands = Vec::with_capacity(SHARD_BATCH_MAX);
+    loop {
+        let alarm = shard.next_alarm();
+        tokio::select! {
+            biased;
+            () = shared.drained.cancelled() => break,
+            count = queue.recv_many(&mut commands, SHARD_BATCH_MAX) => {
+                if count == 0 {
+                    break;
+                }
+            }
+            () = sleep_until(alarm) => {}
+        }
+        let now = clock::now();
+        let mut heard_until = None;
+        for command in commands.drain(..) {
+            heard_until = shard.take(command, now).or(heard_until);
+        }
+        let waited = heard_until.map_or(Duration::ZERO, |received| now.saturating_duration_since(received));
+        shard.note_backlog(waited);
+        // An event that still waits arrived in time, though it is not applied
+        // yet: deadlines must not run ahead of what was received.
+        let due = match heard_until {
+            Some(received) if !queue.is_empty() => received,
+            _ => now,
+        };
+        shard.wake_due(due);
+        let worked = clock::now().saturating_duration_since(now);
+        ShardStep { waited, worked }.report(&shared.metrics);
+        let batch = shard.take_batch();
+        if !batch.is_empty() {
+            shared.journal.commit(batch).await;
+        }
+    }
+    shard.leave_all();
+}
+
+async fn sleep_until(alarm: Option<Instant>) {
+    match alarm {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The calls of one shard. It reads no clock and waits for nothing.
+#[derive(Debug)]
+pub(crate) struct Shard {
+    shared: Arc<Shared>,
+    calls: HashMap<Arc<str>, Slot>,
+    closed: ClosedCalls,
+    alarms: BinaryHeap<Reverse<Alarm>>,
+    /// Of the last call, so that an alarm never wakes a later call of the same id.
+    serial: u64,
+    batch: Batch,
+    is_behind: bool,
+    /// Calls that were shown to those who look on and are no more, since they were told.
+    gone: Vec<Gone>,
+}
+
+/// A moment at which a call may want to be woken.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Alarm {
+    at: Instant,
+    serial: u64,
+    call_id: Arc<str>,
+}
+
+/// What moves a call.
+enum Cause {
+    /// It was told something, to be kept as this.
+    Told(Record),
+    /// Time went on to here.
+    Time(CallTime),
+    /// It is about to be closed.
+    Closing,
+}
+
+/// The engine panicked; the call cannot go on.
+#[derive(Debug)]
+struct Panicked;
+
+impl Shard {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            calls: HashMap::new(),
+            closed: ClosedCalls::default(),
+            alarms: BinaryHeap::new(),
+            serial: 0,
+            batch: Batch::default(),
+            is_behind: false,
+            gone: Vec::new(),
+        }
+    }
+
+    /// Does what is asked. For an event, returns when it was received.
+    pub(crate) fn take(&mut self, command: Command, now: Instant) -> Option<Instant> {
+        match command {
+            Command::Event(Delivery { event, json, received, replies }) => {
+                let Event { call_id, seq, body } = event;
+                let kind = body.kind();
+                let outcome = match body {
+                    EventBody::Start(info) => self.start(&call_id, info, seq, json, received),
+                    EventBody::Input(input) => self.input(&call_id, seq, input, json, received),
+                };
+                if outcome.is_ok() {
+                    self.shared.metrics.event(kind);
+                }
+                self.batch.effects.push(Effect::Reply { to: replies, reply: Reply { call_id, seq, outcome } });
+                Some(received)
+            }
+            Command::Join(Join { call_id, start, began, reply }) => {
+                match self.join(&call_id, start, began) {
+                    Ok(joined) => self.batch.effects.push(Effect::Joined { to: reply, joined }),
+                    Err(refusal) => drop(reply.send(Err(refusal))),
+                }
+                None
+            }
+            Command::Watch { call_id, reply } => {
+                match self.watch(&call_id, now) {
+                    Ok((hello, subscription)) => {
+                        self.batch.effects.push(Effect::Watching { to: reply, hello, subscription });
+                    }
+                    Err(refusal) => drop(reply.send(Err(refusal))),
+                }
+                None
+            }
+            Command::List { audience, reply } => {
+                let _ = reply.send(self.list(&audience, now));
+                None
+            }
+            Command::Look { call_ids, reply } => {
+                let looks = call_ids.iter().filter_map(|call_id| self.look(call_id, now)).collect();
+                self.batch.effects.push(Effect::Looked { to: reply, looks });
+                None
+            }
+            Command::Unsettled { call_id, reply } => {
+                let hypotheses = self.calls.get(call_id.as_str()).into_iter().flat_map(|slot| slot.left_open.values());
+                let _ = reply.send(hypotheses.map(|(_, json)| json.clone()).collect());
+                None
+            }
+        }
+    }
+
+    /// The number of the last event that a call in progress has.
+    #[cfg(test)]
+    pub(crate) fn seq(&self, call_id: &str) -> Option<u64> {
+        self.calls.get(call_id).and_then(|slot| slot.session.seq())
+    }
+
+    /// What is to be kept and told since it was last asked.
+    pub(crate) fn take_batch(&mut self) -> Batch {
+        std::mem::take(&mut self.batch)
+    }
+
+    /// Takes up a call where it was left when the server stopped.
+    pub(crate) fn resume(&mut self, resumed: Resumed, now: Instant) {
+        let Resumed { call_no, session, at, legs, left_open, known, end, is_on_hold } = resumed;
+        self.shared.calls.fetch_add(1, Ordering::Relaxed);
+        let call_id: Arc<str> = Arc::from(session.info().call_id.as_str());
+        let slot = Slot {
+            end,
+            ended: end.map(|_| now),
+            legs,
+            left_open,
+            known,
+            speech: Speech { is_expected: !is_on_hold && expects_speech(session.info()), ..Speech::new(now) },
+            ..self.slot(call_no, session, CallClock::resumed(at, now), now)
+        };
+        self.calls.insert(Arc::clone(&call_id), slot);
+        CallStarted { call_id: &call_id, is_resumed: true }.report(&self.shared.metrics);
+        self.arm(&call_id);
+    }
+
+    /// Remembers a call that was closed before the server stopped.
+    pub(crate) fn remember(&mut self, call: ClosedCall) {
+        self.closed.insert(call);
+    }
+
+    fn slot(&mut self, call_no: i64, session: Session, clock: CallClock, heard: Instant) -> Slot {
+        self.serial += 1;
+        Slot::new(call_no, session, clock, heard, self.serial)
+    }
+
+    /// Starts a call. A second start of a call in progress changes nothing:
+    /// producers resend, and both legs of a call may announce it. Nor does that
+    /// of a call which is over, unless it was answered at another time.
+    fn start(
+        &mut self,
+        call_id: &str,
+        info: Box<CallInfo>,
+        seq: Option<u64>,
+        json: Utf8Bytes,
+        received: Instant,
+    ) -> Result<(), Refusal> {
+        let started_ms = info.started_at.timestamp_millis();
+        if self.calls.contains_key(call_id) || self.closed.is_over(call_id, started_ms) {
+            return Ok(());
+        }
+        let max = self.shared.config.calls_max.get();
+        let one_more = |calls: usize| (calls < max).then_some(calls + 1);
+        if self.shared.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
+            return Err(Refusal::TooManyCalls { max });
+        }
+        let rules = self.shared.rules();
+        let call_no = self.shared.next_call_no.fetch_add(1, Ordering::Relaxed);
+        let row = CallRow {
+            call_no,
+            call_id: call_id.to_owned(),
+            agent_id: info.agent_id.clone(),
+            queue: info.queue.clone(),
+            started_at: info.started_at.to_rfc3339(),
+            started_ms,
+            rules_version: rules.version.clone(),
+            seq,
+            start: json,
+        };
+        let Ok(session) = guard(|| Session::new(rules, *info, seq)) else {
+            self.shared.calls.fetch_sub(1, Ordering::Relaxed);
+            self.shared.metrics.panics.inc();
+            return Err(Refusal::CallFailed);
+        };
+        let slot = self.slot(call_no, session, CallClock::new(received), received);
+        let call_id: Arc<str> = Arc::from(call_id);
+        self.calls.insert(Arc::clone(&call_id), slot);
+        CallStarted { call_id: &call_id, is_resumed: false }.report(&self.shared.metrics);
+        self.drive(&call_id, received, Cause::Told(Record::Call(Box::new(row))), |_| {})
+    }
+
+    fn input(
+        &mut self,
+        call_id: &str,
+        seq: Option<u64>,
+        input: Input,
+        json: Utf8Bytes,
+        received: Instant,
+    ) -> Result<(), Refusal> {
+        let Some(slot) = self.calls.get_mut(call_id) else {
+            return self.closed.input(call_id, seq);
+        };
+        slot.heard = received;
+        if slot.session.is_resent(seq) {
+            return Ok(());
+        }
+        let said = slot.session.hear(seq, &input);
+        if let Input::Utterance(utterance) = &input {
+            Heard { lag_ms: slot.clock.at(received).since(utterance.end) }.report(&self.shared.metrics);
+        }
+        slot.clock.hear(said, received);
+        let now = slot.clock.at(received);
+        if let Some(text) = slot.hear(&input, received) {
+            let agent_id = slot.session.agent_at(now).to_string();
+            slot.tell_watchers(&mut self.batch, &text);
+            self.batch.effects.push(Effect::Notice { agent_id, text });
+        }
+        if slot.watchers.is_some() {
+            let text = Utf8Bytes::from(native::to_json(call_id, &masked(&input)));
+            slot.tell_watchers(&mut self.batch, &text);
+        }
+        let is_kept = slot.keep(&input, now, &json, &mut self.batch);
+        let record = Record::Event { call_no: slot.call_no, now, json, is_kept };
+        self.drive(call_id, received, Cause::Told(record), |session| session.handle(now, input))
+    }
+
+    fn join(
+        &mut self,
+        call_id: &str,
+        start: Option<(Box<CallInfo>, Option<u64>)>,
+        began: Instant,
+    ) -> Result<Joined, Refusal> {
+        if let Some((info, seq)) = start {
+            let json = Utf8Bytes::from(native::start_to_json(&info));
+            self.start(call_id, info, seq, json, began)?;
+        }
+        let slot = self.calls.get_mut(call_id).ok_or(Refusal::UnknownCall)?;
+        let joined = Joined { leg: slot.legs, began: slot.clock.at(began) };
+        slot.legs = slot.legs.saturating_add(1);
+        self.batch.records.push(Record::Leg { call_no: slot.call_no, now: joined.began });
+        Ok(joined)
+    }
+
+    /// Notes whether this shard works on what came long ago.
+    fn note_backlog(&mut self, waited: Duration) {
+        let is_behind = waited > BEHIND;
+        if is_behind != self.is_behind {
+            self.is_behind = is_behind;
+            self.shared.health.shard_behind(is_behind);
+        }
+    }
+
+    /// When the earliest alarm is.
+    pub(crate) fn next_alarm(&self) -> Option<Instant> {
+        self.alarms.peek().map(|Reverse(alarm)| alarm.at)
+    }
+
+    /// Wakes the calls whose alarms are due.
+    pub(crate) fn wake_due(&mut self, now: Instant) {
+        while let Some(Reverse(alarm)) = self.alarms.peek()
+            && alarm.at <= now
+        {
+            let Some(Reverse(alarm)) = self.alarms.pop() else { break };
+            if let Some(slot) = self.calls.get_mut(&alarm.call_id)
+                && slot.serial == alarm.serial
+                && slot.armed == Some(alarm.at)
+            {
+                slot.armed = None;
+                self.wake(&alarm.call_id, alarm.at, now);
+            }
+        }
+    }
+
+    /// Does what is due in a call, which was to be woken at `due`: the rules'
+    /// deadlines, the silence of its recogniser, or the end of its life.
+    fn wake(&mut self, call_id: &Arc<str>, due: Instant, now: Instant) {
+        let Some(slot) = self.calls.get_mut(call_id) else { return };
+        let config = &self.shared.config;
+        if slot.speech.is_missed_from(config.asr_silent()).is_some_and(|from| from <= now) {
+            slot.speech.is_missed = true;
+            let text = health::asr_silent(call_id, config.asr_silent().as_secs());
+            let agent_id = slot.session.agent_at(slot.clock.at(now)).to_string();
+            slot.tell_watchers(&mut self.batch, &text);
+            self.batch.effects.push(Effect::Notice { agent_id, text });
+        }
+        let reason = if slot.ended.is_some() { CloseReason::Ended } else { CloseReason::Idle };
+        let at = slot.clock.at(now);
+        let is_due = slot.session.poll_timeout().is_some_and(|timeout| timeout <= at);
+        if self.calls.get(call_id).is_some_and(|slot| self.end_of_life(slot) <= now) {
+            // A call that panics here is closed by `drive`.
+            if self.drive(call_id, due, Cause::Closing, Session::finish).is_ok() {
+                self.close(call_id, reason);
+            }
+        } else if is_due {
+            // Same.
+            let _ = self.drive(call_id, due, Cause::Time(at), |session| session.handle_timeout(at));
+        } else {
+            self.arm(call_id);
+        }
+    }
+
+    fn end_of_life(&self, slot: &Slot) -> Instant {
+        match slot.ended {
+            Some(ended) => ended + self.shared.config.call_linger(),
+            None => slot.heard + self.shared.config.call_idle(),
+        }
+    }
+
+    /// Lets the engine work on a call, notes what comes of it and sets its
+    /// alarm. If the engine panics the call is closed, and only it.
+    fn drive(
+        &mut self,
+        call_id: &str,
+        since: Instant,
+        cause: Cause,
+        work: impl FnOnce(&mut Session),
+    ) -> Result<(), Refusal> {
+        let Some(slot) = self.calls.get_mut(call_id) else { return Err(Refusal::UnknownCall) };
+        slot.is_touched = true;
+        let worked = guard(|| {
+            work(&mut slot.session);
+            std::iter::from_fn(|| slot.session.poll_output()).collect::<Vec<_>>()
+        });
+        let Ok(alerts) = worked else {
+            self.close(call_id, CloseReason::Panicked);
+            return Err(Refusal::CallFailed);
+        };
+        match cause {
+            Cause::Told(record) => self.batch.records.push(record),
+            // A tick that changed nothing is not worth keeping.
+            Cause::Time(now) if !alerts.is_empty() => {
+                self.batch.records.push(Record::Tick { call_no: slot.call_no, now });
+            }
+            Cause::Time(_) | Cause::Closing => {}
+        }
+        for alert in &alerts {
+            slot.raise(&self.shared, alert, since, &mut self.batch);
+        }
+        self.arm(call_id);
+        Ok(())
+    }
+
+    /// Sets a call's alarm to when it next wants to be woken. An earlier alarm
+    /// that is still set is left: it wakes the call in vain and is set anew.
+    fn arm(&mut self, call_id: &str) {
+        let Some((call_id, slot)) = self.calls.get_key_value(call_id) else { return };
+        let mut at = self.end_of_life(slot);
+        if let Some(timeout) = slot.session.poll_timeout() {
+            at = at.min(slot.clock.when(timeout));
+        }
+        if let Some(missed) = slot.speech.is_missed_from(self.shared.config.asr_silent()) {
+            at = at.min(missed);
+        }
+        if slot.armed.is_some_and(|armed| armed <= at) {
+            return;
+        }
+        let (call_id, serial) = (Arc::clone(call_id), slot.serial);
+        if let Some(slot) = self.calls.get_mut(&call_id) {
+            slot.armed = Some(at);
+        }
+        self.alarms.push(Reverse(Alarm { at, serial, call_id }));
+        if self.alarms.len() > ALARMS_PER_CALL_MAX * self.calls.len() + ALARMS_SPARE {
+            self.drop_stale_alarms();
+        }
+    }
+
+    fn drop_stale_alarms(&mut self) {
+        let calls = &self.calls;
+        self.alarms.retain(|Reverse(alarm)| {
+            calls.get(&alarm.call_id).is_some_and(|slot| slot.serial == alarm.serial && slot.armed == Some(alarm.at))
+        });
+    }
+
+    /// Closes a call for good. Its watchers' queues close, and with them their connections.
+    fn close(&mut self, call_id: &str, reason: CloseReason) {
+        let Some(mut slot) = self.calls.remove(call_id) else { return };
+        let call_no = slot.call_no;
+        for (_, (now, json)) in std::mem::take(&mut slot.left_open) {
+            self.batch.records.push(Record::LeftOpen { call_no, now, json });
+        }
+        let last_seq = slot.session.seq();
+        let closed_ms = clock::unix_ms();
+        let row = ClosedRow { call_no, reason: reason.name(), closed_ms, last_seq, end: slot.end };
+        self.batch.records.push(Record::Closed(Box::new(row)));
+        let started_ms = slot.session.info().started_at.timestamp_millis();
+        self.closed.insert(ClosedCall { call_id: call_id.to_owned(), started_ms, last_seq });
+        self.gone.extend(slot.shown.take().map(|shown| Gone::new(&shown)));
+        self.leave(call_id, slot, reason);
+    }
+
+    /// The server stops. The calls are not over: they are taken up again.
+    fn leave_all(&mut self) {
+        for (call_id, slot) in std::mem::take(&mut self.calls) {
+            self.leave(&call_id, slot, CloseReason::Shutdown);
+        }
+    }
+
+    fn leave(&mut self, call_id: &str, slot: Slot, reason: CloseReason) {
+        self.shared.calls.fetch_sub(1, Ordering::Relaxed);
+        CallClosed { call_id, reason }.report(&self.shared.metrics);
+        // What a panic left behind may panic again while it is dropped.
+        if guard(move || drop(slot)).is_err() {
+            self.shared.metrics.panics.inc();
+        }
+    }
+}
+
+/// Events that waited longer mean that checking is behind.
+const BEHIND: Duration = Duration::from_secs(1);
+/// Stale alarms are dropped when the heap holds more than so many for each call,
+const ALARMS_PER_CALL_MAX: usize = 4;
+/// and so many more.
+const ALARMS_SPARE: usize = 1_024;
+
+/// Runs the engine so that its panic ends one call and not the shard. What the
+/// panic left half done is dropped with the call.
+fn guard<T>(work: impl FnOnce() -> T) -> Result<T, Panicked> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|_| Panicked)
+}

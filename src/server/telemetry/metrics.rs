@@ -1,0 +1,242 @@
+//! What `/metrics` shows. Labels are bounded: names of our own and rule ids,
+//! never call ids or words.
+
+use prometheus::{
+    Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::adapter::Format;
+use crate::adapter::native::EventType;
+use crate::server::telemetry::events::CloseReason;
+
+/// From a tenth of a millisecond to ten seconds.
+const LATENCY_BUCKETS_SECONDS: [f64; 16] =
+    [1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0];
+
+/// All metrics of one server.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    /// By `EventType as usize`: one event costs one addition, no label look-up.
+    events: [IntCounter; EventType::ALL.len()],
+    pub(crate) frames_refused: IntCounterVec,
+    pub(crate) messages_unrecognised: IntCounterVec,
+    pub(crate) calls_live: IntGauge,
+    pub(crate) calls_closed: IntCounterVec,
+    pub(crate) calls_resumed: IntCounter,
+    pub(crate) calls_lost: IntCounter,
+    pub(crate) alerts: IntCounterVec,
+    pub(crate) alert_latency: Histogram,
+    pub(crate) asr_lag: Histogram,
+    pub(crate) stage_queue: Histogram,
+    pub(crate) stage_engine: Histogram,
+    pub(crate) stage_commit: Histogram,
+    pub(crate) stage_push: Histogram,
+    pub(crate) records_committed: IntCounter,
+    pub(crate) commits_failed: IntCounter,
+    pub(crate) feedback: IntCounterVec,
+    pub(crate) webhooks: IntCounterVec,
+    outbox_depth: IntGaugeVec,
+    outbox_age: IntGaugeVec,
+    pub(crate) reconnects: IntCounterVec,
+    pub(crate) forgotten: IntCounterVec,
+    pub(crate) exports: IntCounterVec,
+    journal_depth: IntGauge,
+    queue_depth: IntGaugeVec,
+    pub(crate) connections: IntGaugeVec,
+    pub(crate) connections_refused: IntCounter,
+    pub(crate) subscribers_slow: IntCounter,
+    pub(crate) panics: IntCounter,
+    pub(crate) producers_slowed: IntCounter,
+    pub(crate) requests_refused: IntCounterVec,
+    pub(crate) handshakes_failed: IntCounter,
+    pub(crate) rules_reloads: IntCounterVec,
+    pub(crate) rules_valid: IntGauge,
+    pub(crate) reviews: IntCounterVec,
+    pub(crate) appeals: IntCounterVec,
+    pub(crate) rule_precision: GaugeVec,
+    pub(crate) rules_imprecise: IntGaugeVec,
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let counter = |name: &str, help: &str| -> Result<IntCounter, prometheus::Error> {
+            let counter = IntCounter::new(name, help)?;
+            registry.register(Box::new(counter.clone()))?;
+            Ok(counter)
+        };
+        let counters = |name: &str, help: &str, labels: &[&str]| -> Result<IntCounterVec, prometheus::Error> {
+            let counters = IntCounterVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(counters.clone()))?;
+            Ok(counters)
+        };
+        let gauges = |name: &str, help: &str, labels: &[&str]| -> Result<IntGaugeVec, prometheus::Error> {
+            let gauges = IntGaugeVec::new(Opts::new(name, help), labels)?;
+            registry.register(Box::new(gauges.clone()))?;
+            Ok(gauges)
+        };
+        let events = counters("tingjian_events_total", "Call events taken, by type.", &["type"])?;
+        let calls_live = IntGauge::new("tingjian_calls_live", "Calls in progress.")?;
+        registry.register(Box::new(calls_live.clone()))?;
+        let journal_depth = IntGauge::new("tingjian_journal_queue_depth", "Batches that wait for a commit.")?;
+        registry.register(Box::new(journal_depth.clone()))?;
+        let histogram = |name: &str, help: &str| -> Result<Histogram, prometheus::Error> {
+            let options = HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS_SECONDS.to_vec());
+            let histogram = Histogram::with_opts(options)?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok(histogram)
+        };
+        let rules_valid = IntGauge::new("tingjian_rules_valid", "Whether the rules as last read are in use.")?;
+        registry.register(Box::new(rules_valid.clone()))?;
+        rules_valid.set(1);
+        let precision = GaugeVec::new(
+            Opts::new(
+                "tingjian_rule_precision",
+                "Share of a rule's reviewed alerts that stood, in the version in use.",
+            ),
+            &["rule_id"],
+        )?;
+        registry.register(Box::new(precision.clone()))?;
+        let metrics = Self {
+            events: EventType::ALL.map(|kind| events.with_label_values(&[kind.name()])),
+            frames_refused: counters("tingjian_frames_refused_total", "Frames refused, by reason.", &["code"])?,
+            messages_unrecognised: counters(
+                "tingjian_messages_unrecognised_total",
+                "Recogniser messages that could not be used, by format.",
+                &["format"],
+            )?,
+            calls_live,
+            calls_closed: counters("tingjian_calls_closed_total", "Calls closed, by reason.", &["reason"])?,
+            calls_resumed: counter("tingjian_calls_resumed_total", "Calls taken up after a restart.")?,
+            calls_lost: counter("tingjian_calls_lost_total", "Calls that could not be taken up after a restart.")?,
+            alerts: counters(
+                "tingjian_alerts_total",
+                "Alert transitions, by rule, state and whether the agent is to see them.",
+                &["rule", "state", "display"],
+            )?,
+            alert_latency: histogram(
+                "tingjian_alert_latency_seconds",
+                "From the frame received, or the deadline passed, to the alert written to the agent's socket.",
+            )?,
+            asr_lag: histogram("tingjian_asr_lag_seconds", "From words said to words received, by the call's clock.")?,
+            stage_queue: histogram("tingjian_stage_queue_seconds", "From a frame received to its shard's work on it.")?,
+            stage_engine: histogram("tingjian_stage_engine_seconds", "A shard's work on what it takes at once.")?,
+            stage_commit: histogram("tingjian_stage_commit_seconds", "One commit of the journal.")?,
+            stage_push: histogram(
+                "tingjian_stage_push_seconds",
+                "From an alert committed to it written to the agent's socket.",
+            )?,
+            records_committed: counter("tingjian_records_committed_total", "Rows that the journal kept.")?,
+            commits_failed: counter("tingjian_commits_failed_total", "Commits that the store refused.")?,
+            feedback: counters("tingjian_feedback_total", "Answers of agents to alerts, by action.", &["action"])?,
+            webhooks: counters(
+                "tingjian_webhook_deliveries_total",
+                "Attempts to tell webhooks of alerts, by webhook and result.",
+                &["webhook", "result"],
+            )?,
+            outbox_depth: gauges(
+                "tingjian_webhook_queue_depth",
+                "Alerts that a webhook is still to be told of.",
+                &["webhook"],
+            )?,
+            outbox_age: gauges(
+                "tingjian_webhook_oldest_seconds",
+                "How long the oldest of them has waited.",
+                &["webhook"],
+            )?,
+            reconnects: counters(
+                "tingjian_reconnects_total",
+                "Agents' connections that went on from a cursor, by kind.",
+                &["kind"],
+            )?,
+            forgotten: counters("tingjian_forgotten_total", "Rows removed because of their age, by kind.", &["kind"])?,
+            exports: counters("tingjian_exports_total", "Exports, by format and result.", &["format", "result"])?,
+            journal_depth,
+            queue_depth: gauges("tingjian_shard_queue_depth", "Commands that wait for a shard.", &["shard"])?,
+            connections: gauges("tingjian_connections", "Open WebSocket connections, by kind.", &["kind"])?,
+            connections_refused: counter("tingjian_connections_refused_total", "Connections beyond the limit.")?,
+            subscribers_slow: counter("tingjian_subscribers_slow_total", "Subscribers closed for being slow.")?,
+            panics: counter("tingjian_panics_total", "Calls closed because the engine panicked.")?,
+            producers_slowed: counter("tingjian_producers_slowed_total", "Connections faster than allowed.")?,
+            requests_refused: counters("tingjian_requests_refused_total", "Requests without the right.", &["code"])?,
+            handshakes_failed: counter("tingjian_handshakes_failed_total", "Connections that did not become TLS.")?,
+            rules_reloads: counters("tingjian_rules_reloads_total", "Reloads of rules, by result.", &["result"])?,
+            rules_valid,
+            reviews: counters(
+                "tingjian_reviews_total",
+                "Alerts reviewed by QA, by rule and verdict.",
+                &["rule_id", "verdict"],
+            )?,
+            appeals: counters(
+                "tingjian_appeals_total",
+                "Appeals made (pending) and decided, by rule and decision.",
+                &["rule_id", "decision"],
+            )?,
+            rule_precision: precision,
+            rules_imprecise: gauges(
+                "tingjian_rule_precision_below_min",
+                "Whether enough alerts of a rule in use were reviewed, and too few of them stood.",
+                &["rule_id"],
+            )?,
+            registry,
+        };
+        metrics.show_zeros();
+        Ok(metrics)
+    }
+
+    /// Shows what has not happened yet as 0, where it can be named: what begins
+    /// at 1 is no increase to who computes rates.
+    fn show_zeros(&self) {
+        for reason in CloseReason::ALL {
+            self.calls_closed.with_label_values(&[reason.name()]);
+        }
+        for format in Format::ALL {
+            self.messages_unrecognised.with_label_values(&[format.name()]);
+        }
+        for (counters, values) in [
+            (&self.feedback, &["seen", "dismiss", "appeal"][..]),
+            (&self.reconnects, &["agent", "sse"]),
+            (&self.rules_reloads, &["ok", "failed"]),
+        ] {
+            for value in values {
+                counters.with_label_values(&[value]);
+            }
+        }
+    }
+
+    /// Shows a webhook that was told nothing yet.
+    pub(crate) fn show_webhook(&self, webhook: &str) {
+        for result in ["delivered", "failed", "given_up", "rejected"] {
+            self.webhooks.with_label_values(&[webhook, result]);
+        }
+        self.outbox(webhook, 0, 0);
+    }
+
+    pub(crate) fn event(&self, kind: EventType) {
+        self.events[kind as usize].inc();
+    }
+
+    /// How much a webhook is still to be told, and how long the oldest of it has waited.
+    pub(crate) fn outbox(&self, webhook: &str, letters: i64, age_seconds: i64) {
+        self.outbox_depth.with_label_values(&[webhook]).set(letters);
+        self.outbox_age.with_label_values(&[webhook]).set(age_seconds);
+    }
+
+    /// The text of `/metrics`.
+    pub(crate) fn render(
+        &self,
+        queue_depths: impl Iterator<Item = usize>,
+        journal_depth: usize,
+    ) -> Result<Vec<u8>, prometheus::Error> {
+        self.journal_depth.set(i64::try_from(journal_depth).unwrap_or(i64::MAX));
+        for (shard, depth) in queue_depths.enumerate() {
+            let depth = i64::try_from(depth).unwrap_or(i64::MAX);
+            self.queue_depth.with_label_values(&[&shard.to_string()]).set(depth);
+        }
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
