@@ -6,6 +6,7 @@ use crate::adapter::alert_json::AlertJson;
 use crate::engine::privacy;
 use crate::server::domain::refusal::Refusal;
 use crate::server::domain::review::{Action, Appeal, Standing, Step};
+use crate::server::http::api::query::read_alert;
 use crate::server::store::{FoundAlert, FoundReview};
 
 /// One alert as it stands.
@@ -131,7 +132,7 @@ impl Row {
             appealed: last(&[Action::Appeal]),
             decided: last(&[Action::Grant, Action::Reject]),
             time_ms: found.place.ms,
-            alert: serde_json::from_str(&found.json).map_err(Refusal::store)?,
+            alert: read_alert(&found.json)?,
             queue: found.queue,
             history: found.history,
             display: found.display,

@@ -1,0 +1,279 @@
+//! How one call is shown to those who look on: a row of the wall, a card of
+//! the desk. No words of the call but what an alert's message says, masked.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokio::time::Instant;
+
+use crate::adapter::alert_json::wall_time;
+use crate::engine::alert::Severity;
+use crate::engine::privacy;
+use crate::engine::standing::{Duty, DutyState, Phase, Standing};
+use crate::engine::time::CallTime;
+use crate::engine::transcript::{Channel, Direction, Role};
+use crate::session::Session;
+
+/// A clock that runs on at the client is told again when it is wrong by more than this.
+const CLOCK_WRONG_MS: i64 = 500;
+
+/// How a call stood when somebody looked.
+#[derive(Debug)]
+pub(crate) struct LiveCall {
+    pub(crate) call_id: Arc<str>,
+    /// Who has it now.
+    pub(crate) agent_id: Arc<str>,
+    /// When it looks otherwise without anything new being heard of.
+    pub(crate) changes_at: Option<CallTime>,
+    queue: Option<String>,
+    channel: Channel,
+    direction: Direction,
+    started_at: String,
+    seen: Instant,
+    clock: CallTime,
+    standing: Standing,
+    duties: Vec<Duty>,
+    alerts: Counts,
+    last_alert: Option<LastAlert>,
+}
+
+/// Alerts that stand, by severity.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+struct Counts {
+    critical: u32,
+    warning: u32,
+    info: u32,
+}
+
+impl Counts {
+    fn add(&mut self, severity: Severity) {
+        let count = match severity {
+            Severity::Critical => &mut self.critical,
+            Severity::Warning => &mut self.warning,
+            Severity::Info => &mut self.info,
+        };
+        *count += 1;
+    }
+
+    fn worst(self) -> Option<Severity> {
+        match self {
+            Self { critical: 1.., .. } => Some(Severity::Critical),
+            Self { warning: 1.., .. } => Some(Severity::Warning),
+            Self { info: 1.., .. } => Some(Severity::Info),
+            _ => None,
+        }
+    }
+}
+
+/// The alert that came out last of those that stand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct LastAlert {
+    rule_name: String,
+    severity: Severity,
+    message: String,
+    at_ms: i64,
+}
+
+impl LiveCall {
+    /// How a call stands when its clock shows `clock`. What `is_shadow` packs make of it is not shown.
+    pub(crate) fn new(
+        call_id: Arc<str>,
+        session: &Session,
+        clock: CallTime,
+        seen: Instant,
+        is_shadow: impl Fn(&str) -> bool,
+    ) -> Self {
+        let (call, info) = (session.call(), session.info());
+        let standing = call.standing(clock);
+        let duties = call.duties(clock, |rule| !is_shadow(&rule.pack));
+        let mut alerts = Counts::default();
+        let mut last = None;
+        for alert in call.standing_alerts().filter(|alert| !is_shadow(&alert.rule.pack)) {
+            alerts.add(alert.rule.severity);
+            let place = (alert.emitted, alert.at, &alert.alert_id);
+            if last.as_ref().is_none_or(|(latest, _)| *latest < place) {
+                last = Some((place, alert));
+            }
+        }
+        let changes = duties.iter().filter_map(|duty| duty.changes_at).chain(standing.changes_at);
+        Self {
+            call_id,
+            agent_id: Arc::clone(session.agent_at(clock)),
+            changes_at: changes.min(),
+            queue: info.queue.clone(),
+            channel: info.channel,
+            direction: info.direction,
+            started_at: wall_time(info.started_at, CallTime::ANSWERED),
+            seen,
+            clock: if standing.phase == Phase::Ended { standing.since } else { clock },
+            standing,
+            duties,
+            alerts,
+            last_alert: last.map(|(_, alert)| LastAlert {
+                rule_name: alert.rule.name.clone(),
+                severity: alert.rule.severity,
+                message: privacy::mask(&alert.message).into_owned(),
+                at_ms: alert.at.0,
+            }),
+        }
+    }
+
+    /// Whether the wall shows it otherwise than `before`.
+    pub(super) fn differs_on_wall(&self, before: &Self) -> bool {
+        let row = |call: &Self| (call.standing.phase, call.standing.since, call.standing.speaker, call.alerts);
+        row(self) != row(before)
+            || self.agent_id != before.agent_id
+            || self.last_alert != before.last_alert
+            || self.owed() != before.owed()
+            || self.is_off(before)
+    }
+
+    /// Whether the desk shows it otherwise than `before`.
+    pub(super) fn differs_on_desk(&self, before: &Self) -> bool {
+        let shown = |duty: &Duty| (Arc::as_ptr(&duty.rule), duty.due, duty.state, duty.is_overdue);
+        let is_same = |(duty, before): (&Duty, &Duty)| shown(duty) == shown(before) && duty.parts == before.parts;
+        let meters = |call: &Self| (call.standing.phase, call.standing.since, call.standing.speech_rate);
+        meters(self) != meters(before)
+            || self.agent_id != before.agent_id
+            || self.duties.len() != before.duties.len()
+            || !self.duties.iter().zip(&before.duties).all(is_same)
+            || self.is_off(before)
+    }
+
+    /// Whether the clock of who was shown `before` is wrong by now.
+    fn is_off(&self, before: &Self) -> bool {
+        self.is_running() && self.clock.since(before.clock_at(self.seen)).abs() > CLOCK_WRONG_MS
+    }
+
+    fn owed(&self) -> usize {
+        self.duties.iter().filter(|duty| duty.state == DutyState::Owed).count()
+    }
+
+    fn is_running(&self) -> bool {
+        self.standing.phase != Phase::Ended
+    }
+
+    /// Milliseconds for which the call has gone on since it was looked at.
+    fn ran_ms(&self, now: Instant) -> i64 {
+        let passed = now.saturating_duration_since(self.seen).as_millis();
+        if self.is_running() { i64::try_from(passed).unwrap_or(i64::MAX) } else { 0 }
+    }
+
+    fn clock_at(&self, now: Instant) -> CallTime {
+        self.clock.plus(self.ran_ms(now))
+    }
+
+    /// Its row of the wall.
+    pub(super) fn wall_json(&self) -> String {
+        let Standing { phase, since, speaker, .. } = self.standing;
+        let row = WallRow {
+            call_id: &self.call_id,
+            agent_id: &self.agent_id,
+            queue: self.queue.as_deref(),
+            channel: self.channel,
+            direction: self.direction,
+            started_at: &self.started_at,
+            clock_ms: self.clock.0,
+            running: self.is_running(),
+            state: phase.name(),
+            speaker,
+            state_ms: self.clock.since(since),
+            alerts: self.alerts,
+            worst: self.alerts.worst(),
+            last_alert: self.last_alert.as_ref(),
+            owed: self.owed(),
+        };
+        serde_json::to_string(&row).unwrap_or_default()
+    }
+
+    /// Its card on the desk, as of `now`.
+    pub(super) fn desk_row(&self, now: Instant) -> DeskRow<'_> {
+        let ran_ms = self.ran_ms(now);
+        let Standing { phase, since, silence_ms, hold_ms, speech_rate, .. } = self.standing;
+        let (silent_ms, held_ms) = match phase {
+            Phase::Hold => (0, ran_ms),
+            Phase::Talking | Phase::Silent => (ran_ms, 0),
+            Phase::Ended => (0, 0),
+        };
+        DeskRow {
+            call_id: &self.call_id,
+            started_at: &self.started_at,
+            queue: self.queue.as_deref(),
+            channel: self.channel,
+            clock_ms: self.clock.0.saturating_add(ran_ms),
+            running: self.is_running(),
+            state: phase.name(),
+            state_ms: self.clock.since(since).saturating_add(ran_ms),
+            silence_ms: silence_ms.saturating_add(silent_ms),
+            hold_ms: hold_ms.saturating_add(held_ms),
+            speech_rate,
+            checklist: self.duties.iter().map(DutyRow::new).collect(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct WallRow<'a> {
+    call_id: &'a str,
+    agent_id: &'a str,
+    queue: Option<&'a str>,
+    channel: Channel,
+    direction: Direction,
+    started_at: &'a str,
+    clock_ms: i64,
+    running: bool,
+    state: &'static str,
+    speaker: Option<Role>,
+    state_ms: i64,
+    alerts: Counts,
+    worst: Option<Severity>,
+    last_alert: Option<&'a LastAlert>,
+    owed: usize,
+}
+
+/// A call on the desk of the agent who has it.
+#[derive(Debug, Serialize)]
+pub(super) struct DeskRow<'a> {
+    call_id: &'a str,
+    started_at: &'a str,
+    queue: Option<&'a str>,
+    channel: Channel,
+    clock_ms: i64,
+    running: bool,
+    state: &'static str,
+    state_ms: i64,
+    silence_ms: i64,
+    hold_ms: i64,
+    speech_rate: Option<i64>,
+    checklist: Vec<DutyRow<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct DutyRow<'a> {
+    rule_id: &'a str,
+    rule_name: &'a str,
+    parts: Vec<PartRow<'a>>,
+    due_ms: Option<i64>,
+    state: &'static str,
+    overdue: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct PartRow<'a> {
+    name: &'a str,
+    said_at_ms: Option<i64>,
+}
+
+impl<'a> DutyRow<'a> {
+    fn new(duty: &'a Duty) -> Self {
+        let part = |(name, said): &'a (String, Option<CallTime>)| PartRow { name, said_at_ms: said.map(|at| at.0) };
+        Self {
+            rule_id: &duty.rule.id,
+            rule_name: &duty.rule.name,
+            parts: duty.parts.iter().map(part).collect(),
+            due_ms: duty.due.map(|due| due.0),
+            state: duty.state.name(),
+            overdue: duty.is_overdue,
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! From the query of an address to what is wanted. Everything is checked: a
+//! parameter that is not known, twice there or not understood is refused, with
+//! its name and what is allowed.
+
+use std::collections::BTreeMap;
+
+use axum::extract::Query;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, TimeZone as _};
+use sha2::{Digest as _, Sha256};
+
+use crate::adapter::native;
+use crate::engine::alert::{AlertState, Severity};
+use crate::engine::rule::parse::nearest;
+use crate::server::domain::review::{Appeal, Verdict};
+use crate::server::store::{AUDITED, AlertFilter, AuditFilter, CallFilter, Place, Span};
+
+/// A parameter that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BadQuery {
+    /// Its name.
+    pub(crate) field: String,
+    /// What is wrong and what is allowed, in Chinese and English.
+    pub(crate) message: String,
+}
+
+impl BadQuery {
+    pub(crate) fn new(field: &str, message: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), message: message.into() }
+    }
+}
+
+/// Rows on a page unless asked for.
+const LIMIT: usize = 100;
+/// Rows on a page at most.
+const LIMIT_MAX: usize = 1_000;
+
+const SEVERITIES: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::Critical];
+const STATES: [AlertState; 5] =
+    [AlertState::Provisional, AlertState::Confirmed, AlertState::Retracted, AlertState::Reminder, AlertState::Resolved];
+
+/// The parameters of filters of alerts.
+pub(crate) const OF_ALERTS: [&str; 10] =
+    ["from", "to", "agent_id", "call_id", "rule_id", "queue", "severity", "state", "review", "appeal"];
+/// The parameters of filters of calls.
+pub(crate) const OF_CALLS: [&str; 6] = ["from", "to", "agent_id", "call_id", "queue", "live"];
+/// The parameters of filters of audit entries.
+pub(crate) const OF_AUDIT: [&str; 3] = ["from", "to", "action"];
+/// The parameters of pages.
+pub(crate) const OF_PAGES: [&str; 2] = ["limit", "cursor"];
+
+/// The parameters of one request, each once.
+#[derive(Clone, Debug)]
+pub(crate) struct Parameters {
+    values: BTreeMap<String, String>,
+}
+
+impl Parameters {
+    /// Reads a query that may have these parameters.
+    pub(crate) fn read<'a>(query: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Result<Self, BadQuery> {
+        let unreadable = || BadQuery::new("", "地址中的查询无法读取 / the query cannot be read");
+        let uri = format!("/?{query}").parse().map_err(|_| unreadable())?;
+        let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(&uri).map_err(|_| unreadable())?;
+        let mut values = BTreeMap::new();
+        for (name, value) in pairs {
+            if !known.clone().into_iter().any(|known| known == name) {
+                let all = known.clone().into_iter().collect::<Vec<_>>().join(", ");
+                let meant = match nearest(&name, known.clone().into_iter()) {
+                    Some(near) => format!("是不是 {near}？可用的有：{all} / did you mean {near}? known are: {all}"),
+                    None => format!("可用的有：{all} / known are: {all}"),
+                };
+                let shown: String = name.chars().take(NAME_CHARS_SHOWN).collect();
+                return Err(BadQuery::new(&shown, format!("没有参数 {shown}；{meant}")));
+            }
+            if values.contains_key(&name) {
+                return Err(BadQuery::new(&name, format!("{name} 只能写一次 / {name} may be given once only")));
+            }
+            values.insert(name, value);
+        }
+        Ok(Self { values })
+    }
+
+    /// Parameters that came otherwise than in an address.
+    pub(crate) const fn of(values: BTreeMap<String, String>) -> Self {
+        Self { values }
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        self.values.get(name).map(String::as_str)
+    }
+
+    /// Something that has a name of its own: a call, an agent, a rule.
+    pub(crate) fn id(&self, name: &str) -> Result<Option<String>, BadQuery> {
+        let Some(id) = self.get(name) else { return Ok(None) };
+        native::check_id(name, id).map_err(|fault| BadQuery::new(name, fault.to_string()))?;
+        Ok(Some(id.to_owned()))
+    }
+
+    /// One of several names.
+    pub(crate) fn choice<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<Option<T>, BadQuery> {
+        self.get(name).map(|text| choose(name, text, choices)).transpose()
+    }
+
+    /// Some of several names, commas between them.
+    pub(crate) fn choices<T: Copy>(&self, name: &str, choices: &[(&str, T)]) -> Result<Vec<T>, BadQuery> {
+        let texts = self.get(name).into_iter().flat_map(|texts| texts.split(','));
+        texts.map(|text| choose(name, text, choices)).collect()
+    }
+
+    /// A span of time; a day stands for all of it, at either end.
+    pub(crate) fn span(&self, zone: FixedOffset) -> Result<Span, BadQuery> {
+        let from_ms = self.get("from").map(|text| moment("from", text, zone, TimeDelta::zero())).transpose()?;
+        let to_ms = self.get("to").map(|text| moment("to", text, zone, TimeDelta::days(1))).transpose()?;
+        if let (Some(from_ms), Some(to_ms)) = (from_ms, to_ms)
+            && from_ms >= to_ms
+        {
+            return Err(BadQuery::new("to", "to 必须晚于 from / to must be later than from"));
+        }
+        Ok(Span { from_ms, to_ms })
+    }
+
+    /// One moment.
+    pub(crate) fn moment(&self, name: &str) -> Result<Option<i64>, BadQuery> {
+        self.get(name).map(|text| instant(name, text)).transpose()
+    }
+
+    /// Which alerts are wanted.
+    pub(crate) fn alerts(&self, zone: FixedOffset) -> Result<AlertFilter, BadQuery> {
+        Ok(AlertFilter {
+            span: self.span(zone)?,
+            agent_id: self.id("agent_id")?,
+            call_id: self.id("call_id")?,
+            call_no: None,
+            rule_id: self.id("rule_id")?,
+            queue: self.id("queue")?,
+            severities: self.choices("severity", &SEVERITIES.map(|severity| (severity.name(), severity)))?,
+            states: self.choices("state", &STATES.map(|state| (state.name(), state)))?,
+            verdicts: self.choices("review", &Verdict::ALL.map(|verdict| (verdict.name(), verdict)))?,
+            appeals: self.choices("appeal", &Appeal::ALL.map(|appeal| (appeal.name(), appeal)))?,
+            has_steps: false,
+        })
+    }
+
+    /// Which audit entries are wanted.
+    pub(crate) fn audit(&self, zone: FixedOffset) -> Result<AuditFilter, BadQuery> {
+        let actions = self.choices("action", &AUDITED.map(|action| (action, action)))?;
+        Ok(AuditFilter { span: self.span(zone)?, actions })
+    }
+
+    /// All that was given, by name.
+    pub(crate) const fn given(&self) -> &BTreeMap<String, String> {
+        &self.values
+    }
+
+    /// Which calls are wanted.
+    pub(crate) fn calls(&self, zone: FixedOffset) -> Result<CallFilter, BadQuery> {
+        Ok(CallFilter {
+            span: self.span(zone)?,
+            agent_id: self.id("agent_id")?,
+            call_id: self.id("call_id")?,
+            queue: self.id("queue")?,
+            is_live: self.choice("live", &[("true", true), ("false", false)])?,
+        })
+    }
+
+    /// Which page is wanted of the list at `path` in this store.
+    pub(crate) fn page(&self, path: &str, store_id: i64) -> Result<Page, BadQuery> {
+        let count = match self.get("limit") {
+            None => LIMIT,
+            Some(text) => text.parse().ok().filter(|count| (1..=LIMIT_MAX).contains(count)).ok_or_else(|| {
+                BadQuery::new(
+                    "limit",
+                    format!("limit 必须在 1 到 {LIMIT_MAX} 之间 / limit must be from 1 to {LIMIT_MAX}"),
+                )
+            })?,
+        };
+        let list = List { store_id, digest: self.digest(path) };
+        let behind = match self.get("cursor") {
+            None => None,
+            Some(text) => Some(list.place(text)?),
+        };
+        Ok(Page { count, behind, list })
+    }
+
+    /// Tells lists from one another: by their path and filters.
+    fn digest(&self, path: &str) -> u32 {
+        let mut hash = Sha256::new().chain_update(path);
+        for (name, value) in &self.values {
+            if !OF_PAGES.contains(&name.as_str()) {
+                hash = hash.chain_update(format!("&{name}={value}"));
+            }
+        }
+        let hash = hash.finalize();
+        u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
+    }
+}
+
+/// So much of an unknown name is told.
+const NAME_CHARS_SHOWN: usize = 40;
+
+/// A page of a list.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Page {
+    pub(crate) count: usize,
+    pub(crate) behind: Option<Place>,
+    pub(crate) list: List,
+}
+
+/// A list that cursors belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct List {
+    store_id: i64,
+    digest: u32,
+}
+
+impl List {
+    /// The cursor for what comes behind a place.
+    pub(crate) fn cursor(self, place: Place) -> String {
+        URL_SAFE_NO_PAD.encode(format!("{:x}.{}.{}.{:x}", self.store_id, place.ms, place.no, self.digest))
+    }
+
+    fn place(self, cursor: &str) -> Result<Place, BadQuery> {
+        let read = || {
+            let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+            let mut parts = text.split('.');
+            let store_id = i64::from_str_radix(parts.next()?, 16).ok()?;
+            let place = Place { ms: parts.next()?.parse().ok()?, no: parts.next()?.parse().ok()? };
+            let digest = u32::from_str_radix(parts.next()?, 16).ok()?;
+            parts.next().is_none().then_some((Self { store_id, digest }, place))
+        };
+        match read() {
+            Some((list, place)) if list == self => Ok(place),
+            Some((list, _)) if list.store_id == self.store_id => Err(BadQuery::new(
+                "cursor",
+                "cursor 属于别的查询：翻页时其他参数不能变 / this cursor is of another query: the other parameters must stay as they were",
+            )),
+            Some(_) => Err(BadQuery::new(
+                "cursor",
+                "cursor 属于别的数据目录，请从第一页开始 / this cursor is of other data; begin with the first page",
+            )),
+            None => Err(BadQuery::new(
+                "cursor",
+                "cursor 必须是上一页的 next_cursor / cursor must be the next_cursor of the page before",
+            )),
+        }
+    }
+}
+
+fn choose<T: Copy>(name: &str, text: &str, choices: &[(&str, T)]) -> Result<T, BadQuery> {
+    choices.iter().find(|(choice, _)| *choice == text).map(|(_, value)| *value).ok_or_else(|| {
+        let all = choices.iter().map(|(choice, _)| *choice).collect::<Vec<_>>().join(", ");
+        BadQuery::new(name, format!("{name} 只能是：{all} / {name} must be one of: {all}"))
+    })
+}
+
+/// A moment: a day in `zone`, at which `of_day` is added, or a time with its offset.
+fn moment(name: &str, text: &str, zone: FixedOffset, of_day: TimeDelta) -> Result<i64, BadQuery> {
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2026-11-21".len());
+    match day {
+        Some(day) => day
+            .and_time(NaiveTime::MIN)
+            .checked_add_signed(of_day)
+            .and_then(|time| zone.from_local_datetime(&time).single())
+            .map(|time| time.timestamp_millis())
+            .ok_or_else(|| bad_time(name, "")),
+        None => instant(name, text),
+    }
+}
+
+fn instant(name: &str, text: &str) -> Result<i64, BadQuery> {
+    // Whoever writes `+08:00` into an address as it is sends a space.
+    let text = match text.rsplit_once(' ') {
+        Some((time, offset)) if time.contains('T') => format!("{time}+{offset}"),
+        _ => text.to_owned(),
+    };
+    DateTime::parse_from_rfc3339(&text).map(|time| time.timestamp_millis()).map_err(|_| {
+        let is_local = NaiveDateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S").is_ok();
+        bad_time(name, if is_local { "缺少时区 / the offset is missing. " } else { "" })
+    })
+}
+
+fn bad_time(name: &str, why: &str) -> BadQuery {
+    BadQuery::new(
+        name,
+        format!(
+            "{name} {why}应为日期（2026-11-21）或带时区的时间（2026-11-21T10:00:00+08:00） / {name} must be a day (2026-11-21) or a time with its offset (2026-11-21T10:00:00+08:00)"
+        ),
+    )
+}
+
+/// A moment as answers have it.
+pub(crate) fn wall_time(ms: i64, zone: FixedOffset) -> Option<String> {
+    Some(DateTime::from_timestamp_millis(ms)?.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Millis, false))
+}
