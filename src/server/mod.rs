@@ -13,12 +13,17 @@
 //! Every queue, buffer and map has a bound, and a policy for when it is full:
 //! the table is in ARCHITECTURE.md.
 
+mod clock;
 mod config;
 mod domain;
 mod export;
 mod feeds;
+mod filter;
 mod http;
 mod ingest;
+#[cfg(test)]
+mod layers;
+mod net;
 mod outbox;
 mod rules;
 mod runtime;
@@ -29,13 +34,11 @@ use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
@@ -51,99 +54,27 @@ pub use crate::server::rules::{LoadedRules, RejectedRules, Rulebook};
 pub use crate::server::store::{BackupError, StoreError, back_up, restore};
 
 use crate::adapter::native;
-use crate::engine::rule::RuleSet;
 use crate::engine::text;
-use crate::server::config::{CLOSED_CALLS_MAX, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX, TRIALS_MAX};
+use crate::server::config::CLOSED_CALLS_MAX;
 use crate::server::domain::principal::Who;
-use crate::server::domain::refusal::Refusal;
-use crate::server::feeds::agents::Agents;
 use crate::server::feeds::live;
-use crate::server::feeds::live::Live;
-use crate::server::http::access::Access;
-use crate::server::http::api::quality;
-use crate::server::http::api::quality::Precision;
-use crate::server::http::{access, tls};
-use crate::server::outbox::Outbox;
-use crate::server::runtime::health::Health;
+use crate::server::http::Door;
+use crate::server::outbox::Deliveries;
 use crate::server::runtime::journal::{Job, Journal};
 use crate::server::runtime::recovery::{Recovered, recover};
 use crate::server::runtime::shard::{Command, Shard, Shards};
-use crate::server::runtime::{clock, journal, retention, shard};
+use crate::server::runtime::{Parts, Shared, journal, precision, reload, retention, shard};
 use crate::server::store::{ClosedRow, LoadRow, Readers, Record, Store, Writer};
 use crate::server::telemetry::events::{CloseReason, Happening as _, Recovery};
 use crate::server::telemetry::metrics::Metrics;
-
-/// What the tasks of one server share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    config: Config,
-    rules: Rulebook,
-    access: Access,
-    tls: Option<tls::Acceptor>,
-    metrics: Metrics,
-    health: Health,
-    shards: Shards,
-    journal: Journal,
-    readers: Arc<Readers>,
-    /// Bounds the questions that are answered at once.
-    questions: Semaphore,
-    /// Bounds the posted events that are in memory.
-    posts: Semaphore,
-    /// Bounds the exports that are written at once.
-    exports: Arc<Semaphore>,
-    /// Bounds the questions about edited rules that are answered at once.
-    trials: Arc<Semaphore>,
-    /// One backtest at a time.
-    backtests: Arc<Semaphore>,
-    /// Tells cursors of this store from those of another.
-    store_id: i64,
-    agents: Agents,
-    live: Live,
-    outbox: Outbox,
-    precision: Precision,
-    /// Calls in progress over all shards.
-    calls: AtomicUsize,
-    next_call_no: AtomicI64,
-    permits: Arc<Semaphore>,
-    /// HTTP connections, up to their upgrade.
-    requests: TaskTracker,
-    /// Connections that feed the shards.
-    producers: TaskTracker,
-    /// Connections that the journal feeds.
-    subscribers: TaskTracker,
-    /// First step of a shutdown: nothing new is taken.
-    draining: CancellationToken,
-    /// Second: the producers are done, the shards stop.
-    drained: CancellationToken,
-    /// Third: shards and journal are done, subscribers write what is queued and close.
-    closing: CancellationToken,
-    /// Last: the grace is over.
-    killed: CancellationToken,
-}
-
-impl Shared {
-    /// The rules for a call that begins now.
-    fn rules(&self) -> Arc<RuleSet> {
-        self.rules.current()
-    }
-
-    /// Asks the store beside its writer.
-    async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Readers) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, Refusal> {
-        let _permit = self.questions.acquire().await.map_err(|_| Refusal::Stopping)?;
-        let readers = Arc::clone(&self.readers);
-        let answer = tokio::task::spawn_blocking(move || question(&readers)).await.map_err(|_| Refusal::Stopping)?;
-        answer.map_err(|error| Refusal::StoreFailed { error: error.to_string() })
-    }
-}
 
 /// A server that has its store and has taken up the calls in progress, but
 /// takes no connections yet.
 #[derive(Debug)]
 pub struct Server {
     shared: Arc<Shared>,
+    door: Door,
+    deliveries: Arc<Deliveries>,
     shards: Vec<(Shard, mpsc::Receiver<Command>)>,
     writer: Writer,
     jobs: mpsc::Receiver<Job>,
@@ -164,47 +95,18 @@ impl Server {
         text::preload();
         let rules = rules.into();
         let metrics = Metrics::new().map_err(io::Error::other)?;
-        let access = Access::new(&config, address).map_err(io::Error::other)?;
-        let tls = tls::acceptor(&config.tls).map_err(io::Error::other)?;
+        let door = Door::new(&config, address).map_err(io::Error::other)?;
+        let deliveries = Arc::new(Deliveries::new(&config, &metrics).map_err(io::Error::other)?);
         let store = Store::open(&config.data).map_err(io::Error::other)?;
         let mut writer = store.writer().map_err(io::Error::other)?;
         let readers = store.readers();
         let recovered = keep_and_recover(&mut writer, &readers, &rules).map_err(io::Error::other)?;
-        let (queue, jobs) = Journal::new();
+        let (journal, jobs) = Journal::new();
         let (shards, queues) = Shards::new(config.shard_count());
-        let outbox = Outbox::new(&config, &metrics).map_err(io::Error::other)?;
-        let shared = Arc::new(Shared {
-            metrics,
-            shards,
-            rules,
-            access,
-            tls,
-            health: Health::new(),
-            journal: queue,
-            questions: Semaphore::new(QUESTIONS_MAX),
-            posts: Semaphore::new(POSTS_MAX),
-            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
-            trials: Arc::new(Semaphore::new(TRIALS_MAX)),
-            backtests: Arc::new(Semaphore::new(1)),
-            store_id: readers.store_id().map_err(io::Error::other)?,
-            agents: Agents::default(),
-            live: Live::default(),
-            outbox,
-            precision: Precision::default(),
-            calls: AtomicUsize::new(0),
-            next_call_no: AtomicI64::new(writer.next_call_no().map_err(io::Error::other)?),
-            permits: Arc::new(Semaphore::new(config.connections_max.get().min(Semaphore::MAX_PERMITS))),
-            requests: TaskTracker::new(),
-            producers: TaskTracker::new(),
-            subscribers: TaskTracker::new(),
-            draining: CancellationToken::new(),
-            drained: CancellationToken::new(),
-            closing: CancellationToken::new(),
-            killed: CancellationToken::new(),
-            config,
-            readers: Arc::new(readers),
-        });
-        quality::begin(&shared).map_err(io::Error::other)?;
+        let next_call_no = writer.next_call_no().map_err(io::Error::other)?;
+        let parts = Parts { config, rules, metrics, shards, journal, readers, next_call_no };
+        let shared = Arc::new(Shared::new(parts).map_err(io::Error::other)?);
+        precision::begin(&shared).map_err(io::Error::other)?;
         let mut shards: Vec<_> = queues.into_iter().map(|queue| (Shard::new(Arc::clone(&shared)), queue)).collect();
         let now = clock::now();
         let mut closed = shared.readers.closed_calls(CLOSED_CALLS_MAX * shards.len()).map_err(io::Error::other)?;
@@ -219,7 +121,7 @@ impl Server {
             let place = shared.shards.place(&call.session.info().call_id);
             shards[place].0.resume(call, now);
         }
-        Ok(Self { shared, shards, writer, jobs, store })
+        Ok(Self { shared, door, deliveries, shards, writer, jobs, store })
     }
 
     /// Serves on `listener` until `shutdown`, then drains within the grace of the
@@ -229,7 +131,7 @@ impl Server {
     /// # Errors
     /// A task of the server failed.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { shared, shards, writer, jobs, store: _store } = self;
+        let Self { shared, door, deliveries, shards, writer, jobs, store: _store } = self;
         // However this future ends, its tasks do not outlive it.
         let _kill = shared.killed.clone().drop_guard();
         let _drain = shared.draining.clone().drop_guard();
@@ -242,14 +144,14 @@ impl Server {
             tasks.spawn(shard::run(shard, queue));
         }
         let mut senders = JoinSet::new();
-        for index in 0..shared.outbox.len() {
-            senders.spawn(outbox::run(Arc::clone(&shared), index));
+        for index in 0..deliveries.len() {
+            senders.spawn(outbox::run(Arc::clone(&shared), Arc::clone(&deliveries), index));
         }
         senders.spawn(live::run(Arc::clone(&shared)));
-        let watching = rules::watch(&shared);
+        let watching = reload::watch(&shared);
         let failed = tokio::select! {
             () = shutdown => None,
-            () = http::accept(Arc::clone(&shared), listener) => None,
+            () = http::accept(Arc::clone(&shared), door, listener) => None,
             () = watching => None,
             () = retention::run(Arc::clone(&shared)) => None,
             failed = tasks.join_next() => failed.and_then(Result::err),
@@ -313,8 +215,7 @@ fn keep_and_recover(writer: &mut Writer, readers: &Readers, rules: &Rulebook) ->
 /// # Errors
 /// What is wrong and what to do.
 pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
-    Access::new(config, address)?;
-    tls::acceptor(&config.tls)?;
+    Door::new(config, address)?;
     outbox::targets(config)?;
     Ok(())
 }
@@ -331,7 +232,7 @@ pub fn agent_token(config: &Config, agent_id: &str, lifetime: Duration) -> Resul
     };
     let now_s = clock::unix_ms() / 1_000;
     let expires_s = now_s.saturating_add_unsigned(lifetime.as_secs());
-    Ok(access::sign_agent_token(&secret, agent_id, expires_s))
+    Ok(http::sign_agent_token(&secret, agent_id, expires_s))
 }
 
 async fn close_and_wait(tracker: &TaskTracker) {

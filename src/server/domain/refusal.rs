@@ -1,5 +1,7 @@
 //! Why the server refuses what is well-formed: codes for machines, words for people.
 
+use std::fmt::Display;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -65,6 +67,11 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// The store could not be read or written.
+    pub(crate) fn store(error: impl Display) -> Self {
+        Self::StoreFailed { error: error.to_string() }
+    }
+
     /// Its name on the wire and in metrics.
     pub(crate) const fn code(&self) -> &'static str {
         match self {

@@ -219,6 +219,18 @@ impl Impossible {
     }
 }
 
+/// The reason of a step, if it has what it needs: words, and not too many.
+pub(crate) fn check_reason(action: Action, reason: Option<String>) -> Result<Option<String>, String> {
+    let reason = reason.map(|reason| reason.trim().to_owned()).filter(|reason| !reason.is_empty());
+    if reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
+        return Err(format!("reason 最多 {REASON_CHARS_MAX} 字 / reason has at most {REASON_CHARS_MAX} characters"));
+    }
+    if reason.is_none() && action.needs_reason() {
+        return Err(format!("{0} 要写 reason，说明为什么 / {0} needs a reason", action.name()));
+    }
+    Ok(reason)
+}
+
 /// What a step depends on beside the steps before it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Circumstances<'a> {

@@ -10,7 +10,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::server::config::Score;
-use crate::server::store::Deduction;
+
+/// What confirmed alerts of one pack deduct from one agent in one call; shadow
+/// packs are not among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Deduction {
+    pub(crate) agent_id: String,
+    pub(crate) pack: String,
+    pub(crate) deduct: u32,
+}
 
 /// How a score came about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]

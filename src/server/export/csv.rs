@@ -6,9 +6,9 @@ use std::io::{self, Write};
 
 use chrono::FixedOffset;
 
+use crate::server::clock::wall_time;
 use crate::server::export::Sink;
 use crate::server::export::row::{COLUMNS, Cell, Row};
-use crate::server::http::filter::wall_time;
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 

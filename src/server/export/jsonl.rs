@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use chrono::FixedOffset;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
+use crate::server::clock::wall_time;
 use crate::server::export::Sink;
 use crate::server::export::row::{COLUMNS, Cell, Row};
-use crate::server::http::filter::wall_time;
 
 pub(super) struct Jsonl<W> {
     out: W,

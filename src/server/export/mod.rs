@@ -18,31 +18,15 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
 
-use axum::Extension;
-use axum::body::{Body, Bytes};
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::{IntoResponse as _, Response};
 use chrono::FixedOffset;
-use futures_util::stream;
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
 
 use crate::engine::privacy;
-use crate::server::Shared;
-use crate::server::config::{Config, EXPORT_CHUNK_BYTES, EXPORT_CHUNKS_MAX, EXPORT_PAGE, Review, WRITE_TIMEOUT};
-use crate::server::domain::principal::{Principal, Role, Who};
-use crate::server::domain::refusal::{ErrorMessage, Refusal};
-use crate::server::http::api::audit;
-use crate::server::http::api::query::Unanswered;
-use crate::server::http::filter::{BadQuery, OF_ALERTS, Parameters};
-use crate::server::http::openapi::{AlertParameters, ExportParameters};
-use crate::server::runtime::clock;
+use crate::server::clock;
+use crate::server::config::{Config, EXPORT_CHUNK_BYTES, EXPORT_PAGE, Review};
+use crate::server::domain::principal::Who;
+use crate::server::filter::{BadQuery, OF_ALERTS, Parameters};
 use crate::server::store::{AlertFilter, Fact, FoundAlert, Order, Place, StoreError, read_beside};
-use crate::server::telemetry::events::{Exported, Happening as _};
 use row::Row;
 
 /// The names of the formats.
@@ -89,7 +73,7 @@ impl From<StoreError> for ExportError {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Format {
+pub(crate) enum Format {
     Csv,
     Xlsx,
     Jsonl,
@@ -99,7 +83,7 @@ enum Format {
 impl Format {
     const ALL: [Self; 4] = [Self::Csv, Self::Xlsx, Self::Jsonl, Self::Parquet];
 
-    const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::Xlsx => "xlsx",
@@ -108,7 +92,7 @@ impl Format {
         }
     }
 
-    const fn content_type(self) -> &'static str {
+    pub(crate) const fn content_type(self) -> &'static str {
         match self {
             Self::Csv => "text/csv; charset=utf-8",
             Self::Xlsx => "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -120,9 +104,9 @@ impl Format {
 
 /// What is to be exported.
 #[derive(Clone, Debug)]
-struct Wanted {
-    format: Format,
-    filter: AlertFilter,
+pub(crate) struct Wanted {
+    pub(crate) format: Format,
+    pub(crate) filter: AlertFilter,
     zone: FixedOffset,
     review: Review,
     /// As they were asked for.
@@ -130,7 +114,7 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn read(query: &str, config: &Config) -> Result<Self, BadQuery> {
+    pub(crate) fn read(query: &str, config: &Config) -> Result<Self, BadQuery> {
         let zone = config.utc_offset;
         let parameters = Parameters::read(query, ["format"].into_iter().chain(OF_ALERTS))?;
         let format = parameters.choice("format", &Format::ALL.map(|format| (format.name(), format)))?;
@@ -144,7 +128,7 @@ impl Wanted {
     }
 
     /// What the audit is told of it.
-    fn fact(&self, who: Who, written: &Result<u64, ExportError>) -> Fact {
+    pub(crate) fn fact(&self, who: Who, written: &Result<u64, ExportError>) -> Fact {
         let parameters: BTreeMap<&str, Cow<'_, str>> =
             self.parameters.iter().map(|(name, value)| (name.as_str(), privacy::mask(value))).collect();
         let detail = serde_json::json!({
@@ -154,7 +138,7 @@ impl Wanted {
     }
 
     /// Writes what `page` gives, page by page; says how many rows there were.
-    fn write(
+    pub(crate) fn write(
         &self,
         mut page: impl FnMut(Option<Place>) -> Result<Vec<FoundAlert>, ExportError>,
         out: impl Write + Send,
@@ -212,77 +196,4 @@ pub fn export_store(
     let (total, last) = readers.count_alerts(&wanted.filter)?;
     let page = |behind| Ok(readers.alerts(&wanted.filter, Order::OldestFirst, behind, Some(last), EXPORT_PAGE)?);
     wanted.write(page, out, |rows| progress(rows, total.unsigned_abs()))
-}
-
-/// Alerts as a file, the oldest first, with the filters of `/v1/alerts`.
-#[utoipa::path(get, path = "/v1/export", tag = "qa", params(ExportParameters, AlertParameters), responses(
-    (status = 200, description = "The file, as it is written / 文件", content(
-        (String = "text/csv"), (String = "application/x-ndjson"),
-        (String = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"), (String = "application/vnd.apache.parquet"),
-    )),
-    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
-    (status = 503, description = "Not now / 暂时无法导出", body = ErrorMessage),
-))]
-pub(crate) async fn export(
-    State(shared): State<Arc<Shared>>,
-    Extension(principal): Extension<Principal>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, Unanswered> {
-    let wanted = Wanted::read(query.as_deref().unwrap_or_default(), &shared.config)?;
-    let permit = Arc::clone(&shared.exports).try_acquire_owned().map_err(|_| Refusal::TooManyExports)?;
-    let filter = Arc::new(wanted.filter.clone());
-    let asked = Arc::clone(&filter);
-    let (_, last) = shared.ask(move |readers| readers.count_alerts(&asked)).await?;
-    let format = wanted.format;
-    let who = principal.asker(&[Role::Qa, Role::Admin]);
-    let (sender, receiver) = mpsc::channel(EXPORT_CHUNKS_MAX);
-    tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        let runtime = Handle::current();
-        let page = |behind| {
-            let filter = Arc::clone(&filter);
-            let question =
-                shared.ask(move |readers| readers.alerts(&filter, Order::OldestFirst, behind, Some(last), EXPORT_PAGE));
-            runtime.block_on(question).map_err(|refusal| ExportError::Store(refusal.message()))
-        };
-        let out = Pieces { sender: sender.clone(), runtime: runtime.clone() };
-        let written = wanted.write(page, out, |_| {});
-        Exported { format: format.name(), written: &written }.report(&shared.metrics);
-        let fact = wanted.fact(who, &written);
-        let is_told = runtime.block_on(audit::keep(&shared, fact));
-        // What the audit does not know of must not look whole.
-        let unaudited = || ExportError::Store("审计无法写入 / the audit cannot be written".to_owned());
-        if let Err(error) = written.and_then(|_| is_told.then_some(()).ok_or_else(unaudited)) {
-            // The client sees a body that breaks off, and knows that it is not whole.
-            let _ = runtime.block_on(sender.send(Err(io::Error::other(error))));
-        }
-    });
-    let pieces = stream::unfold(receiver, async |mut receiver| receiver.recv().await.map(|piece| (piece, receiver)));
-    let name = format!("attachment; filename=\"tingjian-alerts.{}\"", format.name());
-    let mut response = Body::from_stream(pieces).into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(format.content_type()));
-    if let Ok(name) = HeaderValue::try_from(name) {
-        headers.insert(CONTENT_DISPOSITION, name);
-    }
-    Ok(response)
-}
-
-/// The body of an answer in the making. A client who takes nothing for
-/// [`WRITE_TIMEOUT`] gets no more.
-struct Pieces {
-    sender: mpsc::Sender<io::Result<Bytes>>,
-    runtime: Handle,
-}
-
-impl Write for Pieces {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sending = self.sender.send_timeout(Ok(Bytes::copy_from_slice(bytes)), WRITE_TIMEOUT);
-        self.runtime.block_on(sending).map_err(|_| io::Error::from(io::ErrorKind::BrokenPipe))?;
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

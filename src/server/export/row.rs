@@ -6,7 +6,6 @@ use crate::adapter::alert_json::AlertJson;
 use crate::engine::privacy;
 use crate::server::domain::refusal::Refusal;
 use crate::server::domain::review::{Action, Appeal, Standing, Step};
-use crate::server::http::api::query::read_alert;
 use crate::server::store::{FoundAlert, FoundReview};
 
 /// One alert as it stands.
@@ -132,7 +131,7 @@ impl Row {
             appealed: last(&[Action::Appeal]),
             decided: last(&[Action::Grant, Action::Reject]),
             time_ms: found.place.ms,
-            alert: read_alert(&found.json)?,
+            alert: serde_json::from_str(&found.json).map_err(Refusal::store)?,
             queue: found.queue,
             history: found.history,
             display: found.display,

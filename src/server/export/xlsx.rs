@@ -12,10 +12,10 @@ use rust_xlsxwriter::{
 
 use crate::engine::alert::AlertState;
 use crate::server::config::Review;
+use crate::server::domain::quality::{Judged, share};
 use crate::server::domain::review::{Appeal, Verdict};
 use crate::server::export::Sink;
 use crate::server::export::row::{COLUMNS, Cell, Kind, Row};
-use crate::server::http::api::quality::{Judged, share};
 
 /// Rows of one sheet below its heading; what is more goes to another.
 const SHEET_ROWS_MAX: u32 = 1_048_575;

@@ -4,12 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use crate::engine::privacy;
-use crate::server::Shared;
+use crate::server::clock;
 use crate::server::domain::principal::{Role, Who};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
-use crate::server::domain::review::{Action, REASON_CHARS_MAX, Step};
-use crate::server::http::api::review::{check_reason, take_step};
-use crate::server::runtime::clock;
+use crate::server::domain::review::{Action, REASON_CHARS_MAX, Step, check_reason};
+use crate::server::runtime::Shared;
+use crate::server::runtime::review::take_step;
 use crate::server::store::Target;
 use crate::server::telemetry::events::{FeedbackGiven, Happening as _};
 

@@ -5,122 +5,26 @@
 //! already while he reads, and skips what he has read, so nothing is lost and
 //! nothing comes twice between the two.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_util::sync::CancellationToken;
 
 use crate::adapter::alert_json::with_cursor;
-use crate::server::Shared;
-use crate::server::config::{CATCH_UP_PAGE, LIVE_CARDS_MAX, SUBSCRIBER_QUEUE_MAX, WATCHERS_MAX};
+use crate::server::clock;
+use crate::server::config::{CATCH_UP_PAGE, LIVE_CARDS_MAX, SUBSCRIBER_QUEUE_MAX};
 use crate::server::domain::refusal::Refusal;
-use crate::server::feeds::agents::{After, Cursor};
 use crate::server::feeds::feedback;
-use crate::server::http::ws;
-use crate::server::http::ws::{Goodbye, Listened, Socket};
-use crate::server::runtime::clock;
-use crate::server::telemetry::events::{AlertWritten, Happening as _, SubscriberSlow};
+use crate::server::net::ws;
+use crate::server::net::ws::{Goodbye, Listened, Socket};
+use crate::server::runtime::Shared;
+use crate::server::runtime::agents::{After, Cursor};
+use crate::server::runtime::subscription::{Push, Subscription};
+use crate::server::telemetry::events::{Connection, Happening as _, SubscriberSlow};
 
 /// The subscriber did not read fast enough; it may come back with `after`.
 pub const CLOSE_SLOW: u16 = 4008;
-
-/// One message for a subscriber.
-#[derive(Clone, Debug)]
-pub(crate) struct Push {
-    pub(crate) text: Utf8Bytes,
-    /// The alert's number, if it is one that is kept.
-    pub(crate) cursor: Option<i64>,
-    /// Of a live alert.
-    pub(crate) since: Option<Since>,
-}
-
-/// Since when a live alert is on its way.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Since {
-    /// When the frame behind it was received, or the deadline passed.
-    pub(crate) received: Instant,
-    /// When it was committed.
-    pub(crate) kept: Instant,
-}
-
-/// The journal's end.
-#[derive(Debug)]
-pub(crate) struct Subscriber {
-    queue: mpsc::Sender<Push>,
-    slow: CancellationToken,
-}
-
-/// The connection's end.
-#[derive(Debug)]
-pub(crate) struct Subscription {
-    queue: mpsc::Receiver<Push>,
-    slow: CancellationToken,
-}
-
-/// Both ends of one subscription.
-pub(crate) fn subscription() -> (Subscriber, Subscription) {
-    let (sender, receiver) = mpsc::channel(SUBSCRIBER_QUEUE_MAX);
-    let slow = CancellationToken::new();
-    (Subscriber { queue: sender, slow: slow.clone() }, Subscription { queue: receiver, slow })
-}
-
-impl Subscriber {
-    /// Queues `push`. False when the subscriber is gone, or was too slow and
-    /// is being closed: it wants nothing more.
-    pub(crate) fn push(&self, push: Push) -> bool {
-        match self.queue.try_send(push) {
-            Ok(()) => true,
-            Err(mpsc::error::TrySendError::Closed(_)) => false,
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                self.slow.cancel();
-                false
-            }
-        }
-    }
-
-    /// Queues all of `pushes`, unless more than `behind_max` earlier messages
-    /// still wait. False as for [`Self::push`].
-    pub(crate) fn push_all(&self, behind_max: usize, mut pushes: impl Iterator<Item = Push>) -> bool {
-        if self.queue.max_capacity() - self.queue.capacity() > behind_max {
-            self.slow.cancel();
-            return false;
-        }
-        pushes.all(|push| self.push(push))
-    }
-
-    /// Whether its connection is still there.
-    pub(crate) fn is_open(&self) -> bool {
-        !self.queue.is_closed()
-    }
-}
-
-/// Those who watch one call. Their connections end when it is dropped.
-#[derive(Debug, Default)]
-pub(crate) struct Watchers {
-    subscribers: Mutex<Vec<Subscriber>>,
-}
-
-impl Watchers {
-    /// One more; `None` when there are as many as may be.
-    pub(crate) fn subscribe(&self) -> Option<Subscription> {
-        let mut subscribers = self.subscribers.lock().ok()?;
-        subscribers.retain(Subscriber::is_open);
-        (subscribers.len() < WATCHERS_MAX).then(|| {
-            let (subscriber, subscription) = subscription();
-            subscribers.push(subscriber);
-            subscription
-        })
-    }
-
-    pub(crate) fn publish(&self, push: &Push) {
-        if let Ok(mut subscribers) = self.subscribers.lock() {
-            subscribers.retain(|subscriber| subscriber.push(push.clone()));
-        }
-    }
-}
 
 /// How far a subscriber has read in the store.
 #[derive(Debug)]
@@ -216,6 +120,7 @@ pub(crate) async fn serve(
     mut listener: Listener,
     mut subscription: Subscription,
 ) {
+    let _open = Connection::open(&shared.metrics, listener.kind());
     let (slow, too_slow) = (subscription.slow.clone(), listener.too_slow());
     let goodbye = tokio::select! {
         biased;
@@ -321,28 +226,7 @@ async fn pump(
         }
         let written = clock::now();
         for since in batch.drain(..).filter_map(|push| push.since) {
-            AlertWritten::new(since, written).report(&shared.metrics);
-        }
-    }
-}
-
-impl Subscription {
-    /// A message that is there already.
-    #[cfg(test)]
-    pub(crate) fn try_next(&mut self) -> Option<Push> {
-        self.queue.try_recv().ok()
-    }
-
-    /// The next message, for a connection that only reads; `None` when it is over.
-    pub(crate) async fn next(&mut self, shared: &Shared) -> Option<Push> {
-        tokio::select! {
-            biased;
-            () = self.slow.cancelled() => {
-                SubscriberSlow { kind: "sse" }.report(&shared.metrics);
-                None
-            }
-            push = self.queue.recv() => push,
-            () = shared.closing.cancelled() => self.queue.try_recv().ok(),
+            since.until(written).report(&shared.metrics);
         }
     }
 }

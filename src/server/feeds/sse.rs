@@ -14,12 +14,13 @@ use futures_util::stream;
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::server::Shared;
-use crate::server::feeds::agents::{After, Cursor};
-use crate::server::feeds::push::{CatchUp, Push, Subscription};
-use crate::server::runtime::clock;
+use crate::server::clock;
+use crate::server::feeds::push::CatchUp;
+use crate::server::runtime::Shared;
+use crate::server::runtime::agents::{After, Cursor};
 use crate::server::runtime::health::Causes;
-use crate::server::telemetry::events::{AlertWritten, Connection, Happening as _};
+use crate::server::runtime::subscription::{Push, Subscription};
+use crate::server::telemetry::events::{Connection, Happening as _};
 
 /// A comment is sent as often, so that proxies do not take the stream for dead.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -76,7 +77,7 @@ impl Listening {
                     }
                     let Push { text, cursor, since } = push;
                     if let Some(since) = since {
-                        AlertWritten::new(since, clock::now()).report(&self.shared.metrics);
+                        since.until(clock::now()).report(&self.shared.metrics);
                     }
                     return Some(self.event(&text, cursor));
                 }

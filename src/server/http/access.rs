@@ -29,12 +29,13 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::adapter::native;
+use crate::server::clock;
 use crate::server::config::{Config, OriginName, Secret, TARGET_BYTES_MAX, TokenSource};
 use crate::server::domain::principal::{Principal, Role};
-use crate::server::runtime::clock;
+use crate::server::net::reply;
+use crate::server::runtime::Shared;
 use crate::server::telemetry::events::{Happening as _, RequestRefused};
 use crate::server::telemetry::metrics::Metrics;
-use crate::server::{Shared, http};
 
 /// The WebSocket subprotocol behind which a browser sends its token.
 const SUBPROTOCOL: &str = "bearer";
@@ -344,8 +345,12 @@ impl Access {
 }
 
 /// The layer around the routes.
-pub(crate) async fn guard(State(shared): State<Arc<Shared>>, request: Request<Body>, next: Next) -> Response {
-    let_through(&shared.access, &shared.metrics, request, next).await
+pub(crate) async fn guard(
+    State((shared, access)): State<(Arc<Shared>, Arc<Access>)>,
+    request: Request<Body>,
+    next: Next,
+) -> Response {
+    let_through(&access, &shared.metrics, request, next).await
 }
 
 async fn let_through(access: &Access, metrics: &Metrics, request: Request<Body>, next: Next) -> Response {
@@ -373,7 +378,7 @@ async fn let_through(access: &Access, metrics: &Metrics, request: Request<Body>,
             }
             Err(denied) => {
                 RequestRefused { code: denied.code }.report(metrics);
-                let mut response = http::error(denied.status, denied.code, &denied.message);
+                let mut response = reply::error(denied.status, denied.code, &denied.message);
                 if denied.status == StatusCode::UNAUTHORIZED {
                     response
                         .headers_mut()

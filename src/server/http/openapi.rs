@@ -7,13 +7,12 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{OpenApi, Required};
 use utoipa::{IntoParams, OpenApi as _};
 
-use crate::server::domain::principal;
-use crate::server::feeds::live;
-use crate::server::http::api::rules::{backtest, book, edit, trial};
-use crate::server::http::api::{audit, quality, query, review, statistics};
+use crate::server::export;
+use crate::server::http::api::rules::{backtest, book, edit, history, in_use, trial};
+use crate::server::http::api::{
+    agents, alerts, audit, calls, export as export_api, ingest, live, me, operate, quality, reviews, scores, statistics,
+};
 use crate::server::http::pages;
-use crate::server::rules::history;
-use crate::server::{export, http};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -23,16 +22,15 @@ use crate::server::{export, http};
     ),
     paths(
         pages::home, pages::agent, pages::live, pages::call, pages::qa, pages::rules, pages::asset,
-        http::live, http::ready, http::metrics,
-        http::ingest_native, http::ingest_asr, http::post_events,
-        http::agent_alerts, http::agent_answer, http::watch_call,
-        live::wall, live::desk,
-        principal::me,
-        review::take, review::of_agent, quality::quality, audit::audit,
-        http::rules_in_use, http::reload_rules, history::versions, history::version,
+        operate::live, operate::ready, operate::metrics,
+        ingest::native, ingest::asr, ingest::post_events,
+        agents::alerts, agents::answer, agents::reviews, agents::desk, calls::watch, live::wall,
+        me::me,
+        reviews::take, quality::quality, audit::audit,
+        in_use::in_use, in_use::reload, history::versions, history::version,
         book::packs, book::coverage, edit::check, trial::try_out, backtest::backtest,
-        query::alerts, query::calls, query::call, query::scores, statistics::statistics,
-        export::export,
+        alerts::alerts, calls::calls, calls::call, scores::scores, statistics::statistics,
+        export_api::export,
         describe,
     ),
     tags(
@@ -175,10 +173,10 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::server::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_PAGES};
     use crate::server::http::access;
-    use crate::server::http::api::query::OF_SCORES;
+    use crate::server::http::api::scores::OF_SCORES;
     use crate::server::http::api::statistics::OF_STATISTICS;
-    use crate::server::http::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_PAGES};
 
     /// The router answers no path that the table of access has not.
     #[test]

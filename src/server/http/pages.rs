@@ -17,8 +17,10 @@ use axum::response::{IntoResponse, Response};
 use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
 
+use crate::server::config::OriginName;
 use crate::server::domain::refusal::ErrorMessage;
-use crate::server::{Shared, http};
+use crate::server::net::reply;
+use crate::server::runtime::Shared;
 
 static WEB: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/web");
 /// What all pages begin with.
@@ -79,7 +81,7 @@ pub(crate) async fn asset(Path((folder, name)): Path<(String, String)>, headers:
     let known = TYPES.iter().find(|(ending, _)| name.ends_with(ending));
     match (known, WEB.get_file(format!("{folder}/{name}"))) {
         (Some((_, content_type)), Some(file)) => serve(file.contents(), content_type, &headers),
-        _ => http::error(StatusCode::NOT_FOUND, "not_found", "没有这个文件 / no such file"),
+        _ => reply::error(StatusCode::NOT_FOUND, "not_found", "没有这个文件 / no such file"),
     }
 }
 
@@ -87,7 +89,7 @@ pub(crate) async fn asset(Path((folder, name)): Path<(String, String)>, headers:
 fn page(shared: &Shared, name: &str, title: &str, headers: &HeaderMap) -> Response {
     let html = SHELL.replace("{name}", name).replace("{title}", title);
     let mut response = serve(html.into_bytes(), "text/html; charset=utf-8", headers);
-    let embedders: Vec<&str> = shared.config.allowed_origins.iter().map(crate::server::OriginName::as_str).collect();
+    let embedders: Vec<&str> = shared.config.allowed_origins.iter().map(OriginName::as_str).collect();
     let policy = format!("{POLICY}'self' {}", embedders.join(" "));
     if let Ok(policy) = HeaderValue::try_from(policy.trim_end()) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);

@@ -10,9 +10,9 @@ use governor::{Quota, RateLimiter};
 
 use crate::adapter::native::EventBody;
 use crate::engine::transcript::Input;
+use crate::server::clock;
 use crate::server::config::Config;
 use crate::server::domain::refusal::Refusal;
-use crate::server::runtime::clock;
 
 /// The clock of the server, as the rate limiter reads it.
 #[derive(Clone, Debug, Default)]

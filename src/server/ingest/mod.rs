@@ -21,13 +21,13 @@ use crate::adapter::native::{self, Event, EventBody, EventErrorCode};
 use crate::adapter::{Adapter, Format, Leg, Voices};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{CallInfo, Channel, Direction, Input};
-use crate::server::Shared;
+use crate::server::clock;
 use crate::server::config::{FRAME_BATCH_MAX, IN_FLIGHT_MAX};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
-use crate::server::http::ws;
-use crate::server::http::ws::{Goodbye, Heartbeat, Socket};
 use crate::server::ingest::limit::Pace;
-use crate::server::runtime::clock;
+use crate::server::net::ws;
+use crate::server::net::ws::{Goodbye, Heartbeat, Socket};
+use crate::server::runtime::Shared;
 use crate::server::runtime::shard::{Command, Delivery, Join, Joined, Reply};
 use crate::server::telemetry::events::{Connection, FrameRefused, Happening as _, MessageUnrecognised, ProducerSlowed};
 

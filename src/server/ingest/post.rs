@@ -10,11 +10,11 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use utoipa::ToSchema;
 
 use crate::adapter::native;
-use crate::server::Shared;
+use crate::server::clock;
 use crate::server::config::IN_FLIGHT_MAX;
 use crate::server::domain::refusal::Refusal;
 use crate::server::ingest::limit;
-use crate::server::runtime::clock;
+use crate::server::runtime::Shared;
 use crate::server::runtime::shard::{Command, Delivery, Reply};
 use crate::server::telemetry::events::{FrameRefused, Happening as _};
 

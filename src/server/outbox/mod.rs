@@ -20,14 +20,12 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Bytes;
 
-use crate::engine::alert::{AlertState, Severity};
-use crate::server::Shared;
+use crate::server::clock;
 use crate::server::config::{Config, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_TIMEOUT};
 use crate::server::outbox::webhook::{Fault, Target, Verdict, pause};
-use crate::server::runtime::clock;
+use crate::server::runtime::Shared;
 use crate::server::runtime::journal::Batch;
 use crate::server::store::{Letter, Readers, Record};
 use crate::server::telemetry::events::{Happening as _, WebhookDelivered, WebhookFailed, WebhookGivenUp};
@@ -41,16 +39,14 @@ const WAIT_MAX: Duration = Duration::from_secs(60 * 60);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
-/// The webhooks of one server.
+/// The webhooks of one server, and the client that delivers to them.
 #[derive(Debug)]
-pub(crate) struct Outbox {
+pub(crate) struct Deliveries {
     targets: Vec<Target>,
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    /// Changes whenever something was kept for a webhook.
-    kept: watch::Sender<()>,
 }
 
-impl Outbox {
+impl Deliveries {
     /// The webhooks of the configuration.
     ///
     /// # Errors
@@ -79,23 +75,12 @@ impl Outbox {
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(1)
             .build(connector);
-        Ok(Self { targets, client, kept: watch::Sender::new(()) })
+        Ok(Self { targets, client })
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.targets.len()
-    }
-
-    /// Those that are to be told of an alert of that severity that enters `state`.
-    pub(crate) fn wanted(&self, severity: Severity, state: AlertState, was_confirmed: bool) -> Vec<Arc<str>> {
-        let wanting = self.targets.iter().filter(|target| target.wants(severity, state, was_confirmed));
-        wanting.map(|target| Arc::clone(&target.name)).collect()
-    }
-
-    /// Something was kept for one of them.
-    pub(crate) fn wake(&self) {
-        self.kept.send_replace(());
     }
 
     async fn answer(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Fault> {
@@ -125,13 +110,13 @@ pub(crate) fn targets(config: &Config) -> Result<Vec<Target>, String> {
 
 /// Measures what is still to be delivered.
 pub(crate) async fn measure(shared: &Shared) {
-    if shared.outbox.targets.is_empty() {
+    if shared.outbox.names().next().is_none() {
         return;
     }
     // A store that cannot be read shows elsewhere; the last figures stand.
     let Ok(backlogs) = shared.ask(Readers::backlogs).await else { return };
     let now_ms = clock::unix_ms();
-    for Target { name, .. } in &shared.outbox.targets {
+    for name in shared.outbox.names() {
         let backlog = backlogs.iter().find(|backlog| *backlog.webhook == **name);
         let (letters, age_ms) = backlog.map_or((0, 0), |backlog| (backlog.letters, now_ms - backlog.oldest_ms));
         shared.metrics.outbox(name, letters, age_ms.max(0) / 1_000);
@@ -140,9 +125,9 @@ pub(crate) async fn measure(shared: &Shared) {
 
 /// Tells webhook number `index` what is kept for it, until the server drains.
 /// An attempt that is under way then has half of the grace.
-pub(crate) async fn run(shared: Arc<Shared>, index: usize) {
-    let Some(target) = shared.outbox.targets.get(index) else { return };
-    let mut kept = shared.outbox.kept.subscribe();
+pub(crate) async fn run(shared: Arc<Shared>, deliveries: Arc<Deliveries>, index: usize) {
+    let Some(target) = deliveries.targets.get(index) else { return };
+    let mut kept = shared.outbox.bell();
     // What is settled may still be on its way to the store.
     let mut settled = 0;
     loop {
@@ -152,7 +137,7 @@ pub(crate) async fn run(shared: Arc<Shared>, index: usize) {
         match next {
             Ok(Some(letter)) => {
                 settled = letter.outbox_no;
-                if !see_through(&shared, target, letter).await {
+                if !see_through(&shared, &deliveries, target, letter).await {
                     return;
                 }
             }
@@ -170,7 +155,7 @@ pub(crate) async fn run(shared: Arc<Shared>, index: usize) {
 
 /// Tries until the webhook takes it, or never will. False when the server
 /// drains before: then it stays in the store.
-async fn see_through(shared: &Shared, target: &Target, letter: Letter) -> bool {
+async fn see_through(shared: &Shared, deliveries: &Deliveries, target: &Target, letter: Letter) -> bool {
     let Letter { outbox_no, made_ms, mut due_ms, mut attempts, alert } = letter;
     let webhook = &*target.name;
     let delivery = format!("{:x}-{outbox_no}", shared.store_id);
@@ -182,7 +167,7 @@ async fn see_through(shared: &Shared, target: &Target, letter: Letter) -> bool {
             () = tokio::time::sleep(wait.min(WAIT_MAX)) => {}
         }
         let verdict = tokio::select! {
-            verdict = attempt(shared, target, &delivery, &alert) => verdict,
+            verdict = attempt(deliveries, target, &delivery, &alert) => verdict,
             () = hurry(shared) => return false,
         };
         let now_ms = clock::unix_ms();
@@ -210,9 +195,9 @@ async fn see_through(shared: &Shared, target: &Target, letter: Letter) -> bool {
     }
 }
 
-async fn attempt(shared: &Shared, target: &Target, delivery: &str, alert: &str) -> Verdict {
+async fn attempt(deliveries: &Deliveries, target: &Target, delivery: &str, alert: &str) -> Verdict {
     match target.request(delivery, alert, clock::unix_ms()) {
-        Ok(request) => match shared.outbox.answer(request).await {
+        Ok(request) => match deliveries.answer(request).await {
             Ok((status, body)) => target.verdict(status, &body),
             Err(fault) => Verdict::Failed(fault),
         },

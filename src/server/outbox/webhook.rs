@@ -22,7 +22,7 @@ use sha2::{Digest as _, Sha256};
 use tokio_tungstenite::tungstenite::Bytes;
 
 use crate::adapter::alert_json::AlertJson;
-use crate::engine::alert::{AlertState, Evidence, Severity};
+use crate::engine::alert::{Evidence, Severity};
 use crate::server::config::{Secret, Webhook, WebhookStyle};
 
 /// Stays the same over all attempts, so that a receiver can tell a repetition.
@@ -48,7 +48,6 @@ pub(crate) struct Target {
     address: Secret,
     secret: Option<Secret>,
     style: WebhookStyle,
-    severity_min: Severity,
 }
 
 /// What an answer means.
@@ -93,28 +92,16 @@ impl Target {
     /// # Errors
     /// What is wrong, without the address.
     pub(crate) fn new(webhook: &Webhook) -> Result<Self, String> {
-        let Webhook { name, url, secret, style, severity_min } = webhook;
+        let Webhook { name, url, secret, style, severity_min: _ } = webhook;
         let secret = secret.as_ref().map(|secret| secret.read()).transpose();
         let secret = secret.map_err(|error| format!("webhooks「{name}」：{error}"))?;
         let name = Arc::from(name.as_str());
-        Ok(Self { name, address: url.clone(), secret, style: *style, severity_min: *severity_min })
+        Ok(Self { name, address: url.clone(), secret, style: *style })
     }
 
     /// Whether requests to it go over TLS.
     pub(crate) fn is_https(&self) -> bool {
         self.address.reveal().get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:"))
-    }
-
-    /// Whether it is sent an alert of that severity that enters `state`;
-    /// `was_confirmed` before. A receiver of JSON learns whatever becomes of an
-    /// alert that it was sent; a group is told once.
-    pub(crate) fn wants(&self, severity: Severity, state: AlertState, was_confirmed: bool) -> bool {
-        let is_news = match state {
-            AlertState::Confirmed => !was_confirmed || self.style == WebhookStyle::Json,
-            AlertState::Retracted | AlertState::Resolved => was_confirmed && self.style == WebhookStyle::Json,
-            AlertState::Provisional | AlertState::Reminder => false,
-        };
-        is_news && severity >= self.severity_min
     }
 
     /// The request that tells it `alert`, a stored JSON, at `now_ms`.

@@ -3,24 +3,17 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::path::Path as FilePath;
-use std::sync::Arc;
+use std::path::Path;
 
-use axum::Json;
-use axum::extract::{Path, RawQuery, State};
 use chrono::FixedOffset;
 use serde::Serialize;
 use similar::{Algorithm, TextDiff};
 use utoipa::ToSchema;
 
-use crate::server::Shared;
+use crate::server::clock::wall_time;
 use crate::server::config::{DIFF_BYTES_MAX, DIFF_TIMEOUT};
-use crate::server::domain::refusal::{ErrorMessage, Refusal};
-use crate::server::http::api::query::{Unanswered, next_cursor};
-use crate::server::http::filter::{OF_PAGES, Parameters, wall_time};
-use crate::server::http::openapi::PageParameters;
 use crate::server::rules::KeptFile;
-use crate::server::store::{FoundVersion, Place, Readers, StoreError, read_beside};
+use crate::server::store::{FoundVersion, Readers, StoreError, read_beside};
 
 /// A version of the rules, as it came into use.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -41,28 +34,8 @@ pub struct RuleLoad {
     pub current: bool,
 }
 
-/// A page of versions.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct VersionsPage {
-    /// Those loaded last first.
-    versions: Vec<RuleLoad>,
-    /// For `cursor`; null on the last page.
-    next_cursor: Option<String>,
-}
-
-/// A version and what it changed.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct VersionDetail {
-    #[serde(flatten)]
-    load: RuleLoad,
-    /// From the previous version, as a unified diff; null if that is no longer kept.
-    diff: Option<String>,
-    /// Whether there is more of it than is shown.
-    truncated: bool,
-}
-
 impl RuleLoad {
-    fn new(found: &FoundVersion, zone: FixedOffset) -> Self {
+    pub(crate) fn new(found: &FoundVersion, zone: FixedOffset) -> Self {
         let FoundVersion { version, loaded_ms, by, trigger, previous, files, is_current, .. } = found;
         Self {
             version: version.clone(),
@@ -83,7 +56,7 @@ fn kept_files(json: &str) -> Vec<KeptFile<'_>> {
 /// What a version changed, file by file, at most [`DIFF_BYTES_MAX`] of it;
 /// nothing if the version before it is no longer kept. The first version
 /// changed everything.
-fn difference(readers: &Readers, found: &FoundVersion) -> Result<Option<(String, bool)>, StoreError> {
+pub(crate) fn difference(readers: &Readers, found: &FoundVersion) -> Result<Option<(String, bool)>, StoreError> {
     let before = match &found.previous {
         None => Some("[]".to_owned()),
         Some(previous) => readers.rule_files(previous)?,
@@ -117,49 +90,6 @@ fn unified(before: &[KeptFile<'_>], after: &[KeptFile<'_>]) -> (String, bool) {
     (diff, false)
 }
 
-/// Versions of the rules, those loaded last first.
-#[utoipa::path(get, path = "/v1/rules/versions", tag = "operate", params(PageParameters), responses(
-    (status = 200, description = "One page / 一页规则版本", body = VersionsPage),
-    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
-    (status = 503, description = "Not now / 暂时无法回答", body = ErrorMessage),
-))]
-pub(crate) async fn versions(
-    State(shared): State<Arc<Shared>>,
-    RawQuery(query): RawQuery,
-) -> Result<Json<VersionsPage>, Unanswered> {
-    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), OF_PAGES)?;
-    let page = parameters.page("rules/versions", shared.store_id)?;
-    let mut found = shared.ask(move |readers| readers.rule_versions(page.behind, page.count + 1)).await?;
-    let place = |found: &FoundVersion| Place { ms: found.loaded_ms, no: found.loaded_no };
-    let next_cursor = next_cursor(&mut found, page.count, page.list, place);
-    let zone = shared.config.utc_offset;
-    let versions = found.iter().map(|found| RuleLoad::new(found, zone)).collect();
-    Ok(Json(VersionsPage { versions, next_cursor }))
-}
-
-/// One version of the rules, and what it changed.
-#[utoipa::path(get, path = "/v1/rules/versions/{version}", tag = "operate", params(
-    ("version" = String, Path, description = "Its name / 版本号"),
-), responses(
-    (status = 200, description = "The version / 规则版本", body = VersionDetail),
-    (status = 404, description = "No such version / 没有这个版本", body = ErrorMessage),
-    (status = 503, description = "Not now / 暂时无法回答", body = ErrorMessage),
-))]
-pub(crate) async fn version(
-    State(shared): State<Arc<Shared>>,
-    Path(version): Path<String>,
-) -> Result<Json<VersionDetail>, Unanswered> {
-    let zone = shared.config.utc_offset;
-    let question = move |readers: &Readers| {
-        let Some(found) = readers.rule_version(&version)? else { return Ok(None) };
-        let difference = difference(readers, &found)?;
-        Ok(Some((RuleLoad::new(&found, zone), difference)))
-    };
-    let (load, difference) = shared.ask(question).await?.ok_or(Unanswered::Unknown(Refusal::UnknownVersion))?;
-    let (diff, truncated) = difference.map_or((None, false), |(diff, truncated)| (Some(diff), truncated));
-    Ok(Json(VersionDetail { load, diff, truncated }))
-}
-
 /// The versions of the rules that `directory` keeps, those loaded last first,
 /// at most `count_max` of them, each with what it changed if `with_diff`.
 /// A server may have the directory.
@@ -167,7 +97,7 @@ pub(crate) async fn version(
 /// # Errors
 /// The store cannot be read.
 pub fn rule_history(
-    directory: &FilePath,
+    directory: &Path,
     zone: FixedOffset,
     count_max: usize,
     with_diff: bool,

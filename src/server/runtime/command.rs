@@ -12,8 +12,8 @@ use crate::engine::time::CallTime;
 use crate::engine::transcript::CallInfo;
 use crate::server::config::SHARD_QUEUE_MAX;
 use crate::server::domain::refusal::Refusal;
-use crate::server::feeds::live::{Audience, Listing, Look};
-use crate::server::feeds::push::{Push, Subscription};
+use crate::server::runtime::live::{Audience, Listing, Look};
+use crate::server::runtime::subscription::{Push, Subscription};
 
 /// What a shard is asked.
 #[derive(Debug)]

@@ -16,14 +16,14 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::adapter::alert_json::with_cursor;
-use crate::server::Shared;
+use crate::server::clock;
 use crate::server::config::{COMMIT_BATCHES_MAX, JOURNAL_QUEUE_MAX};
 use crate::server::domain::refusal::Refusal;
-use crate::server::feeds::agents::Cursor;
-use crate::server::feeds::live::Look;
-use crate::server::feeds::push::{Push, Since, Subscription, Watchers};
-use crate::server::runtime::clock;
+use crate::server::runtime::Shared;
+use crate::server::runtime::agents::Cursor;
+use crate::server::runtime::live::Look;
 use crate::server::runtime::shard::{Joined, Reply};
+use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
 use crate::server::store::{Record, StoreError, Writer};
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 

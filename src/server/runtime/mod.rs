@@ -1,14 +1,27 @@
 //! Calls in progress: shards that own them, the journal that keeps what they do,
-//! and the recovery that takes them up again after a restart.
+//! and the recovery that takes them up again after a restart. [`Shared`] is what
+//! all tasks of a server have in common.
+//!
+//! No connection is served here: subscribers are queues whose other ends the
+//! rooms above hold.
 
-pub(crate) mod clock;
+pub(crate) mod agents;
 pub(crate) mod closed;
 pub(crate) mod command;
 pub(crate) mod health;
 pub(crate) mod journal;
+pub(crate) mod live;
+pub(crate) mod outbox;
+pub(crate) mod precision;
 pub(crate) mod recovery;
+pub(crate) mod reload;
 pub(crate) mod retention;
+pub(crate) mod review;
 pub(crate) mod shard;
+mod shared;
 #[cfg(test)]
 mod simulation;
 pub(crate) mod slot;
+pub(crate) mod subscription;
+
+pub(crate) use shared::{Parts, Shared};

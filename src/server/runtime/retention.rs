@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use crate::server::Shared;
+use crate::server::clock;
 use crate::server::config::Retention;
-use crate::server::runtime::clock;
+use crate::server::runtime::Shared;
 use crate::server::store::{Forgotten, Horizon};
-use crate::server::telemetry::events::Happening as _;
+use crate::server::telemetry::events::{Happening as _, RowsForgotten};
 
 /// How often it is looked for.
 const PERIOD: Duration = Duration::from_secs(60 * 60);
@@ -61,5 +61,6 @@ async fn forget(shared: &Shared) {
     if let Ok(Err(error)) = told {
         tracing::warn!(%error, "the audit could not be told what was removed");
     }
-    forgotten.report(&shared.metrics);
+    let Forgotten { calls, events: transcript_rows, alerts, reviews, webhooks, rule_versions } = forgotten;
+    RowsForgotten { calls, transcript_rows, alerts, reviews, webhooks, rule_versions }.report(&shared.metrics);
 }

@@ -33,9 +33,7 @@ use rusqlite::{Connection, OpenFlags};
 pub(crate) use audit::{AUDITED, AuditFilter, Entry, Fact, Head, digest, each_entry, entry};
 pub use backup::{BackupError, back_up, restore};
 pub(crate) use forget::{Forgotten, Horizon};
-pub(crate) use query::{
-    AlertFilter, CallFilter, Deduction, FoundAlert, FoundCall, Order, Place, Span, TotalledCall, Transition,
-};
+pub(crate) use query::{AlertFilter, CallFilter, FoundAlert, FoundCall, Order, Place, Span, TotalledCall, Transition};
 pub(crate) use reader::{ClosedCall, Known, Letter, OpenCall, Readers, ReplayEntry};
 pub(crate) use review::{FoundReview, RuleFigures, Taken, Target, Untaken, standing, steps_of};
 pub(crate) use rules::{FoundVersion, LoadRow};

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use crate::engine::alert::{AlertState, Severity};
 use crate::server::domain::review::{Appeal, Verdict};
+use crate::server::domain::score::Deduction;
 use crate::server::store::reader::Readers;
 use crate::server::store::review::{FoundReview, HAS_STEPS, UPHELD};
 use crate::server::store::{StoreError, review};
@@ -139,15 +140,6 @@ pub(crate) struct FoundCall {
     pub(crate) ended_by: Option<String>,
     pub(crate) closed_ms: Option<i64>,
     pub(crate) close_reason: Option<String>,
-}
-
-/// What confirmed alerts of one pack deduct from one agent in one call; shadow
-/// packs are not among them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Deduction {
-    pub(crate) agent_id: String,
-    pub(crate) pack: String,
-    pub(crate) deduct: u32,
 }
 
 /// A call with its deductions, one an alert.

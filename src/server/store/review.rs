@@ -6,8 +6,8 @@ use serde_json::json;
 
 use crate::engine::alert::AlertState;
 use crate::server::domain::principal::Who;
+use crate::server::domain::quality::Judged;
 use crate::server::domain::review::{Action, Appeal, Circumstances, Impossible, Standing, Step, Verdict, decide};
-use crate::server::http::api::quality::Judged;
 use crate::server::store::audit::{Fact, digest};
 use crate::server::store::query::{AlertFilter, Conditions, limit};
 use crate::server::store::writer::Writer;

@@ -15,32 +15,19 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::server::Shared;
 use crate::server::domain::refusal::ErrorMessage;
 use crate::server::domain::review::Standing;
-use crate::server::http::api::query::{About, Unanswered, next_cursor};
-use crate::server::http::filter::{BadQuery, OF_AUDIT, OF_PAGES, Parameters};
+use crate::server::filter::{BadQuery, OF_AUDIT, OF_PAGES, Parameters};
+use crate::server::http::api::page::{About, next_cursor};
 use crate::server::http::openapi::{AuditParameters, PageParameters};
+use crate::server::net::reply::Unanswered;
+use crate::server::runtime::Shared;
 use crate::server::store::{
-    Entry, Fact, Head, Place, Readers, StoreError, digest, each_entry, entry, read_beside, standing, steps_of,
+    Entry, Head, Place, Readers, StoreError, digest, each_entry, entry, read_beside, standing, steps_of,
 };
 
 /// Faults that are told; what is more is counted.
 const FAULTS_MAX: usize = 20;
-
-/// Writes one entry that tells of nothing else in the store. What cannot be
-/// written is logged, and the caller told.
-pub(crate) async fn keep(shared: &Shared, fact: Fact) -> bool {
-    let action = fact.action;
-    match shared.journal.perform(move |writer| writer.audit(&fact)).await {
-        Ok(Ok(_)) => true,
-        Ok(Err(error)) => {
-            tracing::error!(action, %error, "the audit could not be told");
-            false
-        }
-        Err(_) => false,
-    }
-}
 
 /// An entry, as it is hashed.
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,8 +1,18 @@
-//! The endpoints, a module an area.
+//! The handlers of `/v1` and of the operator's paths, a module an area.
 
+pub(crate) mod agents;
+pub(crate) mod alerts;
 pub(crate) mod audit;
+pub(crate) mod calls;
+pub(crate) mod export;
+pub(crate) mod ingest;
+pub(crate) mod live;
+pub(crate) mod me;
+pub(crate) mod operate;
+pub(crate) mod page;
 pub(crate) mod quality;
 pub(crate) mod query;
-pub(crate) mod review;
+pub(crate) mod reviews;
 pub(crate) mod rules;
+pub(crate) mod scores;
 pub(crate) mod statistics;

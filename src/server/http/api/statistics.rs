@@ -13,12 +13,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::engine::alert::AlertState;
-use crate::server::Shared;
 use crate::server::config::STATISTICS_ROWS_MAX;
 use crate::server::domain::refusal::ErrorMessage;
-use crate::server::http::api::query::{About, Unanswered};
-use crate::server::http::filter::{BadQuery, OF_ALERTS, Parameters};
+use crate::server::filter::{BadQuery, OF_ALERTS, Parameters};
+use crate::server::http::api::page::About;
 use crate::server::http::openapi::{AlertParameters, StatisticsParameters};
+use crate::server::net::reply::Unanswered;
+use crate::server::runtime::Shared;
 use crate::server::store::{CallCount, Display, Grouping, Statistics, StatisticsFilter, Sums};
 
 /// What statistics have beside the filters of alerts.

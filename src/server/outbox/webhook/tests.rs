@@ -171,31 +171,6 @@ fn answers_mean_what_each_receiver_means() {
 }
 
 #[test]
-fn an_alert_is_told_once_it_is_confirmed_and_to_json_what_becomes_of_it() {
-    use AlertState::{Confirmed, Provisional, Reminder, Resolved, Retracted};
-    // State, confirmed before, wanted by JSON, wanted by a robot.
-    let cases = [
-        (Provisional, false, false, false),
-        (Reminder, false, false, false),
-        (Retracted, false, false, false),
-        (Resolved, false, false, false),
-        (Confirmed, false, true, true),
-        (Retracted, true, true, false),
-        (Resolved, true, true, false),
-        (Confirmed, true, true, false),
-    ];
-    let url = "url = \"http://h/\"\n";
-    let (to_json, robot) = (target(url), target(&format!("{url}style = \"wecom\"\n")));
-    let to_all = target(&format!("{url}severity_min = \"info\"\n"));
-    for (state, before, json, once) in cases {
-        assert_eq!(to_json.wants(Severity::Critical, state, before), json, "{state:?} {before}");
-        assert_eq!(robot.wants(Severity::Critical, state, before), once, "{state:?} {before}");
-        assert!(!to_json.wants(Severity::Warning, state, before), "{state:?} {before}");
-        assert_eq!(to_all.wants(Severity::Info, state, before), json, "{state:?} {before}");
-    }
-}
-
-#[test]
 fn pauses_double_up_to_an_hour_and_do_not_fall_together() {
     let first = Duration::from_secs(5);
     for (attempts, longest) in [(1, 5), (2, 10), (3, 20), (10, 2_560), (11, 3_600), (40, 3_600), (u32::MAX, 3_600)] {

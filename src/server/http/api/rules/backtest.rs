@@ -18,12 +18,13 @@ use utoipa::ToSchema;
 use crate::adapter::native::{self, Event, EventBody};
 use crate::backtest::{self, Control, Plan, Recorded, Report, Told};
 use crate::engine::rule::RuleSet;
-use crate::server::Shared;
 use crate::server::config::{BACKTEST_CALLS_MAX, BACKTEST_PAGE};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
-use crate::server::http::api::rules::edit::{Edited, EditedFile, Fields, Turn, Unusable};
-use crate::server::http::filter::Parameters;
+use crate::server::filter::{BadQuery, Parameters};
+use crate::server::http::api::rules::edit::{Edited, EditedFile, Fields, Turn};
+use crate::server::net::reply::Unanswered;
 use crate::server::rules::{Remark, kept};
+use crate::server::runtime::Shared;
 use crate::server::store::{Place, Readers, StoreError, Stored, Transcript, read_beside};
 
 /// The stored calls of a data directory.
@@ -45,7 +46,7 @@ pub struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    fn read(self, zone: FixedOffset) -> Result<Stored, crate::server::http::filter::BadQuery> {
+    fn read(self, zone: FixedOffset) -> Result<Stored, BadQuery> {
         let values = [("from", self.from), ("to", self.to), ("agent_id", self.agent_id)];
         let values: BTreeMap<String, String> =
             values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
@@ -160,12 +161,12 @@ pub(crate) async fn backtest(
     State(shared): State<Arc<Shared>>,
     Extension(turn): Extension<Turn>,
     body: Result<String, StringRejection>,
-) -> Result<Response, Unusable> {
+) -> Result<Response, Unanswered> {
     let fields = Fields::read(body, &["files", "from", "to", "agent_id"])?;
     let files = fields.files()?;
     let selection =
         Selection { from: fields.text("from")?, to: fields.text("to")?, agent_id: fields.text("agent_id")? };
-    let wanted = selection.read(shared.config.utc_offset)?;
+    let wanted = selection.read(shared.config.utc_offset).map_err(Unanswered::Field)?;
     let control = Arc::new(Control::default());
     // Who goes away ends it, and so do a shutdown and the time limit.
     let cancelling = Cancelling(Arc::clone(&control));
@@ -184,8 +185,7 @@ pub(crate) async fn backtest(
         let readers = &server.readers;
         let count = readers.count_stored(&wanted)?;
         let calls = pages(readers, &wanted).take(BACKTEST_CALLS_MAX);
-        let mut report =
-            backtest::run(&plan, server.backtest_workers(), calls, |place| recorded(readers, place), &running)?;
+        let mut report = backtest::run(&plan, workers(), calls, |place| recorded(readers, place), &running)?;
         report.partial |= count > BACKTEST_CALLS_MAX as u64;
         Ok::<_, StoreError>(Ok(report))
     });
@@ -195,7 +195,7 @@ pub(crate) async fn backtest(
     };
     drop(cancelling);
     let done = done.map_err(|_| Refusal::Stopping)?;
-    Ok(match done.map_err(|error| Refusal::StoreFailed { error: error.to_string() })? {
+    Ok(match done.map_err(Refusal::store)? {
         Ok(report) => Json(report).into_response(),
         Err((message, diagnostics)) => {
             let rejected = RulesRejected { kind: "error", code: "rules_invalid", message, diagnostics };
@@ -213,9 +213,7 @@ impl Drop for Cancelling {
     }
 }
 
-impl Shared {
-    /// Half the cores: live calls go first.
-    fn backtest_workers(&self) -> NonZeroUsize {
-        NonZeroUsize::new(backtest::all_cores().get() / 2).unwrap_or(NonZeroUsize::MIN)
-    }
+/// Half the cores: live calls go first.
+fn workers() -> NonZeroUsize {
+    NonZeroUsize::new(backtest::all_cores().get() / 2).unwrap_or(NonZeroUsize::MIN)
 }

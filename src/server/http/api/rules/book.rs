@@ -14,10 +14,11 @@ use crate::engine::rule::Rule;
 use crate::engine::rule::coverage::{Coverage, Standing};
 use crate::engine::rule::parse::{self, SourceFile, is_parameters_file};
 use crate::engine::rule::syntax::PackSource;
-use crate::server::Shared;
-use crate::server::domain::refusal::{ErrorMessage, Refusal};
-use crate::server::http::api::query::Unanswered;
+use crate::server::domain::refusal::ErrorMessage;
+use crate::server::http::api::rules::compute;
+use crate::server::net::reply::Unanswered;
 use crate::server::rules::Written;
+use crate::server::runtime::Shared;
 
 /// The rules as they were written.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,11 +76,6 @@ pub(crate) async fn packs(State(shared): State<Arc<Shared>>) -> Result<Json<Pack
     let written = shared.rules.written();
     let shadow_packs = shared.config.shadow_packs.clone();
     Ok(Json(compute(move || pack_views(&written, &shadow_packs)).await?))
-}
-
-/// Does what takes a while beside the tasks of the runtime.
-async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Stopping)
 }
 
 fn pack_views(written: &Written, shadow_packs: &[String]) -> Packs {

@@ -10,7 +10,7 @@ use axum::extract::rejection::StringRejection;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Request, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use axum::{Extension, Json, Router};
 use serde::Serialize;
@@ -30,10 +30,11 @@ use crate::engine::rule::unit_test::{self, TestReport};
 use crate::engine::rule::{self, Loaded};
 use crate::server::config::{BACKTEST_TIMEOUT, RULE_FILES_MAX, RULES_BODY_BYTES_MAX, TRIAL_TIMEOUT, TRIAL_WAIT};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
-use crate::server::http::api::rules::{backtest, trial};
-use crate::server::http::filter::BadQuery;
+use crate::server::filter::BadQuery;
+use crate::server::http::api::rules::{backtest, compute, trial};
+use crate::server::net::reply::{self, Unanswered};
 use crate::server::rules::{Remark, Written};
-use crate::server::{Shared, http};
+use crate::server::runtime::Shared;
 
 /// A turn at compiling rules or at a backtest; whoever holds a clone keeps it.
 pub(crate) type Turn = Arc<OwnedSemaphorePermit>;
@@ -60,7 +61,7 @@ async fn hurry(limit: Duration, request: Request<HttpBody>, next: Next) -> Respo
         let message = format!(
             "{seconds} 秒内没有算完：请减少内容或缩小时间范围 / not done within {seconds} s: send less, or choose a shorter span"
         );
-        http::error(StatusCode::REQUEST_TIMEOUT, "timeout", &message)
+        reply::error(StatusCode::REQUEST_TIMEOUT, "timeout", &message)
     })
 }
 
@@ -69,8 +70,8 @@ async fn hurry(limit: Duration, request: Request<HttpBody>, next: Next) -> Respo
 async fn take_turns(State(shared): State<Arc<Shared>>, mut request: Request<HttpBody>, next: Next) -> Response {
     let turn = match timeout(TRIAL_WAIT, Arc::clone(&shared.trials).acquire_owned()).await {
         Ok(Ok(turn)) => turn,
-        Ok(Err(_)) => return Unusable::Failed(Refusal::Stopping).into_response(),
-        Err(_) => return Unusable::Failed(Refusal::Busy).into_response(),
+        Ok(Err(_)) => return Unanswered::from(Refusal::Stopping).into_response(),
+        Err(_) => return Unanswered::from(Refusal::Busy).into_response(),
     };
     request.extensions_mut().insert::<Turn>(Arc::new(turn));
     next.run(request).await
@@ -79,55 +80,15 @@ async fn take_turns(State(shared): State<Arc<Shared>>, mut request: Request<Http
 /// Lets one backtest run and refuses the others, before their bodies are read.
 async fn one_at_a_time(State(shared): State<Arc<Shared>>, mut request: Request<HttpBody>, next: Next) -> Response {
     let Ok(turn) = Arc::clone(&shared.backtests).try_acquire_owned() else {
-        let running = Refusal::BacktestRunning;
-        return http::error(StatusCode::CONFLICT, running.code(), &running.message());
+        return Unanswered::from(Refusal::BacktestRunning).into_response();
     };
     request.extensions_mut().insert::<Turn>(Arc::new(turn));
     next.run(request).await
 }
 
-/// Why a request about edited rules has no answer.
-#[derive(Debug)]
-pub(crate) enum Unusable {
-    /// The body is no text, or too long.
-    Unreadable(StringRejection),
-    /// A field of it cannot be used.
-    Field(BadQuery),
-    /// The server cannot answer now.
-    Failed(Refusal),
-}
-
-impl From<BadQuery> for Unusable {
-    fn from(bad: BadQuery) -> Self {
-        Self::Field(bad)
-    }
-}
-
-impl From<Refusal> for Unusable {
-    fn from(refusal: Refusal) -> Self {
-        Self::Failed(refusal)
-    }
-}
-
-impl IntoResponse for Unusable {
-    fn into_response(self) -> Response {
-        match self {
-            Self::Unreadable(rejection) => http::unreadable(&rejection),
-            Self::Field(BadQuery { field, message }) => {
-                let fault = ErrorMessage::new("invalid_body", &message).in_field(&field);
-                (StatusCode::BAD_REQUEST, Json(fault)).into_response()
-            }
-            Self::Failed(refusal) => {
-                let fault = (refusal.code(), refusal.message());
-                (StatusCode::SERVICE_UNAVAILABLE, Json(ErrorMessage::new(fault.0, &fault.1))).into_response()
-            }
-        }
-    }
-}
-
 /// A field and what is wrong with it.
-pub(crate) fn bad(field: impl Into<String>, message: impl Into<String>) -> BadQuery {
-    BadQuery { field: field.into(), message: message.into() }
+pub(crate) fn bad(field: impl AsRef<str>, message: impl Into<String>) -> Unanswered {
+    Unanswered::Field(BadQuery::new(field.as_ref(), message))
 }
 
 /// The object in the body of a request.
@@ -136,8 +97,8 @@ pub(crate) struct Fields(Map<String, Value>);
 
 impl Fields {
     /// Reads an object that may have these fields.
-    pub(crate) fn read(body: Result<String, StringRejection>, known: &[&str]) -> Result<Self, Unusable> {
-        let body = body.map_err(Unusable::Unreadable)?;
+    pub(crate) fn read(body: Result<String, StringRejection>, known: &[&str]) -> Result<Self, Unanswered> {
+        let body = body?;
         let fields: Map<String, Value> = serde_json::from_str(&body).map_err(|error| {
             bad("", format!("请求体要是一个 JSON 对象：{error} / the body must be a JSON object: {error}"))
         })?;
@@ -147,7 +108,7 @@ impl Fields {
             let near = nearest(name, known.iter().copied());
             let meant = near.map(|near| format!("是不是 {near}？/ did you mean {near}? ")).unwrap_or_default();
             let message = format!("没有字段 {shown}；{meant}可用的有：{all} / known are: {all}");
-            return Err(bad(shown, message).into());
+            return Err(bad(shown, message));
         }
         Ok(Self(fields))
     }
@@ -158,14 +119,14 @@ impl Fields {
     }
 
     /// A field that is text.
-    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, BadQuery> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, Unanswered> {
         self.get(name)
             .map(|value| value.as_str().ok_or_else(|| bad(name, format!("{name} 要是字符串 / must be a string"))))
             .transpose()
     }
 
     /// `files`: edited rule files, each named once.
-    pub(crate) fn files(&self) -> Result<Vec<SourceFile>, BadQuery> {
+    pub(crate) fn files(&self) -> Result<Vec<SourceFile>, Unanswered> {
         let Some(files) = self.get("files") else { return Ok(Vec::new()) };
         let Value::Array(files) = files else {
             return Err(bad("files", "files 要是数组：[{\"name\":…,\"text\":…}] / must be an array"));
@@ -302,27 +263,27 @@ pub(crate) async fn check(
     State(shared): State<Arc<Shared>>,
     Extension(turn): Extension<Turn>,
     body: Result<String, StringRejection>,
-) -> Result<Json<Checked>, Unusable> {
+) -> Result<Json<Checked>, Unanswered> {
     let fields = Fields::read(body, &["files"])?;
     let files = fields.files()?;
     if fields.get("files").is_none() {
-        return Err(bad("files", "缺少 files / files is missing").into());
+        return Err(bad("files", "缺少 files / files is missing"));
     }
     let written = shared.rules.written();
-    compute(turn, move || checked(&written, &files)).await.map(Json)
+    Ok(Json(in_turn(turn, move || checked(&written, &files)).await?))
 }
 
-/// Does what takes a while beside the tasks of the runtime, and keeps the turn
-/// until it is done, whether anybody still waits for it or not.
-pub(crate) async fn compute<T: Send + 'static>(
+/// Computes, and keeps the turn until it is done, whether anybody still waits
+/// for it or not.
+pub(crate) async fn in_turn<T: Send + 'static>(
     turn: Turn,
     work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Unusable> {
-    let working = tokio::task::spawn_blocking(move || {
+) -> Result<T, Refusal> {
+    compute(move || {
         let _turn = turn;
         work()
-    });
-    working.await.map_err(|_| Unusable::Failed(Refusal::Stopping))
+    })
+    .await
 }
 
 fn checked(written: &Written, files: &[SourceFile]) -> Checked {

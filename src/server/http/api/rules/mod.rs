@@ -1,6 +1,15 @@
-//! Endpoints about rules: the packs in force, edited ones on trial, backtests.
+//! Endpoints about rules: those in use, edited ones on trial, backtests.
 
 pub(crate) mod backtest;
 pub(crate) mod book;
 pub(crate) mod edit;
+pub(crate) mod history;
+pub(crate) mod in_use;
 pub(crate) mod trial;
+
+use crate::server::domain::refusal::Refusal;
+
+/// Does what takes a while beside the tasks of the runtime.
+async fn compute<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Refusal::Stopping)
+}

@@ -18,13 +18,13 @@ use crate::engine::inspect::{self, Candidate, Inspected, InspectedWindow};
 use crate::engine::rule::RuleSet;
 use crate::engine::rule::parse::SourceFile;
 use crate::engine::transcript::{CallInfo, Input, Role};
-use crate::server::Shared;
+use crate::server::clock;
 use crate::server::config::TRIAL_EVENTS_MAX;
 use crate::server::domain::refusal::ErrorMessage;
-use crate::server::http::api::rules::edit::{Edited, EditedFile, Fields, Turn, Unusable, bad, compute};
-use crate::server::http::filter::BadQuery;
+use crate::server::http::api::rules::edit::{Edited, EditedFile, Fields, Turn, bad, in_turn};
+use crate::server::net::reply::Unanswered;
 use crate::server::rules::{Remark, Written};
-use crate::server::runtime::clock;
+use crate::server::runtime::Shared;
 use crate::session::{Session, standing};
 
 /// A dialogue, and edited rule files to try on it.
@@ -130,12 +130,12 @@ pub(crate) async fn try_out(
     State(shared): State<Arc<Shared>>,
     Extension(turn): Extension<Turn>,
     body: Result<String, StringRejection>,
-) -> Result<Json<Tried>, Unusable> {
+) -> Result<Json<Tried>, Unanswered> {
     let fields = Fields::read(body, &["dialogue", "events", "call", "files"])?;
     let files = fields.files()?;
     let call = Conversation::read(&fields, || clock::wall_now(shared.config.utc_offset).to_rfc3339())?;
     let written = shared.rules.written();
-    compute(turn, move || tried(&written, &files, call)).await.map(Json)
+    Ok(Json(in_turn(turn, move || tried(&written, &files, call)).await?))
 }
 
 /// One call: how it began and what it was told.
@@ -146,7 +146,7 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn read(fields: &Fields, started_at: impl FnOnce() -> String) -> Result<Self, BadQuery> {
+    fn read(fields: &Fields, started_at: impl FnOnce() -> String) -> Result<Self, Unanswered> {
         let dialogue = fields.text("dialogue")?;
         match (dialogue, fields.get("events")) {
             (Some(text), None) if text.trim_start().starts_with('{') => {
@@ -169,7 +169,7 @@ impl Conversation {
         }
     }
 
-    fn of_dialogue(text: &str, call: Option<&Value>, started_at: impl FnOnce() -> String) -> Result<Self, BadQuery> {
+    fn of_dialogue(text: &str, call: Option<&Value>, started_at: impl FnOnce() -> String) -> Result<Self, Unanswered> {
         let told = dialogue::parse(text).map_err(|faults| {
             let zh =
                 faults.iter().map(|fault| format!("第 {} 行：{}", fault.line, fault.zh)).collect::<Vec<_>>().join("\n");
@@ -202,7 +202,7 @@ impl Conversation {
     }
 
     /// `events` are named for whoever has to find a fault among them.
-    fn of_events(field: &str, events: impl Iterator<Item = (String, String)>) -> Result<Self, BadQuery> {
+    fn of_events(field: &str, events: impl Iterator<Item = (String, String)>) -> Result<Self, Unanswered> {
         let mut conversation: Option<Self> = None;
         for (place, (name, text)) in events.enumerate() {
             if place >= TRIAL_EVENTS_MAX {

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use crate::engine::alert::Severity;
 use crate::server::config::{AGENTS_MAX, SUBSCRIBERS_PER_AGENT_MAX};
-use crate::server::feeds::push::{Push, Subscriber, Subscription, subscription};
+use crate::server::runtime::subscription::{Push, Subscriber, Subscription, subscription};
 
 /// The span over which cards are counted.
 const MINUTE: Duration = Duration::from_secs(60);
@@ -172,7 +172,7 @@ fn minute_before(now: Instant) -> Instant {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::runtime::clock;
+    use crate::server::clock;
 
     #[test]
     fn cursors_are_read_as_they_are_written() {

@@ -119,7 +119,7 @@ impl LiveCall {
     }
 
     /// Whether the wall shows it otherwise than `before`.
-    pub(super) fn differs_on_wall(&self, before: &Self) -> bool {
+    pub(crate) fn differs_on_wall(&self, before: &Self) -> bool {
         let row = |call: &Self| (call.standing.phase, call.standing.since, call.standing.speaker, call.alerts);
         row(self) != row(before)
             || self.agent_id != before.agent_id
@@ -129,7 +129,7 @@ impl LiveCall {
     }
 
     /// Whether the desk shows it otherwise than `before`.
-    pub(super) fn differs_on_desk(&self, before: &Self) -> bool {
+    pub(crate) fn differs_on_desk(&self, before: &Self) -> bool {
         let shown = |duty: &Duty| (Arc::as_ptr(&duty.rule), duty.due, duty.state, duty.is_overdue);
         let is_same = |(duty, before): (&Duty, &Duty)| shown(duty) == shown(before) && duty.parts == before.parts;
         let meters = |call: &Self| (call.standing.phase, call.standing.since, call.standing.speech_rate);
@@ -164,7 +164,7 @@ impl LiveCall {
     }
 
     /// Its row of the wall.
-    pub(super) fn wall_json(&self) -> String {
+    pub(crate) fn wall_json(&self) -> String {
         let Standing { phase, since, speaker, .. } = self.standing;
         let row = WallRow {
             call_id: &self.call_id,
@@ -187,7 +187,7 @@ impl LiveCall {
     }
 
     /// Its card on the desk, as of `now`.
-    pub(super) fn desk_row(&self, now: Instant) -> DeskRow<'_> {
+    pub(crate) fn desk_row(&self, now: Instant) -> DeskRow<'_> {
         let ran_ms = self.ran_ms(now);
         let Standing { phase, since, silence_ms, hold_ms, speech_rate, .. } = self.standing;
         let (silent_ms, held_ms) = match phase {
@@ -233,7 +233,7 @@ struct WallRow<'a> {
 
 /// A call on the desk of the agent who has it.
 #[derive(Debug, Serialize)]
-pub(super) struct DeskRow<'a> {
+pub(crate) struct DeskRow<'a> {
     call_id: &'a str,
     started_at: &'a str,
     queue: Option<&'a str>,

@@ -1,6 +1,8 @@
 //! WebSocket connections: the upgrade, writing in batches, heartbeats and
 //! closing. axum's own `ws` would pin another version of the library.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use axum::http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
@@ -8,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{SinkExt as _, StreamExt as _};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Interval, MissedTickBehavior, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -20,8 +23,11 @@ use crate::server::config::{
     CLOSE_TIMEOUT, FRAME_BYTES_HARD_MAX, HEARTBEAT, READ_BUFFER_BYTES, WRITE_BUFFER_BYTES, WRITE_BUFFER_BYTES_MAX,
     WRITE_TIMEOUT,
 };
-use crate::server::http::Permit;
-use crate::server::{Shared, http};
+use crate::server::net::reply;
+use crate::server::runtime::Shared;
+
+/// A connection's share of the limit; whoever holds a clone keeps it open.
+pub(crate) type Permit = Arc<OwnedSemaphorePermit>;
 
 /// A connection after its upgrade.
 pub(crate) type Socket = WebSocketStream<TokioIo<Upgraded>>;
@@ -47,7 +53,7 @@ where
     F: FnOnce(Socket) -> Serving + Send + 'static,
     Serving: Future<Output = ()> + Send,
 {
-    let Some(accept) = accept_key(&request) else { return http::upgrade_required() };
+    let Some(accept) = accept_key(&request) else { return reply::upgrade_required() };
     let permit = request.extensions_mut().remove::<Permit>();
     let upgraded = hyper::upgrade::on(&mut request);
     let killed = shared.killed.clone();
@@ -92,6 +98,11 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+/// Whether a request asks to become a WebSocket.
+pub(crate) fn is_wanted(request: &Request<Body>) -> bool {
+    request.headers().get(UPGRADE).is_some_and(|upgrade| upgrade.as_bytes().eq_ignore_ascii_case(b"websocket"))
 }
 
 /// Writes all of `texts` and flushes once.

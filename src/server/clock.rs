@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, SecondsFormat};
 use tokio::time::Instant;
 
 use crate::adapter::native::CALL_MS_MAX;
@@ -25,6 +25,11 @@ pub(crate) fn unix_ms() -> i64 {
 /// The date and the hour of the day.
 pub(crate) fn wall_now(offset: FixedOffset) -> DateTime<FixedOffset> {
     DateTime::from_timestamp_millis(unix_ms()).unwrap_or_default().with_timezone(&offset)
+}
+
+/// A moment as answers have it.
+pub(crate) fn wall_time(ms: i64, zone: FixedOffset) -> Option<String> {
+    Some(DateTime::from_timestamp_millis(ms)?.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Millis, false))
 }
 
 /// A call's clock, live: the latest moment spoken of so far, plus the wall time

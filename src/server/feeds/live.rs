@@ -10,77 +10,19 @@
 //!
 //! Deliberately absent: the words of calls. `/v1/calls/{call_id}/watch` has them.
 
-mod listeners;
-mod row;
-
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{Path, State};
-use axum::http::{Request, StatusCode};
-use axum::response::Response;
 use serde::Serialize;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-pub(crate) use listeners::{Audience, Live};
-pub(crate) use row::LiveCall;
-
-use crate::adapter::native;
+use crate::server::clock;
 use crate::server::config::{LIVE_FRAME_BYTES, LIVE_INTERVAL, LIVE_PIECE};
-use crate::server::domain::refusal::{ErrorMessage, Refusal};
-use crate::server::feeds::push;
-use crate::server::feeds::push::Listener;
-use crate::server::http::ws;
-use crate::server::runtime::clock;
+use crate::server::domain::refusal::Refusal;
+use crate::server::runtime::Shared;
+use crate::server::runtime::live::{Audience, DeskRow, Gone, LiveCall, Look};
 use crate::server::runtime::shard::Command;
-use crate::server::telemetry::events::Connection;
-use crate::server::{Shared, http};
-
-/// What a shard has for an audience.
-#[derive(Debug, Default)]
-pub(crate) struct Listing {
-    /// Calls that may look otherwise than before.
-    pub(crate) call_ids: Vec<Arc<str>>,
-    /// Calls that were shown and are no more.
-    pub(crate) gone: Vec<Gone>,
-}
-
-/// A call that was shown and is no more.
-#[derive(Debug)]
-pub(crate) struct Gone {
-    call_id: Arc<str>,
-    /// Who had it when it was shown.
-    agent_id: Arc<str>,
-}
-
-impl Gone {
-    pub(crate) fn new(shown: &LiveCall) -> Self {
-        Self { call_id: Arc::clone(&shown.call_id), agent_id: Arc::clone(&shown.agent_id) }
-    }
-}
-
-/// How a call stands, and to whom that is news.
-#[derive(Debug)]
-pub(crate) struct Look {
-    call: Arc<LiveCall>,
-    /// Who had it when it was shown last, if that was somebody else.
-    was: Option<Arc<str>>,
-    is_new_on_wall: bool,
-    is_new_on_desk: bool,
-}
-
-impl Look {
-    pub(crate) fn new(call: Arc<LiveCall>, before: Option<&LiveCall>) -> Self {
-        Self {
-            was: before.filter(|before| before.agent_id != call.agent_id).map(|before| Arc::clone(&before.agent_id)),
-            is_new_on_wall: before.is_none_or(|before| call.differs_on_wall(before)),
-            is_new_on_desk: before.is_none_or(|before| call.differs_on_desk(before)),
-            call,
-        }
-    }
-}
 
 /// Serves all who look on, until the server drains.
 pub(crate) async fn run(shared: Arc<Shared>) {
@@ -198,7 +140,7 @@ impl Sampler {
 struct DeskFrame<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    calls: Vec<row::DeskRow<'a>>,
+    calls: Vec<DeskRow<'a>>,
 }
 
 /// Rows of calls, in frames that are not too long.
@@ -244,55 +186,4 @@ impl<'a> Frames<'a> {
         };
         rows.into_iter().enumerate().map(frame).map(Utf8Bytes::from).collect()
     }
-}
-
-/// WebSocket: how all calls in progress stand.
-#[utoipa::path(get, path = "/v1/live", tag = "live", responses(
-    (status = 101, description = "A WebSocket / WebSocket"),
-    (status = 400, description = "The handshake is wrong / 握手有误", body = ErrorMessage),
-    (status = 426, description = "Not a WebSocket request / 不是 WebSocket 请求", body = ErrorMessage),
-    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
-))]
-pub(crate) async fn wall(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
-    if !http::wants_websocket(&request) {
-        return http::upgrade_required();
-    }
-    let Ok((first, subscription)) = shared.live.watch_wall() else {
-        return http::refused(StatusCode::SERVICE_UNAVAILABLE, &Refusal::TooManySubscribers);
-    };
-    let serving = Arc::clone(&shared);
-    ws::upgrade(&shared, &shared.subscribers, request, async move |socket| {
-        let _open = Connection::open(&serving.metrics, "live");
-        push::serve(&serving, socket, Listener::Wall(first), subscription).await;
-    })
-}
-
-/// WebSocket: how the calls stand that an agent has now.
-#[utoipa::path(get, path = "/v1/agents/{agent_id}/desk", tag = "live", params(
-    ("agent_id" = String, Path, description = "Whose / 坐席"),
-), responses(
-    (status = 101, description = "A WebSocket / WebSocket"),
-    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
-    (status = 426, description = "Not a WebSocket request / 不是 WebSocket 请求", body = ErrorMessage),
-    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
-))]
-pub(crate) async fn desk(
-    State(shared): State<Arc<Shared>>,
-    Path(agent_id): Path<String>,
-    request: Request<Body>,
-) -> Response {
-    if let Err(fault) = native::check_id("agent_id", &agent_id) {
-        return http::error(StatusCode::BAD_REQUEST, "invalid_query", &fault.to_string());
-    }
-    if !http::wants_websocket(&request) {
-        return http::upgrade_required();
-    }
-    let Ok(subscription) = shared.live.watch_desk(&agent_id) else {
-        return http::refused(StatusCode::SERVICE_UNAVAILABLE, &Refusal::TooManySubscribers);
-    };
-    let serving = Arc::clone(&shared);
-    ws::upgrade(&shared, &shared.subscribers, request, async move |socket| {
-        let _open = Connection::open(&serving.metrics, "desk");
-        push::serve(&serving, socket, Listener::Desk, subscription).await;
-    })
 }

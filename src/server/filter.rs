@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use axum::extract::Query;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, TimeZone as _};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::adapter::native;
@@ -287,9 +287,4 @@ fn bad_time(name: &str, why: &str) -> BadQuery {
             "{name} {why}应为日期（2026-11-21）或带时区的时间（2026-11-21T10:00:00+08:00） / {name} must be a day (2026-11-21) or a time with its offset (2026-11-21T10:00:00+08:00)"
         ),
     )
-}
-
-/// A moment as answers have it.
-pub(crate) fn wall_time(ms: i64, zone: FixedOffset) -> Option<String> {
-    Some(DateTime::from_timestamp_millis(ms)?.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Millis, false))
 }

@@ -7,8 +7,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::server::config::{AGENTS_MAX, LIVE_BEHIND_MAX, SUBSCRIBERS_PER_AGENT_MAX, WALL_LISTENERS_MAX};
-use crate::server::feeds::agents::TooManySubscribers;
-use crate::server::feeds::push::{Push, Subscriber, Subscription, subscription};
+use crate::server::runtime::agents::TooManySubscribers;
+use crate::server::runtime::subscription::{Push, Subscriber, Subscription, subscription};
 
 /// All who look on.
 #[derive(Debug, Default)]
@@ -44,7 +44,7 @@ struct DeskListener {
 /// For whom a round is.
 #[derive(Debug, Default)]
 pub(crate) struct Audience {
-    pub(super) round: u64,
+    pub(crate) round: u64,
     /// Whether somebody looks at all calls,
     pub(crate) wall: bool,
     /// and somebody who has seen none yet.
@@ -52,7 +52,7 @@ pub(crate) struct Audience {
     /// The agents whose desks somebody looks at,
     pub(crate) desks: HashSet<Arc<str>>,
     /// those of them where somebody new does,
-    pub(super) new_desks: HashSet<Arc<str>>,
+    pub(crate) new_desks: HashSet<Arc<str>>,
     /// and those where nobody did before.
     pub(crate) fresh_desks: HashSet<Arc<str>>,
 }
@@ -66,7 +66,7 @@ impl Audience {
 
 impl Live {
     /// Looks at all calls: first come the frames of all of them, then the news.
-    pub(super) fn watch_wall(&self) -> Result<(oneshot::Receiver<Vec<Utf8Bytes>>, Subscription), TooManySubscribers> {
+    pub(crate) fn watch_wall(&self) -> Result<(oneshot::Receiver<Vec<Utf8Bytes>>, Subscription), TooManySubscribers> {
         let mut listeners = self.listeners.lock().map_err(|_| TooManySubscribers)?;
         listeners.wall.retain(|listener| listener.subscriber.is_open());
         if listeners.wall.len() >= WALL_LISTENERS_MAX {
@@ -81,7 +81,7 @@ impl Live {
     }
 
     /// Looks at the calls that an agent has now.
-    pub(super) fn watch_desk(&self, agent_id: &str) -> Result<Subscription, TooManySubscribers> {
+    pub(crate) fn watch_desk(&self, agent_id: &str) -> Result<Subscription, TooManySubscribers> {
         let mut listeners = self.listeners.lock().map_err(|_| TooManySubscribers)?;
         let missed = listeners.round;
         let has_room = listeners.desks.len() < AGENTS_MAX;
@@ -100,7 +100,7 @@ impl Live {
     }
 
     /// Waits until somebody looks on.
-    pub(super) async fn somebody(&self) {
+    pub(crate) async fn somebody(&self) {
         loop {
             let joined = self.joined.notified();
             if self.listeners.lock().is_ok_and(|listeners| !listeners.wall.is_empty() || !listeners.desks.is_empty()) {
@@ -112,7 +112,7 @@ impl Live {
 
     /// Begins a round: for all who are there now. Whoever comes while it goes
     /// on is of the next. `is_known` says of which agents' desks the calls are known.
-    pub(super) fn audience(&self, is_known: impl Fn(&Arc<str>) -> bool) -> Audience {
+    pub(crate) fn audience(&self, is_known: impl Fn(&Arc<str>) -> bool) -> Audience {
         let Ok(mut listeners) = self.listeners.lock() else { return Audience::default() };
         let Listeners { round, wall, desks } = &mut *listeners;
         *round += 1;
@@ -139,7 +139,7 @@ impl Live {
     }
 
     /// Gives `all` to those who are new in this round, and `news` to the others.
-    pub(super) fn tell_wall(&self, round: u64, all: Vec<Utf8Bytes>, news: &[Utf8Bytes]) {
+    pub(crate) fn tell_wall(&self, round: u64, all: Vec<Utf8Bytes>, news: &[Utf8Bytes]) {
         let Ok(mut listeners) = self.listeners.lock() else { return };
         listeners.wall.retain_mut(|listener| match listener.first.take() {
             Some(first) if listener.missed < round => first.send(all.clone()).is_ok(),
@@ -152,7 +152,7 @@ impl Live {
     }
 
     /// Gives a desk to those who look at it; if it `has_changed`, not only to the new ones.
-    pub(super) fn tell_desk(&self, round: u64, agent_id: &str, text: &Utf8Bytes, has_changed: bool) {
+    pub(crate) fn tell_desk(&self, round: u64, agent_id: &str, text: &Utf8Bytes, has_changed: bool) {
         let Ok(mut listeners) = self.listeners.lock() else { return };
         let Some(desk) = listeners.desks.get_mut(agent_id) else { return };
         desk.retain_mut(|listener| {

@@ -1,0 +1,145 @@
+//! The accept loop behind the one port: the limit of connections, TLS, HTTP.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::server::config::{CLOSE_TIMEOUT, Config, HEADER_READ_TIMEOUT, HEADERS_MAX, REQUEST_HEAD_BYTES_MAX};
+use crate::server::http::access::Access;
+use crate::server::http::router;
+use crate::server::http::tls::{self, Acceptor};
+use crate::server::net::ws::Permit;
+use crate::server::runtime::Shared;
+use crate::server::telemetry::events::{ConnectionRefused, HandshakeFailed, Happening as _};
+
+/// Who is let in, and behind which certificate.
+#[derive(Debug)]
+pub(crate) struct Door {
+    access: Arc<Access>,
+    tls: Option<Acceptor>,
+}
+
+impl Door {
+    /// The door of a server at `address`.
+    ///
+    /// # Errors
+    /// A file of tokens or the certificate cannot be used, or the server would
+    /// be open to others without any token.
+    pub(crate) fn new(config: &Config, address: SocketAddr) -> Result<Self, String> {
+        Ok(Self { access: Arc::new(Access::new(config, address)?), tls: tls::acceptor(&config.tls)? })
+    }
+}
+
+/// How long to wait when the system has no socket to give (too many open files).
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Takes connections until the server drains.
+pub(crate) async fn accept(shared: Arc<Shared>, door: Door, listener: TcpListener) {
+    let Door { access, tls } = door;
+    let routes = TowerToHyperService::new(router::routes(&shared, access));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shared.draining.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let stream = match accepted {
+            Ok((stream, _peer)) => stream,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        match Arc::clone(&shared.permits).try_acquire_owned() {
+            Ok(permit) => {
+                let serving = admit(Arc::clone(&shared), tls.clone(), routes.clone(), stream, Arc::new(permit));
+                shared.requests.spawn(serving);
+            }
+            Err(_) => {
+                ConnectionRefused.report(&shared.metrics);
+                // A client that expects TLS cannot read it.
+                if tls.is_none() {
+                    shared.requests.spawn(turn_away(stream));
+                }
+            }
+        }
+    }
+}
+
+/// Serves one connection, behind TLS if the server has a certificate. Its
+/// share of the limit counts from before the handshake.
+async fn admit(
+    shared: Arc<Shared>,
+    tls: Option<Acceptor>,
+    routes: TowerToHyperService<Router>,
+    stream: TcpStream,
+    permit: Permit,
+) {
+    // Alerts are small and must not wait for one another; without it the
+    // connection still works.
+    let _ = stream.set_nodelay(true);
+    let Some(acceptor) = &tls else { return serve(shared, routes, stream, permit).await };
+    let shaken = tokio::select! {
+        shaken = tls::accept(acceptor, stream) => shaken,
+        () = shared.draining.cancelled() => return,
+    };
+    match shaken {
+        Ok(stream) => serve(shared, routes, stream, permit).await,
+        Err(error) => HandshakeFailed { error: &error }.report(&shared.metrics),
+    }
+}
+
+/// Serves the requests of one connection, until it becomes a WebSocket.
+async fn serve<Stream>(shared: Arc<Shared>, routes: TowerToHyperService<Router>, stream: Stream, permit: Permit)
+where
+    Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(&permit));
+        routes.call(request)
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ_TIMEOUT)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(REQUEST_HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = shared.draining.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                result = connection => result,
+                () = shared.killed.cancelled() => Ok(()),
+            }
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%error, "connection failed");
+    }
+}
+
+/// Tells a client beyond the limit so, without reading its request.
+async fn turn_away(mut stream: TcpStream) {
+    const BUSY: &[u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n";
+    let answering = async {
+        stream.write_all(BUSY).await?;
+        stream.shutdown().await
+    };
+    // A client that does not take it is turned away all the same.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, answering).await;
+}

@@ -1,0 +1,110 @@
+//! Alerts as they stand, page by page. Times bear the offset of the
+//! configuration.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::adapter::alert_json::AlertJson;
+use crate::engine::privacy;
+use crate::server::clock::wall_time;
+use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::filter::{OF_ALERTS, OF_PAGES, Page, Parameters};
+use crate::server::http::api::page::{About, next_cursor};
+use crate::server::http::api::reviews::ReviewView;
+use crate::server::http::openapi::{AlertParameters, PageParameters};
+use crate::server::net::reply::Unanswered;
+use crate::server::runtime::Shared;
+use crate::server::store::{AlertFilter, FoundAlert, Order, Readers};
+
+/// A page of alerts.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AlertsPage {
+    /// The newest first.
+    alerts: Vec<AlertView>,
+    #[serde(flatten)]
+    about: About,
+}
+
+/// An alert as it stands.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct AlertView {
+    #[serde(flatten)]
+    pub(crate) alert: AlertJson<'static>,
+    /// Of its latest transition, as agents get it.
+    cursor: String,
+    /// Whether the agent saw it: `card`, `folded`, `late` or `shadow`.
+    display: String,
+    /// Of its call.
+    queue: Option<String>,
+    /// All its states, in their order.
+    history: Vec<String>,
+    /// Its call was answered.
+    started_at: String,
+    feedback: Option<FeedbackView>,
+    /// What QA and the agent say of it.
+    review: ReviewView,
+}
+
+/// What the agent answered last.
+#[derive(Debug, Serialize, ToSchema)]
+struct FeedbackView {
+    /// `seen` or `dismiss`.
+    action: String,
+    reason: Option<String>,
+    given_at: Option<String>,
+}
+
+/// Alerts as they stand, the newest first.
+#[utoipa::path(get, path = "/v1/alerts", tag = "qa", params(AlertParameters, PageParameters), responses(
+    (status = 200, description = "One page / 一页预警", body = AlertsPage),
+    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时无法回答", body = ErrorMessage),
+))]
+pub(crate) async fn alerts(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<AlertsPage>, Unanswered> {
+    let known = OF_ALERTS.into_iter().chain(OF_PAGES);
+    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), known)?;
+    let zone = shared.config.utc_offset;
+    let filter = parameters.alerts(zone)?;
+    let page = parameters.page("alerts", shared.store_id)?;
+    Ok(Json(alerts_page(&shared, filter, page).await?))
+}
+
+/// A page of alerts, the newest first.
+pub(crate) async fn alerts_page(shared: &Shared, filter: AlertFilter, page: Page) -> Result<AlertsPage, Unanswered> {
+    let (span, zone) = (filter.span, shared.config.utc_offset);
+    // One more than asked for tells whether there is another page.
+    let question =
+        move |readers: &Readers| readers.alerts(&filter, Order::NewestFirst, page.behind, None, page.count + 1);
+    let mut found = shared.ask(question).await?;
+    let next_cursor = next_cursor(&mut found, page.count, page.list, |alert| alert.place);
+    let alerts = found.into_iter().map(|alert| view(shared, alert)).collect::<Result<_, _>>()?;
+    Ok(AlertsPage { alerts, about: About::new(span, zone, next_cursor) })
+}
+
+/// An alert as clients see it.
+pub(crate) fn view(shared: &Shared, found: FoundAlert) -> Result<AlertView, Refusal> {
+    let counts = found.counts();
+    let FoundAlert { cursor, json, display, history, queue, started_at, feedback, review, .. } = found;
+    let zone = shared.config.utc_offset;
+    Ok(AlertView {
+        alert: serde_json::from_str(&json).map_err(Refusal::store)?,
+        started_at,
+        review: ReviewView::new(review.standing, counts, review.steps, zone),
+        cursor: shared.cursor(cursor).to_string(),
+        display,
+        queue,
+        history: history.split(' ').map(str::to_owned).collect(),
+        feedback: feedback.map(|given| FeedbackView {
+            action: given.action,
+            reason: given.reason.map(|reason| privacy::mask(&reason).into_owned()),
+            given_at: wall_time(given.given_ms, zone),
+        }),
+    })
+}

@@ -1,0 +1,328 @@
+//! Calls: lists of them, one with all that is kept of it, and one live. Times
+//! bear the offset of the configuration, and personal data is masked.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::Request;
+use axum::response::Response;
+use chrono::DateTime;
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::oneshot;
+use utoipa::ToSchema;
+
+use crate::adapter::alert_json::{AlertJson, wall_time as call_time};
+use crate::engine::alert::AlertState;
+use crate::engine::privacy;
+use crate::engine::time::CallTime;
+use crate::server::clock::wall_time;
+use crate::server::config::{CALL_ALERTS_MAX, CALL_EVENTS_MAX};
+use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::domain::score::{Deduction, Scoring, score};
+use crate::server::feeds::push::{self, Listener};
+use crate::server::filter::{OF_CALLS, OF_PAGES, Parameters};
+use crate::server::http::api::alerts::{AlertView, view};
+use crate::server::http::api::page::{About, next_cursor};
+use crate::server::http::openapi::{CallParameters, PageParameters};
+use crate::server::net::reply::{self, Unanswered};
+use crate::server::net::ws;
+use crate::server::runtime::Shared;
+use crate::server::runtime::command::Command;
+use crate::server::store::{AlertFilter, FoundCall, Order, Place, Readers, Transition};
+
+/// A page of calls.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CallsPage {
+    /// The newest first.
+    calls: Vec<CallView>,
+    #[serde(flatten)]
+    about: About,
+}
+
+/// A call.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CallView {
+    call_id: String,
+    /// Who answered.
+    agent_id: String,
+    queue: Option<String>,
+    started_at: String,
+    /// As its `call.end` says.
+    ended_at: Option<String>,
+    /// `agent`, `customer` or `system`.
+    ended_by: Option<String>,
+    /// Whether it is in progress.
+    live: bool,
+    closed_at: Option<String>,
+    /// `ended`, `idle` or `panicked`.
+    close_reason: Option<String>,
+    rules_version: String,
+    /// Alerts that count: confirmed, not of a shadow pack, and neither dismissed
+    /// by QA nor taken back on appeal.
+    confirmed: usize,
+    /// So far, while it is in progress.
+    score: u32,
+}
+
+/// A call with all that is kept of it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CallDetail {
+    #[serde(flatten)]
+    call: CallView,
+    /// What was said and done, as the producer sent it, personal data masked.
+    #[schema(value_type = Vec<Object>)]
+    events: Vec<Value>,
+    /// Of a call in progress: utterances that have no final yet.
+    #[schema(value_type = Vec<Object>)]
+    hypotheses: Vec<Value>,
+    /// In the order in which they were raised.
+    alerts: Vec<DetailedAlert>,
+    scoring: Scoring,
+    /// Whether there is more than is shown.
+    truncated: bool,
+    utc_offset: String,
+}
+
+/// An alert and how it came to stand as it does.
+#[derive(Debug, Serialize, ToSchema)]
+struct DetailedAlert {
+    #[serde(flatten)]
+    alert: AlertView,
+    transitions: Vec<TransitionView>,
+}
+
+/// One transition.
+#[derive(Debug, Serialize, ToSchema)]
+struct TransitionView {
+    state: AlertState,
+    at_ms: i64,
+    emitted_at: String,
+    cursor: String,
+}
+
+/// Calls, the newest first.
+#[utoipa::path(get, path = "/v1/calls", tag = "qa", params(CallParameters, PageParameters), responses(
+    (status = 200, description = "One page / 一页通话", body = CallsPage),
+    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时无法回答", body = ErrorMessage),
+))]
+pub(crate) async fn calls(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<CallsPage>, Unanswered> {
+    let known = OF_CALLS.into_iter().chain(OF_PAGES);
+    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), known)?;
+    let zone = shared.config.utc_offset;
+    let filter = parameters.calls(zone)?;
+    let page = parameters.page("calls", shared.store_id)?;
+    let span = filter.span;
+    let mut found = shared.ask(move |readers| readers.calls(&filter, page.behind, page.count + 1)).await?;
+    let place = |(call, _): &(FoundCall, _)| Place { ms: call.started_ms, no: call.call_no };
+    let next_cursor = next_cursor(&mut found, page.count, page.list, place);
+    let calls = found.into_iter().map(|(call, deductions)| call_view(&shared, call, &deductions).0).collect();
+    Ok(Json(CallsPage { calls, about: About::new(span, zone, next_cursor) }))
+}
+
+/// One call: what was said and done, its alerts, its score.
+#[utoipa::path(get, path = "/v1/calls/{call_id}", tag = "qa", params(
+    ("call_id" = String, Path, description = "Which call / 哪一通"),
+    ("started_at" = Option<String>, Query, description = "When it was answered, where its id was used again; the latest unless said / 同一 call_id 用过多次时指定接通时间，默认最近一通"),
+), responses(
+    (status = 200, description = "The call / 通话", body = CallDetail),
+    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
+    (status = 404, description = "No such call / 没有这通通话", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时无法回答", body = ErrorMessage),
+))]
+pub(crate) async fn call(
+    State(shared): State<Arc<Shared>>,
+    Path(call_id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<CallDetail>, Unanswered> {
+    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), ["started_at"])?;
+    let started_ms = parameters.moment("started_at")?;
+    let asked_call = call_id.clone();
+    let question = move |readers: &Readers| {
+        let Some((call, deductions)) = readers.call(&asked_call, started_ms)? else { return Ok(None) };
+        let events = readers.call_events(call.call_no, CALL_EVENTS_MAX + 1)?;
+        let of_call = AlertFilter { call_no: Some(call.call_no), ..AlertFilter::default() };
+        let alerts = readers.alerts(&of_call, Order::OldestFirst, None, None, CALL_ALERTS_MAX + 1)?;
+        let transitions = readers.call_transitions(call.call_no, CALL_ALERTS_MAX + 1)?;
+        Ok(Some((call, deductions, events, alerts, transitions)))
+    };
+    let found = shared.ask(question).await?.ok_or(Refusal::NoSuchCall)?;
+    let (call, deductions, mut events, mut alerts, mut transitions) = found;
+    let truncated = events.len() > CALL_EVENTS_MAX || alerts.len().max(transitions.len()) > CALL_ALERTS_MAX;
+    events.truncate(CALL_EVENTS_MAX);
+    alerts.truncate(CALL_ALERTS_MAX);
+    transitions.truncate(CALL_ALERTS_MAX);
+    let mut hypotheses = if call.closed_ms.is_none() { unsettled(&shared, &call_id).await? } else { Vec::new() };
+    let mut said: Vec<Value> = [call.start.as_str()]
+        .into_iter()
+        .chain(events.iter().map(String::as_str))
+        .filter_map(|json| serde_json::from_str(json).ok())
+        .collect();
+    mask(&mut said);
+    mask(&mut hypotheses);
+    let mut by_alert: BTreeMap<String, Vec<TransitionView>> = BTreeMap::new();
+    for Transition { alert_id, cursor, json } in transitions {
+        let AlertJson { state, at_ms, emitted_at, .. } = serde_json::from_str(&json).map_err(Refusal::store)?;
+        let cursor = shared.cursor(cursor).to_string();
+        by_alert.entry(alert_id).or_default().push(TransitionView { state, at_ms, emitted_at, cursor });
+    }
+    let alerts = alerts.into_iter().map(|found| {
+        let alert = view(&shared, found)?;
+        let transitions = by_alert.remove(&*alert.alert.alert_id).unwrap_or_default();
+        Ok(DetailedAlert { alert, transitions })
+    });
+    let alerts = alerts.collect::<Result<_, Refusal>>()?;
+    let (call, scoring) = call_view(&shared, call, &deductions);
+    let utc_offset = shared.config.utc_offset.to_string();
+    Ok(Json(CallDetail { call, events: said, hypotheses, alerts, scoring, truncated, utc_offset }))
+}
+
+/// WebSocket: one call's transcript and alerts, live.
+#[utoipa::path(get, path = "/v1/calls/{call_id}/watch", tag = "live", params(
+    ("call_id" = String, Path, description = "Which call / 哪一通"),
+), responses(
+    (status = 101, description = "A WebSocket / WebSocket"),
+    (status = 400, description = "The handshake is wrong / 握手有误", body = ErrorMessage),
+    (status = 404, description = "No such call in progress / 没有这通进行中的通话", body = ErrorMessage),
+    (status = 426, description = "Not a WebSocket request / 不是 WebSocket 请求", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn watch(
+    State(shared): State<Arc<Shared>>,
+    Path(call_id): Path<String>,
+    request: Request<Body>,
+) -> Result<Response, Unanswered> {
+    if !ws::is_wanted(&request) {
+        return Ok(reply::upgrade_required());
+    }
+    let (reply, watching) = oneshot::channel();
+    let command = Command::Watch { call_id: call_id.clone(), reply };
+    shared.shards.send(&call_id, command).await?;
+    let (hello, subscription) = watching.await.map_err(|_| Refusal::Stopping)??;
+    let serving = Arc::clone(&shared);
+    Ok(ws::upgrade(&shared, &shared.subscribers, request, async move |socket| {
+        push::serve(&serving, socket, Listener::Watcher(hello), subscription).await;
+    }))
+}
+
+fn call_view(shared: &Shared, call: FoundCall, deductions: &[Deduction]) -> (CallView, Scoring) {
+    let zone = shared.config.utc_offset;
+    let scoring = score(&shared.config.score, deductions);
+    let started = DateTime::parse_from_rfc3339(&call.started_at).ok();
+    let view = CallView {
+        ended_at: started.zip(call.end_ms).map(|(started, end_ms)| call_time(started, CallTime(end_ms))),
+        live: call.closed_ms.is_none(),
+        closed_at: call.closed_ms.and_then(|ms| wall_time(ms, zone)),
+        confirmed: deductions.len(),
+        score: scoring.score,
+        call_id: call.call_id,
+        agent_id: call.agent_id,
+        queue: call.queue,
+        started_at: call.started_at,
+        ended_by: call.ended_by,
+        close_reason: call.close_reason,
+        rules_version: call.rules_version,
+    };
+    (view, scoring)
+}
+
+/// The utterances of a call in progress that have no final.
+async fn unsettled(shared: &Shared, call_id: &str) -> Result<Vec<Value>, Refusal> {
+    let (reply, asked) = oneshot::channel();
+    shared.shards.send(call_id, Command::Unsettled { call_id: call_id.to_owned(), reply }).await?;
+    let hypotheses = asked.await.map_err(|_| Refusal::Stopping)?;
+    Ok(hypotheses.iter().filter_map(|json| serde_json::from_str(json).ok()).collect())
+}
+
+/// Masks personal data in events. What one speaker says is masked as one text,
+/// because a number may be read out over several utterances.
+fn mask(events: &mut [Value]) {
+    let mut texts: BTreeMap<String, Vec<(usize, String)>> = BTreeMap::new();
+    for (index, event) in events.iter_mut().enumerate() {
+        let Some(fields) = event.as_object_mut() else { continue };
+        if let (Some(Value::String(role)), Some(Value::String(text))) = (fields.get("role"), fields.get("text")) {
+            texts.entry(role.clone()).or_default().push((index, text.clone()));
+        }
+        for (name, value) in fields {
+            if !NAMES.contains(&name.as_str()) {
+                mask_value(value);
+            }
+        }
+    }
+    for said in texts.into_values() {
+        let words: Vec<&str> = said.iter().map(|(_, text)| text.as_str()).collect();
+        let Some(masked) = privacy::mask_all(&words) else { continue };
+        for ((index, _), text) in said.iter().zip(masked) {
+            events[*index]["text"] = Value::String(text);
+        }
+    }
+}
+
+/// Fields that name things, not persons' numbers; `text` has its own turn.
+const NAMES: [&str; 12] = [
+    "type",
+    "call_id",
+    "agent_id",
+    "utterance_id",
+    "seq",
+    "role",
+    "text",
+    "started_at",
+    "start_ms",
+    "end_ms",
+    "at_ms",
+    "queue",
+];
+
+fn mask_value(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Cow::Owned(masked) = privacy::mask(text) {
+                *text = masked;
+            }
+        }
+        Value::Number(number) => {
+            if let Cow::Owned(masked) = privacy::mask(&number.to_string()) {
+                *value = Value::String(masked);
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(mask_value),
+        Value::Object(fields) => fields.values_mut().for_each(mask_value),
+        Value::Null | Value::Bool(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn numbers_of_persons_are_masked_wherever_they_stand() {
+        let mut events = vec![
+            json!({"type": "call.start", "call_id": "13800138000", "customer_name": "13800138000",
+                "attributes": {"phone": 13_800_138_000_u64, "notes": ["电话13800138000"], "rings": 3}}),
+            json!({"type": "utterance", "role": "customer", "text": "我的电话是1380013", "start_ms": 1}),
+            json!({"type": "utterance", "role": "agent", "text": "嗯", "start_ms": 2}),
+            json!({"type": "utterance", "role": "customer", "text": "8000", "start_ms": 3}),
+        ];
+        mask(&mut events);
+        let expected = vec![
+            json!({"type": "call.start", "call_id": "13800138000", "customer_name": "138****8000",
+                "attributes": {"phone": "138****8000", "notes": ["电话138****8000"], "rings": 3}}),
+            json!({"type": "utterance", "role": "customer", "text": "我的电话是138****", "start_ms": 1}),
+            json!({"type": "utterance", "role": "agent", "text": "嗯", "start_ms": 2}),
+            json!({"type": "utterance", "role": "customer", "text": "8000", "start_ms": 3}),
+        ];
+        assert_eq!(events, expected);
+    }
+}

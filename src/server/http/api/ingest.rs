@@ -1,0 +1,130 @@
+//! Call events in: over WebSocket, native or a recogniser's own, and by `POST`.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::rejection::StringRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{Request, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+
+use crate::adapter::Format;
+use crate::adapter::native::{self, CALL_MS_MAX};
+use crate::engine::time::CallTime;
+use crate::server::config::POST_TIMEOUT;
+use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::http::api::query;
+use crate::server::ingest::{self, AsrLeg, post};
+use crate::server::net::reply::{self, Unanswered};
+use crate::server::net::ws;
+use crate::server::runtime::Shared;
+
+/// WebSocket: native call events.
+#[utoipa::path(get, path = "/v1/ingest", tag = "live", responses(
+    (status = 101, description = "A WebSocket; events in, acknowledgements out / WebSocket"),
+    (status = 426, description = "Not a WebSocket request / 不是 WebSocket 请求", body = ErrorMessage),
+    (status = 400, description = "The handshake is wrong / 握手有误", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn native(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let serving = Arc::clone(&shared);
+    ws::upgrade(&shared, &shared.producers, request, |socket| ingest::serve_native(serving, socket))
+}
+
+#[derive(Debug, Deserialize)]
+struct AsrQuery {
+    call_id: Option<String>,
+    agent_id: Option<String>,
+    role: Option<String>,
+    agent_channel: Option<String>,
+    offset_ms: Option<i64>,
+}
+
+/// WebSocket: one recogniser channel's messages, verbatim.
+#[utoipa::path(get, path = "/v1/ingest/{format}", tag = "live", params(
+    ("format" = String, Path, description = "The recogniser / 识别系统"),
+    ("role" = Option<String>, Query, description = "agent, customer or system: whose voice the connection carries / 这一路是谁的声音"),
+    ("agent_channel" = Option<String>, Query, description = "instead of role: which channel is the agent's, where both come over one connection / 两个声道在一路里时，哪个是坐席"),
+    ("call_id" = Option<String>, Query, description = "Which call / 哪一通"),
+    ("agent_id" = Option<String>, Query, description = "Who answered / 谁接的"),
+    ("offset_ms" = Option<i64>, Query, description = "The call's time when the audio began / 音频开始时的通话时间"),
+), responses(
+    (status = 101, description = "A WebSocket / WebSocket"),
+    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
+    (status = 404, description = "No such format / 没有这种格式", body = ErrorMessage),
+    (status = 426, description = "Not a WebSocket request / 不是 WebSocket 请求", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn asr(
+    State(shared): State<Arc<Shared>>,
+    Path(format): Path<String>,
+    RawQuery(query): RawQuery,
+    request: Request<Body>,
+) -> Response {
+    let Some(format) = Format::from_name(&format) else {
+        let known = Format::names();
+        let message = format!("不认识的识别结果格式；可用的有：{known} / unknown format; known are: {known}");
+        return reply::error(StatusCode::NOT_FOUND, "unknown_format", &message);
+    };
+    match asr_leg(format, query.as_deref().unwrap_or_default()) {
+        Ok(leg) => {
+            let serving = Arc::clone(&shared);
+            ws::upgrade(&shared, &shared.producers, request, |socket| ingest::serve_asr(serving, socket, leg))
+        }
+        Err(message) => reply::error(StatusCode::BAD_REQUEST, "invalid_query", &message),
+    }
+}
+
+fn asr_leg(format: Format, query: &str) -> Result<AsrLeg, String> {
+    let query: AsrQuery = query::read(query)?;
+    let voices = format.voices(query.role.as_deref(), query.agent_channel.as_deref())?;
+    for (name, id) in [("call_id", &query.call_id), ("agent_id", &query.agent_id)] {
+        if let Some(id) = id {
+            native::check_id(name, id).map_err(|fault| fault.to_string())?;
+        }
+    }
+    let offset = match query.offset_ms {
+        Some(ms) if !(0..=CALL_MS_MAX).contains(&ms) => {
+            return Err(format!("offset_ms 必须在 0 到 {CALL_MS_MAX} 之间 / must be from 0 to {CALL_MS_MAX}"));
+        }
+        ms => ms.map(CallTime),
+    };
+    Ok(AsrLeg { format, voices, call_id: query.call_id, agent_id: query.agent_id, offset })
+}
+
+/// Call events, one JSON object or one a line.
+#[utoipa::path(post, path = "/v1/events", tag = "live", request_body(content((Object = "application/json"), (String = "application/x-ndjson"))), responses(
+    (status = 200, description = "All of it is durable / 全部已保存", body = post::Outcome),
+    (status = 400, description = "Some of it was refused / 有些被拒绝", body = post::Outcome),
+    (status = 408, description = "Not done in time; send it again / 没能及时处理完，请重发", body = ErrorMessage),
+    (status = 413, description = "Too long / 太长", body = ErrorMessage),
+))]
+pub(crate) async fn post_events(State(shared): State<Arc<Shared>>, body: Result<String, StringRejection>) -> Response {
+    let body = match body {
+        Ok(body) => body,
+        Err(rejection) if rejection.status() == StatusCode::BAD_REQUEST => {
+            return reply::json(StatusCode::BAD_REQUEST, &post::Outcome::unreadable(rejection.body_text()));
+        }
+        Err(rejection) => return Unanswered::from(rejection).into_response(),
+    };
+    let outcome = post::take(&shared, &body).await;
+    let status = if outcome.is_clean() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+    reply::json(status, &outcome)
+}
+
+/// Lets so many requests at once hold their bodies in memory; the others wait
+/// with theirs in the socket. Nobody keeps a turn for ever.
+pub(crate) async fn take_turns(State(shared): State<Arc<Shared>>, request: Request<Body>, next: Next) -> Response {
+    let Ok(_turn) = shared.posts.acquire().await else {
+        return Unanswered::from(Refusal::Stopping).into_response();
+    };
+    tokio::time::timeout(POST_TIMEOUT, next.run(request)).await.unwrap_or_else(|_| {
+        let seconds = POST_TIMEOUT.as_secs();
+        let message = format!(
+            "{seconds} 秒内没有处理完，请重发，seq 相同的事件不会重复 / not done within {seconds} s; send it again, seq makes that harmless"
+        );
+        reply::error(StatusCode::REQUEST_TIMEOUT, "timeout", &message)
+    })
+}

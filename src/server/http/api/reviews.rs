@@ -1,0 +1,117 @@
+//! Steps of review and appeal over HTTP, and how others see them.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::rejection::StringRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use chrono::FixedOffset;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::engine::privacy;
+use crate::server::clock::{self, wall_time};
+use crate::server::domain::principal::{Principal, Who};
+use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::domain::review::{Action, Appeal, Standing, Step, Verdict, check_reason};
+use crate::server::filter::{BadQuery, Parameters};
+use crate::server::net::reply::{self, Unanswered};
+use crate::server::runtime::Shared;
+use crate::server::runtime::review::take_step;
+use crate::server::store::{Taken, Target};
+
+/// Where people have an alert, and how it came there.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct ReviewView {
+    verdict: Verdict,
+    /// Null: there is none.
+    appeal: Option<Appeal>,
+    /// Whether the alert counts in scores.
+    counts: bool,
+    /// In their order.
+    steps: Vec<StepView>,
+}
+
+/// One step.
+#[derive(Debug, Serialize, ToSchema)]
+struct StepView {
+    action: Action,
+    /// Who took it.
+    by: String,
+    /// As what: `qa`, `admin` or `agents`.
+    role: String,
+    reason: Option<String>,
+    at: Option<String>,
+}
+
+impl ReviewView {
+    pub(crate) fn new(standing: Standing, counts: bool, steps: Vec<Step>, zone: FixedOffset) -> Self {
+        let steps = steps.into_iter().map(|Step { action, by, role, reason, at_ms }| {
+            let at = wall_time(at_ms, zone);
+            StepView { action, by, role, reason, at }
+        });
+        Self { verdict: standing.verdict, appeal: standing.appeal, counts, steps: steps.collect() }
+    }
+}
+
+/// A step as it is sent.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct NewStep {
+    /// `confirm`, `dismiss`, `grant` or `reject`.
+    action: Action,
+    /// Needed for all but `confirm`.
+    #[schema(max_length = 500)]
+    reason: Option<String>,
+    /// Who it is, where nobody has a token.
+    #[schema(max_length = 64)]
+    by: Option<String>,
+}
+
+/// Review of an alert, or the decision of an appeal.
+#[utoipa::path(post, path = "/v1/alerts/{alert_id}/reviews", tag = "qa", params(
+    ("alert_id" = String, Path, description = "Which alert / 哪条预警"),
+    ("call_id" = Option<String>, Query, description = "Of which call / 哪一通的", min_length = 1),
+    ("started_at" = Option<String>, Query, description = "When its call was answered, where ids were used again / 编号用过多次时，指定通话的接通时间"),
+), request_body = NewStep, responses(
+    (status = 201, description = "It is kept; where the alert stands / 已记下；预警现在的状态", body = ReviewView),
+    (status = 400, description = "It cannot be used / 内容有误", body = ErrorMessage),
+    (status = 404, description = "No such alert / 没有这条预警", body = ErrorMessage),
+    (status = 409, description = "Not possible: not_confirmed, final, no_change, already_dismissed, no_appeal, same_person, several_calls, too_many_steps / 现在不能这样做", body = ErrorMessage),
+    (status = 413, description = "Too long / 太长", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn take(
+    State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
+    Path(alert_id): Path<String>,
+    RawQuery(query): RawQuery,
+    body: Result<String, StringRejection>,
+) -> Result<Response, Unanswered> {
+    let body = body?;
+    let target = target(alert_id, query.as_deref().unwrap_or_default())?;
+    let (step, who) = new_step(&principal, &body)?;
+    let Taken { standing, counts, steps, .. } = take_step(&shared, target, step, who).await?;
+    let view = ReviewView::new(standing, counts, steps, shared.config.utc_offset);
+    Ok(reply::json(StatusCode::CREATED, &view))
+}
+
+fn target(alert_id: String, query: &str) -> Result<Target, BadQuery> {
+    let parameters = Parameters::read(query, ["call_id", "started_at"])?;
+    let (call_id, started_ms) = (parameters.id("call_id")?, parameters.moment("started_at")?);
+    Ok(Target { alert_id, call_id, started_ms, agent_id: None })
+}
+
+fn new_step(principal: &Principal, body: &str) -> Result<(Step, Who), Refusal> {
+    let invalid = |reason: String| Refusal::InvalidReview { reason };
+    let NewStep { action, reason, by } = serde_json::from_str(body).map_err(|fault| invalid(fault.to_string()))?;
+    if action == Action::Appeal {
+        return Err(invalid("申诉由坐席提出 / agents appeal, where they answer to alerts".to_owned()));
+    }
+    let reason = check_reason(action, reason).map_err(invalid)?;
+    let reason = reason.map(|reason| privacy::mask(&reason).into_owned());
+    let who = principal.person(by.as_deref()).map_err(Refusal::Unnamed)?;
+    let step = Step { action, by: who.name.clone(), role: who.role.to_owned(), reason, at_ms: clock::unix_ms() };
+    Ok((step, who))
+}

@@ -1,0 +1,149 @@
+//! Scores by agent, team or day.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{RawQuery, State};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::server::clock::wall_time;
+use crate::server::domain::refusal::ErrorMessage;
+use crate::server::domain::score::{Deduction, Scoring, score};
+use crate::server::filter::Parameters;
+use crate::server::http::api::page::About;
+use crate::server::http::openapi::ScoreParameters;
+use crate::server::net::reply::Unanswered;
+use crate::server::runtime::Shared;
+use crate::server::store::{CallFilter, Readers, StoreError, TotalledCall};
+
+/// Scores of several calls together.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Scores {
+    /// `agent`, `team` or `day`.
+    group: &'static str,
+    scores: Vec<ScoreView>,
+    from: Option<String>,
+    to: Option<String>,
+    utc_offset: String,
+}
+
+/// The scores of one agent, team or day.
+#[derive(Debug, Serialize, ToSchema)]
+struct ScoreView {
+    /// The agent, the queue (null: calls without one) or the day.
+    key: Option<String>,
+    calls: u64,
+    /// Of the calls; rounded to hundredths.
+    mean: f64,
+    min: u32,
+    /// Calls with 0 by one vote.
+    vetoed: u64,
+    /// Confirmed alerts.
+    alerts: u64,
+}
+
+/// Scores by agent, team (queue) or day.
+#[utoipa::path(get, path = "/v1/scores", tag = "qa", params(ScoreParameters), responses(
+    (status = 200, description = "One row a group / 每组一行", body = Scores),
+    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时无法回答", body = ErrorMessage),
+))]
+pub(crate) async fn scores(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Scores>, Unanswered> {
+    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), OF_SCORES)?;
+    let group = parameters
+        .choice("group", &[("agent", Group::Agent), ("team", Group::Team), ("day", Group::Day)])?
+        .unwrap_or(Group::Agent);
+    let zone = shared.config.utc_offset;
+    let mut filter = CallFilter { is_live: Some(false), ..parameters.calls(zone)? };
+    // An agent's score may rest on a call that another one answered.
+    let agent_id = filter.agent_id.take();
+    let span = filter.span;
+    let config = shared.config.score.clone();
+    let question = move |readers: &Readers| -> Result<_, StoreError> {
+        let mut groups: BTreeMap<Option<String>, Total> = BTreeMap::new();
+        readers.totals(&filter, |call| {
+            for (agent, deductions) in units(call, group, agent_id.as_deref()) {
+                let key = match group {
+                    Group::Agent => Some(agent.to_owned()),
+                    Group::Team => call.queue.clone(),
+                    Group::Day => wall_time(call.started_ms, zone).map(|time| time.chars().take(DAY_CHARS).collect()),
+                };
+                groups.entry(key).or_default().add(&score(&config, deductions.iter().copied()), deductions.len());
+            }
+        })?;
+        Ok(groups)
+    };
+    let groups = shared.ask(question).await?;
+    let scores = groups.into_iter().map(|(key, total)| total.view(key)).collect();
+    let About { from, to, utc_offset, .. } = About::new(span, zone, None);
+    Ok(Json(Scores { group: group.name(), scores, from, to, utc_offset }))
+}
+
+/// The parameters of scores.
+pub(crate) const OF_SCORES: [&str; 5] = ["group", "from", "to", "agent_id", "queue"];
+
+/// `2026-11-21`.
+const DAY_CHARS: usize = 10;
+
+/// By what scores are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Group {
+    Agent,
+    Team,
+    Day,
+}
+
+impl Group {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Agent => "agent",
+            Self::Team => "team",
+            Self::Day => "day",
+        }
+    }
+}
+
+/// What has a score of its own: the call, or, where agents are asked for, the
+/// part that each of them had in it. Each with who answered, or whose part it is.
+fn units<'a>(call: &'a TotalledCall, group: Group, agent_id: Option<&str>) -> Vec<(&'a str, Vec<&'a Deduction>)> {
+    if group != Group::Agent && agent_id.is_none() {
+        return vec![(&call.agent_id, call.deductions.iter().collect())];
+    }
+    let mut parts = BTreeMap::from([(call.agent_id.as_str(), Vec::new())]);
+    for deduction in &call.deductions {
+        parts.entry(&deduction.agent_id).or_insert_with(Vec::new).push(deduction);
+    }
+    parts.into_iter().filter(|(agent, _)| agent_id.is_none_or(|wanted| wanted == *agent)).collect()
+}
+
+/// Scores put together.
+#[derive(Debug, Default)]
+struct Total {
+    calls: u64,
+    sum: u64,
+    min: Option<u32>,
+    vetoed: u64,
+    alerts: u64,
+}
+
+impl Total {
+    fn add(&mut self, scoring: &Scoring, alerts: usize) {
+        self.calls += 1;
+        self.sum += u64::from(scoring.score);
+        self.min = Some(self.min.map_or(scoring.score, |min| min.min(scoring.score)));
+        self.vetoed += u64::from(!scoring.vetoed_by.is_empty());
+        self.alerts += alerts as u64;
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "no site has 2^53 points")]
+    fn view(self, key: Option<String>) -> ScoreView {
+        let Self { calls, sum, min, vetoed, alerts } = self;
+        let mean = (sum as f64 / calls.max(1) as f64 * 100.0).round() / 100.0;
+        ScoreView { key, calls, mean, min: min.unwrap_or_default(), vetoed, alerts }
+    }
+}

@@ -1,0 +1,92 @@
+//! The order of the rooms, held by what their files name: a room may use only
+//! rooms that stand before it, and never what the root puts together from them.
+//! Tests may look at everything.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// From the lowest on. Rooms of one floor do not know each other.
+const FLOORS: [&[&str]; 10] = [
+    &["clock", "config"],
+    &["telemetry"],
+    &["domain"],
+    &["store"],
+    &["filter", "rules"],
+    &["runtime"],
+    &["net"],
+    &["feeds", "ingest", "outbox", "export"],
+    &["http"],
+    &["mod"],
+];
+const PREFIX: &str = "crate::server::";
+
+fn floor(room: &str) -> Option<usize> {
+    FLOORS.iter().position(|rooms| rooms.contains(&room))
+}
+
+/// What a source names behind `crate::server::`, tests left out.
+fn named(source: &str) -> BTreeSet<String> {
+    let source = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let mut names = BTreeSet::new();
+    for (place, _) in source.match_indices(PREFIX) {
+        let rest = &source[place + PREFIX.len()..];
+        // `{a::x, b}` names several.
+        let group = rest.strip_prefix('{').and_then(|rest| rest.split_once("};")).map(|(group, _)| group);
+        for item in group.map_or(vec![rest], |group| group.split(',').collect()) {
+            let name: String = item.trim().chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            names.insert(name);
+        }
+    }
+    names.remove("");
+    names
+}
+
+fn sources(directory: &Path, into: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => sources(&path, into),
+            false => into.push(path),
+        }
+    }
+}
+
+#[test]
+fn rooms_use_only_what_stands_below_them() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut faults = Vec::new();
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap();
+        let is_of_tests = ["tests.rs", "simulation.rs", "layers.rs"].iter().any(|name| inside.ends_with(name));
+        let room = inside.iter().next().unwrap().to_string_lossy();
+        let room = room.trim_end_matches(".rs");
+        let Some(own) = floor(room) else {
+            if !is_of_tests {
+                faults.push(format!("{}: the room has no floor", inside.display()));
+            }
+            continue;
+        };
+        if is_of_tests || room == "mod" {
+            continue;
+        }
+        for name in named(&std::fs::read_to_string(&file).unwrap()) {
+            match floor(&name) {
+                _ if name == room => {}
+                Some(other) if other < own => {}
+                Some(_) => faults.push(format!("{}: {room} uses {name}, which stands above", inside.display())),
+                None => faults.push(format!("{}: {room} uses {name} of the root", inside.display())),
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn all_names_of_a_group_are_read() {
+    let source = "use crate::server::{domain::review, Shared,\n    http};\nfn f() { crate::server::store::open() }\n\
+                  #[cfg(test)]\nmod tests { use crate::server::feeds; }";
+    let names: Vec<_> = named(source).into_iter().collect();
+    assert_eq!(names, ["Shared", "domain", "http", "store"]);
+}

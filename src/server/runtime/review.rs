@@ -1,0 +1,37 @@
+//! A step of a review or an appeal on its way to the store, and what follows
+//! once it is kept.
+
+use crate::server::domain::principal::Who;
+use crate::server::domain::refusal::Refusal;
+use crate::server::domain::review::{Action, Appeal, Step, Verdict};
+use crate::server::runtime::{Shared, precision};
+use crate::server::store::{Taken, Target, Untaken};
+use crate::server::telemetry::events::{Happening as _, Reviewed};
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Takes a step, and tells what follows from it.
+pub(crate) async fn take_step(shared: &Shared, target: Target, step: Step, who: Who) -> Result<Taken, Refusal> {
+    let action = step.action;
+    let appeal_ms = i64::from(shared.config.review.appeal_days.get()) * DAY_MS;
+    let taken = shared.journal.perform(move |writer| writer.review(&target, &step, &who, appeal_ms)).await?;
+    let taken = match taken {
+        Ok(Ok(taken)) => taken,
+        Ok(Err(Untaken::Unknown)) => return Err(Refusal::UnknownAlert),
+        Ok(Err(Untaken::Ambiguous)) => return Err(Refusal::SeveralCalls),
+        Ok(Err(Untaken::Impossible(impossible))) => return Err(Refusal::Impossible(impossible)),
+        Err(error) => return Err(Refusal::StoreFailed { error: error.to_string() }),
+    };
+    let (is_appeal, outcome) = match action {
+        Action::Confirm => (false, Verdict::Confirmed.name()),
+        Action::Dismiss => (false, Verdict::Dismissed.name()),
+        Action::Appeal => (true, Appeal::Pending.name()),
+        Action::Grant => (true, Appeal::Granted.name()),
+        Action::Reject => (true, Appeal::Rejected.name()),
+    };
+    Reviewed { rule_id: &taken.rule_id, is_appeal, outcome }.report(&shared.metrics);
+    if action != Action::Appeal {
+        precision::measure(shared, &taken.rule_id, &taken.rules_version).await;
+    }
+    Ok(taken)
+}

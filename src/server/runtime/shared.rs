@@ -1,0 +1,152 @@
+//! What the tasks of one server share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize};
+
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::engine::rule::RuleSet;
+use crate::server::config::{Config, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX, TRIALS_MAX};
+use crate::server::domain::refusal::Refusal;
+use crate::server::rules::Rulebook;
+use crate::server::runtime::agents::{Agents, Cursor};
+use crate::server::runtime::command::Shards;
+use crate::server::runtime::health::Health;
+use crate::server::runtime::journal::Journal;
+use crate::server::runtime::live::Live;
+use crate::server::runtime::outbox::Outbox;
+use crate::server::runtime::precision::Precision;
+use crate::server::store::{Fact, Readers, StoreError};
+use crate::server::telemetry::metrics::Metrics;
+
+/// What the tasks of one server share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) config: Config,
+    pub(crate) rules: Rulebook,
+    pub(crate) metrics: Metrics,
+    pub(crate) health: Health,
+    pub(crate) shards: Shards,
+    pub(crate) journal: Journal,
+    pub(crate) readers: Arc<Readers>,
+    /// Bounds the questions that are answered at once.
+    questions: Semaphore,
+    /// Bounds the posted events that are in memory.
+    pub(crate) posts: Semaphore,
+    /// Bounds the exports that are written at once.
+    pub(crate) exports: Arc<Semaphore>,
+    /// Bounds the questions about edited rules that are answered at once.
+    pub(crate) trials: Arc<Semaphore>,
+    /// One backtest at a time.
+    pub(crate) backtests: Arc<Semaphore>,
+    /// Tells cursors of this store from those of another.
+    pub(crate) store_id: i64,
+    pub(crate) agents: Agents,
+    pub(crate) live: Live,
+    pub(crate) outbox: Outbox,
+    pub(crate) precision: Precision,
+    /// Calls in progress over all shards.
+    pub(crate) calls: AtomicUsize,
+    pub(crate) next_call_no: AtomicI64,
+    /// Bounds the connections of all kinds.
+    pub(crate) permits: Arc<Semaphore>,
+    /// HTTP connections, up to their upgrade.
+    pub(crate) requests: TaskTracker,
+    /// Connections that feed the shards.
+    pub(crate) producers: TaskTracker,
+    /// Connections that the journal feeds.
+    pub(crate) subscribers: TaskTracker,
+    /// First step of a shutdown: nothing new is taken.
+    pub(crate) draining: CancellationToken,
+    /// Second: the producers are done, the shards stop.
+    pub(crate) drained: CancellationToken,
+    /// Third: shards and journal are done, subscribers write what is queued and close.
+    pub(crate) closing: CancellationToken,
+    /// Last: the grace is over.
+    pub(crate) killed: CancellationToken,
+}
+
+/// What a server has made before its tasks can share it.
+pub(crate) struct Parts {
+    pub(crate) config: Config,
+    pub(crate) rules: Rulebook,
+    pub(crate) metrics: Metrics,
+    pub(crate) shards: Shards,
+    pub(crate) journal: Journal,
+    pub(crate) readers: Readers,
+    pub(crate) next_call_no: i64,
+}
+
+impl Shared {
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) fn new(parts: Parts) -> Result<Self, StoreError> {
+        let Parts { config, rules, metrics, shards, journal, readers, next_call_no } = parts;
+        Ok(Self {
+            outbox: Outbox::new(&config.webhooks),
+            permits: Arc::new(Semaphore::new(config.connections_max.get().min(Semaphore::MAX_PERMITS))),
+            store_id: readers.store_id()?,
+            config,
+            rules,
+            metrics,
+            health: Health::new(),
+            shards,
+            journal,
+            readers: Arc::new(readers),
+            questions: Semaphore::new(QUESTIONS_MAX),
+            posts: Semaphore::new(POSTS_MAX),
+            exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
+            trials: Arc::new(Semaphore::new(TRIALS_MAX)),
+            backtests: Arc::new(Semaphore::new(1)),
+            agents: Agents::default(),
+            live: Live::default(),
+            precision: Precision::default(),
+            calls: AtomicUsize::new(0),
+            next_call_no: AtomicI64::new(next_call_no),
+            requests: TaskTracker::new(),
+            producers: TaskTracker::new(),
+            subscribers: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            drained: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            killed: CancellationToken::new(),
+        })
+    }
+
+    /// The rules for a call that begins now.
+    pub(crate) fn rules(&self) -> Arc<RuleSet> {
+        self.rules.current()
+    }
+
+    /// The cursor of the alert of that number in this store.
+    pub(crate) const fn cursor(&self, number: i64) -> Cursor {
+        Cursor { store: self.store_id, number }
+    }
+
+    /// Asks the store beside its writer.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Readers) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let _permit = self.questions.acquire().await.map_err(|_| Refusal::Stopping)?;
+        let readers = Arc::clone(&self.readers);
+        let answer = tokio::task::spawn_blocking(move || question(&readers)).await.map_err(|_| Refusal::Stopping)?;
+        answer.map_err(|error| Refusal::StoreFailed { error: error.to_string() })
+    }
+
+    /// Writes an entry of the audit that tells of nothing else in the store.
+    /// False when it could not be written, which is logged.
+    pub(crate) async fn audit(&self, fact: Fact) -> bool {
+        let action = fact.action;
+        match self.journal.perform(move |writer| writer.audit(&fact)).await {
+            Ok(Ok(_)) => true,
+            Ok(Err(error)) => {
+                tracing::error!(action, %error, "the audit could not be told");
+                false
+            }
+            Err(_) => false,
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! What the server does that an operator may want to know: one struct an
+//! event, which is one log line and its metrics together. No event holds words
+//! of a call, and none knows the types of the room that it tells of.
+
+mod alerts;
+mod calls;
+mod connections;
+mod exports;
+mod producers;
+mod rules;
+mod store;
+mod webhooks;
+
+use crate::server::telemetry::metrics::Metrics;
+
+pub(crate) use alerts::{AlertDecided, AlertWritten, FeedbackGiven, Reviewed};
+pub(crate) use calls::{CallClosed, CallStarted, CloseReason, Heard, Recovery, ShardStep};
+pub(crate) use connections::{
+    Connection, ConnectionRefused, HandshakeFailed, Reconnected, RequestRefused, SubscriberSlow,
+};
+pub(crate) use exports::Exported;
+pub(crate) use producers::{FrameRefused, MessageUnrecognised, ProducerSlowed};
+pub(crate) use rules::{RuleMeasured, RulesReloaded};
+pub(crate) use store::{Committed, RowsForgotten, StoreFailed, StoreMended};
+pub(crate) use webhooks::{WebhookDelivered, WebhookFailed, WebhookGivenUp};
+
+/// Something worth a log line, a metric, or both.
+pub(crate) trait Happening {
+    fn report(self, metrics: &Metrics);
+}

@@ -1,0 +1,44 @@
+//! Producers and what they send.
+
+use crate::server::telemetry::events::Happening;
+use crate::server::telemetry::metrics::Metrics;
+
+/// A producer's frame was refused.
+pub(crate) struct FrameRefused {
+    pub(crate) code: &'static str,
+}
+
+impl Happening for FrameRefused {
+    fn report(self, metrics: &Metrics) {
+        metrics.frames_refused.with_label_values(&[self.code]).inc();
+        tracing::debug!(code = self.code, "frame refused");
+    }
+}
+
+/// A producer is faster than allowed and is read more slowly from now on; told
+/// once a connection.
+pub(crate) struct ProducerSlowed;
+
+impl Happening for ProducerSlowed {
+    fn report(self, metrics: &Metrics) {
+        metrics.producers_slowed.inc();
+        tracing::warn!("producer too fast, slowed");
+    }
+}
+
+/// A recogniser's message could not be used.
+pub(crate) struct MessageUnrecognised<'a> {
+    pub(crate) format: &'static str,
+    pub(crate) reason: &'a str,
+    /// Whether this is the connection's first, which alone is logged loudly.
+    pub(crate) first: bool,
+}
+
+impl Happening for MessageUnrecognised<'_> {
+    fn report(self, metrics: &Metrics) {
+        metrics.messages_unrecognised.with_label_values(&[self.format]).inc();
+        if self.first {
+            tracing::warn!(format = self.format, reason = self.reason, "message not recognised");
+        }
+    }
+}

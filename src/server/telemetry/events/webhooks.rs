@@ -1,0 +1,60 @@
+//! Deliveries to webhooks.
+
+use std::fmt;
+
+use crate::server::telemetry::events::Happening;
+use crate::server::telemetry::metrics::Metrics;
+
+/// A webhook took what it was told.
+pub(crate) struct WebhookDelivered<'a> {
+    pub(crate) webhook: &'a str,
+    /// Those that failed before.
+    pub(crate) attempts: u32,
+}
+
+impl Happening for WebhookDelivered<'_> {
+    fn report(self, metrics: &Metrics) {
+        let Self { webhook, attempts } = self;
+        metrics.webhooks.with_label_values(&[webhook, "delivered"]).inc();
+        if attempts > 0 {
+            tracing::info!(webhook, attempts, "webhook works again");
+        }
+    }
+}
+
+/// A webhook did not take what it was told; it is told again.
+pub(crate) struct WebhookFailed<'a> {
+    pub(crate) webhook: &'a str,
+    pub(crate) fault: &'a dyn fmt::Display,
+    /// This one included.
+    pub(crate) attempts: u32,
+}
+
+impl Happening for WebhookFailed<'_> {
+    fn report(self, metrics: &Metrics) {
+        let Self { webhook, fault, attempts } = self;
+        metrics.webhooks.with_label_values(&[webhook, "failed"]).inc();
+        if attempts == 1 {
+            tracing::warn!(webhook, %fault, "webhook failed; trying on");
+        }
+    }
+}
+
+/// A webhook will never be told of an alert.
+pub(crate) struct WebhookGivenUp<'a> {
+    pub(crate) webhook: &'a str,
+    pub(crate) delivery: &'a str,
+    pub(crate) fault: &'a dyn fmt::Display,
+    pub(crate) attempts: u32,
+    /// Whether the receiver said that it never wants it.
+    pub(crate) is_rejected: bool,
+}
+
+impl Happening for WebhookGivenUp<'_> {
+    fn report(self, metrics: &Metrics) {
+        let Self { webhook, delivery, fault, attempts, is_rejected } = self;
+        let result = if is_rejected { "rejected" } else { "given_up" };
+        metrics.webhooks.with_label_values(&[webhook, result]).inc();
+        tracing::error!(webhook, delivery, attempts, result, %fault, "webhook not delivered");
+    }
+}
