@@ -144,7 +144,8 @@ impl Server {
         ] {
             producer.send(Message::text(event.to_string())).await.unwrap();
         }
-        while next(&mut agent).await["call_id"] != call_id {}
+        let is_alert = |message: &Value| message["type"] == "alert" && message["call_id"] == call_id;
+        while !is_alert(&next(&mut agent).await) {}
     }
 }
 

@@ -10,7 +10,7 @@ mod harness;
 use std::sync::Arc;
 
 use futures_util::{SinkExt as _, StreamExt as _};
-use harness::{PATIENCE, Server, Socket, next, send};
+use harness::{PATIENCE, Server, Socket, next, refusal, send};
 use serde_json::{Value, json};
 use tingjian::engine::rule::RuleSet;
 use tingjian::server::CLOSE_SLOW;
@@ -24,7 +24,7 @@ async fn start_server(config: &str) -> Server {
     Server::with_rules(config, Arc::new(RuleSet::empty())).await
 }
 
-/// The status and body of the answer to a WebSocket request that is refused.
+/// The status and body of the answer to a producer's handshake that is refused.
 async fn refused(server: &Server, path: &str) -> (u16, String) {
     match connect_async(format!("ws://{}{path}", server.address)).await {
         Err(tungstenite::Error::Http(response)) => {
@@ -146,8 +146,6 @@ async fn pages_for_operators_answer() {
     let (status, home) = server.get("/").await;
     assert!(status == 200 && home.contains("/assets/home/home.js"), "{home}");
     assert_eq!(server.get("/nowhere").await.0, 404);
-    assert_eq!(server.get("/v1/ingest").await.0, 426);
-    assert_eq!(server.get("/v1/agents/a1/alerts").await.0, 426);
     server.stop().await;
 }
 
@@ -162,9 +160,124 @@ async fn requests_that_cannot_be_served_say_why() {
     assert!(status == 400 && body.contains("does not tell channels apart"), "{body}");
     let (status, body) = refused(&server, "/v1/ingest/funasr?role=robot").await;
     assert!(status == 400 && body.contains("customer"), "{body}");
-    assert_eq!(refused(&server, "/v1/agents/a1/alerts?after=yesterday").await.0, 400);
-    let (status, body) = refused(&server, "/v1/calls/c1/watch").await;
-    assert!(status == 404 && body.contains("unknown_call"), "{body}");
+    server.stop().await;
+}
+
+/// What every address of a stream takes in its place, and how the server closes
+/// the connection that asks for it.
+#[tokio::test]
+async fn a_stream_that_is_refused_says_why_as_it_closes() {
+    let server = start_server("").await;
+    let long = format!("/v1/agents/a1/alerts?after={}", "1".repeat(4_096));
+    for (path, code, told) in [
+        ("/v1/agents/a1/alerts?after=yesterday", 4400, "after 必须是收到过的 cursor"),
+        ("/v1/agents/a1/alerts?after=%FF", 4400, "after must be a cursor"),
+        ("/v1/agents/%20/alerts", 4400, "agent_id"),
+        ("/v1/agents/%20/desk", 4400, "agent_id"),
+        ("/v1/calls/c1/watch", 4404, "没有这通通话"),
+        ("/v1/calls/c1/watch", 4404, "no such call"),
+        (long.as_str(), 4414, "at most"),
+    ] {
+        let (closed, reason) = refusal(server.connect(path).await).await;
+        assert!(closed == code && reason.contains(told), "{path}: {closed} {reason}");
+    }
+    let mut subscribers = Vec::new();
+    for _ in 0..16 {
+        subscribers.push(server.connect("/v1/agents/a1/alerts").await);
+    }
+    let (closed, reason) = refusal(server.connect("/v1/agents/a1/alerts").await).await;
+    assert!(closed == 4503 && reason.contains("too many subscribers"), "{closed} {reason}");
+    server.stop().await;
+}
+
+/// The status line and headers, in lower case, of the answer to a request as it goes over the wire.
+async fn head_of(server: &Server, path: &str, headers: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\n{headers}\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(tokio::time::timeout(PATIENCE, stream.read_u8()).await.expect("an answer comes").unwrap());
+    }
+    String::from_utf8(head).unwrap().to_lowercase()
+}
+
+#[tokio::test]
+async fn a_handshake_that_is_none_is_answered_over_http() {
+    const UPGRADE: &str = "connection: upgrade\r\nupgrade: websocket\r\n";
+    const KEY: &str = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let server = start_server("").await;
+    for path in [
+        "/v1/ingest",
+        "/v1/ingest/funasr?role=agent",
+        "/v1/live",
+        "/v1/agents/a1/alerts",
+        "/v1/agents/a1/desk",
+        "/v1/calls/c1/watch",
+    ] {
+        let head = head_of(&server, path, "").await;
+        assert!(head.starts_with("http/1.1 426") && head.contains("sec-websocket-version: 13"), "{path}: {head}");
+    }
+    for path in ["/v1/ingest", "/v1/live", "/v1/agents/a1/alerts", "/v1/agents/a1/desk"] {
+        let old = head_of(&server, path, &format!("{UPGRADE}{KEY}sec-websocket-version: 8\r\n")).await;
+        assert!(old.starts_with("http/1.1 426") && old.contains("sec-websocket-version: 13"), "{path}: {old}");
+        let keyed =
+            async |keys: &str| head_of(&server, path, &format!("{UPGRADE}{keys}sec-websocket-version: 13\r\n")).await;
+        let twice = format!("{KEY}{KEY}");
+        for keys in [
+            "",
+            "sec-websocket-key:\r\n",
+            "sec-websocket-key: key\r\n",
+            "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ\r\n",
+            "sec-websocket-key: dGhlIHNhbXBsZSBub25jZTE3\r\n",
+            twice.as_str(),
+        ] {
+            let head = keyed(keys).await;
+            assert!(head.starts_with("http/1.1 400"), "{path} {keys}: {head}");
+        }
+        assert!(keyed(KEY).await.starts_with("http/1.1 101"), "{path}");
+    }
+    server.stop().await;
+}
+
+/// A masked frame with the mask 0: its first byte, and what it carries.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u8::try_from(payload.len()).unwrap();
+    [&[first, 0x80 | length, 0, 0, 0, 0], payload].concat()
+}
+
+#[tokio::test]
+async fn a_peer_that_breaks_the_protocol_is_told_how() {
+    let server = start_server("").await;
+    let mut producer = server.connect("/v1/ingest").await;
+    send(&mut producer, start("c1", 1)).await;
+    acked(&mut producer, "c1", 1).await;
+    let unmasked = vec![0x81, 0x02, b'{', b'}'];
+    // A header that announces more than any message may have; of its payload, only the beginning comes.
+    let endless = [&[0x81, 0xff][..], &(1_u64 << 30).to_be_bytes(), &[0; 4], &[b'x'; 100_000]].concat();
+    for path in [
+        "/v1/ingest",
+        "/v1/ingest/funasr?role=agent",
+        "/v1/live",
+        "/v1/agents/a7/alerts",
+        "/v1/agents/a7/desk",
+        "/v1/calls/c1/watch",
+    ] {
+        for (bytes, code) in [
+            (unmasked.clone(), 1002),
+            (frame(0x83, b"{}"), 1002),
+            (frame(0xc1, b"{}"), 1002),
+            (frame(0x80, b"{}"), 1002),
+            (frame(0x09, b"{}"), 1002),
+            (frame(0x81, b"\xff\xfe"), 1007),
+            (endless.clone(), 1009),
+        ] {
+            let mut socket = server.connect(path).await;
+            let tokio_tungstenite::MaybeTlsStream::Plain(stream) = socket.get_mut() else { panic!("it is plain") };
+            stream.write_all(&bytes).await.unwrap();
+            assert_eq!(close_code(&mut socket).await, code, "{path} {:x?}", &bytes[..2]);
+        }
+    }
     server.stop().await;
 }
 
@@ -237,8 +350,7 @@ async fn a_call_is_closed_when_nothing_is_heard_of_it() {
     let is_closed =
         async { while !server.get("/metrics").await.1.contains("tingjian_calls_closed_total{reason=\"idle\"} 1") {} };
     tokio::time::timeout(PATIENCE, is_closed).await.expect("it is closed");
-    let (status, body) = refused(&server, "/v1/calls/c1/watch").await;
-    assert_eq!(status, 404, "{body}");
+    assert_eq!(refusal(server.connect("/v1/calls/c1/watch").await).await.0, 4404);
     server.stop().await;
 }
 

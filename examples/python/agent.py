@@ -3,7 +3,7 @@
 
     agent.py ws://127.0.0.1:8787 a1001
 
-When the connection breaks it comes back with the cursor of the last alert it
+Other messages, such as a status, go to standard error. When the connection breaks it comes back with the cursor of the last alert it
 printed (`after`), so that none is lost and none printed twice. It does not
 decide what to do with an alert, and keeps no cursor across restarts unless
 given one with --after.
@@ -41,22 +41,27 @@ async def listen(options: argparse.Namespace) -> None:
         try:
             async with websockets.connect(url, additional_headers=headers) as socket:
                 print("listening", file=sys.stderr, flush=True)
-                pause = RETRY_SECONDS_FIRST
                 async for text in socket:
                     message = json.loads(text)
-                    print(json.dumps(message, ensure_ascii=False), flush=True)
+                    is_alert = message["type"] == "alert"
+                    print(json.dumps(message, ensure_ascii=False), file=sys.stdout if is_alert else sys.stderr, flush=True)
                     # Only alerts have a place to go on from; a status does not.
                     after = message.get("cursor", after)
-                    if message["type"] == "alert" and left is not None:
+                    if is_alert and left is not None:
                         left -= 1
                         if left == 0:
                             return
-        except websockets.InvalidStatus as refused:
-            status = refused.response.status_code
-            # Whoever is refused for what he asked will be refused again.
-            if 400 <= status < 500 and status != 429:
-                sys.exit(f"the server refused: {status} {refused.response.body.decode(errors='replace')}")
-        except (OSError, websockets.ConnectionClosed) as error:
+            pause = RETRY_SECONDS_FIRST
+        except websockets.ConnectionClosed as closed:
+            code = closed.rcvd.code if closed.rcvd else 1006
+            # Refused for what it asked, a client would be refused again.
+            if 4400 <= code < 4500:
+                sys.exit(f"the server refused: {code} {closed.rcvd.reason}")
+            # With 45xx the server asks for patience.
+            if not 4500 <= code < 4600:
+                pause = RETRY_SECONDS_FIRST
+            print(f"disconnected: {closed}", file=sys.stderr, flush=True)
+        except (OSError, websockets.InvalidHandshake) as error:
             print(f"disconnected: {error}", file=sys.stderr, flush=True)
         await asyncio.sleep(pause)
         pause = min(pause * 2, RETRY_SECONDS_MAX)

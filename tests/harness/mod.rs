@@ -21,7 +21,7 @@ use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::sources::Sources;
 use tingjian::engine::rule::{self, RuleSet};
 use tingjian::server::{self, Config, LoadedRules, RejectedRules, Rulebook};
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -180,6 +180,17 @@ pub(crate) async fn request_as(
     tokio::time::timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer comes").unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
     (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+}
+
+/// How the server closes a stream on which nothing more comes: code and reason.
+pub(crate) async fn refusal<Stream>(mut socket: WebSocketStream<Stream>) -> (u16, String)
+where
+    Stream: AsyncRead + AsyncWrite + Unpin,
+{
+    match tokio::time::timeout(PATIENCE, socket.next()).await.expect("the server closes") {
+        Some(Ok(Message::Close(Some(frame)))) => (frame.code.into(), frame.reason.to_string()),
+        other => panic!("no close but {other:?}"),
+    }
 }
 
 pub(crate) async fn send(socket: &mut Socket, message: Value) {

@@ -2,9 +2,9 @@
 // what happens when the connection goes.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 
-import { LOOKS, Producer, Server, accessibilityFaults, closeBrowser, end, hold, open, says, screenshot, start } from "./harness.mjs";
+import { LOOKS, Producer, Server, accessibilityFaults, end, hold, open, says, screenshot, start } from "./harness.mjs";
 import { HOSTILE, RULES } from "./rules.mjs";
 
 let server;
@@ -14,11 +14,6 @@ let calls = 0;
 before(async () => {
   server = await Server.start({ rules: RULES, config: "call_linger_ms = 500\n" });
   producer = await Producer.connect(server);
-});
-after(async () => {
-  producer.close();
-  await server.stop();
-  await closeBrowser();
 });
 
 /** A panel of an agent of its own, connected, and a call of that agent. */

@@ -2,9 +2,9 @@
 // its timeline.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 
-import { LOOKS, Producer, Server, accessibilityFaults, closeBrowser, end, hold, open, resume, says, screenshot, start } from "./harness.mjs";
+import { LOOKS, Producer, Server, accessibilityFaults, end, hold, open, resume, says, screenshot, start } from "./harness.mjs";
 import { HOSTILE, RULES } from "./rules.mjs";
 
 const QA = "qa-token-of-the-tests";
@@ -15,11 +15,6 @@ let calls = 0;
 before(async () => {
   server = await Server.start({ rules: RULES, config: "call_linger_ms = 300\n" });
   producer = await Producer.connect(server);
-});
-after(async () => {
-  producer.close();
-  await server.stop();
-  await closeBrowser();
 });
 
 const line = (page, id) => page.locator(`.said[data-utterance-id="${id}"]`);
@@ -116,6 +111,33 @@ test("the server is killed and started again: the call goes on, each line once",
   assert.equal(await page.locator(".said").count(), 2);
   assert.equal(await page.locator(".alert").count(), 2);
   second.close();
+  await close();
+  await mine.stop();
+});
+
+test("a call that ends while the page has no connection is shown as it ended", async () => {
+  const mine = await Server.start({ rules: RULES, config: "call_linger_ms = 1\n" });
+  const first = await Producer.connect(mine);
+  await first.tell(start("k1"), says("k1", "u1", "agent", "我不清楚。", 1_000));
+  const { page, close } = await open(mine, "/call/k1", { allowed: [/WebSocket connection to .* failed/, /ERR_CONNECTION/] });
+  await line(page, "u1").waitFor();
+  await mine.kill();
+  await page.getByText("断线，正在重连").waitFor();
+  // Where the page does not look for it.
+  const { port } = mine;
+  mine.port = 0;
+  await mine.restart();
+  const second = await Producer.connect(mine);
+  second.sequence.set("k1", first.sequence.get("k1"));
+  await second.tell(end("k1", 9_000));
+  while ((await mine.get("/v1/calls/k1")).live) {
+    // The store learns of the end a moment later.
+  }
+  await mine.kill();
+  mine.port = port;
+  await mine.restart();
+  await page.getByRole("button", { name: "播放" }).waitFor();
+  assert.equal(await page.locator(".said").count(), 1);
   await close();
   await mine.stop();
 });

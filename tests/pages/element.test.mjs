@@ -7,10 +7,10 @@ import { once } from "node:events";
 import { readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { PATIENCE, Producer, Server, accessibilityFaults, closeBrowser, launch, says, screenshot, start } from "./harness.mjs";
+import { PATIENCE, Producer, Server, accessibilityFaults, atEnd, launch, says, screenshot, start } from "./harness.mjs";
 import { RULES } from "./rules.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -29,9 +29,13 @@ async function site(text, policy) {
     }
     response.writeHead(200, { "content-type": "text/html; charset=utf-8", "content-security-policy": policy() }).end(text());
   });
+  atEnd(() => {
+    http.close();
+    http.closeAllConnections();
+  });
   http.listen(0, "127.0.0.1");
   await once(http, "listening");
-  return { http, origin: `http://127.0.0.1:${http.address().port}` };
+  return { origin: `http://127.0.0.1:${http.address().port}` };
 }
 
 before(async () => {
@@ -46,13 +50,6 @@ before(async () => {
   const binary = process.env.TINGJIAN ?? join(root, "target/debug/tingjian");
   token = execFileSync(binary, ["token", "--agent", "a7", "--config", join(server.directory, "config.toml")], { encoding: "utf8" }).trim();
   producer = await Producer.connect(server, INGEST);
-});
-after(async () => {
-  producer.close();
-  crm.http.close();
-  crm.http.closeAllConnections();
-  await server.stop();
-  await closeBrowser();
 });
 
 test("the sample CRM page shows its agent's alerts, keeps to its policy, and is left as it is", async () => {
@@ -109,8 +106,6 @@ test("a page that is not allowed gets nothing, and says so", async () => {
   await failed;
   assert.equal(await page.evaluate("customElements.get('tingjian-alerts') === undefined"), true);
   await context.close();
-  other.http.close();
-  other.http.closeAllConnections();
 });
 
 test("another agent's token is refused in words", async () => {

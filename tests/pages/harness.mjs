@@ -2,6 +2,9 @@
 // its own, a headless Chromium, a producer of calls. What goes wrong in a page
 // (an error on its console, a request against its policy) fails the test that
 // opened it. Nothing here sleeps.
+//
+// A file stops what it started when its tests are done, however they ended; and
+// a file that does not come to its end is ended, with all that it started.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -10,6 +13,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { after } from "node:test";
 import { fileURLToPath } from "node:url";
 
 /** Installed there by scripts/test. */
@@ -24,6 +28,39 @@ const BINARY = process.env.TINGJIAN ?? join(root, "target/debug/tingjian");
 const SCREENSHOTS = process.env.SCREENSHOTS;
 /** Longer than any step takes; a test that waits for it has failed. */
 export const PATIENCE = 60_000;
+/** Longer than the tests of any file take. */
+const FILE_MS_MAX = 15 * 60_000;
+
+/** @type {Set<() => unknown>} each stops something that was started, once or again */
+const stops = new Set();
+
+/** Has `stop` called when the tests of the file are done. @param {() => unknown} stop */
+export function atEnd(stop) {
+  stops.add(stop);
+}
+
+after(() => Promise.all([...stops].map(async (stop) => stop())));
+
+setTimeout(() => {
+  console.error(`the tests of this file are not done after ${FILE_MS_MAX} ms`);
+  process.exit(1);
+}, FILE_MS_MAX).unref();
+for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) {
+  process.once(signal, () => process.exit(1));
+}
+
+/**
+ * Fails when `coming` has not come about in time.
+ * @template T @param {Promise<T>} coming @param {string} what @returns {Promise<T>}
+ */
+export function patiently(coming, what) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`waited in vain: ${what}`)), PATIENCE);
+  });
+  return Promise.race([coming, late]).finally(() => clearTimeout(timer));
+}
 
 /** A server in a process of its own. */
 export class Server {
@@ -40,23 +77,26 @@ export class Server {
       server.rules = ["--rules", server.directory];
     }
     server.port = 0;
+    atEnd(() => server.stop());
     await server.run();
     return server;
   }
 
   async run() {
-    const process = spawn(BINARY, [
+    const server = spawn(BINARY, [
       "serve", "--listen", `127.0.0.1:${this.port}`, "--data", join(this.directory, "data"),
       "--config", join(this.directory, "config.toml"), ...this.rules,
     ], { cwd: this.directory, stdio: ["ignore", "pipe", "pipe"] });
-    this.process = process;
-    this.exited = once(process, "exit");
+    this.process = server;
+    const kill = () => server.kill("SIGKILL");
+    process.once("exit", kill);
+    this.exited = once(server, "exit").finally(() => process.off("exit", kill));
     this.log = "";
-    process.stderr.on("data", (piece) => (this.log += piece));
-    const first = await Promise.race([
-      once(createInterface(process.stdout), "line").then(([line]) => line),
+    server.stderr.on("data", (piece) => (this.log += piece));
+    const first = await patiently(Promise.race([
+      once(createInterface(server.stdout), "line").then(([line]) => line),
       this.exited.then(() => { throw new Error(`the server ended: ${this.log}`); }),
-    ]);
+    ]), "the server's address");
     this.url = first.replace("listening on ", "");
     this.port = Number(new URL(this.url).port);
   }
@@ -64,7 +104,7 @@ export class Server {
   /** As a loss of power would end it. */
   async kill() {
     this.process.kill("SIGKILL");
-    await this.exited;
+    await patiently(this.exited, "the server's end");
   }
 
   /** Again, on the same port and store. */
@@ -72,9 +112,9 @@ export class Server {
     await this.run();
   }
 
+  /** For good; its store goes with it. */
   async stop() {
-    this.process.kill("SIGKILL");
-    await this.exited;
+    await this.kill();
     rmSync(this.directory, { recursive: true, force: true });
   }
 
@@ -99,6 +139,9 @@ export class Producer {
     const producer = new Producer();
     const address = server.url.replace("http", "ws") + "/v1/ingest";
     producer.socket = new WebSocket(address, token ? ["bearer", token] : []);
+    atEnd(() => producer.socket.terminate());
+    // A server that is killed breaks the connection; what is waited for then does not come.
+    producer.socket.on("error", () => {});
     /** The highest number acknowledged, by call. */
     producer.acks = new Map();
     producer.waiting = new Set();
@@ -114,7 +157,7 @@ export class Producer {
         check();
       }
     });
-    await once(producer.socket, "open");
+    await patiently(once(producer.socket, "open"), "the producer's connection");
     return producer;
   }
 
@@ -128,7 +171,7 @@ export class Producer {
   /** Waits until all that was sent is acknowledged. */
   settled() {
     const isSettled = () => [...this.sequence].every(([callId, seq]) => (this.acks.get(callId) ?? 0) >= seq);
-    return new Promise((resolve, reject) => {
+    const settled = new Promise((resolve, reject) => {
       const check = () => {
         if (this.fault || isSettled()) {
           this.waiting.delete(check);
@@ -138,6 +181,7 @@ export class Producer {
       this.waiting.add(check);
       check();
     });
+    return patiently(settled, "acknowledgements");
   }
 
   /** @param {Record<string, unknown>[]} events */
@@ -167,16 +211,14 @@ let browser;
 
 /** Chromium as Debian has it; one for all tests of a file. */
 export async function launch() {
-  browser ??= await chromium.launch({
-    executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
-    args: ["--no-sandbox", "--disable-dev-shm-usage"],
-  });
+  if (browser === undefined) {
+    browser = await chromium.launch({
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: ["--no-sandbox", "--disable-dev-shm-usage"],
+    });
+    atEnd(() => browser.close());
+  }
   return browser;
-}
-
-export async function closeBrowser() {
-  await browser?.close();
-  browser = undefined;
 }
 
 /**

@@ -1,19 +1,15 @@
 // The front door, and what holds for every page.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 
-import { LOOKS, Server, accessibilityFaults, closeBrowser, open, screenshot } from "./harness.mjs";
+import { LOOKS, Server, accessibilityFaults, open, screenshot } from "./harness.mjs";
 
 const PAGES = ["/", "/agent/a7", "/live", "/call/none", "/qa", "/rules"];
 let server;
 
 before(async () => {
   server = await Server.start({ config: '[tokens]\nqa = ["qa-token-of-the-tests"]\nadmin = ["admin-token-of-the-tests"]\n' });
-});
-after(async () => {
-  await server.stop();
-  await closeBrowser();
 });
 
 for (const path of PAGES) {

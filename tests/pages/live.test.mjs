@@ -1,9 +1,9 @@
 // The wall: all calls, the worst first, a thousand of them.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 
-import { LOOKS, Producer, Server, accessibilityFaults, closeBrowser, end, hold, open, says, screenshot, start } from "./harness.mjs";
+import { LOOKS, Producer, Server, accessibilityFaults, end, hold, open, says, screenshot, start } from "./harness.mjs";
 import { HOSTILE, RULES } from "./rules.mjs";
 
 const CALLS = 1_000;
@@ -32,11 +32,6 @@ before(async () => {
   }
   producer.send(hold(idOf(3), 4_000));
   await producer.settled();
-});
-after(async () => {
-  producer.close();
-  await server.stop();
-  await closeBrowser();
 });
 
 test("a thousand calls: the worst first, few rows in the document, search, keys, changes", async () => {

@@ -3,9 +3,9 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 
-import { LOOKS, Producer, Server, accessibilityFaults, closeBrowser, end, open, says, screenshot, start } from "./harness.mjs";
+import { LOOKS, Producer, Server, accessibilityFaults, end, open, says, screenshot, start } from "./harness.mjs";
 
 const LI = "token-of-li-jing-for-the-tests";
 const WANG = "token-of-wang-lei-for-the-tests";
@@ -58,10 +58,6 @@ before(async () => {
   producer.close();
   // Scores are of calls that are over.
   while ((await server.get("/v1/calls?live=true", LI)).calls.length > 0);
-});
-after(async () => {
-  await server.stop();
-  await closeBrowser();
 });
 
 const qa = (query, options = {}) => open(server, `/qa?${query}#token=${options.token ?? LI}`, options);

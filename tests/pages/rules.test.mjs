@@ -4,9 +4,9 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { before, test } from "node:test";
 
-import { LOOKS, Producer, Server, accessibilityFaults, closeBrowser, end, open, says, screenshot, start } from "./harness.mjs";
+import { LOOKS, Producer, Server, accessibilityFaults, end, open, says, screenshot, start } from "./harness.mjs";
 
 const QA = "token-of-qa-for-the-tests-00";
 const ADMIN = "token-of-admin-for-the-tests";
@@ -64,10 +64,6 @@ before(async () => {
   producer.close();
   // Backtests are of calls that are over.
   while ((await server.get("/v1/calls?live=true", QA)).calls.length > 0);
-});
-after(async () => {
-  await server.stop();
-  await closeBrowser();
 });
 
 const rules = (query, options = {}) => open(server, `/rules${query}#token=${options.token ?? QA}`, options);

@@ -106,12 +106,11 @@ function useCall() {
         call.live = { clockMs: call.record.end, told: performance.now() };
         watching = stream(() => `${path}/watch`, {
           onMessage,
-          onState: (state, why) => {
+          onState: (state) => {
             call.link = state;
-            if (state === "over") {
+            // Refused: the call ended while there was no connection, or is none of the reader's.
+            if (state === "over" || state === "refused") {
               look();
-            } else if (state === "refused") {
-              fail(new ApiError(0, "refused", why ?? ""));
             }
             soon();
           },

@@ -7,6 +7,10 @@ const RETRY_MS_FIRST = 250;
 const RETRY_MS_MAX = 10_000;
 /** How the server ends a stream that is complete. */
 const NORMAL_CLOSURE = 1_000;
+/** How it refuses one: 4000 plus the HTTP status that says why. */
+const isRefusal = (/** @type {number} */ code) => code >= 4_400 && code < 4_600;
+/** Asked again, it refuses again: the address, the token or the call is wrong. */
+const isFinal = (/** @type {number} */ code) => isRefusal(code) && code < 4_500;
 
 /** Why a question has no answer. */
 export class ApiError extends Error {
@@ -124,30 +128,30 @@ export function stream(path, events, where = {}) {
     events.onState("connecting");
     const address = new URL(path(), where.server ?? location.origin);
     const mine = where.token === undefined ? token() : where.token;
-    const asked = new URL(address);
     address.protocol = address.protocol.replace("http", "ws");
     socket = mine === null ? new WebSocket(address) : new WebSocket(address, ["bearer", mine]);
     let wasOpen = false;
     socket.onopen = () => {
       wasOpen = true;
-      pause = RETRY_MS_FIRST;
       events.onState("open");
     };
     socket.onmessage = ({ data }) => events.onMessage(JSON.parse(data));
-    socket.onclose = async ({ code }) => {
-      if (where.ends && code === NORMAL_CLOSURE && !stopped) {
+    socket.onclose = ({ code, reason }) => {
+      if (stopped) {
+        return;
+      }
+      if (where.ends && code === NORMAL_CLOSURE) {
         stopped = true;
         events.onState("over");
         return;
       }
-      const refused = wasOpen || stopped ? null : await refusal(asked, mine);
-      if (stopped) {
+      if (isFinal(code)) {
+        stopped = true;
+        events.onState("refused", told(reason));
         return;
       }
-      if (refused !== null) {
-        stopped = true;
-        events.onState("refused", refused);
-        return;
+      if (wasOpen && !isRefusal(code)) {
+        pause = RETRY_MS_FIRST;
       }
       events.onState("closed");
       // All browsers of a floor must not come back at once.
@@ -172,25 +176,4 @@ export function stream(path, events, where = {}) {
       return true;
     },
   };
-}
-
-/**
- * Why the server will never take this connection, or null. A WebSocket does not
- * tell a page why it was refused, the same address over HTTP does: it answers
- * 426 to whoever may come as a WebSocket.
- * @param {URL} address @param {string | null} mine
- */
-async function refusal(address, mine) {
-  try {
-    const headers = new Headers(mine === null ? [] : [["authorization", `Bearer ${mine}`]]);
-    const response = await fetch(address, { headers });
-    if (![400, 401, 403, 404].includes(response.status)) {
-      return null;
-    }
-    const fault = await response.json().catch(() => ({}));
-    return told(fault.message ?? `HTTP ${response.status}`);
-  } catch {
-    // The connection will say the same.
-    return null;
-  }
 }

@@ -214,6 +214,11 @@ impl<'a> ErrorMessage<'a> {
         Self { field: Some(field), ..self }
     }
 
+    /// What it says to people.
+    pub(crate) const fn text(&self) -> &'a str {
+        self.message
+    }
+
     pub(crate) fn to_json(&self) -> String {
         serde_json::to_string(self).expect("strings and numbers always serialise")
     }

@@ -207,7 +207,7 @@ async fn pump(
                 }
             }
             listened = ws::listen(socket, &mut heartbeat) => match listened {
-                Listened::Gone => return Goodbye::gone(),
+                Listened::Gone(goodbye) => return goodbye,
                 Listened::Nothing => {}
                 Listened::Text(text) => {
                     if let Listener::Agent { agent_id, is_own, .. } = listener {

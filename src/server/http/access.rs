@@ -33,12 +33,11 @@ use crate::server::clock;
 use crate::server::config::{Config, OriginName, Secret, TARGET_BYTES_MAX, TokenSource};
 use crate::server::domain::principal::{Principal, Role};
 use crate::server::net::reply;
+use crate::server::net::ws::{Handshake, SUBPROTOCOL};
 use crate::server::runtime::Shared;
 use crate::server::telemetry::events::{Happening as _, RequestRefused};
 use crate::server::telemetry::metrics::Metrics;
 
-/// The WebSocket subprotocol behind which a browser sends its token.
-const SUBPROTOCOL: &str = "bearer";
 /// The query parameter that has the token where neither header nor subprotocol can.
 const TOKEN_PARAMETER: &str = "token=";
 /// A browser need not ask again for so long, in seconds.
@@ -50,28 +49,34 @@ struct Route {
     path: &'static str,
     /// Nobody in particular: open to all.
     roles: &'static [Role],
-    /// Browsers open it as a WebSocket or an event stream, which have no
-    /// headers of their own: `token=` in the address counts.
+    /// It becomes a WebSocket or an event stream, for which a browser sends no
+    /// headers of its own: `token=` in the address counts.
     token_in_query: bool,
+    /// Pages open it: a WebSocket is refused by a close frame, the only answer
+    /// that a page can read. A producer reads the HTTP answer.
+    closes_refused: bool,
     /// Open to all, yet a token that comes along is read: it tells who asks.
     tells_who: bool,
 }
 
 const fn route(path: &'static str, roles: &'static [Role]) -> Route {
-    Route { path, roles, token_in_query: false, tells_who: false }
+    Route { path, roles, token_in_query: false, closes_refused: false, tells_who: false }
 }
 
 const fn stream(path: &'static str, roles: &'static [Role]) -> Route {
-    Route { path, roles, token_in_query: true, tells_who: false }
+    Route { token_in_query: true, closes_refused: true, ..route(path, roles) }
+}
+
+const fn ingest(path: &'static str) -> Route {
+    Route { token_in_query: true, ..route(path, &[Role::Ingest]) }
 }
 
 const fn who(path: &'static str) -> Route {
-    Route { path, roles: OPEN, token_in_query: false, tells_who: true }
+    Route { tells_who: true, ..route(path, OPEN) }
 }
 
 const METRICS: &str = "/metrics";
 const OPEN: &[Role] = &[];
-const INGEST: &[Role] = &[Role::Ingest];
 const REVIEW: &[Role] = &[Role::Qa, Role::Admin];
 const ADMIN: &[Role] = &[Role::Admin];
 const OF_AGENT: &[Role] = &[Role::Agent, Role::Qa, Role::Admin];
@@ -96,9 +101,9 @@ const ROUTES: &[Route] = &[
     route("/healthz", OPEN),
     route("/readyz", OPEN),
     route(METRICS, &[Role::Metrics, Role::Qa, Role::Admin]),
-    stream("/v1/ingest", INGEST),
-    stream("/v1/ingest/{format}", INGEST),
-    route("/v1/events", INGEST),
+    ingest("/v1/ingest"),
+    ingest("/v1/ingest/{format}"),
+    route("/v1/events", &[Role::Ingest]),
     who("/v1/me"),
     stream("/v1/agents/{agent_id}/alerts", OF_AGENT),
     stream("/v1/agents/{agent_id}/desk", OF_AGENT),
@@ -231,7 +236,7 @@ impl Access {
         self.check_origin(&parts.headers)?;
         // What no route matches is answered with 404, to everybody.
         let Some(matched) = parts.extensions.get::<MatchedPath>().cloned() else { return Ok(Principal::default()) };
-        let Some(route) = ROUTES.iter().find(|route| route.path == matched.as_str()) else {
+        let Some(route) = route_of(&matched) else {
             return Err(Denied::forbidden(
                 "no_policy",
                 "没有规定谁可以访问这个地址 / nobody is allowed to use this address",
@@ -350,7 +355,20 @@ pub(crate) async fn guard(
     request: Request<Body>,
     next: Next,
 ) -> Response {
-    let_through(&access, &shared.metrics, request, next).await
+    let matched = request.extensions().get::<MatchedPath>();
+    // A page of another site is told nothing.
+    let closes_refused = matched.and_then(route_of).is_some_and(|route| route.closes_refused)
+        && access.check_origin(request.headers()).is_ok();
+    let handshake = if closes_refused { Handshake::of(&request).ok() } else { None };
+    let response = let_through(&access, &shared.metrics, request, next).await;
+    match handshake {
+        Some(handshake) if response.status() != StatusCode::SWITCHING_PROTOCOLS => handshake.refuse(&shared, &response),
+        _ => response,
+    }
+}
+
+fn route_of(matched: &MatchedPath) -> Option<&'static Route> {
+    ROUTES.iter().find(|route| route.path == matched.as_str())
 }
 
 async fn let_through(access: &Access, metrics: &Metrics, request: Request<Body>, next: Next) -> Response {
@@ -368,13 +386,7 @@ async fn let_through(access: &Access, metrics: &Metrics, request: Request<Body>,
         match access.admit(&mut parts).await {
             Ok(principal) => {
                 parts.extensions.insert(principal);
-                let subprotocol = in_subprotocol(&parts.headers).is_some();
-                let mut response = next.run(Request::from_parts(parts, body)).await;
-                if subprotocol && response.status() == StatusCode::SWITCHING_PROTOCOLS {
-                    // A browser closes a WebSocket whose subprotocol is not taken.
-                    response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-                }
-                response
+                next.run(Request::from_parts(parts, body)).await
             }
             Err(denied) => {
                 RequestRefused { code: denied.code }.report(metrics);

@@ -14,7 +14,6 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use serde::Serialize;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
 use crate::adapter::native::{self, Event, EventBody, EventErrorCode};
@@ -185,10 +184,8 @@ impl Producer {
                 }
                 Some(Ok(Message::Binary(_))) => self.refuse(&Refusal::BinaryFrame, None, None),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                Some(Err(tungstenite::Error::Capacity(_))) => {
-                    return Some(Goodbye::new(CloseCode::Size, "消息远超上限"));
-                }
-                None | Some(Ok(Message::Close(_)) | Err(_)) => return Some(Goodbye::gone()),
+                None | Some(Ok(Message::Close(_))) => return Some(Goodbye::gone()),
+                Some(Err(error)) => return Some(Goodbye::after(&error)),
             }
             left -= 1;
             if left == 0 {

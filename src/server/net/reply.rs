@@ -1,15 +1,19 @@
 //! Answers to requests that are not served, in one shape: the status, and the
 //! error as JSON.
 
-use axum::Json;
 use axum::extract::rejection::StringRejection;
-use axum::http::header::{CONTENT_TYPE, UPGRADE};
+use axum::http::header::{CONTENT_TYPE, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
 use serde::Serialize;
 
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::filter::BadQuery;
+
+/// The words of an answer that refuses, beside its body: a close frame says them too.
+#[derive(Clone, Debug)]
+pub(crate) struct Words(pub(crate) String);
 
 /// The answer to a request that is not served.
 pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> Response {
@@ -17,7 +21,8 @@ pub(crate) fn error(status: StatusCode, code: &str, message: &str) -> Response {
 }
 
 fn fault(status: StatusCode, message: &ErrorMessage<'_>) -> Response {
-    (status, [(CONTENT_TYPE, "application/json")], message.to_json()).into_response()
+    let words = Extension(Words(message.text().to_owned()));
+    (status, words, [(CONTENT_TYPE, "application/json")], message.to_json()).into_response()
 }
 
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response {
@@ -29,6 +34,7 @@ pub(crate) fn upgrade_required() -> Response {
     let message = "这个地址只接受 WebSocket 连接 / this address only takes WebSocket connections";
     let mut response = error(StatusCode::UPGRADE_REQUIRED, "upgrade_required", message);
     response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
+    response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     response
 }
 

@@ -43,7 +43,7 @@ struct AlertsQuery {
     ("agent_id" = String, Path, description = "Whose / 坐席"),
     ("after" = Option<String>, Query, description = "A cursor; 0: all that is kept; live: those of the calls in progress / 上次收到的 cursor；0 为全部；live 为进行中的通话的"),
 ), responses(
-    (status = 101, description = "A WebSocket / WebSocket"),
+    (status = 101, description = "A WebSocket; refused, it closes with 4000 plus the status / WebSocket；被拒绝时以 4000 加状态码关闭"),
     (status = 200, description = "Server-Sent Events", body = String, content_type = "text/event-stream"),
     (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
     (status = 426, description = "Neither is asked for / 请用 WebSocket 或 SSE", body = ErrorMessage),
@@ -78,7 +78,7 @@ pub(crate) async fn alerts(
         return Ok(sse::serve(shared, &agent_id, after, subscription));
     }
     let serving = Arc::clone(&shared);
-    Ok(ws::upgrade(&shared, &shared.subscribers, request, async move |socket| {
+    Ok(ws::upgrade(&shared, &shared.subscribers, &request, async move |socket| {
         let is_own = principal.is_agent(&agent_id);
         push::serve(&serving, socket, Listener::Agent { agent_id, is_own, after }, subscription).await;
     }))
@@ -115,7 +115,7 @@ fn wants_events(request: &Request<Body>) -> bool {
 #[utoipa::path(get, path = "/v1/agents/{agent_id}/desk", tag = "live", params(
     ("agent_id" = String, Path, description = "Whose / 坐席"),
 ), responses(
-    (status = 101, description = "A WebSocket / WebSocket"),
+    (status = 101, description = "A WebSocket; refused, it closes with 4000 plus the status / WebSocket；被拒绝时以 4000 加状态码关闭"),
     (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
     (status = 426, description = "Not a WebSocket request / 不是 WebSocket 请求", body = ErrorMessage),
     (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
@@ -131,7 +131,7 @@ pub(crate) async fn desk(
     }
     let subscription = shared.live.watch_desk(&agent_id).map_err(|TooManySubscribers| Refusal::TooManySubscribers)?;
     let serving = Arc::clone(&shared);
-    Ok(ws::upgrade(&shared, &shared.subscribers, request, async move |socket| {
+    Ok(ws::upgrade(&shared, &shared.subscribers, &request, async move |socket| {
         push::serve(&serving, socket, Listener::Desk, subscription).await;
     }))
 }

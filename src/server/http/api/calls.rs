@@ -189,7 +189,7 @@ pub(crate) async fn call(
 #[utoipa::path(get, path = "/v1/calls/{call_id}/watch", tag = "live", params(
     ("call_id" = String, Path, description = "Which call / 哪一通"),
 ), responses(
-    (status = 101, description = "A WebSocket / WebSocket"),
+    (status = 101, description = "A WebSocket; refused, it closes with 4000 plus the status / WebSocket；被拒绝时以 4000 加状态码关闭"),
     (status = 400, description = "The handshake is wrong / 握手有误", body = ErrorMessage),
     (status = 404, description = "No such call in progress / 没有这通进行中的通话", body = ErrorMessage),
     (status = 426, description = "Not a WebSocket request / 不是 WebSocket 请求", body = ErrorMessage),
@@ -208,7 +208,7 @@ pub(crate) async fn watch(
     shared.shards.send(&call_id, command).await?;
     let (hello, subscription) = watching.await.map_err(|_| Refusal::Stopping)??;
     let serving = Arc::clone(&shared);
-    Ok(ws::upgrade(&shared, &shared.subscribers, request, async move |socket| {
+    Ok(ws::upgrade(&shared, &shared.subscribers, &request, async move |socket| {
         push::serve(&serving, socket, Listener::Watcher(hello), subscription).await;
     }))
 }

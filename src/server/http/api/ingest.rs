@@ -30,7 +30,7 @@ use crate::server::runtime::Shared;
 ))]
 pub(crate) async fn native(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
     let serving = Arc::clone(&shared);
-    ws::upgrade(&shared, &shared.producers, request, |socket| ingest::serve_native(serving, socket))
+    ws::upgrade(&shared, &shared.producers, &request, |socket| ingest::serve_native(serving, socket))
 }
 
 #[derive(Debug, Deserialize)]
@@ -71,7 +71,7 @@ pub(crate) async fn asr(
     match asr_leg(format, query.as_deref().unwrap_or_default()) {
         Ok(leg) => {
             let serving = Arc::clone(&shared);
-            ws::upgrade(&shared, &shared.producers, request, |socket| ingest::serve_asr(serving, socket, leg))
+            ws::upgrade(&shared, &shared.producers, &request, |socket| ingest::serve_asr(serving, socket, leg))
         }
         Err(message) => reply::error(StatusCode::BAD_REQUEST, "invalid_query", &message),
     }
