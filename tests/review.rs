@@ -180,9 +180,33 @@ async fn each_step_is_for_some_and_at_its_time() {
             .collect();
         assert_eq!(told, kept, "{review}");
         if status == 201 {
-            assert_eq!(&body, review, "the answer is what others see");
+            let is_same = |name: &str| body[name] == review[name];
+            assert!(["verdict", "appeal", "counts", "steps"].into_iter().all(is_same), "the answer is what others see");
         }
     }
+}
+
+/// The page offers these and no others: the server alone knows who may decide.
+#[tokio::test]
+async fn an_alert_says_which_steps_are_possible_to_whom() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道"]).await;
+    let alert_id = site.alert_id("c1").await;
+    let possible = async |token, of: &str| {
+        let (status, body) = site.ask(token, "GET", of, &Value::Null).await;
+        assert_eq!(status, 200, "{body}");
+        body["alerts"][0]["review"]["possible"].clone()
+    };
+    let (list, call, own) = ("/v1/alerts?call_id=c1", "/v1/calls/c1", "/v1/agents/a7/reviews");
+    assert_eq!(possible(LI, list).await, json!(["confirm", "dismiss"]));
+    site.steps(&alert_id, &["李静:confirm", "a7:appeal"]).await;
+    for of in [list, call] {
+        assert_eq!(possible(LI, of).await, json!(["confirm", "dismiss"]), "who reviewed does not decide");
+        assert_eq!(possible(WANG, of).await, json!(["confirm", "dismiss", "grant", "reject"]));
+    }
+    assert_eq!(possible(A7, own).await, json!([]), "agents appeal, and review nothing");
+    site.steps(&alert_id, &["王芳:grant"]).await;
+    assert_eq!(possible(LI, list).await, json!([]));
 }
 
 #[tokio::test]

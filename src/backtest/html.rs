@@ -5,9 +5,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::report::{Counts, Example, Report, RuleDifference};
 use crate::adapter::alert_json::AlertJson;
-use crate::engine::alert::{Evidence, Severity};
+use crate::engine::alert::Evidence;
 use crate::engine::time::CallTime;
-use crate::engine::transcript::Role;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --ink: #1a1d21; --quiet: #5b636d; --paper: #fff; --line: #d9dde2; --soft: #f4f6f8; --gain: #b3261e; --loss: #1b6e3c; --change: #8a5a00; --mark: #ffe08a; }
@@ -186,23 +185,14 @@ fn example(word: &str, class: &str, example: &Example) -> Markup {
 }
 
 fn told(alert: &AlertJson<'_>) -> Markup {
-    let severity = match alert.severity {
-        Severity::Info => "提示",
-        Severity::Warning => "警告",
-        Severity::Critical => "严重",
-    };
     html! {
-        (severity) @if alert.deduct > 0 { " · 扣 " (alert.deduct) " 分" } " · " (CallTime(alert.at_ms)) " · " (alert.message)
+        (alert.severity.zh()) @if alert.deduct > 0 { " · 扣 " (alert.deduct) " 分" } " · " (CallTime(alert.at_ms)) " · " (alert.message)
     }
 }
 
 /// What was said, the words in question marked. Offsets count Unicode scalar values.
 fn words(evidence: &Evidence) -> Markup {
-    let who = match evidence.role {
-        Role::Agent => "坐席",
-        Role::Customer => "客户",
-        Role::System => "系统",
-    };
+    let who = evidence.role.zh();
     let part =
         |from: usize, to: usize| -> String { evidence.text.chars().skip(from).take(to.saturating_sub(from)).collect() };
     html! {

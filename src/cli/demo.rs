@@ -241,7 +241,7 @@ async fn print_words(name: &str, mut socket: Socket) {
         if let Ok(Event { body: EventBody::Input(Input::Utterance(utterance)), .. }) = native::parse(&text)
             && utterance.is_final
         {
-            let role = show::role_name(utterance.role);
+            let role = utterance.role.zh();
             say(format_args!("{DIM}{name} {} {role}：{}{DIM:#}", utterance.start, show::plain(&utterance.text)));
         }
     }

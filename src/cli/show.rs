@@ -7,7 +7,6 @@ use anstyle::{AnsiColor, Style};
 use tingjian::adapter::alert_json::AlertJson;
 use tingjian::engine::alert::{AlertState, Evidence, Severity};
 use tingjian::engine::time::CallTime;
-use tingjian::engine::transcript::Role;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Characters shown on either side of the marked words.
@@ -23,8 +22,8 @@ pub(crate) fn alert(out: &mut dyn Write, alert: &AlertJson<'_>) -> io::Result<()
         out,
         "{DIM}{}{DIM:#} {style}{} {}{style:#} {BOLD}{}{BOLD:#}",
         CallTime(alert.at_ms),
-        state_name(alert.state),
-        severity_name(alert.severity),
+        alert.state.zh(),
+        alert.severity.zh(),
         plain(&alert.rule_name),
     )?;
     write!(out, " {DIM}{} · 通话 {} · 坐席 {}", plain(&alert.rule_id), plain(&alert.call_id), plain(&alert.agent_id))?;
@@ -46,7 +45,7 @@ pub(crate) fn alert(out: &mut dyn Write, alert: &AlertJson<'_>) -> io::Result<()
 
 /// What somebody said, the words in question marked under it.
 pub(crate) fn words(out: &mut dyn Write, evidence: &Evidence, style: Style) -> io::Result<()> {
-    let label = format!("    {}：", role_name(evidence.role));
+    let label = format!("    {}：", evidence.role.zh());
     let marked = Marked::new(&evidence.text, evidence.start, evidence.end);
     writeln!(out, "{DIM}{label}{DIM:#}{}", marked.shown)?;
     if marked.width > 0 {
@@ -101,34 +100,6 @@ fn printable(character: char) -> char {
 /// `text` without control characters.
 pub(crate) fn plain(text: &str) -> String {
     text.chars().map(printable).collect()
-}
-
-/// The role in Chinese.
-pub(crate) const fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::Agent => "坐席",
-        Role::Customer => "客户",
-        Role::System => "系统",
-    }
-}
-
-/// The state in Chinese.
-pub(crate) const fn state_name(state: AlertState) -> &'static str {
-    match state {
-        AlertState::Provisional => "疑似",
-        AlertState::Confirmed => "确认",
-        AlertState::Retracted => "撤回",
-        AlertState::Reminder => "提醒",
-        AlertState::Resolved => "已补",
-    }
-}
-
-pub(crate) const fn severity_name(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Info => "提示",
-        Severity::Warning => "警告",
-        Severity::Critical => "严重",
-    }
 }
 
 /// The colour of a state.

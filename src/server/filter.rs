@@ -32,23 +32,91 @@ impl BadQuery {
 }
 
 /// Rows on a page unless asked for.
-const LIMIT: usize = 100;
+const ROWS: u32 = 100;
 /// Rows on a page at most.
-const LIMIT_MAX: usize = 1_000;
+const ROWS_MAX: u32 = 1_000;
 
-const SEVERITIES: [Severity; 3] = [Severity::Info, Severity::Warning, Severity::Critical];
-const STATES: [AlertState; 5] =
-    [AlertState::Provisional, AlertState::Confirmed, AlertState::Retracted, AlertState::Reminder, AlertState::Resolved];
+/// A parameter of an address: its name, what it is, and what it may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Parameter {
+    pub(crate) name: &'static str,
+    /// In English and Chinese.
+    pub(crate) about: &'static str,
+    pub(crate) shape: Shape,
+}
 
-/// The parameters of filters of alerts.
-pub(crate) const OF_ALERTS: [&str; 10] =
-    ["from", "to", "agent_id", "call_id", "rule_id", "queue", "severity", "state", "review", "appeal"];
-/// The parameters of filters of calls.
-pub(crate) const OF_CALLS: [&str; 6] = ["from", "to", "agent_id", "call_id", "queue", "live"];
-/// The parameters of filters of audit entries.
-pub(crate) const OF_AUDIT: [&str; 3] = ["from", "to", "action"];
-/// The parameters of pages.
-pub(crate) const OF_PAGES: [&str; 2] = ["limit", "cursor"];
+/// What a parameter may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    Text,
+    /// A day, or a time with its offset.
+    Moment,
+    Names(&'static [&'static str]),
+    /// From the first to the second.
+    Number(u32, u32),
+}
+
+impl Parameter {
+    pub(crate) const fn new(name: &'static str, about: &'static str, shape: Shape) -> Self {
+        Self { name, about, shape }
+    }
+}
+
+pub(crate) const FROM: Parameter =
+    Parameter::new("from", "From this day or time on / 从哪天或什么时间起", Shape::Moment);
+pub(crate) const TO: Parameter = Parameter::new(
+    "to",
+    "Up to this time, or to the end of this day / 到什么时间（不含）或哪天（含）为止",
+    Shape::Moment,
+);
+pub(crate) const AGENT: Parameter = Parameter::new("agent_id", "Of this agent / 坐席", Shape::Text);
+const CALL: Parameter = Parameter::new("call_id", "Of this call / 通话", Shape::Text);
+const RULE: Parameter = Parameter::new("rule_id", "Of this rule / 规则", Shape::Text);
+const SEVERITY: Parameter = Parameter::new(
+    "severity",
+    "One or several, commas between them: info, warning, critical / 级别，可用逗号写多个",
+    Shape::Text,
+);
+const STATE: Parameter = Parameter::new(
+    "state",
+    "One or several, commas between them: provisional, confirmed, retracted, reminder, resolved / 状态，可用逗号写多个",
+    Shape::Text,
+);
+const REVIEW: Parameter = Parameter::new(
+    "review",
+    "One or several, commas between them: unreviewed, confirmed, dismissed / 复核结论，可用逗号写多个",
+    Shape::Text,
+);
+const APPEAL: Parameter = Parameter::new(
+    "appeal",
+    "One or several, commas between them: pending, granted, rejected / 申诉，可用逗号写多个",
+    Shape::Text,
+);
+const ACTION: Parameter = Parameter::new(
+    "action",
+    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, export, forget / 做了什么，可用逗号写多个",
+    Shape::Text,
+);
+pub(crate) const QUEUE: Parameter = Parameter::new("queue", "Of this queue / 队列", Shape::Text);
+const LIVE: Parameter = Parameter::new("live", "In progress or over / 是否进行中", Shape::Names(&["true", "false"]));
+pub(crate) const LIMIT: Parameter =
+    Parameter::new("limit", "Rows on a page, 100 unless said / 每页行数，默认 100", Shape::Number(1, ROWS_MAX));
+const CURSOR: Parameter =
+    Parameter::new("cursor", "The next_cursor of the page before / 上一页的 next_cursor", Shape::Text);
+
+/// The filters of alerts.
+pub(crate) const OF_ALERTS: &[Parameter] = &[FROM, TO, AGENT, CALL, RULE, QUEUE, SEVERITY, STATE, REVIEW, APPEAL];
+/// The filters of calls.
+pub(crate) const OF_CALLS: &[Parameter] = &[FROM, TO, AGENT, CALL, QUEUE, LIVE];
+/// The filters of audit entries.
+pub(crate) const OF_AUDIT: &[Parameter] = &[FROM, TO, ACTION];
+/// The page of a list.
+pub(crate) const OF_PAGES: &[Parameter] = &[LIMIT, CURSOR];
+
+/// The names of the parameters in these tables.
+pub(crate) fn names<'a>(tables: &'a [&'static [Parameter]]) -> impl Iterator<Item = &'static str> + Clone + 'a {
+    tables.iter().flat_map(|table| table.iter()).map(|parameter| parameter.name)
+}
 
 /// The parameters of one request, each once.
 #[derive(Clone, Debug)]
@@ -79,6 +147,11 @@ impl Parameters {
             values.insert(name, value);
         }
         Ok(Self { values })
+    }
+
+    /// Reads a query that may have the parameters of these tables.
+    pub(crate) fn of_tables(query: &str, tables: &[&'static [Parameter]]) -> Result<Self, BadQuery> {
+        Self::read(query, names(tables))
     }
 
     /// Parameters that came otherwise than in an address.
@@ -134,8 +207,8 @@ impl Parameters {
             call_no: None,
             rule_id: self.id("rule_id")?,
             queue: self.id("queue")?,
-            severities: self.choices("severity", &SEVERITIES.map(|severity| (severity.name(), severity)))?,
-            states: self.choices("state", &STATES.map(|state| (state.name(), state)))?,
+            severities: self.choices("severity", &Severity::ALL.map(|severity| (severity.name(), severity)))?,
+            states: self.choices("state", &AlertState::ALL.map(|state| (state.name(), state)))?,
             verdicts: self.choices("review", &Verdict::ALL.map(|verdict| (verdict.name(), verdict)))?,
             appeals: self.choices("appeal", &Appeal::ALL.map(|appeal| (appeal.name(), appeal)))?,
             has_steps: false,
@@ -167,11 +240,11 @@ impl Parameters {
     /// Which page is wanted of the list at `path` in this store.
     pub(crate) fn page(&self, path: &str, store_id: i64) -> Result<Page, BadQuery> {
         let count = match self.get("limit") {
-            None => LIMIT,
-            Some(text) => text.parse().ok().filter(|count| (1..=LIMIT_MAX).contains(count)).ok_or_else(|| {
+            None => ROWS,
+            Some(text) => text.parse().ok().filter(|count| (1..=ROWS_MAX).contains(count)).ok_or_else(|| {
                 BadQuery::new(
                     "limit",
-                    format!("limit 必须在 1 到 {LIMIT_MAX} 之间 / limit must be from 1 to {LIMIT_MAX}"),
+                    format!("limit 必须在 1 到 {ROWS_MAX} 之间 / limit must be from 1 to {ROWS_MAX}"),
                 )
             })?,
         };
@@ -180,14 +253,14 @@ impl Parameters {
             None => None,
             Some(text) => Some(list.place(text)?),
         };
-        Ok(Page { count, behind, list })
+        Ok(Page { count: count as usize, behind, list })
     }
 
     /// Tells lists from one another: by their path and filters.
     fn digest(&self, path: &str) -> u32 {
         let mut hash = Sha256::new().chain_update(path);
         for (name, value) in &self.values {
-            if !OF_PAGES.contains(&name.as_str()) {
+            if OF_PAGES.iter().all(|parameter| parameter.name != name) {
                 hash = hash.chain_update(format!("&{name}={value}"));
             }
         }

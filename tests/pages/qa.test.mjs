@@ -165,13 +165,19 @@ test("an appeal is decided by somebody else, and a refusal is told", async () =>
     await page.getByLabel("理由", { exact: true }).fill(reason);
     await page.getByRole("button", { name: /提交/ }).click();
   };
-  const mine = await qa(`${SPAN}&view=appeal`, { allowed: [/409/] });
-  await decide(mine.page, "r", "录音证实");
-  await mine.page.getByRole("alert").getByText("不能裁定申诉").waitFor();
-  await mine.page.locator(".items .tag", { hasText: "申诉中" }).waitFor();
-  assert.equal((await alertOf("c2"))[0].review.appeal, "pending");
+  const mine = await qa(`${SPAN}&view=appeal`);
+  await mine.page.getByText("申诉要由另一个人裁定").waitFor();
+  assert.equal(await mine.page.getByRole("button", { name: /驳回/ }).count(), 0);
   await mine.close();
-  const hers = await qa(`${SPAN}&view=appeal`, { token: WANG });
+  const hers = await qa(`${SPAN}&view=appeal`, { token: WANG, allowed: [/409/] });
+  await hers.page.getByText("我在念客户的话").waitFor();
+  // Meanwhile the reviewer changes their mind: what was dismissed is not rejected.
+  const dismissal = await server.post(`/v1/alerts/${encodeURIComponent(alert.alert_id)}/reviews`, { action: "dismiss", reason: "看错了" }, LI);
+  assert.equal(dismissal.status, 201);
+  await decide(hers.page, "r", "录音证实");
+  await hers.page.getByRole("alert").getByText("不能驳回申诉").waitFor();
+  await hers.page.locator(".items .tag", { hasText: "申诉中" }).waitFor();
+  assert.equal((await alertOf("c2"))[0].review.appeal, "pending");
   await decide(hers.page, "g", "确实是复述");
   await hers.page.getByText("今天已裁定 1 / 还有 0").waitFor();
   await hers.page.locator(".items .tag", { hasText: "申诉成立" }).waitFor();

@@ -13,7 +13,7 @@ const REASON_CHARS_MAX = 500;
 const NAME_CHARS_MAX = 64;
 
 /** @typedef {"confirm" | "dismiss" | "grant" | "reject"} Action */
-/** @typedef {{verdict: string, appeal: string | null, counts: boolean, steps: {action: string, by: string, role: string, reason: string | null, at: string | null}[]}} Review */
+/** @typedef {{verdict: string, appeal: string | null, counts: boolean, steps: {action: string, by: string, role: string, reason: string | null, at: string | null}[], possible: Action[]}} Review */
 
 /** @param {string} verdict */
 export function verdictName(verdict) {
@@ -118,12 +118,11 @@ export function keepReviewer(name) {
   }
 }
 
-/** The steps that can be taken where an alert stands. @param {any} alert @returns {Action[]} */
+/** The steps to offer where an alert stands: while an appeal waits, its decision first of all. @param {any} alert @returns {Action[]} */
 export function possibleSteps(alert) {
-  if (alert.state !== "confirmed" || alert.review.appeal === "granted" || alert.review.appeal === "rejected") {
-    return [];
-  }
-  return alert.review.appeal === "pending" ? ["grant", "reject"] : ["confirm", "dismiss"];
+  const possible = /** @type {Review} */ (alert.review).possible;
+  const decisions = possible.filter((action) => action === "grant" || action === "reject");
+  return decisions.length > 0 ? decisions : possible;
 }
 
 /** The key of each step, as the queues have them. */
@@ -151,6 +150,9 @@ export function StepButtons({ alert, me, asked = null, onAsk, onStep, busy = fal
   };
   const steps = possibleSteps(alert);
   return html`
+    ${alert.review.appeal === "pending" && !steps.includes("grant")
+      ? html`<p class="quiet">${t("申诉要由另一个人裁定。", "Somebody else decides the appeal.")}</p>`
+      : null}
     ${steps.length === 0 ? html`<p class="quiet">${t("已有结论，没有可做的步骤。", "Settled: there is no step to take.")}</p>` : null}
     <div class="row">
       ${steps.map(

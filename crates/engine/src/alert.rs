@@ -27,6 +27,9 @@ pub enum AlertState {
 }
 
 impl AlertState {
+    /// All states.
+    pub const ALL: [Self; 5] = [Self::Provisional, Self::Confirmed, Self::Retracted, Self::Reminder, Self::Resolved];
+
     /// Its name on the wire, in the store and in metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -36,6 +39,18 @@ impl AlertState {
             Self::Retracted => "retracted",
             Self::Reminder => "reminder",
             Self::Resolved => "resolved",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Provisional => "疑似",
+            Self::Confirmed => "确认",
+            Self::Retracted => "撤回",
+            Self::Reminder => "提醒",
+            Self::Resolved => "已补",
         }
     }
 }
@@ -84,6 +99,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// From the mildest on.
+    pub const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Critical];
+
     /// Its name on the wire, in the store and in metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -91,6 +109,16 @@ impl Severity {
             Self::Info => "info",
             Self::Warning => "warning",
             Self::Critical => "critical",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Info => "提示",
+            Self::Warning => "警告",
+            Self::Critical => "严重",
         }
     }
 }

@@ -180,11 +180,7 @@ pub(super) fn purpose(program: &Program, detector: u32) -> String {
 pub(super) fn reason(veto: &Veto, role: Role) -> String {
     match veto {
         Veto::Role => {
-            let who = match role {
-                Role::Agent => "坐席",
-                Role::Customer => "客户",
-                Role::System => "系统",
-            };
+            let who = role.zh();
             format!("说话人是{who}，规则不管")
         }
         Veto::NotWords => String::from("不是完整的词"),

@@ -28,6 +28,16 @@ impl Role {
             Self::System => "system",
         }
     }
+
+    /// Its name for people.
+    #[must_use]
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Agent => "坐席",
+            Self::Customer => "客户",
+            Self::System => "系统",
+        }
+    }
 }
 
 /// Who placed the call.

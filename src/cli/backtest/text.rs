@@ -122,6 +122,6 @@ fn example(text: &mut String, word: &str, style: Style, example: &Example) -> st
 }
 
 fn told(alert: &AlertJson<'_>) -> String {
-    let severity = show::severity_name(alert.severity);
+    let severity = alert.severity.zh();
     format!("{severity} · 扣 {} 分 · {} · {}", alert.deduct, CallTime(alert.at_ms), show::plain(&alert.message))
 }

@@ -166,7 +166,7 @@ fn write(out: &mut dyn Write, call: &Call, explanation: &Explanation, alerts: &[
     }
     for alert in own {
         let style = show::style(alert.rule.severity, alert.state);
-        let state = show::state_name(alert.state);
+        let state = alert.state.zh();
         let (at, emitted) = (alert.at, alert.emitted);
         writeln!(
             out,

@@ -113,6 +113,11 @@ impl Principal {
         self.is_open || self.agents.contains(agent_id)
     }
 
+    /// Whether it may review.
+    pub(crate) fn reviews(&self) -> bool {
+        self.roles.contains(&Role::Qa) || self.roles.contains(&Role::Admin)
+    }
+
     /// As what a person does what is for these roles: the first one they have.
     fn role(&self, roles: &[Role]) -> &'static str {
         roles.iter().find(|role| self.roles.contains(role)).map_or("", |role| role.name())

@@ -245,6 +245,29 @@ pub(crate) struct Circumstances<'a> {
 /// Where `next` leads after `steps`, if it is possible. Who may do what by role
 /// was settled before.
 pub(crate) fn decide(steps: &[Step], next: &Step, around: Circumstances<'_>) -> Result<Standing, Impossible> {
+    check(steps, next.action, Some(&next.by), next.at_ms, around)?;
+    let says_nothing_new = |last: &Step| (last.action, &last.by, &last.reason) == (next.action, &next.by, &next.reason);
+    if matches!(next.action, Action::Confirm | Action::Dismiss) && steps.last().is_some_and(says_nothing_new) {
+        return Err(Impossible::NoChange);
+    }
+    Ok(Standing::of(steps).after(next.action))
+}
+
+/// The steps that somebody of QA may take after `steps`; `by` is unknown where
+/// nobody has a token.
+pub(crate) fn possible(steps: &[Step], by: Option<&str>, at_ms: i64, around: Circumstances<'_>) -> Vec<Action> {
+    let actions = Action::ALL.into_iter().filter(|action| *action != Action::Appeal);
+    actions.filter(|action| check(steps, *action, by, at_ms, around).is_ok()).collect()
+}
+
+/// Whether `by` may do that after `steps`, with whatever reason.
+fn check(
+    steps: &[Step],
+    action: Action,
+    by: Option<&str>,
+    at_ms: i64,
+    around: Circumstances<'_>,
+) -> Result<(), Impossible> {
     let standing = Standing::of(steps);
     if around.state != AlertState::Confirmed {
         return Err(Impossible::NotConfirmed);
@@ -255,14 +278,8 @@ pub(crate) fn decide(steps: &[Step], next: &Step, around: Circumstances<'_>) -> 
     if steps.len() >= STEPS_MAX {
         return Err(Impossible::TooManySteps);
     }
-    match next.action {
-        Action::Confirm | Action::Dismiss => {
-            let says_nothing_new =
-                |last: &Step| (last.action, &last.by, &last.reason) == (next.action, &next.by, &next.reason);
-            if steps.last().is_some_and(says_nothing_new) {
-                return Err(Impossible::NoChange);
-            }
-        }
+    match action {
+        Action::Confirm | Action::Dismiss => {}
         Action::Appeal => {
             if standing.appeal.is_some() {
                 return Err(Impossible::AlreadyAppealed);
@@ -270,7 +287,7 @@ pub(crate) fn decide(steps: &[Step], next: &Step, around: Circumstances<'_>) -> 
             if standing.verdict == Verdict::Dismissed {
                 return Err(Impossible::AlreadyDismissed);
             }
-            if around.appeal_until_ms.is_some_and(|until_ms| next.at_ms >= until_ms) {
+            if around.appeal_until_ms.is_some_and(|until_ms| at_ms >= until_ms) {
                 return Err(Impossible::TooLate);
             }
         }
@@ -279,15 +296,15 @@ pub(crate) fn decide(steps: &[Step], next: &Step, around: Circumstances<'_>) -> 
                 return Err(Impossible::NoAppeal);
             }
             let reviewer = steps.iter().rev().find(|step| matches!(step.action, Action::Confirm | Action::Dismiss));
-            if next.by == around.agent_id || reviewer.is_some_and(|step| step.by == next.by) {
+            if by == Some(around.agent_id) || reviewer.is_some_and(|step| by == Some(&step.by)) {
                 return Err(Impossible::SamePerson);
             }
-            if next.action == Action::Reject && standing.verdict == Verdict::Dismissed {
+            if action == Action::Reject && standing.verdict == Verdict::Dismissed {
                 return Err(Impossible::AlreadyDismissed);
             }
         }
     }
-    Ok(standing.after(next.action))
+    Ok(())
 }
 
 #[cfg(test)]
@@ -377,5 +394,29 @@ mod tests {
     fn an_alert_has_so_many_steps_and_no_more() {
         let endless: Vec<&str> = ["李:confirm", "王:dismiss"].into_iter().cycle().take(STEPS_MAX + 1).collect();
         assert_eq!(course(AlertState::Confirmed, &endless.join(" ")), "too_many_steps");
+    }
+
+    #[test]
+    fn what_is_possible_depends_on_the_course_and_on_who_asks() {
+        let cases = [
+            ("", Some("李"), "confirm dismiss"),
+            ("李:confirm", Some("李"), "confirm dismiss"),
+            ("李:confirm a7:appeal", Some("李"), "confirm dismiss"),
+            ("李:confirm a7:appeal", Some("王"), "confirm dismiss grant reject"),
+            ("李:confirm a7:appeal", Some(AGENT), "confirm dismiss"),
+            // Without tokens nobody is known before the step is taken.
+            ("李:confirm a7:appeal", None, "confirm dismiss grant reject"),
+            ("李:confirm a7:appeal 李:dismiss", Some("王"), "confirm dismiss grant"),
+            ("a7:appeal 李:grant", Some("王"), ""),
+        ];
+        for (steps, by, expected) in cases {
+            let taken: Vec<Step> = steps.split_whitespace().map(step).collect();
+            let around = |state| Circumstances { state, agent_id: AGENT, appeal_until_ms: Some(UNTIL_MS) };
+            let names = |state| {
+                possible(&taken, by, 1, around(state)).into_iter().map(Action::name).collect::<Vec<_>>().join(" ")
+            };
+            assert_eq!(names(AlertState::Confirmed), expected, "{steps} {by:?}");
+            assert_eq!(names(AlertState::Retracted), "", "{steps} {by:?}");
+        }
     }
 }

@@ -25,12 +25,16 @@ use crate::engine::privacy;
 use crate::server::clock;
 use crate::server::config::{Config, EXPORT_CHUNK_BYTES, EXPORT_PAGE, Review};
 use crate::server::domain::principal::Who;
-use crate::server::filter::{BadQuery, OF_ALERTS, Parameters};
+use crate::server::filter::{BadQuery, OF_ALERTS, Parameter, Parameters, Shape};
 use crate::server::store::{AlertFilter, Fact, FoundAlert, Order, Place, StoreError, read_beside};
 use row::Row;
 
 /// The names of the formats.
-pub const FORMATS: [&str; 4] = ["csv", "xlsx", "jsonl", "parquet"];
+pub const FORMATS: [&str; 4] = [Format::Csv.name(), Format::Xlsx.name(), Format::Jsonl.name(), Format::Parquet.name()];
+
+/// What an export has beside the filters of alerts.
+pub(crate) const OF_EXPORTS: &[Parameter] =
+    &[Parameter::new("format", "The format, csv unless said / 格式，默认 csv", Shape::Names(&FORMATS))];
 
 /// Why an export failed.
 #[derive(Debug)]
@@ -116,7 +120,7 @@ pub(crate) struct Wanted {
 impl Wanted {
     pub(crate) fn read(query: &str, config: &Config) -> Result<Self, BadQuery> {
         let zone = config.utc_offset;
-        let parameters = Parameters::read(query, ["format"].into_iter().chain(OF_ALERTS))?;
+        let parameters = Parameters::of_tables(query, &[OF_EXPORTS, OF_ALERTS])?;
         let format = parameters.choice("format", &Format::ALL.map(|format| (format.name(), format)))?;
         Ok(Self {
             format: format.unwrap_or(Format::Csv),

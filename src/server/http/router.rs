@@ -1,67 +1,108 @@
-//! Which handler answers at which path.
+//! All that the server answers: each endpoint stands here once, with who may
+//! call it. Its path, its method and its description stand at the handler; the
+//! router, the roles and OpenAPI are made of both.
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
+use utoipa::OpenApi as _;
+use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
+use utoipa_axum::routes;
 
 use crate::server::config::EVENTS_BODY_BYTES_MAX;
-use crate::server::http::access::{self, Access};
-use crate::server::http::api::rules::{book, edit, history, in_use};
+use crate::server::domain::principal::Role;
+use crate::server::http::access::{self, Access, Guard, Policy};
+use crate::server::http::api::rules::{backtest, book, edit, history, in_use, trial};
 use crate::server::http::api::{
     agents, alerts, audit, calls, export, ingest, live, me, operate, quality, reviews, scores, statistics,
 };
-use crate::server::http::{openapi, pages};
+use crate::server::http::openapi::{self, Description, Preface};
+use crate::server::http::pages;
 use crate::server::net::reply;
 use crate::server::runtime::Shared;
 
-/// All that the server answers.
-pub(crate) fn routes(shared: &Arc<Shared>, access: Arc<Access>) -> Router {
-    Router::new()
-        .route("/", get(pages::home))
-        .route("/agent/{agent_id}", get(pages::agent))
-        .route("/live", get(pages::live))
-        .route("/call/{call_id}", get(pages::call))
-        .route("/qa", get(pages::qa))
-        .route("/rules", get(pages::rules))
-        .route("/assets/{folder}/{name}", get(pages::asset))
-        .route("/healthz", get(operate::live))
-        .route("/readyz", get(operate::ready))
-        .route("/metrics", get(operate::metrics))
-        .route("/v1/ingest", get(ingest::native))
-        .route("/v1/ingest/{format}", get(ingest::asr))
-        .route(
-            "/v1/events",
-            post(ingest::post_events)
-                .layer(DefaultBodyLimit::max(EVENTS_BODY_BYTES_MAX))
-                .layer(middleware::from_fn_with_state(Arc::clone(shared), ingest::take_turns)),
-        )
-        .route("/v1/agents/{agent_id}/alerts", get(agents::alerts).post(agents::answer))
-        .route("/v1/me", get(me::me))
-        .route("/v1/agents/{agent_id}/reviews", get(agents::reviews))
-        .route("/v1/calls/{call_id}/watch", get(calls::watch))
-        .route("/v1/live", get(live::wall))
-        .route("/v1/agents/{agent_id}/desk", get(agents::desk))
-        .route("/v1/alerts", get(alerts::alerts))
-        .route("/v1/alerts/{alert_id}/reviews", post(reviews::take))
-        .route("/v1/calls", get(calls::calls))
-        .route("/v1/calls/{call_id}", get(calls::call))
-        .route("/v1/scores", get(scores::scores))
-        .route("/v1/statistics", get(statistics::statistics))
-        .route("/v1/export", get(export::export))
-        .route("/v1/quality", get(quality::quality))
-        .route("/v1/audit", get(audit::audit))
-        .route("/v1/openapi.json", get(openapi::describe))
-        .route("/v1/rules", get(in_use::in_use))
-        .route("/v1/rules/reload", post(in_use::reload))
-        .route("/v1/rules/packs", get(book::packs))
-        .route("/v1/rules/coverage", get(book::coverage))
-        .merge(edit::routes(shared))
-        .route("/v1/rules/versions", get(history::versions))
-        .route("/v1/rules/versions/{version}", get(history::version))
+const OPEN: Policy = Policy::of(&[]);
+const INGEST: Policy = Policy::of(&[Role::Ingest]);
+const REVIEW: Policy = Policy::of(&[Role::Qa, Role::Admin]);
+const ADMIN: Policy = Policy::of(&[Role::Admin]);
+const METRICS: Policy = Policy::of(&[Role::Metrics, Role::Qa, Role::Admin]);
+/// `{agent_id}` in the path is the agent that an agent's token must be for.
+const AGENT: Policy = Policy::of(&[Role::Agent, Role::Qa, Role::Admin]);
+
+/// One or several handlers of one path.
+pub(super) type Handlers = UtoipaMethodRouter<Arc<Shared>, Infallible>;
+
+/// Endpoints, and who may call them.
+struct Endpoints {
+    router: OpenApiRouter<Arc<Shared>>,
+    policies: BTreeMap<String, Policy>,
+}
+
+impl Endpoints {
+    fn with(mut self, policy: Policy, handlers: Handlers) -> Self {
+        self.policies.extend(handlers.1.paths.keys().map(|path| (path.clone(), policy)));
+        self.router = self.router.routes(handlers);
+        self
+    }
+}
+
+fn endpoints(shared: &Arc<Shared>) -> Endpoints {
+    let events = routes!(ingest::post_events)
+        .layer::<_, Infallible>(DefaultBodyLimit::max(EVENTS_BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(Arc::clone(shared), ingest::take_turns));
+    let none = Endpoints { router: OpenApiRouter::with_openapi(Preface::openapi()), policies: BTreeMap::new() };
+    none.with(OPEN, routes!(pages::home))
+        .with(OPEN, routes!(pages::agent))
+        .with(OPEN, routes!(pages::live))
+        .with(OPEN, routes!(pages::call))
+        .with(OPEN, routes!(pages::qa))
+        .with(OPEN, routes!(pages::rules))
+        .with(OPEN, routes!(pages::asset))
+        .with(OPEN, routes!(operate::live))
+        .with(OPEN, routes!(operate::ready))
+        .with(METRICS, routes!(operate::metrics))
+        .with(INGEST.fed(), routes!(ingest::native))
+        .with(INGEST.fed(), routes!(ingest::asr))
+        .with(INGEST, events)
+        .with(OPEN.telling_who(), routes!(me::me))
+        .with(AGENT.stream(), routes!(agents::alerts, agents::answer))
+        .with(AGENT.stream(), routes!(agents::desk))
+        .with(AGENT, routes!(agents::reviews))
+        .with(REVIEW.stream(), routes!(live::wall))
+        .with(REVIEW.stream(), routes!(calls::watch))
+        .with(REVIEW, routes!(calls::calls))
+        .with(REVIEW, routes!(calls::call))
+        .with(REVIEW, routes!(alerts::alerts))
+        .with(REVIEW, routes!(reviews::take))
+        .with(REVIEW, routes!(scores::scores))
+        .with(REVIEW, routes!(statistics::statistics))
+        .with(REVIEW, routes!(export::export))
+        .with(REVIEW, routes!(quality::quality))
+        .with(REVIEW, routes!(audit::audit))
+        .with(OPEN, routes!(openapi::describe))
+        .with(REVIEW, routes!(in_use::in_use))
+        .with(ADMIN, routes!(in_use::reload))
+        .with(REVIEW, routes!(book::packs))
+        .with(REVIEW, routes!(book::coverage))
+        .with(REVIEW, edit::in_turns(shared, routes!(edit::check)))
+        .with(REVIEW, edit::in_turns(shared, routes!(trial::try_out)))
+        .with(REVIEW, edit::one_by_one(shared, routes!(backtest::backtest)))
+        .with(REVIEW, routes!(history::versions))
+        .with(REVIEW, routes!(history::version))
+}
+
+/// The router behind the guard.
+pub(super) fn routes(shared: &Arc<Shared>, access: Arc<Access>) -> Router {
+    let Endpoints { router, policies } = endpoints(shared);
+    let (router, described) = router.split_for_parts();
+    let guard = Guard { shared: Arc::clone(shared), access, policies: Arc::new(policies) };
+    router
         .fallback(async || reply::error(StatusCode::NOT_FOUND, "not_found", "没有这个地址 / no such address"))
-        .layer(middleware::from_fn_with_state((Arc::clone(shared), access), access::guard))
+        .layer(Extension(Description::new(&described)))
+        .layer(middleware::from_fn_with_state(guard, access::guard))
         .with_state(Arc::clone(shared))
 }

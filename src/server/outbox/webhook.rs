@@ -265,11 +265,7 @@ fn markdown(alert: &AlertJson<'_>, newline: &str) -> String {
 }
 
 fn title(alert: &AlertJson<'_>) -> String {
-    let severity = match alert.severity {
-        Severity::Critical => "严重",
-        Severity::Warning => "警告",
-        Severity::Info => "提示",
-    };
+    let severity = alert.severity.zh();
     format!("听检{severity}：{}", plain(&alert.rule_name, FIELD_CHARS_MAX))
 }
 

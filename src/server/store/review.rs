@@ -37,6 +37,8 @@ pub(crate) enum Untaken {
 /// A step that was taken.
 #[derive(Clone, Debug)]
 pub(crate) struct Taken {
+    /// Whose alert it is.
+    pub(crate) agent_id: String,
     pub(crate) rule_id: String,
     pub(crate) rules_version: String,
     pub(crate) standing: Standing,
@@ -188,8 +190,8 @@ impl Writer {
         self.head = head.tell(&fact);
         steps.push(step.clone());
         let counts = standing.is_upheld() && !subject.is_shadow;
-        let Subject { rule_id, rules_version, .. } = subject;
-        Ok(Ok(Taken { rule_id, rules_version, standing, steps, counts }))
+        let Subject { agent_id, rule_id, rules_version, .. } = subject;
+        Ok(Ok(Taken { agent_id, rule_id, rules_version, standing, steps, counts }))
     }
 
     /// Keeps what an agent answered; false if there is no such alert. Where the

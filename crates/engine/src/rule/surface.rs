@@ -5,6 +5,9 @@
 //! that somebody may have meant. The decoder asserts in tests that it asks for
 //! every key listed here and for no other.
 
+use crate::alert::Severity;
+use crate::transcript::Role;
+
 /// A map with a fixed set of keys.
 #[derive(Debug)]
 pub(super) struct Shape {
@@ -59,9 +62,18 @@ pub(super) enum Kind {
 /// One word of a choice, and what it means in Chinese.
 pub(super) type Word = (&'static str, &'static str);
 
-pub(super) const SEVERITY: &[Word] = &[("info", "提示"), ("warning", "警告"), ("critical", "严重")];
-pub(super) const ROLE: &[Word] = &[("agent", "坐席"), ("customer", "客户"), ("system", "系统播报、机器人")];
-pub(super) const EITHER_PARTY: &[Word] = &[("agent", "坐席"), ("customer", "客户")];
+const fn severity(severity: Severity) -> Word {
+    (severity.name(), severity.zh())
+}
+
+const fn role(role: Role) -> Word {
+    (role.name(), role.zh())
+}
+
+pub(super) const SEVERITY: &[Word] =
+    &[severity(Severity::Info), severity(Severity::Warning), severity(Severity::Critical)];
+pub(super) const ROLE: &[Word] = &[role(Role::Agent), role(Role::Customer), (Role::System.name(), "系统播报、机器人")];
+pub(super) const EITHER_PARTY: &[Word] = &[role(Role::Agent), role(Role::Customer)];
 pub(super) const SILENT: &[Word] = &[("both", "双方都不说话"), ("agent", "坐席不说话"), ("customer", "客户不说话")];
 pub(super) const DIRECTION: &[Word] = &[("inbound", "呼入"), ("outbound", "呼出")];
 pub(super) const CHANNEL: &[Word] = &[("voice", "语音"), ("chat", "文字")];

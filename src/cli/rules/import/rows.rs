@@ -49,20 +49,20 @@ const KINDS: &[(&str, Kind)] = &[
 ];
 
 const SEVERITIES: &[(&str, Severity)] = &[
-    ("提示", Severity::Info),
+    (Severity::Info.zh(), Severity::Info),
     ("一般", Severity::Info),
     ("轻微", Severity::Info),
     ("低", Severity::Info),
-    ("info", Severity::Info),
-    ("警告", Severity::Warning),
+    (Severity::Info.name(), Severity::Info),
+    (Severity::Warning.zh(), Severity::Warning),
     ("较重", Severity::Warning),
     ("中", Severity::Warning),
-    ("warning", Severity::Warning),
-    ("严重", Severity::Critical),
+    (Severity::Warning.name(), Severity::Warning),
+    (Severity::Critical.zh(), Severity::Critical),
     ("致命", Severity::Critical),
     ("红线", Severity::Critical),
     ("高", Severity::Critical),
-    ("critical", Severity::Critical),
+    (Severity::Critical.name(), Severity::Critical),
 ];
 
 /// What a rule does with its phrases.

@@ -147,13 +147,14 @@ pub(crate) async fn desk(
 ))]
 pub(crate) async fn reviews(
     State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
     Path(agent_id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AlertsPage>, Unanswered> {
-    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), OF_PAGES)?;
+    let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_PAGES])?;
     check_agent(&agent_id)?;
     // A cursor of one agent's list is of no use in another's.
     let page = parameters.page(&format!("reviews of {agent_id}"), shared.store_id)?;
     let filter = AlertFilter { agent_id: Some(agent_id), has_steps: true, ..AlertFilter::default() };
-    Ok(Json(alerts_page(&shared, filter, page).await?))
+    Ok(Json(alerts_page(&shared, &principal, filter, page).await?))
 }

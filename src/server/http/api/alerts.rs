@@ -3,14 +3,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::{RawQuery, State};
+use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::adapter::alert_json::AlertJson;
 use crate::engine::privacy;
 use crate::server::clock::wall_time;
+use crate::server::domain::principal::Principal;
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::filter::{OF_ALERTS, OF_PAGES, Page, Parameters};
 use crate::server::http::api::page::{About, next_cursor};
@@ -66,37 +67,44 @@ struct FeedbackView {
 ))]
 pub(crate) async fn alerts(
     State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AlertsPage>, Unanswered> {
-    let known = OF_ALERTS.into_iter().chain(OF_PAGES);
-    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), known)?;
+    let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_ALERTS, OF_PAGES])?;
     let zone = shared.config.utc_offset;
     let filter = parameters.alerts(zone)?;
     let page = parameters.page("alerts", shared.store_id)?;
-    Ok(Json(alerts_page(&shared, filter, page).await?))
+    Ok(Json(alerts_page(&shared, &principal, filter, page).await?))
 }
 
 /// A page of alerts, the newest first.
-pub(crate) async fn alerts_page(shared: &Shared, filter: AlertFilter, page: Page) -> Result<AlertsPage, Unanswered> {
+pub(crate) async fn alerts_page(
+    shared: &Shared,
+    principal: &Principal,
+    filter: AlertFilter,
+    page: Page,
+) -> Result<AlertsPage, Unanswered> {
     let (span, zone) = (filter.span, shared.config.utc_offset);
     // One more than asked for tells whether there is another page.
     let question =
         move |readers: &Readers| readers.alerts(&filter, Order::NewestFirst, page.behind, None, page.count + 1);
     let mut found = shared.ask(question).await?;
     let next_cursor = next_cursor(&mut found, page.count, page.list, |alert| alert.place);
-    let alerts = found.into_iter().map(|alert| view(shared, alert)).collect::<Result<_, _>>()?;
+    let alerts = found.into_iter().map(|alert| view(shared, principal, alert)).collect::<Result<_, _>>()?;
     Ok(AlertsPage { alerts, about: About::new(span, zone, next_cursor) })
 }
 
 /// An alert as clients see it.
-pub(crate) fn view(shared: &Shared, found: FoundAlert) -> Result<AlertView, Refusal> {
+pub(crate) fn view(shared: &Shared, principal: &Principal, found: FoundAlert) -> Result<AlertView, Refusal> {
     let counts = found.counts();
     let FoundAlert { cursor, json, display, history, queue, started_at, feedback, review, .. } = found;
     let zone = shared.config.utc_offset;
+    let alert: AlertJson<'static> = serde_json::from_str(&json).map_err(Refusal::store)?;
+    let review = ReviewView::new(review, counts, (alert.state, &alert.agent_id), principal, zone);
     Ok(AlertView {
-        alert: serde_json::from_str(&json).map_err(Refusal::store)?,
+        alert,
+        review,
         started_at,
-        review: ReviewView::new(review.standing, counts, review.steps, zone),
         cursor: shared.cursor(cursor).to_string(),
         display,
         queue,

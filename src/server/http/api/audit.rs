@@ -17,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::server::domain::refusal::ErrorMessage;
 use crate::server::domain::review::Standing;
-use crate::server::filter::{BadQuery, OF_AUDIT, OF_PAGES, Parameters};
+use crate::server::filter::{BadQuery, LIMIT, OF_AUDIT, OF_PAGES, Parameters};
 use crate::server::http::api::page::{About, next_cursor};
 use crate::server::http::openapi::{AuditParameters, PageParameters};
 use crate::server::net::reply::Unanswered;
@@ -74,8 +74,7 @@ pub(crate) async fn audit(
     State(shared): State<Arc<Shared>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<AuditPage>, Unanswered> {
-    let known = OF_AUDIT.into_iter().chain(OF_PAGES);
-    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), known)?;
+    let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_AUDIT, OF_PAGES])?;
     let zone = shared.config.utc_offset;
     let filter = parameters.audit(zone)?;
     let page = parameters.page("audit", shared.store_id)?;
@@ -125,7 +124,7 @@ impl From<StoreError> for AuditError {
 /// # Errors
 /// The query cannot be understood, or the store not be read.
 pub fn read_audit(directory: &Path, query: &str, zone: FixedOffset) -> Result<Vec<Value>, AuditError> {
-    let parameters = Parameters::read(query, OF_AUDIT.into_iter().chain(["limit"]))?;
+    let parameters = Parameters::of_tables(query, &[OF_AUDIT, &[LIMIT]])?;
     let filter = parameters.audit(zone)?;
     let page = parameters.page("audit", 0)?;
     let readers = read_beside(directory)?;

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Request;
 use axum::response::Response;
+use axum::{Extension, Json};
 use chrono::DateTime;
 use serde::Serialize;
 use serde_json::Value;
@@ -22,6 +22,7 @@ use crate::engine::privacy;
 use crate::engine::time::CallTime;
 use crate::server::clock::wall_time;
 use crate::server::config::{CALL_ALERTS_MAX, CALL_EVENTS_MAX};
+use crate::server::domain::principal::Principal;
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::domain::score::{Deduction, Scoring, score};
 use crate::server::feeds::push::{self, Listener};
@@ -115,8 +116,7 @@ pub(crate) async fn calls(
     State(shared): State<Arc<Shared>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<CallsPage>, Unanswered> {
-    let known = OF_CALLS.into_iter().chain(OF_PAGES);
-    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), known)?;
+    let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_CALLS, OF_PAGES])?;
     let zone = shared.config.utc_offset;
     let filter = parameters.calls(zone)?;
     let page = parameters.page("calls", shared.store_id)?;
@@ -140,6 +140,7 @@ pub(crate) async fn calls(
 ))]
 pub(crate) async fn call(
     State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
     Path(call_id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<CallDetail>, Unanswered> {
@@ -175,7 +176,7 @@ pub(crate) async fn call(
         by_alert.entry(alert_id).or_default().push(TransitionView { state, at_ms, emitted_at, cursor });
     }
     let alerts = alerts.into_iter().map(|found| {
-        let alert = view(&shared, found)?;
+        let alert = view(&shared, &principal, found)?;
         let transitions = by_alert.remove(&*alert.alert.alert_id).unwrap_or_default();
         Ok(DetailedAlert { alert, transitions })
     });

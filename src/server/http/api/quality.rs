@@ -113,7 +113,7 @@ pub(crate) async fn quality(
     State(shared): State<Arc<Shared>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Quality>, Unanswered> {
-    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), OF_ALERTS)?;
+    let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_ALERTS])?;
     let zone = shared.config.utc_offset;
     let filter = parameters.alerts(zone)?;
     let about = About::new(filter.span, zone, None);

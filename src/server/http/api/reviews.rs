@@ -11,16 +11,17 @@ use chrono::FixedOffset;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::engine::alert::AlertState;
 use crate::engine::privacy;
 use crate::server::clock::{self, wall_time};
 use crate::server::domain::principal::{Principal, Who};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
-use crate::server::domain::review::{Action, Appeal, Standing, Step, Verdict, check_reason};
+use crate::server::domain::review::{Action, Appeal, Circumstances, Step, Verdict, check_reason, possible};
 use crate::server::filter::{BadQuery, Parameters};
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::runtime::Shared;
 use crate::server::runtime::review::take_step;
-use crate::server::store::{Taken, Target};
+use crate::server::store::{FoundReview, Taken, Target};
 
 /// Where people have an alert, and how it came there.
 #[derive(Debug, Serialize, ToSchema)]
@@ -32,6 +33,8 @@ pub(crate) struct ReviewView {
     counts: bool,
     /// In their order.
     steps: Vec<StepView>,
+    /// The steps that whoever asks may take now.
+    possible: Vec<Action>,
 }
 
 /// One step.
@@ -47,12 +50,27 @@ struct StepView {
 }
 
 impl ReviewView {
-    pub(crate) fn new(standing: Standing, counts: bool, steps: Vec<Step>, zone: FixedOffset) -> Self {
+    /// `alert` tells its state and whose it is.
+    pub(crate) fn new(
+        review: FoundReview,
+        counts: bool,
+        alert: (AlertState, &str),
+        principal: &Principal,
+        zone: FixedOffset,
+    ) -> Self {
+        let FoundReview { standing, steps } = review;
+        let (state, agent_id) = alert;
+        // Appeals are not among them, so neither is their end.
+        let around = Circumstances { state, agent_id, appeal_until_ms: None };
+        let possible = match principal.reviews() {
+            true => possible(&steps, principal.name.as_deref(), clock::unix_ms(), around),
+            false => Vec::new(),
+        };
         let steps = steps.into_iter().map(|Step { action, by, role, reason, at_ms }| {
             let at = wall_time(at_ms, zone);
             StepView { action, by, role, reason, at }
         });
-        Self { verdict: standing.verdict, appeal: standing.appeal, counts, steps: steps.collect() }
+        Self { verdict: standing.verdict, appeal: standing.appeal, counts, steps: steps.collect(), possible }
     }
 }
 
@@ -92,8 +110,10 @@ pub(crate) async fn take(
     let body = body?;
     let target = target(alert_id, query.as_deref().unwrap_or_default())?;
     let (step, who) = new_step(&principal, &body)?;
-    let Taken { standing, counts, steps, .. } = take_step(&shared, target, step, who).await?;
-    let view = ReviewView::new(standing, counts, steps, shared.config.utc_offset);
+    let Taken { agent_id, standing, counts, steps, .. } = take_step(&shared, target, step, who).await?;
+    // No step is taken in any other state.
+    let alert = (AlertState::Confirmed, agent_id.as_str());
+    let view = ReviewView::new(FoundReview { standing, steps }, counts, alert, &principal, shared.config.utc_offset);
     Ok(reply::json(StatusCode::CREATED, &view))
 }
 

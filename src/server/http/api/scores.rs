@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::server::clock::wall_time;
 use crate::server::domain::refusal::ErrorMessage;
 use crate::server::domain::score::{Deduction, Scoring, score};
-use crate::server::filter::Parameters;
+use crate::server::filter::{AGENT, FROM, Parameter, Parameters, QUEUE, Shape, TO};
 use crate::server::http::api::page::About;
 use crate::server::http::openapi::ScoreParameters;
 use crate::server::net::reply::Unanswered;
@@ -54,7 +54,7 @@ pub(crate) async fn scores(
     State(shared): State<Arc<Shared>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<Scores>, Unanswered> {
-    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), OF_SCORES)?;
+    let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_SCORES])?;
     let group = parameters
         .choice("group", &[("agent", Group::Agent), ("team", Group::Team), ("day", Group::Day)])?
         .unwrap_or(Group::Agent);
@@ -85,7 +85,12 @@ pub(crate) async fn scores(
 }
 
 /// The parameters of scores.
-pub(crate) const OF_SCORES: [&str; 5] = ["group", "from", "to", "agent_id", "queue"];
+pub(crate) const OF_SCORES: &[Parameter] = &[GROUP, FROM, TO, AGENT, QUEUE];
+const GROUP: Parameter = Parameter::new(
+    "group",
+    "By what, agent unless said / 按什么分组，默认按坐席",
+    Shape::Names(&["agent", "team", "day"]),
+);
 
 /// `2026-11-21`.
 const DAY_CHARS: usize = 10;

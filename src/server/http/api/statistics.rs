@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 use crate::engine::alert::AlertState;
 use crate::server::config::STATISTICS_ROWS_MAX;
 use crate::server::domain::refusal::ErrorMessage;
-use crate::server::filter::{BadQuery, OF_ALERTS, Parameters};
+use crate::server::filter::{BadQuery, OF_ALERTS, Parameter, Parameters, Shape};
 use crate::server::http::api::page::About;
 use crate::server::http::openapi::{AlertParameters, StatisticsParameters};
 use crate::server::net::reply::Unanswered;
@@ -23,7 +23,17 @@ use crate::server::runtime::Shared;
 use crate::server::store::{CallCount, Display, Grouping, Statistics, StatisticsFilter, Sums};
 
 /// What statistics have beside the filters of alerts.
-pub(crate) const OF_STATISTICS: [&str; 2] = ["group", "display"];
+pub(crate) const OF_STATISTICS: &[Parameter] = &[GROUPS, DISPLAY];
+const GROUPS: Parameter = Parameter::new(
+    "group",
+    "One or two, a comma between them: day, hour, rule, agent, queue, severity; rule unless said / 按什么分组，一个或两个，默认按规则",
+    Shape::Text,
+);
+const DISPLAY: Parameter = Parameter::new(
+    "display",
+    "One or several, commas between them: card, folded, late, shadow; all but shadow unless said / 显示方式，默认不含试运行",
+    Shape::Text,
+);
 
 const DISPLAYS: [Display; 4] = [Display::Card, Display::Folded, Display::Late, Display::Shadow];
 /// A table has two sides.
@@ -103,8 +113,7 @@ pub(crate) async fn statistics(
     State(shared): State<Arc<Shared>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<StatisticsView>, Unanswered> {
-    let known = OF_ALERTS.into_iter().chain(OF_STATISTICS);
-    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), known)?;
+    let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_ALERTS, OF_STATISTICS])?;
     let zone = shared.config.utc_offset;
     let groups = groups(&parameters)?;
     let mut displays = parameters.choices("display", &DISPLAYS.map(|display| (display.name(), display)))?;

@@ -2,6 +2,7 @@
 //! tested. Nothing is changed on the server: the files come with the request
 //! and go with it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +12,13 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Request, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
-use axum::{Extension, Json, Router};
+use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use utoipa::ToSchema;
+use utoipa_axum::router::UtoipaMethodRouterExt as _;
 
 use crate::adapter::native::ID_BYTES_MAX;
 use crate::engine::rule::diagnostic::{Diagnostic, Language};
@@ -31,7 +32,8 @@ use crate::engine::rule::{self, Loaded};
 use crate::server::config::{BACKTEST_TIMEOUT, RULE_FILES_MAX, RULES_BODY_BYTES_MAX, TRIAL_TIMEOUT, TRIAL_WAIT};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::filter::BadQuery;
-use crate::server::http::api::rules::{backtest, compute, trial};
+use crate::server::http::api::rules::compute;
+use crate::server::http::router::Handlers;
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::rules::{Remark, Written};
 use crate::server::runtime::Shared;
@@ -39,19 +41,24 @@ use crate::server::runtime::Shared;
 /// A turn at compiling rules or at a backtest; whoever holds a clone keeps it.
 pub(crate) type Turn = Arc<OwnedSemaphorePermit>;
 
-/// The paths that take edited rules.
-pub(crate) fn routes(shared: &Arc<Shared>) -> Router<Arc<Shared>> {
-    let within = |limit| middleware::from_fn(move |request, next| hurry(limit, request, next));
-    let trials = Router::new()
-        .route("/v1/rules/check", post(check))
-        .route("/v1/rules/try", post(trial::try_out))
-        .layer(within(TRIAL_TIMEOUT))
-        .layer(middleware::from_fn_with_state(Arc::clone(shared), take_turns));
-    let backtests = Router::new()
-        .route("/v1/backtest", post(backtest::backtest))
-        .layer(within(BACKTEST_TIMEOUT))
-        .layer(middleware::from_fn_with_state(Arc::clone(shared), one_at_a_time));
-    trials.merge(backtests).layer(DefaultBodyLimit::max(RULES_BODY_BYTES_MAX))
+/// Handlers that compile edited rules: a few at once, within a limit.
+pub(crate) fn in_turns(shared: &Arc<Shared>, handlers: Handlers) -> Handlers {
+    handlers
+        .layer::<_, Infallible>(middleware::from_fn(|request: Request<HttpBody>, next: Next| {
+            hurry(TRIAL_TIMEOUT, request, next)
+        }))
+        .layer::<_, Infallible>(middleware::from_fn_with_state(Arc::clone(shared), take_turns))
+        .layer::<_, Infallible>(DefaultBodyLimit::max(RULES_BODY_BYTES_MAX))
+}
+
+/// Handlers that replay stored calls: one at a time, within a limit.
+pub(crate) fn one_by_one(shared: &Arc<Shared>, handlers: Handlers) -> Handlers {
+    handlers
+        .layer::<_, Infallible>(middleware::from_fn(|request: Request<HttpBody>, next: Next| {
+            hurry(BACKTEST_TIMEOUT, request, next)
+        }))
+        .layer::<_, Infallible>(middleware::from_fn_with_state(Arc::clone(shared), one_at_a_time))
+        .layer::<_, Infallible>(DefaultBodyLimit::max(RULES_BODY_BYTES_MAX))
 }
 
 /// Answers within a limit, if only that it takes too long.

@@ -46,7 +46,7 @@ pub(crate) async fn versions(
     State(shared): State<Arc<Shared>>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<VersionsPage>, Unanswered> {
-    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), OF_PAGES)?;
+    let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_PAGES])?;
     let page = parameters.page("rules/versions", shared.store_id)?;
     let mut found = shared.ask(move |readers| readers.rule_versions(page.behind, page.count + 1)).await?;
     let place = |found: &FoundVersion| Place { ms: found.loaded_ms, no: found.loaded_no };
