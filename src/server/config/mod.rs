@@ -184,6 +184,30 @@ pub(crate) const WEBHOOK_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How long a peer may take to answer a close.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Limits that depend on one another.
+const _: () = {
+    assert!(FRAME_BYTES_MAX.get() < FRAME_BYTES_HARD_MAX, "a frame that is too long is refused before it closes");
+    assert!(FRAME_BYTES_HARD_MAX <= EVENTS_BODY_BYTES_MAX, "a body has room for what a frame may hold");
+    assert!(TARGET_BYTES_MAX < REQUEST_HEAD_BYTES_MAX, "the address is a part of the head");
+    assert!(IN_FLIGHT_MAX < SHARD_QUEUE_MAX, "one connection cannot fill a shard's queue");
+    assert!(FRAME_BATCH_MAX <= IN_FLIGHT_MAX, "frames that are read together can be under way together");
+    assert!(
+        SHARD_BATCH_MAX <= SHARD_QUEUE_MAX && COMMIT_BATCHES_MAX <= JOURNAL_QUEUE_MAX,
+        "a batch comes out of its queue"
+    );
+    assert!(LIVE_BEHIND_MAX < SUBSCRIBER_QUEUE_MAX, "who is behind is noticed before the queue is full");
+    assert!(
+        WRITE_BUFFER_BYTES < WRITE_BUFFER_BYTES_MAX && LIVE_FRAME_BYTES < WRITE_BUFFER_BYTES_MAX,
+        "a frame of calls can be written"
+    );
+    assert!(CATCH_UP_PAGE <= LIVE_CARDS_MAX, "the cards of the calls in progress are at least a page");
+    assert!(
+        CALL_LINGER_MS.get() < CALL_IDLE_MS.get() && ASR_SILENT_MS.get() < CALL_IDLE_MS.get(),
+        "a call is idle last of all"
+    );
+    assert!(CLOSE_TIMEOUT.as_millis() < SHUTDOWN_GRACE_MS.get() as u128, "connections close within the grace");
+};
+
 /// The settings of one server.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]

@@ -131,12 +131,12 @@ pub(crate) struct Step {
 
 /// Where an alert stands between the engine, QA and its agent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct ReviewState {
     pub(crate) verdict: Verdict,
     pub(crate) appeal: Option<Appeal>,
 }
 
-impl Standing {
+impl ReviewState {
     /// Where these steps lead.
     pub(crate) fn of<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Self {
         steps.into_iter().fold(Self::default(), |standing, step| standing.after(step.action))
@@ -244,13 +244,13 @@ pub(crate) struct Circumstances<'a> {
 
 /// Where `next` leads after `steps`, if it is possible. Who may do what by role
 /// was settled before.
-pub(crate) fn decide(steps: &[Step], next: &Step, around: Circumstances<'_>) -> Result<Standing, Impossible> {
+pub(crate) fn decide(steps: &[Step], next: &Step, around: Circumstances<'_>) -> Result<ReviewState, Impossible> {
     check(steps, next.action, Some(&next.by), next.at_ms, around)?;
     let says_nothing_new = |last: &Step| (last.action, &last.by, &last.reason) == (next.action, &next.by, &next.reason);
     if matches!(next.action, Action::Confirm | Action::Dismiss) && steps.last().is_some_and(says_nothing_new) {
         return Err(Impossible::NoChange);
     }
-    Ok(Standing::of(steps).after(next.action))
+    Ok(ReviewState::of(steps).after(next.action))
 }
 
 /// The steps that somebody of QA may take after `steps`; `by` is unknown where
@@ -268,7 +268,7 @@ fn check(
     at_ms: i64,
     around: Circumstances<'_>,
 ) -> Result<(), Impossible> {
-    let standing = Standing::of(steps);
+    let standing = ReviewState::of(steps);
     if around.state != AlertState::Confirmed {
         return Err(Impossible::NotConfirmed);
     }
@@ -332,7 +332,7 @@ mod tests {
             match decide(&taken, &next, around) {
                 Ok(standing) => {
                     taken.push(next);
-                    assert_eq!(Standing::of(&taken), standing, "{steps}");
+                    assert_eq!(ReviewState::of(&taken), standing, "{steps}");
                     let appeal = standing.appeal.map_or("", Appeal::name);
                     let counts = if standing.is_upheld() { "counts" } else { "" };
                     led = [standing.verdict.name(), appeal, counts].join(" ").replace("  ", " ").trim().to_owned();

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::adapter::alert_json::AlertJson;
 use crate::engine::privacy;
 use crate::server::domain::refusal::Refusal;
-use crate::server::domain::review::{Action, Appeal, Standing, Step};
+use crate::server::domain::review::{Action, Appeal, ReviewState, Step};
 use crate::server::store::{FoundAlert, FoundReview};
 
 /// One alert as it stands.
@@ -19,7 +19,7 @@ pub(super) struct Row {
     display: String,
     feedback: Option<String>,
     feedback_reason: Option<String>,
-    pub(super) standing: Standing,
+    pub(super) standing: ReviewState,
     /// Whether it counts in scores.
     pub(super) counts: bool,
     /// The last review, the appeal, and what decided it.

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::engine::alert::AlertState;
 use crate::server::domain::principal::Who;
 use crate::server::domain::quality::Judged;
-use crate::server::domain::review::{Action, Appeal, Circumstances, Impossible, Standing, Step, Verdict, decide};
+use crate::server::domain::review::{Action, Appeal, Circumstances, Impossible, ReviewState, Step, Verdict, decide};
 use crate::server::store::audit::{Fact, digest};
 use crate::server::store::query::{AlertFilter, Conditions, limit};
 use crate::server::store::writer::Writer;
@@ -41,7 +41,7 @@ pub(crate) struct Taken {
     pub(crate) agent_id: String,
     pub(crate) rule_id: String,
     pub(crate) rules_version: String,
-    pub(crate) standing: Standing,
+    pub(crate) standing: ReviewState,
     pub(crate) steps: Vec<Step>,
     /// Whether the alert counts in scores.
     pub(crate) counts: bool,
@@ -50,7 +50,7 @@ pub(crate) struct Taken {
 /// The steps of one alert and where they led.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FoundReview {
-    pub(crate) standing: Standing,
+    pub(crate) standing: ReviewState,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -253,18 +253,18 @@ fn step(row: &Row<'_>) -> rusqlite::Result<Step> {
 }
 
 /// Where an alert stands, as it is kept beside it.
-pub(crate) fn standing(verdict: &str, appeal: Option<&str>) -> Standing {
-    Standing { verdict: Verdict::from_name(verdict).unwrap_or_default(), appeal: appeal.and_then(Appeal::from_name) }
+pub(crate) fn standing(verdict: &str, appeal: Option<&str>) -> ReviewState {
+    ReviewState { verdict: Verdict::from_name(verdict).unwrap_or_default(), appeal: appeal.and_then(Appeal::from_name) }
 }
 
 /// The steps of an alert that has some.
 pub(super) fn found(
     connection: &Connection,
-    standing: Standing,
+    standing: ReviewState,
     call_no: i64,
     alert_id: &str,
 ) -> Result<FoundReview, StoreError> {
-    let steps = if standing == Standing::default() { Vec::new() } else { steps_of(connection, call_no, alert_id)? };
+    let steps = if standing == ReviewState::default() { Vec::new() } else { steps_of(connection, call_no, alert_id)? };
     Ok(FoundReview { standing, steps })
 }
 

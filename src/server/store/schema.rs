@@ -245,7 +245,7 @@ mod tests {
 
     use super::V1;
     use crate::engine::alert::AlertState;
-    use crate::server::domain::review::Standing;
+    use crate::server::domain::review::ReviewState;
     use crate::server::store::{AlertFilter, CallFilter, Order, Store};
 
     /// A store as the first version wrote it: two calls under one id, with an
@@ -286,7 +286,7 @@ mod tests {
             let answers: Vec<_> =
                 alerts.iter().map(|alert| alert.feedback.as_ref().map(|answer| answer.action.as_str())).collect();
             assert_eq!(answers, [None, Some("dismiss")]);
-            assert!(alerts.iter().all(|alert| alert.review.standing == Standing::default() && alert.counts()));
+            assert!(alerts.iter().all(|alert| alert.review.standing == ReviewState::default() && alert.counts()));
             let confirmed = AlertFilter { states: vec![AlertState::Confirmed], ..AlertFilter::default() };
             assert_eq!(readers.count_alerts(&confirmed).unwrap(), (2, 2));
             let calls = readers.calls(&CallFilter::default(), None, 10).unwrap();

@@ -16,7 +16,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::server::domain::refusal::ErrorMessage;
-use crate::server::domain::review::Standing;
+use crate::server::domain::review::ReviewState;
 use crate::server::filter::{BadQuery, LIMIT, OF_AUDIT, OF_PAGES, Parameters};
 use crate::server::http::api::page::{About, next_cursor};
 use crate::server::http::openapi::{AuditParameters, PageParameters};
@@ -284,7 +284,7 @@ fn check_reviews(connection: &rusqlite::Connection, verified: &mut Verified) -> 
         let (call_no, alert_id, verdict): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let appeal: Option<String> = row.get(3)?;
         let is_so = match steps_of(connection, call_no, &alert_id) {
-            Ok(steps) => Standing::of(&steps) == standing(&verdict, appeal.as_deref()),
+            Ok(steps) => ReviewState::of(&steps) == standing(&verdict, appeal.as_deref()),
             // A step that nobody could have taken.
             Err(_) => false,
         };
