@@ -62,13 +62,13 @@ impl Policy {
         Self { roles, token_in_query: false, closes_refused: false, tells_who: false }
     }
 
-    /// A stream of a producer.
-    pub(super) const fn fed(self) -> Self {
+    /// A producer opens it as a stream.
+    pub(super) const fn producer_stream(self) -> Self {
         Self { token_in_query: true, ..self }
     }
 
-    /// A stream that pages open.
-    pub(super) const fn stream(self) -> Self {
+    /// Pages open it as a stream.
+    pub(super) const fn page_stream(self) -> Self {
         Self { token_in_query: true, closes_refused: true, ..self }
     }
 

@@ -156,7 +156,7 @@ impl Rulebook {
         self.turn.lock().await
     }
 
-    /// What follows is used by the calls that begin from now on.
+    /// Puts rules in force for the calls that begin from now on.
     pub(crate) fn put_in_force(&self, rules: Arc<RuleSet>, sources: Sources) {
         let written = Arc::new(Written { rules, sources });
         self.in_force.write().unwrap_or_else(PoisonError::into_inner).written = written;
