@@ -39,6 +39,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
@@ -90,17 +91,27 @@ impl Server {
     /// The store cannot be used ([`StoreError`]), the configuration cannot at
     /// that address (see [`check`]), or the metrics cannot be set up.
     pub fn open(config: Config, rules: impl Into<Rulebook>, address: SocketAddr) -> io::Result<Self> {
-        let began = clock::now();
+        Self::open_by(config, rules.into(), address, clock::now, clock::unix_ms)
+    }
+
+    /// Opens a server whose clocks are given.
+    fn open_by(
+        config: Config,
+        rules: Rulebook,
+        address: SocketAddr,
+        now: impl Fn() -> Instant,
+        unix_ms: impl Fn() -> i64,
+    ) -> io::Result<Self> {
+        let began = now();
         // The first call with a match should not wait for the dictionary.
         text::preload();
-        let rules = rules.into();
         let metrics = Metrics::new().map_err(io::Error::other)?;
         let door = Door::new(&config, address).map_err(io::Error::other)?;
         let deliveries = Arc::new(Deliveries::new(&config, &metrics).map_err(io::Error::other)?);
         let store = Store::open(&config.data).map_err(io::Error::other)?;
         let mut writer = store.writer().map_err(io::Error::other)?;
         let readers = store.readers();
-        let recovered = keep_and_recover(&mut writer, &readers, &rules).map_err(io::Error::other)?;
+        let recovered = keep_and_recover(&mut writer, &readers, &rules, unix_ms()).map_err(io::Error::other)?;
         let (journal, jobs) = Journal::new();
         let (shards, queues) = Shards::new(config.shard_count());
         let next_call_no = writer.next_call_no().map_err(io::Error::other)?;
@@ -108,7 +119,7 @@ impl Server {
         let shared = Arc::new(Shared::new(parts).map_err(io::Error::other)?);
         precision::begin(&shared).map_err(io::Error::other)?;
         let mut shards: Vec<_> = queues.into_iter().map(|queue| (Shard::new(Arc::clone(&shared)), queue)).collect();
-        let now = clock::now();
+        let now = now();
         let mut closed = shared.readers.closed_calls(CLOSED_CALLS_MAX * shards.len()).map_err(io::Error::other)?;
         // The earliest first: what there is no room for is the oldest.
         while let Some(call) = closed.pop() {
@@ -118,9 +129,14 @@ impl Server {
         let took = now.saturating_duration_since(began);
         Recovery { calls: calls.len(), lost: lost.len(), took }.report(&shared.metrics);
         for call in calls {
-            let place = shared.shards.place(&call.session.info().call_id);
-            shards[place].0.resume(call, now);
+            let place = shared.shards.place(&call.state.session.info().call_id);
+            let (shard, _) = &mut shards[place];
+            shard.begin(unix_ms());
+            shard.resume(call, now);
         }
+        // The replay may have come to other alerts than were told.
+        let mut differences = shards.iter_mut().map(|(shard, _)| shard.take_batch()).collect();
+        journal::try_settle(&shared, &mut writer, &mut differences).map_err(io::Error::other)?;
         Ok(Self { shared, door, deliveries, shards, writer, jobs, store })
     }
 
@@ -182,12 +198,17 @@ impl Server {
 
 /// Keeps the files of these rules and rebuilds the calls in progress, each with
 /// the rules that it began with.
-fn keep_and_recover(writer: &mut Writer, readers: &Readers, rules: &Rulebook) -> Result<Recovered, StoreError> {
+fn keep_and_recover(
+    writer: &mut Writer,
+    readers: &Readers,
+    rules: &Rulebook,
+    unix_ms: i64,
+) -> Result<Recovered, StoreError> {
     let current = rules.current();
     writer.load_rules(&LoadRow {
         version: current.version.clone(),
         files: rules.first_files().to_owned(),
-        loaded_ms: clock::unix_ms(),
+        loaded_ms: unix_ms,
         who: Who::server(),
         trigger: "start",
     })?;
@@ -196,14 +217,15 @@ fn keep_and_recover(writer: &mut Writer, readers: &Readers, rules: &Rulebook) ->
         let compiled = || rules::kept(readers, version).unwrap_or_else(|| Arc::clone(&current));
         Arc::clone(known.entry(version.to_owned()).or_insert_with(compiled))
     })?;
-    let closed_ms = clock::unix_ms();
     let reason = CloseReason::Panicked.name();
-    let lost: Vec<Record> = recovered
+    let mut lost: Vec<Record> = recovered
         .lost
         .iter()
-        .map(|&call_no| Record::Closed(Box::new(ClosedRow { call_no, reason, closed_ms, last_seq: None, end: None })))
+        .map(|&call_no| {
+            Record::Closed(Box::new(ClosedRow { call_no, reason, closed_ms: unix_ms, last_seq: None, end: None }))
+        })
         .collect();
-    writer.commit(lost.iter())?;
+    writer.commit(&mut lost)?;
     Ok(recovered)
 }
 

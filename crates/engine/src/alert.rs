@@ -53,6 +53,12 @@ impl AlertState {
             Self::Resolved => "已补",
         }
     }
+
+    /// The state of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
 }
 
 /// What sort of thing went wrong.
@@ -120,6 +126,12 @@ impl Severity {
             Self::Warning => "警告",
             Self::Critical => "严重",
         }
+    }
+
+    /// The severity of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.name() == name)
     }
 }
 

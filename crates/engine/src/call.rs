@@ -139,6 +139,12 @@ impl Call {
         self.timeline.end().is_some()
     }
 
+    /// Whether the customer is on hold.
+    #[must_use]
+    pub fn is_on_hold(&self) -> bool {
+        self.timeline.holds().last().is_some_and(|hold| hold.until.is_none())
+    }
+
     /// Takes one input, which arrived at `now`. Timeouts due by `now` are handled first.
     /// `now` never runs backwards; an earlier one counts as the latest seen.
     pub fn handle(&mut self, now: CallTime, input: Input) {

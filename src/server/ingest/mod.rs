@@ -28,6 +28,7 @@ use crate::server::net::ws;
 use crate::server::net::ws::{Goodbye, Heartbeat, Socket};
 use crate::server::runtime::Shared;
 use crate::server::runtime::shard::{Command, Delivery, Join, Joined, Reply};
+use crate::server::store::Json;
 use crate::server::telemetry::events::{Connection, FrameRefused, Happening as _, MessageUnrecognised, ProducerSlowed};
 
 /// The acknowledgement of contract §3. Cumulative: all events of the call up to
@@ -221,7 +222,7 @@ impl Producer {
         }
         match self.source {
             Source::Native => match native::parse(text) {
-                Ok(event) => self.deliver(event, text.clone(), received).await,
+                Ok(event) => self.deliver(event, text.as_str().into(), received).await,
                 Err(error) => self.refuse_event(&error),
             },
             Source::Asr(_) => self.asr_frame(text, received).await,
@@ -241,7 +242,7 @@ impl Producer {
                         return;
                     }
                     asr.leg.call_id = Some(event.call_id.clone());
-                    self.deliver(event, text.clone(), received).await;
+                    self.deliver(event, text.as_str().into(), received).await;
                     return;
                 }
                 Err(error) if error.field == Some("type") || error.code == EventErrorCode::InvalidJson => {}
@@ -294,7 +295,7 @@ impl Producer {
         let call_id = speaking.call_id.clone();
         let mut inputs = std::mem::take(&mut self.inputs);
         for input in inputs.drain(..) {
-            let json = Utf8Bytes::from(native::to_json(&call_id, &input));
+            let json = Json::from(native::to_json(&call_id, &input));
             let event = Event { call_id: call_id.clone(), seq: None, body: EventBody::Input(input) };
             self.deliver(event, json, received).await;
         }
@@ -302,7 +303,7 @@ impl Producer {
     }
 
     /// Sends an event to its shard, once there is room for its reply.
-    async fn deliver(&mut self, event: Event, json: Utf8Bytes, received: Instant) {
+    async fn deliver(&mut self, event: Event, json: Json, received: Instant) {
         if let Err(refusal) = limit::check(&self.shared.config, &event.body) {
             self.refuse(&refusal, Some(&event.call_id), event.seq);
             return;

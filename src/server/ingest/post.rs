@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde::Serialize;
 use tokio::sync::mpsc;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use utoipa::ToSchema;
 
 use crate::adapter::native;
@@ -16,6 +15,7 @@ use crate::server::domain::refusal::Refusal;
 use crate::server::ingest::limit;
 use crate::server::runtime::Shared;
 use crate::server::runtime::shard::{Command, Delivery, Reply};
+use crate::server::store::Json;
 use crate::server::telemetry::events::{FrameRefused, Happening as _};
 
 /// What became of the events of one request.
@@ -88,7 +88,7 @@ pub(crate) async fn take(shared: &Arc<Shared>, body: &str) -> Outcome {
             settle(shared, &mut replies, &mut under_way, &mut outcome).await;
         }
         let (call_id, seq) = (event.call_id.clone(), event.seq);
-        let json = Utf8Bytes::from(text);
+        let json = Json::from(text);
         let delivery = Delivery { event, json, received: clock::now(), replies: reply_to.clone() };
         match shared.shards.send(&call_id, Command::Event(delivery)).await {
             Ok(()) => under_way.push((line, call_id, seq)),

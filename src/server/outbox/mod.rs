@@ -26,7 +26,7 @@ use crate::server::clock;
 use crate::server::config::{Config, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_TIMEOUT};
 use crate::server::outbox::webhook::{Fault, Target, Verdict, pause};
 use crate::server::runtime::Shared;
-use crate::server::runtime::journal::Batch;
+use crate::server::runtime::journal::{Batch, Telling};
 use crate::server::store::{Letter, Readers, Record};
 use crate::server::telemetry::events::{Happening as _, WebhookDelivered, WebhookFailed, WebhookGivenUp};
 use crate::server::telemetry::metrics::Metrics;
@@ -213,6 +213,8 @@ async fn hurry(shared: &Shared) {
 }
 
 /// Has a change of the outbox committed with whatever waits.
-async fn keep(shared: &Shared, record: Record) {
-    shared.journal.commit(Batch { records: vec![record], effects: Vec::new() }).await;
+async fn keep(shared: &Shared, record: Record<Telling>) {
+    let mut batch = Batch::default();
+    batch.keep(record);
+    shared.journal.commit(batch).await;
 }

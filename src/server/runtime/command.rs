@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::adapter::native::Event;
 use crate::engine::time::CallTime;
@@ -14,6 +13,7 @@ use crate::server::config::SHARD_QUEUE_MAX;
 use crate::server::domain::refusal::Refusal;
 use crate::server::runtime::live::{Audience, Listing, Look};
 use crate::server::runtime::subscription::{Push, Subscription};
+use crate::server::store::Json;
 
 /// What a shard is asked.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) enum Command {
     /// How these calls stand.
     Look { call_ids: Vec<Arc<str>>, reply: oneshot::Sender<Vec<Look>> },
     /// Somebody wants to see the utterances of a call that have no final.
-    Unsettled { call_id: String, reply: oneshot::Sender<Vec<Box<str>>> },
+    Unsettled { call_id: String, reply: oneshot::Sender<Vec<Json>> },
 }
 
 /// An event on its way, and where its outcome goes.
@@ -37,7 +37,7 @@ pub(crate) enum Command {
 pub(crate) struct Delivery {
     pub(crate) event: Event,
     /// The same, as it is kept.
-    pub(crate) json: Utf8Bytes,
+    pub(crate) json: Json,
     pub(crate) received: Instant,
     /// Has room for every event that its connection may have in flight, so a
     /// shard never waits for a connection.

@@ -20,7 +20,6 @@ use crate::server::clock;
 use crate::server::config::{COMMIT_BATCHES_MAX, JOURNAL_QUEUE_MAX};
 use crate::server::domain::refusal::Refusal;
 use crate::server::runtime::Shared;
-use crate::server::runtime::agents::Cursor;
 use crate::server::runtime::live::Look;
 use crate::server::runtime::shard::{Joined, Reply};
 use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
@@ -33,29 +32,52 @@ const GATHER: Duration = Duration::from_millis(1);
 /// How long to wait before a store that refused is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-/// What one step of a shard wants kept, and what follows once it is.
+/// What one step of a shard wants kept and told, in the order in which it came
+/// to be. Nothing of it is told before all of it is kept.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    pub(crate) records: Vec<Record>,
-    pub(crate) effects: Vec<Effect>,
+    deeds: Vec<Deed>,
 }
+
+#[derive(Debug)]
+enum Deed {
+    Keep(Record<Telling>),
+    Tell(Effect),
+}
+
+/// How an alert is told once it is kept; `None` if nobody sees it.
+pub(crate) type Telling = Option<Box<AlertEffect>>;
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.effects.is_empty()
+        self.deeds.is_empty()
+    }
+
+    /// Adds something to be kept.
+    pub(crate) fn keep(&mut self, record: Record<Telling>) {
+        self.deeds.push(Deed::Keep(record));
+    }
+
+    /// Adds something to be told.
+    pub(crate) fn tell(&mut self, effect: Effect) {
+        self.deeds.push(Deed::Tell(effect));
+    }
+
+    fn records(&mut self) -> impl Iterator<Item = &mut Record<Telling>> {
+        self.deeds.iter_mut().filter_map(|deed| match deed {
+            Deed::Keep(record) => Some(record),
+            Deed::Tell(_) => None,
+        })
     }
 }
 
-/// What the world is told once the batch is durable; in the order in which it
-/// came to be.
+/// Something that is told and not kept.
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// A producer's event was taken, or refused.
     Reply { to: mpsc::Sender<Reply>, reply: Reply },
     /// A recogniser's connection has its place.
     Joined { to: oneshot::Sender<Result<Joined, Refusal>>, joined: Joined },
-    /// The next alert of the batch's records has its cursor now.
-    Alert(Box<AlertEffect>),
     /// An agent is told something that is not kept.
     Notice { agent_id: String, text: Utf8Bytes },
     /// A supervisor listens to a call; what came before is kept.
@@ -211,39 +233,45 @@ pub(crate) fn try_settle(shared: &Shared, writer: &mut Writer, batches: &mut Vec
         return Ok(());
     }
     let begun = clock::now();
-    let mut cursors = writer.commit(batches.iter().flat_map(|batch| &batch.records))?.into_iter();
-    let records = batches.iter().map(|batch| batch.records.len()).sum();
+    let mut records = 0;
+    writer.commit(batches.iter_mut().flat_map(Batch::records).inspect(|_| records += 1))?;
     let kept = clock::now();
     Committed { records, took: kept.saturating_duration_since(begun) }.report(&shared.metrics);
-    for effect in batches.drain(..).flat_map(|batch| batch.effects) {
-        tell(shared, effect, &mut cursors, kept);
+    for deed in batches.drain(..).flat_map(|batch| batch.deeds) {
+        match deed {
+            Deed::Keep(Record::Alert { cursor, tell: Some(alert), .. }) => tell_alert(shared, *alert, cursor, kept),
+            Deed::Keep(_) => {}
+            Deed::Tell(effect) => tell(shared, effect),
+        }
     }
     Ok(())
 }
 
-fn tell(shared: &Shared, effect: Effect, cursors: &mut impl Iterator<Item = i64>, kept: Instant) {
+fn tell_alert(shared: &Shared, alert: AlertEffect, cursor: Option<i64>, kept: Instant) {
+    let AlertEffect { agent_id, json, watched, has_webhooks, since } = alert;
+    if has_webhooks {
+        shared.outbox.wake();
+    }
+    if let Some((watchers, text)) = watched {
+        watchers.publish(&Push { text, cursor: None, since: None });
+    }
+    if let Some(agent_id) = agent_id {
+        let json = match cursor {
+            Some(number) => with_cursor(json, &shared.cursor(number).to_string()),
+            None => json,
+        };
+        let since = Some(Since { received: since, kept });
+        shared.agents.publish(&agent_id, &Push { text: Utf8Bytes::from(json), cursor, since });
+    }
+}
+
+fn tell(shared: &Shared, effect: Effect) {
     match effect {
         // A full queue cannot be, and a closed one has nobody to tell.
         Effect::Reply { to, reply } => drop(to.try_send(reply)),
         Effect::Joined { to, joined } => drop(to.send(Ok(joined))),
         Effect::Watching { to, hello, subscription } => drop(to.send(Ok((hello, subscription)))),
         Effect::Looked { to, looks } => drop(to.send(looks)),
-        Effect::Alert(alert) => {
-            let AlertEffect { agent_id, json, watched, has_webhooks, since } = *alert;
-            let Some(number) = cursors.next() else { return };
-            if has_webhooks {
-                shared.outbox.wake();
-            }
-            if let Some((watchers, text)) = watched {
-                watchers.publish(&Push { text, cursor: None, since: None });
-            }
-            if let Some(agent_id) = agent_id {
-                let cursor = Cursor { store: shared.store_id, number };
-                let text = Utf8Bytes::from(with_cursor(json, &cursor.to_string()));
-                let since = Some(Since { received: since, kept });
-                shared.agents.publish(&agent_id, &Push { text, cursor: Some(number), since });
-            }
-        }
         Effect::Notice { agent_id, text } => {
             shared.agents.publish(&agent_id, &Push { text, cursor: None, since: None });
         }

@@ -6,6 +6,7 @@
 //! rooms above hold.
 
 pub(crate) mod agents;
+pub(crate) mod call_state;
 pub(crate) mod closed;
 pub(crate) mod command;
 pub(crate) mod health;

@@ -1,37 +1,37 @@
 //! Taking up the calls that were in progress when the server stopped, however
-//! it stopped: their part of the journal is replayed through the engine.
+//! it stopped: their part of the journal is replayed through [`CallState`].
 //!
 //! An event and the alerts that it raised were kept together or not at all, so
-//! what a replay puts out was told before, and is dropped. A call's clock goes
-//! on from where it stood: what was said meanwhile is still to come from the
-//! producer, and deadlines must not pass before it does.
+//! the program and the rules that told the alerts raise the same ones again.
+//! Others (after an upgrade, or when a call's rules can no longer be used) may
+//! raise more or fewer: what differs from the store is put out by the shard that
+//! takes up the call. A call's clock goes on from where it stood: what was said
+//! meanwhile is still to come from the producer, and deadlines must not pass
+//! before it does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::adapter::native::{self, Event, EventBody};
+use crate::engine::alert::{Alert, AlertState};
 use crate::engine::rule::RuleSet;
 use crate::engine::time::CallTime;
-use crate::engine::transcript::{Input, Party};
-use crate::server::store::{Known, OpenCall, Readers, ReplayEntry, StoreError};
+use crate::server::runtime::call_state::{CallState, Cause};
+use crate::server::store::{Entry, Json, OpenAlert, OpenCall, Readers, StoreError};
 use crate::session::Session;
 
 /// A call as it was left.
 #[derive(Debug)]
 pub(crate) struct Resumed {
-    pub(crate) call_no: i64,
-    pub(crate) session: Session,
-    /// What its clock showed last.
-    pub(crate) at: CallTime,
-    pub(crate) legs: u32,
-    pub(crate) left_open: BTreeMap<String, (CallTime, Box<str>)>,
-    pub(crate) known: HashMap<String, Known>,
-    pub(crate) end: Option<(CallTime, Party)>,
-    pub(crate) is_on_hold: bool,
+    pub(crate) state: CallState,
+    /// The alerts that the replay raised, each by its id in its latest state.
+    raised: BTreeMap<String, Alert>,
+    /// The alerts that were told, by id.
+    pub(crate) told: BTreeMap<String, OpenAlert>,
 }
 
-/// What became of the calls in progress.
+/// The calls that were in progress.
 #[derive(Debug, Default)]
 pub(crate) struct Recovered {
     pub(crate) calls: Vec<Resumed>,
@@ -51,19 +51,15 @@ pub(crate) fn recover(readers: &Readers, mut rules: impl FnMut(&str) -> Arc<Rule
         }
     }
     readers.replay(|call_no, now, entry| {
-        let Some(mut resumed) = calls.remove(&call_no) else { return };
-        let replayed = catch_unwind(AssertUnwindSafe(move || {
-            resumed.replay(now, entry);
-            resumed
-        }));
-        match replayed {
-            Ok(resumed) => drop(calls.insert(call_no, resumed)),
-            Err(_) => lost.push(call_no),
+        let Some(resumed) = calls.remove(&call_no) else { return };
+        match resumed.replay(now, entry) {
+            Some(resumed) => drop(calls.insert(call_no, resumed)),
+            None => lost.push(call_no),
         }
     })?;
-    for (call_no, alert_id, known) in readers.open_alerts()? {
-        if let Some(resumed) = calls.get_mut(&call_no) {
-            resumed.known.insert(alert_id, known);
+    for alert in readers.open_alerts()? {
+        if let Some(resumed) = calls.get_mut(&alert.call_no) {
+            resumed.told.insert(alert.alert_id.clone(), alert);
         }
     }
     Ok(Recovered { calls: calls.into_values().collect(), lost })
@@ -71,48 +67,60 @@ pub(crate) fn recover(readers: &Readers, mut rules: impl FnMut(&str) -> Arc<Rule
 
 fn begin(call: &OpenCall, rules: Arc<RuleSet>) -> Option<Resumed> {
     let Ok(Event { body: EventBody::Start(info), .. }) = native::parse(&call.start) else { return None };
-    let begun = catch_unwind(AssertUnwindSafe(|| {
-        let mut session = Session::new(rules, *info, call.seq);
-        while session.poll_output().is_some() {}
-        session
-    }));
-    Some(Resumed {
-        call_no: call.call_no,
-        session: begun.ok()?,
-        at: CallTime::ANSWERED,
-        legs: 0,
-        left_open: BTreeMap::new(),
-        known: HashMap::new(),
-        end: None,
-        is_on_hold: false,
-    })
+    let begun = catch_unwind(AssertUnwindSafe(|| CallState::new(call.call_no, Session::new(rules, *info, call.seq))));
+    let resumed = Resumed { state: begun.ok()?, raised: BTreeMap::new(), told: BTreeMap::new() };
+    resumed.apply(CallTime::ANSWERED, Cause::Start)
 }
 
 impl Resumed {
-    fn replay(&mut self, now: CallTime, entry: ReplayEntry<'_>) {
-        self.at = self.at.max(now);
+    /// Goes on by one entry of the journal; `None` if that panics.
+    fn replay(self, now: CallTime, entry: Entry) -> Option<Self> {
         match entry {
-            ReplayEntry::Event(json) => self.told(now, json),
-            ReplayEntry::Tick => self.session.handle_timeout(now),
-            ReplayEntry::Leg => self.legs = self.legs.saturating_add(1),
+            Entry::Event(json) => match told(json) {
+                Some(cause) => self.apply(now, cause),
+                None => Some(self),
+            },
+            Entry::Tick => self.apply(now, Cause::Tick),
+            Entry::Leg => self.apply(now, Cause::Leg),
+            Entry::Unheard => self.apply(now, Cause::Unheard),
         }
-        while self.session.poll_output().is_some() {}
     }
 
-    fn told(&mut self, now: CallTime, json: &str) {
-        // What was kept was parsed before it was.
-        let Ok(Event { seq, body: EventBody::Input(input), .. }) = native::parse(json) else { return };
-        match &input {
-            Input::Utterance(utterance) if utterance.is_final => drop(self.left_open.remove(&utterance.utterance_id)),
-            Input::Utterance(utterance) => {
-                self.left_open.insert(utterance.utterance_id.clone(), (now, json.into()));
-            }
-            Input::Hold { .. } => self.is_on_hold = true,
-            Input::Resume { .. } => self.is_on_hold = false,
-            Input::End { at, by } => drop(self.end.get_or_insert((*at, *by))),
-            Input::Transfer { .. } | Input::TransferAnswered { .. } => {}
-        }
-        self.session.hear(seq, &input);
-        self.session.handle(now, input);
+    fn apply(mut self, now: CallTime, cause: Cause) -> Option<Self> {
+        let applied = catch_unwind(AssertUnwindSafe(move || {
+            let applied = self.state.apply(now, cause);
+            self.raised.extend(applied.alerts.into_iter().map(|alert| (alert.alert_id.clone(), alert)));
+            self
+        }));
+        applied.ok()
+    }
+
+    /// The alerts that now stand otherwise than was told: those that changed,
+    /// and those that nothing bears out any more.
+    pub(crate) fn differences(&mut self) -> (Vec<Alert>, Vec<OpenAlert>) {
+        let unfounded =
+            |alert: &&OpenAlert| alert.state != AlertState::Retracted && !self.raised.contains_key(&alert.alert_id);
+        let unfounded: Vec<OpenAlert> = self.told.values().filter(unfounded).cloned().collect();
+        let changed = std::mem::take(&mut self.raised).into_values();
+        let changed = changed.filter(|alert| is_news(self.told.get(&alert.alert_id), alert.state)).collect();
+        (changed, unfounded)
+    }
+}
+
+/// The cause that an event of the journal is. It was parsed before it was kept.
+fn told(json: Json) -> Option<Cause> {
+    match native::parse(&json) {
+        Ok(Event { seq, body: EventBody::Input(input), .. }) => Some(Cause::Told { seq, input, json }),
+        _ => None,
+    }
+}
+
+/// Whether an alert that stands at `state` is to be told, when `told` was the last of it.
+fn is_news(told: Option<&OpenAlert>, state: AlertState) -> bool {
+    match told.map(|alert| alert.state) {
+        None => state != AlertState::Retracted,
+        // What was borne out once is not in doubt again.
+        Some(AlertState::Confirmed | AlertState::Resolved) if state == AlertState::Provisional => false,
+        Some(before) => before != state,
     }
 }

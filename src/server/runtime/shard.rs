@@ -1,8 +1,8 @@
 //! Shards: tasks that own the calls. A call lives in one shard for good, so
 //! nothing on the way of an event is locked.
 //!
-//! A shard tells nobody anything. What it decides goes as a [`Batch`] to the
-//! journal, which keeps it and then tells it.
+//! A shard sends nothing to clients itself. Its decisions go as a [`Batch`] to
+//! the journal, which keeps them and then tells them.
 //!
 //! A shard has one bounded queue in, and one heap of moments at which a call
 //! wants to be woken. Entries are deleted lazily: an entry counts only while
@@ -29,14 +29,14 @@ use crate::server::clock::CallClock;
 use crate::server::config::SHARD_BATCH_MAX;
 use crate::server::domain::refusal::Refusal;
 use crate::server::runtime::Shared;
+use crate::server::runtime::call_state::{CallState, Cause, Hypothesis};
 use crate::server::runtime::closed::ClosedCalls;
 pub(crate) use crate::server::runtime::command::{Command, Delivery, Join, Joined, Reply, Shards};
-use crate::server::runtime::health;
 use crate::server::runtime::journal::{Batch, Effect};
 use crate::server::runtime::live::Gone;
 use crate::server::runtime::recovery::Resumed;
-use crate::server::runtime::slot::{Slot, Speech, expects_speech, masked};
-use crate::server::store::{CallRow, ClosedCall, ClosedRow, Record};
+use crate::server::runtime::slot::{Slot, Surroundings, masked};
+use crate::server::store::{CallRow, ClosedCall, ClosedRow, Json, Record};
 use crate::server::telemetry::events::{CallClosed, CallStarted, CloseReason, Happening as _, Heard, ShardStep};
 use crate::session::Session;
 
@@ -57,6 +57,7 @@ pub(crate) async fn run(mut shard: Shard, mut queue: mpsc::Receiver<Command>) {
             () = sleep_until(alarm) => {}
         }
         let now = clock::now();
+        shard.begin(clock::unix_ms());
         let mut heard_until = None;
         for command in commands.drain(..) {
             heard_until = shard.take(command, now).or(heard_until);
@@ -87,7 +88,8 @@ async fn sleep_until(alarm: Option<Instant>) {
     }
 }
 
-/// The calls of one shard. It reads no clock and waits for nothing.
+/// The calls of one shard. It reads no clock and waits for nothing: each step
+/// is given the time.
 #[derive(Debug)]
 pub(crate) struct Shard {
     shared: Arc<Shared>,
@@ -97,6 +99,8 @@ pub(crate) struct Shard {
     /// Of the last call, so that an alarm never wakes a later call of the same id.
     serial: u64,
     batch: Batch,
+    /// The wall clock at this step.
+    unix_ms: i64,
     is_behind: bool,
     /// Calls that were shown to those who look on and are no more, since they were told.
     gone: Vec<Gone>,
@@ -108,16 +112,6 @@ struct Alarm {
     at: Instant,
     serial: u64,
     call_id: Arc<str>,
-}
-
-/// What moves a call.
-enum Cause {
-    /// It was told something, to be kept as this.
-    Told(Record),
-    /// Time went on to here.
-    Time(CallTime),
-    /// It is about to be closed.
-    Closing,
 }
 
 /// The engine panicked; the call cannot go on.
@@ -133,9 +127,15 @@ impl Shard {
             alarms: BinaryHeap::new(),
             serial: 0,
             batch: Batch::default(),
+            unix_ms: 0,
             is_behind: false,
             gone: Vec::new(),
         }
+    }
+
+    /// Begins a step, at which the wall clock shows `unix_ms`.
+    pub(crate) const fn begin(&mut self, unix_ms: i64) {
+        self.unix_ms = unix_ms;
     }
 
     /// Does what is asked. For an event, returns when it was received.
@@ -151,12 +151,12 @@ impl Shard {
                 if outcome.is_ok() {
                     self.shared.metrics.event(kind);
                 }
-                self.batch.effects.push(Effect::Reply { to: replies, reply: Reply { call_id, seq, outcome } });
+                self.batch.tell(Effect::Reply { to: replies, reply: Reply { call_id, seq, outcome } });
                 Some(received)
             }
             Command::Join(Join { call_id, start, began, reply }) => {
                 match self.join(&call_id, start, began) {
-                    Ok(joined) => self.batch.effects.push(Effect::Joined { to: reply, joined }),
+                    Ok(joined) => self.batch.tell(Effect::Joined { to: reply, joined }),
                     Err(refusal) => drop(reply.send(Err(refusal))),
                 }
                 None
@@ -164,7 +164,7 @@ impl Shard {
             Command::Watch { call_id, reply } => {
                 match self.watch(&call_id, now) {
                     Ok((hello, subscription)) => {
-                        self.batch.effects.push(Effect::Watching { to: reply, hello, subscription });
+                        self.batch.tell(Effect::Watching { to: reply, hello, subscription });
                     }
                     Err(refusal) => drop(reply.send(Err(refusal))),
                 }
@@ -176,12 +176,13 @@ impl Shard {
             }
             Command::Look { call_ids, reply } => {
                 let looks = call_ids.iter().filter_map(|call_id| self.look(call_id, now)).collect();
-                self.batch.effects.push(Effect::Looked { to: reply, looks });
+                self.batch.tell(Effect::Looked { to: reply, looks });
                 None
             }
             Command::Unsettled { call_id, reply } => {
-                let hypotheses = self.calls.get(call_id.as_str()).into_iter().flat_map(|slot| slot.left_open.values());
-                let _ = reply.send(hypotheses.map(|(_, json)| json.clone()).collect());
+                let slot = self.calls.get(call_id.as_str());
+                let hypotheses = slot.into_iter().flat_map(|slot| slot.state.left_open());
+                let _ = reply.send(hypotheses.map(|hypothesis| hypothesis.json.clone()).collect());
                 None
             }
         }
@@ -190,7 +191,7 @@ impl Shard {
     /// The number of the last event that a call in progress has.
     #[cfg(test)]
     pub(crate) fn seq(&self, call_id: &str) -> Option<u64> {
-        self.calls.get(call_id).and_then(|slot| slot.session.seq())
+        self.calls.get(call_id).and_then(|slot| slot.session().seq())
     }
 
     /// What is to be kept and told since it was last asked.
@@ -199,19 +200,15 @@ impl Shard {
     }
 
     /// Takes up a call where it was left when the server stopped.
-    pub(crate) fn resume(&mut self, resumed: Resumed, now: Instant) {
-        let Resumed { call_no, session, at, legs, left_open, known, end, is_on_hold } = resumed;
+    pub(crate) fn resume(&mut self, mut resumed: Resumed, now: Instant) {
+        let differences = resumed.differences();
+        let Resumed { state, told, .. } = resumed;
         self.shared.calls.fetch_add(1, Ordering::Relaxed);
-        let call_id: Arc<str> = Arc::from(session.info().call_id.as_str());
-        let slot = Slot {
-            end,
-            ended: end.map(|_| now),
-            legs,
-            left_open,
-            known,
-            speech: Speech { is_expected: !is_on_hold && expects_speech(session.info()), ..Speech::new(now) },
-            ..self.slot(call_no, session, CallClock::resumed(at, now), now)
-        };
+        let call_id: Arc<str> = Arc::from(state.session.info().call_id.as_str());
+        let clock = CallClock::resumed(state.at(), now);
+        let mut slot = self.slot(state, clock, now);
+        let around = Surroundings { shared: &self.shared, unix_ms: self.unix_ms };
+        slot.take_up(&around, &told, differences, now, &mut self.batch);
         self.calls.insert(Arc::clone(&call_id), slot);
         CallStarted { call_id: &call_id, is_resumed: true }.report(&self.shared.metrics);
         self.arm(&call_id);
@@ -222,9 +219,9 @@ impl Shard {
         self.closed.insert(call);
     }
 
-    fn slot(&mut self, call_no: i64, session: Session, clock: CallClock, heard: Instant) -> Slot {
+    fn slot(&mut self, state: CallState, clock: CallClock, heard: Instant) -> Slot {
         self.serial += 1;
-        Slot::new(call_no, session, clock, heard, self.serial)
+        Slot::new(state, clock, heard, self.serial)
     }
 
     /// Starts a call. A second start of a call in progress changes nothing:
@@ -235,7 +232,7 @@ impl Shard {
         call_id: &str,
         info: Box<CallInfo>,
         seq: Option<u64>,
-        json: Utf8Bytes,
+        json: Json,
         received: Instant,
     ) -> Result<(), Refusal> {
         let started_ms = info.started_at.timestamp_millis();
@@ -265,11 +262,12 @@ impl Shard {
             self.shared.metrics.panics.inc();
             return Err(Refusal::CallFailed);
         };
-        let slot = self.slot(call_no, session, CallClock::new(received), received);
+        let slot = self.slot(CallState::new(call_no, session), CallClock::new(received), received);
         let call_id: Arc<str> = Arc::from(call_id);
         self.calls.insert(Arc::clone(&call_id), slot);
         CallStarted { call_id: &call_id, is_resumed: false }.report(&self.shared.metrics);
-        self.drive(&call_id, received, Cause::Told(Record::Call(Box::new(row))), |_| {})
+        self.batch.keep(Record::Call(Box::new(row)));
+        self.drive(&call_id, received, CallTime::ANSWERED, Cause::Start)
     }
 
     fn input(
@@ -277,34 +275,26 @@ impl Shard {
         call_id: &str,
         seq: Option<u64>,
         input: Input,
-        json: Utf8Bytes,
+        json: Json,
         received: Instant,
     ) -> Result<(), Refusal> {
         let Some(slot) = self.calls.get_mut(call_id) else {
             return self.closed.input(call_id, seq);
         };
         slot.heard = received;
-        if slot.session.is_resent(seq) {
+        if slot.session().is_resent(seq) {
             return Ok(());
         }
-        let said = slot.session.hear(seq, &input);
         if let Input::Utterance(utterance) = &input {
             Heard { lag_ms: slot.clock.at(received).since(utterance.end) }.report(&self.shared.metrics);
         }
-        slot.clock.hear(said, received);
+        slot.clock.hear(input.said_at(), received);
         let now = slot.clock.at(received);
-        if let Some(text) = slot.hear(&input, received) {
-            let agent_id = slot.session.agent_at(now).to_string();
-            slot.tell_watchers(&mut self.batch, &text);
-            self.batch.effects.push(Effect::Notice { agent_id, text });
-        }
         if slot.watchers.is_some() {
             let text = Utf8Bytes::from(native::to_json(call_id, &masked(&input)));
             slot.tell_watchers(&mut self.batch, &text);
         }
-        let is_kept = slot.keep(&input, now, &json, &mut self.batch);
-        let record = Record::Event { call_no: slot.call_no, now, json, is_kept };
-        self.drive(call_id, received, Cause::Told(record), |session| session.handle(now, input))
+        self.drive(call_id, received, now, Cause::Told { seq, input, json })
     }
 
     fn join(
@@ -314,13 +304,12 @@ impl Shard {
         began: Instant,
     ) -> Result<Joined, Refusal> {
         if let Some((info, seq)) = start {
-            let json = Utf8Bytes::from(native::start_to_json(&info));
+            let json = Json::from(native::start_to_json(&info));
             self.start(call_id, info, seq, json, began)?;
         }
         let slot = self.calls.get_mut(call_id).ok_or(Refusal::UnknownCall)?;
-        let joined = Joined { leg: slot.legs, began: slot.clock.at(began) };
-        slot.legs = slot.legs.saturating_add(1);
-        self.batch.records.push(Record::Leg { call_no: slot.call_no, now: joined.began });
+        let joined = Joined { leg: slot.state.legs(), began: slot.clock.at(began) };
+        self.drive(call_id, began, joined.began, Cause::Leg)?;
         Ok(joined)
     }
 
@@ -357,26 +346,23 @@ impl Shard {
     /// Does what is due in a call, which was to be woken at `due`: the rules'
     /// deadlines, the silence of its recogniser, or the end of its life.
     fn wake(&mut self, call_id: &Arc<str>, due: Instant, now: Instant) {
-        let Some(slot) = self.calls.get_mut(call_id) else { return };
-        let config = &self.shared.config;
-        if slot.speech.is_missed_from(config.asr_silent()).is_some_and(|from| from <= now) {
-            slot.speech.is_missed = true;
-            let text = health::asr_silent(call_id, config.asr_silent().as_secs());
-            let agent_id = slot.session.agent_at(slot.clock.at(now)).to_string();
-            slot.tell_watchers(&mut self.batch, &text);
-            self.batch.effects.push(Effect::Notice { agent_id, text });
+        let silence = self.shared.config.asr_silent();
+        let Some(slot) = self.calls.get(call_id) else { return };
+        if slot.is_missed_from(silence).is_some_and(|from| from <= now) {
+            let at = slot.clock.at(now);
+            // A call that panics here is closed by `drive`.
+            let _ = self.drive(call_id, due, at, Cause::Unheard);
         }
+        let Some(slot) = self.calls.get(call_id) else { return };
         let reason = if slot.ended.is_some() { CloseReason::Ended } else { CloseReason::Idle };
         let at = slot.clock.at(now);
-        let is_due = slot.session.poll_timeout().is_some_and(|timeout| timeout <= at);
+        let is_due = slot.session().poll_timeout().is_some_and(|timeout| timeout <= at);
         if self.calls.get(call_id).is_some_and(|slot| self.end_of_life(slot) <= now) {
-            // A call that panics here is closed by `drive`.
-            if self.drive(call_id, due, Cause::Closing, Session::finish).is_ok() {
+            if self.drive(call_id, due, at, Cause::Finish).is_ok() {
                 self.close(call_id, reason);
             }
         } else if is_due {
-            // Same.
-            let _ = self.drive(call_id, due, Cause::Time(at), |session| session.handle_timeout(at));
+            let _ = self.drive(call_id, due, at, Cause::Tick);
         } else {
             self.arm(call_id);
         }
@@ -389,36 +375,18 @@ impl Shard {
         }
     }
 
-    /// Lets the engine work on a call, notes what comes of it and sets its
-    /// alarm. If the engine panics the call is closed, and only it.
-    fn drive(
-        &mut self,
-        call_id: &str,
-        since: Instant,
-        cause: Cause,
-        work: impl FnOnce(&mut Session),
-    ) -> Result<(), Refusal> {
+    /// Moves a call by what came at `since`, when its clock showed `now`; notes
+    /// the outcome and sets its alarm. If the engine panics the call is closed, and only it.
+    fn drive(&mut self, call_id: &str, since: Instant, now: CallTime, cause: Cause) -> Result<(), Refusal> {
         let Some(slot) = self.calls.get_mut(call_id) else { return Err(Refusal::UnknownCall) };
         slot.is_touched = true;
-        let worked = guard(|| {
-            work(&mut slot.session);
-            std::iter::from_fn(|| slot.session.poll_output()).collect::<Vec<_>>()
-        });
-        let Ok(alerts) = worked else {
+        let entry = cause.entry();
+        let Ok(applied) = guard(|| slot.state.apply(now, cause)) else {
             self.close(call_id, CloseReason::Panicked);
             return Err(Refusal::CallFailed);
         };
-        match cause {
-            Cause::Told(record) => self.batch.records.push(record),
-            // A tick that changed nothing is not worth keeping.
-            Cause::Time(now) if !alerts.is_empty() => {
-                self.batch.records.push(Record::Tick { call_no: slot.call_no, now });
-            }
-            Cause::Time(_) | Cause::Closing => {}
-        }
-        for alert in &alerts {
-            slot.raise(&self.shared, alert, since, &mut self.batch);
-        }
+        let around = Surroundings { shared: &self.shared, unix_ms: self.unix_ms };
+        slot.note(&around, (since, now), entry, applied, &mut self.batch);
         self.arm(call_id);
         Ok(())
     }
@@ -428,10 +396,10 @@ impl Shard {
     fn arm(&mut self, call_id: &str) {
         let Some((call_id, slot)) = self.calls.get_key_value(call_id) else { return };
         let mut at = self.end_of_life(slot);
-        if let Some(timeout) = slot.session.poll_timeout() {
+        if let Some(timeout) = slot.session().poll_timeout() {
             at = at.min(slot.clock.when(timeout));
         }
-        if let Some(missed) = slot.speech.is_missed_from(self.shared.config.asr_silent()) {
+        if let Some(missed) = slot.is_missed_from(self.shared.config.asr_silent()) {
             at = at.min(missed);
         }
         if slot.armed.is_some_and(|armed| armed <= at) {
@@ -457,15 +425,15 @@ impl Shard {
     /// Closes a call for good. Its watchers' queues close, and with them their connections.
     fn close(&mut self, call_id: &str, reason: CloseReason) {
         let Some(mut slot) = self.calls.remove(call_id) else { return };
-        let call_no = slot.call_no;
-        for (_, (now, json)) in std::mem::take(&mut slot.left_open) {
-            self.batch.records.push(Record::LeftOpen { call_no, now, json });
+        let call_no = slot.state.call_no;
+        for Hypothesis { now, json, .. } in slot.state.left_open().cloned() {
+            self.batch.keep(Record::LeftOpen { call_no, now, json });
         }
-        let last_seq = slot.session.seq();
-        let closed_ms = clock::unix_ms();
-        let row = ClosedRow { call_no, reason: reason.name(), closed_ms, last_seq, end: slot.end };
-        self.batch.records.push(Record::Closed(Box::new(row)));
-        let started_ms = slot.session.info().started_at.timestamp_millis();
+        let last_seq = slot.session().seq();
+        let row =
+            ClosedRow { call_no, reason: reason.name(), closed_ms: self.unix_ms, last_seq, end: slot.state.end() };
+        self.batch.keep(Record::Closed(Box::new(row)));
+        let started_ms = slot.session().info().started_at.timestamp_millis();
         self.closed.insert(ClosedCall { call_id: call_id.to_owned(), started_ms, last_seq });
         self.gone.extend(slot.shown.take().map(|shown| Gone::new(&shown)));
         self.leave(call_id, slot, reason);

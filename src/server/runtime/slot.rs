@@ -9,82 +9,95 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use crate::adapter::alert_json::{AlertJson, wall_time};
 use crate::engine::alert::{Alert, AlertState};
 use crate::engine::privacy;
 use crate::engine::time::CallTime;
-use crate::engine::transcript::{CallInfo, Channel, Input, Party, Utterance};
-use crate::server::clock;
+use crate::engine::transcript::{Input, Utterance};
 use crate::server::clock::CallClock;
-use crate::server::config::LEFT_OPEN_MAX;
 use crate::server::runtime::Shared;
 use crate::server::runtime::agents::Admission;
+use crate::server::runtime::call_state::{Applied, CallState, Hypothesis};
 use crate::server::runtime::health;
 use crate::server::runtime::journal::{AlertEffect, Batch, Effect};
 use crate::server::runtime::live::{Audience, LiveCall, Look};
 use crate::server::runtime::subscription::Watchers;
-use crate::server::store::{AlertRow, Display, Known, Record};
+use crate::server::store::{AlertRow, Display, Entry, OpenAlert, Record};
 use crate::server::telemetry::events::{AlertDecided, Happening as _};
 use crate::session::Session;
+
+/// What a call's slot is given to decide with.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) shared: &'a Shared,
+    /// The wall clock at this step of the shard.
+    pub(crate) unix_ms: i64,
+}
 
 /// A call and what only the server knows of it.
 #[derive(Debug)]
 pub(crate) struct Slot {
-    pub(crate) call_no: i64,
-    pub(crate) session: Session,
+    pub(crate) state: CallState,
     pub(crate) clock: CallClock,
-    /// When the last event of it arrived.
+    /// When its last event arrived.
     pub(crate) heard: Instant,
     /// When its `call.end` arrived.
     pub(crate) ended: Option<Instant>,
-    /// What its `call.end` said.
-    pub(crate) end: Option<(CallTime, Party)>,
-    pub(crate) speech: Speech,
+    /// When its last words came, or began to be expected.
+    silent_since: Instant,
     /// The moment of its one alarm that counts.
     pub(crate) armed: Option<Instant>,
     pub(crate) serial: u64,
-    pub(crate) legs: u32,
     pub(crate) watchers: Option<Arc<Watchers>>,
-    /// The last hypotheses of utterances without a final, by utterance.
-    pub(crate) left_open: BTreeMap<String, (CallTime, Box<str>)>,
-    /// What was decided of each of its alerts.
-    pub(crate) known: HashMap<String, Known>,
+    /// The decisions on each of its alerts.
+    known: HashMap<String, Known>,
     /// Something happened in it since somebody looked.
     pub(crate) is_touched: bool,
-    /// What those were shown who look on.
+    /// The row that the live views were sent last.
     pub(crate) shown: Option<Arc<LiveCall>>,
 }
 
-/// Whether a call's words still come.
-#[derive(Debug)]
-pub(crate) struct Speech {
-    /// When the last words came, or began to be expected.
-    pub(crate) heard: Instant,
-    /// Whether they are to come: not in chats, and not on hold.
-    pub(crate) is_expected: bool,
-    /// Whether the agent was told that none come.
-    pub(crate) is_missed: bool,
+/// The decisions on one alert: how it is displayed, for good, and whether it
+/// was ever confirmed.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    display: Display,
+    was_confirmed: bool,
+}
+
+/// One transition of an alert on its way to the store and to those who see it.
+struct Transition {
+    row: AlertRow,
+    /// As the agent sees it, without its cursor.
+    json: String,
+    was_confirmed: bool,
+    since: Instant,
 }
 
 impl Slot {
     /// A call that is taken up now, or again; `heard` is when its last event came.
-    pub(crate) fn new(call_no: i64, session: Session, clock: CallClock, heard: Instant, serial: u64) -> Self {
+    pub(crate) fn new(state: CallState, clock: CallClock, heard: Instant, serial: u64) -> Self {
         Self {
-            call_no,
-            speech: Speech { is_expected: expects_speech(session.info()), ..Speech::new(heard) },
-            session,
+            ended: state.end().map(|_| heard),
+            state,
             clock,
             heard,
-            ended: None,
-            end: None,
+            silent_since: heard,
             armed: None,
             serial,
-            legs: 0,
             watchers: None,
-            left_open: BTreeMap::new(),
             known: HashMap::new(),
             is_touched: true,
             shown: None,
         }
+    }
+
+    pub(crate) const fn session(&self) -> &Session {
+        &self.state.session
+    }
+
+    /// From when on the agent is to be told that no words come.
+    pub(crate) fn is_missed_from(&self, silence: Duration) -> Option<Instant> {
+        self.state.awaits_speech().then(|| self.silent_since + silence)
     }
 
     /// Whether somebody of `audience` may see it otherwise than before.
@@ -98,7 +111,7 @@ impl Slot {
         if audience.desks.is_empty() {
             return false;
         }
-        let agent_id = self.session.agent_at(at);
+        let agent_id = self.session().agent_at(at);
         let concerns_desk = |agent_id: &Arc<str>| audience.desks.contains(agent_id);
         audience.fresh_desks.contains(agent_id)
             || is_new && (concerns_desk(agent_id) || shown.is_some_and(|shown| concerns_desk(&shown.agent_id)))
@@ -107,57 +120,81 @@ impl Slot {
     /// How it stands, and whether that is news to those who look on.
     pub(crate) fn look(&mut self, shared: &Shared, call_id: &Arc<str>, now: Instant) -> Look {
         let is_shadow = |pack: &str| shared.config.is_shadow(pack);
-        let call = Arc::new(LiveCall::new(Arc::clone(call_id), &self.session, self.clock.at(now), now, is_shadow));
+        let call = Arc::new(LiveCall::new(Arc::clone(call_id), self.session(), self.clock.at(now), now, is_shadow));
         self.is_touched = false;
         let before = self.shown.replace(Arc::clone(&call));
         Look::new(call, before.as_deref())
     }
 
-    /// Notes an input. Returns what the agent is told when words come again.
-    pub(crate) fn hear(&mut self, input: &Input, received: Instant) -> Option<Utf8Bytes> {
-        match input {
-            Input::Utterance(_) => {
-                self.speech.heard = received;
-                let was_missed = std::mem::take(&mut self.speech.is_missed);
-                return was_missed.then(|| health::asr_heard(&self.session.info().call_id));
-            }
-            Input::Hold { .. } => self.speech.is_expected = false,
-            Input::Resume { .. } => {
-                self.speech.heard = received;
-                self.speech.is_expected = expects_speech(self.session.info());
-            }
-            Input::End { at, by } => {
-                self.speech.is_expected = false;
-                self.ended.get_or_insert(received);
-                self.end.get_or_insert((*at, *by));
-                // Its life ends sooner than was thought.
-                self.armed = None;
-            }
-            Input::Transfer { .. } | Input::TransferAnswered { .. } => {}
+    /// Notes the outcome of what came at `since` and showed `now` on the call's
+    /// clock: the journal's `entry` of it, its alerts, and what the agent is to know of the recogniser.
+    pub(crate) fn note(
+        &mut self,
+        around: &Surroundings<'_>,
+        (since, now): (Instant, CallTime),
+        entry: Option<Entry>,
+        applied: Applied,
+        batch: &mut Batch,
+    ) {
+        let Applied { alerts, is_kept, left_open, is_heard, is_heard_again } = applied;
+        let call_no = self.state.call_no;
+        if is_heard {
+            self.silent_since = since;
         }
-        None
+        if self.ended.is_none() && self.state.end().is_some() {
+            self.ended = Some(since);
+            // Its life ends sooner than was thought.
+            self.armed = None;
+        }
+        if is_heard_again {
+            self.tell_all(now, health::asr_heard(&self.session().info().call_id), batch);
+        }
+        if entry == Some(Entry::Unheard) {
+            let silence = around.shared.config.asr_silent().as_secs();
+            self.tell_all(now, health::asr_silent(&self.session().info().call_id, silence), batch);
+        }
+        if let Some(Hypothesis { now, json, .. }) = left_open {
+            batch.keep(Record::LeftOpen { call_no, now, json });
+        }
+        // A tick that changed nothing is not worth keeping.
+        if let Some(entry) = entry.filter(|entry| *entry != Entry::Tick || !alerts.is_empty()) {
+            batch.keep(Record::Moved { call_no, now, entry, is_kept });
+        }
+        for alert in &alerts {
+            self.raise(around, alert, since, batch);
+        }
     }
 
-    /// Whether an input stays when the call is over. Of hypotheses, only those
-    /// do that no final replaced; they are held until the call is closed.
-    pub(crate) fn keep(&mut self, input: &Input, now: CallTime, json: &Utf8Bytes, batch: &mut Batch) -> bool {
-        let Input::Utterance(utterance) = input else { return true };
-        if utterance.is_final {
-            self.left_open.remove(&utterance.utterance_id);
-            return true;
+    /// Tells the agent and the watchers something that is not kept.
+    fn tell_all(&self, now: CallTime, text: Utf8Bytes, batch: &mut Batch) {
+        self.tell_watchers(batch, &text);
+        batch.tell(Effect::Notice { agent_id: self.session().agent_at(now).to_string(), text });
+    }
+
+    /// Takes up the alerts of a call that was in progress when the server
+    /// stopped. The replay may have come to others than were told before: the
+    /// difference is told now.
+    pub(crate) fn take_up(
+        &mut self,
+        around: &Surroundings<'_>,
+        told: &BTreeMap<String, OpenAlert>,
+        (changed, unfounded): (Vec<Alert>, Vec<OpenAlert>),
+        now: Instant,
+        batch: &mut Batch,
+    ) {
+        let known = |alert: &OpenAlert| Known { display: alert.display, was_confirmed: alert.was_confirmed };
+        self.known.extend(told.iter().map(|(alert_id, alert)| (alert_id.clone(), known(alert))));
+        let emitted = self.clock.at(now);
+        for alert in changed {
+            self.raise(around, &Alert { emitted, ..alert }, now, batch);
         }
-        let is_new = self.left_open.insert(utterance.utterance_id.clone(), (now, json.as_str().into())).is_none();
-        if is_new
-            && self.left_open.len() > LEFT_OPEN_MAX
-            && let Some((_, (now, json))) = self.left_open.pop_first()
-        {
-            batch.records.push(Record::LeftOpen { call_no: self.call_no, now, json });
+        for alert in unfounded {
+            self.retract(around, alert, emitted, now, batch);
         }
-        false
     }
 
     /// Has an alert kept, and shown to those who are to see it.
-    pub(crate) fn raise(&mut self, shared: &Shared, alert: &Alert, since: Instant, batch: &mut Batch) {
+    fn raise(&mut self, around: &Surroundings<'_>, alert: &Alert, since: Instant, batch: &mut Batch) {
         let is_confirmed = alert.state == AlertState::Confirmed;
         let Known { display, was_confirmed } = match self.known.get_mut(&alert.alert_id) {
             Some(known) => {
@@ -166,32 +203,15 @@ impl Slot {
                 before
             }
             None => {
-                let display = self.display(shared, alert, since, batch);
+                let display = self.display(around.shared, alert, since, batch);
                 self.known.insert(alert.alert_id.clone(), Known { display, was_confirmed: is_confirmed });
                 Known { display, was_confirmed: false }
             }
         };
-        // A pack on trial is heard of nowhere; folding and lateness concern the agent's screen alone.
-        let webhooks = match display {
-            Display::Shadow => Vec::new(),
-            _ => shared.outbox.wanted(alert.rule.severity, alert.state, was_confirmed),
-        };
-        let made_ms = if webhooks.is_empty() { 0 } else { clock::unix_ms() };
-        AlertDecided { alert, display: display.name() }.report(&shared.metrics);
-        let wire = self.session.to_wire(alert);
+        let wire = self.session().to_wire(alert);
         let json = wire.to_json();
-        let masked = wire.masked().to_json();
-        let info = self.session.info();
-        let watched = self.watchers.as_ref().filter(|_| display != Display::Shadow);
-        batch.effects.push(Effect::Alert(Box::new(AlertEffect {
-            agent_id: (display == Display::Card).then(|| alert.agent_id.to_string()),
-            json,
-            watched: watched.map(|watchers| (Arc::clone(watchers), Utf8Bytes::from(masked.clone()))),
-            has_webhooks: !webhooks.is_empty(),
-            since,
-        })));
-        batch.records.push(Record::Alert(Box::new(AlertRow {
-            call_no: self.call_no,
+        let row = AlertRow {
+            call_no: self.state.call_no,
             alert_id: alert.alert_id.clone(),
             agent_id: alert.agent_id.to_string(),
             rule_id: alert.rule.id.clone(),
@@ -199,12 +219,84 @@ impl Slot {
             severity: alert.rule.severity,
             deduct: alert.rule.deduct,
             state: alert.state,
-            said_ms: info.started_at.timestamp_millis().saturating_add(alert.at.0),
+            said_ms: self.session().info().started_at.timestamp_millis().saturating_add(alert.at.0),
             display,
-            json: masked,
-            webhooks,
-            made_ms,
-        })));
+            json: wire.masked().to_json().into(),
+            webhooks: Vec::new(),
+            made_ms: 0,
+        };
+        self.put_out(around, Transition { row, json, was_confirmed, since }, batch);
+    }
+
+    /// Takes back an alert that was told before the server stopped, and that
+    /// the program or the rules of now do not raise.
+    fn retract(
+        &self,
+        around: &Surroundings<'_>,
+        alert: OpenAlert,
+        emitted: CallTime,
+        since: Instant,
+        batch: &mut Batch,
+    ) {
+        let OpenAlert {
+            call_no,
+            alert_id,
+            agent_id,
+            rule_id,
+            pack,
+            severity,
+            deduct,
+            said_ms,
+            display,
+            was_confirmed,
+            json,
+            ..
+        } = alert;
+        let Ok(mut wire) = serde_json::from_str::<AlertJson<'_>>(&json) else {
+            tracing::warn!(alert_id, "a kept alert cannot be read; it is not taken back");
+            return;
+        };
+        wire.state = AlertState::Retracted;
+        wire.due_ms = None;
+        wire.emitted_at = wall_time(self.session().info().started_at, emitted);
+        let json = wire.to_json();
+        let row = AlertRow {
+            call_no,
+            alert_id,
+            agent_id,
+            rule_id,
+            pack,
+            severity,
+            deduct,
+            state: AlertState::Retracted,
+            said_ms,
+            display,
+            json: json.as_str().into(),
+            webhooks: Vec::new(),
+            made_ms: 0,
+        };
+        self.put_out(around, Transition { row, json, was_confirmed, since }, batch);
+    }
+
+    fn put_out(&self, around: &Surroundings<'_>, transition: Transition, batch: &mut Batch) {
+        let Transition { mut row, json, was_confirmed, since } = transition;
+        // A pack on trial is heard of nowhere; folding and lateness concern the agent's screen alone.
+        let is_shadow = row.display == Display::Shadow;
+        if !is_shadow {
+            row.webhooks = around.shared.outbox.wanted(row.severity, row.state, was_confirmed);
+            row.made_ms = around.unix_ms;
+        }
+        AlertDecided { rule_id: &row.rule_id, state: row.state, display: row.display.name() }
+            .report(&around.shared.metrics);
+        let watched = self.watchers.as_ref().filter(|_| !is_shadow);
+        let tell = AlertEffect {
+            agent_id: (row.display == Display::Card).then(|| row.agent_id.clone()),
+            json,
+            watched: watched.map(|watchers| (Arc::clone(watchers), Utf8Bytes::from(row.json.to_string()))),
+            has_webhooks: !row.webhooks.is_empty(),
+            since,
+        };
+        batch.keep(Record::Alert { row: Box::new(row), cursor: None, tell: Some(Box::new(tell)) });
     }
 
     /// Decides how a new alert is displayed, for good.
@@ -224,12 +316,12 @@ impl Slot {
             Admission::Folded(count) => {
                 let text = serde_json::json!({
                     "type": "folded",
-                    "call_id": self.session.info().call_id,
+                    "call_id": self.session().info().call_id,
                     "count": count,
                     "message": format!("另有 {count} 条"),
                 });
                 let text = Utf8Bytes::from(text.to_string());
-                batch.effects.push(Effect::Notice { agent_id: alert.agent_id.to_string(), text });
+                batch.tell(Effect::Notice { agent_id: alert.agent_id.to_string(), text });
                 Display::Folded
             }
         }
@@ -237,25 +329,9 @@ impl Slot {
 
     pub(crate) fn tell_watchers(&self, batch: &mut Batch, text: &Utf8Bytes) {
         if let Some(watchers) = &self.watchers {
-            batch.effects.push(Effect::Watched { watchers: Arc::clone(watchers), text: text.clone() });
+            batch.tell(Effect::Watched { watchers: Arc::clone(watchers), text: text.clone() });
         }
     }
-}
-
-impl Speech {
-    pub(crate) const fn new(heard: Instant) -> Self {
-        Self { heard, is_expected: true, is_missed: false }
-    }
-
-    /// From when on the agent is to be told that no words come.
-    pub(crate) fn is_missed_from(&self, silence: Duration) -> Option<Instant> {
-        (self.is_expected && !self.is_missed).then(|| self.heard + silence)
-    }
-}
-
-/// Whoever types may be silent as long as he likes.
-pub(crate) fn expects_speech(info: &CallInfo) -> bool {
-    info.channel == Channel::Voice
 }
 
 /// An input as those may see it who are not in the call.

@@ -36,7 +36,7 @@ pub(crate) struct Fact {
 
 /// An entry as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct AuditEntry {
     pub(crate) no: i64,
     pub(crate) at_ms: i64,
     pub(crate) by: String,
@@ -48,7 +48,7 @@ pub(crate) struct Entry {
     pub(crate) hash: String,
 }
 
-impl Entry {
+impl AuditEntry {
     /// When, as the hash covers it: always in UTC.
     pub(crate) fn at(&self) -> String {
         DateTime::from_timestamp_millis(self.at_ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
@@ -118,7 +118,7 @@ impl Head {
     /// it tells. The new head counts once that is committed.
     pub(super) fn append(&self, transaction: &Transaction<'_>, fact: &Fact) -> Result<Self, StoreError> {
         let Fact { at_ms, who, action, subject, detail } = fact;
-        let mut entry = Entry {
+        let mut entry = AuditEntry {
             no: self.no + 1,
             at_ms: *at_ms,
             by: who.name.clone(),
@@ -131,7 +131,7 @@ impl Head {
         entry.hash = entry.hash_behind(&self.hash);
         let insert =
             "INSERT INTO audit (no, at_ms, by, role, action, subject, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
-        let Entry { no, at_ms, by, role, action, subject, detail, hash } = &entry;
+        let AuditEntry { no, at_ms, by, role, action, subject, detail, hash } = &entry;
         transaction.prepare_cached(insert)?.execute(params![
             no,
             at_ms,
@@ -179,7 +179,7 @@ impl Readers {
         filter: &AuditFilter,
         behind: Option<Place>,
         count_max: usize,
-    ) -> Result<Vec<Entry>, StoreError> {
+    ) -> Result<Vec<AuditEntry>, StoreError> {
         let mut conditions = Conditions::default();
         conditions.within("at_ms", filter.span);
         conditions.one_of("action", filter.actions.iter().copied());
@@ -191,24 +191,24 @@ impl Readers {
         self.ask(|connection| {
             let entries = format!("SELECT {ENTRY} FROM audit {sql} ORDER BY no DESC LIMIT ?");
             let mut entries = connection.prepare_cached(&entries)?;
-            let entries = entries.query_map(params_from_iter(values), Entry::read)?;
+            let entries = entries.query_map(params_from_iter(values), AuditEntry::read)?;
             Ok(entries.collect::<Result<_, _>>()?)
         })
     }
 }
 
 /// Gives all entries to `take`, the earliest first.
-pub(crate) fn each_entry(connection: &Connection, mut take: impl FnMut(Entry)) -> Result<(), StoreError> {
+pub(crate) fn each_entry(connection: &Connection, mut take: impl FnMut(AuditEntry)) -> Result<(), StoreError> {
     let mut entries = connection.prepare(&format!("SELECT {ENTRY} FROM audit ORDER BY no"))?;
     let mut rows = entries.query([])?;
     while let Some(row) = rows.next()? {
-        take(Entry::read(row)?);
+        take(AuditEntry::read(row)?);
     }
     Ok(())
 }
 
 /// The entry of that number.
-pub(crate) fn entry(connection: &Connection, no: i64) -> Result<Option<Entry>, StoreError> {
+pub(crate) fn entry(connection: &Connection, no: i64) -> Result<Option<AuditEntry>, StoreError> {
     let mut entry = connection.prepare_cached(&format!("SELECT {ENTRY} FROM audit WHERE no = ?"))?;
-    Ok(entry.query_row([no], Entry::read).optional()?)
+    Ok(entry.query_row([no], AuditEntry::read).optional()?)
 }

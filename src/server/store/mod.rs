@@ -12,6 +12,7 @@ mod audit;
 mod backup;
 mod checkpoint;
 mod forget;
+mod json;
 mod query;
 mod reader;
 mod review;
@@ -30,16 +31,17 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-pub(crate) use audit::{AUDITED, AuditFilter, Entry, Fact, Head, digest, each_entry, entry};
+pub(crate) use audit::{AUDITED, AuditEntry, AuditFilter, Fact, Head, digest, each_entry, entry};
 pub use backup::{BackupError, back_up, restore};
 pub(crate) use forget::{Forgotten, Horizon};
+pub(crate) use json::Json;
 pub(crate) use query::{AlertFilter, CallFilter, FoundAlert, FoundCall, Order, Place, Span, TotalledCall, Transition};
-pub(crate) use reader::{ClosedCall, Known, Letter, OpenCall, Readers, ReplayEntry};
+pub(crate) use reader::{ClosedCall, Letter, OpenAlert, OpenCall, Readers};
 pub(crate) use review::{FoundReview, RuleFigures, Taken, Target, Untaken, standing, steps_of};
 pub(crate) use rules::{FoundVersion, LoadRow};
 pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 pub(crate) use stored_calls::{Stored, Transcript};
-pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, Record, Writer};
+pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, Entry, Record, Writer};
 
 const FILE: &str = "tingjian.db";
 const LOCK: &str = "tingjian.lock";

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
+use crate::engine::alert::{AlertState, Severity};
 use crate::engine::time::CallTime;
-use crate::server::store::writer::{Display, kind};
-use crate::server::store::{StoreError, connect};
+use crate::server::store::writer::{Display, Entry, kind};
+use crate::server::store::{Json, StoreError, connect};
 
 /// Connections that are kept for the next question.
 const IDLE_MAX: usize = 4;
@@ -29,14 +31,6 @@ pub(crate) struct OpenCall {
     pub(crate) start: String,
 }
 
-/// What a call in progress was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReplayEntry<'a> {
-    Event(&'a str),
-    Tick,
-    Leg,
-}
-
 /// An alert as it was shown, or would have been.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredAlert {
@@ -52,11 +46,22 @@ pub(crate) struct ClosedCall {
     pub(crate) last_seq: Option<u64>,
 }
 
-/// What was decided of an alert for good.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Known {
+/// An alert of a call in progress, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OpenAlert {
+    pub(crate) call_no: i64,
+    pub(crate) alert_id: String,
+    pub(crate) agent_id: String,
+    pub(crate) rule_id: String,
+    pub(crate) pack: String,
+    pub(crate) severity: Severity,
+    pub(crate) deduct: u32,
+    pub(crate) state: AlertState,
+    pub(crate) said_ms: i64,
     pub(crate) display: Display,
     pub(crate) was_confirmed: bool,
+    /// Its latest transition.
+    pub(crate) json: Json,
 }
 
 /// What a webhook is to be told.
@@ -118,15 +123,16 @@ impl Readers {
     }
 
     /// Gives all of the journal to `take`, in its order: call, the call's time, what it was told.
-    pub(crate) fn replay(&self, mut take: impl FnMut(i64, CallTime, ReplayEntry<'_>)) -> Result<(), StoreError> {
+    pub(crate) fn replay(&self, mut take: impl FnMut(i64, CallTime, Entry)) -> Result<(), StoreError> {
         self.ask(|connection| {
             let mut journal = connection.prepare("SELECT call_no, kind, now_ms, json FROM journal ORDER BY serial")?;
             let mut rows = journal.query([])?;
             while let Some(row) = rows.next()? {
                 let entry = match row.get(1)? {
-                    kind::TICK => ReplayEntry::Tick,
-                    kind::LEG => ReplayEntry::Leg,
-                    _ => ReplayEntry::Event(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?),
+                    kind::TICK => Entry::Tick,
+                    kind::LEG => Entry::Leg,
+                    kind::UNHEARD => Entry::Unheard,
+                    _ => Entry::Event(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?.into()),
                 };
                 take(row.get(0)?, CallTime(row.get(2)?), entry);
             }
@@ -192,22 +198,52 @@ impl Readers {
         })
     }
 
+    /// All rows about calls, as text.
+    #[cfg(test)]
+    pub(crate) fn dump(&self) -> Vec<String> {
+        let tables = ["calls", "events", "journal", "alerts", "latest_alerts", "outbox", "feedback", "reviews"];
+        let rows = |connection: &Connection, table: &str| -> Result<Vec<String>, StoreError> {
+            let mut all = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))?;
+            let columns = all.column_count();
+            let rows = all.query_map([], |row| {
+                let values: Result<Vec<rusqlite::types::Value>, _> = (0..columns).map(|index| row.get(index)).collect();
+                values.map(|values| format!("{table}: {values:?}"))
+            })?;
+            Ok(rows.collect::<Result<_, _>>()?)
+        };
+        self.ask(|connection| Ok(tables.map(|table| rows(connection, table).unwrap()).concat())).unwrap()
+    }
+
     /// What tells the cursors of this store from those of another.
     pub(crate) fn store_id(&self) -> Result<i64, StoreError> {
         self.ask(|connection| Ok(connection.query_row("SELECT store_id FROM identity", [], |row| row.get(0))?))
     }
 
-    /// What is known of the alerts of calls in progress: call, alert, and what.
-    pub(crate) fn open_alerts(&self) -> Result<Vec<(i64, String, Known)>, StoreError> {
+    /// The alerts of calls in progress.
+    pub(crate) fn open_alerts(&self) -> Result<Vec<OpenAlert>, StoreError> {
         self.ask(|connection| {
             let mut alerts = connection.prepare(
-                "SELECT alerts.call_no, alert_id, display, max(state = 'confirmed') FROM calls JOIN alerts USING (call_no)
-                 WHERE closed_ms IS NULL GROUP BY alerts.call_no, alert_id, display",
+                "SELECT latest.call_no, latest.alert_id, latest.agent_id, latest.rule_id, latest.pack, latest.severity,
+                     latest.deduct, latest.state, latest.said_ms, latest.display,
+                     (' ' || latest.history || ' ') LIKE '% confirmed %', alerts.json
+                 FROM calls JOIN latest_alerts AS latest ON latest.call_no = calls.call_no
+                 JOIN alerts ON alerts.cursor = latest.cursor WHERE closed_ms IS NULL ORDER BY latest.alert_no",
             )?;
             let alerts = alerts.query_map([], |row| {
-                let name: String = row.get(2)?;
-                let known = Known { display: Display::from_name(&name), was_confirmed: row.get(3)? };
-                Ok((row.get(0)?, row.get(1)?, known))
+                Ok(OpenAlert {
+                    call_no: row.get(0)?,
+                    alert_id: row.get(1)?,
+                    agent_id: row.get(2)?,
+                    rule_id: row.get(3)?,
+                    pack: row.get(4)?,
+                    severity: named(row, 5, Severity::from_name)?,
+                    deduct: row.get(6)?,
+                    state: named(row, 7, AlertState::from_name)?,
+                    said_ms: row.get(8)?,
+                    display: named(row, 9, Display::from_name)?,
+                    was_confirmed: row.get(10)?,
+                    json: row.get_ref(11)?.as_str().map_err(rusqlite::Error::from)?.into(),
+                })
             })?;
             Ok(alerts.collect::<Result<_, _>>()?)
         })
@@ -244,4 +280,10 @@ impl Readers {
             Ok(backlogs.collect::<Result<_, _>>()?)
         })
     }
+}
+
+/// A value that is kept by its name.
+pub(super) fn named<T>(row: &Row<'_>, index: usize, value: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let name = row.get_ref(index)?.as_str()?;
+    value(name).ok_or_else(|| rusqlite::Error::InvalidColumnType(index, name.to_owned(), Type::Text))
 }

@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2];
+const STEPS: &[&str] = &[V1, V2, V3];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -209,6 +209,12 @@ UPDATE rule_versions SET previous = (SELECT earlier.version FROM rule_versions A
     WHERE earlier.loaded_no = rule_versions.loaded_no - 1);
 CREATE INDEX rules_by_load ON rule_versions (loaded_no);
 CREATE INDEX calls_by_rules ON calls (rules_version);
+";
+
+// Entries of a kind that earlier programs take for an event without its text:
+// they are to refuse the store, not to stumble over it.
+const V3: &str = "
+-- journal.kind = 3: the agent was told that no words come.
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

@@ -5,50 +5,62 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, params};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::engine::alert::{AlertState, Severity};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::Party;
-use crate::server::store::StoreError;
 use crate::server::store::audit::Head;
 use crate::server::store::checkpoint::Checkpoints;
+use crate::server::store::{Json, StoreError};
 
 /// Journal rows of closed calls that a commit removes beside what it adds: more
 /// than it adds on the average, so that the journal shrinks, and few enough
 /// that nobody waits for it.
 pub(super) const TRIM_ROWS: i64 = 2_048;
 
-/// Something to be kept.
+/// Something to be kept. An alert carries with it what is told of it once it
+/// is kept, of which the store knows nothing.
 #[derive(Debug)]
-pub(crate) enum Record {
+pub(crate) enum Record<T = ()> {
     /// A call was answered.
     Call(Box<CallRow>),
-    /// A call was told something.
-    Event {
-        /// Of which call.
+    /// Something moved a call in progress.
+    Moved {
         call_no: i64,
         /// What the call's clock showed.
         now: CallTime,
-        /// The event, in the contract's JSON.
-        json: Utf8Bytes,
-        /// Whether it stays when the call is over.
+        entry: Entry,
+        /// Whether it stays when the call is over, if it is an event.
         is_kept: bool,
     },
     /// A hypothesis that no final replaced until the call was closed.
-    LeftOpen { call_no: i64, now: CallTime, json: Box<str> },
-    /// Time alone moved the call to this moment, and it had something to say.
-    Tick { call_no: i64, now: CallTime },
-    /// One more recogniser's connection joined the call.
-    Leg { call_no: i64, now: CallTime },
+    LeftOpen { call_no: i64, now: CallTime, json: Json },
     /// An alert changed its state.
-    Alert(Box<AlertRow>),
+    Alert {
+        row: Box<AlertRow>,
+        /// Its place in its agent's feed, which the store gives it.
+        cursor: Option<i64>,
+        tell: T,
+    },
     /// A call is closed.
     Closed(Box<ClosedRow>),
     /// A webhook was told, or never will be.
     Settled { outbox_no: i64 },
     /// A webhook is to be told again.
     Postponed { outbox_no: i64, due_ms: i64, attempts: u32 },
+}
+
+/// An entry of the journal: what moved a call, for a replay of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    /// A producer's event.
+    Event(Json),
+    /// Time alone moved the call to this moment, and it had something to say.
+    Tick,
+    /// One more recogniser's connection joined the call.
+    Leg,
+    /// The agent was told that no words come.
+    Unheard,
 }
 
 /// A call that was answered.
@@ -62,7 +74,7 @@ pub(crate) struct CallRow {
     pub(crate) started_ms: i64,
     pub(crate) rules_version: String,
     pub(crate) seq: Option<u64>,
-    pub(crate) start: Utf8Bytes,
+    pub(crate) start: Json,
 }
 
 /// A transition of an alert.
@@ -79,8 +91,8 @@ pub(crate) struct AlertRow {
     /// When it was said, as the producer counts wall time: milliseconds since 1970.
     pub(crate) said_ms: i64,
     pub(crate) display: Display,
-    /// As contract §2 words it, personal data masked.
-    pub(crate) json: String,
+    /// As it goes over the wire, personal data masked.
+    pub(crate) json: Json,
     /// The webhooks that are to be told, from `made_ms` on.
     pub(crate) webhooks: Vec<Arc<str>>,
     pub(crate) made_ms: i64,
@@ -109,12 +121,8 @@ impl Display {
         }
     }
 
-    /// The display of that name; what this program did not write is a card.
-    pub(super) fn from_name(name: &str) -> Self {
-        [Self::Folded, Self::Late, Self::Shadow]
-            .into_iter()
-            .find(|display| display.name() == name)
-            .unwrap_or(Self::Card)
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        [Self::Card, Self::Folded, Self::Late, Self::Shadow].into_iter().find(|display| display.name() == name)
     }
 }
 
@@ -133,6 +141,7 @@ pub(super) mod kind {
     pub(in crate::server::store) const EVENT: i64 = 0;
     pub(in crate::server::store) const TICK: i64 = 1;
     pub(in crate::server::store) const LEG: i64 = 2;
+    pub(in crate::server::store) const UNHEARD: i64 = 3;
 }
 
 /// The one connection that writes.
@@ -173,17 +182,15 @@ impl Writer {
         Ok(self.connection.query_row(next, [], |row| row.get(0))?)
     }
 
-    /// Keeps all of `records`, or none of them. Returns the cursors of the
-    /// alerts among them, in their order.
+    /// Keeps all of `records`, or none of them. Gives each alert its cursor.
     ///
     /// # Errors
     /// Nothing was kept; the same may succeed later.
-    pub(crate) fn commit<'a>(
+    pub(crate) fn commit<'a, T: 'a>(
         &mut self,
-        records: impl Iterator<Item = &'a Record> + Clone,
-    ) -> Result<Vec<i64>, StoreError> {
+        records: impl IntoIterator<Item = &'a mut Record<T>>,
+    ) -> Result<(), StoreError> {
         let mut serial = self.next_serial;
-        let mut cursors = Vec::new();
         let transaction = self.connection.transaction()?;
         let mut opened = Vec::new();
         let mut closed = Vec::new();
@@ -193,9 +200,15 @@ impl Writer {
                     insert_call(&transaction, call)?;
                     opened.push((call.call_no, serial));
                 }
-                Record::Event { call_no, now, json, is_kept } => {
-                    insert_journal(&transaction, serial, *call_no, kind::EVENT, *now, Some(json))?;
-                    if *is_kept {
+                Record::Moved { call_no, now, entry, is_kept } => {
+                    let (kind, json) = match &*entry {
+                        Entry::Event(json) => (kind::EVENT, Some(&**json)),
+                        Entry::Tick => (kind::TICK, None),
+                        Entry::Leg => (kind::LEG, None),
+                        Entry::Unheard => (kind::UNHEARD, None),
+                    };
+                    insert_journal(&transaction, serial, *call_no, kind, *now, json)?;
+                    if let Some(json) = json.filter(|_| *is_kept) {
                         insert_event(&transaction, serial, *call_no, *now, json)?;
                     }
                     serial += 1;
@@ -204,28 +217,20 @@ impl Writer {
                     insert_event(&transaction, serial, *call_no, *now, json)?;
                     serial += 1;
                 }
-                Record::Tick { call_no, now } => {
-                    insert_journal(&transaction, serial, *call_no, kind::TICK, *now, None)?;
-                    serial += 1;
-                }
-                Record::Leg { call_no, now } => {
-                    insert_journal(&transaction, serial, *call_no, kind::LEG, *now, None)?;
-                    serial += 1;
-                }
-                Record::Alert(alert) => {
-                    cursors.push(insert_alert(&transaction, alert)?);
-                    insert_outbox(&transaction, alert)?;
+                Record::Alert { row, cursor, .. } => {
+                    *cursor = Some(insert_alert(&transaction, row)?);
+                    insert_outbox(&transaction, row)?;
                 }
                 Record::Closed(call) => {
                     close_call(&transaction, call)?;
                     closed.push(call.call_no);
                 }
                 Record::Settled { outbox_no } => {
-                    transaction.prepare_cached("DELETE FROM outbox WHERE outbox_no = ?")?.execute([outbox_no])?;
+                    transaction.prepare_cached("DELETE FROM outbox WHERE outbox_no = ?")?.execute([*outbox_no])?;
                 }
                 Record::Postponed { outbox_no, due_ms, attempts } => {
                     let update = "UPDATE outbox SET due_ms = ?, attempts = ? WHERE outbox_no = ?";
-                    transaction.prepare_cached(update)?.execute(params![due_ms, attempts, outbox_no])?;
+                    transaction.prepare_cached(update)?.execute(params![*due_ms, *attempts, *outbox_no])?;
                 }
             }
         }
@@ -249,7 +254,7 @@ impl Writer {
                 self.open.remove(&(first, call_no));
             }
         }
-        Ok(cursors)
+        Ok(())
     }
 
     /// Lets the store grow to so many pages, so that a test can fill it.
@@ -266,7 +271,7 @@ fn insert_call(transaction: &Transaction<'_>, call: &CallRow) -> Result<(), Stor
     )?;
     let CallRow { call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, seq, start } = call;
     let seq = seq.map(u64::cast_signed);
-    let start = start.as_str();
+    let start = &**start;
     insert.execute(params![call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, start, seq])?;
     Ok(())
 }
@@ -308,7 +313,7 @@ fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<i64, 
     } = alert;
     let (severity, state, display) = (severity.name(), state.name(), display.name());
     let cursor =
-        insert.insert(params![call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json])?;
+        insert.insert(params![call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, &**json])?;
     let mut latest = transaction.prepare_cached(
         "INSERT INTO latest_alerts (alert_no, cursor, call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, history, said_ms, display)
          VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11)
@@ -326,7 +331,7 @@ fn insert_outbox(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<(), 
         let mut insert = transaction.prepare_cached(
             "INSERT INTO outbox (webhook, made_ms, due_ms, attempts, alert) VALUES (?1, ?2, ?2, 0, ?3)",
         )?;
-        insert.execute(params![&**webhook, alert.made_ms, alert.json])?;
+        insert.execute(params![&**webhook, alert.made_ms, &*alert.json])?;
     }
     Ok(())
 }

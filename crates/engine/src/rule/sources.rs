@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use sha2::{Digest as _, Sha256};
 
 use super::parse::SourceFile;
+use crate::text::DICTIONARIES;
 
 /// A file of tab-separated rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,10 +31,12 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// The first 12 hexadecimal digits of the SHA-256 of the files' names and contents.
+    /// The first 12 hexadecimal digits of the SHA-256 of the files' names and
+    /// contents and of the dictionaries that read them: the same rules judge
+    /// otherwise with other dictionaries.
     #[must_use]
     pub fn version(&self) -> String {
-        let mut hash = Sha256::new();
+        let mut hash = Sha256::new_with_prefix(DICTIONARIES);
         for (name, file) in self.within.iter().zip(&self.files) {
             for part in [name.as_bytes(), file.text.as_bytes()] {
                 hash.update((part.len() as u64).to_le_bytes());

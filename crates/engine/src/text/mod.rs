@@ -78,5 +78,9 @@ pub use pattern::Likeness;
 pub use phrase::{ANY_MAX, DIGITS_MAX, PhraseError, SYMBOLS_MAX, VARIANTS_MAX};
 pub use segment::{cut, preload};
 
+/// The dictionaries that decide where words begin and how characters sound, as
+/// `Cargo.toml` pins them. They are part of the version of the rules.
+pub const DICTIONARIES: &str = "jieba-rs 0.11.0, pinyin 0.11.0";
+
 #[cfg(test)]
 mod tests;

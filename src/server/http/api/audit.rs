@@ -23,7 +23,7 @@ use crate::server::http::openapi::{AuditParameters, PageParameters};
 use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
 use crate::server::store::{
-    Entry, Head, Place, Readers, StoreError, digest, each_entry, entry, read_beside, standing, steps_of,
+    AuditEntry, Head, Place, Readers, StoreError, digest, each_entry, entry, read_beside, standing, steps_of,
 };
 
 /// Faults that are told; what is more is counted.
@@ -47,10 +47,10 @@ pub(crate) struct EntryView {
     hash: String,
 }
 
-impl From<Entry> for EntryView {
-    fn from(entry: Entry) -> Self {
+impl From<AuditEntry> for EntryView {
+    fn from(entry: AuditEntry) -> Self {
         let at = entry.at();
-        let Entry { no, by, role, action, subject, detail, hash, .. } = entry;
+        let AuditEntry { no, by, role, action, subject, detail, hash, .. } = entry;
         Self { no, at, by, role, action, subject, detail, hash }
     }
 }
@@ -80,7 +80,7 @@ pub(crate) async fn audit(
     let page = parameters.page("audit", shared.store_id)?;
     let span = filter.span;
     let mut found = shared.ask(move |readers| readers.audit_entries(&filter, page.behind, page.count + 1)).await?;
-    let place = |entry: &Entry| Place { ms: entry.at_ms, no: entry.no };
+    let place = |entry: &AuditEntry| Place { ms: entry.at_ms, no: entry.no };
     let next_cursor = next_cursor(&mut found, page.count, page.list, place);
     let entries = found.into_iter().map(EntryView::from).collect();
     Ok(Json(AuditPage { entries, about: About::new(span, zone, next_cursor) }))

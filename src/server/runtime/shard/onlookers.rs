@@ -19,14 +19,14 @@ impl Shard {
     pub(super) fn watch(&mut self, call_id: &str, now: Instant) -> Result<(Push, Subscription), Refusal> {
         let slot = self.calls.get_mut(call_id).ok_or(Refusal::UnknownCall)?;
         let subscription = slot.watchers.get_or_insert_default().subscribe().ok_or(Refusal::TooManySubscribers)?;
-        let info = slot.session.info();
+        let info = slot.session().info();
         let hello = serde_json::json!({
             "type": "watching",
             "call_id": info.call_id,
             "agent_id": info.agent_id,
             "started_at": wall_time(info.started_at, CallTime::ANSWERED),
             "at_ms": slot.clock.at(now).0,
-            "seq": slot.session.seq(),
+            "seq": slot.session().seq(),
         });
         Ok((Push { text: Utf8Bytes::from(hello.to_string()), cursor: None, since: None }, subscription))
     }

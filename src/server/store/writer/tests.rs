@@ -25,11 +25,11 @@ fn call(call_no: i64) -> Record {
 }
 
 fn said(call_no: i64) -> Record {
-    Record::Event { call_no, now: CallTime(1), json: "{}".into(), is_kept: true }
+    Record::Moved { call_no, now: CallTime(1), entry: Entry::Event("{}".into()), is_kept: true }
 }
 
 fn alert(call_no: i64) -> Record {
-    Record::Alert(Box::new(AlertRow {
+    let row = AlertRow {
         call_no,
         alert_id: format!("alert-{call_no}"),
         agent_id: "a1".to_owned(),
@@ -40,10 +40,11 @@ fn alert(call_no: i64) -> Record {
         state: AlertState::Confirmed,
         said_ms: 0,
         display: Display::Card,
-        json: "{}".to_owned(),
+        json: "{}".into(),
         webhooks: Vec::new(),
         made_ms: 0,
-    }))
+    };
+    Record::Alert { row: Box::new(row), cursor: None, tell: () }
 }
 
 fn closed(call_no: i64, closed_ms: i64) -> Record {
@@ -61,7 +62,7 @@ fn words_go_first_then_alerts_and_calls_in_progress_stay() {
     let recent = FORGET_CALLS * 2 + 1;
     records.extend([call(recent), said(recent), alert(recent), closed(recent, 50 * DAY_MS)]);
     records.extend([call(recent + 1), said(recent + 1), alert(recent + 1)]);
-    writer.commit(records.iter()).unwrap();
+    writer.commit(&mut records).unwrap();
     let mut forget = |transcripts_ms, alerts_ms| {
         let mut total = Forgotten::default();
         loop {
@@ -96,17 +97,17 @@ fn the_journal_is_trimmed_up_to_the_first_call_that_needs_it() {
         store.readers().replay(|call_no, _, _| rows.push(call_no)).unwrap();
         rows
     };
-    writer.commit([call(1), said(1), call(2), said(2), said(1)].iter()).unwrap();
-    writer.commit([closed(2, 1)].iter()).unwrap();
-    writer.commit([said(1)].iter()).unwrap();
+    writer.commit(&mut [call(1), said(1), call(2), said(2), said(1)]).unwrap();
+    writer.commit(&mut [closed(2, 1)]).unwrap();
+    writer.commit(&mut [said(1)]).unwrap();
     assert_eq!(rows(), [1, 2, 1, 1], "the first call needs all of it");
-    writer.commit([call(3), said(3), closed(1, 1)].iter()).unwrap();
-    writer.commit([said(3)].iter()).unwrap();
+    writer.commit(&mut [call(3), said(3), closed(1, 1)]).unwrap();
+    writer.commit(&mut [said(3)]).unwrap();
     assert_eq!(rows(), [3, 3]);
     drop(writer);
     let mut writer = store.writer().unwrap();
-    writer.commit([closed(3, 1)].iter()).unwrap();
-    writer.commit(std::iter::empty()).unwrap();
+    writer.commit(&mut [closed(3, 1)]).unwrap();
+    writer.commit(&mut [] as &mut [Record]).unwrap();
     assert_eq!(rows(), [0_i64; 0]);
 }
 
@@ -129,8 +130,8 @@ fn reviews_go_with_their_alerts_and_the_audit_stays() {
     let store = Store::open(directory.path()).unwrap();
     let mut writer = store.writer().unwrap();
     let ends = [(1, 1), (2, 50 * DAY_MS)];
-    let records: Vec<Record> = ends.iter().flat_map(|&(no, at)| [call(no), alert(no), closed(no, at)]).collect();
-    writer.commit(records.iter()).unwrap();
+    let mut records: Vec<Record> = ends.iter().flat_map(|&(no, at)| [call(no), alert(no), closed(no, at)]).collect();
+    writer.commit(&mut records).unwrap();
     for (no, _) in ends {
         writer.review(&target(no), &step(Action::Dismiss, "李静", 7), &who("李静"), DAY_MS).unwrap().unwrap();
         assert!(writer.keep_feedback("a1", &format!("alert-{no}"), "seen", None, 7).unwrap());
@@ -189,7 +190,7 @@ fn an_appeal_is_in_time_or_too_late() {
     ] {
         let directory = tempfile::tempdir().unwrap();
         let mut writer = Store::open(directory.path()).unwrap().writer().unwrap();
-        writer.commit([call(1), alert(1)].iter().chain(closed_ms.map(|at| closed(1, at)).iter())).unwrap();
+        writer.commit([call(1), alert(1)].iter_mut().chain(&mut closed_ms.map(|at| closed(1, at)))).unwrap();
         if let Some(at_ms) = reviewed_ms {
             let step = step(Action::Confirm, "李静", at_ms);
             writer.review(&target(1), &step, &who("李静"), APPEAL_MS).unwrap().unwrap();

@@ -2,22 +2,23 @@
 
 use std::time::Duration;
 
-use crate::engine::alert::Alert;
+use crate::engine::alert::AlertState;
 use crate::server::telemetry::events::Happening;
 use crate::server::telemetry::metrics::Metrics;
 
 /// An alert changed its state.
 pub(crate) struct AlertDecided<'a> {
-    pub(crate) alert: &'a Alert,
+    pub(crate) rule_id: &'a str,
+    pub(crate) state: AlertState,
     /// The name of the way in which the agent sees it, if at all.
     pub(crate) display: &'static str,
 }
 
 impl Happening for AlertDecided<'_> {
     fn report(self, metrics: &Metrics) {
-        let Self { alert: Alert { rule, state, .. }, display: shown } = self;
-        metrics.alerts.with_label_values(&[&rule.id, state.name(), shown]).inc();
-        tracing::debug!(rule = rule.id, state = state.name(), display = shown, "alert");
+        let (rule, state, shown) = (self.rule_id, self.state.name(), self.display);
+        metrics.alerts.with_label_values(&[rule, state, shown]).inc();
+        tracing::debug!(rule, state, display = shown, "alert");
     }
 }
 

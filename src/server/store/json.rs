@@ -1,0 +1,28 @@
+//! JSON text on its way through the server: written once, then handed on and kept as it is.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+/// A JSON text that nobody changes; a clone copies no text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Json(Arc<str>);
+
+impl Deref for Json {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<&str> for Json {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl From<String> for Json {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
