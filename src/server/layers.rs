@@ -84,6 +84,26 @@ fn rooms_use_only_what_stands_below_them() {
 }
 
 #[test]
+fn only_the_store_speaks_sql_and_it_knows_no_sockets() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap();
+        if inside.ends_with("layers.rs") {
+            continue;
+        }
+        let foreign: &[&str] = match inside.starts_with("store") {
+            true => &["tungstenite", "axum::", "hyper::"],
+            false => &["rusqlite", "SELECT ", "INSERT INTO"],
+        };
+        let source = std::fs::read_to_string(&file).unwrap();
+        let named: Vec<_> = foreign.iter().filter(|name| source.contains(**name)).collect();
+        assert!(named.is_empty(), "{}: {named:?}", inside.display());
+    }
+}
+
+#[test]
 fn all_names_of_a_group_are_read() {
     let source = "use crate::server::{domain::review, Shared,\n    http};\nfn f() { crate::server::store::open() }\n\
                   #[cfg(test)]\nmod tests { use crate::server::feeds; }";

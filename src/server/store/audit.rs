@@ -1,6 +1,6 @@
 //! The audit (审计): what was done, by whom and when, each entry hashed with
 //! the one before it. Here is how it is written and read; whether it is whole
-//! is for `server/audit.rs` to say.
+//! `store/audit_check.rs` finds out.
 //!
 //! Entries hold no personal data of customers: whom a thing was done to is an
 //! alert's id, and of a reason there is only a digest.
@@ -91,7 +91,7 @@ impl AuditEntry {
 const ENTRY: &str = "no, at_ms, by, role, action, subject, detail, hash";
 
 /// The SHA-256 of `text`, as hexadecimal digits.
-pub(crate) fn digest(text: &str) -> String {
+pub(super) fn digest(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -198,7 +198,7 @@ impl Readers {
 }
 
 /// Gives all entries to `take`, the earliest first.
-pub(crate) fn each_entry(connection: &Connection, mut take: impl FnMut(AuditEntry)) -> Result<(), StoreError> {
+pub(super) fn each_entry(connection: &Connection, mut take: impl FnMut(AuditEntry)) -> Result<(), StoreError> {
     let mut entries = connection.prepare(&format!("SELECT {ENTRY} FROM audit ORDER BY no"))?;
     let mut rows = entries.query([])?;
     while let Some(row) = rows.next()? {
@@ -208,7 +208,7 @@ pub(crate) fn each_entry(connection: &Connection, mut take: impl FnMut(AuditEntr
 }
 
 /// The entry of that number.
-pub(crate) fn entry(connection: &Connection, no: i64) -> Result<Option<AuditEntry>, StoreError> {
+pub(super) fn entry(connection: &Connection, no: i64) -> Result<Option<AuditEntry>, StoreError> {
     let mut entry = connection.prepare_cached(&format!("SELECT {ENTRY} FROM audit WHERE no = ?"))?;
     Ok(entry.query_row([no], AuditEntry::read).optional()?)
 }

@@ -5,10 +5,14 @@
 //! ever blocking it (WAL). What is committed survives a crash of the process
 //! and of the machine: every commit is synced.
 //!
+//! No connection and no SQL leaves this module: others ask by its named methods.
+//! Of SQLite's types only the cause of a [`StoreError`] does.
+//!
 //! The store decides nothing about calls. It keeps rows in the order in which
 //! the shards produced them and gives them back.
 
 mod audit;
+mod audit_check;
 mod backup;
 mod checkpoint;
 mod forget;
@@ -31,13 +35,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-pub(crate) use audit::{AUDITED, AuditEntry, AuditFilter, Fact, Head, digest, each_entry, entry};
+pub(crate) use audit::{AUDITED, AuditEntry, AuditFilter, Fact, Head};
+pub(crate) use audit_check::AuditFault;
 pub use backup::{BackupError, back_up, restore};
 pub(crate) use forget::{Forgotten, Horizon};
 pub(crate) use json::Json;
 pub(crate) use query::{AlertFilter, CallFilter, FoundAlert, FoundCall, Order, Place, Span, TotalledCall, Transition};
 pub(crate) use reader::{ClosedCall, Letter, OpenAlert, OpenCall, Readers};
-pub(crate) use review::{FoundReview, RuleFigures, Taken, Target, Untaken, standing, steps_of};
+pub(crate) use review::{FoundReview, RuleFigures, Taken, Target, Untaken};
 pub(crate) use rules::{FoundVersion, LoadRow};
 pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 pub(crate) use stored_calls::{Stored, Transcript};

@@ -236,7 +236,7 @@ fn insert_step(
 }
 
 /// The steps of one alert, in their order.
-pub(crate) fn steps_of(connection: &Connection, call_no: i64, alert_id: &str) -> Result<Vec<Step>, StoreError> {
+pub(super) fn steps_of(connection: &Connection, call_no: i64, alert_id: &str) -> Result<Vec<Step>, StoreError> {
     let steps =
         "SELECT action, by, role, reason, at_ms FROM reviews WHERE call_no = ? AND alert_id = ? ORDER BY review_no";
     let mut steps = connection.prepare_cached(steps)?;
@@ -253,7 +253,7 @@ fn step(row: &Row<'_>) -> rusqlite::Result<Step> {
 }
 
 /// Where an alert stands, as it is kept beside it.
-pub(crate) fn standing(verdict: &str, appeal: Option<&str>) -> ReviewState {
+pub(super) fn standing(verdict: &str, appeal: Option<&str>) -> ReviewState {
     ReviewState { verdict: Verdict::from_name(verdict).unwrap_or_default(), appeal: appeal.and_then(Appeal::from_name) }
 }
 

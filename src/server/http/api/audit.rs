@@ -1,5 +1,5 @@
-//! Whether the audit (审计) is whole, and how others read it. Its entries are
-//! written in `store/audit.rs`.
+//! How the audit (审计) is read, and how its faults are worded. Its entries are
+//! written in `store/audit.rs` and checked in `store/audit_check.rs`.
 //!
 //! Who can write the database can write a chain anew, too. Against that helps
 //! a head that was noted elsewhere: every entry's number and hash is in a log line.
@@ -16,15 +16,12 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::server::domain::refusal::ErrorMessage;
-use crate::server::domain::review::ReviewState;
 use crate::server::filter::{BadQuery, LIMIT, OF_AUDIT, OF_PAGES, Parameters};
 use crate::server::http::api::page::{About, next_cursor};
 use crate::server::http::openapi::{AuditParameters, PageParameters};
 use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
-use crate::server::store::{
-    AuditEntry, Head, Place, Readers, StoreError, digest, each_entry, entry, read_beside, standing, steps_of,
-};
+use crate::server::store::{AuditEntry, AuditFault, Head, Place, StoreError, read_beside};
 
 /// Faults that are told; what is more is counted.
 const FAULTS_MAX: usize = 20;
@@ -146,16 +143,6 @@ pub struct Verified {
     pub more: usize,
 }
 
-impl Verified {
-    fn fault(&mut self, zh: impl fmt::Display, en: impl fmt::Display) {
-        if self.faults.len() < FAULTS_MAX {
-            self.faults.push(format!("{zh} / {en}"));
-        } else {
-            self.more += 1;
-        }
-    }
-}
-
 /// Checks the audit in `directory`, beside a server that may have it: that no
 /// entry was changed, moved or taken out, that the entry `head` (number and
 /// hash, noted elsewhere) is there as it was, and that reviews are what the
@@ -165,8 +152,15 @@ impl Verified {
 /// `head` cannot be read, or the store cannot.
 pub fn verify_audit(directory: &Path, head: Option<&str>) -> Result<Verified, AuditError> {
     let head = head.map(read_head).transpose()?;
-    let readers = read_beside(directory)?;
-    Ok(verify(&readers, head.as_ref())?)
+    let (mut faults, mut more) = (Vec::new(), 0);
+    let extent = read_beside(directory)?.check_audit(head.as_ref(), |fault| {
+        if faults.len() < FAULTS_MAX {
+            faults.push(worded(&fault));
+        } else {
+            more += 1;
+        }
+    })?;
+    Ok(Verified { entries: extent.entries, head: format!("{}:{}", extent.last.no, extent.last.hash), faults, more })
 }
 
 fn read_head(text: &str) -> Result<Head, BadQuery> {
@@ -180,120 +174,30 @@ fn read_head(text: &str) -> Result<Head, BadQuery> {
     })
 }
 
-fn verify(readers: &Readers, noted: Option<&Head>) -> Result<Verified, StoreError> {
-    readers.ask(|connection| {
-        // One moment of a store that goes on.
-        let moment = connection.unchecked_transaction()?;
-        let mut verified = Verified { entries: 0, head: String::new(), faults: Vec::new(), more: 0 };
-        let last = check_chain(&moment, noted, &mut verified)?;
-        verified.head = format!("{}:{}", last.no, last.hash);
-        check_reviews(&moment, &mut verified)?;
-        Ok(verified)
-    })
-}
-
-/// Checks that each entry follows from the one before; returns the last one.
-fn check_chain(
-    connection: &rusqlite::Connection,
-    noted: Option<&Head>,
-    verified: &mut Verified,
-) -> Result<Head, StoreError> {
-    let mut previous = Head::start();
-    each_entry(connection, |entry| {
-        verified.entries += 1;
-        let no = entry.no;
-        if no > previous.no + 1 {
-            let missing = match (previous.no + 1, no - 1) {
-                (first, last) if first == last => first.to_string(),
-                (first, last) => format!("{first}–{last}"),
-            };
-            verified.fault(format!("缺少第 {missing} 条"), format!("entry {missing} is missing"));
-        } else if entry.hash_behind(&previous.hash) != entry.hash {
-            let before = previous.no;
-            verified.fault(
-                format!("第 {no} 条被改动，或不再接在第 {before} 条之后"),
-                format!("entry {no} was changed, or no longer follows from entry {before}"),
-            );
+/// The wording of a fault, in Chinese and English.
+fn worded(fault: &AuditFault) -> String {
+    match fault {
+        AuditFault::Missing { first, last } => {
+            let missing = if first == last { first.to_string() } else { format!("{first}–{last}") };
+            format!("缺少第 {missing} 条 / entry {missing} is missing")
         }
-        if noted.is_some_and(|noted| noted.no == no && noted.hash != entry.hash) {
-            verified.fault(
-                format!("第 {no} 条与 --head 记下的不同：它或之前的条目被重写过"),
-                format!("entry {no} is not what --head says: it, or entries before it, were written anew"),
-            );
-        }
-        previous = Head { no, hash: entry.hash };
-    })?;
-    if let Some(noted) = noted.filter(|noted| noted.no > previous.no) {
-        let (last, no) = (previous.no, noted.no);
-        verified.fault(
-            format!("末尾被截断：只到第 {last} 条，--head 记下的是第 {no} 条"),
-            format!("the tail was cut off: the last entry is {last}, --head says {no}"),
-        );
-    }
-    Ok(previous)
-}
-
-/// Checks that reviews are what the audit says, and alerts what the reviews say.
-fn check_reviews(connection: &rusqlite::Connection, verified: &mut Verified) -> Result<(), StoreError> {
-    let mut reviews = connection.prepare(
-        "SELECT review_no, call_no, alert_id, action, by, role, reason, at_ms, audit_no FROM reviews ORDER BY review_no",
-    )?;
-    let mut rows = reviews.query([])?;
-    while let Some(row) = rows.next()? {
-        let (review_no, audit_no): (i64, i64) = (row.get(0)?, row.get(8)?);
-        let (call_no, reason): (i64, Option<String>) = (row.get(1)?, row.get(6)?);
-        let (alert_id, action, by, role): (String, String, String, String) =
-            (row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?);
-        let at_ms: i64 = row.get(7)?;
-        let agrees = entry(connection, audit_no)?.is_some_and(|entry| {
-            let detail = &entry.detail;
-            (entry.subject == alert_id && entry.action == action && entry.by == by && entry.role == role)
-                && entry.at_ms == at_ms
-                && detail["call_no"] == call_no
-                && detail["reason_sha256"].as_str() == reason.as_deref().map(digest).as_deref()
-        });
-        if !agrees {
-            verified.fault(
-                format!("复核记录 {review_no}（预警 {alert_id}）与第 {audit_no} 条不符"),
-                format!("review {review_no} (alert {alert_id}) is not what entry {audit_no} says"),
-            );
+        AuditFault::Changed { no, before } => format!(
+            "第 {no} 条被改动，或不再接在第 {before} 条之后 / entry {no} was changed, or no longer follows from entry {before}"
+        ),
+        AuditFault::Rewritten { no } => format!(
+            "第 {no} 条与 --head 记下的不同：它或之前的条目被重写过 / entry {no} is not what --head says: it, or entries before it, were written anew"
+        ),
+        AuditFault::CutOff { last, noted } => format!(
+            "末尾被截断：只到第 {last} 条，--head 记下的是第 {noted} 条 / the tail was cut off: the last entry is {last}, --head says {noted}"
+        ),
+        AuditFault::ReviewDiffers { review_no, alert_id, audit_no } => format!(
+            "复核记录 {review_no}（预警 {alert_id}）与第 {audit_no} 条不符 / review {review_no} (alert {alert_id}) is not what entry {audit_no} says"
+        ),
+        AuditFault::ReviewGone { no, alert_id } => format!(
+            "第 {no} 条的复核记录（预警 {alert_id}）不见了 / the review of entry {no} (alert {alert_id}) is gone"
+        ),
+        AuditFault::StateDiffers { alert_id } => {
+            format!("预警 {alert_id} 的复核结论与它的步骤不符 / alert {alert_id} does not stand where its steps lead")
         }
     }
-    // A review goes with its alert, and not before.
-    let mut gone = connection.prepare(
-        "SELECT no, subject FROM audit WHERE action IN ('confirm', 'dismiss', 'appeal', 'grant', 'reject')
-             AND NOT EXISTS (SELECT 1 FROM reviews WHERE audit_no = no AND alert_id = subject)
-             AND EXISTS (SELECT 1 FROM latest_alerts WHERE alert_id = subject AND call_no =
-                 CASE WHEN json_valid(detail) THEN json_extract(detail, '$.call_no') END) ORDER BY no",
-    )?;
-    let mut rows = gone.query([])?;
-    while let Some(row) = rows.next()? {
-        let (no, alert_id): (i64, String) = (row.get(0)?, row.get(1)?);
-        verified.fault(
-            format!("第 {no} 条的复核记录（预警 {alert_id}）不见了"),
-            format!("the review of entry {no} (alert {alert_id}) is gone"),
-        );
-    }
-    let mut alerts = connection.prepare(
-        "SELECT call_no, alert_id, verdict, appeal FROM latest_alerts WHERE verdict <> 'unreviewed' OR appeal IS NOT NULL
-         UNION SELECT call_no, alert_id, verdict, appeal FROM latest_alerts JOIN (SELECT DISTINCT call_no, alert_id FROM reviews)
-             USING (call_no, alert_id)",
-    )?;
-    let mut rows = alerts.query([])?;
-    while let Some(row) = rows.next()? {
-        let (call_no, alert_id, verdict): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let appeal: Option<String> = row.get(3)?;
-        let is_so = match steps_of(connection, call_no, &alert_id) {
-            Ok(steps) => ReviewState::of(&steps) == standing(&verdict, appeal.as_deref()),
-            // A step that nobody could have taken.
-            Err(_) => false,
-        };
-        if !is_so {
-            verified.fault(
-                format!("预警 {alert_id} 的复核结论与它的步骤不符"),
-                format!("alert {alert_id} does not stand where its steps lead"),
-            );
-        }
-    }
-    Ok(())
 }
