@@ -209,8 +209,8 @@ fn play(rules: &Arc<RuleSet>, data: &[u8]) {
                 let due = call.poll_timeout();
                 call.handle_timeout(now);
                 let spoke = watch.drain(&mut call);
-                assert!(!spoke || due.is_some_and(|(due, _)| due <= now), "spoke before it was due");
-                assert!(call.poll_timeout().is_none_or(|(due, _)| due > now), "still due");
+                assert!(!spoke || due.is_some_and(|due| due <= now), "spoke before it was due");
+                assert!(call.poll_timeout().is_none_or(|due| due > now), "still due");
                 continue;
             }
             _ => {

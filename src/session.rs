@@ -97,7 +97,7 @@ impl Session {
     /// When the call next wants [`Self::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<CallTime> {
-        self.call.poll_timeout().map(|(at, _reason)| at)
+        self.call.poll_timeout()
     }
 
     /// Decides all that is still open: nothing more will come.

@@ -1,7 +1,7 @@
 //! Call events as contract §1 words them: one JSON object a frame or line.
 //!
 //! [`parse`] has one fast path, a borrowed struct that holds the fields of all
-//! types at once. What it cannot read is explained by [`fault`], which is slow
+//! types at once. What it cannot read is explained by `fault.rs`, which is slow
 //! and names the field, what was wrong with it and what is allowed.
 
 mod fault;

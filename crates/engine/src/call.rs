@@ -25,13 +25,6 @@ const SPAN_GAP_MAX_MS: i64 = 3_000;
 /// How many neighbours in the order a changed utterance can concern.
 const NEIGHBOURS: usize = 8;
 
-/// Why a call wants to be woken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeoutReason {
-    /// This rule has a deadline, a reminder or a hypothesis to decide: its index in the rule set.
-    Rule(u32),
-}
-
 /// The state of one call under one version of the rules.
 #[derive(Debug)]
 pub struct Call {
@@ -170,15 +163,15 @@ impl Call {
         self.outputs.pop_front()
     }
 
-    /// When the call next wants `handle_timeout`, and why.
+    /// When the call next wants `handle_timeout`; `None` while no rule waits for the time.
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<(CallTime, TimeoutReason)> {
-        self.wakes.iter().min().map(|&(at, rule)| (at, TimeoutReason::Rule(rule)))
+    pub fn poll_timeout(&self) -> Option<CallTime> {
+        self.wakes.iter().min().map(|&(at, _)| at)
     }
 
     /// Does all that is due by `now`, each at its own time. A spurious one changes nothing.
     pub fn handle_timeout(&mut self, now: CallTime) {
-        while let Some((at, TimeoutReason::Rule(rule))) = self.poll_timeout().filter(|(at, _)| *at <= now) {
+        while let Some((at, rule)) = self.wakes.iter().min().copied().filter(|(at, _)| *at <= now) {
             self.now = self.now.max(at);
             self.wakes.retain(|(_, waiting)| *waiting != rule);
             self.decide(rule);
@@ -193,7 +186,7 @@ impl Call {
         if !self.ended() {
             self.end(self.latest_said, Party::System);
         }
-        while let Some((at, _)) = self.poll_timeout() {
+        while let Some(at) = self.poll_timeout() {
             self.handle_timeout(at);
         }
     }

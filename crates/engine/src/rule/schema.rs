@@ -153,7 +153,7 @@ mod tests {
     }
 
     fn files(directory: &str) -> Vec<(String, String)> {
-        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
+        let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(directory);
         let paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
         let rules = paths.filter(|path| path.extension().is_some_and(|extension| extension == "yaml"));
         rules.map(|path| (path.display().to_string(), std::fs::read_to_string(path).unwrap())).collect()

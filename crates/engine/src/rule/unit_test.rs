@@ -394,7 +394,7 @@ fn play(mut call: Call, script: &Script) -> Result<(Call, Vec<Alert>), Reason> {
 
 /// Wakes the call at every moment that it asks for, up to `until`.
 fn wake(call: &mut Call, until: CallTime, alerts: &mut Vec<Alert>, timeouts: &mut usize) -> Result<(), Reason> {
-    while let Some((due, _)) = call.poll_timeout().filter(|(due, _)| *due <= until) {
+    while let Some(due) = call.poll_timeout().filter(|due| *due <= until) {
         *timeouts += 1;
         if *timeouts > TIMEOUTS_MAX {
             return Err(Reason::Restless);
