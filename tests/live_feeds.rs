@@ -420,6 +420,24 @@ async fn who_opens_a_call_midway_misses_nothing() {
     server.stop().await;
 }
 
+#[tokio::test]
+async fn a_call_tells_its_holds_and_silences_as_rules_measure_them() {
+    let server = serve("").await;
+    let mut producer = server.connect("/v1/ingest").await;
+    tell(&mut producer, start("c1")).await;
+    tell(&mut producer, happens("call.hold", 2, 6_000)).await;
+    let (_, call) = server.request("GET", "/v1/calls/c1", "").await;
+    assert_eq!((&call["holds"], &call["silences"]), (&json!([{"from_ms": 6_000, "until_ms": null}]), &json!([])));
+    tell(&mut producer, happens("call.transfer_answered", 3, 20_000)).await;
+    tell(&mut producer, json!({"type": "call.end", "call_id": "c1", "seq": 4, "at_ms": 200_000, "by": "agent"})).await;
+    let (_, call) = server.request("GET", "/v1/calls/c1", "").await;
+    assert_eq!(call["holds"], json!([{"from_ms": 6_000, "until_ms": 20_000}]));
+    let silences = json!([{"from_ms": 0, "until_ms": 6_000}, {"from_ms": 20_000, "until_ms": 200_000}]);
+    assert_eq!(call["silences"], silences);
+    drop(producer);
+    server.stop().await;
+}
+
 fn id_of(event: &Value) -> Option<String> {
     event["utterance_id"].as_str().map(str::to_owned)
 }

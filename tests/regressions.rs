@@ -8,6 +8,7 @@ mod oracle;
 use oracle::generate::info;
 use oracle::play::{fold, play};
 use tingjian::engine::alert::Alert;
+use tingjian::engine::pauses::{Pauses, Stretch};
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::{RuleSet, load};
 use tingjian::engine::time::CallTime;
@@ -65,6 +66,47 @@ fn outcome(alerts: &[Alert]) -> Vec<String> {
 
 const HOLD: fn(i64) -> (CallTime, Input) = |at| happens(Input::Hold { at: CallTime(at) });
 const RESUME: fn(i64) -> (CallTime, Input) = |at| happens(Input::Resume { at: CallTime(at) });
+
+#[test]
+fn a_hold_ends_when_the_transfer_is_answered() {
+    let answered = |at| happens(Input::TransferAnswered { at: CallTime(at), agent_id: Some(String::from("second")) });
+    let call = [HOLD(6_000), answered(20_000), ends(200_000, Party::Agent)];
+    let too_long = rule("timing: { hold: { over: 60s } }");
+    assert_eq!(outcome(&heard(&too_long, &call)), [""; 0]);
+    // Nobody speaks, before the hold for 6 seconds and after it for 180.
+    let too_silent = rule("timing: { silence: { of: both, over: 60s } }");
+    assert_eq!(outcome(&heard(&too_silent, &call)), ["confirmed 74000"]);
+    // Learnt late, it takes back what was said of the hold.
+    let told = heard(&too_long, &[HOLD(6_000), late(100_000, answered(20_000)), ends(200_000, Party::Agent)]);
+    assert_eq!(outcome(&told), ["retracted 66000"]);
+}
+
+#[test]
+fn pauses_are_told_as_rules_measure_them() {
+    let inputs = |events: &[(CallTime, Input)]| events.iter().map(|(_, input)| input.clone()).collect::<Vec<_>>();
+    let spans = |stretches: &[Stretch]| -> Vec<(i64, Option<i64>)> {
+        stretches.iter().map(|stretch| (stretch.from.0, stretch.until.map(|until| until.0))).collect()
+    };
+    let answered = happens(Input::TransferAnswered { at: CallTime(40_000), agent_id: None });
+    let mut call = vec![
+        says(Role::Agent, "a", 2_900, 4_000, "您好"),
+        HOLD(6_000),
+        RESUME(20_000),
+        says(Role::Agent, "b", 21_000, 22_000, "久等了"),
+        HOLD(30_000),
+        answered,
+        says(Role::System, "c", 42_999, 43_000, "请说"),
+    ];
+    let pauses = Pauses::of(inputs(&call));
+    assert_eq!(spans(&pauses.holds), [(6_000, Some(20_000)), (30_000, Some(40_000))]);
+    let silences = [(4_000, Some(6_000)), (20_000, Some(21_000)), (22_000, Some(30_000)), (40_000, Some(42_999))];
+    assert_eq!(spans(&pauses.silences), silences);
+    // The end of the call is the end of a hold and of a silence, whatever comes afterwards.
+    call.extend([HOLD(50_000), ends(60_000, Party::Agent), RESUME(70_000), HOLD(80_000)]);
+    let pauses = Pauses::of(inputs(&call));
+    assert_eq!(spans(&pauses.holds)[2..], [(50_000, Some(60_000))]);
+    assert_eq!(spans(&pauses.silences)[4..], [(43_000, Some(50_000))]);
+}
 
 #[test]
 fn a_call_that_ends_before_the_second_turn_is_cut_short() {

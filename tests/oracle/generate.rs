@@ -11,11 +11,11 @@ use proptest::sample::select;
 use tingjian::engine::alert::Severity;
 use tingjian::engine::rule::diagnostic::Located;
 use tingjian::engine::rule::syntax::{
-    Anchor, Body, Boundary, EventKind, EventRule, Expression, Extent, Forbid, Homophone, HourRange, Hypotheses, Limit,
-    PackSource, Part, PhraseSource, Require, RuleSource, Said, Scope, Sequence, Step, Timing, Window,
+    Anchor, Body, Boundary, EventRule, Expression, Extent, Forbid, Homophone, HourRange, Hypotheses, Limit, PackSource,
+    Part, PhraseSource, Require, RuleSource, Said, Scope, Sequence, Step, Timing, Window,
 };
 use tingjian::engine::time::CallTime;
-use tingjian::engine::transcript::{CallInfo, Channel, Direction, Input, Party, Role, Utterance};
+use tingjian::engine::transcript::{CallInfo, Channel, Direction, EventKind, Input, Party, Role, Utterance};
 
 /// Phrases of characters that folding leaves alone; one holds another, two overlap.
 const PHRASES: [&str; 5] = ["山水花", "鱼虫", "风雨雪松", "山水花鸟", "雪松竹"];

@@ -12,10 +12,10 @@ pub(crate) mod play;
 use std::collections::BTreeSet;
 
 use tingjian::engine::rule::syntax::{
-    Anchor, Body, EventKind, EventRule, Expression, Extent, Forbid, Limit, PackSource, Require, RuleSource, Said,
-    Sequence, Timing, Window,
+    Anchor, Body, EventRule, Expression, Extent, Forbid, Limit, PackSource, Require, RuleSource, Said, Sequence,
+    Timing, Window,
 };
-use tingjian::engine::transcript::{CallInfo, Input, Party, Role, Utterance};
+use tingjian::engine::transcript::{CallInfo, EventKind, Input, Party, Role, Utterance};
 
 /// What a call comes to under one rule, once everything is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -118,7 +118,7 @@ impl<'a> Facts<'a> {
                 Input::Utterance(_) => {}
             }
         }
-        events.sort_by_key(|(_, at)| *at);
+        events.sort_by_key(|(kind, at)| (*at, *kind));
         // Without an end the line broke at the latest moment spoken of.
         let latest = lines.iter().map(|line| line.end.0).chain(events.iter().map(|(_, at)| *at)).max().unwrap_or(0);
         let (end, ended_by) = end.unwrap_or((latest, Party::System));
@@ -243,14 +243,14 @@ impl<'a> Facts<'a> {
 
     // ---- holds and turns ---------------------------------------------------
 
-    /// Holds with their ends; the end of the call ends the last.
+    /// Holds with their ends: resumed, taken over by whom the call was transferred to, or over with the call.
     fn on_hold(&self) -> Vec<(i64, i64)> {
         let mut holds: Vec<(i64, i64)> = Vec::new();
         let mut since = None;
-        for (kind, at) in self.events.iter().filter(|(kind, _)| matches!(kind, EventKind::Hold | EventKind::Resume)) {
+        for (kind, at) in &self.events {
             match (kind, since) {
                 (EventKind::Hold, None) => since = Some(*at),
-                (EventKind::Resume, Some(from)) => {
+                (EventKind::Resume | EventKind::TransferAnswered, Some(from)) => {
                     holds.push((from, *at));
                     since = None;
                 }

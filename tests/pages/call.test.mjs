@@ -181,7 +181,7 @@ test("a call that is over is played again: words and alerts as they stood", asyn
   // The same as text.
   await page.getByText("时间线的文字版").click();
   await page.getByText("保持：0:14–0:24").waitFor();
-  await page.getByText("静默：0:24–0:31").waitFor();
+  await page.getByText("静默：0:12–0:14、0:24–0:31、0:37–0:40").waitFor();
   await close();
 });
 

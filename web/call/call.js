@@ -14,6 +14,8 @@ import { ReviewState } from "./state.js";
 
 /** A question that the server did not answer is asked again after this. */
 const AGAIN_MS = 1_000;
+/** Of a call in progress, holds and silences are asked for at most this often. */
+const PAUSES_MS = 3_000;
 const SPEEDS = [1, 2, 4, 8, 16];
 const callId = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 const startedAt = new URLSearchParams(location.search).get("started_at") ?? undefined;
@@ -44,6 +46,20 @@ function useCall() {
       });
     };
     const ask = () => get(path, { started_at: startedAt }, abort.signal);
+    let asking = 0;
+    /** What came since may have been a pause, or have ended one. */
+    const askPauses = () => {
+      asking ||= setTimeout(async () => {
+        try {
+          const detail = await ask();
+          call.record?.pauses(detail);
+          soon();
+        } catch {
+          // The next words ask again.
+        }
+        asking = 0;
+      }, PAUSES_MS);
+    };
     /** @type {any[] | null} */
     let waiting = null;
     /** @type {{close: () => void} | null} */
@@ -96,6 +112,7 @@ function useCall() {
         waiting.push(message);
       } else {
         call.record?.take(message);
+        askPauses();
       }
       soon();
     };
@@ -123,6 +140,7 @@ function useCall() {
       abort.abort();
       watching?.close();
       clearInterval(second);
+      clearTimeout(asking);
       cancelAnimationFrame(frame);
     };
   }, []);

@@ -2,9 +2,6 @@
 // and what comes (`/v1/calls/{id}/watch`), and how it stood at any moment of its
 // clock. It draws nothing, asks nothing and reads no clock.
 
-/** A pause as long as this is shown as a silence. */
-const SILENCE_MS = 5_000;
-
 /**
  * @typedef {object} Utterance
  * @property {string} id
@@ -38,6 +35,7 @@ export class Record {
     this.alerts = new Map();
     /** Holds, transfers and the end, each once. @type {Map<string, any>} */
     this.happened = new Map();
+    this.pauses(detail);
     for (const event of [...detail.events, ...detail.hypotheses]) {
       this.take(event);
     }
@@ -47,6 +45,15 @@ export class Record {
         this.alerts.set(alert.alert_id, { ...alert, transitions: told });
       }
     }
+  }
+
+  /** Takes the holds and silences of an answer: the engine measures them. @param {any} detail */
+  pauses({ holds, silences }) {
+    const span = (/** @type {any} */ one) => ({ from: one.from_ms, until: one.until_ms });
+    /** @type {Span[]} */
+    this.holds = holds.map(span);
+    /** @type {Span[]} */
+    this.silences = silences.map(span);
   }
 
   /** @param {string} emittedAt */
@@ -112,52 +119,12 @@ export class Record {
     return [...this.utterances.values()].sort((a, b) => a.start - b.start || (a.id < b.id ? -1 : 1));
   }
 
-  /** @param {number} until @returns {Span[]} */
-  holds(until) {
-    const events = [...this.happened.values()].sort((a, b) => a.at_ms - b.at_ms);
-    /** @type {Span[]} */
-    const holds = [];
-    for (const event of events) {
-      const open = holds.at(-1);
-      if (event.type === "call.hold" && event.at_ms <= until && open?.until !== null) {
-        holds.push({ from: event.at_ms, until: null });
-      } else if (["call.resume", "call.end", "call.transfer_answered"].includes(event.type) && open?.until === null && event.at_ms <= until) {
-        open.until = event.at_ms;
-      }
-    }
-    return holds;
-  }
-
   /** Transfers and the end. @param {number} until @returns {Mark[]} */
   marks(until) {
     return [...this.happened.values()]
       .filter((event) => event.at_ms <= until)
       .sort((a, b) => a.at_ms - b.at_ms)
       .map((event) => ({ at: event.at_ms, kind: event.type, text: "", by: event.by, to: event.to ?? event.agent_id }));
-  }
-
-  /** Pauses in which nobody spoke and nobody was on hold. @param {number} until @returns {Span[]} */
-  silences(until) {
-    const taken = [
-      ...[...this.utterances.values()].map(({ start, end }) => ({ from: start, until: end })),
-      ...this.holds(until).map(({ from, until: end }) => ({ from, until: end ?? until })),
-    ].sort((a, b) => a.from - b.from);
-    const silences = [];
-    let reached = 0;
-    for (const span of taken) {
-      if (span.from > until) {
-        break;
-      }
-      if (span.from - reached >= SILENCE_MS) {
-        silences.push({ from: reached, until: span.from });
-      }
-      reached = Math.max(reached, span.until);
-    }
-    const over = [...this.happened.values()].find((event) => event.type === "call.end")?.at_ms ?? until;
-    if (Math.min(over, until) - reached >= SILENCE_MS) {
-      silences.push({ from: reached, until: Math.min(over, until) });
-    }
-    return silences;
   }
 
   /**
@@ -176,6 +143,11 @@ export class Record {
     }
     return found.sort((a, b) => a.transitions[0].at - b.transitions[0].at);
   }
+}
+
+/** What there was of these stretches until then. @param {Span[]} spans @param {number} at @returns {Span[]} */
+export function spansUntil(spans, at) {
+  return spans.filter(({ from }) => from <= at).map(({ from, until }) => ({ from, until: until !== null && until <= at ? until : null }));
 }
 
 /** Whether an alert counts, or may yet. @param {Alert} alert */

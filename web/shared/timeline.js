@@ -3,6 +3,7 @@
 
 import { html } from "./ui.js";
 import { clock, roleName, severityName, stateName } from "./format.js";
+import { spansUntil } from "./record.js";
 import { t } from "./settings.js";
 
 const WIDTH = 1_000;
@@ -25,8 +26,8 @@ export function Timeline({ record, length, at, seek, select }) {
   const x = (/** @type {number} */ ms) => (Math.min(Math.max(ms, 0), whole) / whole) * WIDTH;
   const until = seek === null ? at : whole;
   const span = (/** @type {number} */ from, /** @type {number} */ to) => Math.max(1.5, x(to) - x(from));
-  const holds = record.holds(until);
-  const silences = record.silences(until);
+  const holds = spansUntil(record.holds, until);
+  const silences = spansUntil(record.silences, until);
   const alerts = record.alertsAt(null);
 
   const seekTo = (/** @type {PointerEvent} */ event) => {

@@ -13,11 +13,11 @@ use super::detect::{Considered, Hit, detect};
 use super::monitor::{self, Evaluation, Finding, Hits, Mark, Stage, View};
 use super::rule::RuleSet;
 use super::rule::program::{BodyProgram, DetectorIx, Program, RuleIx};
-use super::rule::syntax::{EventKind, Limit, Timing};
+use super::rule::syntax::{Limit, Timing};
 use super::text::{FoldedText, Match, PhraseId};
 use super::time::CallTime;
 use super::timeline::{Placed, Timeline, UtteranceIx};
-use super::transcript::{CallInfo, Input, Party, Utterance};
+use super::transcript::{CallInfo, EventKind, Input, Party, Utterance};
 
 /// A recogniser that cuts a sentence at a pause goes on within this time.
 const SPAN_GAP_MAX_MS: i64 = 3_000;
@@ -257,7 +257,7 @@ impl Call {
 
     fn happened(&mut self, kind: EventKind, at: CallTime) {
         self.timeline.happened(kind, at);
-        if matches!(kind, EventKind::Hold | EventKind::Resume) {
+        if kind == EventKind::Hold || kind.ends_hold() {
             self.measure_silences_again(at);
         }
         self.decide_events();

@@ -157,6 +157,7 @@
 //! - [`rule`]: how rules are written, read, checked, compiled and tested;
 //! - [`text`]: folding, phrases and the one scan over all of them;
 //! - [`call`], [`transcript`], [`alert`], [`time`]: one call, what goes in and what comes out;
+//! - [`pauses`]: its holds and silences;
 //! - [`standing`]: what a call stands at now, for pages that show it;
 //! - [`explain`], [`inspect`]: why a rule fired and why it did not;
 //! - [`privacy`]: masks personal numbers.
@@ -171,6 +172,7 @@ mod detect;
 pub mod explain;
 pub mod inspect;
 mod monitor;
+pub mod pauses;
 pub mod privacy;
 pub mod rule;
 pub mod standing;

@@ -10,13 +10,11 @@ use std::sync::Arc;
 use super::alert::{Alert, AlertState};
 use super::call::{Call, keep_what_counts};
 use super::monitor::{self, Finding, Obligation, Stage, View, unheld_ms};
+use super::pauses::SILENCE_MS;
 use super::rule::Rule;
 use super::rule::program::Program;
 use super::time::CallTime;
 use super::transcript::Role;
-
-/// A pause of this length is a silence; a shorter one is a breath, or a change of speakers.
-pub const SILENT_AFTER_MS: i64 = 3_000;
 
 /// The agent's speech rate is measured over the last so many milliseconds up to the agent's last words.
 const RATE_WINDOW_MS: i64 = 30_000;
@@ -32,7 +30,7 @@ const DUTIES_MAX: usize = 64;
 pub enum Phase {
     /// Somebody speaks, or did a moment ago.
     Talking,
-    /// Nobody has spoken for [`SILENT_AFTER_MS`], or yet.
+    /// Nobody has spoken for [`SILENCE_MS`], or yet.
     Silent,
     /// The customer is on hold.
     Hold,
@@ -132,9 +130,9 @@ impl Call {
         let (phase, since) = match (timeline.end(), hold, last) {
             (Some((at, _)), ..) => (Phase::Ended, at),
             (None, Some(hold), _) if hold.until.is_none() => (Phase::Hold, hold.from),
-            (None, _, Some((_, ix))) if silence_ms < SILENT_AFTER_MS => {
+            (None, _, Some((_, ix))) if silence_ms < SILENCE_MS => {
                 speaker = Some(timeline.get(ix).role).filter(|role| *role != Role::System);
-                changes_at = timeline.after_holds(from, SILENT_AFTER_MS);
+                changes_at = timeline.after_holds(from, SILENCE_MS);
                 (Phase::Talking, talking_since(&view, resumed))
             }
             _ => (Phase::Silent, from.max(resumed)),
@@ -214,7 +212,7 @@ fn talking_since(view: &View<'_>, resumed: CallTime) -> CallTime {
     for position in (0..timeline.len()).rev() {
         since = since.min(timeline.spoken_at(position).start);
         let before = timeline.reach_before(position, None);
-        let is_first = before.is_none_or(|(end, _)| since.since(end) >= SILENT_AFTER_MS);
+        let is_first = before.is_none_or(|(end, _)| since.since(end) >= SILENCE_MS);
         if is_first || since <= resumed {
             break;
         }

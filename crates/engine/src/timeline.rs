@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::detect::Hit;
-use super::rule::syntax::EventKind;
+use super::pauses::{SILENCE_MS, Stretch};
 use super::text::FoldedText;
 use super::time::CallTime;
-use super::transcript::{Party, Role, Utterance};
+use super::transcript::{EventKind, Party, Role, Utterance};
 
 /// Index of an utterance in the order of arrival of its first wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -94,13 +94,6 @@ impl Reach {
 pub(crate) struct Happened {
     pub(crate) at: CallTime,
     pub(crate) kind: EventKind,
-}
-
-/// A stretch during which the customer was on hold; `until` is `None` while it lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Hold {
-    pub(crate) from: CallTime,
-    pub(crate) until: Option<CallTime>,
 }
 
 /// Everything said and done in a call.
@@ -328,15 +321,48 @@ impl Timeline {
         answered.into_iter().chain(happened).chain(ended)
     }
 
-    /// Holds in order. A hold that the call's end cut lasts until then.
-    pub(crate) fn holds(&self) -> impl Iterator<Item = Hold> + '_ {
+    /// Holds in order. A hold ends when the call is resumed, when its transfer is answered,
+    /// and when the call ends, whichever is first.
+    pub(crate) fn holds(&self) -> impl Iterator<Item = Stretch> + '_ {
         let mut events = self.events.iter();
         let end = self.end.map(|(at, _)| at);
         std::iter::from_fn(move || {
             let from = events.find(|event| event.kind == EventKind::Hold)?.at;
-            let until = events.find(|event| event.kind == EventKind::Resume).map(|event| event.at).or(end);
-            Some(Hold { from, until })
+            let taken_up = events.find(|event| event.kind.ends_hold()).map(|event| event.at);
+            let until = [taken_up, end].into_iter().flatten().min();
+            end.is_none_or(|end| from < end).then_some(Stretch { from, until })
         })
+    }
+
+    /// Silences in order: the stretches of each gap between words that were not spent on hold, if
+    /// they last [`SILENCE_MS`] together. After the last words it takes the end of the call to tell.
+    pub(crate) fn silences(&self) -> Vec<Stretch> {
+        let holds: Vec<Stretch> = self.holds().collect();
+        let mut earliest = 0;
+        let mut silences = Vec::new();
+        let end = self.end.map(|(at, _)| at);
+        let next_words = self.order.iter().map(|&ix| self.get(ix).start);
+        for (position, next) in next_words.chain(end).enumerate() {
+            let from = self.reach_before(position, None).map_or(CallTime::ANSWERED, |(at, _)| at);
+            let until = end.map_or(next, |end| end.min(next));
+            if until.since(from) < SILENCE_MS {
+                continue;
+            }
+            // Gaps come in order, too: holds that one of them left behind are behind all later ones.
+            earliest += holds[earliest..].iter().take_while(|hold| hold.until.is_some_and(|at| at <= from)).count();
+            let mut pieces = Vec::new();
+            let mut at = from;
+            for hold in holds[earliest..].iter().take_while(|hold| hold.from < until) {
+                pieces.push((at, hold.from));
+                at = hold.until.map_or(until, |resumed| resumed.min(until));
+            }
+            pieces.push((at, until));
+            pieces.retain(|(from, until)| from < until);
+            if pieces.iter().map(|(from, until)| until.since(*from)).sum::<i64>() >= SILENCE_MS {
+                silences.extend(pieces.into_iter().map(|(from, until)| Stretch { from, until: Some(until) }));
+            }
+        }
+        silences
     }
 
     /// Milliseconds of `from..until` that were spent on hold.

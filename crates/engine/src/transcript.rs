@@ -168,6 +168,27 @@ pub enum Input {
     },
 }
 
+/// What happens in a call, besides words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum EventKind {
+    Answered,
+    Hold,
+    Resume,
+    Transfer,
+    TransferAnswered,
+    End,
+}
+
+impl EventKind {
+    /// Whether somebody is with the customer again.
+    #[must_use]
+    pub const fn ends_hold(self) -> bool {
+        matches!(self, Self::Resume | Self::TransferAnswered | Self::End)
+    }
+}
+
 impl Input {
     /// The latest moment this input speaks of: what moves the call's clock.
     #[must_use]

@@ -2,8 +2,8 @@
 
 use super::{Evaluation, Finding, Stage, View, forbid, window};
 use crate::rule::program::{DetectorIx, Program};
-use crate::rule::syntax::{EventKind, HourRange};
-use crate::transcript::Party;
+use crate::rule::syntax::HourRange;
+use crate::transcript::{EventKind, Party};
 
 pub(super) fn hangup_by(view: &View<'_>, party: Party, evaluation: &mut Evaluation) {
     if let Some((at, by)) = view.timeline.end()

@@ -3,8 +3,8 @@
 use super::{Evaluation, Finding, Mark, Stage, View, seconds, window};
 use crate::detect::Hit;
 use crate::rule::program::{AnchorProgram, BodyProgram, PartProgram, Program, Side};
-use crate::rule::syntax::EventKind;
 use crate::time::CallTime;
+use crate::transcript::EventKind;
 
 /// One window in which the words are owed.
 struct Occurrence<'a> {

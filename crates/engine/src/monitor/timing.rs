@@ -7,11 +7,11 @@
 use super::{Details, Evaluation, Finding, Mark, Stage, View, seconds, window};
 use crate::rule::RuleSet;
 use crate::rule::program::Program;
-use crate::rule::syntax::{EventKind, Hypotheses, Timing};
+use crate::rule::syntax::{Hypotheses, Timing};
 use crate::text::PhraseId;
 use crate::time::CallTime;
 use crate::timeline::{BACKCHANNEL_CHARS_MAX, Spoken, TEXTS_KEPT, UtteranceIx};
-use crate::transcript::Role;
+use crate::transcript::{EventKind, Role};
 
 /// Characters a minute that nobody exceeds; announcers reach 500.
 const RATE_POSSIBLE_MAX: i64 = 900;

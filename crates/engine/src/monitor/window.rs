@@ -3,10 +3,10 @@
 
 use super::{Mark, View};
 use crate::rule::program::{AnchorProgram, Side, WindowProgram};
-use crate::rule::syntax::{EventKind, Extent};
+use crate::rule::syntax::Extent;
 use crate::time::CallTime;
 use crate::timeline::BACKCHANNEL_CHARS_MAX;
-use crate::transcript::Role;
+use crate::transcript::{EventKind, Role};
 
 /// One window of one call.
 #[derive(Debug)]

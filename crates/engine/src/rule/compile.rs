@@ -13,13 +13,13 @@ use super::program::{
     WindowProgram,
 };
 use super::syntax::{
-    Anchor, Body, Boundary, Context, EventKind, EventRule, Expression, Extent, Homophone, PackSource, Part,
-    PhraseSource, RuleSource, Said, Timing, Window,
+    Anchor, Body, Boundary, Context, EventRule, Expression, Extent, Homophone, PackSource, Part, PhraseSource,
+    RuleSource, Said, Timing, Window,
 };
 use super::{Rule, RuleSet};
 use crate::alert::AlertKind;
 use crate::text::{LexiconBuilder, PhraseId, PhraseOptions};
-use crate::transcript::Role;
+use crate::transcript::{EventKind, Role};
 
 /// Lists may name lists; deeper nesting is a mistake, most likely a circle.
 const LIST_DEPTH_MAX: u32 = 8;

@@ -3,9 +3,9 @@
 
 use chrono::NaiveDate;
 
-use super::syntax::{EventKind, Extent, HourRange, Hypotheses, Limit, Scope, Subject, Timing};
+use super::syntax::{Extent, HourRange, Hypotheses, Limit, Scope, Subject, Timing};
 use crate::text::PhraseId;
-use crate::transcript::{Party, Role};
+use crate::transcript::{EventKind, Party, Role};
 
 /// Index of a detector in its rule set.
 pub(crate) type DetectorIx = u32;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::diagnostic::{Located, Position};
 use crate::alert::Severity;
-use crate::transcript::{Channel, Direction, Party, Role};
+use crate::transcript::{Channel, Direction, EventKind, Party, Role};
 
 /// One rule file.
 #[derive(Clone, Debug, PartialEq)]
@@ -329,19 +329,6 @@ pub enum Extent {
 pub enum Anchor {
     Event(EventKind),
     Said(Box<Said>),
-}
-
-/// What happens in a call, besides words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum EventKind {
-    Answered,
-    Hold,
-    Resume,
-    Transfer,
-    TransferAnswered,
-    End,
 }
 
 /// Required words.

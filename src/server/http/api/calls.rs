@@ -17,7 +17,9 @@ use tokio::sync::oneshot;
 use utoipa::ToSchema;
 
 use crate::adapter::alert_json::{AlertJson, wall_time as call_time};
+use crate::adapter::native::{self, EventBody};
 use crate::engine::alert::AlertState;
+use crate::engine::pauses::{Pauses, Stretch};
 use crate::engine::privacy;
 use crate::engine::time::CallTime;
 use crate::server::clock::wall_time;
@@ -81,12 +83,30 @@ pub(crate) struct CallDetail {
     /// Of a call in progress: utterances that have no final yet.
     #[schema(value_type = Vec<Object>)]
     hypotheses: Vec<Value>,
+    /// When the customer was on hold, as the rules measure it.
+    holds: Vec<StretchView>,
+    /// When nobody spoke for 3 seconds or longer; a hold in between is left out.
+    silences: Vec<StretchView>,
     /// In the order in which they were raised.
     alerts: Vec<DetailedAlert>,
     scoring: Scoring,
     /// Whether there is more than is shown.
     truncated: bool,
     utc_offset: String,
+}
+
+/// A stretch of the call's clock.
+#[derive(Debug, Serialize, ToSchema)]
+struct StretchView {
+    from_ms: i64,
+    /// Null while it lasts.
+    until_ms: Option<i64>,
+}
+
+impl From<Stretch> for StretchView {
+    fn from(stretch: Stretch) -> Self {
+        Self { from_ms: stretch.from.0, until_ms: stretch.until.map(|until| until.0) }
+    }
 }
 
 /// An alert and how it came to stand as it does.
@@ -162,6 +182,13 @@ pub(crate) async fn call(
     alerts.truncate(CALL_ALERTS_MAX);
     transitions.truncate(CALL_ALERTS_MAX);
     let mut hypotheses = if call.closed_ms.is_none() { unsettled(&shared, &call_id).await? } else { Vec::new() };
+    let unsettled = hypotheses.iter().map(Value::to_string);
+    let inputs = events.iter().cloned().chain(unsettled).filter_map(|json| match native::parse(&json).ok()?.body {
+        EventBody::Input(input) => Some(input),
+        EventBody::Start(_) => None,
+    });
+    let Pauses { holds, silences } = Pauses::of(inputs);
+    let [holds, silences] = [holds, silences].map(|stretches| stretches.into_iter().map(StretchView::from).collect());
     let mut said: Vec<Value> = [call.start.as_str()]
         .into_iter()
         .chain(events.iter().map(String::as_str))
@@ -183,7 +210,7 @@ pub(crate) async fn call(
     let alerts = alerts.collect::<Result<_, Refusal>>()?;
     let (call, scoring) = call_view(&shared, call, &deductions);
     let utc_offset = shared.config.utc_offset.to_string();
-    Ok(Json(CallDetail { call, events: said, hypotheses, alerts, scoring, truncated, utc_offset }))
+    Ok(Json(CallDetail { call, events: said, hypotheses, holds, silences, alerts, scoring, truncated, utc_offset }))
 }
 
 /// WebSocket: one call's transcript and alerts, live.

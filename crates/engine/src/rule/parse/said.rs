@@ -4,10 +4,8 @@ use super::decoder::{Decoder, Fields, nearest};
 use super::yaml::{Content, Node};
 use crate::rule::diagnostic::{Diagnostic, Located};
 use crate::rule::surface;
-use crate::rule::syntax::{
-    Anchor, Boundary, Context, EventKind, Expression, Extent, Homophone, PhraseSource, Said, Window,
-};
-use crate::transcript::Role;
+use crate::rule::syntax::{Anchor, Boundary, Context, Expression, Extent, Homophone, PhraseSource, Said, Window};
+use crate::transcript::{EventKind, Role};
 
 /// What a rule says for those of its parts that do not say it themselves.
 #[derive(Clone, Debug, Default)]
