@@ -16,8 +16,9 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use corpus::Corpus;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use daachorse::CharwiseDoubleArrayAhoCorasick;
-use tingjian::engine::rule::syntax::{Boundary, Homophone};
-use tingjian::engine::text::{FoldedText, Lexicon, LexiconBuilder, Match, PhraseOptions, fold, preload};
+use tingjian::engine::text::{
+    Boundary, FoldedText, Homophone, Lexicon, LexiconBuilder, Match, PhraseOptions, fold, preload,
+};
 
 const SIZES: [usize; 4] = [50, 1_000, 10_000, 100_000];
 

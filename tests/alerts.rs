@@ -8,11 +8,12 @@ mod oracle;
 
 use oracle::generate::info;
 use oracle::play::play;
-use tingjian::engine::alert::{Alert, AlertKind, AlertState};
+use tingjian::engine::alert::{Alert, AlertState};
 use tingjian::engine::call::Call;
 use tingjian::engine::explain::explain;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::{RuleSet, load};
+use tingjian::engine::severity::AlertKind;
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::{CallInfo, Channel, Direction, Input, Party, Role, Utterance};
 

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use tingjian::engine::rule::diagnostic::Language;
+use tingjian::engine::diagnostic::Language;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::{load, unit_test};
 

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use tingjian::engine::rule::diagnostic::Language;
+use tingjian::engine::diagnostic::Language;
 use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::parse::{SourceFile, parse};
 use tingjian::engine::rule::render::render;

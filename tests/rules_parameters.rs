@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use tingjian::engine::rule::diagnostic::{Diagnostic, Language, Level};
+use tingjian::engine::diagnostic::{Diagnostic, Language, Level};
 use tingjian::engine::rule::parse::{SourceFile, is_parameters_file, parse};
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::syntax::{Body, PackSource, Timing, Window};

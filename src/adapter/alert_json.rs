@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use chrono::{DateTime, FixedOffset, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
 
-use crate::engine::alert::{Alert, AlertKind, AlertState, Evidence, Severity};
+use crate::engine::alert::{Alert, AlertState, Evidence};
 use crate::engine::privacy;
+use crate::engine::severity::{AlertKind, Severity};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::CallInfo;
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tingjian::engine::rule::diagnostic::Language;
+use tingjian::engine::diagnostic::Language;
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::{self, RuleSet};
 use tingjian::server::{LoadedRules, RejectedRules};

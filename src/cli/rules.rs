@@ -9,7 +9,7 @@ mod init;
 use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
-use tingjian::engine::rule::diagnostic::{Diagnostic, Language, Level};
+use tingjian::engine::diagnostic::{Diagnostic, Language, Level};
 use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::schema::schema;

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use tingjian::adapter::alert_json::AlertJson;
-use tingjian::engine::alert::{AlertState, Evidence, Severity};
+use tingjian::engine::alert::{AlertState, Evidence};
+use tingjian::engine::severity::Severity;
 use tingjian::engine::time::CallTime;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
-use tingjian::engine::rule::diagnostic::{Diagnostic, Position};
+use tingjian::engine::diagnostic::{Diagnostic, Position};
 use tingjian::engine::rule::parse::{FILE_BYTES_MAX, SourceFile, is_parameters_file};
 use tingjian::engine::rule::sources::{Sources, Table};
 

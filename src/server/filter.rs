@@ -11,8 +11,9 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, TimeDel
 use sha2::{Digest as _, Sha256};
 
 use crate::adapter::native;
-use crate::engine::alert::{AlertState, Severity};
-use crate::engine::rule::parse::nearest;
+use crate::engine::alert::AlertState;
+use crate::engine::diagnostic::nearest;
+use crate::engine::severity::Severity;
 use crate::server::domain::review::{Appeal, Verdict};
 use crate::server::store::{AUDITED, AlertFilter, AuditFilter, CallFilter, Place, Span};
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tingjian::engine::rule::diagnostic::Language;
+use tingjian::engine::diagnostic::Language;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::sources::Sources;

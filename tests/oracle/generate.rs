@@ -8,12 +8,13 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use tingjian::engine::alert::Severity;
-use tingjian::engine::rule::diagnostic::Located;
+use tingjian::engine::diagnostic::Located;
 use tingjian::engine::rule::syntax::{
-    Anchor, Body, Boundary, EventRule, Expression, Extent, Forbid, Homophone, HourRange, Hypotheses, Limit, PackSource,
-    Part, PhraseSource, Require, RuleSource, Said, Scope, Sequence, Step, Timing, Window,
+    Anchor, Body, EventRule, Expression, Extent, Forbid, HourRange, Hypotheses, Limit, PackSource, Part, PhraseSource,
+    Require, RuleSource, Said, Scope, Sequence, Step, Timing, Window,
 };
+use tingjian::engine::severity::Severity;
+use tingjian::engine::text::{Boundary, Homophone};
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::{CallInfo, Channel, Direction, EventKind, Input, Party, Role, Utterance};
 

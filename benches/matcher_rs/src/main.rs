@@ -8,8 +8,7 @@ use std::time::Instant;
 
 use corpus::Corpus;
 use matcher_rs::{ProcessType, SimpleMatcherBuilder};
-use tingjian::engine::rule::syntax::{Boundary, Homophone};
-use tingjian::engine::text::{FoldedText, LexiconBuilder, PhraseOptions};
+use tingjian::engine::text::{Boundary, FoldedText, Homophone, LexiconBuilder, PhraseOptions};
 
 /// The best of many rounds over all utterances: what is left when others leave the machine alone.
 fn nanoseconds(utterances: &[String], mut each: impl FnMut(&str)) -> f64 {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::rule::Rule;
+use super::severity::AlertKind;
 use super::time::CallTime;
 use super::transcript::Role;
 
@@ -58,80 +59,6 @@ impl AlertState {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-}
-
-/// What sort of thing went wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-pub enum AlertKind {
-    /// A forbidden phrase was said.
-    Forbidden,
-    /// A required phrase did not come in its window.
-    Missing,
-    /// Silence, speech rate, interruption, hold, rings, reply time.
-    Timing,
-    /// A step came out of sequence.
-    Order,
-    /// Who hung up, blind transfer, greeting at the wrong hour.
-    Event,
-}
-
-impl AlertKind {
-    /// Its name on the wire and in exports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Forbidden => "forbidden",
-            Self::Missing => "missing",
-            Self::Timing => "timing",
-            Self::Order => "order",
-            Self::Event => "event",
-        }
-    }
-}
-
-/// How grave it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs)]
-pub enum Severity {
-    Info,
-    #[default]
-    Warning,
-    Critical,
-}
-
-impl Severity {
-    /// From the mildest on.
-    pub const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Critical];
-
-    /// Its name on the wire, in the store and in metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Critical => "critical",
-        }
-    }
-
-    /// Its name for people.
-    #[must_use]
-    pub const fn zh(self) -> &'static str {
-        match self {
-            Self::Info => "提示",
-            Self::Warning => "警告",
-            Self::Critical => "严重",
-        }
-    }
-
-    /// The severity of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|severity| severity.name() == name)
     }
 }
 

@@ -3,32 +3,9 @@
 use super::context::{Scene, Veto};
 use super::rule::RuleSet;
 use super::rule::program::{Detector, DetectorIx};
-use super::text::{Likeness, Match, PhraseId};
+use super::text::{Likeness, Match};
 use super::time::CallTime;
-use super::timeline::{Spoken, Timeline, UtteranceIx};
-
-/// A phrase that was said, and counted.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Hit {
-    pub(crate) detector: DetectorIx,
-    pub(crate) utterance: UtteranceIx,
-    /// How many hits of the same detector the utterance holds before this one.
-    pub(crate) ordinal: u32,
-    pub(crate) phrase: PhraseId,
-    /// Where it stands in the utterance, in Unicode scalar values; `end` exclusive.
-    pub(crate) start: u32,
-    pub(crate) end: u32,
-    /// Where it began, when it began in the utterance before.
-    pub(crate) before: Option<(UtteranceIx, u32, u32)>,
-    pub(crate) homophone: bool,
-    /// When it was said: its share of the utterance's time.
-    pub(crate) said_at: CallTime,
-    /// It stands in a hypothesis.
-    pub(crate) provisional: bool,
-    /// Since when, and since which revision, it has stood there.
-    pub(crate) seen_at: CallTime,
-    pub(crate) seen_in: u32,
-}
+use super::timeline::{Hit, Spoken, Timeline, UtteranceIx};
 
 /// What became of a match, for `rules explain`.
 #[derive(Clone, Debug, PartialEq)]

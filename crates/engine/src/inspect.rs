@@ -5,8 +5,8 @@
 //! Like [`explain`](super::explain), which does it for one rule, it looks at a
 //! call after the fact, decides nothing and changes nothing.
 
-use super::call::Call;
-use super::explain::{ExplainedWindow, obstacles, purpose, reason};
+use super::call::{Call, obstacles};
+use super::explain::{ExplainedWindow, purpose, reason};
 use super::monitor;
 use super::rule::program::RuleIx;
 use super::text::{FoldedText, Likeness, cut};
@@ -154,7 +154,8 @@ fn candidates<'a>(
         let veto = if call.is_active(ix) {
             seen.veto.as_ref().map(|veto| reason(veto, spoken_role))
         } else {
-            Some(obstacles(program, &rule.pack, call.info()).join("；"))
+            let obstacles: Vec<String> = obstacles(program, &rule.pack, call.info()).map(|it| it.to_string()).collect();
+            Some(obstacles.join("；"))
         };
         Candidate {
             rule_id: rule.id.clone(),

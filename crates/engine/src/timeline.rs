@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::detect::Hit;
 use super::pauses::{SILENCE_MS, Stretch};
-use super::text::FoldedText;
+use super::rule::program::DetectorIx;
+use super::text::{FoldedText, PhraseId};
 use super::time::CallTime;
 use super::transcript::{EventKind, Party, Role, Utterance};
 
@@ -31,6 +31,29 @@ pub(crate) const TEXTS_KEPT: usize = 64;
 
 /// How many neighbours in the order are asked whether they overlap or continue an utterance.
 const LOOK_BACK: usize = 8;
+
+/// A phrase that was said, and counted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Hit {
+    pub(crate) detector: DetectorIx,
+    pub(crate) utterance: UtteranceIx,
+    /// How many hits of the same detector the utterance holds before this one.
+    pub(crate) ordinal: u32,
+    pub(crate) phrase: PhraseId,
+    /// Where it stands in the utterance, in Unicode scalar values; `end` exclusive.
+    pub(crate) start: u32,
+    pub(crate) end: u32,
+    /// Where it began, when it began in the utterance before.
+    pub(crate) before: Option<(UtteranceIx, u32, u32)>,
+    pub(crate) homophone: bool,
+    /// When it was said: its share of the utterance's time.
+    pub(crate) said_at: CallTime,
+    /// It stands in a hypothesis.
+    pub(crate) provisional: bool,
+    /// Since when, and since which revision, it has stood there.
+    pub(crate) seen_at: CallTime,
+    pub(crate) seen_in: u32,
+}
 
 /// An utterance and what is derived from it.
 #[derive(Debug)]

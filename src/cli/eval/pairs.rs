@@ -9,8 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use serde::Serialize;
-use tingjian::engine::rule::syntax::{Boundary, Homophone};
-use tingjian::engine::text::{FoldedText, Lexicon, LexiconBuilder, Likeness, Match, PhraseId, PhraseOptions, fold};
+use tingjian::engine::text::{
+    Boundary, FoldedText, Homophone, Lexicon, LexiconBuilder, Likeness, Match, PhraseId, PhraseOptions, fold,
+};
 
 use super::read::{Pair, Placed};
 

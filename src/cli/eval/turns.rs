@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use tingjian::engine::alert::{Alert, AlertKind};
+use tingjian::engine::alert::Alert;
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::Role;
 
 use super::read::{Dialogue, Label, Placed, Turn};
 use super::report::{Counts, Fired};
 use super::speech::Bench;
+use tingjian::engine::severity::AlertKind;
 
 /// A single turn stands in the middle of a call, where no rule about the beginning looks.
 const MIDDLE: CallTime = CallTime(120_000);

@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tingjian::engine::alert::Severity;
+use tingjian::engine::diagnostic::{Located, Position};
 use tingjian::engine::rule::RuleSet;
 use tingjian::engine::rule::compile::compile;
-use tingjian::engine::rule::diagnostic::{Located, Position};
 use tingjian::engine::rule::syntax::{
-    Body, Boundary, Forbid, Homophone, Hypotheses, Limit, PackSource, PhraseSource, RuleSource, Said, Scope,
+    Body, Forbid, Hypotheses, Limit, PackSource, PhraseSource, RuleSource, Said, Scope,
 };
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::{Channel, Role};
@@ -17,6 +16,8 @@ use tingjian::engine::transcript::{Channel, Role};
 use super::read::{Placed, Word};
 use super::report::Counts;
 use super::speech::Bench;
+use tingjian::engine::severity::Severity;
+use tingjian::engine::text::{Boundary, Homophone};
 
 /// How the boundary check fared.
 #[derive(Debug, Serialize)]

@@ -27,7 +27,7 @@ pub use secret::{Holders, OriginName, PersonTokens, Secret, SecretSource, TokenS
 pub(crate) use secret::{PERSON_CHARS_MAX, check_person};
 
 use crate::adapter::native::UTTERANCE_CHARS_MAX;
-use crate::engine::alert::Severity;
+use crate::engine::severity::Severity;
 
 /// Largest message a producer may send; a larger one is refused, and the
 /// connection goes on.

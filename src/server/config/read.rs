@@ -9,8 +9,8 @@ use serde::Deserialize as _;
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, Value};
 
-use crate::engine::rule::diagnostic::{Diagnostic, Language, Position};
-use crate::engine::rule::parse::{SourceFile, nearest};
+use crate::engine::diagnostic::{Diagnostic, Language, Position, nearest};
+use crate::engine::rule::parse::SourceFile;
 use crate::engine::rule::render::render;
 use crate::server::config::keys::{Key, Kind, PREFIX};
 use crate::server::config::secret::check_signing;

@@ -22,7 +22,8 @@ use sha2::{Digest as _, Sha256};
 use tokio_tungstenite::tungstenite::Bytes;
 
 use crate::adapter::alert_json::AlertJson;
-use crate::engine::alert::{Evidence, Severity};
+use crate::engine::alert::Evidence;
+use crate::engine::severity::Severity;
 use crate::server::config::{Secret, Webhook, WebhookStyle};
 
 /// Stays the same over all attempts, so that a receiver can tell a repetition.

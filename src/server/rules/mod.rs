@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, MutexGuard};
 use utoipa::ToSchema;
 
-use crate::engine::rule::diagnostic::{Diagnostic, Level};
+use crate::engine::diagnostic::{Diagnostic, Level};
 use crate::engine::rule::parse::SourceFile;
 use crate::engine::rule::sources::Sources;
 use crate::engine::rule::{self, RuleSet};

@@ -11,7 +11,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use tokio::time::Instant;
 
-use crate::engine::alert::Severity;
+use crate::engine::severity::Severity;
 use crate::server::config::{AGENTS_MAX, SUBSCRIBERS_PER_AGENT_MAX};
 use crate::server::runtime::subscription::{Push, Subscriber, Subscription, subscription};
 

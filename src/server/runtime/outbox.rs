@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use crate::engine::alert::{AlertState, Severity};
+use crate::engine::alert::AlertState;
+use crate::engine::severity::Severity;
 use crate::server::config::{Webhook, WebhookStyle};
 
 /// The webhooks as the shards and the journal know them.

@@ -10,7 +10,7 @@ use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::engine::rule::diagnostic::Diagnostic;
+use crate::engine::diagnostic::Diagnostic;
 use crate::server::clock;
 use crate::server::domain::principal::Who;
 use crate::server::rules::{Fixed, LoadedRules, Outcome, RejectedRules, Remark, Trigger, to_kept};

@@ -7,7 +7,8 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
-use crate::engine::alert::{AlertState, Severity};
+use crate::engine::alert::AlertState;
+use crate::engine::severity::Severity;
 use crate::server::domain::review::{Appeal, Verdict};
 use crate::server::domain::score::Deduction;
 use crate::server::store::reader::Readers;

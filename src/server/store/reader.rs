@@ -6,7 +6,8 @@ use std::sync::Mutex;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
-use crate::engine::alert::{AlertState, Severity};
+use crate::engine::alert::AlertState;
+use crate::engine::severity::Severity;
 use crate::engine::time::CallTime;
 use crate::server::store::writer::{Display, Entry, kind};
 use crate::server::store::{Json, StoreError, connect};

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, params};
 
-use crate::engine::alert::{AlertState, Severity};
+use crate::engine::alert::AlertState;
+use crate::engine::severity::Severity;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::Party;
 use crate::server::store::audit::Head;

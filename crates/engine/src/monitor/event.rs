@@ -1,7 +1,7 @@
 //! Things that happen: who hung up, what was not said before, greetings at the wrong hour.
 
 use super::{Evaluation, Finding, Stage, View, forbid, window};
-use crate::rule::program::{DetectorIx, Program};
+use crate::rule::program::{DetectorIx, Program, WithoutProgram};
 use crate::rule::syntax::HourRange;
 use crate::transcript::{EventKind, Party};
 
@@ -13,14 +13,8 @@ pub(super) fn hangup_by(view: &View<'_>, party: Party, evaluation: &mut Evaluati
     }
 }
 
-pub(super) fn without(
-    view: &View<'_>,
-    program: &Program,
-    event: EventKind,
-    detector: DetectorIx,
-    within_ms: i64,
-    evaluation: &mut Evaluation,
-) {
+pub(super) fn without(view: &View<'_>, program: &Program, without: &WithoutProgram, evaluation: &mut Evaluation) {
+    let WithoutProgram { event, detector, within_ms } = *without;
     for at in view.timeline.times_of(event) {
         let asked = view.hits_of(detector).iter().any(|hit| hit.said_at <= at && at.since(hit.said_at) <= within_ms);
         if asked {

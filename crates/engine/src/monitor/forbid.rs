@@ -3,30 +3,21 @@
 use std::collections::BTreeSet;
 
 use super::{Evaluation, Finding, Mark, Stage, View, window};
-use crate::detect::Hit;
-use crate::rule::program::{DetectorIx, Program, WindowProgram};
+use crate::rule::program::{ForbidProgram, Program};
 use crate::rule::syntax::Hypotheses;
-use crate::transcript::Role;
+use crate::timeline::Hit;
 
-pub(super) fn evaluate(
-    view: &View<'_>,
-    program: &Program,
-    detector: DetectorIx,
-    at_least: u32,
-    window: Option<&WindowProgram>,
-    roles: &[Role],
-    evaluation: &mut Evaluation,
-) {
-    let spans = window.map(|window| window::spans(view, window, roles, true));
-    let hits = view.hits_of(detector).iter().filter(|hit| {
+pub(super) fn evaluate(view: &View<'_>, program: &Program, forbid: &ForbidProgram, evaluation: &mut Evaluation) {
+    let spans = forbid.window.as_ref().map(|window| window::spans(view, window, &forbid.roles, true));
+    let hits = view.hits_of(forbid.detector).iter().filter(|hit| {
         spans.as_ref().is_none_or(|spans| spans.iter().any(|span| span.holds(hit.said_at)))
             && visible(view, program, hit, evaluation)
     });
     let hits: Vec<&Hit> = hits.collect();
-    if at_least <= 1 {
+    if forbid.at_least <= 1 {
         evaluation.findings.extend(hits.into_iter().map(|hit| single(view, hit)));
     } else {
-        evaluation.findings.extend(together(&hits, at_least as usize));
+        evaluation.findings.extend(together(&hits, forbid.at_least as usize));
     }
 }
 

@@ -6,6 +6,7 @@
 //! puts out the difference.
 
 mod event;
+mod explained;
 mod forbid;
 mod require;
 mod sequence;
@@ -16,20 +17,20 @@ use std::collections::BTreeMap;
 
 use chrono::Timelike;
 
+pub use explained::ExplainedWindow;
+pub(crate) use explained::explain_windows;
 pub(crate) use require::{Obligation, obligations};
 use timing::pending;
 pub(crate) use timing::{at_position, recent_speech, unheld_ms};
 
-use super::alert::AlertKind;
-use super::detect::Hit;
-use super::explain::ExplainedWindow;
 use super::rule::RuleSet;
-use super::rule::program::{BodyProgram, DetectorIx, ExpressionProgram, PartProgram, Program};
-use super::rule::syntax::HourRange;
+use super::rule::program::{BodyProgram, DetectorIx, Program};
+use super::rule::syntax::{Expression, HourRange};
 use super::text::PhraseId;
 use super::time::CallTime;
-use super::timeline::{Timeline, UtteranceIx};
+use super::timeline::{Hit, Timeline, UtteranceIx};
 use super::transcript::{CallInfo, Party, Role};
+use crate::severity::AlertKind;
 
 /// A customer who hangs up this soon after their own last words left the agent no chance to close the call.
 const NO_CHANCE_MS: i64 = 2_000;
@@ -124,71 +125,33 @@ impl Evaluation {
 pub(crate) fn evaluate(view: &View<'_>, program: &Program) -> Evaluation {
     let mut evaluation = Evaluation::default();
     match &program.body {
-        BodyProgram::Forbid { detector, at_least, window, roles } => {
-            forbid::evaluate(view, program, *detector, *at_least, window.as_ref(), roles, &mut evaluation);
-        }
-        BodyProgram::Require { .. } => require::evaluate(view, program, &mut evaluation),
-        BodyProgram::Sequence { after, steps, within_ms } => {
-            sequence::evaluate(view, program, *after, steps, *within_ms, &mut evaluation);
-        }
-        BodyProgram::Timing { timing, .. } => pending(view, program, timing, &mut evaluation),
+        BodyProgram::Forbid(forbid) => forbid::evaluate(view, program, forbid, &mut evaluation),
+        BodyProgram::Require(require) => require::evaluate(view, program, require, &mut evaluation),
+        BodyProgram::Sequence(sequence) => sequence::evaluate(view, program, sequence, &mut evaluation),
+        BodyProgram::Timing(measured) => pending(view, program, &measured.timing, &mut evaluation),
         BodyProgram::HangupBy(party) => event::hangup_by(view, *party, &mut evaluation),
-        BodyProgram::Without { event, detector, within_ms } => {
-            event::without(view, program, *event, *detector, *within_ms, &mut evaluation);
-        }
+        BodyProgram::Without(without) => event::without(view, program, without, &mut evaluation),
         BodyProgram::TransferUnanswered => event::transfer_unanswered(view, program, &mut evaluation),
         BodyProgram::Greeting(hours) => event::greeting(view, program, hours, &mut evaluation),
     }
     evaluation
 }
 
-/// The windows of a rule and what was said in them, for `rules explain`.
-pub(crate) fn explain_windows(view: &View<'_>, program: &Program) -> Vec<ExplainedWindow> {
-    let (window, roles, count_hold, parts, even_if_cut_short) = match &program.body {
-        BodyProgram::Forbid { window: Some(window), roles, .. } => (*window, roles.as_slice(), true, &[][..], true),
-        BodyProgram::Require { parts, window, roles, count_hold, even_if_cut_short, .. } => {
-            (*window, roles.as_slice(), *count_hold, parts.as_slice(), *even_if_cut_short)
-        }
-        BodyProgram::Sequence { after, steps, within_ms } => {
-            (sequence::window(*after, *within_ms), &[][..], false, steps.as_slice(), false)
-        }
-        _ => return Vec::new(),
-    };
-    let ended = view.timeline.end().map(|(at, _)| at);
-    window::spans(view, &window, roles, count_hold)
-        .into_iter()
-        .map(|span| {
-            let said = |part: &PartProgram| {
-                view.hits_of(part.detector).iter().map(|hit| hit.said_at).find(|&at| span.holds(at))
-            };
-            let cut_off = ended.is_some_and(|end| span.until.is_none_or(|until| end < until));
-            ExplainedWindow {
-                from: (span.from > CallTime(i64::MIN)).then_some(span.from),
-                until: span.until,
-                parts: parts.iter().map(|part| (part.name.clone(), said(part))).collect(),
-                cut_short: !even_if_cut_short && (cut_off || span.to_end && view.cut_short()),
-            }
-        })
-        .collect()
-}
-
 /// Whether a precondition holds as of `at`.
-pub(crate) fn holds(view: &View<'_>, expression: &ExpressionProgram, at: CallTime) -> bool {
+pub(crate) fn holds(view: &View<'_>, expression: &Expression<DetectorIx>, at: CallTime) -> bool {
     let recent = |moment: CallTime, within_ms: Option<i64>| {
         moment <= at && within_ms.is_none_or(|within_ms| at.since(moment) <= within_ms)
     };
     match expression {
-        ExpressionProgram::All(all) => all.iter().all(|part| holds(view, part, at)),
-        ExpressionProgram::Any(any) => any.iter().any(|part| holds(view, part, at)),
-        ExpressionProgram::Not(part) => !holds(view, part, at),
-        ExpressionProgram::Said { detector, within_ms } => {
-            view.hits_of(*detector).iter().any(|hit| recent(hit.said_at, *within_ms))
-        }
-        ExpressionProgram::Happened { event, within_ms } => {
+        Expression::All(all) => all.iter().all(|part| holds(view, part, at)),
+        Expression::Any(any) => any.iter().any(|part| holds(view, part, at)),
+        Expression::Not(part) => !holds(view, part, at),
+        Expression::Said { said, within_ms } => view.hits_of(*said).iter().any(|hit| recent(hit.said_at, *within_ms)),
+        Expression::Happened { event, within_ms } => {
             view.timeline.times_of(*event).any(|moment| recent(moment, *within_ms))
         }
-        ExpressionProgram::Hour(range) => view.in_hours(*range, at),
-        ExpressionProgram::LastedMs(ms) => at.since(CallTime::ANSWERED) >= *ms,
+        Expression::Hour(range) => view.in_hours(*range, at),
+        Expression::LastedMs(ms) => at.since(CallTime::ANSWERED) >= *ms,
     }
 }
 

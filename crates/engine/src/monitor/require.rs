@@ -1,9 +1,9 @@
 //! Required words: all parts within a window, in any order and across utterances.
 
 use super::{Evaluation, Finding, Mark, Stage, View, seconds, window};
-use crate::detect::Hit;
-use crate::rule::program::{AnchorProgram, BodyProgram, PartProgram, Program, Side};
+use crate::rule::program::{AnchorProgram, BodyProgram, PartProgram, Program, RequireProgram, Side};
 use crate::time::CallTime;
+use crate::timeline::Hit;
 use crate::transcript::EventKind;
 
 /// One window in which the words are owed.
@@ -28,13 +28,11 @@ pub(crate) struct Obligation<'a> {
     pub(crate) changes_at: Option<CallTime>,
 }
 
-pub(super) fn evaluate(view: &View<'_>, program: &Program, evaluation: &mut Evaluation) {
-    let BodyProgram::Require { parts, window, remind_ms, .. } = &program.body else { return };
-    for Occurrence { span, deadline, said } in occurrences(view, program) {
-        let Some((stage, at)) = judge(view, program, parts, window.side, &said, deadline, *remind_ms, evaluation)
-        else {
-            continue;
-        };
+pub(super) fn evaluate(view: &View<'_>, program: &Program, require: &RequireProgram, evaluation: &mut Evaluation) {
+    let parts = &require.parts;
+    for Occurrence { span, deadline, said } in occurrences(view, require) {
+        let judged = judge(view, program.grace_ms, require, &said, deadline, evaluation);
+        let Some((stage, at)) = judged else { continue };
         let mut finding = Finding::new(span.key, at, stage);
         finding.marks.extend(span.anchor);
         finding.marks.extend(said.iter().flatten().flat_map(|hit| Mark::all_of(hit)));
@@ -49,10 +47,8 @@ pub(super) fn evaluate(view: &View<'_>, program: &Program, evaluation: &mut Eval
 
 /// The windows of a rule with what was said in each. Those that the end of the
 /// call cut short are left out, unless the rule says otherwise.
-fn occurrences<'a>(view: &View<'a>, program: &Program) -> Vec<Occurrence<'a>> {
-    let BodyProgram::Require { parts, window, roles, count_hold, even_if_cut_short, .. } = &program.body else {
-        return Vec::new();
-    };
+fn occurrences<'a>(view: &View<'a>, require: &RequireProgram) -> Vec<Occurrence<'a>> {
+    let RequireProgram { parts, window, roles, count_hold, even_if_cut_short, .. } = require;
     let ended = view.timeline.end().map(|(at, _)| at);
     let spans = window::spans(view, window, roles, *count_hold).into_iter();
     spans
@@ -76,8 +72,9 @@ fn said_in<'a>(view: &View<'a>, parts: &[PartProgram], span: &window::Span) -> V
 /// What a rule asks of the call, decided or not. What is to be said before the
 /// call ends is asked from the beginning: as if the call ended now.
 pub(crate) fn obligations<'a>(view: &View<'a>, program: &'a Program) -> Vec<Obligation<'a>> {
-    let BodyProgram::Require { parts, window, roles, remind_ms, .. } = &program.body else { return Vec::new() };
-    let mut occurrences = occurrences(view, program);
+    let BodyProgram::Require(require) = &program.body else { return Vec::new() };
+    let RequireProgram { parts, window, roles, .. } = require;
+    let mut occurrences = occurrences(view, require);
     occurrences.extend(window::span_if_ended(view, window, roles).map(|span| {
         let said = said_in(view, parts, &span);
         Occurrence { span, deadline: None, said }
@@ -87,7 +84,7 @@ pub(crate) fn obligations<'a>(view: &View<'a>, program: &'a Program) -> Vec<Obli
         .into_iter()
         .map(|Occurrence { span, deadline, said }| {
             let mut ahead = Evaluation::default();
-            let judged = judge(view, program, parts, window.side, &said, deadline, *remind_ms, &mut ahead);
+            let judged = judge(view, program.grace_ms, require, &said, deadline, &mut ahead);
             let is_open = judged.is_none_or(|(stage, _)| stage == Stage::Reminder);
             let (stage, at) = judged.unwrap_or((Stage::Reminder, deadline.unwrap_or(view.now)));
             if is_open && let Some(passed) = deadline.map(|due| due.plus(1)).filter(|passed| view.now < *passed) {
@@ -118,30 +115,29 @@ pub(crate) fn obligations<'a>(view: &View<'a>, program: &'a Program) -> Vec<Obli
 }
 
 /// Where a requirement stands, and as of when; `None` while there is nothing to say.
-#[allow(clippy::too_many_arguments)]
 fn judge(
     view: &View<'_>,
-    program: &Program,
-    parts: &[PartProgram],
-    side: Side,
+    grace_ms: i64,
+    require: &RequireProgram,
     said: &[Option<&Hit>],
     deadline: Option<CallTime>,
-    remind_ms: Option<i64>,
     evaluation: &mut Evaluation,
 ) -> Option<(Stage, CallTime)> {
+    let RequireProgram { parts, window, remind_ms, .. } = require;
     if said.iter().all(Option::is_some) {
         let last = said.iter().flatten().map(|hit| hit.said_at).max()?;
         return Some((Stage::Met, deadline.unwrap_or(last)));
     }
     let deadline = deadline?;
-    let due = deadline.plus(program.grace_ms);
+    let due = deadline.plus(grace_ms);
     if view.now >= due {
         let late = |part: &PartProgram| view.hits_of(part.detector).iter().any(|hit| hit.said_at > deadline);
-        let made_good = side == Side::After && parts.iter().zip(said).all(|(part, hit)| hit.is_some() || late(part));
+        let made_good =
+            window.side == Side::After && parts.iter().zip(said).all(|(part, hit)| hit.is_some() || late(part));
         return Some((if made_good { Stage::MadeGood } else { Stage::Confirmed }, deadline));
     }
     evaluation.wake_at(due);
-    let remind = deadline.plus(-remind_ms?);
+    let remind = deadline.plus(-(*remind_ms)?);
     if view.now >= remind {
         return view.timeline.end().is_none().then_some((Stage::Reminder, deadline));
     }

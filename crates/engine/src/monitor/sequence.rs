@@ -2,22 +2,14 @@
 
 use super::window::spans;
 use super::{Evaluation, Finding, Mark, Stage, View};
-use crate::alert::AlertKind;
-use crate::detect::Hit;
-use crate::rule::program::{AnchorProgram, PartProgram, Program, Side, WindowProgram};
-use crate::rule::syntax::Extent;
+use crate::rule::program::{Program, SequenceProgram};
+use crate::severity::AlertKind;
+use crate::timeline::Hit;
 
-pub(super) fn evaluate(
-    view: &View<'_>,
-    program: &Program,
-    after: AnchorProgram,
-    steps: &[PartProgram],
-    within_ms: Option<i64>,
-    evaluation: &mut Evaluation,
-) {
-    let window = window(after, within_ms);
+pub(super) fn evaluate(view: &View<'_>, program: &Program, sequence: &SequenceProgram, evaluation: &mut Evaluation) {
+    let SequenceProgram { window, steps } = sequence;
     // Only the first anchor opens a sequence: a complaint repeated is the same complaint.
-    let Some(span) = spans(view, &window, &[], false).into_iter().next() else { return };
+    let Some(span) = spans(view, window, &[], false).into_iter().next() else { return };
     let said: Vec<Option<&Hit>> = steps
         .iter()
         .map(|step| view.hits_of(step.detector).iter().find(|hit| !hit.provisional && span.holds(hit.said_at)))
@@ -66,9 +58,4 @@ pub(super) fn evaluate(
         finding.details.said = finding.details.total - missing.len();
         evaluation.findings.push(finding);
     }
-}
-
-/// From the anchor on, for as long as the rule allows.
-pub(super) fn window(after: AnchorProgram, within_ms: Option<i64>) -> WindowProgram {
-    WindowProgram { anchor: after, side: Side::After, extent: within_ms.map_or(Extent::Unbounded, Extent::Ms) }
 }

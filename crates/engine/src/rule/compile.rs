@@ -6,19 +6,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::diagnostic::{Diagnostic, Level, Located};
 use super::parse::annotate;
 use super::program::{
-    AnchorProgram, BodyProgram, Condition, Detector, DetectorIx, ExpressionProgram, PartProgram, Program, Side,
-    WindowProgram,
+    AnchorProgram, BodyProgram, Detector, DetectorIx, ForbidProgram, PartProgram, Program, RequireProgram,
+    SequenceProgram, Side, TimingProgram, WindowProgram, WithoutProgram,
 };
 use super::syntax::{
-    Anchor, Body, Boundary, Context, EventRule, Expression, Extent, Homophone, PackSource, Part, PhraseSource,
-    RuleSource, Said, Timing, Window,
+    Anchor, Body, Context, EventRule, Expression, Extent, HourRange, PackSource, Part, PhraseSource, RuleSource, Said,
+    Sequence, Timing, Window,
 };
 use super::{Rule, RuleSet};
-use crate::alert::AlertKind;
-use crate::text::{LexiconBuilder, PhraseId, PhraseOptions};
+use crate::diagnostic::{Diagnostic, Level, Located};
+use crate::severity::AlertKind;
+use crate::text::{Boundary, Homophone, LexiconBuilder, PhraseId, PhraseOptions};
 use crate::transcript::{EventKind, Role};
 
 /// Lists may name lists; deeper nesting is a mistake, most likely a circle.
@@ -49,8 +49,8 @@ pub fn compile(packs: &[PackSource], version: String) -> Result<RuleSet, Vec<Dia
         };
         let first: Vec<DetectorIx> = of(&is_first).into_iter().filter_map(Program::always_forbids).collect();
         for program in of(&|name| name == pack.pack.value) {
-            if let BodyProgram::Forbid { detector, .. } = program.body {
-                detectors[detector as usize].yields_to.clone_from(&first);
+            if let BodyProgram::Forbid(forbid) = &program.body {
+                detectors[forbid.detector as usize].yields_to.clone_from(&first);
             }
         }
     }
@@ -114,81 +114,11 @@ impl Compiler {
     fn program(&mut self, pack: &PackSource, source: &RuleSource) -> Program {
         self.used.clear();
         let lists = &pack.lists;
-        let when = source.when.as_ref().map(|expression| self.expression(expression, lists));
-        let body = match &source.body.value {
-            Body::Forbid(forbid) => BodyProgram::Forbid {
-                detector: self.detector(&forbid.said, lists, Defaults::STRICT),
-                at_least: forbid.at_least,
-                window: forbid.window.as_ref().map(|window| self.window(window, lists)),
-                roles: forbid.said.roles.clone(),
-            },
-            Body::Require(require) => BodyProgram::Require {
-                parts: require.parts.iter().map(|part| self.part(part, lists)).collect(),
-                window: self.window(&require.window, lists),
-                roles: require.parts.first().map(|part| part.said.roles.clone()).unwrap_or_default(),
-                remind_ms: require.remind_ms,
-                count_hold: require.count_hold,
-                even_if_cut_short: require.even_if_cut_short,
-            },
-            Body::Sequence(sequence) => BodyProgram::Sequence {
-                after: match &sequence.after {
-                    Some(anchor) => self.anchor(anchor, lists),
-                    None => AnchorProgram::Event(EventKind::Answered),
-                },
-                steps: sequence
-                    .steps
-                    .iter()
-                    .map(|step| PartProgram {
-                        name: step.name.clone(),
-                        detector: self.detector(&step.said, lists, Defaults::LENIENT),
-                        optional: step.optional,
-                    })
-                    .collect(),
-                within_ms: sequence.within_ms,
-            },
-            Body::Timing(timing) => {
-                let unless = match timing {
-                    Timing::Interruption { unless, .. } | Timing::Repeat { unless, .. } => unless.as_slice(),
-                    _ => &[],
-                };
-                BodyProgram::Timing { timing: timing.clone(), unless: self.context_phrases(unless, lists) }
-            }
-            Body::Event(EventRule::HangupBy(party)) => BodyProgram::HangupBy(*party),
-            Body::Event(EventRule::TransferUnanswered) => BodyProgram::TransferUnanswered,
-            Body::Event(EventRule::Without { event, said, within_ms }) => BodyProgram::Without {
-                event: *event,
-                detector: self.detector(said, lists, Defaults::LENIENT),
-                within_ms: *within_ms,
-            },
-            Body::Event(EventRule::Greeting { hours }) => BodyProgram::Greeting(
-                hours
-                    .iter()
-                    .map(|(range, any)| {
-                        let said = Said {
-                            roles: vec![Role::Agent],
-                            any: any.clone(),
-                            unless: Vec::new(),
-                            only: Vec::new(),
-                            homophone: None,
-                            boundary: None,
-                        };
-                        (*range, self.detector(&said, lists, Defaults::STRICT))
-                    })
-                    .collect(),
-            ),
-        };
-        let windowed_by_turns = |window: &WindowProgram| matches!(window.extent, Extent::Turns(_));
-        let on_speech = match &body {
-            BodyProgram::Forbid { window, .. } => window.as_ref().is_some_and(windowed_by_turns),
-            BodyProgram::Require { window, .. } => windowed_by_turns(window),
-            BodyProgram::Timing { timing, .. } => !matches!(timing, Timing::Hold { .. } | Timing::Rings { .. }),
-            _ => false,
-        };
-        let on_event = match &body {
-            BodyProgram::Forbid { window, .. } => window.is_some(),
-            BodyProgram::Greeting(_) => false,
-            _ => true,
-        } || when.as_ref().is_some_and(ExpressionProgram::asks_for_events);
+        let when = source.when.as_ref();
+        let when = when.map(|when| when.map(&mut |said| self.detector(said, lists, Defaults::STRICT)));
+        let body = self.body(&source.body.value, lists);
+        let on_speech = body.on_speech();
+        let on_event = body.on_event() || when.as_ref().is_some_and(Expression::asks_for_events);
         let mut detectors = std::mem::take(&mut self.used);
         detectors.sort_unstable();
         detectors.dedup();
@@ -206,6 +136,75 @@ impl Compiler {
             detectors,
             on_event,
             on_speech,
+        }
+    }
+
+    fn body(&mut self, body: &Body, lists: &Lists) -> BodyProgram {
+        match body {
+            Body::Forbid(forbid) => BodyProgram::Forbid(ForbidProgram {
+                detector: self.detector(&forbid.said, lists, Defaults::STRICT),
+                at_least: forbid.at_least,
+                window: forbid.window.as_ref().map(|window| self.window(window, lists)),
+                roles: forbid.said.roles.clone(),
+            }),
+            Body::Require(require) => BodyProgram::Require(RequireProgram {
+                parts: require.parts.iter().map(|part| self.part(part, lists)).collect(),
+                window: self.window(&require.window, lists),
+                roles: require.parts.first().map(|part| part.said.roles.clone()).unwrap_or_default(),
+                remind_ms: require.remind_ms,
+                count_hold: require.count_hold,
+                even_if_cut_short: require.even_if_cut_short,
+            }),
+            Body::Sequence(sequence) => BodyProgram::Sequence(self.sequence(sequence, lists)),
+            Body::Timing(timing) => {
+                let unless = match timing {
+                    Timing::Interruption { unless, .. } | Timing::Repeat { unless, .. } => unless.as_slice(),
+                    _ => &[],
+                };
+                let unless = self.context_phrases(unless, lists);
+                BodyProgram::Timing(TimingProgram { timing: timing.clone(), unless })
+            }
+            Body::Event(event) => self.event(event, lists),
+        }
+    }
+
+    fn sequence(&mut self, sequence: &Sequence, lists: &Lists) -> SequenceProgram {
+        let anchor = match &sequence.after {
+            Some(anchor) => self.anchor(anchor, lists),
+            None => AnchorProgram::Event(EventKind::Answered),
+        };
+        let extent = sequence.within_ms.map_or(Extent::Unbounded, Extent::Ms);
+        let steps = sequence.steps.iter().map(|step| PartProgram {
+            name: step.name.clone(),
+            detector: self.detector(&step.said, lists, Defaults::LENIENT),
+            optional: step.optional,
+        });
+        SequenceProgram { window: WindowProgram { anchor, side: Side::After, extent }, steps: steps.collect() }
+    }
+
+    fn event(&mut self, event: &EventRule, lists: &Lists) -> BodyProgram {
+        match event {
+            EventRule::HangupBy(party) => BodyProgram::HangupBy(*party),
+            EventRule::TransferUnanswered => BodyProgram::TransferUnanswered,
+            EventRule::Without { event, said, within_ms } => BodyProgram::Without(WithoutProgram {
+                event: *event,
+                detector: self.detector(said, lists, Defaults::LENIENT),
+                within_ms: *within_ms,
+            }),
+            EventRule::Greeting { hours } => {
+                let greeting = |(range, any): &(HourRange, Vec<PhraseSource>)| {
+                    let said = Said {
+                        roles: vec![Role::Agent],
+                        any: any.clone(),
+                        unless: Vec::new(),
+                        only: Vec::new(),
+                        homophone: None,
+                        boundary: None,
+                    };
+                    (*range, self.detector(&said, lists, Defaults::STRICT))
+                };
+                BodyProgram::Greeting(hours.iter().map(greeting).collect())
+            }
         }
     }
 
@@ -252,27 +251,6 @@ impl Compiler {
         }
     }
 
-    fn expression(&mut self, expression: &Expression, lists: &Lists) -> ExpressionProgram {
-        match expression {
-            Expression::All(all) => {
-                ExpressionProgram::All(all.iter().map(|part| self.expression(part, lists)).collect())
-            }
-            Expression::Any(any) => {
-                ExpressionProgram::Any(any.iter().map(|part| self.expression(part, lists)).collect())
-            }
-            Expression::Not(part) => ExpressionProgram::Not(Box::new(self.expression(part, lists))),
-            Expression::Said { said, within_ms } => ExpressionProgram::Said {
-                detector: self.detector(said, lists, Defaults::STRICT),
-                within_ms: *within_ms,
-            },
-            Expression::Happened { event, within_ms } => {
-                ExpressionProgram::Happened { event: *event, within_ms: *within_ms }
-            }
-            Expression::Hour(range) => ExpressionProgram::Hour(*range),
-            Expression::LastedMs(ms) => ExpressionProgram::LastedMs(*ms),
-        }
-    }
-
     fn detector(&mut self, said: &Said, lists: &Lists, defaults: Defaults) -> DetectorIx {
         let mut phrases = Vec::new();
         for phrase in self.expand(&said.any, lists) {
@@ -291,7 +269,7 @@ impl Compiler {
         phrases.dedup();
         let unless = self.conditions(&said.unless, lists);
         let only = self.conditions(&said.only, lists);
-        let looks_around = unless.iter().chain(&only).any(Condition::looks_around);
+        let looks_around = unless.iter().chain(&only).any(Context::looks_around);
         let ix = DetectorIx::try_from(self.detectors.len()).unwrap_or(DetectorIx::MAX);
         self.detectors.push(Detector {
             roles: said.roles.clone(),
@@ -305,37 +283,8 @@ impl Compiler {
         ix
     }
 
-    fn conditions(&mut self, contexts: &[Context], lists: &Lists) -> Vec<Condition> {
-        contexts.iter().map(|context| self.condition(context, lists)).collect()
-    }
-
-    fn condition(&mut self, context: &Context, lists: &Lists) -> Condition {
-        match context {
-            Context::Before { any, within } => {
-                Condition::Before { any: self.context_phrases(any, lists), within: *within }
-            }
-            Context::After { any, within } => {
-                Condition::After { any: self.context_phrases(any, lists), within: *within }
-            }
-            Context::Around(any) => Condition::Around(self.context_phrases(any, lists)),
-            Context::Clause(any) => Condition::Clause(self.context_phrases(any, lists)),
-            Context::Sentence(any) => Condition::Sentence(self.context_phrases(any, lists)),
-            Context::Turn(any) => Condition::Turn(self.context_phrases(any, lists)),
-            Context::Reply(any) => Condition::Reply(self.context_phrases(any, lists)),
-            Context::Negated(is) => Condition::Negated(*is),
-            Context::Question(is) => Condition::Question(*is),
-            Context::Quoted(is) => Condition::Quoted(*is),
-            Context::Conditional(is) => Condition::Conditional(*is),
-            Context::Subject(subjects) => Condition::Subject(subjects.clone()),
-            Context::Alone(is) => Condition::Alone(*is),
-            Context::Begins(is) => Condition::Begins(*is),
-            Context::Ends(is) => Condition::Ends(*is),
-            Context::VolumeAboveDb(db) => Condition::VolumeAboveDb(*db),
-            Context::PitchAboveHz(hz) => Condition::PitchAboveHz(*hz),
-            Context::All(all) => Condition::All(self.conditions(all, lists)),
-            Context::Any(any) => Condition::Any(self.conditions(any, lists)),
-            Context::Not(context) => Condition::Not(Box::new(self.condition(context, lists))),
-        }
+    fn conditions(&mut self, contexts: &[Context], lists: &Lists) -> Vec<Context<PhraseId>> {
+        contexts.iter().map(|context| context.map(&mut |any| self.context_phrases(any, lists))).collect()
     }
 
     /// Phrases that are only looked for beside a hit, never scanned for.

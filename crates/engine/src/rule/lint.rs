@@ -11,12 +11,13 @@ use aho_corasick::AhoCorasick;
 use pinyin::ToPinyin as _;
 
 use self::words::Words;
-use super::diagnostic::{Diagnostic, Position};
 use super::syntax::{
-    Anchor, Body, Boundary, Context, EventRule, Expression, Homophone, PackSource, PhraseSource, RuleSource, Said,
-    TestSource, Timing, Window,
+    Anchor, Body, Context, EventRule, Expression, PackSource, PhraseSource, RuleSource, Said, TestSource, Timing,
+    Window,
 };
 use super::unit_test;
+use crate::diagnostic::{Diagnostic, Position};
+use crate::text::{Boundary, Homophone};
 
 /// `{any}` that spans more than this is looked at as a slow pattern.
 const GAP_MAX: u32 = 30;

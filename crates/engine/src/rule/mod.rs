@@ -3,7 +3,6 @@
 
 pub mod compile;
 pub mod coverage;
-pub mod diagnostic;
 pub mod lint;
 pub mod parse;
 pub mod program;
@@ -17,9 +16,9 @@ pub mod unit_test;
 
 use std::sync::Arc;
 
-use self::diagnostic::{Diagnostic, Level};
 use self::program::{Detector, DetectorIx, Program, RuleIx};
-use crate::alert::{AlertKind, Severity};
+use crate::diagnostic::{Diagnostic, Level};
+use crate::severity::{AlertKind, Severity};
 use crate::text::Lexicon;
 
 /// A compiled rule: what alerts, exports and pages say about it. What the

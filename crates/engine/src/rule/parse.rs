@@ -15,16 +15,15 @@ mod yaml;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use self::decoder::nearest;
 use self::decoder::{Decoder, Fields, file_start};
 use self::parameters::Overrides;
 pub(super) use self::parameters::annotate;
 pub use self::parameters::is_parameters_file;
 use self::yaml::{Content, Loaded, Node, Style};
-use super::diagnostic::{Diagnostic, Located, Position};
 use super::surface;
 use super::syntax::{Hypotheses, Limit, PackSource, PhraseSource, RuleSource, Scope, TestSource};
-use crate::alert::Severity;
+use crate::diagnostic::{Diagnostic, Located, Position, nearest};
+use crate::severity::Severity;
 use crate::transcript::Role;
 
 /// A longer rule file is refused. The largest sensible one is a hundredth of this.

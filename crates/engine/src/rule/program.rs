@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 
-use super::syntax::{Extent, HourRange, Hypotheses, Limit, Scope, Subject, Timing};
+use super::syntax::{Context, Expression, Extent, HourRange, Hypotheses, Limit, Scope, Timing};
 use crate::text::PhraseId;
 use crate::transcript::{EventKind, Party, Role};
 
@@ -18,75 +18,12 @@ pub(crate) type RuleIx = u32;
 pub(crate) struct Detector {
     pub(crate) roles: Vec<Role>,
     pub(crate) phrases: Vec<PhraseId>,
-    pub(crate) unless: Vec<Condition>,
-    pub(crate) only: Vec<Condition>,
+    pub(crate) unless: Vec<Context<PhraseId>>,
+    pub(crate) only: Vec<Context<PhraseId>>,
     /// Whether a condition looks at other utterances, so that a change of those re-decides its hits.
     pub(crate) looks_around: bool,
     /// Where one of these hits the same words, this one does not.
     pub(crate) yields_to: Vec<DetectorIx>,
-}
-
-/// A compiled `Context`: the same shapes, with phrases interned.
-#[derive(Debug)]
-pub(crate) enum Condition {
-    Before { any: Vec<PhraseId>, within: Option<u32> },
-    After { any: Vec<PhraseId>, within: Option<u32> },
-    Around(Vec<PhraseId>),
-    Clause(Vec<PhraseId>),
-    Sentence(Vec<PhraseId>),
-    Turn(Vec<PhraseId>),
-    Reply(Vec<PhraseId>),
-    Negated(bool),
-    Question(bool),
-    Quoted(bool),
-    Conditional(bool),
-    Subject(Vec<Subject>),
-    Alone(bool),
-    Begins(bool),
-    Ends(bool),
-    VolumeAboveDb(f32),
-    PitchAboveHz(f32),
-    All(Vec<Condition>),
-    Any(Vec<Condition>),
-    Not(Box<Condition>),
-}
-
-impl Condition {
-    /// Whether it looks at utterances other than the one that hit.
-    pub(crate) fn looks_around(&self) -> bool {
-        match self {
-            Self::Turn(_) | Self::Reply(_) => true,
-            Self::All(conditions) | Self::Any(conditions) => conditions.iter().any(Self::looks_around),
-            Self::Not(condition) => condition.looks_around(),
-            _ => false,
-        }
-    }
-
-    /// Its name in rule files, for explanations.
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Before { .. } => "before",
-            Self::After { .. } => "after",
-            Self::Around(_) => "around",
-            Self::Clause(_) => "clause",
-            Self::Sentence(_) => "sentence",
-            Self::Turn(_) => "turn",
-            Self::Reply(_) => "reply",
-            Self::Negated(_) => "negated",
-            Self::Question(_) => "question",
-            Self::Quoted(_) => "quoted",
-            Self::Conditional(_) => "conditional",
-            Self::Subject(_) => "subject",
-            Self::Alone(_) => "alone",
-            Self::Begins(_) => "begins",
-            Self::Ends(_) => "ends",
-            Self::VolumeAboveDb(_) => "volume_above",
-            Self::PitchAboveHz(_) => "pitch_above",
-            Self::All(_) => "all",
-            Self::Any(_) => "any_of",
-            Self::Not(_) => "not",
-        }
-    }
 }
 
 /// What windows are measured from.
@@ -115,36 +52,12 @@ impl Program {
     /// What it forbids, if every hit is told: others may leave those words to it.
     pub(crate) fn always_forbids(&self) -> Option<DetectorIx> {
         match self.body {
-            BodyProgram::Forbid { detector, at_least: 1, window: None, .. }
+            BodyProgram::Forbid(ForbidProgram { detector, at_least: 1, window: None, .. })
                 if self.when.is_none() && self.limit == Limit::Each =>
             {
                 Some(detector)
             }
             _ => None,
-        }
-    }
-}
-
-/// A precondition with its detectors.
-#[derive(Debug)]
-pub(crate) enum ExpressionProgram {
-    All(Vec<ExpressionProgram>),
-    Any(Vec<ExpressionProgram>),
-    Not(Box<ExpressionProgram>),
-    Said { detector: DetectorIx, within_ms: Option<i64> },
-    Happened { event: EventKind, within_ms: Option<i64> },
-    Hour(HourRange),
-    LastedMs(i64),
-}
-
-impl ExpressionProgram {
-    /// Whether late news of an event can change it.
-    pub(crate) fn asks_for_events(&self) -> bool {
-        match self {
-            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::asks_for_events),
-            Self::Not(part) => part.asks_for_events(),
-            Self::Happened { .. } => true,
-            Self::Said { .. } | Self::Hour(_) | Self::LastedMs(_) => false,
         }
     }
 }
@@ -160,46 +73,88 @@ pub(crate) struct PartProgram {
 /// What decides a rule.
 #[derive(Debug)]
 pub(crate) enum BodyProgram {
-    Forbid {
-        detector: DetectorIx,
-        at_least: u32,
-        window: Option<WindowProgram>,
-        roles: Vec<Role>,
-    },
-    Require {
-        parts: Vec<PartProgram>,
-        window: WindowProgram,
-        roles: Vec<Role>,
-        remind_ms: Option<i64>,
-        count_hold: bool,
-        even_if_cut_short: bool,
-    },
-    Sequence {
-        after: AnchorProgram,
-        steps: Vec<PartProgram>,
-        within_ms: Option<i64>,
-    },
-    Timing {
-        timing: Timing,
-        /// The phrases of its `unless`, interned.
-        unless: Vec<PhraseId>,
-    },
+    Forbid(ForbidProgram),
+    Require(RequireProgram),
+    Sequence(SequenceProgram),
+    Timing(TimingProgram),
     HangupBy(Party),
-    Without {
-        event: EventKind,
-        detector: DetectorIx,
-        within_ms: i64,
-    },
+    Without(WithoutProgram),
     TransferUnanswered,
     /// Detectors of greetings with the hours that fit them.
     Greeting(Vec<(HourRange, DetectorIx)>),
+}
+
+impl BodyProgram {
+    /// Whether events of the call, or its beginning, can decide it.
+    pub(crate) const fn on_event(&self) -> bool {
+        match self {
+            Self::Forbid(forbid) => forbid.window.is_some(),
+            Self::Greeting(_) => false,
+            _ => true,
+        }
+    }
+
+    /// Whether utterances without hits can decide it (turns, gaps, overlaps).
+    pub(crate) fn on_speech(&self) -> bool {
+        let by_turns = |window: &WindowProgram| matches!(window.extent, Extent::Turns(_));
+        match self {
+            Self::Forbid(forbid) => forbid.window.as_ref().is_some_and(by_turns),
+            Self::Require(require) => by_turns(&require.window),
+            Self::Timing(measured) => !matches!(measured.timing, Timing::Hold { .. } | Timing::Rings { .. }),
+            _ => false,
+        }
+    }
+}
+
+/// Forbidden words.
+#[derive(Debug)]
+pub(crate) struct ForbidProgram {
+    pub(crate) detector: DetectorIx,
+    pub(crate) at_least: u32,
+    pub(crate) window: Option<WindowProgram>,
+    pub(crate) roles: Vec<Role>,
+}
+
+/// Required words.
+#[derive(Debug)]
+pub(crate) struct RequireProgram {
+    pub(crate) parts: Vec<PartProgram>,
+    pub(crate) window: WindowProgram,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) remind_ms: Option<i64>,
+    pub(crate) count_hold: bool,
+    pub(crate) even_if_cut_short: bool,
+}
+
+/// Ordered steps.
+#[derive(Debug)]
+pub(crate) struct SequenceProgram {
+    /// From the anchor on, for as long as the rule allows.
+    pub(crate) window: WindowProgram,
+    pub(crate) steps: Vec<PartProgram>,
+}
+
+/// What is measured.
+#[derive(Debug)]
+pub(crate) struct TimingProgram {
+    pub(crate) timing: Timing,
+    /// The phrases of its `unless`, interned.
+    pub(crate) unless: Vec<PhraseId>,
+}
+
+/// An event that words must precede.
+#[derive(Debug)]
+pub(crate) struct WithoutProgram {
+    pub(crate) event: EventKind,
+    pub(crate) detector: DetectorIx,
+    pub(crate) within_ms: i64,
 }
 
 /// The running half of a rule; `Rule` is the half that people see.
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) body: BodyProgram,
-    pub(crate) when: Option<ExpressionProgram>,
+    pub(crate) when: Option<Expression<DetectorIx>>,
     pub(crate) limit: Limit,
     pub(crate) hypotheses: Hypotheses,
     pub(crate) grace_ms: i64,

@@ -2,8 +2,8 @@
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::diagnostic::{self, Diagnostic, Language, Position};
 use super::parse::SourceFile;
+use crate::diagnostic::{self, Diagnostic, Language, Position};
 
 /// What is said of `diagnostics`, each with its line out of `files`.
 #[must_use]

@@ -5,7 +5,7 @@
 //! that somebody may have meant. The decoder asserts in tests that it asks for
 //! every key listed here and for no other.
 
-use crate::alert::Severity;
+use crate::severity::Severity;
 use crate::transcript::Role;
 
 /// A map with a fixed set of keys.

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::Deserialize;
 
-use super::diagnostic::{Located, Position};
-use crate::alert::Severity;
+use crate::diagnostic::{Located, Position};
+use crate::severity::Severity;
+use crate::text::{Boundary, Homophone};
 use crate::transcript::{Channel, Direction, EventKind, Party, Role};
 
 /// One rule file.
@@ -58,30 +59,6 @@ pub struct PhraseSource {
     pub homophone: Option<Homophone>,
     /// Overrides what the rule says for all its phrases.
     pub boundary: Option<Boundary>,
-}
-
-/// How far a word may differ in writing when it sounds alike.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Homophone {
-    /// The very characters.
-    Off,
-    /// The same syllables, whatever the tone; phrases of three characters and more.
-    Toneless,
-    /// Also zh/z, ch/c, sh/s, n/l and in/ing, en/eng, an/ang as one; three characters and more.
-    Merged,
-    /// As `toneless`, for phrases of any length.
-    Always,
-}
-
-/// Whether a phrase must begin and end where words do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Boundary {
-    /// It must, as jieba cuts the sentence.
-    Word,
-    /// It may stand anywhere.
-    Anywhere,
 }
 
 /// One rule. Exactly one of the five kinds is in `body`.
@@ -188,33 +165,33 @@ pub struct Said {
     pub boundary: Option<Boundary>,
 }
 
-/// What stands around a hit, or was said before it.
+/// What stands around a hit, or was said before it: of phrases as written, or as compiled.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Context {
+pub enum Context<P = PhraseSource> {
     /// One of these stands before the hit in its clause, at most `within` characters away.
     Before {
         /// The phrases.
-        any: Vec<PhraseSource>,
+        any: Vec<P>,
         /// Characters between; `None` is the whole clause.
         within: Option<u32>,
     },
     /// One of these stands after the hit in its clause, at most `within` characters away.
     After {
         /// The phrases.
-        any: Vec<PhraseSource>,
+        any: Vec<P>,
         /// Characters between; `None` is the whole clause.
         within: Option<u32>,
     },
     /// The hit is part of one of these longer phrases.
-    Around(Vec<PhraseSource>),
+    Around(Vec<P>),
     /// One of these stands in the same clause (between any two marks).
-    Clause(Vec<PhraseSource>),
+    Clause(Vec<P>),
     /// One of these stands in the same sentence (between full stops, question or exclamation marks).
-    Sentence(Vec<PhraseSource>),
+    Sentence(Vec<P>),
     /// One of these stands in the speaker's same turn.
-    Turn(Vec<PhraseSource>),
+    Turn(Vec<P>),
     /// The other party's preceding turn holds one of these.
-    Reply(Vec<PhraseSource>),
+    Reply(Vec<P>),
     /// The hit is under a negation.
     Negated(bool),
     /// The sentence is a question.
@@ -236,11 +213,75 @@ pub enum Context {
     /// The utterance is higher than so many Hz. False where pitch is not sent.
     PitchAboveHz(f32),
     /// All hold.
-    All(Vec<Context>),
+    All(Vec<Self>),
     /// One holds.
-    Any(Vec<Context>),
+    Any(Vec<Self>),
     /// It does not hold.
-    Not(Box<Context>),
+    Not(Box<Self>),
+}
+
+impl<P> Context<P> {
+    /// The same shape over other phrases: `each` turns the phrases of one place.
+    pub(crate) fn map<Q>(&self, each: &mut impl FnMut(&[P]) -> Vec<Q>) -> Context<Q> {
+        match self {
+            Self::Before { any, within } => Context::Before { any: each(any), within: *within },
+            Self::After { any, within } => Context::After { any: each(any), within: *within },
+            Self::Around(any) => Context::Around(each(any)),
+            Self::Clause(any) => Context::Clause(each(any)),
+            Self::Sentence(any) => Context::Sentence(each(any)),
+            Self::Turn(any) => Context::Turn(each(any)),
+            Self::Reply(any) => Context::Reply(each(any)),
+            Self::Negated(is) => Context::Negated(*is),
+            Self::Question(is) => Context::Question(*is),
+            Self::Quoted(is) => Context::Quoted(*is),
+            Self::Conditional(is) => Context::Conditional(*is),
+            Self::Subject(subjects) => Context::Subject(subjects.clone()),
+            Self::Alone(is) => Context::Alone(*is),
+            Self::Begins(is) => Context::Begins(*is),
+            Self::Ends(is) => Context::Ends(*is),
+            Self::VolumeAboveDb(db) => Context::VolumeAboveDb(*db),
+            Self::PitchAboveHz(hz) => Context::PitchAboveHz(*hz),
+            Self::All(all) => Context::All(all.iter().map(|part| part.map(each)).collect()),
+            Self::Any(any) => Context::Any(any.iter().map(|part| part.map(each)).collect()),
+            Self::Not(part) => Context::Not(Box::new(part.map(each))),
+        }
+    }
+
+    /// Whether it looks at utterances other than the one that hit.
+    pub(crate) fn looks_around(&self) -> bool {
+        match self {
+            Self::Turn(_) | Self::Reply(_) => true,
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::looks_around),
+            Self::Not(part) => part.looks_around(),
+            _ => false,
+        }
+    }
+
+    /// Its name in rule files, for explanations.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Before { .. } => "before",
+            Self::After { .. } => "after",
+            Self::Around(_) => "around",
+            Self::Clause(_) => "clause",
+            Self::Sentence(_) => "sentence",
+            Self::Turn(_) => "turn",
+            Self::Reply(_) => "reply",
+            Self::Negated(_) => "negated",
+            Self::Question(_) => "question",
+            Self::Quoted(_) => "quoted",
+            Self::Conditional(_) => "conditional",
+            Self::Subject(_) => "subject",
+            Self::Alone(_) => "alone",
+            Self::Begins(_) => "begins",
+            Self::Ends(_) => "ends",
+            Self::VolumeAboveDb(_) => "volume_above",
+            Self::PitchAboveHz(_) => "pitch_above",
+            Self::All(_) => "all",
+            Self::Any(_) => "any_of",
+            Self::Not(_) => "not",
+        }
+    }
 }
 
 /// Who does what the clause says.
@@ -257,16 +298,16 @@ pub enum Subject {
     Unnamed,
 }
 
-/// A precondition of a rule.
+/// A precondition of a rule: of words as written, or of the detectors that hear them.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
-pub enum Expression {
-    All(Vec<Expression>),
-    Any(Vec<Expression>),
-    Not(Box<Expression>),
+pub enum Expression<S = Said> {
+    All(Vec<Self>),
+    Any(Vec<Self>),
+    Not(Box<Self>),
     /// It was said, by then, no longer than `within_ms` ago.
     Said {
-        said: Said,
+        said: S,
         within_ms: Option<i64>,
     },
     /// It happened, by then, no longer than `within_ms` ago.
@@ -278,6 +319,31 @@ pub enum Expression {
     Hour(HourRange),
     /// The call has lasted at least so long.
     LastedMs(i64),
+}
+
+impl<S> Expression<S> {
+    /// The same shape over other words.
+    pub(crate) fn map<T>(&self, each: &mut impl FnMut(&S) -> T) -> Expression<T> {
+        match self {
+            Self::All(all) => Expression::All(all.iter().map(|part| part.map(each)).collect()),
+            Self::Any(any) => Expression::Any(any.iter().map(|part| part.map(each)).collect()),
+            Self::Not(part) => Expression::Not(Box::new(part.map(each))),
+            Self::Said { said, within_ms } => Expression::Said { said: each(said), within_ms: *within_ms },
+            Self::Happened { event, within_ms } => Expression::Happened { event: *event, within_ms: *within_ms },
+            Self::Hour(range) => Expression::Hour(*range),
+            Self::LastedMs(ms) => Expression::LastedMs(*ms),
+        }
+    }
+
+    /// Whether late news of an event can change it.
+    pub(crate) fn asks_for_events(&self) -> bool {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::asks_for_events),
+            Self::Not(part) => part.asks_for_events(),
+            Self::Happened { .. } => true,
+            Self::Said { .. } | Self::Hour(_) | Self::LastedMs(_) => false,
+        }
+    }
 }
 
 /// A span of the day in minutes since midnight; `until` exclusive, may lie past midnight.

@@ -18,11 +18,11 @@ use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeZone as _};
 
 use self::script::{Expected, Script, Start, StartedAt, What};
 use super::RuleSet;
-use super::diagnostic::{Diagnostic, Language, Located, Position};
-use super::program::{BodyProgram, DetectorIx};
+use super::program::{BodyProgram, DetectorIx, RequireProgram, SequenceProgram};
 use super::syntax::{Body, EventRule, PackSource, RuleSource, TestSource};
 use crate::alert::{Alert, AlertState};
 use crate::call::Call;
+use crate::diagnostic::{Diagnostic, Language, Located, Position};
 use crate::time::CallTime;
 use crate::transcript::{CallInfo, Input, Party, Role, Utterance};
 
@@ -322,10 +322,11 @@ impl Bench<'_> {
         let Some(ix) = self.rules.rule_ix(&self.rule.id.value) else { return Ok(false) };
         // Anchors and preconditions are the rule's too, but nobody is asked to say them.
         let asked: Vec<DetectorIx> = match &self.rules.programs[ix as usize].body {
-            BodyProgram::Require { parts, .. } | BodyProgram::Sequence { steps: parts, .. } => {
+            BodyProgram::Require(RequireProgram { parts, .. })
+            | BodyProgram::Sequence(SequenceProgram { steps: parts, .. }) => {
                 parts.iter().map(|part| part.detector).collect()
             }
-            BodyProgram::Without { detector, .. } => vec![*detector],
+            BodyProgram::Without(without) => vec![without.detector],
             _ => Vec::new(),
         };
         let said = script.arrivals.iter().rev().find_map(|arrival| match &arrival.input {
@@ -506,8 +507,8 @@ fn written(line: &Expected) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::AlertKind;
     use crate::rule::unit_test::script::Moment;
+    use crate::severity::AlertKind;
 
     fn expected(ms: i64, precision_ms: i64, what: What, line: u32) -> Expected {
         let at = Position { file: Arc::from("t.yaml"), line, column: 1, length: 1 };

@@ -9,9 +9,9 @@ use regex::Regex;
 
 use super::chars::{SOUNDS, TABLE};
 use super::lexicon::{Anchor, DroppedPhrase, Lexicon, Phrase, PhraseId, PhraseOptions, Shape};
+use super::options::{Boundary, Homophone};
 use super::pattern::{Likeness, Pattern};
 use super::phrase::{self, Parsed, PhraseError};
-use crate::rule::syntax::{Boundary, Homophone};
 
 /// Why phrases that are each well written make no lexicon.
 #[derive(Debug)]

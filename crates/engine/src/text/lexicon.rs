@@ -10,11 +10,11 @@ use super::chars::{Table, is_emoji};
 use super::compile::Machine;
 use super::fold::Scanner;
 use super::folded::{Dropped, FoldedText, RawSpan};
+use super::options::{Boundary, Homophone};
 use super::pattern::{self, Likeness, Pattern};
 use super::phrase::{DroppedElement, SYMBOLS_MAX};
 use super::segment;
 use super::update;
-use crate::rule::syntax::{Boundary, Homophone};
 
 /// A phrase of a [`Lexicon`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

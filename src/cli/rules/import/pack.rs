@@ -5,15 +5,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pinyin::ToPinyin as _;
-use tingjian::engine::alert::Severity;
+use tingjian::engine::diagnostic::{Diagnostic, Level, Position};
 use tingjian::engine::rule::compile::compile;
-use tingjian::engine::rule::diagnostic::{Diagnostic, Level, Position};
 use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::parse::{SourceFile, parse};
 use tingjian::engine::rule::{quote, unit_test};
 
 use super::rows::{Cell, Fault, Group, Kind, List};
 use super::sheet::Place;
+use tingjian::engine::severity::Severity;
 
 /// Longest part of an id that is made from a name.
 const NAME_BYTES_MAX: usize = 32;

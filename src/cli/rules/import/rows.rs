@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use tingjian::engine::alert::Severity;
-
 use super::sheet::{Place, Sheet};
+use tingjian::engine::severity::Severity;
 
 /// The heading stands in one of the first rows; titles may stand above it.
 const HEADING_ROWS: usize = 10;

@@ -7,8 +7,8 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::adapter::alert_json::wall_time;
-use crate::engine::alert::Severity;
 use crate::engine::privacy;
+use crate::engine::severity::Severity;
 use crate::engine::standing::{Duty, DutyState, Phase, Standing};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{Channel, Direction, Role};

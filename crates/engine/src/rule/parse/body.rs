@@ -3,7 +3,7 @@
 use super::decoder::{Decoder, Fields};
 use super::said::Inherited;
 use super::yaml::{Content, Node};
-use crate::rule::diagnostic::{Diagnostic, Located};
+use crate::diagnostic::{Diagnostic, Located};
 use crate::rule::surface;
 use crate::rule::syntax::{Body, EventRule, Forbid, Part, Require, Sequence, Step, Timing};
 use crate::transcript::Role;

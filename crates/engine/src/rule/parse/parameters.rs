@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::decoder::{Decoder, nearest, parse_duration};
+use super::decoder::{Decoder, parse_duration};
 use super::yaml::{self, Content, Node, Style};
 use super::{FILE_BYTES_MAX, file_too_long};
-use crate::rule::diagnostic::{Diagnostic, Located, Position};
+use crate::diagnostic::{Diagnostic, Located, Position, nearest};
 use crate::rule::syntax::Parameter;
 use crate::rule::{quote, surface};
 

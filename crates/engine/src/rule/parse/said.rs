@@ -1,10 +1,11 @@
 //! What is said, around what, and when: phrases, contexts, preconditions, anchors and windows.
 
-use super::decoder::{Decoder, Fields, nearest};
+use super::decoder::{Decoder, Fields};
 use super::yaml::{Content, Node};
-use crate::rule::diagnostic::{Diagnostic, Located};
+use crate::diagnostic::{Diagnostic, Located, nearest};
 use crate::rule::surface;
-use crate::rule::syntax::{Anchor, Boundary, Context, Expression, Extent, Homophone, PhraseSource, Said, Window};
+use crate::rule::syntax::{Anchor, Context, Expression, Extent, PhraseSource, Said, Window};
+use crate::text::{Boundary, Homophone};
 use crate::transcript::{EventKind, Role};
 
 /// What a rule says for those of its parts that do not say it themselves.

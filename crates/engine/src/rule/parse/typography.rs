@@ -7,11 +7,16 @@
 //! Only places where a key must stand are touched: full-width punctuation
 //! inside phrases is everyday text.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::yaml::{Insertions, Lines};
-use crate::rule::diagnostic::{Diagnostic, Position};
+use crate::diagnostic::{Diagnostic, Position};
 use crate::rule::surface;
+
+/// Line numbers, and in each the columns at which `repair` put in a character.
+type Insertions = BTreeMap<u32, Vec<u32>>;
+/// Line numbers.
+pub(super) type Lines = BTreeSet<u32>;
 
 /// The text with its typography put right, and what is needed to find the way back.
 #[derive(Debug, Default)]

@@ -8,14 +8,13 @@
 //! grow into a big tree.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::Arc;
 
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StructureStyle};
 
 use super::typography::{self, Repaired};
-use crate::rule::diagnostic::{Diagnostic, Position};
+use crate::diagnostic::{Diagnostic, Position};
 
 /// Collections inside collections. The deepest sensible rule needs about 12.
 const NESTING_MAX: usize = 64;
@@ -456,8 +455,3 @@ impl Split {
         Some(Self { header, rules_line: rules_line?, items })
     }
 }
-
-/// Line numbers, and in each the columns at which `repair` put in a character.
-pub(super) type Insertions = BTreeMap<u32, Vec<u32>>;
-/// Line numbers.
-pub(super) type Lines = BTreeSet<u32>;

@@ -14,8 +14,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset, NaiveTime};
 
-use crate::alert::{AlertKind, AlertState};
-use crate::rule::diagnostic::{Diagnostic, Located, Position};
+use crate::alert::AlertState;
+use crate::diagnostic::{Diagnostic, Located, Position};
+use crate::severity::AlertKind;
 use crate::time::CallTime;
 use crate::transcript::{Channel, Direction, Input, Party, Role, Utterance};
 

@@ -8,7 +8,7 @@ use pinyin::ToPinyin as _;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
-use crate::rule::syntax::{Boundary, Homophone};
+use crate::text::options::{Boundary, Homophone};
 
 const PLAIN: PhraseOptions = PhraseOptions { homophone: Homophone::Off, boundary: Boundary::Anywhere };
 

@@ -9,11 +9,11 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::engine::alert::{AlertKind, Severity};
 use crate::engine::rule::Rule;
 use crate::engine::rule::coverage::{Coverage, Standing};
 use crate::engine::rule::parse::{self, SourceFile, is_parameters_file};
 use crate::engine::rule::syntax::PackSource;
+use crate::engine::severity::{AlertKind, Severity};
 use crate::server::domain::refusal::ErrorMessage;
 use crate::server::http::api::rules::compute;
 use crate::server::net::reply::Unanswered;

@@ -21,9 +21,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::UtoipaMethodRouterExt as _;
 
 use crate::adapter::native::ID_BYTES_MAX;
-use crate::engine::rule::diagnostic::{Diagnostic, Language};
+use crate::engine::diagnostic::{Diagnostic, Language, nearest};
 use crate::engine::rule::lint::lint;
-use crate::engine::rule::parse::{SourceFile, is_parameters_file, nearest};
+use crate::engine::rule::parse::{SourceFile, is_parameters_file};
 use crate::engine::rule::render::render;
 use crate::engine::rule::sources::Sources;
 use crate::engine::rule::syntax::PackSource;

@@ -5,14 +5,20 @@
 //! are spelled as folding leaves them (simplified, numerals as digits).
 //! Deliberately no parser: a call centre's spoken clauses are short.
 
+mod words;
+
 use std::ops::Range;
 
-use super::rule::RuleSet;
-use super::rule::program::Condition;
-use super::rule::syntax::Subject;
-use super::text::{FoldedText, PhraseId};
-use super::timeline::{Spoken, Timeline, UtteranceIx};
-use super::transcript::Role;
+use self::words::{
+    ADDRESSED, ADVERBS, CHOICES, COVERBS, DENIALS_OF_DEEDS, DOUBLE_NEGATION_REACH, FINAL_PARTICLES, NAMING_AFTER,
+    NAMING_BEFORE, NAMING_REACH, NEGATION_REACH, NEGATORS, NOT_NEGATORS, OTHERS, OWN, PARTICLES, PERSON_ENDINGS,
+    POTENTIAL_DENIALS, SUPPOSITIONS, TURNING_POINTS,
+};
+use crate::rule::RuleSet;
+use crate::rule::syntax::{Context, Subject};
+use crate::text::{FoldedText, PhraseId};
+use crate::timeline::{Spoken, Timeline, UtteranceIx};
+use crate::transcript::Role;
 
 /// Why a match did not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,285 +34,6 @@ pub(crate) enum Veto {
     /// A pack that this one yields to forbids the same words.
     Yields,
 }
-
-/// Words that deny what follows them, longest first.
-const NEGATORS: &[&str] = &[
-    "没有什么是",
-    "没什么是",
-    "没有什么",
-    "没有人",
-    "没人",
-    "不可以",
-    "不可能",
-    "不允许",
-    "没有",
-    "没法",
-    "没办法",
-    "不是",
-    "不能",
-    "不会",
-    "不要",
-    "不得",
-    "不敢",
-    "不用",
-    "不必",
-    "不曾",
-    "不让",
-    "不准",
-    "并非",
-    "绝非",
-    "无法",
-    "无权",
-    "难以",
-    "禁止",
-    "严禁",
-    "杜绝",
-    "拒绝",
-    "避免",
-    "没",
-    "别",
-    "勿",
-    "未",
-    "非",
-    "莫",
-    "不",
-];
-
-/// Words that look like a denial and are none.
-const NOT_NEGATORS: &[&str] = &[
-    "不得不",
-    "不好意思",
-    "不但",
-    "不仅",
-    "不光",
-    "不管",
-    "不论",
-    "不过",
-    "不错",
-    "不如",
-    "不断",
-    "不同",
-    "不止",
-    "不只",
-    "不然",
-    "不久",
-    "不满",
-    "不便",
-    "差不多",
-    "要不",
-    "没错",
-    "没关系",
-    "没问题",
-    "没事",
-    "没准",
-    "无论",
-    "非常",
-    "非得",
-    "别的",
-    "别人",
-    "特别",
-    "分别",
-    "区别",
-    "类别",
-    "级别",
-    "个别",
-    "识别",
-    "未来",
-    "未必不",
-    "忍不住",
-    "对不起",
-    "了不起",
-];
-
-/// Words that open a new statement: a denial before them does not reach beyond.
-const TURNING_POINTS: &[&str] =
-    &["但是", "可是", "不过", "所以", "因此", "然后", "因为", "而且", "反而", "但", "却", "只是", "就是说"];
-
-/// A denial reaches so many characters.
-const NEGATION_REACH: usize = 10;
-
-/// A denial of words that deny themselves stands right before them: 不是说不知道, but not 没穿过不清楚.
-const DOUBLE_NEGATION_REACH: usize = 2;
-
-/// Denials that deny the deed, not what somebody else does after it: 没网我怎么知道.
-const DENIALS_OF_DEEDS: &[&str] = &["没有", "没", "不"];
-
-/// What a verb is followed by when the deed is out of reach: 保证不了.
-const POTENTIAL_DENIALS: &[&str] = &["不了", "不到", "不起", "不下来", "不出来", "不准"];
-
-/// The speaker's own side.
-const OWN: &[&str] = &["我们", "咱们", "本人", "这边", "我", "咱", "俺", "客服", "坐席", "话务员", "小编", "本公司"];
-
-/// The one spoken to.
-const ADDRESSED: &[&str] = &["您们", "你们", "您", "你", "亲"];
-
-/// Third persons, and things that act.
-const OTHERS: &[&str] = &[
-    "他们",
-    "她们",
-    "它们",
-    "他",
-    "她",
-    "它",
-    "人家",
-    "别人",
-    "对方",
-    "大家",
-    "有人",
-    "谁",
-    "很多人",
-    "系统",
-    "业主",
-    "房东",
-    "房主",
-    "租客",
-    "租户",
-    "客户",
-    "顾客",
-    "用户",
-    "买家",
-    "卖家",
-    "商家",
-    "厂家",
-    "店家",
-    "东家",
-    "老板",
-    "经理",
-    "主任",
-    "领导",
-    "主管",
-    "师傅",
-    "快递",
-    "物流",
-    "银行",
-    "法院",
-    "医院",
-    "学校",
-    "物业",
-    "中介",
-    "公司",
-    "部门",
-    "仓库",
-    "库房",
-    "站点",
-    "门店",
-    "同事",
-    "朋友",
-    "家人",
-    "老人",
-    "孩子",
-    "小孩",
-    "爱人",
-    "老公",
-    "老婆",
-    "父母",
-    "爸",
-    "妈",
-    "先生",
-    "女士",
-    "小姐",
-    "司机",
-    "医生",
-    "律师",
-    "机器",
-    "电脑",
-    "平台",
-    "后台",
-    "网点",
-    "总部",
-    "财务",
-    "售后",
-    "技术",
-    "工程师",
-];
-
-/// Endings that make almost any noun a person.
-const PERSON_ENDINGS: &[char] = &['员', '者', '们', '师', '商'];
-
-/// Words that make the person after them an object: 跟您说, 帮您查.
-const COVERBS: &[char] =
-    &['跟', '给', '和', '比', '对', '帮', '为', '向', '让', '把', '被', '替', '与', '找', '叫', '请', '同'];
-
-/// Words that open a condition.
-const SUPPOSITIONS: &[&str] = &[
-    "如果",
-    "要是",
-    "假如",
-    "假设",
-    "倘若",
-    "若是",
-    "若",
-    "只要",
-    "除非",
-    "即使",
-    "就算",
-    "哪怕",
-    "万1",
-    "万一",
-    "要不是",
-    "一旦",
-    "1旦",
-    "假使",
-];
-
-/// Words before something that is quoted or named.
-const NAMING_BEFORE: &[&str] = &[
-    "您说的",
-    "你说的",
-    "您讲的",
-    "说的是",
-    "所说的",
-    "所谓",
-    "叫做",
-    "写着",
-    "写的",
-    "写的是",
-    "显示",
-    "显示的是",
-    "提示",
-    "提示的是",
-    "提到的",
-    "这个词",
-    "关键字",
-];
-
-/// Words after something that is quoted or named.
-const NAMING_AFTER: &[&str] = &[
-    "这句话",
-    "这话",
-    "这个词",
-    "这几个字",
-    "这3个字",
-    "这2个字",
-    "3个字",
-    "2个字",
-    "的意思",
-    "是指",
-    "指的是",
-    "这个称呼",
-    "这种称呼",
-    "这个说法",
-    "这种说法",
-    "这个叫法",
-];
-
-/// Naming words stand at most so far from what they name, in characters.
-const NAMING_REACH: usize = 2;
-
-/// Words that add nothing to an answer.
-const PARTICLES: &[char] = &[
-    '呢', '啊', '呀', '吧', '嘛', '哈', '哦', '了', '的', '嗯', '亲', '唉', '喔', '哎', '也', '就', '真', '都', '还',
-    '哟', '哇', '呐', '喽', '啦', '噢', '额', '咯', '嘞', '捏', '噻', '滴', '哩', '吼', '呗', '耶',
-];
-
-/// Words that ask for a choice, as A不A does.
-const CHOICES: &[&str] = &["是否", "能否", "可否"];
-
-/// What may stand between 是不是 and the words that it asks about.
-const ADVERBS: &[char] = &['还', '都', '也', '就', '真', '太', '很', '并', '又', '才', '更', '总'];
-
-/// Particles that may follow the word that makes a question.
-const FINAL_PARTICLES: &[char] = &['呢', '啊', '呀', '哈', '呐', '哦', '亲'];
 
 /// A match and everything around it.
 pub(crate) struct Scene<'a> {
@@ -331,38 +58,38 @@ impl<'a> Scene<'a> {
         Self { rules, timeline, ix, spoken, text, span, clause, sentence }
     }
 
-    pub(crate) fn holds(&self, condition: &Condition) -> bool {
+    pub(crate) fn holds(&self, condition: &Context<PhraseId>) -> bool {
         match condition {
-            Condition::Before { any, within } => {
+            Context::Before { any, within } => {
                 let nearest = within.map_or(0, |within| self.span.start.saturating_sub(within as usize));
                 let region = self.clause.start..self.span.start;
                 self.occurs(any, region, |found| found.end >= nearest)
             }
-            Condition::After { any, within } => {
+            Context::After { any, within } => {
                 let farthest = within.map_or(usize::MAX, |within| self.span.end.saturating_add(within as usize));
                 let region = self.span.end..self.clause.end;
                 self.occurs(any, region, |found| found.start <= farthest)
             }
-            Condition::Around(any) => self.occurs(any, self.sentence.clone(), |found| {
+            Context::Around(any) => self.occurs(any, self.sentence.clone(), |found| {
                 found.start <= self.span.start && found.end >= self.span.end
             }),
-            Condition::Clause(any) => self.occurs(any, self.clause.clone(), |_| true),
-            Condition::Sentence(any) => self.occurs(any, self.sentence.clone(), |_| true),
-            Condition::Turn(any) => self.in_positions(any, self.timeline.same_turn(self.timeline.position(self.ix))),
-            Condition::Reply(any) => self.preceding_turn().is_some_and(|positions| self.in_positions(any, positions)),
-            Condition::Negated(is) => self.negated() == *is,
-            Condition::Question(is) => self.question() == *is,
-            Condition::Quoted(is) => self.quoted() == *is,
-            Condition::Conditional(is) => self.conditional() == *is,
-            Condition::Subject(subjects) => subjects.contains(&self.subject()),
-            Condition::Alone(is) => self.alone() == *is,
-            Condition::Begins(is) => self.begins() == *is,
-            Condition::Ends(is) => self.ends() == *is,
-            Condition::VolumeAboveDb(db) => self.spoken.volume_db.is_some_and(|volume| volume > *db),
-            Condition::PitchAboveHz(hz) => self.spoken.pitch_hz.is_some_and(|pitch| pitch > *hz),
-            Condition::All(all) => all.iter().all(|part| self.holds(part)),
-            Condition::Any(any) => any.iter().any(|part| self.holds(part)),
-            Condition::Not(part) => !self.holds(part),
+            Context::Clause(any) => self.occurs(any, self.clause.clone(), |_| true),
+            Context::Sentence(any) => self.occurs(any, self.sentence.clone(), |_| true),
+            Context::Turn(any) => self.in_positions(any, self.timeline.same_turn(self.timeline.position(self.ix))),
+            Context::Reply(any) => self.preceding_turn().is_some_and(|positions| self.in_positions(any, positions)),
+            Context::Negated(is) => self.negated() == *is,
+            Context::Question(is) => self.question() == *is,
+            Context::Quoted(is) => self.quoted() == *is,
+            Context::Conditional(is) => self.conditional() == *is,
+            Context::Subject(subjects) => subjects.contains(&self.subject()),
+            Context::Alone(is) => self.alone() == *is,
+            Context::Begins(is) => self.begins() == *is,
+            Context::Ends(is) => self.ends() == *is,
+            Context::VolumeAboveDb(db) => self.spoken.volume_db.is_some_and(|volume| volume > *db),
+            Context::PitchAboveHz(hz) => self.spoken.pitch_hz.is_some_and(|pitch| pitch > *hz),
+            Context::All(all) => all.iter().all(|part| self.holds(part)),
+            Context::Any(any) => any.iter().any(|part| self.holds(part)),
+            Context::Not(part) => !self.holds(part),
         }
     }
 

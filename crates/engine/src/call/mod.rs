@@ -4,20 +4,24 @@
 //! the rules that a change can concern, and puts out the difference between
 //! what they find and what was reported. It decides nothing itself.
 
+mod admission;
+mod measured;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use super::agents::Agents;
-use super::alert::{Alert, AlertState, Evidence, alert_id};
-use super::detect::{Considered, Hit, detect};
-use super::monitor::{self, Evaluation, Finding, Hits, Mark, Stage, View};
-use super::rule::RuleSet;
-use super::rule::program::{BodyProgram, DetectorIx, Program, RuleIx};
-use super::rule::syntax::{Limit, Timing};
-use super::text::{FoldedText, Match, PhraseId};
-use super::time::CallTime;
-use super::timeline::{Placed, Timeline, UtteranceIx};
-use super::transcript::{CallInfo, EventKind, Input, Party, Utterance};
+pub(crate) use self::admission::obstacles;
+use crate::agents::Agents;
+use crate::alert::{Alert, AlertState, Evidence, alert_id};
+use crate::detect::{Considered, detect};
+use crate::monitor::{self, Evaluation, Finding, Hits, Mark, Stage, View};
+use crate::rule::RuleSet;
+use crate::rule::program::{DetectorIx, Program, RuleIx};
+use crate::rule::syntax::Limit;
+use crate::text::{FoldedText, Match};
+use crate::time::CallTime;
+use crate::timeline::{Hit, Placed, Timeline, UtteranceIx};
+use crate::transcript::{CallInfo, EventKind, Input, Party, Utterance};
 
 /// A recogniser that cuts a sentence at a pause goes on within this time.
 const SPAN_GAP_MAX_MS: i64 = 3_000;
@@ -84,7 +88,7 @@ impl Call {
         let mut active = Bits::new(rules.programs.len());
         let mut listening = Bits::new(rules.detectors.len());
         for (ix, (program, rule)) in (0..).zip(rules.programs.iter().zip(&rules.rules)) {
-            if applies(program, &rule.pack, &info) {
+            if obstacles(program, &rule.pack, &info).next().is_none() {
                 active.insert(ix);
                 program.detectors.iter().for_each(|&detector| listening.insert(detector));
             }
@@ -394,70 +398,6 @@ impl Call {
         }
     }
 
-    /// Asks the rules that measure speech about every position that changed.
-    fn measure(&mut self, rules: &RuleSet, placed: Placed) {
-        for &rule in &rules.on_speech {
-            if !self.active.contains(rule) {
-                continue;
-            }
-            let program = &rules.programs[rule as usize];
-            let BodyProgram::Timing { timing, unless } = &program.body else {
-                self.decide(rule);
-                continue;
-            };
-            let found_changed = self.measure_from(rules, rule, timing, unless, placed.changed_from);
-            // A rule that waits for something to go on too long is asked when it wakes, unless that may now be sooner.
-            let waits = self.wakes.iter().any(|(_, waiting)| *waiting == rule);
-            let reported = self.states.get(&rule).is_some_and(|state| !state.reported.is_empty());
-            if found_changed || reported || !waits || !placed.is_new && placed.moved {
-                self.decide(rule);
-            }
-        }
-    }
-
-    /// Looks again at every position from `first` on; says whether a finding changed.
-    fn measure_from(
-        &mut self,
-        rules: &RuleSet,
-        rule: RuleIx,
-        timing: &Timing,
-        unless: &[PhraseId],
-        first: usize,
-    ) -> bool {
-        let program = &rules.programs[rule as usize];
-        let mut found_changed = false;
-        for position in first..self.timeline.len() {
-            let found = monitor::at_position(&self.view(), program, timing, unless, position);
-            let ix = self.timeline.at(position);
-            if found.is_none() && !self.states.contains_key(&rule) {
-                continue;
-            }
-            let known = &mut self.states.entry(rule).or_default().found;
-            if known.get(&ix) != found.as_ref() {
-                found_changed = true;
-                match found {
-                    Some(found) => known.insert(ix, found),
-                    None => known.remove(&ix),
-                };
-            }
-        }
-        found_changed
-    }
-
-    /// Late news of a hold: silences from then on may have been part of it.
-    fn measure_silences_again(&mut self, since: CallTime) {
-        let rules = Arc::clone(&self.rules);
-        let first = self.timeline.in_order().take_while(|(_, spoken)| spoken.start < since).count();
-        for &rule in &rules.on_speech {
-            if let BodyProgram::Timing { timing: timing @ Timing::Silence { .. }, unless } =
-                &rules.programs[rule as usize].body
-                && self.active.contains(rule)
-            {
-                self.measure_from(&rules, rule, timing, unless, first);
-            }
-        }
-    }
-
     /// Asks a rule's monitor, and puts out what is new.
     fn decide(&mut self, rule: RuleIx) {
         if !self.active.contains(rule) {
@@ -590,29 +530,9 @@ fn next_state(before: Option<AlertState>, stage: Stage) -> Option<AlertState> {
     }
 }
 
-/// Whether a rule applies to a call at all; see `explain::obstacles` for the same in words.
-pub(super) fn applies(program: &Program, pack: &str, info: &CallInfo) -> bool {
-    let chosen = info.packs.as_ref().map_or(program.pack_enabled, |packs| packs.iter().any(|name| name == pack));
-    let day = info.started_at.date_naive();
-    let scope = &program.scope;
-    let attribute = |(name, allowed): (&String, &Vec<String>)| {
-        info.attributes.get(name).is_some_and(|value| {
-            let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            allowed.contains(&text)
-        })
-    };
-    chosen
-        && program.from.is_none_or(|from| from <= day)
-        && program.until.is_none_or(|until| day <= until)
-        && scope.direction.is_none_or(|direction| direction == info.direction)
-        && scope.channel.is_none_or(|channel| channel == info.channel)
-        && (scope.queue.is_empty() || info.queue.as_ref().is_some_and(|queue| scope.queue.contains(queue)))
-        && scope.attributes.iter().all(attribute)
-}
-
 /// Keeps the findings whose precondition holds and that the rule's limit
 /// allows, each once, in the order they were said.
-pub(super) fn keep_what_counts(view: &View<'_>, program: &Program, findings: &mut Vec<Finding>) {
+pub(crate) fn keep_what_counts(view: &View<'_>, program: &Program, findings: &mut Vec<Finding>) {
     if let Some(when) = &program.when {
         findings.retain(|finding| monitor::holds(view, when, finding.at));
     }

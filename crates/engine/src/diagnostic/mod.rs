@@ -1,7 +1,13 @@
-//! A fault in a rule file: where it is, what is wrong, what to do.
+//! A fault in a file that people write: where it is, what is wrong, what to do.
+//!
+//! Rules and the configuration of a server tell their faults so. A leaf: it knows nothing of either.
+
+mod nearest;
 
 use std::fmt;
 use std::sync::Arc;
+
+pub use self::nearest::nearest;
 
 /// A place in a rule file. Lines and columns count from 1, columns in
 /// Unicode scalar values. Line 0 means the file as a whole.
