@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use chrono::{DateTime, FixedOffset, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
 
+#[cfg(feature = "server")]
+use crate::adapter::schema;
 use crate::engine::alert::{Alert, AlertState, Evidence};
 use crate::engine::privacy;
 use crate::engine::severity::{AlertKind, Severity};
@@ -20,6 +22,7 @@ pub struct AlertJson<'a> {
     #[serde(rename = "type")]
     pub kind_of_message: Cow<'a, str>,
     pub alert_id: Cow<'a, str>,
+    #[cfg_attr(feature = "server", schema(value_type = schema::AlertState))]
     pub state: AlertState,
     pub call_id: Cow<'a, str>,
     pub agent_id: Cow<'a, str>,
@@ -27,7 +30,9 @@ pub struct AlertJson<'a> {
     pub rule_name: Cow<'a, str>,
     pub pack: Cow<'a, str>,
     pub rules_version: Cow<'a, str>,
+    #[cfg_attr(feature = "server", schema(value_type = schema::AlertKind))]
     pub kind: AlertKind,
+    #[cfg_attr(feature = "server", schema(value_type = schema::Severity))]
     pub severity: Severity,
     pub deduct: u32,
     pub clauses: Cow<'a, [String]>,
@@ -36,6 +41,7 @@ pub struct AlertJson<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_ms: Option<i64>,
     pub emitted_at: String,
+    #[cfg_attr(feature = "server", schema(value_type = Vec<schema::Evidence>))]
     pub evidence: Cow<'a, [Evidence]>,
     pub message: Cow<'a, str>,
     pub suggestion: Option<Cow<'a, str>>,

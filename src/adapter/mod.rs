@@ -8,7 +8,8 @@
 //!
 //! `stream` holds what all recognisers have in common (ids, times, nothing
 //! twice), `shape` what their wire shapes have; a module of a system has its
-//! own quirks alone.
+//! own quirks alone. `schema` (feature `server`) describes the engine's words
+//! for OpenAPI.
 
 pub mod alert_json;
 pub mod aws;
@@ -23,6 +24,8 @@ pub mod huawei;
 pub mod iflytek;
 pub mod native;
 pub mod nls;
+#[cfg(feature = "server")]
+pub mod schema;
 mod shape;
 pub mod sherpa_onnx;
 mod stream;

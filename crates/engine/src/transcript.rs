@@ -9,7 +9,6 @@ use super::time::CallTime;
 
 /// Whose mouth it is in. `System` is the machine: announcements and robots.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
 pub enum Role {

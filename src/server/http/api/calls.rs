@@ -18,6 +18,7 @@ use utoipa::ToSchema;
 
 use crate::adapter::alert_json::{AlertJson, wall_time as call_time};
 use crate::adapter::native::{self, EventBody};
+use crate::adapter::schema;
 use crate::engine::alert::AlertState;
 use crate::engine::pauses::{Pauses, Stretch};
 use crate::engine::privacy;
@@ -120,6 +121,7 @@ struct DetailedAlert {
 /// One transition.
 #[derive(Debug, Serialize, ToSchema)]
 struct TransitionView {
+    #[schema(value_type = schema::AlertState)]
     state: AlertState,
     at_ms: i64,
     emitted_at: String,

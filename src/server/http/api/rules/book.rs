@@ -9,6 +9,7 @@ use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::adapter::schema;
 use crate::engine::rule::Rule;
 use crate::engine::rule::coverage::{Coverage, Standing};
 use crate::engine::rule::parse::{self, SourceFile, is_parameters_file};
@@ -51,7 +52,9 @@ struct PackView {
 struct RuleView {
     id: String,
     name: String,
+    #[schema(value_type = schema::AlertKind)]
     kind: AlertKind,
+    #[schema(value_type = schema::Severity)]
     severity: Severity,
     deduct: u32,
     clauses: Vec<String>,

@@ -14,6 +14,7 @@ use utoipa::ToSchema;
 use crate::adapter::alert_json::AlertJson;
 use crate::adapter::dialogue;
 use crate::adapter::native::{self, Event, EventBody};
+use crate::adapter::schema;
 use crate::engine::inspect::{self, Candidate, Inspected, InspectedWindow};
 use crate::engine::rule::RuleSet;
 use crate::engine::rule::parse::SourceFile;
@@ -63,6 +64,7 @@ pub(crate) struct Tried {
 #[derive(Debug, Serialize, ToSchema)]
 struct UtteranceView {
     utterance_id: String,
+    #[schema(value_type = schema::Role)]
     role: Role,
     text: String,
     start_ms: i64,
