@@ -317,6 +317,7 @@ pub(crate) fn pack() -> impl Strategy<Value = Pack> {
             parameters: Vec::new(),
             enabled: true,
             yields_to: Vec::new(),
+            subjects: Default::default(),
             lists: BTreeMap::new(),
             rules,
         })

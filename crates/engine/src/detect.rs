@@ -95,7 +95,7 @@ fn verdict(
     if detector.unless.is_empty() && detector.only.is_empty() {
         return None;
     }
-    let scene = Scene::new(rules, timeline, ix, matched.start..matched.end);
+    let scene = Scene::new(rules, &detector.subjects, timeline, ix, matched.start..matched.end);
     detector
         .unless
         .iter()

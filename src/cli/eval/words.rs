@@ -108,6 +108,7 @@ fn forbid(word: &str) -> Result<RuleSet, String> {
         enabled: true,
         yields_to: Vec::new(),
         parameters: Vec::new(),
+        subjects: Default::default(),
         lists: BTreeMap::new(),
         rules: vec![rule],
     };

@@ -10,11 +10,12 @@ mod words;
 use std::ops::Range;
 
 use self::words::{
-    ADDRESSED, ADVERBS, CHOICES, COVERBS, DENIALS_OF_DEEDS, DOUBLE_NEGATION_REACH, FINAL_PARTICLES, NAMING_AFTER,
-    NAMING_BEFORE, NAMING_REACH, NEGATION_REACH, NEGATORS, NOT_NEGATORS, OTHERS, OWN, PARTICLES, PERSON_ENDINGS,
-    POTENTIAL_DENIALS, SUPPOSITIONS, TURNING_POINTS,
+    ADVERBS, CHOICES, COVERBS, DENIALS_OF_DEEDS, DOUBLE_NEGATION_REACH, FINAL_PARTICLES, NAMING_AFTER, NAMING_BEFORE,
+    NAMING_REACH, NEGATION_REACH, NEGATORS, NOT_NEGATORS, PARTICLES, PERSON_ENDINGS, POTENTIAL_DENIALS, SUPPOSITIONS,
+    TURNING_POINTS,
 };
 use crate::rule::RuleSet;
+use crate::rule::subjects::Subjects;
 use crate::rule::syntax::{Context, Subject};
 use crate::text::{FoldedText, PhraseId};
 use crate::timeline::{Spoken, Timeline, UtteranceIx};
@@ -38,6 +39,7 @@ pub(crate) enum Veto {
 /// A match and everything around it.
 pub(crate) struct Scene<'a> {
     rules: &'a RuleSet,
+    subjects: &'a Subjects,
     timeline: &'a Timeline,
     ix: UtteranceIx,
     spoken: &'a Spoken,
@@ -48,14 +50,20 @@ pub(crate) struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    pub(crate) fn new(rules: &'a RuleSet, timeline: &'a Timeline, ix: UtteranceIx, span: Range<usize>) -> Self {
+    pub(crate) fn new(
+        rules: &'a RuleSet,
+        subjects: &'a Subjects,
+        timeline: &'a Timeline,
+        ix: UtteranceIx,
+        span: Range<usize>,
+    ) -> Self {
         let spoken = timeline.get(ix);
         let text = &spoken.text;
         let last = span.end.saturating_sub(1).max(span.start);
         let cover = |from: Range<usize>, to: Range<usize>| from.start..to.end;
         let clause = cover(text.typed_clause(span.start), text.typed_clause(last));
         let sentence = cover(text.sentence(span.start), text.sentence(last));
-        Self { rules, timeline, ix, spoken, text, span, clause, sentence }
+        Self { rules, subjects, timeline, ix, spoken, text, span, clause, sentence }
     }
 
     pub(crate) fn holds(&self, condition: &Context<PhraseId>) -> bool {
@@ -146,7 +154,7 @@ impl<'a> Scene<'a> {
             if let Some(length) = longest(rest, TURNING_POINTS) {
                 denied = false;
                 at += length;
-            } else if let Some(length) = longest(rest, OWN).or_else(|| longest(rest, ADDRESSED)) {
+            } else if let Some(length) = self.subjects.party(rest) {
                 denied &= !is_of_deed || at == last_end;
                 at += length;
             } else if let Some(length) = longest(rest, NOT_NEGATORS) {
@@ -164,7 +172,7 @@ impl<'a> Scene<'a> {
         }
         let starts_anew = || {
             let hit = self.chars(self.span.clone());
-            is_of_deed && before.len() > last_end && longest(hit, OWN).or_else(|| longest(hit, ADDRESSED)).is_some()
+            is_of_deed && before.len() > last_end && self.subjects.party(hit).is_some()
         };
         let reach = match (denies, is_of_deed) {
             (true, true) => 1,
@@ -189,7 +197,7 @@ impl<'a> Scene<'a> {
         let before = self.chars(self.sentence.start..self.span.start);
         let hit = self.chars(self.span.clone());
         let denies = matches!(hit.first(), Some('不' | '没'));
-        let is_own = longest(hit, OWN).is_some();
+        let is_own = self.subjects.own(hit).is_some();
         (0..before.len()).any(|at| {
             let choice = CHOICES.iter().find(|word| starts_with(&before[at..], word));
             if choice.is_none() && !alternative_question(before, at) {
@@ -198,7 +206,7 @@ impl<'a> Scene<'a> {
             // 能不能到我不知道 asks nothing: what was asked is what the speaker talks about.
             let end = at + choice.map_or(2, |word| word.chars().count());
             let own = is_own && end < before.len()
-                || (end + 1..before.len()).any(|own| longest(&before[own..], OWN).is_some());
+                || (end + 1..before.len()).any(|own| self.subjects.own(&before[own..]).is_some());
             let is_apart = !before[end.min(before.len())..].iter().all(|c| ADVERBS.contains(c));
             let denied = denies && is_apart;
             !own && !denied
@@ -232,13 +240,11 @@ impl<'a> Scene<'a> {
         let region = self.chars(self.sentence.start..self.span.start);
         for end in (1..=region.len()).rev() {
             let upto = &region[..end];
-            for (words, subject) in [(OWN, Subject::Own), (ADDRESSED, Subject::Customer), (OTHERS, Subject::Other)] {
-                if let Some(length) = longest_ending(upto, words)
-                    && acts(region, end - length, end)
-                    && !is_reflexive(region, end - length, end)
-                {
+            if let Some((length, subject)) = self.subjects.ending(upto) {
+                if acts(region, end - length, end) && !is_reflexive(region, end - length, end) {
                     return subject;
                 }
+                continue;
             }
             let is_person = end >= 2 && PERSON_ENDINGS.contains(&region[end - 1]);
             if is_person && acts(region, end - 2, end) {
@@ -297,10 +303,6 @@ fn ends_with(chars: &[char], word: &str) -> bool {
 
 fn longest(chars: &[char], words: &[&str]) -> Option<usize> {
     words.iter().filter(|word| starts_with(chars, word)).map(|word| word.chars().count()).max()
-}
-
-fn longest_ending(chars: &[char], words: &[&str]) -> Option<usize> {
-    words.iter().filter(|word| ends_with(chars, word)).map(|word| word.chars().count()).max()
 }
 
 fn trim_end<'c>(mut chars: &'c [char], particles: &[char]) -> &'c [char] {

@@ -11,6 +11,7 @@ use super::program::{
     AnchorProgram, BodyProgram, Detector, DetectorIx, ForbidProgram, PartProgram, Program, RequireProgram,
     SequenceProgram, Side, TimingProgram, WindowProgram, WithoutProgram,
 };
+use super::subjects::Subjects;
 use super::syntax::{
     Anchor, Body, Context, EventRule, Expression, Extent, HourRange, PackSource, Part, PhraseSource, RuleSource, Said,
     Sequence, Timing, Window,
@@ -36,6 +37,7 @@ pub fn compile(packs: &[PackSource], version: String) -> Result<RuleSet, Vec<Dia
     let mut rules = Vec::new();
     let mut programs = Vec::new();
     for pack in packs {
+        compiler.subjects = Arc::new(Subjects::new(&pack.subjects, &mut compiler.diagnostics));
         for source in &pack.rules {
             rules.push(Arc::new(visible(pack, source)));
             programs.push(compiler.program(pack, source));
@@ -104,6 +106,8 @@ struct Compiler {
     lexicon: LexiconBuilder,
     detectors: Vec<Detector>,
     diagnostics: Vec<Diagnostic>,
+    /// The words of the pack at hand for those who act.
+    subjects: Arc<Subjects>,
     /// Detectors made for the rule at hand.
     used: Vec<DetectorIx>,
 }
@@ -277,6 +281,7 @@ impl Compiler {
             unless,
             only,
             looks_around,
+            subjects: Arc::clone(&self.subjects),
             yields_to: Vec::new(),
         });
         self.used.push(ix);

@@ -10,6 +10,7 @@ pub mod quote;
 pub mod render;
 pub mod schema;
 pub mod sources;
+pub(crate) mod subjects;
 mod surface;
 pub mod syntax;
 pub mod unit_test;

@@ -21,7 +21,7 @@ pub(super) use self::parameters::annotate;
 pub use self::parameters::is_parameters_file;
 use self::yaml::{Content, Loaded, Node, Style};
 use super::surface;
-use super::syntax::{Hypotheses, Limit, PackSource, PhraseSource, RuleSource, Scope, TestSource};
+use super::syntax::{Hypotheses, Limit, PackSource, PhraseSource, RuleSource, Scope, SubjectWords, TestSource};
 use crate::diagnostic::{Diagnostic, Located, Position, nearest};
 use crate::severity::Severity;
 use crate::transcript::Role;
@@ -137,6 +137,7 @@ impl Decoder {
         let enabled = fields.get("enabled").and_then(|node| self.boolean(node)).unwrap_or(true);
         let yields_to = fields.get("yields_to").map(|node| self.texts(node)).unwrap_or_default();
         let parameters = fields.get("parameters").map(|_| self.parameters.clone()).unwrap_or_default();
+        let subjects = fields.get("subjects").map(|node| self.subjects(node)).unwrap_or_default();
         let lists = fields.get("lists").map(|node| self.lists(node)).unwrap_or_default();
         let rules = fields.get("rules").map(|node| self.rules(node, seen)).unwrap_or_default();
         Some(PackSource {
@@ -146,6 +147,7 @@ impl Decoder {
             enabled,
             yields_to,
             parameters,
+            subjects,
             lists,
             rules,
         })
@@ -302,6 +304,12 @@ impl Decoder {
                 None => diagnostic.help(format!("可以用：{all}。"), format!("Possible: {all}.")),
             });
         }
+    }
+
+    fn subjects(&mut self, node: &Node) -> SubjectWords {
+        let Some(mut fields) = self.fields(node, &surface::SUBJECTS) else { return SubjectWords::default() };
+        let mut words = |name| fields.get(name).map(|node| self.texts(node)).unwrap_or_default();
+        SubjectWords { own: words("own"), customer: words("customer"), other: words("other") }
     }
 
     fn texts(&mut self, node: &Node) -> Vec<Located<String>> {

@@ -1,8 +1,11 @@
 //! What a call runs on: rules with their phrases interned and their lists
 //! expanded. Built by `compile`, immutable afterwards.
 
+use std::sync::Arc;
+
 use chrono::NaiveDate;
 
+use super::subjects::Subjects;
 use super::syntax::{Context, Expression, Extent, HourRange, Hypotheses, Limit, Scope, Timing};
 use crate::text::PhraseId;
 use crate::transcript::{EventKind, Party, Role};
@@ -22,6 +25,8 @@ pub(crate) struct Detector {
     pub(crate) only: Vec<Context<PhraseId>>,
     /// Whether a condition looks at other utterances, so that a change of those re-decides its hits.
     pub(crate) looks_around: bool,
+    /// Whom words name where a condition asks who acts.
+    pub(crate) subjects: Arc<Subjects>,
     /// Where one of these hits the same words, this one does not.
     pub(crate) yields_to: Vec<DetectorIx>,
 }

@@ -139,8 +139,24 @@ pub(super) static PACK: Shape = Shape {
             Kind::MapOf(&Kind::Map(&PARAMETER)),
             "参数：各公司可以在 parameters.yaml 里改的值，这个文件里用 ${名称} 引用",
         ),
+        key(
+            "subjects",
+            Kind::Map(&SUBJECTS),
+            "这一行怎么称呼做事的人和物：补充 subject 认得的词，与默认的词冲突时以这里为准",
+        ),
         key("lists", Kind::MapOf(&Kind::Phrases), "词表：名称到话术，规则里用 $名称 引用"),
         must("rules", Kind::List(&Kind::Map(&RULE)), "规则"),
+    ],
+    one_of: &[],
+};
+
+pub(super) static SUBJECTS: Shape = Shape {
+    name: "subjects",
+    zh: "称呼：谁在做事",
+    keys: &[
+        key("own", Kind::OneOrMany(&Kind::Text), "自己一方，如 本行、客户经理"),
+        key("customer", Kind::OneOrMany(&Kind::Text), "对方，如 亲"),
+        key("other", Kind::OneOrMany(&Kind::Text), "别的人或事物，如 柜员、机长、航司"),
     ],
     one_of: &[],
 };
@@ -562,6 +578,7 @@ pub(super) static TEST: Shape = Shape {
 /// Every map of the surface.
 pub(super) static SHAPES: &[&Shape] = &[
     &PACK,
+    &SUBJECTS,
     &PARAMETER,
     &RULE,
     &EFFECTIVE,

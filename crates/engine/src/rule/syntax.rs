@@ -29,6 +29,8 @@ pub struct PackSource {
     pub yields_to: Vec<Located<String>>,
     /// What a company sets for itself; already put in wherever it is used.
     pub parameters: Vec<Parameter>,
+    /// What this trade calls those who act.
+    pub subjects: SubjectWords,
     /// Named lists of phrases, used as `$name`.
     pub lists: BTreeMap<String, Located<Vec<PhraseSource>>>,
     /// The rules.
@@ -296,6 +298,25 @@ pub enum Subject {
     Other,
     /// Nobody is named.
     Unnamed,
+}
+
+/// Words that a pack adds to those that name who acts.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SubjectWords {
+    /// The speaker's own side.
+    pub own: Vec<Located<String>>,
+    /// The one spoken to.
+    pub customer: Vec<Located<String>>,
+    /// Anybody and anything else that acts.
+    pub other: Vec<Located<String>>,
+}
+
+impl SubjectWords {
+    /// Every word with whom it names, in the order of the lists.
+    pub(crate) fn words(&self) -> impl Iterator<Item = (Subject, &Located<String>)> {
+        let lists = [(Subject::Own, &self.own), (Subject::Customer, &self.customer), (Subject::Other, &self.other)];
+        lists.into_iter().flat_map(|(subject, words)| words.iter().map(move |word| (subject, word)))
+    }
 }
 
 /// A precondition of a rule: of words as written, or of the detectors that hear them.
