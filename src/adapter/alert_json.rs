@@ -1,4 +1,4 @@
-//! Alerts as contract §2 words them.
+//! Alerts in the wire format of `docs/events.md`.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -14,7 +14,7 @@ use crate::engine::severity::{AlertKind, Severity};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::CallInfo;
 
-/// One alert as it goes over the wire; the fields stand in the contract's order.
+/// One alert as it goes over the wire. `docs/events.md` lists the fields in this order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
 #[allow(missing_docs)]
@@ -37,7 +37,7 @@ pub struct AlertJson<'a> {
     pub deduct: u32,
     pub clauses: Cow<'a, [String]>,
     pub at_ms: i64,
-    /// Of a reminder: the call's time by which the words are due.
+    /// By when the words of a reminder are due, on the call's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_ms: Option<i64>,
     pub emitted_at: String,
@@ -75,9 +75,9 @@ impl<'a> AlertJson<'a> {
         }
     }
 
-    /// The same with personal data masked wherever somebody's words stand, for
-    /// all but the agent of the live call: stores, exports, supervisors.
-    /// Evidence is masked as one text, because a number may be read out over several utterances.
+    /// Masks personal data in evidence and message, for everybody except the agent of the
+    /// live call: stores, exports, supervisors. The evidence is masked as one text, because
+    /// a number may be read out over several utterances.
     #[must_use]
     pub fn masked(mut self) -> Self {
         let texts: Vec<&str> = self.evidence.iter().map(|evidence| evidence.text.as_str()).collect();
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alert_has_the_contract_s_fields_in_its_order() {
+    fn an_alert_has_the_documented_fields_in_their_order() {
         let (alert, info) = (alert(&["这个我不知道"], "说了不知道"), info());
         let json = AlertJson::new(&alert, &info, "v1").to_json();
         assert_eq!(

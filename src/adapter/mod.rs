@@ -1,15 +1,15 @@
 //! From wire shapes to the engine's inputs, and from its alerts to theirs.
 //!
-//! [`native`] reads the call events of contract §1, [`alert_json`] writes the
-//! alerts of §2, and each further module reads the result messages of one
-//! speech recogniser, verbatim, or the events of a switch; [`dialogue`] reads
-//! what people type. All of it is pure:
-//! text and the call's time go in, values come out.
+//! [`native`] reads call events and [`alert_json`] writes alerts, both in the wire
+//! format of `docs/events.md`. [`dialogue`] reads dialogues that people type. Each
+//! further module reads the result messages of one speech recogniser, verbatim, or
+//! the events of a switch. All of it is pure: text and the call's time go in,
+//! values come out.
 //!
-//! `stream` holds what all recognisers have in common (ids, times, nothing
-//! twice), `shape` what their wire shapes have; a module of a system has its
-//! own quirks alone. `schema` (feature `server`) describes the engine's words
-//! for OpenAPI.
+//! `stream` and `shape` serve all recognisers: `stream` gives ids and times and
+//! drops repetitions, `shape` reads fields that several wire formats write alike.
+//! The module of a system holds only its own quirks. `schema` (feature `server`)
+//! describes the engine's types for OpenAPI.
 
 pub mod alert_json;
 pub mod aws;
@@ -58,10 +58,10 @@ pub trait Adapter: Send {
     fn finish(&mut self, inputs: &mut Vec<Input>);
 }
 
-/// What a connection tells its adapter once.
+/// The facts about a connection that its adapter is given once.
 #[derive(Clone, Debug)]
 pub struct Leg {
-    /// Whose voices it carries.
+    /// The voices it carries.
     pub voices: Voices,
     /// The call's time at which the audio of this connection begins; the
     /// recogniser counts from there.
@@ -71,7 +71,7 @@ pub struct Leg {
     pub id_prefix: String,
 }
 
-/// Whose voices a connection carries.
+/// The voices that a connection carries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Voices {
     /// One, whose role is known.
@@ -138,7 +138,7 @@ impl fmt::Display for Unrecognised {
 
 impl std::error::Error for Unrecognised {}
 
-/// How a format's connections tell whose voice they carry.
+/// How a format's connections tell the speakers apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Telling {
     /// Not at all: one connection is one role.
@@ -151,7 +151,7 @@ enum Telling {
 
 macro_rules! formats {
     ($($(#[$doc:meta])* $variant:ident = $name:literal, $telling:ident, $adapter:path;)*) => {
-        /// What `/v1/ingest/{format}` understands.
+        /// The formats of `/v1/ingest/{format}`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Format {
             $($(#[$doc])* $variant,)*
@@ -234,7 +234,7 @@ impl Format {
         Self::ALL.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whose voices a connection carries, from the `role` and `agent_channel` of its address.
+    /// The voices that a connection carries, from the `role` and `agent_channel` of its address.
     ///
     /// # Errors
     /// Neither, both, or one that the format cannot have; for people.

@@ -1,4 +1,4 @@
-//! Call events as contract §1 words them: one JSON object a frame or line.
+//! Call events in the wire format of `docs/events.md`: one JSON object a frame or line.
 //!
 //! [`parse`] has one fast path, a borrowed struct that holds the fields of all
 //! types at once. What it cannot read is explained by `fault.rs`, which is slow
@@ -38,11 +38,11 @@ pub struct Event {
     pub call_id: String,
     /// The producer's number of it, rising within the call.
     pub seq: Option<u64>,
-    /// What happened.
+    /// The start of the call, or something that happened in it.
     pub body: EventBody,
 }
 
-/// What an event says.
+/// The contents of an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventBody {
     /// The call was answered. Boxed: it is large and comes once a call.
@@ -67,7 +67,7 @@ impl EventBody {
     }
 }
 
-/// The types of contract §1.
+/// The types of events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum EventType {
@@ -81,7 +81,7 @@ pub enum EventType {
 }
 
 impl EventType {
-    /// All of them, in the contract's order; a type's place is `type as usize`.
+    /// All types in the order of `docs/events.md`; a type's index is `type as usize`.
     pub const ALL: [Self; 7] =
         [Self::Start, Self::Utterance, Self::Hold, Self::Resume, Self::Transfer, Self::TransferAnswered, Self::End];
 
@@ -138,7 +138,7 @@ impl EventType {
 /// Reads one event.
 ///
 /// # Errors
-/// What the contract does not allow, by field. Unknown fields are ignored.
+/// The first field that `docs/events.md` does not allow. Unknown fields are ignored.
 pub fn parse(text: &str) -> Result<Event, EventError> {
     match serde_json::from_str::<Frame<'_>>(text) {
         Ok(frame) => frame.into_event(),
@@ -286,7 +286,7 @@ const PARTIES: [(&str, Party); 3] = [("agent", Party::Agent), ("customer", Party
 const DIRECTIONS: [(&str, Direction); 2] = [("inbound", Direction::Inbound), ("outbound", Direction::Outbound)];
 const CHANNELS: [(&str, Channel); 2] = [("voice", Channel::Voice), ("chat", Channel::Chat)];
 
-/// The role of that name, as the contract and query strings word it.
+/// The role of that name in events and query strings.
 ///
 /// # Errors
 /// The names that are allowed.

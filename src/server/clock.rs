@@ -33,7 +33,7 @@ pub(crate) fn wall_time(ms: i64, zone: FixedOffset) -> Option<String> {
 }
 
 /// A call's clock, live: the latest moment spoken of so far, plus the wall time
-/// since that arrived (contract §1).
+/// since that arrived (`docs/events.md`).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CallClock {
     said: CallTime,

@@ -1,5 +1,5 @@
 // A text with the places marked that an alert points at. Offsets count Unicode
-// scalar values, as the contract has it; JavaScript's strings count otherwise.
+// scalar values, as docs/events.md has it; JavaScript's strings count otherwise.
 
 import { html } from "./ui.js";
 

@@ -1,4 +1,4 @@
-//! What comes out: alerts, their states and their stable ids (contract §2).
+//! Alerts, their states and their stable ids. `docs/events.md` describes them as they go over the wire.
 
 use std::sync::Arc;
 

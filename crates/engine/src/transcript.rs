@@ -81,7 +81,7 @@ impl Party {
     }
 }
 
-/// What is known of a call from its first event (contract §1, `call.start`).
+/// The facts that a call begins with: the `call.start` of `docs/events.md`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CallInfo {
     /// Unique within the deployment.
@@ -129,7 +129,7 @@ pub struct Utterance {
     pub pitch_hz: Option<f32>,
 }
 
-/// What happens in a call after its start (contract §1).
+/// One thing that happens in a call after its start: an event of `docs/events.md`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
     /// Words, or a new wording of earlier ones.

@@ -1,4 +1,4 @@
-//! Events written as contract §1 words them.
+//! Events written in the wire format of `docs/events.md`.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use super::EventType;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{CallInfo, Channel, Direction, Input, Party, Role};
 
-/// An input as an event of contract §1, for those who watch a call.
+/// An input as an event, for the viewers of a call.
 #[must_use]
 pub fn to_json(call_id: &str, input: &Input) -> String {
     #[derive(Serialize)]
@@ -78,7 +78,7 @@ pub fn to_json(call_id: &str, input: &Input) -> String {
         .expect("strings, numbers and string keys always serialise")
 }
 
-/// The `call.start` event of contract §1 that says what is known of a call.
+/// The `call.start` event of a call.
 #[must_use]
 pub fn start_to_json(info: &CallInfo) -> String {
     #[derive(Serialize)]

@@ -132,7 +132,7 @@ fn words(alert: &Alert) -> Option<String> {
     alert.evidence.first().map(|evidence| evidence.text.clone())
 }
 
-/// The name of a kind as contract §2 words it.
+/// The name of a kind on the wire.
 fn kind_name(kind: AlertKind) -> &'static str {
     match kind {
         AlertKind::Forbidden => "forbidden",

@@ -354,7 +354,7 @@ pub struct Webhook {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WebhookStyle {
-    /// The alert of contract §2.
+    /// The alert, as `docs/events.md` describes it.
     #[default]
     Json,
     /// 企业微信.

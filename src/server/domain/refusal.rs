@@ -182,7 +182,7 @@ impl Refusal {
     }
 }
 
-/// The `error` message of contract §3.
+/// An `error` message; `docs/events.md` lists the codes.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ErrorMessage<'a> {
     #[serde(rename = "type")]

@@ -31,8 +31,8 @@ use crate::server::runtime::shard::{Command, Delivery, Join, Joined, Reply};
 use crate::server::store::Json;
 use crate::server::telemetry::events::{Connection, FrameRefused, Happening as _, MessageUnrecognised, ProducerSlowed};
 
-/// The acknowledgement of contract §3. Cumulative: all events of the call up to
-/// `seq`, or all so far where the producer does not number them.
+/// An acknowledgement. It is cumulative: all events of the call up to `seq`, or
+/// all so far where the producer does not number them.
 #[derive(Debug, Serialize)]
 struct Ack<'a> {
     #[serde(rename = "type")]

@@ -88,7 +88,7 @@ pub(crate) struct FoundAlert {
     pub(crate) place: Place,
     /// Of its latest transition.
     pub(crate) cursor: i64,
-    /// Its latest transition, in the contract's JSON.
+    /// Its latest transition, as the JSON of `docs/events.md`.
     pub(crate) json: String,
     pub(crate) display: String,
     /// All its states, a space between them.
