@@ -35,6 +35,10 @@ export class Record {
     this.alerts = new Map();
     /** Holds, transfers and the end, each once. @type {Map<string, any>} */
     this.happened = new Map();
+    /** @type {Span[]} */
+    this.holds = [];
+    /** @type {Span[]} */
+    this.silences = [];
     this.pauses(detail);
     for (const event of [...detail.events, ...detail.hypotheses]) {
       this.take(event);
@@ -50,9 +54,7 @@ export class Record {
   /** Takes the holds and silences of an answer: the engine measures them. @param {any} detail */
   pauses({ holds, silences }) {
     const span = (/** @type {any} */ one) => ({ from: one.from_ms, until: one.until_ms });
-    /** @type {Span[]} */
     this.holds = holds.map(span);
-    /** @type {Span[]} */
     this.silences = silences.map(span);
   }
 
