@@ -30,13 +30,13 @@ impl Session {
         Self { call: Call::new(rules, info), said: CallTime::ANSWERED, seq }
     }
 
-    /// The same, of a call that is looked into when it is over.
+    /// A session that keeps what `explain` needs after the call.
     #[must_use]
     pub fn explainable(rules: Arc<RuleSet>, info: CallInfo, seq: Option<u64>) -> Self {
         Self { call: Call::explainable(rules, info), said: CallTime::ANSWERED, seq }
     }
 
-    /// What the engine has of it: how it stands, what it saw.
+    /// The call as the engine has it, for views of its state.
     #[must_use]
     pub const fn call(&self) -> &Call {
         &self.call
@@ -51,7 +51,7 @@ impl Session {
         }
     }
 
-    /// What is known of the call.
+    /// The facts from the call's start.
     #[must_use]
     pub fn info(&self) -> &CallInfo {
         self.call.info()
@@ -105,7 +105,7 @@ impl Session {
         self.call.finish();
     }
 
-    /// Who had the call at `at`.
+    /// The agent who had the call at `at`.
     #[must_use]
     pub fn agent_at(&self, at: CallTime) -> &Arc<str> {
         self.call.agent_at(at)
@@ -135,8 +135,7 @@ impl Session {
     }
 }
 
-/// What stands in the end: of each alert the last transition, if that confirmed
-/// it, in the order of time and then of ids.
+/// The alerts whose last transition confirmed them, by time and then by id.
 #[must_use]
 pub fn standing(transitions: impl IntoIterator<Item = Alert>) -> Vec<Alert> {
     let mut last: BTreeMap<String, Alert> = BTreeMap::new();

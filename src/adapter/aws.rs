@@ -24,7 +24,7 @@ use super::{Adapter, Leg, Unrecognised};
 
 const NAME: &str = "AWS Transcribe";
 const KNOWN: &str = "Transcript.Results, UtteranceEvent, CategoryEvent, SegmentId";
-/// What events may be wrapped in.
+/// The keys that may wrap an event.
 const WRAPPERS: [&str; 4] =
     ["transcriptionResponse", "TranscriptResultStream", "CallAnalyticsTranscriptResultStream", "TranscriptEvent"];
 

@@ -38,9 +38,9 @@ const SYSTEM: &[&str] = &["系统", "机器人", "system", "s"];
 pub struct Fault {
     /// Which, from 1.
     pub line: usize,
-    /// What is wrong, in Chinese.
+    /// The fault, in Chinese.
     pub zh: String,
-    /// What is wrong, in English.
+    /// The fault, in English.
     pub en: String,
 }
 

@@ -35,7 +35,7 @@ const CALLING_LEG: &str = "a";
 /// Transfers of one call; later ones are ignored.
 const TRANSFERS_MAX: usize = 64;
 
-/// What the events of one call build on.
+/// The state that the events of one call build on.
 #[derive(Debug)]
 pub struct Freeswitch {
     agent: String,

@@ -34,11 +34,11 @@ use crate::engine::transcript::{Input, Role, Utterance};
 
 const NAME: &str = "FunASR";
 
-/// What the messages of one connection build on.
+/// The state that the messages of one connection build on.
 #[derive(Debug)]
 pub struct Funasr {
     leg: Leg,
-    /// What Fun-ASR-Nano says.
+    /// The utterances of Fun-ASR-Nano.
     nano: Utterances,
     /// Numbers the segments of servers that do not.
     next_segment: u64,

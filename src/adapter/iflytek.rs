@@ -36,7 +36,7 @@ pub fn adapter(leg: Leg) -> impl Adapter {
 
 #[derive(Debug, Default)]
 struct Iflytek {
-    /// Who spoke last; nobody is known at first.
+    /// The last speaker; `None` before the first.
     speaker: Option<String>,
     counter: Counter,
     /// The results of a dictated sentence, by their number.

@@ -37,7 +37,7 @@ impl From<alert::AlertState> for AlertState {
     }
 }
 
-/// What sort of thing went wrong.
+/// The sort of mistake.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum AlertKind {
@@ -49,7 +49,7 @@ pub enum AlertKind {
     Timing,
     /// A step came out of sequence.
     Order,
-    /// Who hung up, blind transfer, greeting at the wrong hour.
+    /// The wrong side hung up, a blind transfer, a greeting at the wrong hour.
     Event,
 }
 
@@ -87,7 +87,7 @@ impl From<severity::Severity> for Severity {
     }
 }
 
-/// Whose mouth it is in. `system` is the machine: announcements and robots.
+/// The speaker. `system` is the machine: announcements and robots.
 #[derive(ToSchema)]
 #[schema(rename_all = "snake_case")]
 pub enum Role {
@@ -114,7 +114,7 @@ impl From<transcript::Role> for Role {
 pub struct Evidence {
     /// Which utterance.
     pub utterance_id: String,
-    /// Who said it.
+    /// The speaker.
     pub role: Role,
     /// The utterance as it came.
     pub text: String,

@@ -1,6 +1,6 @@
-//! What recognisers' wire shapes have in common: numbers that come as strings,
-//! ids that come as numbers, spaces between Chinese characters, and how a
-//! message that cannot be used is told. Nothing here knows of calls.
+//! Readers for fields that several recognisers write alike: numbers that come as strings, ids that
+//! come as numbers, spaces between Chinese characters; and the errors for messages that cannot be
+//! used. Nothing here knows of calls.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

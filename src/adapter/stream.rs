@@ -82,7 +82,7 @@ pub(super) struct Said<'a> {
     pub(super) confidence: Option<f32>,
 }
 
-/// What a [`Dialect`] tells during one message.
+/// The listener to which a [`Dialect`] reports the contents of one message.
 pub(super) struct Hearing<'a> {
     utterances: &'a mut Utterances,
     now: CallTime,
@@ -159,7 +159,7 @@ pub(super) struct Utterances {
     session: Option<String>,
     session_number: u64,
     open: Vec<Utterance>,
-    /// What the finals said, by the hash of their id.
+    /// A hash of each final's words, by the hash of its id.
     settled: BTreeMap<u64, u64>,
     settled_order: VecDeque<u64>,
     /// Keys of hypotheses whose starts moved, and the ids they began with.

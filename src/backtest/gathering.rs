@@ -12,14 +12,14 @@ use crate::engine::transcript::Input;
 pub const CALLS_MAX: usize = 100_000;
 /// Calls of one file that have ended and still wait for late finals.
 const ENDED_CALLS_MAX: usize = 1_024;
-/// What calls in progress may weigh together.
+/// The most bytes that calls in progress may hold together.
 pub const HELD_BYTES_MAX: usize = 1 << 30;
 
 /// The calls of one file, as far as they are not whole yet.
 #[derive(Debug, Default)]
 pub struct Gathering {
     calls: HashMap<String, Open>,
-    /// Those of `calls` that have ended, the longest ago first.
+    /// The calls that have ended, the longest ago first.
     ended: VecDeque<String>,
     next_number: usize,
     held_bytes: usize,
@@ -38,7 +38,7 @@ impl Gathering {
     /// Takes one event. Returns a call that is whole now, if there is one.
     ///
     /// # Errors
-    /// What is wrong with the event, ready to print.
+    /// The event cannot be used; the message is ready to print.
     pub fn take(&mut self, event: Event) -> Result<Option<Recorded>, String> {
         let Event { call_id, seq, body } = event;
         let input = match body {

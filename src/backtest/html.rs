@@ -98,7 +98,7 @@ fn tiles(report: &Report) -> Markup {
     }
 }
 
-/// What differs, and what does not out of the way.
+/// A table of the rows that differ; the equal ones are folded away.
 fn tables<'a>(first: &str, rows: impl Iterator<Item = (Markup, &'a Counts)>) -> Markup {
     let (differing, same): (Vec<_>, Vec<_>) = rows.partition(|(_, counts)| counts.differences() > 0);
     html! {
@@ -190,7 +190,7 @@ fn told(alert: &AlertJson<'_>) -> Markup {
     }
 }
 
-/// What was said, the words in question marked. Offsets count Unicode scalar values.
+/// The utterance with the words in question marked. Offsets count Unicode scalar values.
 fn words(evidence: &Evidence) -> Markup {
     let who = evidence.role.zh();
     let part =

@@ -1,18 +1,17 @@
-//! What other rules would have said: recorded calls are replayed through two
-//! rule sets, and what they raise is compared, alert by alert.
+//! Backtests: recorded calls are replayed through two rule sets, and the alerts of both are
+//! compared one by one.
 //!
-//! A call is replayed as it was told: its finals, holds and transfers, each at
-//! the time the call's clock showed when it came. Hypotheses that a final
-//! replaced change nothing that stands in the end, so they are not needed
-//! (docs/adr/0010). Occurrences are matched by call and alert id, which names
-//! rule and occurrence.
+//! A call is replayed from its finals, holds and transfers, each at the time that the call's clock
+//! showed when it arrived. Hypotheses that a final replaced do not change the final alerts, so they
+//! are not needed (docs/adr/0010). Occurrences are matched by call and alert id, which names rule
+//! and occurrence.
 //!
-//! All cores replay; what they count is put together in a way that does not
-//! depend on who did what, so the report is the same to the byte however many
-//! there are. Memory is bounded by the calls that wait, and by the examples.
+//! All cores replay. Their counts are merged in a way that does not depend on the order, so the
+//! report is the same to the byte on any number of cores. Memory is bounded by the calls that wait
+//! and by the examples.
 //!
-//! Deliberately absent: hypotheses and what agents saw of them, how long
-//! anything took, and any effect on the store or a server.
+//! Deliberately absent: hypotheses and the cards that agents saw, durations of the run, and any
+//! effect on the store or a server.
 
 mod gathering;
 mod html;
@@ -41,9 +40,9 @@ const QUEUE_MAX: usize = 64;
 /// Two rule sets, and which of their packs are on trial.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// What calls ran on.
+    /// The rules that the calls ran on.
     pub before: Arc<RuleSet>,
-    /// What they shall run on.
+    /// The rules to compare with.
     pub after: Arc<RuleSet>,
     /// Packs whose alerts nobody sees: counted apart.
     pub shadow_packs: Vec<String>,
@@ -56,18 +55,18 @@ pub struct Recorded {
     pub info: CallInfo,
     /// The number of its `call.start`.
     pub seq: Option<u64>,
-    /// What it was told, in the order in which it was.
+    /// Its events, in the order of arrival.
     pub told: Vec<Told>,
 }
 
 /// One thing that a call was told.
 #[derive(Clone, Debug)]
 pub struct Told {
-    /// What the call's clock showed; `None` where only events move it.
+    /// The time of the call's clock; `None` where only events move it.
     pub now: Option<CallTime>,
     /// The producer's number of it.
     pub seq: Option<u64>,
-    /// What it was.
+    /// The event.
     pub input: Input,
 }
 
@@ -172,7 +171,7 @@ fn next<T>(receiver: &Mutex<Receiver<T>>) -> Option<T> {
     receiver.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
-/// What stands of a call in the end, and how long it lasted.
+/// The final alerts of a call, and its duration.
 struct Replayed {
     session: Session,
     alerts: Vec<Alert>,

@@ -1,11 +1,10 @@
-//! What a backtest found, as it is written into files and answers.
+//! The report of a backtest, as files and answers have it.
 
 use serde::Serialize;
 
 use crate::adapter::alert_json::AlertJson;
 
-/// What a backtest found. Lists are in an order that depends on nothing but
-/// the calls and the rules.
+/// The report of a backtest. The order of its lists depends on nothing but the calls and the rules.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct Report {
     /// The rules that calls ran on.
@@ -62,11 +61,11 @@ pub struct Counts {
     pub changed: u64,
     /// A thousand calls; rounded to hundredths.
     pub before_per_1000_calls: f64,
-    /// The same after.
+    /// Alerts per 1000 calls under the new rules.
     pub after_per_1000_calls: f64,
 }
 
-/// What becomes of a pack's alerts.
+/// The differences in a pack's alerts.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct PackDifference {
     /// The pack.
@@ -78,7 +77,7 @@ pub struct PackDifference {
     pub counts: Counts,
 }
 
-/// What becomes of a rule's alerts.
+/// The differences in a rule's alerts.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct RuleDifference {
     /// The rule.
@@ -100,7 +99,7 @@ pub struct RuleDifference {
     pub examples: Examples,
 }
 
-/// What becomes of an agent's alerts; packs on trial are not among them.
+/// The differences in an agent's alerts; packs on trial are left out.
 #[derive(Clone, Debug, Serialize, utoipa::ToSchema)]
 pub struct AgentDifference {
     /// The agent.
@@ -128,7 +127,7 @@ pub struct Examples {
 pub struct Example {
     /// When the call was answered.
     pub started_at: String,
-    /// What is not the same: `message`, `severity`, `deduct`, `at_ms`.
+    /// The fields that differ: `message`, `severity`, `deduct`, `at_ms`.
     pub changed: Vec<&'static str>,
     /// As it was; null if it is gained.
     #[schema(value_type = Option<AlertJson<'static>>)]
@@ -145,7 +144,7 @@ impl Counts {
         self.gained + self.lost + self.changed
     }
 
-    /// The same with rates.
+    /// These counts with their rates over `calls` calls.
     pub(super) fn over(mut self, calls: u64) -> Self {
         let rate = |count: u64| if calls == 0 { 0.0 } else { hundredths(count as f64 * 1_000.0 / calls as f64) };
         self.before_per_1000_calls = rate(self.before);

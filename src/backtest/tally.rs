@@ -1,5 +1,5 @@
-//! What the replayed calls add up to. Tallies are merged in any order and give
-//! the same report: sums are sums, and of examples those of the earliest calls stay.
+//! The sum over the replayed calls. Tallies may be merged in any order and give the same report:
+//! sums are sums, and the examples kept are those of the earliest calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -204,7 +204,7 @@ impl Tally {
     }
 }
 
-/// Who had the call at some time.
+/// The agents who had the call at some time.
 fn agents(call: &Recorded) -> BTreeSet<&str> {
     let later = call.told.iter().filter_map(|told| match &told.input {
         Input::TransferAnswered { agent_id, .. } => agent_id.as_deref(),
@@ -225,7 +225,7 @@ fn version(rules: &RuleSet) -> Version {
     Version { version: rules.version.clone(), rules: rules.rules.len() }
 }
 
-/// What is not the same about one occurrence, as the fields of an alert are called.
+/// The fields of an alert that differ between two versions of one occurrence.
 fn changes(was: &Alert, is: &Alert) -> Vec<&'static str> {
     let fields = [
         ("message", was.message != is.message),

@@ -118,7 +118,7 @@ fn check_file<W: Write>(path: &Path, rules: &Arc<RuleSet>, report: &mut Report<W
 struct Recording {
     rules: Arc<RuleSet>,
     calls: HashMap<String, Open>,
-    /// Those of `calls` that have ended, the longest ago first.
+    /// The calls that have ended, the longest ago first.
     ended: VecDeque<String>,
     next_number: usize,
     /// Alerts that stand as things are, by call in order of appearance, time and id.

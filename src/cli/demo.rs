@@ -137,7 +137,7 @@ async fn play(address: SocketAddr, arguments: &Arguments, listeners: &mut JoinSe
     }
 }
 
-/// Whose panel there is something to see on first.
+/// The agent whose panel shows something first.
 fn first_agent() -> Option<String> {
     let (_, text) = FIXTURES.first()?;
     match native::parse(text.lines().next()?).ok()?.body {

@@ -156,7 +156,7 @@ pub(crate) fn query_of(parameters: &[(&str, Option<&str>)]) -> String {
 /// Makes the file at `path`: whole, or not at all.
 ///
 /// # Errors
-/// What `write` says, or why there can be no such file, ready to print.
+/// The error of `write`, or the reason why the file cannot be made, ready to print.
 pub(crate) fn whole_file(path: &Path, write: impl FnOnce(&mut File) -> Result<(), String>) -> Result<(), String> {
     let place = path.display();
     let fault = |error: &dyn std::fmt::Display| format!("{place}: 无法写出 / cannot be written: {error}");

@@ -65,7 +65,7 @@ impl Lines {
         )
     }
 
-    /// What the file is called.
+    /// The name of the file.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -76,7 +76,7 @@ impl Lines {
     }
 }
 
-/// What [`read_line`] found.
+/// The result of [`read_line`].
 enum Line {
     Whole,
     TooLong,

@@ -13,7 +13,7 @@ use super::source::{self, Origin};
 /// The rules that `origin` names, compiled.
 ///
 /// # Errors
-/// What is wrong with them: every fault of every file.
+/// The rules cannot be used; the error has every fault of every file.
 pub(crate) fn load(origin: &Origin) -> Result<LoadedRules, RejectedRules> {
     let sources = source::read(origin)
         .map_err(|error| RejectedRules { text: error.to_string(), diagnostics: error.diagnostics() })?;
@@ -26,10 +26,10 @@ pub(crate) fn load(origin: &Origin) -> Result<LoadedRules, RejectedRules> {
     }
 }
 
-/// The same, for whoever only needs the rules.
+/// Loads the rules alone, without their sources.
 ///
 /// # Errors
-/// What is wrong with them, ready to print.
+/// The rules cannot be used; the message is ready to print.
 pub(crate) fn load_rules(origin: &Origin) -> Result<Arc<RuleSet>, String> {
     load(origin).map(|loaded| loaded.rules).map_err(|rejected| rejected.text)
 }

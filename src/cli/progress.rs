@@ -12,7 +12,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// Of a job that is called so.
+    /// The progress of the job `what`.
     pub(crate) fn new(what: &'static str) -> Self {
         Self { what, is_terminal: io::stderr().is_terminal(), is_begun: false }
     }

@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// What became of the events.
+/// The outcome of the events.
 #[derive(Clone, Copy, Debug, Default)]
 struct Played {
     sent: u64,
@@ -242,7 +242,7 @@ impl Player {
     }
 }
 
-/// What comes next; nothing is the end of the connection.
+/// The next message; `None` is the end of the connection.
 async fn next(socket: &mut Option<Socket>) -> Option<Message> {
     socket.as_mut()?.next().await.and_then(Result::ok)
 }

@@ -50,7 +50,7 @@ pub(crate) fn unusable(fault: String) -> ExitCode {
     ExitCode::from(EXIT_UNUSABLE)
 }
 
-/// What a server ended with, as an exit code.
+/// The result of a server as an exit code.
 pub(crate) fn finish(result: io::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,7 +65,7 @@ impl ConfigFile {
     /// The configuration: the file, if there is one, and the environment over it.
     ///
     /// # Errors
-    /// What is wrong with them, ready to print.
+    /// Configuration or rules cannot be used; the message is ready to print.
     pub(crate) fn load(&self) -> Result<Config, String> {
         match &self.config {
             Some(path) => read_config(path),
@@ -77,7 +77,7 @@ impl ConfigFile {
 /// The configuration in the file at `path`, and the environment over it.
 ///
 /// # Errors
-/// What is wrong with them, ready to print.
+/// Configuration or rules cannot be used; the message is ready to print.
 pub(crate) fn read_config(path: &Path) -> Result<Config, String> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
@@ -97,7 +97,7 @@ impl Arguments {
     /// the environment, which goes before the file.
     ///
     /// # Errors
-    /// What is wrong with them, ready to print.
+    /// Configuration or rules cannot be used; the message is ready to print.
     pub(crate) fn load(&self) -> Result<(Config, Rulebook), String> {
         let mut config = self.file.load()?;
         if let Some(listen) = self.listen {

@@ -44,7 +44,7 @@ pub(crate) fn alert(out: &mut dyn Write, alert: &AlertJson<'_>) -> io::Result<()
     Ok(())
 }
 
-/// What somebody said, the words in question marked under it.
+/// Prints an utterance with the words in question marked under it.
 pub(crate) fn words(out: &mut dyn Write, evidence: &Evidence, style: Style) -> io::Result<()> {
     let label = format!("    {}：", evidence.role.zh());
     let marked = Marked::new(&evidence.text, evidence.start, evidence.end);
@@ -93,7 +93,7 @@ impl Marked {
     }
 }
 
-/// What a producer sent must not steer the terminal.
+/// Replaces control characters: text from a producer must not steer the terminal.
 fn printable(character: char) -> char {
     if character.is_control() { ' ' } else { character }
 }

@@ -20,7 +20,7 @@ const DEPTH_MAX: usize = 8;
 const CLAUSES: &str = "clauses.tsv";
 /// Why clauses have no rules: clause, tab, reason.
 const UNCOVERED: &str = "uncovered.tsv";
-/// What a file of parameters is called, wherever it lies.
+/// The name of a file of parameters, wherever it lies.
 pub(crate) const PARAMETERS: &str = "parameters.yaml";
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/rules");
 
@@ -90,7 +90,7 @@ impl fmt::Display for SourceError {
 }
 
 impl SourceError {
-    /// The same, a diagnostic a file.
+    /// The faults as diagnostics, one a file.
     pub(crate) fn diagnostics(&self) -> Vec<Diagnostic> {
         let diagnostic = |(path, fault): &(PathBuf, Fault)| {
             let file = Arc::from(path.display().to_string());
@@ -126,7 +126,7 @@ pub(crate) fn read(origin: &Origin) -> Result<Sources, SourceError> {
     if faults.is_empty() { Ok(gathered.finish()) } else { Err(SourceError { faults }) }
 }
 
-/// What was found so far.
+/// The files and faults found so far.
 #[derive(Default)]
 struct Gathered {
     /// Each with its name within the directory, so that the version does not depend on where that lies.

@@ -58,7 +58,7 @@ impl CallClock {
         }
     }
 
-    /// What the clock shows at `instant`.
+    /// The clock's time at `instant`.
     pub(crate) fn at(&self, instant: Instant) -> CallTime {
         let since = instant.saturating_duration_since(self.arrived);
         self.said.plus(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))

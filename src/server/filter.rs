@@ -22,7 +22,7 @@ use crate::server::store::{AUDITED, AlertFilter, AuditFilter, CallFilter, Place,
 pub(crate) struct BadQuery {
     /// Its name.
     pub(crate) field: String,
-    /// What is wrong and what is allowed, in Chinese and English.
+    /// The fault and the allowed values, in Chinese and English.
     pub(crate) message: String,
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Parameter {
     pub(crate) shape: Shape,
 }
 
-/// What a parameter may be.
+/// The form of a parameter's values.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape {
     Text,

@@ -24,7 +24,7 @@ fn floor(room: &str) -> Option<usize> {
     FLOORS.iter().position(|rooms| rooms.contains(&room))
 }
 
-/// What a source names behind `crate::server::`, tests left out.
+/// The names in a source behind `crate::server::`, tests left out.
 fn named(source: &str) -> BTreeSet<String> {
     let source = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let mut names = BTreeSet::new();

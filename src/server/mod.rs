@@ -231,11 +231,11 @@ fn keep_and_recover(
 
 /// Whether a server of this configuration can listen at `address`: whether its
 /// files of tokens, its certificate and its webhooks can be used, and whether
-/// it has tokens where it needs them. [`Server::open`] asks the same; who asks first can say
-/// it before anything is started.
+/// it has tokens where it needs them. [`Server::open`] checks the same; a caller who checks first
+/// can report the fault before anything is started.
 ///
 /// # Errors
-/// What is wrong and what to do.
+/// The fault and the remedy.
 pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
     Door::new(config, address)?;
     outbox::targets(config)?;

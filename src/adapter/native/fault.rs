@@ -1,5 +1,5 @@
-//! What an event has wrong: by field, in Chinese and English, with what is
-//! allowed. It is slow, and only runs where the fast path could not read a frame.
+//! The faults of an event, by field, in Chinese and English, with the allowed values. This path is
+//! slow; it runs only where the fast path could not read a frame.
 
 use std::fmt;
 
@@ -8,8 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{Event, EventType, Frame, ID_BYTES_MAX};
 
-/// What sort of fault an event has: the `code` of an `error` answer and of a
-/// metric, so the set is closed.
+/// The sort of fault: the `code` of an `error` answer and of a metric, so the set is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum EventErrorCode {
@@ -35,13 +34,13 @@ impl EventErrorCode {
 /// Why an event was refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventError {
-    /// What sort of fault.
+    /// The sort of fault.
     pub code: EventErrorCode,
     /// The field at fault.
     pub field: Option<&'static str>,
-    /// What is wrong and what is allowed, in Chinese.
+    /// The fault and the allowed values, in Chinese.
     pub zh: String,
-    /// The same in English.
+    /// The fault and the allowed values, in English.
     pub en: String,
     /// The call, as far as it could be read.
     pub call_id: Option<String>,
@@ -142,7 +141,7 @@ impl Field {
         }
     }
 
-    /// What the field must be, in Chinese and English, and whether `value` is it.
+    /// Whether `value` has the field's type, and that type in Chinese and English.
     pub(super) fn expects(self, value: &Value) -> (bool, &'static str, &'static str) {
         match self {
             Self::Seq => (value.is_u64(), "必须是非负整数", "must be an integer of 0 or more"),
@@ -179,8 +178,8 @@ impl Field {
     }
 }
 
-/// What an unreadable frame got wrong. Fields that its type does not use, and
-/// keys that come twice, are forgiven here.
+/// Finds the fault of an unreadable frame. Fields that its type does not use and repeated keys are
+/// forgiven here.
 pub(super) fn explain(text: &str, error: &serde_json::Error) -> Result<Event, EventError> {
     let object = match serde_json::from_str::<Value>(text) {
         Ok(Value::Object(object)) => object,
@@ -273,7 +272,7 @@ pub(super) fn clip_id(id: &str) -> String {
     id[..id.floor_char_boundary(ID_BYTES_MAX)].to_owned()
 }
 
-/// What a JSON value is, in Chinese and English, without its contents.
+/// The name of a JSON value's type in Chinese and English, without its contents.
 fn kind_of(value: &Value) -> (&'static str, &'static str) {
     match value {
         Value::Null => (" null", "null"),

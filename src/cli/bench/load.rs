@@ -43,17 +43,17 @@ const BLOCKED_NAP: Duration = Duration::from_micros(500);
 const RUN_UP: Duration = Duration::from_millis(200);
 const LATENCY_MAX: Duration = Duration::from_secs(600);
 
-/// What to do.
+/// The plan of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     pub(super) script: Script,
     /// Connections for the events of all calls.
     pub(super) producers: u64,
-    /// What is due before this is not measured.
+    /// Events due before this are not measured.
     pub(super) warm_up: Duration,
 }
 
-/// What came of it.
+/// The outcome of a run.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) sent: u64,
@@ -77,7 +77,7 @@ pub(super) struct Outcome {
     pub(super) blocked: u64,
     pub(super) server_cpu: Option<Duration>,
     pub(super) own_cpu: Option<Duration>,
-    /// What all other processes had meanwhile.
+    /// The CPU time of all other processes during the run.
     pub(super) others_cpu: Option<Duration>,
     pub(super) rss_before: Option<u64>,
     /// With all calls started and their agents listening.
@@ -96,7 +96,7 @@ pub(super) fn record(histogram: &mut Histogram<u64>, latency: Duration) {
     histogram.saturating_record(u64::try_from(latency.as_nanos()).unwrap_or(u64::MAX));
 }
 
-/// What the receivers and the sender share.
+/// The state that receivers and sender share.
 #[derive(Debug)]
 struct Meter {
     script: Script,
@@ -300,7 +300,7 @@ async fn connect_all(
     Ok(sockets)
 }
 
-/// What an agent's socket brings. Unknown fields are passed over.
+/// A message from an agent's socket. Unknown fields are passed over.
 #[derive(Deserialize)]
 struct AlertMessage<'a> {
     #[serde(rename = "type")]
@@ -361,7 +361,7 @@ fn owing(script: &Script, call: u64, alert: &AlertMessage<'_>) -> Option<u64> {
     (script.call_of(alert.call_id?)? == call).then(|| script.owing(call, utterance, state))?
 }
 
-/// What a producer's socket brings.
+/// A message from a producer's socket.
 #[derive(Deserialize)]
 struct Answer<'a> {
     #[serde(rename = "type")]

@@ -1,4 +1,4 @@
-//! What an open-loop run comes to, for people and for machines.
+//! The report of an open-loop run, for people and for machines.
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -20,7 +20,7 @@ use super::target::Target;
 /// Messages that go out together.
 pub(super) const IN_FLIGHT: [u64; 2] = [1, 16];
 
-/// What to do.
+/// The plan of the rounds.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     /// A call a connection; its events are as many as can be sent in the time.
@@ -42,7 +42,7 @@ impl Sample {
         self.messages as f64 / self.wall.as_secs_f64()
     }
 
-    /// What one core would take.
+    /// Events a second that one core would take.
     fn per_core_second(&self) -> Option<f64> {
         let cpu = self.cpu?.as_secs_f64();
         (cpu > 0.0).then(|| self.messages as f64 / cpu)

@@ -1,5 +1,5 @@
-//! What the simulated calls say, and when: a pure function of call and event,
-//! so that sender and receivers agree without talking to each other.
+//! The script of the simulated calls: a pure function of call and event, so that sender and
+//! receivers agree without talking to each other.
 //!
 //! An utterance is 27 characters out of three pieces. It grows by two
 //! characters a hypothesis and is settled by a final; speakers take turns. In

@@ -1,5 +1,5 @@
-//! What is measured: a server started here as a process of its own, so that its
-//! CPU time and memory are told apart from the generator's, or one that runs already.
+//! The server under test: started here as a process of its own, so that its CPU time and memory are
+//! told apart from the generator's, or one that runs already.
 
 use std::fs;
 use std::io::{self, BufRead as _, BufReader};
@@ -19,7 +19,7 @@ static DIRECTORIES: AtomicU32 = AtomicU32::new(0);
 pub(super) struct Target {
     pub(super) name: String,
     pub(super) address: SocketAddr,
-    /// Of the server's process, if it is on this machine and known.
+    /// The id of the server's process, if it is on this machine and known.
     pub(super) pid: Option<u32>,
     /// Ends with this.
     _child: Option<Running>,

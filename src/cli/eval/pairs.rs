@@ -48,7 +48,7 @@ pub(super) struct Figures {
     pub(super) found: usize,
     pub(super) recall: f64,
     pub(super) false_alarms: usize,
-    /// Of a phrase looked for in an utterance, a million times.
+    /// False alarms in a million searches for a phrase in an utterance.
     pub(super) false_alarms_per_million: f64,
 }
 

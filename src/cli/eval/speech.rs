@@ -15,7 +15,7 @@ const CHARACTER_MS: i64 = 250;
 /// The pause between two turns.
 const PAUSE_MS: i64 = 500;
 
-/// What calls are made with.
+/// The rules and settings that calls are made with.
 pub(super) struct Bench {
     pub(super) rules: Arc<RuleSet>,
     /// `None` is all that are enabled.

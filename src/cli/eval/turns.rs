@@ -33,7 +33,7 @@ pub(super) struct TurnError {
     pub(super) at: String,
     pub(super) text: String,
     pub(super) prev_turn: Option<String>,
-    /// What fired on a harmless turn; nothing if a violation was missed.
+    /// The rules that fired on a harmless turn; empty if a violation was missed.
     pub(super) fired: Vec<Fired>,
 }
 
@@ -88,7 +88,7 @@ pub(super) struct Dialogues {
     pub(super) agent_turns: usize,
     pub(super) alerts: usize,
     pub(super) alerts_per_1000_agent_turns: f64,
-    /// The same by the kind of alert.
+    /// The counts by kind of alert.
     pub(super) by_kind: BTreeMap<&'static str, usize>,
     pub(super) errors: Vec<DialogueError>,
 }

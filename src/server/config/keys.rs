@@ -1,6 +1,5 @@
-//! What people are told of each key: one row a key, in the order in which they
-//! are printed. Names and defaults come from [`Config`] itself; the tests hold
-//! the two to each other.
+//! The documentation of each key: one row a key, in the order in which they are printed. Names and
+//! defaults come from [`Config`] itself; the tests hold the two to each other.
 
 use std::fmt::Write as _;
 
@@ -26,7 +25,7 @@ pub(super) struct Key {
     /// With its section: `tls.key`.
     pub(super) path: &'static str,
     pub(super) kind: Kind,
-    /// What it is for, with the unit.
+    /// Its purpose, with the unit.
     pub(super) zh: &'static str,
     pub(super) en: &'static str,
     /// A value, for a key that has none by default.

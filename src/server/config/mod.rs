@@ -1,5 +1,5 @@
-//! What the server allows and how long it waits. Every bound has its default
-//! here, with its unit in its name.
+//! The limits and waiting times of the server. Every bound has its default here, with its unit in
+//! its name.
 //!
 //! A [`Config`] comes from a TOML file (or none) and the environment over it;
 //! [`read`] does that and tells every fault with its place. [`keys`] has the
@@ -65,7 +65,7 @@ const ALERT_DAYS: NonZeroU32 = NonZeroU32::new(365).expect("not zero");
 const CARDS_PER_MINUTE_MAX: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 /// An alert that is later than this helps nobody on the line.
 const LATE_MS_MAX: NonZeroU64 = NonZeroU64::new(120 * 1_000).expect("not zero");
-/// What a call without fault scores.
+/// The score of a call without fault.
 const SCORE_BASE: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 /// How long after a first failure a webhook is tried again.
 const WEBHOOK_RETRY_MS: NonZeroU64 = NonZeroU64::new(5 * 1_000).expect("not zero");
@@ -126,7 +126,7 @@ pub(crate) const EXPORT_CHUNKS_MAX: usize = 4;
 pub(crate) const EXPORT_CHUNK_BYTES: usize = 64 * 1024;
 /// Rows of figures about rules in one answer: a rule in a version each.
 pub(crate) const QUALITY_ROWS_MAX: usize = 10_000;
-/// What is told of the difference between two versions of the rules.
+/// The most bytes of the difference between two versions of the rules that an answer has.
 pub(crate) const DIFF_BYTES_MAX: usize = 1024 * 1024;
 /// How long it may take to find the shortest one; after that a longer one does.
 pub(crate) const DIFF_TIMEOUT: Duration = Duration::from_secs(2);
@@ -179,7 +179,7 @@ pub(crate) const WEBHOOKS_MAX: usize = 32;
 pub(crate) const WEBHOOK_NAME_CHARS_MAX: usize = 64;
 /// How long a webhook may take, from the connection to the end of its answer.
 pub(crate) const WEBHOOK_TIMEOUT: Duration = Duration::from_secs(10);
-/// What is read of a webhook's answer; a longer one is a failure.
+/// The most bytes read of a webhook's answer; the body of a longer one counts as empty.
 pub(crate) const WEBHOOK_ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// How long a peer may take to answer a close.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -258,9 +258,9 @@ pub struct Config {
     pub webhooks: Vec<Webhook>,
     /// Certificate and key of the port.
     pub tls: Tls,
-    /// Who may do what.
+    /// The tokens, by role.
     pub tokens: Tokens,
-    /// What is kept for how long.
+    /// How long transcripts and alerts are kept.
     pub retention: Retention,
     /// How many alerts an agent is shown, and until when.
     pub alerts: Alerts,
@@ -288,7 +288,7 @@ pub struct Tokens {
     pub ingest: Vec<TokenSource>,
     /// May see all calls and alerts, and review them.
     pub qa: Holders,
-    /// The same, and manage the server.
+    /// Tokens of administrators: quality assurance, and managing the server.
     pub admin: Holders,
     /// May read `/metrics`.
     pub metrics: Vec<TokenSource>,
@@ -334,7 +334,7 @@ pub struct Score {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Webhook {
-    /// What logs and metrics call it.
+    /// Its name in logs and metrics.
     pub name: String,
     /// Where requests go. Robots have their key in it.
     #[serde(deserialize_with = "web_address")]
@@ -427,7 +427,7 @@ impl Tokens {
         *self == Self::default()
     }
 
-    /// What tokens of agents are signed with, if they are.
+    /// The secret that signs agents' tokens, if there is one.
     pub(crate) fn read_agent_secret(&self) -> Result<Option<Secret>, String> {
         let Some(source) = &self.agent_secret else { return Ok(None) };
         let secret = source.read()?;

@@ -20,7 +20,7 @@ use crate::server::config::{Config, SecretSource, WEBHOOK_NAME_CHARS_MAX, WEBHOO
 const OTHER_VARIABLES: [&str; 2] = ["TINGJIAN_LOG", "TINGJIAN_CONFIG"];
 /// Kubernetes sets these in every pod beside a service called tingjian.
 const KUBERNETES_PREFIXES: [&str; 2] = ["TINGJIAN_SERVICE_", "TINGJIAN_PORT"];
-/// What is wrong with a configuration, all of it.
+/// All faults of a configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     diagnostics: Vec<Diagnostic>,
@@ -58,7 +58,7 @@ pub(super) fn read(
     }
 }
 
-/// What no single key shows.
+/// A fault that only several keys together show.
 fn contradiction(config: &Config) -> Option<Diagnostic> {
     let tls = match (&config.tls.certificate, &config.tls.key) {
         (Some(_), None) => Some("tls.key"),
@@ -112,7 +112,7 @@ fn diagnostic(file: &str, zh: impl Into<String>, en: impl Into<String>) -> Diagn
 }
 
 struct Reader {
-    /// What was understood so far.
+    /// The values understood so far.
     values: toml::Table,
     diagnostics: Vec<Diagnostic>,
 }
@@ -265,8 +265,8 @@ fn unknown_field(message: &str) -> Option<(String, Option<String>)> {
     Some((name.to_owned(), near.map(str::to_owned)))
 }
 
-/// What is wrong with the value of a key, or of something that is no key but a
-/// section. Messages of serde may quote the value, messages of this crate do not.
+/// The fault of a key's value, or of a section that is no key. Messages of serde may quote the
+/// value, messages of this crate do not.
 fn wrong_value(key: Option<&Key>, path: &str, message: &str) -> (String, String) {
     let ours = message.contains(" / ");
     let (zh, en) = match key.map(|key| (key.kind, key)) {

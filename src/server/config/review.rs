@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 const APPEAL_DAYS: NonZeroU32 = NonZeroU32::new(7).expect("not zero");
 /// A rule that is wrong more than once in five times costs trust.
 const PRECISION_MIN: f64 = 0.8;
-/// Of fewer alerts, one reviewed more or less says little.
+/// Below this many reviewed alerts, a precision says little.
 const REVIEWED_MIN: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
 
 /// `[review]`.

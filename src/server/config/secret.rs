@@ -9,7 +9,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// What is shown in place of a secret.
+/// The text shown in place of a secret.
 const HIDDEN: &str = "***";
 /// A shorter token could be guessed.
 const TOKEN_BYTES_MIN: usize = 16;
@@ -278,7 +278,7 @@ struct InFile {
 /// Takes a string or the table `{ file = "…" }`.
 struct TextOrFile;
 
-/// What [`TextOrFile`] took.
+/// The form in which [`TextOrFile`] was given.
 enum Given {
     Text(String),
     File(PathBuf),

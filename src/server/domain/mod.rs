@@ -1,6 +1,5 @@
-//! What people and calls may do, as pure values: the steps of a review, scores,
-//! the precision of rules, who acts, why something is refused. No sockets, no
-//! store, no clock, no log.
+//! The rules of the domain as pure values: steps of a review, scores, precision, principals,
+//! refusals. Deliberately absent: sockets, the store, clocks, logs.
 
 pub(crate) mod principal;
 pub(crate) mod quality;

@@ -1,15 +1,14 @@
-//! Who asks: what a token says of the one who has it, for handlers that keep
-//! who did a thing.
+//! The principal behind a request, as the token names it, for handlers that record the person.
 //!
-//! Deliberately absent: accounts. A person is a name in the configuration, or
-//! what the token hashes to; without any tokens, whoever the request says.
+//! Deliberately absent: accounts. A person is a name in the configuration, or the hash of the
+//! token; without any tokens, the name that the request gives.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::server::config::check_person;
 
-/// What a token is for.
+/// The role of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Role {
     Ingest,
@@ -33,19 +32,19 @@ impl Role {
     }
 }
 
-/// Who asks.
+/// The principal behind a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Principal {
     /// The person; `None` where there are no tokens, or none was needed.
     pub(crate) name: Option<Arc<str>>,
     pub(crate) roles: BTreeSet<Role>,
-    /// Whose alerts, if it is an agent.
+    /// The agents whose alerts it may see, if it is an agent.
     pub(crate) agents: BTreeSet<String>,
     /// Nobody has a token: everybody may do everything.
     pub(crate) is_open: bool,
 }
 
-/// Who did a thing, as it is kept.
+/// The person who did something, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Who {
     pub(crate) name: String,

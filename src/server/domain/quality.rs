@@ -2,7 +2,7 @@
 
 use crate::server::config::Review;
 
-/// What QA made of the alerts of a rule.
+/// The judgements of QA on the alerts of a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Judged {
     pub(crate) reviewed: u64,

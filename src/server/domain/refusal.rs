@@ -105,7 +105,7 @@ impl Refusal {
         }
     }
 
-    /// What is wrong and what to do, in Chinese and English.
+    /// The fault and the remedy, in Chinese and English.
     pub(crate) fn message(&self) -> String {
         match self {
             Self::UnknownCall => {
@@ -204,17 +204,17 @@ impl<'a> ErrorMessage<'a> {
         Self { kind: "error", code, message, call_id: None, seq: None, field: None }
     }
 
-    /// The same, of this event.
+    /// This error, with the event that it belongs to.
     pub(crate) const fn of(self, call_id: Option<&'a str>, seq: Option<u64>) -> Self {
         Self { call_id, seq, ..self }
     }
 
-    /// The same, in this parameter.
+    /// This error, with the parameter at fault.
     pub(crate) const fn in_field(self, field: &'a str) -> Self {
         Self { field: Some(field), ..self }
     }
 
-    /// What it says to people.
+    /// The message for people.
     pub(crate) const fn text(&self) -> &'a str {
         self.message
     }

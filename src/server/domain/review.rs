@@ -26,7 +26,7 @@ pub(crate) const REASON_CHARS_MAX: usize = 500;
 /// Steps of one alert; people who disagree for so long should talk.
 pub(crate) const STEPS_MAX: usize = 50;
 
-/// What somebody does about an alert.
+/// A step that a person takes on an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Action {
@@ -66,7 +66,7 @@ impl Action {
     }
 }
 
-/// What QA found.
+/// The judgement of QA.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Verdict {
@@ -93,7 +93,7 @@ impl Verdict {
     }
 }
 
-/// What became of an appeal.
+/// The outcome of an appeal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Appeal {
@@ -165,17 +165,17 @@ pub(crate) enum Impossible {
     NotConfirmed,
     /// An appeal was decided: that is the end.
     Final,
-    /// The same person said the same just now.
+    /// The last step is the same step by the same person.
     NoChange,
     /// There is an appeal already.
     AlreadyAppealed,
-    /// What was dismissed needs no appeal, and no rejection of one.
+    /// The alert is dismissed already: there is nothing to appeal against or to reject.
     AlreadyDismissed,
     /// The days for it are over.
     TooLate,
     /// There is no appeal to decide.
     NoAppeal,
-    /// Who reviewed last, or appealed, does not decide.
+    /// The last reviewer and the appellant may not decide.
     SamePerson,
     /// There are as many steps as may be.
     TooManySteps,
@@ -197,7 +197,7 @@ impl Impossible {
         }
     }
 
-    /// What is wrong and what to do, in Chinese and English.
+    /// The fault and the remedy, in Chinese and English.
     pub(crate) const fn message(self) -> &'static str {
         match self {
             Self::NotConfirmed => {
@@ -231,7 +231,7 @@ pub(crate) fn check_reason(action: Action, reason: Option<String>) -> Result<Opt
     Ok(reason)
 }
 
-/// What a step depends on beside the steps before it.
+/// The circumstances that a step depends on, beside the earlier steps.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Circumstances<'a> {
     /// Where the engine has the alert.

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use crate::server::config::Score;
 
-/// What confirmed alerts of one pack deduct from one agent in one call; shadow
-/// packs are not among them.
+/// The deduction of one pack's confirmed alerts from one agent in one call; shadow packs are left
+/// out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Deduction {
     pub(crate) agent_id: String,
@@ -23,27 +23,27 @@ pub(crate) struct Deduction {
 /// How a score came about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub(crate) struct Scoring {
-    /// What is left of the base; 0 after a veto.
+    /// The base minus the deductions; 0 after a veto.
     pub(crate) score: u32,
     /// Where counting began.
     base: u32,
-    /// What each pack takes, by pack.
+    /// The deduction of each pack.
     packs: Vec<PackScore>,
     /// Packs that took all by one vote.
     pub(crate) vetoed_by: Vec<String>,
 }
 
-/// What one pack takes from a score.
+/// The deduction of one pack from a score.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 struct PackScore {
     pack: String,
     /// Confirmed alerts.
     alerts: usize,
-    /// What their rules deduct.
+    /// The sum of the rules' deductions.
     deduct: u32,
     /// The most that the pack may take.
     cap: Option<u32>,
-    /// What it takes.
+    /// The deduction that counts, after the cap.
     counted: u32,
 }
 

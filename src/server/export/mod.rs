@@ -4,8 +4,8 @@
 //!
 //! Rows are read in pages behind a place that never changes, so an export
 //! holds no transaction open and needs the same memory whatever its length.
-//! The same alerts give the same bytes, whoever writes them: the server or
-//! [`export_store`]. What is raised after an export began is not in it.
+//! Equal alerts give equal bytes, whether the server or [`export_store`] writes them. Alerts raised
+//! after an export began are not in it.
 
 mod csv;
 mod jsonl;
@@ -32,7 +32,7 @@ use row::Row;
 /// The names of the formats.
 pub const FORMATS: [&str; 4] = [Format::Csv.name(), Format::Xlsx.name(), Format::Jsonl.name(), Format::Parquet.name()];
 
-/// What an export has beside the filters of alerts.
+/// The parameters of an export beside the filters of alerts.
 pub(crate) const OF_EXPORTS: &[Parameter] =
     &[Parameter::new("format", "The format, csv unless said / 格式，默认 csv", Shape::Names(&FORMATS))];
 
@@ -106,7 +106,7 @@ impl Format {
     }
 }
 
-/// What is to be exported.
+/// The alerts to export, and the format.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
     pub(crate) format: Format,
@@ -131,7 +131,7 @@ impl Wanted {
         })
     }
 
-    /// What the audit is told of it.
+    /// The audit entry of this export.
     pub(crate) fn fact(&self, who: Who, written: &Result<u64, ExportError>) -> Fact {
         let parameters: BTreeMap<&str, Cow<'_, str>> =
             self.parameters.iter().map(|(name, value)| (name.as_str(), privacy::mask(value))).collect();

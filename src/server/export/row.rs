@@ -28,7 +28,7 @@ pub(super) struct Row {
     decided: Option<Step>,
 }
 
-/// What a cell holds.
+/// The value of a cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cell<'a> {
     Text(Cow<'a, str>),
@@ -38,7 +38,7 @@ pub(super) enum Cell<'a> {
     Empty,
 }
 
-/// What the cells of a column hold, if they are not empty.
+/// The type of the non-empty cells of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
@@ -106,7 +106,7 @@ pub(super) const COLUMNS: [Column; 32] = [
 ];
 
 impl Row {
-    /// What the agent answered last.
+    /// The agent's last answer.
     pub(super) fn feedback(&self) -> Option<&str> {
         self.feedback.as_deref()
     }

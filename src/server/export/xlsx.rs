@@ -46,7 +46,7 @@ pub(super) struct Xlsx<W> {
     review: Review,
 }
 
-/// What people said of one rule in one version; counted as `GET /v1/quality` does.
+/// The reviews of one rule in one version, counted as `GET /v1/quality` does.
 #[derive(Debug, Default)]
 struct QualityTotal {
     name: String,

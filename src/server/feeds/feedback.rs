@@ -1,5 +1,4 @@
-//! What agents answer to their alerts: that they saw one, that it was wrong
-//! there and then, or that they appeal against it.
+//! Agents' answers to their alerts: `seen`, `dismiss` (it was wrong in the situation) and `appeal`.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +12,7 @@ use crate::server::runtime::review::take_step;
 use crate::server::store::Target;
 use crate::server::telemetry::events::{FeedbackGiven, Happening as _};
 
-/// What an agent sends.
+/// A message from an agent.
 #[derive(Debug, Deserialize)]
 struct Answer {
     #[serde(rename = "type")]
@@ -24,7 +23,7 @@ struct Answer {
     started_at: Option<String>,
 }
 
-/// What the agent is told once it is kept.
+/// The reply once the answer is stored.
 #[derive(Debug, Serialize)]
 struct Noted<'a> {
     #[serde(rename = "type")]
@@ -42,7 +41,7 @@ pub(crate) async fn take(shared: &Shared, agent_id: &str, is_own: bool, text: &s
     }
 }
 
-/// The same, with the refusal as such.
+/// Stores an agent's answer; like [`take`], but returns a refusal as such.
 pub(crate) async fn keep(shared: &Shared, agent_id: &str, is_own: bool, text: &str) -> Result<String, Refusal> {
     let invalid = |reason: String| Refusal::InvalidFeedback { reason };
     let answer: Answer = serde_json::from_str(text).map_err(|fault| invalid(fault.to_string()))?;

@@ -35,7 +35,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// What asks the shards.
+/// The task that polls the shards.
 #[derive(Debug)]
 struct Sampler {
     /// By agent whose desk somebody looks at.
@@ -168,7 +168,7 @@ impl<'a> Frames<'a> {
     }
 
     /// The frames; of a snapshot at least one, of news none if there are none.
-    /// What is gone stands in the first: its id may be that of another call already.
+    /// The first frame has the closed calls: their ids may already belong to other calls.
     fn finish(mut self) -> Vec<Utf8Bytes> {
         if self.rows.is_empty() && (self.is_snapshot || !self.gone.is_empty()) {
             self.rows.push(String::new());

@@ -82,16 +82,16 @@ impl CatchUp {
 
 const GAP: &str = r#"{"type":"status","state":"gap","why":"after 不属于现在的数据，从头给出 / this cursor belongs to other data; all that is kept follows"}"#;
 
-/// Who is served.
+/// The viewer that a connection serves.
 pub(crate) enum Listener {
     /// A supervisor; told this first.
     Watcher(Push),
     /// An agent, who may answer; or, if it is not their own connection, somebody
     /// who sees what they see.
     Agent { agent_id: String, is_own: bool, after: After },
-    /// Who looks at all calls; told of all of them first.
+    /// A viewer of the wall; receives all calls first.
     Wall(oneshot::Receiver<Vec<Utf8Bytes>>),
-    /// Who looks at the calls that an agent has.
+    /// A viewer of an agent's desk.
     Desk,
 }
 

@@ -22,7 +22,7 @@ use crate::server::net::ws::Permit;
 use crate::server::runtime::Shared;
 use crate::server::telemetry::events::{ConnectionRefused, HandshakeFailed, Happening as _};
 
-/// Who is let in, and behind which certificate.
+/// The tokens that are accepted, and the certificate of the port.
 #[derive(Debug)]
 pub(crate) struct Door {
     access: Arc<Access>,

@@ -1,11 +1,10 @@
-//! Who may do what: bearer tokens by role, and which sites' pages may call at
-//! all. All of it is one layer around the routes; a path without a policy is
-//! refused, so a new route cannot be forgotten.
+//! Access control: bearer tokens by role, and the sites whose pages may call at all. All of it is
+//! one layer around the routes; a path without a policy is refused, so a new route cannot be
+//! forgotten.
 //!
-//! Deliberately absent: users, passwords, cookies and sessions. A token comes
-//! from the configuration, or is signed with its `agent_secret`. Tokens are
-//! compared by their digests, so the time that it takes tells nothing of them,
-//! and no log line ever has one.
+//! Deliberately absent: users, passwords, cookies and sessions. A token comes from the
+//! configuration, or is signed with its `agent_secret`. Tokens are compared by their digests, so
+//! the time of a comparison reveals nothing about them, and no log line ever has one.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
@@ -42,7 +41,7 @@ const TOKEN_PARAMETER: &str = "token=";
 /// A browser need not ask again for so long, in seconds.
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 
-/// Who may call an endpoint, and how a token comes to it.
+/// The roles that may call an endpoint, and the ways in which a token may reach it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Policy {
     /// Nobody in particular: open to all.
@@ -80,9 +79,9 @@ impl Policy {
 /// Policies by path, as the router has it.
 pub(super) type Policies = BTreeMap<String, Policy>;
 
-/// Who may do what on one server.
+/// The access rules of one server.
 pub(crate) struct Access {
-    /// Who has a token, by its SHA-256.
+    /// The holders of tokens, by the token's SHA-256.
     holders: HashMap<[u8; 32], Principal>,
     agent_secret: Option<Secret>,
     /// Nobody has a token: nobody is asked for one.
@@ -228,7 +227,7 @@ impl Access {
         ))
     }
 
-    /// Who has `token`.
+    /// The holder of `token`.
     fn holder(&self, token: &Secret) -> Result<Principal, Denied> {
         if let Some(holder) = self.holders.get(&digest_of(token)) {
             return Ok(holder.clone());
@@ -298,7 +297,7 @@ impl Access {
     }
 }
 
-/// What the layer around the routes knows.
+/// The state of the layer around the routes.
 #[derive(Clone)]
 pub(super) struct Guard {
     pub(super) shared: Arc<Shared>,

@@ -17,7 +17,7 @@ use crate::server::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_PAGES, Parameter, 
 use crate::server::http::api::scores::OF_SCORES;
 use crate::server::http::api::statistics::OF_STATISTICS;
 
-/// What is said of the whole; the paths come from the router.
+/// Title, description and tags; the paths come from the router.
 #[derive(utoipa::OpenApi)]
 #[openapi(
     info(
@@ -81,7 +81,7 @@ pub(crate) struct AlertParameters;
 pub(crate) struct CallParameters;
 /// Filters and grouping of scores.
 pub(crate) struct ScoreParameters;
-/// What statistics have beside the filters of alerts.
+/// Parameters of statistics beside the filters of alerts.
 pub(crate) struct StatisticsParameters;
 /// Filters of audit entries.
 pub(crate) struct AuditParameters;

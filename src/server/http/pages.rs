@@ -23,10 +23,10 @@ use crate::server::net::reply;
 use crate::server::runtime::Shared;
 
 static WEB: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/web");
-/// What all pages begin with.
+/// The HTML that all pages share.
 const SHELL: &str = include_str!("../../../web/shell.html");
 
-/// What may be asked for by name, and as what it is served.
+/// The endings of the files that may be requested, and their content types.
 const TYPES: [(&str, &str); 3] = [
     (".js", "text/javascript; charset=utf-8"),
     (".css", "text/css; charset=utf-8"),
@@ -54,7 +54,7 @@ macro_rules! pages {
 }
 
 pages! {
-    /// What there is, and where.
+    /// The home page: links to all others.
     home: "/" => "听检";
     /// An agent's panel: the live call, what it owes, its alerts.
     agent: "/agent/{agent_id}" ("agent_id", "Whose / 坐席") => "坐席面板";

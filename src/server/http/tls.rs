@@ -20,7 +20,7 @@ use crate::server::config::{CLOSE_TIMEOUT, HANDSHAKE_TIMEOUT, Tls};
 /// The first byte of a TLS handshake.
 const HANDSHAKE_RECORD: u8 = 0x16;
 
-/// What turns connections into TLS ones.
+/// Turns connections into TLS connections.
 #[derive(Clone)]
 pub(crate) struct Acceptor(TlsAcceptor);
 

@@ -41,7 +41,7 @@ struct Ack<'a> {
     seq: Option<u64>,
 }
 
-/// What a recogniser's connection says of itself in its address.
+/// The parameters of a recogniser's connection, from its address.
 #[derive(Clone, Debug)]
 pub(crate) struct AsrLeg {
     pub(crate) format: Format,
@@ -72,7 +72,7 @@ async fn serve(shared: Arc<Shared>, mut socket: Socket, source: Source) {
     ws::close(socket, goodbye).await;
 }
 
-/// What comes over a connection.
+/// The kind of a producer's connection.
 enum Source {
     Native,
     Asr(Box<Asr>),
@@ -279,7 +279,7 @@ impl Producer {
         self.deliver_inputs(received).await;
     }
 
-    /// What a recogniser left open becomes final when its connection ends.
+    /// Makes open hypotheses of a recogniser final when its connection ends.
     async fn end_of_stream(&mut self) {
         if let Source::Asr(asr) = &mut self.source
             && let Some(speaking) = &mut asr.joined

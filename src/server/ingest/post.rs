@@ -18,7 +18,7 @@ use crate::server::runtime::shard::{Command, Delivery, Reply};
 use crate::server::store::Json;
 use crate::server::telemetry::events::{FrameRefused, Happening as _};
 
-/// What became of the events of one request.
+/// The outcome of the events of one request.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct Outcome {
     /// How many are durable.

@@ -1,5 +1,5 @@
-//! What every served connection is made of: answers to requests ([`reply`]) and
-//! WebSockets ([`ws`]). It knows no path and no role.
+//! The parts of every served connection: answers to requests ([`reply`]) and WebSockets ([`ws`]).
+//! It knows no path and no role.
 
 pub(crate) mod reply;
 pub(crate) mod ws;

@@ -47,7 +47,7 @@ const CLOSE_REFUSED: u16 = 4_000;
 
 /// The longest reason that a close frame has room for.
 const REASON_BYTES_MAX: usize = 123;
-/// What stands between the two languages of a message.
+/// The separator between the two languages of a message.
 const BETWEEN_LANGUAGES: &str = " / ";
 
 /// A connection after its upgrade.
@@ -86,7 +86,7 @@ where
 
 /// A client's part of a handshake, in order.
 pub(crate) struct Handshake {
-    /// What proves to the client that it was understood.
+    /// The header that proves to the client that its handshake was understood.
     accept: HeaderValue,
     /// The client offers [`SUBPROTOCOL`]; a browser gives up a connection that does not take it.
     offers_token: bool,
@@ -250,7 +250,7 @@ impl Heartbeat {
     }
 }
 
-/// What came from a subscriber.
+/// A message or event from a subscriber.
 #[derive(Debug)]
 pub(crate) enum Listened {
     /// It said something.

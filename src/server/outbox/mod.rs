@@ -1,9 +1,9 @@
-//! Webhooks out: what the journal kept for them is delivered, at least once and
-//! in order, by one task a webhook. One that is down holds up nobody else.
+//! Delivery to webhooks: one task a webhook sends the messages that the journal stored for it, at
+//! least once and in order. A webhook that is down delays no other.
 //!
-//! What a webhook is to be told is a row that was committed together with the
-//! alert, so no crash loses it; it goes when the webhook took it. A receiver
-//! that answered just before a crash is told again, under the same delivery id.
+//! A message is a row that was committed together with the alert, so no crash loses it; the row
+//! goes when the webhook took it. A receiver that answered just before a crash gets the message
+//! again, under the same delivery id.
 //!
 //! Deliberately absent: redirects, proxies and parallel requests to one webhook.
 

@@ -1,10 +1,9 @@
-//! What a webhook is sent and what its answer means: bodies, signatures and
-//! pauses, pure functions all. Nothing here opens a connection or reads a clock;
-//! the delivery is in `outbox`.
+//! The messages for webhooks and the meaning of their answers: bodies, signatures and pauses, all
+//! pure functions. Nothing here opens a connection or reads a clock; the delivery is in `outbox`.
 //!
-//! Three styles are those of group robots, each with its own way to sign and
-//! its own error codes in an answer of status 200; words of a call go into
-//! their messages as plain text, so that nobody on the line can mention or link.
+//! Three styles are those of group robots, each with its own way to sign and its own error codes in
+//! an answer of status 200. Words of a call go into their messages as plain text, so that a speaker
+//! can neither mention anyone nor insert a link.
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,7 +50,7 @@ pub(crate) struct Target {
     style: WebhookStyle,
 }
 
-/// What an answer means.
+/// The meaning of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It was taken.
@@ -91,7 +90,7 @@ impl Target {
     /// Checks a webhook of the configuration and reads its secret.
     ///
     /// # Errors
-    /// What is wrong, without the address.
+    /// The fault, without the address.
     pub(crate) fn new(webhook: &Webhook) -> Result<Self, String> {
         let Webhook { name, url, secret, style, severity_min: _ } = webhook;
         let secret = secret.as_ref().map(|secret| secret.read()).transpose();
@@ -150,7 +149,7 @@ impl Target {
         request.body(Full::from(body)).map_err(|fault| fault.to_string())
     }
 
-    /// What an answer means.
+    /// The meaning of an answer.
     pub(crate) fn verdict(&self, status: StatusCode, body: &[u8]) -> Verdict {
         if !status.is_success() {
             let fault = Fault::Status(status.as_u16());
@@ -189,8 +188,8 @@ impl Target {
     }
 }
 
-/// What robots answer with status 200: 企业微信 and 钉钉 `errcode`, 飞书 `code`
-/// beside or instead of the older `StatusCode`.
+/// The answer of a robot with status 200: 企业微信 and 钉钉 `errcode`, 飞书 `code` beside or instead of the
+/// older `StatusCode`.
 #[derive(Deserialize)]
 struct RobotAnswer {
     errcode: Option<i64>,
@@ -270,7 +269,7 @@ fn title(alert: &AlertJson<'_>) -> String {
     format!("听检{severity}：{}", plain(&alert.rule_name, FIELD_CHARS_MAX))
 }
 
-/// What a group is told, line by line.
+/// The lines of a message to a group.
 fn lines(alert: &AlertJson<'_>) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("坐席", plain(&alert.agent_id, FIELD_CHARS_MAX)),

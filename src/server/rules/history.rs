@@ -22,7 +22,7 @@ pub struct RuleLoad {
     pub version: String,
     /// When it came into use, last.
     pub loaded_at: Option<String>,
-    /// Who asked for it; empty where that was not kept yet.
+    /// The person who asked for it; empty in entries of earlier versions.
     pub by: String,
     /// `start`, `request` or `change`; empty where that was not kept yet.
     pub trigger: String,
@@ -53,9 +53,8 @@ fn kept_files(json: &str) -> Vec<KeptFile<'_>> {
     serde_json::from_str(json).unwrap_or_default()
 }
 
-/// What a version changed, file by file, at most [`DIFF_BYTES_MAX`] of it;
-/// nothing if the version before it is no longer kept. The first version
-/// changed everything.
+/// The changes of a version, file by file, at most [`DIFF_BYTES_MAX`] of them; `None` if the
+/// version before it is no longer kept. The first version changed everything.
 pub(crate) fn difference(readers: &Readers, found: &FoundVersion) -> Result<Option<(String, bool)>, StoreError> {
     let before = match &found.previous {
         None => Some("[]".to_owned()),

@@ -1,8 +1,8 @@
 //! The rules in use ([`Rulebook`]) and the versions before them ([`history`]). A
 //! call keeps the rules that it began with.
 //!
-//! What reads rule files is given by the command line; when it is done stands in
-//! `runtime/reload.rs`.
+//! The command line gives the function that reads rule files; `runtime/reload.rs` decides when to
+//! call it.
 
 pub(crate) mod history;
 
@@ -25,12 +25,12 @@ use crate::server::store::Readers;
 /// Rules that can be used.
 #[derive(Debug)]
 pub struct LoadedRules {
-    /// What calls run on.
+    /// The compiled rules.
     pub rules: Arc<RuleSet>,
-    /// What they were compiled from. The rule files are kept, so that a call
-    /// goes on with the rules that it began with after a restart, too.
+    /// Their sources. The rule files are stored, so that a call goes on with the rules that it
+    /// began with after a restart, too.
     pub sources: Sources,
-    /// What is doubtful about them.
+    /// Warnings about them.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -39,11 +39,11 @@ pub struct LoadedRules {
 pub struct RejectedRules {
     /// Every fault of every file.
     pub diagnostics: Vec<Diagnostic>,
-    /// The same for people, each with its line.
+    /// The faults as text for people, each with its line.
     pub text: String,
 }
 
-/// What reads the rules.
+/// The function that reads the rules.
 pub(crate) type Load = dyn Fn() -> Result<LoadedRules, RejectedRules> + Send + Sync;
 
 /// Rules and what they were compiled from.
@@ -57,9 +57,9 @@ pub(crate) struct Written {
 /// The rules in use and where others come from.
 pub struct Rulebook {
     in_force: RwLock<InForce>,
-    /// What the first ones were compiled from, as it is kept.
+    /// The sources of the first rules, as they are stored.
     first_files: String,
-    /// What reads the rules anew; `None` if they are fixed.
+    /// The function that reads the rules anew; `None` if they are fixed.
     load: Option<Arc<Load>>,
     /// Files and directories whose change is a reason to.
     sources: Vec<PathBuf>,
@@ -67,11 +67,11 @@ pub struct Rulebook {
     turn: Mutex<()>,
 }
 
-/// What a reload changes, all of it at once.
+/// The state that a reload replaces at once.
 #[derive(Debug)]
 struct InForce {
     written: Arc<Written>,
-    /// What became of the last reload, if there was one.
+    /// The outcome of the last reload, if there was one.
     last: Option<Outcome>,
 }
 
@@ -121,12 +121,12 @@ impl Rulebook {
         })
     }
 
-    /// What the rules that the server starts with were compiled from, as it is kept.
+    /// The sources of the rules that the server starts with, as they are stored.
     pub(crate) fn first_files(&self) -> &str {
         &self.first_files
     }
 
-    /// What a call that begins now runs on.
+    /// The rules for a call that begins now.
     pub(crate) fn current(&self) -> Arc<RuleSet> {
         Arc::clone(&self.in_force().written.rules)
     }
@@ -136,12 +136,12 @@ impl Rulebook {
         Arc::clone(&self.in_force().written)
     }
 
-    /// What became of the last reload, if there was one.
+    /// The outcome of the last reload, if there was one.
     pub(crate) fn last(&self) -> Option<Outcome> {
         self.in_force().last.clone()
     }
 
-    /// What reads the rules anew; `None` if they are fixed.
+    /// The function that reads the rules anew; `None` if they are fixed.
     pub(crate) fn loader(&self) -> Option<Arc<Load>> {
         self.load.clone()
     }
@@ -171,7 +171,7 @@ impl Rulebook {
         self.in_force.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is in use, for people and pages.
+    /// The rules in use, for people and pages.
     pub(crate) fn report(&self) -> Report {
         let in_force = self.in_force();
         let current = &in_force.written.rules;
@@ -212,7 +212,7 @@ impl Trigger {
 #[derive(Debug)]
 pub(crate) struct Fixed;
 
-/// What became of a reload.
+/// The outcome of a reload.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Outcome {
     pub(crate) ok: bool,

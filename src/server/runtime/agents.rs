@@ -38,9 +38,9 @@ pub(crate) enum After {
     Now,
     /// All that is kept.
     Start,
-    /// Those of the calls in progress, for whoever has no cursor yet.
+    /// The alerts of the calls in progress, for a client without a cursor.
     Live,
-    /// Those after this one.
+    /// The alerts after this one.
     Cursor(Cursor),
 }
 

@@ -1,5 +1,5 @@
-//! What a shard still knows of calls that are over. It keeps ids and numbers,
-//! no words and no alerts: those are in the store.
+//! The closed calls that a shard still knows, as ids and numbers. Their words and alerts are in the
+//! store.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -33,7 +33,7 @@ impl ClosedCalls {
         self.calls.get(call_id).is_some_and(|(known, _)| *known == started_ms)
     }
 
-    /// What to answer to an event of a call that is not in progress.
+    /// The answer to an event of a call that is not in progress.
     pub(crate) fn input(&self, call_id: &str, seq: Option<u64>) -> Result<(), Refusal> {
         match self.calls.get(call_id) {
             None => Err(Refusal::UnknownCall),

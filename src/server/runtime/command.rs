@@ -1,4 +1,4 @@
-//! What shards are asked, and the queues over which they are.
+//! The commands a shard answers, and the queues that carry them.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::server::runtime::live::{Audience, Listing, Look};
 use crate::server::runtime::subscription::{Push, Subscription};
 use crate::server::store::Json;
 
-/// What a shard is asked.
+/// A command to a shard.
 #[derive(Debug)]
 pub(crate) enum Command {
     /// Apply an event.
@@ -36,7 +36,7 @@ pub(crate) enum Command {
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) event: Event,
-    /// The same, as it is kept.
+    /// The event as it is stored.
     pub(crate) json: Json,
     pub(crate) received: Instant,
     /// Has room for every event that its connection may have in flight, so a
@@ -44,7 +44,7 @@ pub(crate) struct Delivery {
     pub(crate) replies: mpsc::Sender<Reply>,
 }
 
-/// What became of one event.
+/// The outcome of one event.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) call_id: String,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-/// What is wrong, for everybody.
+/// The causes of impaired checking that concern everybody.
 #[derive(Debug)]
 pub(crate) struct Health {
     causes: watch::Sender<Causes>,

@@ -32,8 +32,8 @@ const GATHER: Duration = Duration::from_millis(1);
 /// How long to wait before a store that refused is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
-/// What one step of a shard wants kept and told, in the order in which it came
-/// to be. Nothing of it is told before all of it is kept.
+/// The records and effects of one step of a shard, in order. No effect happens before all records
+/// are stored.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     deeds: Vec<Deed>,
@@ -84,14 +84,14 @@ pub(crate) enum Effect {
     Watching { to: oneshot::Sender<Result<(Push, Subscription), Refusal>>, hello: Push, subscription: Subscription },
     /// How calls stand, told to who asked: nobody sees what may not be kept.
     Looked { to: oneshot::Sender<Vec<Look>>, looks: Vec<Look> },
-    /// Those who watch a call see this.
+    /// A message to the watchers of a call.
     Watched { watchers: Arc<Watchers>, text: Utf8Bytes },
 }
 
 /// An alert on its way to those who are to see it.
 #[derive(Debug)]
 pub(crate) struct AlertEffect {
-    /// Whose it is; `None` when the agent is not to see it.
+    /// The agent who gets the alert; `None` if the agent must not see it.
     pub(crate) agent_id: Option<String>,
     /// As the agent sees it, without its cursor.
     pub(crate) json: String,
@@ -103,7 +103,7 @@ pub(crate) struct AlertEffect {
     pub(crate) since: Instant,
 }
 
-/// What the thread is asked.
+/// A job for the journal's thread.
 pub(crate) enum Job {
     /// Commit this.
     Batch(Batch),

@@ -96,7 +96,8 @@ pub(crate) struct Shard {
     calls: HashMap<Arc<str>, Slot>,
     closed: ClosedCalls,
     alarms: BinaryHeap<Reverse<Alarm>>,
-    /// Of the last call, so that an alarm never wakes a later call of the same id.
+    /// The serial number of the last call, so that an alarm never wakes a later call of the same
+    /// id.
     serial: u64,
     batch: Batch,
     /// The wall clock at this step.
@@ -194,7 +195,7 @@ impl Shard {
         self.calls.get(call_id).and_then(|slot| slot.session().seq())
     }
 
-    /// What is to be kept and told since it was last asked.
+    /// Takes the records and effects that gathered since the last call.
     pub(crate) fn take_batch(&mut self) -> Batch {
         std::mem::take(&mut self.batch)
     }

@@ -1,4 +1,4 @@
-//! What the tasks of one server share.
+//! The state that the tasks of one server share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
@@ -21,7 +21,7 @@ use crate::server::runtime::precision::Precision;
 use crate::server::store::{Fact, Readers, StoreError};
 use crate::server::telemetry::metrics::Metrics;
 
-/// What the tasks of one server share.
+/// The state that the tasks of one server share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) config: Config,
@@ -68,7 +68,7 @@ pub(crate) struct Shared {
     pub(crate) killed: CancellationToken,
 }
 
-/// What a server has made before its tasks can share it.
+/// The parts of [`Shared`] that the server makes first.
 pub(crate) struct Parts {
     pub(crate) config: Config,
     pub(crate) rules: Rulebook,

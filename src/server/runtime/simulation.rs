@@ -158,7 +158,7 @@ fn script(call_id: &str, chance: &mut Chance) -> Vec<Value> {
     events
 }
 
-/// What an agent is told by a recording of these events.
+/// The alerts that a recording of these events gives an agent.
 fn standing_of_recording(rules: &Arc<RuleSet>, events: &[Value]) -> BTreeSet<String> {
     let mut parsed = events.iter().map(|event| native::parse(&event.to_string()).unwrap());
     let Some(Event { body: EventBody::Start(info), seq, .. }) = parsed.next() else { panic!("no start") };
@@ -201,9 +201,9 @@ struct World {
     reply_to: mpsc::Sender<Reply>,
     replies: mpsc::Receiver<Reply>,
     subscription: Option<Subscription>,
-    /// What the agent has: cursor and JSON, in the order in which it came.
+    /// The agent's alerts: cursor and JSON, in the order of arrival.
     shown: Vec<(i64, Value)>,
-    /// What the agent was told that is not kept, and how long after the beginning.
+    /// The notices to the agent, which are not stored, with the time since the beginning.
     notices: Vec<(Duration, String)>,
     began: Instant,
     is_full: bool,
@@ -442,7 +442,7 @@ impl World {
         }
     }
 
-    /// What a new process knows covers what an earlier one acknowledged.
+    /// A new process knows everything that an earlier one acknowledged.
     fn acknowledged_is_kept(&mut self) {
         let readers = Arc::clone(&self.server().shared.readers);
         let closed = readers.closed_calls(100).unwrap();
@@ -476,7 +476,7 @@ impl World {
         panic!("the world does not come to rest");
     }
 
-    /// What is kept of each call's events, in order.
+    /// The stored events of each call, in order.
     fn rows(&mut self) -> BTreeMap<String, Vec<String>> {
         let readers = Arc::clone(&self.server().shared.readers);
         let calls = readers.calls(&CallFilter::default(), None, 100).unwrap();

@@ -26,7 +26,7 @@ use crate::server::store::{AlertRow, Display, Entry, OpenAlert, Record};
 use crate::server::telemetry::events::{AlertDecided, Happening as _};
 use crate::session::Session;
 
-/// What a call's slot is given to decide with.
+/// The surroundings in which a call's slot decides.
 pub(crate) struct Surroundings<'a> {
     pub(crate) shared: &'a Shared,
     /// The wall clock at this step of the shard.

@@ -20,7 +20,7 @@ pub(crate) struct Push {
     pub(crate) text: Utf8Bytes,
     /// The alert's number, if it is one that is kept.
     pub(crate) cursor: Option<i64>,
-    /// Of a live alert.
+    /// When the alert's event was received, for latency metrics; `None` for other messages.
     pub(crate) since: Option<Since>,
 }
 
@@ -96,7 +96,7 @@ impl Subscriber {
     }
 }
 
-/// Those who watch one call. Their connections end when it is dropped.
+/// The watchers of one call. Their connections end when it is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
     subscribers: Mutex<Vec<Subscriber>>,

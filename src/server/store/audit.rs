@@ -15,7 +15,7 @@ use crate::server::store::query::{Conditions, Order, Place, Span, limit};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
-/// What entries tell of.
+/// The actions that entries record.
 pub(crate) const AUDITED: [&str; 9] =
     ["start", "reload", "confirm", "dismiss", "appeal", "grant", "reject", "export", "forget"];
 
@@ -29,7 +29,7 @@ pub(crate) struct Fact {
     pub(crate) who: Who,
     /// One of [`AUDITED`].
     pub(crate) action: &'static str,
-    /// What it was done to.
+    /// The object of the action.
     pub(crate) subject: String,
     pub(crate) detail: Value,
 }
@@ -54,9 +54,8 @@ impl AuditEntry {
         DateTime::from_timestamp_millis(self.at_ms).unwrap_or_default().to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 
-    /// What the entry's hash must be behind `previous`: the SHA-256, as
-    /// hexadecimal digits, of those of `previous` and of the entry as JSON
-    /// without spaces, its keys sorted, without the hash.
+    /// The hash that the entry must have behind `previous`: the SHA-256, as hexadecimal digits, of
+    /// `previous` and of the entry as JSON without spaces, its keys sorted, without the hash.
     pub(crate) fn hash_behind(&self, previous: &str) -> String {
         let fields: Map<String, Value> = [
             ("action", Value::from(self.action.as_str())),

@@ -32,7 +32,7 @@ pub enum BackupError {
     Io {
         /// Which.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
     /// The backup would overwrite the store itself.

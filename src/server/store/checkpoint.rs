@@ -22,7 +22,7 @@ const PAGES: usize = 2_048;
 #[derive(Debug)]
 pub(super) struct Checkpoints {
     path: PathBuf,
-    /// Of the log, after the last commit.
+    /// How many pages the log has after the last commit.
     pages: Arc<AtomicUsize>,
     /// From how many on it is emptied.
     due: usize,

@@ -30,7 +30,7 @@ pub(crate) struct Forgotten {
     pub(crate) alerts: usize,
     /// Steps of review and appeal.
     pub(crate) reviews: usize,
-    /// What webhooks were to be told.
+    /// Undelivered messages to webhooks.
     pub(crate) webhooks: usize,
     /// Versions of the rules that nothing names any more.
     pub(crate) rule_versions: usize,

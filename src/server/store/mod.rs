@@ -1,12 +1,11 @@
 //! The embedded store: one SQLite file, written by one thread.
 //!
-//! [`Writer`] turns what the shards decided into rows, one transaction for all
-//! that waits (group commit); [`Readers`] answer questions beside it without
-//! ever blocking it (WAL). What is committed survives a crash of the process
-//! and of the machine: every commit is synced.
+//! [`Writer`] turns the shards' decisions into rows, one transaction for all that waits (group
+//! commit); [`Readers`] answer questions beside it without ever blocking it (WAL). A commit
+//! survives a crash of the process and of the machine: every commit is synced.
 //!
-//! No connection and no SQL leaves this module: others ask by its named methods.
-//! Of SQLite's types only the cause of a [`StoreError`] does.
+//! No connection and no SQL leaves this module: others use its named methods. The only type of
+//! SQLite that leaves it is the cause of a [`StoreError`].
 //!
 //! The store decides nothing about calls. It keeps rows in the order in which
 //! the shards produced them and gives them back.
@@ -68,7 +67,7 @@ pub enum StoreError {
     Io {
         /// Which file or directory.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
     /// Another process has it.
@@ -188,7 +187,7 @@ impl Store {
         Writer::new(self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?, self.path.clone())
     }
 
-    /// Those that read.
+    /// The readers of this store.
     pub(crate) fn readers(&self) -> Readers {
         Readers::new(self.path.clone())
     }
@@ -198,7 +197,7 @@ impl Store {
     }
 }
 
-/// Those who read the store in `directory` beside the server that has it.
+/// Readers of the store in `directory`, beside the server that has it.
 ///
 /// # Errors
 /// There is none, or it is of another version.

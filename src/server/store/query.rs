@@ -46,7 +46,7 @@ pub(crate) struct AlertFilter {
     /// One call, where its id may stand for several.
     pub(crate) call_no: Option<i64>,
     pub(crate) rule_id: Option<String>,
-    /// Of the call.
+    /// The queue of the call.
     pub(crate) queue: Option<String>,
     pub(crate) severities: Vec<Severity>,
     pub(crate) states: Vec<AlertState>,
@@ -61,7 +61,7 @@ pub(crate) struct AlertFilter {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct CallFilter {
     pub(crate) span: Span,
-    /// Who answered.
+    /// The agent who answered.
     pub(crate) agent_id: Option<String>,
     pub(crate) call_id: Option<String>,
     pub(crate) queue: Option<String>,
@@ -86,14 +86,14 @@ pub(crate) struct Place {
 #[derive(Clone, Debug)]
 pub(crate) struct FoundAlert {
     pub(crate) place: Place,
-    /// Of its latest transition.
+    /// The cursor of its latest transition.
     pub(crate) cursor: i64,
     /// Its latest transition, as the JSON of `docs/events.md`.
     pub(crate) json: String,
     pub(crate) display: String,
     /// All its states, a space between them.
     pub(crate) history: String,
-    /// Of its call.
+    /// The queue of its call.
     pub(crate) queue: Option<String>,
     /// Its call was answered.
     pub(crate) started_at: String,
@@ -109,7 +109,7 @@ impl FoundAlert {
     }
 }
 
-/// What the agent answered last.
+/// The agent's last answer.
 #[derive(Clone, Debug)]
 pub(crate) struct FoundFeedback {
     pub(crate) action: String,
@@ -348,7 +348,7 @@ impl Readers {
         })
     }
 
-    /// What is kept of a call's events, at most `count_max` of them, in their order.
+    /// The stored events of a call in order, at most `count_max`.
     pub(crate) fn call_events(&self, call_no: i64, count_max: usize) -> Result<Vec<String>, StoreError> {
         self.ask(|connection| {
             let events = "SELECT json FROM events WHERE call_no = ?1 ORDER BY serial LIMIT ?2";
@@ -411,8 +411,8 @@ impl Readers {
     }
 }
 
-/// What counts against a call: what was borne out, of rules in force, and let
-/// stand by people.
+/// The condition for an alert that counts against a call: confirmed, of a rule in force, and
+/// upheld.
 fn counts() -> String {
     format!("latest.state = 'confirmed' AND latest.display <> 'shadow' AND {UPHELD}")
 }

@@ -65,13 +65,13 @@ pub(crate) struct OpenAlert {
     pub(crate) json: Json,
 }
 
-/// What a webhook is to be told.
+/// A message to a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Letter {
     pub(crate) outbox_no: i64,
     pub(crate) made_ms: i64,
     pub(crate) due_ms: i64,
-    /// Those that failed.
+    /// Failed deliveries so far.
     pub(crate) attempts: u32,
     pub(crate) alert: String,
 }
@@ -215,7 +215,7 @@ impl Readers {
         self.ask(|connection| Ok(tables.map(|table| rows(connection, table).unwrap()).concat())).unwrap()
     }
 
-    /// What tells the cursors of this store from those of another.
+    /// The number that tells the cursors of this store from those of another.
     pub(crate) fn store_id(&self) -> Result<i64, StoreError> {
         self.ask(|connection| Ok(connection.query_row("SELECT store_id FROM identity", [], |row| row.get(0))?))
     }

@@ -1,5 +1,5 @@
-//! What people say of alerts: agents' answers, steps of review and appeal, and
-//! the figures that come of them.
+//! People's judgements of alerts: agents' answers, steps of review and appeal, and the figures that
+//! follow from them.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 use serde_json::json;
@@ -19,7 +19,7 @@ pub(crate) struct Target {
     pub(crate) alert_id: String,
     pub(crate) call_id: Option<String>,
     pub(crate) started_ms: Option<i64>,
-    /// Of this agent, and not of a pack on trial: what agents are not to know of.
+    /// Restricts the alerts to this agent's, without packs on trial, which agents do not see.
     pub(crate) agent_id: Option<String>,
 }
 
@@ -37,7 +37,7 @@ pub(crate) enum Untaken {
 /// A step that was taken.
 #[derive(Clone, Debug)]
 pub(crate) struct Taken {
-    /// Whose alert it is.
+    /// The agent of the alert.
     pub(crate) agent_id: String,
     pub(crate) rule_id: String,
     pub(crate) rules_version: String,
@@ -54,7 +54,7 @@ pub(crate) struct FoundReview {
     pub(crate) steps: Vec<Step>,
 }
 
-/// What people found of one rule in one version.
+/// The judgements on one rule in one version.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RuleFigures {
     pub(crate) rule_id: String,
@@ -63,11 +63,11 @@ pub(crate) struct RuleFigures {
     pub(crate) rule_name: String,
     /// In any state.
     pub(crate) alerts: u64,
-    /// Those that agents saw as cards.
+    /// Alerts that agents saw as cards.
     pub(crate) shown: u64,
-    /// Of them, those that their agents dismissed.
+    /// Cards that their agents dismissed.
     pub(crate) overridden: u64,
-    /// Those that somebody of QA judged, in a review or in an appeal.
+    /// Alerts that QA judged, in a review or in an appeal.
     pub(crate) judged: Judged,
     pub(crate) appeals: u64,
     pub(crate) granted: u64,
@@ -329,7 +329,7 @@ impl Readers {
     }
 }
 
-/// What SQL's `total()` gives: whole numbers here.
+/// A column of SQL's `total()`, which are whole numbers here.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of rows")]
 fn total(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
     Ok(row.get::<_, f64>(index)? as u64)

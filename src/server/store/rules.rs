@@ -64,7 +64,8 @@ impl Writer {
     }
 }
 
-/// Of the files only the names: of many versions the text is much.
+/// The columns of a version in a list. It has only the names of the files, since their text may be
+/// long.
 const VERSION: &str = "loaded_no, version, loaded_ms, by, trigger, previous,
     (SELECT json_group_array(json_extract(value, '$.name')) FROM json_each(files)), loaded_no = (SELECT max(loaded_no) FROM rule_versions)";
 

@@ -14,11 +14,11 @@ use crate::server::store::writer::Display;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grouping {
     Day,
-    /// Of the day: 0 to 23.
+    /// The hour of the day, 0 to 23.
     Hour,
     Rule,
     Agent,
-    /// Of the call.
+    /// The queue of the call.
     Queue,
     Severity,
 }
@@ -73,13 +73,13 @@ pub(crate) struct StatisticsFilter {
 /// One value a group; a call without a queue has none for it.
 pub(crate) type Key = Vec<Option<String>>;
 
-/// What a group comes to.
+/// The sums of a group.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sums {
     pub(crate) alerts: i64,
     /// That have such an alert.
     pub(crate) calls: i64,
-    /// What the rules of the alerts deduct.
+    /// The sum of the deductions of the alerts' rules.
     pub(crate) deduct: i64,
 }
 
@@ -90,16 +90,16 @@ pub(crate) struct CallCount {
     pub(crate) calls: i64,
 }
 
-/// What was counted, all at one moment.
+/// The counts, all of one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Statistics {
-    /// Those with the most alerts first.
+    /// The groups with the most alerts first.
     pub(crate) rows: Vec<(Key, Sums)>,
     pub(crate) total: Sums,
     /// All calls by those groups that calls have, those with the most calls first.
     pub(crate) answered: Vec<CallCount>,
     pub(crate) answered_total: i64,
-    /// What the rules among the groups are called, by id.
+    /// The names of the rules among the groups, by id.
     pub(crate) rule_names: Vec<(String, Option<String>)>,
 }
 
@@ -241,7 +241,7 @@ mod tests {
     use crate::server::store::query::Span;
     use crate::server::store::{Store, StoreError};
 
-    /// What SQLite says of how it will find the alerts.
+    /// SQLite's plan for finding the alerts.
     fn plan(filter: &StatisticsFilter) -> String {
         let directory = TempDir::new().unwrap();
         let store = Store::open(directory.path()).unwrap();

@@ -13,20 +13,20 @@ use crate::server::store::reader::Readers;
 pub(crate) struct Stored {
     /// When they were answered.
     pub(crate) span: Span,
-    /// Who answered.
+    /// The agent who answered.
     pub(crate) agent_id: Option<String>,
 }
 
-/// What is kept of a call that is over.
+/// The stored words and events of a closed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Transcript {
     /// Its `call.start`.
     pub(crate) start: String,
-    /// What it was told and what its clock then showed, in that order.
+    /// Its events, each with the time of its clock on arrival, in that order.
     pub(crate) told: Vec<(CallTime, String)>,
 }
 
-/// What a span has for its open ends.
+/// The condition of a span, with values for its open ends.
 const SPAN: &str = "closed_ms IS NOT NULL AND started_ms >= ?1 AND started_ms < ?2 AND (?3 IS NULL OR agent_id = ?3)";
 
 impl Stored {
@@ -72,8 +72,8 @@ impl Readers {
         })
     }
 
-    /// What a call was told; `None` if its words are no longer kept. A hypothesis
-    /// that no final replaced was kept when the call was closed; it stands where it came.
+    /// The events of a call; `None` if its words are no longer kept. A hypothesis that no final
+    /// replaced was stored when the call was closed; it stands where it arrived.
     pub(crate) fn transcript(&self, call_no: i64) -> Result<Option<Transcript>, StoreError> {
         self.ask(|connection| {
             // The words of a call go all at once; they must not go in between.

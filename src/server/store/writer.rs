@@ -28,7 +28,7 @@ pub(crate) enum Record<T = ()> {
     /// Something moved a call in progress.
     Moved {
         call_no: i64,
-        /// What the call's clock showed.
+        /// The time of the call's clock.
         now: CallTime,
         entry: Entry,
         /// Whether it stays when the call is over, if it is an event.
@@ -108,7 +108,7 @@ pub(crate) enum Display {
     Folded,
     /// Too late to help.
     Late,
-    /// Of a pack on trial: stored and counted only.
+    /// An alert of a pack on trial: stored and counted only.
     Shadow,
 }
 
@@ -150,15 +150,15 @@ pub(super) mod kind {
 pub(crate) struct Writer {
     pub(super) connection: Connection,
     checkpoints: Checkpoints,
-    /// Of the next journal row.
+    /// The serial number of the next journal row.
     next_serial: i64,
     /// The first journal row that may still be there.
     first_serial: i64,
     /// Calls in progress, by where their part of the journal begins.
     open: BTreeSet<(i64, i64)>,
-    /// The same, by call.
+    /// The serial number at which each call's part of the journal begins.
     begins: HashMap<i64, i64>,
-    /// Of the audit.
+    /// The head of the audit.
     pub(super) head: Head,
 }
 

@@ -1,5 +1,5 @@
-//! What `/metrics` shows. Labels are bounded: names of our own and rule ids,
-//! never call ids or words.
+//! The metrics of `/metrics`. Labels are bounded: names of our own and rule ids, never call ids or
+//! words.
 
 use prometheus::{
     Encoder, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,

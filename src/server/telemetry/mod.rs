@@ -1,4 +1,4 @@
-//! What operators see: one struct an event, which is a log line and its metrics.
+//! The operators' view: one struct an event, which is a log line and its metrics.
 
 pub(crate) mod events;
 pub(crate) mod metrics;

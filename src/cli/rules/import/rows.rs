@@ -22,7 +22,7 @@ enum Column {
     Exceptions,
 }
 
-/// What columns are called, the first name as this program calls them.
+/// The names of columns; the first of each is the one that this program uses.
 const COLUMNS: &[(Column, &[&str])] = &[
     (Column::Phrase, &["话术", "短语", "词语", "词条", "关键词", "敏感词", "违禁词", "禁语", "用语"]),
     (Column::Kind, &["类型", "类别", "规则类型"]),
@@ -64,7 +64,7 @@ const SEVERITIES: &[(&str, Severity)] = &[
     (Severity::Critical.name(), Severity::Critical),
 ];
 
-/// What a rule does with its phrases.
+/// The kind of a rule: forbids its phrases, or requires them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Forbid,
@@ -83,7 +83,7 @@ pub(super) struct Cell {
 pub(super) struct List {
     /// In the order of their first rows.
     pub(super) groups: Vec<Group>,
-    /// What was passed over, ready to print.
+    /// Rows and cells that were skipped, ready to print.
     pub(super) notes: Vec<String>,
 }
 
@@ -273,7 +273,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What a word means, and where it stands.
+    /// The value of a word in `words`, and its place.
     fn word<T: Copy>(&mut self, cell: Cell, words: &[(&str, T)], zh: &str, en: &str) -> Option<(T, Place)> {
         let text = cell.text.to_lowercase();
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {

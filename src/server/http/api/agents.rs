@@ -1,5 +1,5 @@
-//! What one agent sees and answers: alerts live, the desk with the calls in
-//! progress, the alerts that people said something of.
+//! The endpoints of one agent: live alerts and answers to them, the desk with the calls in
+//! progress, the alerts that were reviewed.
 
 use std::sync::Arc;
 

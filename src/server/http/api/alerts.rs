@@ -35,22 +35,22 @@ pub(crate) struct AlertsPage {
 pub(crate) struct AlertView {
     #[serde(flatten)]
     pub(crate) alert: AlertJson<'static>,
-    /// Of its latest transition, as agents get it.
+    /// The cursor of its latest transition, as agents get it.
     cursor: String,
     /// Whether the agent saw it: `card`, `folded`, `late` or `shadow`.
     display: String,
-    /// Of its call.
+    /// The queue of its call.
     queue: Option<String>,
     /// All its states, in their order.
     history: Vec<String>,
     /// Its call was answered.
     started_at: String,
     feedback: Option<FeedbackView>,
-    /// What QA and the agent say of it.
+    /// Its review: verdict, appeal and steps.
     review: ReviewView,
 }
 
-/// What the agent answered last.
+/// The agent's last answer.
 #[derive(Debug, Serialize, ToSchema)]
 struct FeedbackView {
     /// `seen` or `dismiss`.

@@ -1,8 +1,8 @@
-//! How the audit (审计) is read, and how its faults are worded. Its entries are
-//! written in `store/audit.rs` and checked in `store/audit_check.rs`.
+//! Reading the audit (审计), and the words for its faults. Its entries are written in
+//! `store/audit.rs` and checked in `store/audit_check.rs`.
 //!
-//! Who can write the database can write a chain anew, too. Against that helps
-//! a head that was noted elsewhere: every entry's number and hash is in a log line.
+//! Anyone who can write the database can write a chain anew. A head that was noted elsewhere shows
+//! that: every entry's number and hash is in a log line.
 
 use std::fmt;
 use std::path::Path;
@@ -36,7 +36,7 @@ pub(crate) struct EntryView {
     by: String,
     role: String,
     action: String,
-    /// What it was done to.
+    /// The object of the action.
     subject: String,
     detail: Value,
     /// SHA-256 of the hash before it and of this entry as JSON without spaces,
@@ -61,7 +61,7 @@ pub(crate) struct AuditPage {
     about: About,
 }
 
-/// What was done, by whom and when, the latest first.
+/// The audit, the latest entries first.
 #[utoipa::path(get, path = "/v1/audit", tag = "qa", params(AuditParameters, PageParameters), responses(
     (status = 200, description = "One page / 一页审计", body = AuditPage),
     (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
@@ -130,14 +130,14 @@ pub fn read_audit(directory: &Path, query: &str, zone: FixedOffset) -> Result<Ve
     Ok(entries.into_iter().rev().map(json).collect())
 }
 
-/// What became of a check of the audit.
+/// The result of a check of the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
     /// How many entries there are.
     pub entries: u64,
     /// The last entry, as `--head` takes it: number and hash.
     pub head: String,
-    /// What is wrong, in Chinese and English; the first ones.
+    /// The first faults, in Chinese and English.
     pub faults: Vec<String>,
     /// How many more there are.
     pub more: usize,

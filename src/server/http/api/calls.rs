@@ -52,7 +52,7 @@ pub(crate) struct CallsPage {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CallView {
     call_id: String,
-    /// Who answered.
+    /// The agent who answered.
     agent_id: String,
     queue: Option<String>,
     started_at: String,
@@ -78,10 +78,10 @@ pub(crate) struct CallView {
 pub(crate) struct CallDetail {
     #[serde(flatten)]
     call: CallView,
-    /// What was said and done, as the producer sent it, personal data masked.
+    /// The events of the call as the producer sent them, personal data masked.
     #[schema(value_type = Vec<Object>)]
     events: Vec<Value>,
-    /// Of a call in progress: utterances that have no final yet.
+    /// The utterances without a final, in a call in progress.
     #[schema(value_type = Vec<Object>)]
     hypotheses: Vec<Value>,
     /// When the customer was on hold, as the rules measure it.

@@ -1,4 +1,4 @@
-//! Who asks, for pages.
+//! The principal of a request, for pages.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::server::domain::principal::{Principal, Role};
 use crate::server::domain::refusal::ErrorMessage;
 
-/// Who asks, to pages.
+/// The principal of a request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Me {
     /// Nobody has a token: everybody may do everything, and says who they are.
@@ -18,11 +18,11 @@ pub(crate) struct Me {
     roles: Vec<&'static str>,
     /// Null without tokens.
     name: Option<String>,
-    /// Whose alerts, if it is an agent.
+    /// The agents whose alerts the token may see, if it is an agent's.
     agents: BTreeSet<String>,
 }
 
-/// Who asks, and what they may do: nothing without a token, where there are any.
+/// The caller's name and roles; none without a token, where tokens are configured.
 #[utoipa::path(get, path = "/v1/me", tag = "operate", responses(
     (status = 200, description = "Roles and name / 角色和姓名", body = Me),
     (status = 401, description = "The token is not known / 令牌不对", body = ErrorMessage),

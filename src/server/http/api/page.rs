@@ -1,4 +1,4 @@
-//! What all lists have in common: how far they go, and where they go on.
+//! The common part of all lists: the span covered, and the cursor to go on from.
 
 use chrono::FixedOffset;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use crate::server::clock::wall_time;
 use crate::server::filter::List;
 use crate::server::store::{Place, Span};
 
-/// What a list covers, and how it goes on.
+/// The span that a list covers, and the cursor of the next page.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct About {
     /// For `cursor`; null on the last page.

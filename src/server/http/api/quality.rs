@@ -43,17 +43,17 @@ pub(crate) struct RuleQuality {
     rules_version: String,
     /// In any state.
     alerts: u64,
-    /// Those that agents saw as cards.
+    /// Alerts that agents saw as cards.
     shown: u64,
-    /// Of them, those that their agents dismissed.
+    /// Cards that their agents dismissed.
     overridden: u64,
     /// Null: none was shown.
     override_rate: Option<f64>,
     /// Confirmed alerts that QA judged, in a review or an appeal.
     reviewed: u64,
-    /// Of them, those that stand.
+    /// Reviewed alerts that were upheld.
     confirmed: u64,
-    /// Of them, those that do not: dismissed, or taken back on appeal.
+    /// Reviewed alerts that were dismissed, or overturned on appeal.
     dismissed: u64,
     /// Null: none was reviewed.
     precision: Option<f64>,

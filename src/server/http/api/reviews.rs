@@ -41,7 +41,7 @@ pub(crate) struct ReviewView {
 #[derive(Debug, Serialize, ToSchema)]
 struct StepView {
     action: Action,
-    /// Who took it.
+    /// The person who took the step.
     by: String,
     /// As what: `qa`, `admin` or `agents`.
     role: String,
@@ -82,7 +82,7 @@ pub(crate) struct NewStep {
     /// Needed for all but `confirm`.
     #[schema(max_length = 500)]
     reason: Option<String>,
-    /// Who it is, where nobody has a token.
+    /// The reviewer's name, where there are no tokens.
     #[schema(max_length = 64)]
     by: Option<String>,
 }

@@ -35,7 +35,7 @@ struct ScoreView {
     /// The agent, the queue (null: calls without one) or the day.
     key: Option<String>,
     calls: u64,
-    /// Of the calls; rounded to hundredths.
+    /// The mean score of the calls, rounded to hundredths.
     mean: f64,
     min: u32,
     /// Calls with 0 by one vote.
@@ -113,8 +113,8 @@ impl Group {
     }
 }
 
-/// What has a score of its own: the call, or, where agents are asked for, the
-/// part that each of them had in it. Each with who answered, or whose part it is.
+/// Splits a call into the parts that are scored: the whole call, or one part an agent if scores are
+/// asked for by agent. Returns each part's agent and deductions.
 fn units<'a>(call: &'a TotalledCall, group: Group, agent_id: Option<&str>) -> Vec<(&'a str, Vec<&'a Deduction>)> {
     if group != Group::Agent && agent_id.is_none() {
         return vec![(&call.agent_id, call.deductions.iter().collect())];

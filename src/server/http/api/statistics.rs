@@ -22,7 +22,7 @@ use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
 use crate::server::store::{CallCount, Display, Grouping, Statistics, StatisticsFilter, Sums};
 
-/// What statistics have beside the filters of alerts.
+/// The parameters of statistics beside the filters of alerts.
 pub(crate) const OF_STATISTICS: &[Parameter] = &[GROUPS, DISPLAY];
 const GROUPS: Parameter = Parameter::new(
     "group",
@@ -39,17 +39,17 @@ const DISPLAYS: [Display; 4] = [Display::Card, Display::Folded, Display::Late, D
 /// A table has two sides.
 const GROUPS_MAX: usize = 2;
 
-/// What was counted.
+/// The counts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StatisticsView {
     /// As they were asked for.
     groups: Vec<&'static str>,
-    /// Those with the most alerts first; a group without alerts has no row.
+    /// The groups with the most alerts first; a group without alerts has no row.
     rows: Vec<RowView>,
     total: SumsView,
     /// All calls that were answered, with alerts or without.
     answered: AnsweredView,
-    /// What the rules in `rows` are called, by id.
+    /// The names of the rules in `rows`, by id.
     rule_names: BTreeMap<String, Option<String>>,
     /// Whether rows are left out because there are too many.
     truncated: bool,
@@ -70,20 +70,20 @@ struct RowView {
     sums: SumsView,
 }
 
-/// What a group comes to.
+/// The sums of a group.
 #[derive(Debug, Serialize, ToSchema)]
 struct SumsView {
     alerts: i64,
     /// That have such an alert.
     calls: i64,
-    /// What the rules of the alerts deduct.
+    /// The sum of the deductions of the alerts' rules.
     deduct: i64,
 }
 
 /// Calls, to divide by.
 #[derive(Debug, Serialize, ToSchema)]
 struct AnsweredView {
-    /// Those of the groups that calls have: all but rule and severity.
+    /// The requested groups that apply to calls: all but rule and severity.
     groups: Vec<&'static str>,
     /// By the time when they were answered, and by who answered.
     rows: Vec<CallsView>,

@@ -1,4 +1,4 @@
-//! Who looks on, and who of them is new.
+//! The listeners of the live feeds, and which of them are new.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,7 @@
-//! What shards and feeds say to each other about the calls in progress: who
-//! looks on ([`Live`]), and how a call looks to them ([`LiveCall`]).
+//! The exchange between shards and feeds about the calls in progress: the audience ([`Live`]), and
+//! the row of a call ([`LiveCall`]).
 //!
-//! The task that asks the shards once a second is in `feeds`.
+//! The task that polls the shards once a second is in `feeds`.
 
 mod listeners;
 mod row;
@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub(crate) use listeners::{Audience, Live};
 pub(crate) use row::{DeskRow, LiveCall};
 
-/// What a shard has for an audience.
+/// The calls of a shard that an audience must hear of.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     /// Calls that may look otherwise than before.
@@ -24,7 +24,7 @@ pub(crate) struct Listing {
 #[derive(Debug)]
 pub(crate) struct Gone {
     pub(crate) call_id: Arc<str>,
-    /// Who had it when it was shown.
+    /// The agent who had it when it was last shown.
     pub(crate) agent_id: Arc<str>,
 }
 
@@ -38,7 +38,7 @@ impl Gone {
 #[derive(Debug)]
 pub(crate) struct Look {
     pub(crate) call: Arc<LiveCall>,
-    /// Who had it when it was shown last, if that was somebody else.
+    /// The agent who had it when it was last shown, if that was another one.
     pub(crate) was: Option<Arc<str>>,
     pub(crate) is_new_on_wall: bool,
     pub(crate) is_new_on_desk: bool,

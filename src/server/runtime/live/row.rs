@@ -21,7 +21,7 @@ const CLOCK_WRONG_MS: i64 = 500;
 #[derive(Debug)]
 pub(crate) struct LiveCall {
     pub(crate) call_id: Arc<str>,
-    /// Who has it now.
+    /// The agent who has it now.
     pub(crate) agent_id: Arc<str>,
     /// When it looks otherwise without anything new being heard of.
     pub(crate) changes_at: Option<CallTime>,

@@ -1,5 +1,4 @@
-//! What a shard has for those who look on: the words of one call as they come,
-//! and how its calls stand.
+//! A shard's part in the live views: the words of one watched call, and the rows of all its calls.
 
 use std::sync::Arc;
 

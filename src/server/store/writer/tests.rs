@@ -1,4 +1,4 @@
-//! What is forgotten and trimmed, and what is not.
+//! Tests of forgetting and trimming: what goes, and what stays.
 
 use crate::server::domain::principal::Who;
 use crate::server::domain::review::{Action, Impossible, Step};

@@ -25,7 +25,7 @@ impl Happening for AlertDecided<'_> {
 /// A live alert is on its agent's socket, so long after its frame was received.
 pub(crate) struct AlertWritten {
     pub(crate) took: Duration,
-    /// Of that, since it was committed.
+    /// The part of `took` since the commit.
     pub(crate) pushed: Duration,
 }
 

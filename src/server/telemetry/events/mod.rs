@@ -1,6 +1,5 @@
-//! What the server does that an operator may want to know: one struct an
-//! event, which is one log line and its metrics together. No event holds words
-//! of a call, and none knows the types of the room that it tells of.
+//! Events for operators: one struct an event, which is one log line and its metrics together. No
+//! event holds words of a call or types of the room that reports it.
 
 mod alerts;
 mod calls;

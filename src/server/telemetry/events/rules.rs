@@ -9,7 +9,7 @@ pub(crate) struct RulesReloaded<'a> {
     pub(crate) version: &'a str,
     /// The version in use before.
     pub(crate) previous: &'a str,
-    /// What was wrong; nothing if they are in use.
+    /// The fault; `None` if they are in use.
     pub(crate) fault: Option<&'a str>,
 }
 

@@ -8,7 +8,7 @@ use crate::server::telemetry::metrics::Metrics;
 /// A webhook took what it was told.
 pub(crate) struct WebhookDelivered<'a> {
     pub(crate) webhook: &'a str,
-    /// Those that failed before.
+    /// Failed deliveries so far.
     pub(crate) attempts: u32,
 }
 

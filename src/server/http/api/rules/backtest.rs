@@ -39,9 +39,9 @@ pub struct StoredCalls {
 pub struct Selection<'a> {
     /// A day, or a time with its offset.
     pub from: Option<&'a str>,
-    /// The same.
+    /// The end of the span, as `from`.
     pub to: Option<&'a str>,
-    /// Who answered.
+    /// The agent who answered.
     pub agent_id: Option<&'a str>,
 }
 
@@ -132,7 +132,7 @@ pub(crate) struct BacktestRequest {
     /// A day, or a time with its offset.
     from: Option<String>,
     to: Option<String>,
-    /// Who answered.
+    /// The agent who answered.
     agent_id: Option<String>,
 }
 

@@ -158,7 +158,7 @@ pub(crate) struct CoverageView {
 #[derive(Debug, Serialize, ToSchema)]
 struct ClauseView {
     clause: String,
-    /// What it demands.
+    /// The text of the clause.
     text: String,
     /// The document that it comes from.
     source: String,
@@ -176,7 +176,7 @@ struct ClauseView {
 struct RuleTests {
     rule_id: String,
     tests: usize,
-    /// Those that expect an alert.
+    /// Tests that expect an alert.
     firing: usize,
     /// Whether calls that name no packs have it.
     enabled: bool,

@@ -120,7 +120,7 @@ impl Fields {
         Ok(Self(fields))
     }
 
-    /// What a field has; null is nothing.
+    /// The value of a field; null counts as absent.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
@@ -177,7 +177,7 @@ pub(crate) struct Edited {
     pub(crate) version: String,
     /// Nothing, if they cannot be used.
     pub(crate) loaded: Option<Loaded>,
-    /// What is wrong or doubtful.
+    /// Faults and warnings.
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
@@ -196,12 +196,12 @@ impl Edited {
         Self { sources, version, loaded, diagnostics }
     }
 
-    /// What is wrong or doubtful, for people.
+    /// Faults and warnings as text for people.
     pub(crate) fn text(&self) -> String {
         render(&self.diagnostics, &self.sources.files, Language::Zh, false)
     }
 
-    /// The same for machines.
+    /// Faults and warnings for programs.
     pub(crate) fn remarks(&self) -> Vec<Remark> {
         self.diagnostics.iter().cloned().map(Remark::from).collect()
     }
@@ -223,7 +223,7 @@ pub(crate) struct CheckRequest {
     files: Vec<EditedFile>,
 }
 
-/// What is to be said of edited rules.
+/// The result of a check of edited rules.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Checked {
     /// Whether they can be used.
@@ -232,9 +232,9 @@ pub(crate) struct Checked {
     version: String,
     /// In the order of files and lines.
     diagnostics: Vec<Remark>,
-    /// The same for people, each with its line.
+    /// Faults and warnings as text, each with its line.
     text: String,
-    /// Of the edited packs; of all packs if parameters were edited.
+    /// The tests of the edited packs; of all packs if parameters were edited.
     tests: Tests,
 }
 
@@ -253,7 +253,7 @@ struct FailureView {
     file: String,
     line: u32,
     column: u32,
-    /// What was expected and what came, for people.
+    /// The expected and the actual alerts as text for people.
     text: String,
     text_en: String,
 }

@@ -19,7 +19,7 @@ use crate::server::store::{FoundVersion, Place, Readers};
 /// A page of versions.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct VersionsPage {
-    /// Those loaded last first.
+    /// The versions, the last loaded first.
     versions: Vec<RuleLoad>,
     /// For `cursor`; null on the last page.
     next_cursor: Option<String>,

@@ -43,7 +43,7 @@ pub(crate) struct TryRequest {
     files: Option<Vec<EditedFile>>,
 }
 
-/// What the rules make of a dialogue.
+/// The results of the rules on a dialogue.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct Tried {
     /// Whether the rules can be used; if not, there is nothing but diagnostics.
@@ -51,12 +51,12 @@ pub(crate) struct Tried {
     version: String,
     /// In the order they were said.
     utterances: Vec<UtteranceView>,
-    /// Of rules that require something, in the order of the rules.
+    /// The windows of rules that require something, in the order of the rules.
     windows: Vec<WindowView>,
-    /// Those that stand in the end, in the order of time.
+    /// The final alerts, in the order of time.
     #[schema(value_type = Vec<AlertJson<'static>>)]
     alerts: Vec<Value>,
-    /// Of the edited files.
+    /// Faults and warnings of the edited files.
     diagnostics: Vec<Remark>,
 }
 
@@ -71,7 +71,7 @@ struct UtteranceView {
     end_ms: i64,
     #[serde(rename = "final")]
     is_final: bool,
-    /// What is matched.
+    /// The folded text, which the phrases are matched against.
     folded: String,
     /// Where each symbol of `folded` stands in `text`: start, end (exclusive).
     offsets: Vec<[usize; 2]>,
@@ -94,7 +94,7 @@ struct CandidateView {
     homophone: bool,
     /// Why it does not count; null if it does.
     veto: Option<String>,
-    /// What the rule wants it for.
+    /// The part of the rule that the hit serves.
     purpose: String,
 }
 
