@@ -1,4 +1,4 @@
-//! How far a long job is: one line on a terminal, over and over; nothing elsewhere.
+//! A progress line, redrawn in place on a terminal; silent elsewhere.
 
 use std::fmt::Arguments;
 use std::io::{self, IsTerminal as _, Write as _};

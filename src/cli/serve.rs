@@ -146,7 +146,7 @@ pub(crate) async fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) fn announce(address: SocketAddr, has_tls: bool) {
     let scheme = if has_tls { "https" } else { "http" };
     let mut stdout = anstream::stdout().lock();
-    // Whoever closed standard output does not want to know; the server runs on.
+    // A closed standard output is no reason to stop: the server runs on.
     let _ = writeln!(stdout, "listening on {scheme}://{address}").and_then(|()| stdout.flush());
 }
 

@@ -343,7 +343,7 @@ fn moment(name: &str, text: &str, zone: FixedOffset, of_day: TimeDelta) -> Resul
 }
 
 fn instant(name: &str, text: &str) -> Result<i64, BadQuery> {
-    // Whoever writes `+08:00` into an address as it is sends a space.
+    // A `+08:00` that is not escaped in an address arrives as a space.
     let text = match text.rsplit_once(' ') {
         Some((time, offset)) if time.contains('T') => format!("{time}+{offset}"),
         _ => text.to_owned(),

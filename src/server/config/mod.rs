@@ -69,7 +69,7 @@ const LATE_MS_MAX: NonZeroU64 = NonZeroU64::new(120 * 1_000).expect("not zero");
 const SCORE_BASE: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
 /// How long after a first failure a webhook is tried again.
 const WEBHOOK_RETRY_MS: NonZeroU64 = NonZeroU64::new(5 * 1_000).expect("not zero");
-/// Days after which a webhook need not be told any more.
+/// Days after which a message to a webhook is given up.
 const WEBHOOK_DAYS: NonZeroU32 = NonZeroU32::new(3).expect("not zero");
 /// Where the server listens: this machine only.
 const LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 8787);
@@ -148,14 +148,14 @@ pub(crate) const AGENTS_MAX: usize = 100_000;
 pub(crate) const WATCHERS_MAX: usize = 16;
 /// Listeners of all calls in progress.
 pub(crate) const WALL_LISTENERS_MAX: usize = 64;
-/// How often those who look on are told what changed.
+/// How often viewers are sent the changes.
 pub(crate) const LIVE_INTERVAL: Duration = Duration::from_secs(1);
-/// Calls that a shard is asked about at once; its events come in between.
+/// Calls in one question to a shard; its events come in between.
 pub(crate) const LIVE_PIECE: usize = 64;
 /// Where a frame of calls is full.
 pub(crate) const LIVE_FRAME_BYTES: usize = 256 * 1024;
-/// Frames that may still wait for one who looks on when the next come; whoever
-/// is further behind is closed.
+/// Frames queued for one viewer when a round begins. A viewer with more than this is disconnected
+/// (4008).
 pub(crate) const LIVE_BEHIND_MAX: usize = 8;
 /// Agent connections of one agent id (browser tabs).
 pub(crate) const SUBSCRIBERS_PER_AGENT_MAX: usize = 16;
@@ -421,7 +421,7 @@ impl Default for Score {
 }
 
 impl Tokens {
-    /// Whether nobody has a token: then nobody is asked for one.
+    /// Whether no tokens are configured: then none is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

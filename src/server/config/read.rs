@@ -1,5 +1,5 @@
 //! From text to [`Config`]: every fault at once, each with its place. A value
-//! that may be secret is never part of what is told.
+//! that may be secret is never part of a message.
 
 use std::fmt;
 use std::ops::Range;

@@ -170,7 +170,7 @@ impl Default for Holders {
 }
 
 impl Holders {
-    /// The tokens with the name of whose they are, where it is told.
+    /// The tokens with the names of their holders, where they are given.
     pub(crate) fn each(&self) -> Vec<(Option<&str>, &[TokenSource])> {
         match self {
             Self::List(tokens) => vec![(None, tokens)],
@@ -278,7 +278,7 @@ struct InFile {
 /// Takes a string or the table `{ file = "…" }`.
 struct TextOrFile;
 
-/// The form in which [`TextOrFile`] was given.
+/// The value that [`TextOrFile`] takes: a text or the path of a file.
 enum Given {
     Text(String),
     File(PathBuf),

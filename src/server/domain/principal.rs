@@ -70,7 +70,7 @@ pub(crate) enum Unnamed {
 }
 
 impl Principal {
-    /// Whoever comes where nobody has a token.
+    /// The principal of every request where no tokens are configured.
     pub(crate) fn open() -> Self {
         Self { name: None, roles: Role::ALL.into(), agents: BTreeSet::new(), is_open: true }
     }
@@ -117,7 +117,8 @@ impl Principal {
         self.roles.contains(&Role::Qa) || self.roles.contains(&Role::Admin)
     }
 
-    /// As what a person does what is for these roles: the first one they have.
+    /// The role in which this person acts where one of `roles` is required: the first of them that
+    /// the person has.
     fn role(&self, roles: &[Role]) -> &'static str {
         roles.iter().find(|role| self.roles.contains(role)).map_or("", |role| role.name())
     }

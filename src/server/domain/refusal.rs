@@ -34,7 +34,7 @@ pub(crate) enum Refusal {
     WrongCall,
     /// A recogniser's message before the call is known.
     NoCall,
-    /// The call is not in progress, and nobody said whose it is.
+    /// The call is not in progress, and its agent was not named.
     NoAgent,
     /// The call was closed.
     CallOver,

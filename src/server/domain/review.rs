@@ -1,6 +1,6 @@
-//! Review (复核) and appeal (申诉) as a state machine: from the steps of one
-//! alert to where it stands, and whether one more step is possible. Pure: no
-//! clock, no store; whoever keeps the steps asks here first.
+//! Review (复核) and appeal (申诉) as a state machine: the steps of one alert give its verdict, and say
+//! whether one more step is possible. Pure: no clock, no store; the writer asks here before it
+//! stores a step.
 //!
 //! ```text
 //!              confirm, dismiss (again and again, by anybody of QA)
@@ -253,8 +253,8 @@ pub(crate) fn decide(steps: &[Step], next: &Step, around: Circumstances<'_>) -> 
     Ok(ReviewState::of(steps).after(next.action))
 }
 
-/// The steps that somebody of QA may take after `steps`; `by` is unknown where
-/// nobody has a token.
+/// The steps that a reviewer may take after `steps`; `by` is unknown where no tokens are
+/// configured.
 pub(crate) fn possible(steps: &[Step], by: Option<&str>, at_ms: i64, around: Circumstances<'_>) -> Vec<Action> {
     let actions = Action::ALL.into_iter().filter(|action| *action != Action::Appeal);
     actions.filter(|action| check(steps, *action, by, at_ms, around).is_ok()).collect()

@@ -180,11 +180,10 @@ trait Sink {
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
 
-/// Writes alerts out of the store in `directory` to `out`, beside a server that
-/// may have it. `query` is that of `GET /v1/export`. The audit is not told: it is
-/// the server's to write, and who reads the directory needs no program of ours
-/// to do so. `progress` is told how many
-/// rows are written, and of how many. Returns how many there were.
+/// Writes alerts from the store in `directory` to `out`, beside a server that may use it. `query`
+/// is that of `GET /v1/export`. This function writes no audit entry: only the server writes the
+/// audit, and anyone with access to the directory can read the file without tingjian. `progress`
+/// gets the number of rows written and of all rows. Returns how many there were.
 ///
 /// # Errors
 /// The query cannot be understood, or the store not be read, or `out` not be written.

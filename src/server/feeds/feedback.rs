@@ -32,8 +32,8 @@ struct Noted<'a> {
     action: &'a str,
 }
 
-/// Keeps an agent's answer and returns what to say to it: `noted`, or `error`.
-/// `is_own`: it comes from the agent, not from somebody who looks on.
+/// Stores an agent's answer and returns the reply to it: `noted`, or `error`. `is_own`: it comes
+/// from the agent, not from another viewer of the alerts.
 pub(crate) async fn take(shared: &Shared, agent_id: &str, is_own: bool, text: &str) -> String {
     match keep(shared, agent_id, is_own, text).await {
         Ok(noted) => noted,

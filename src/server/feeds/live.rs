@@ -1,12 +1,10 @@
-//! For those who look on: how all calls in progress stand (the supervisors'
-//! wall), and how those stand that an agent has now (the agent's desk).
+//! The live views: the state of all calls in progress for the supervisors' wall, and of one agent's
+//! calls for the desk.
 //!
-//! Nothing of it is computed while nobody looks. While somebody does, one task
-//! asks the shards once a second which calls may look otherwise than before,
-//! and how those stand, a few at a time so that no event waits long; what
-//! differs goes to all listeners. Whoever is new gets everything first, in the
-//! same round in which the others get the differences, so nothing is lost
-//! between the two.
+//! Nothing is computed while there are no viewers. Otherwise one task polls the shards once a
+//! second: which calls may have changed, and their rows, a few at a time so that no event waits
+//! long. Changes go to all viewers. A new viewer gets all calls in the same round in which the
+//! others get the changes, so nothing is lost between the two.
 //!
 //! Deliberately absent: the words of calls. `/v1/calls/{call_id}/watch` has them.
 
@@ -24,7 +22,7 @@ use crate::server::runtime::Shared;
 use crate::server::runtime::live::{Audience, DeskRow, Gone, LiveCall, Look};
 use crate::server::runtime::shard::Command;
 
-/// Serves all who look on, until the server drains.
+/// Serves all viewers, until the server drains.
 pub(crate) async fn run(shared: Arc<Shared>) {
     let mut sampler = Sampler { desks: HashMap::new(), is_idle: true };
     let mut beat = tokio::time::interval(LIVE_INTERVAL);
@@ -38,7 +36,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 /// The task that polls the shards.
 #[derive(Debug)]
 struct Sampler {
-    /// By agent whose desk somebody looks at.
+    /// The watched desks, by agent.
     desks: HashMap<Arc<str>, Desk>,
     /// Nobody looked on in the last round, and the shards know.
     is_idle: bool,

@@ -1,9 +1,9 @@
-//! From the journal to a subscriber's connection: a bounded queue that nobody
-//! waits for. A subscriber who lets it fill is closed with a code of its own.
+//! From the journal to a subscriber's connection: a bounded queue that the journal never waits for.
+//! A subscriber who lets it fill is closed with a code of its own.
 //!
-//! Whoever asks for what came before gets it from the store first. He listens
-//! already while he reads, and skips what he has read, so nothing is lost and
-//! nothing comes twice between the two.
+//! A subscriber who asks for earlier alerts gets them from the store first. The subscription exists
+//! while they are read, and alerts that were read are skipped in it, so nothing is lost and nothing
+//! comes twice between the two.
 
 use std::sync::Arc;
 
@@ -30,21 +30,21 @@ pub const CLOSE_SLOW: u16 = 4008;
 #[derive(Debug)]
 pub(crate) struct CatchUp {
     agent_id: String,
-    /// The last one that he has; what comes live up to it is skipped.
+    /// The last alert that was read; live ones up to it are skipped.
     read: i64,
-    /// Where the calls in progress begin is to be asked first.
+    /// The cursor before the calls in progress must be asked for first.
     is_from_live: bool,
     is_done: bool,
 }
 
 impl CatchUp {
-    /// Nothing of the past is wanted.
+    /// No earlier alerts are wanted.
     fn none() -> Self {
         Self { agent_id: String::new(), read: 0, is_from_live: false, is_done: true }
     }
 
-    /// From `after` on. The second is what he must be told first: that his
-    /// cursor belongs to another store.
+    /// From `after` on. The second value is the message to send first, if the cursor belongs to
+    /// another store.
     pub(crate) fn new(shared: &Shared, agent_id: &str, after: After) -> (Self, Option<Utf8Bytes>) {
         let (read, is_done, is_foreign) = match after {
             After::Now => (0, true, false),
@@ -84,10 +84,9 @@ const GAP: &str = r#"{"type":"status","state":"gap","why":"after 不属于现在
 
 /// The viewer that a connection serves.
 pub(crate) enum Listener {
-    /// A supervisor; told this first.
+    /// A supervisor who watches a call, and the first message.
     Watcher(Push),
-    /// An agent, who may answer; or, if it is not their own connection, somebody
-    /// who sees what they see.
+    /// An agent, who may answer; without `is_own`, another viewer of the agent's alerts.
     Agent { agent_id: String, is_own: bool, after: After },
     /// A viewer of the wall; receives all calls first.
     Wall(oneshot::Receiver<Vec<Utf8Bytes>>),

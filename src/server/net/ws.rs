@@ -36,7 +36,7 @@ use crate::server::config::{
 use crate::server::net::reply::{self, Words};
 use crate::server::runtime::Shared;
 
-/// A connection's share of the limit; whoever holds a clone keeps it open.
+/// A connection's share of the limit; it lasts while a clone of the permit exists.
 pub(crate) type Permit = Arc<OwnedSemaphorePermit>;
 
 /// The WebSocket subprotocol behind which a browser sends its token.

@@ -173,8 +173,8 @@ impl Target {
         }
     }
 
-    /// Whether a robot's code speaks of the message and not of the moment, the
-    /// key or the settings of the group, which somebody may mend.
+    /// Whether a robot's code is about the message, and not about the moment, the key or the
+    /// settings of the group, which an administrator may mend.
     fn refuses_the_message(&self, code: i64) -> bool {
         match self.style {
             WebhookStyle::Json => false,

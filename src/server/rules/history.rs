@@ -15,7 +15,7 @@ use crate::server::config::{DIFF_BYTES_MAX, DIFF_TIMEOUT};
 use crate::server::rules::KeptFile;
 use crate::server::store::{FoundVersion, Readers, StoreError, read_beside};
 
-/// A version of the rules, as it came into use.
+/// A version of the rules and the moment of its loading.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct RuleLoad {
     /// Its name.

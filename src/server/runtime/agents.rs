@@ -1,8 +1,8 @@
-//! Agents who listen, and how many cards each may get a minute.
+//! Connected agents, and the budget of cards that each may get a minute.
 //!
-//! Nothing is remembered here: alerts are in the store, and whoever comes back
-//! with `after` reads them there. A cursor is opaque to clients: the store it
-//! belongs to, then the alert's number, which rises over all alerts of the store.
+//! Nothing is remembered here: alerts are in the store, and an agent who comes back with `after`
+//! reads them there. A cursor is opaque to clients: the id of its store, then the alert's number,
+//! which rises over all alerts of the store.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -67,13 +67,13 @@ pub(crate) struct TooManySubscribers;
 /// Whether an agent has room for one more card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// It is shown.
+    /// There is room: the card is shown.
     Card,
-    /// It is not; so many were not within the last minute, this one included.
+    /// There is no room; the number of cards without room in the last minute, this one included.
     Folded(usize),
 }
 
-/// All agents who listen or had a card just now.
+/// All agents who are connected or had a card in the last minute.
 #[derive(Debug, Default)]
 pub(crate) struct Agents {
     agents: DashMap<String, Agent>,

@@ -23,13 +23,13 @@ pub(crate) struct CallState {
     at: CallTime,
     /// Recognisers' connections that joined it.
     legs: u32,
-    /// When and by whom its `call.end` said that it was ended.
+    /// The time and the party of its `call.end`.
     end: Option<(CallTime, Party)>,
     /// The last hypotheses of utterances without a final, by utterance.
     left_open: BTreeMap<String, Hypothesis>,
     /// How many hypotheses came.
     hypotheses: u64,
-    /// Words are to come: not in chats, not on hold, not after the end.
+    /// Whether words are expected: not in chats, not on hold, not after the end.
     is_speech_expected: bool,
     /// The agent was told that no words come, and none have come since.
     is_speech_missed: bool,
@@ -56,7 +56,7 @@ pub(crate) enum Cause {
     Leg,
     /// Time went on.
     Tick,
-    /// No words came for so long that the agent is told.
+    /// No words came for so long that the agent gets a notice.
     Unheard,
     /// The call is about to be closed: nothing more will come.
     Finish,
@@ -175,7 +175,7 @@ impl CallState {
         self.legs
     }
 
-    /// When and by whom it was ended.
+    /// The time and the party of its end.
     pub(crate) const fn end(&self) -> Option<(CallTime, Party)> {
         self.end
     }
@@ -185,7 +185,7 @@ impl CallState {
         self.left_open.values()
     }
 
-    /// Whether the agent is to be told when no words come.
+    /// Whether the agent must get a notice when no words come.
     pub(crate) const fn awaits_speech(&self) -> bool {
         self.is_speech_expected && !self.is_speech_missed
     }

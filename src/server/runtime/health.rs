@@ -1,7 +1,7 @@
-//! Whether checking works as it should, and how those who rely on it are told.
+//! Whether checking works as it should, and the notices when it does not.
 //!
-//! Causes that concern everybody stand here. That one call's recogniser is
-//! silent concerns that call alone, and its shard tells it.
+//! Causes that concern all agents are here. A silent recogniser concerns one call, whose shard
+//! sends the notice.
 
 use serde::Serialize;
 use tokio::sync::watch;
@@ -113,13 +113,13 @@ impl Causes {
     }
 }
 
-/// Tells that nothing has come of a call's speech for so long.
+/// The notice that no speech results have come for so long.
 pub(crate) fn asr_silent(call_id: &str, seconds: u64) -> Utf8Bytes {
     let why = format!("{seconds} 秒没有收到识别结果 / no speech results for {seconds} s");
     Status { kind: "status", state: "degraded", call_id: Some(call_id), causes: vec!["asr_silent"], why }.to_text()
 }
 
-/// Tells that a call's speech is heard again.
+/// The notice that speech results come again.
 pub(crate) fn asr_heard(call_id: &str) -> Utf8Bytes {
     Status { kind: "status", state: "ok", call_id: Some(call_id), causes: Vec::new(), why: String::new() }.to_text()
 }

@@ -1,11 +1,10 @@
-//! The journal's thread: what the shards decided is committed, and only then
-//! told. It is the one place from which acknowledgements and alerts go out.
+//! The journal's thread: it commits the shards' decisions, and only then sends acknowledgements and
+//! alerts. Nothing else sends them.
 //!
-//! All batches that wait are one transaction, and one is begun a millisecond
-//! after the other at the earliest: under load a commit serves many, without
-//! load nobody waits for company. When the store refuses, the same batches are
-//! tried again until it takes them: the shards, and with them the producers,
-//! wait; nothing is dropped and nothing is shown.
+//! All batches that wait are one transaction. Two transactions begin at least a millisecond apart:
+//! under load a commit serves many batches, without load none waits. When the store refuses, the
+//! same batches are tried again until it takes them: the shards, and with them the producers, wait;
+//! nothing is dropped and nothing is shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +25,8 @@ use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
 use crate::server::store::{Record, StoreError, Writer};
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 
-/// One commit is begun this long after the other at the earliest; meanwhile
-/// company gathers. Whoever comes after a pause waits for nothing.
+/// The minimum time between two commits. Jobs that arrive in between share the next commit; a job
+/// after a pause is committed at once.
 const GATHER: Duration = Duration::from_millis(1);
 /// How long to wait before a store that refused is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
@@ -45,7 +44,7 @@ enum Deed {
     Tell(Effect),
 }
 
-/// How an alert is told once it is kept; `None` if nobody sees it.
+/// The messages about an alert once it is stored; `None` if nobody gets one.
 pub(crate) type Telling = Option<Box<AlertEffect>>;
 
 impl Batch {
@@ -53,12 +52,12 @@ impl Batch {
         self.deeds.is_empty()
     }
 
-    /// Adds something to be kept.
+    /// Adds a record to store.
     pub(crate) fn keep(&mut self, record: Record<Telling>) {
         self.deeds.push(Deed::Keep(record));
     }
 
-    /// Adds something to be told.
+    /// Adds an effect.
     pub(crate) fn tell(&mut self, effect: Effect) {
         self.deeds.push(Deed::Tell(effect));
     }
@@ -71,33 +70,33 @@ impl Batch {
     }
 }
 
-/// Something that is told and not kept.
+/// A message that is sent and not stored.
 #[derive(Debug)]
 pub(crate) enum Effect {
     /// A producer's event was taken, or refused.
     Reply { to: mpsc::Sender<Reply>, reply: Reply },
     /// A recogniser's connection has its place.
     Joined { to: oneshot::Sender<Result<Joined, Refusal>>, joined: Joined },
-    /// An agent is told something that is not kept.
+    /// A notice to an agent.
     Notice { agent_id: String, text: Utf8Bytes },
-    /// A supervisor listens to a call; what came before is kept.
+    /// A supervisor subscribes to a call; everything before is stored.
     Watching { to: oneshot::Sender<Result<(Push, Subscription), Refusal>>, hello: Push, subscription: Subscription },
-    /// How calls stand, told to who asked: nobody sees what may not be kept.
+    /// Rows of calls for the sampler, sent after the records before them are stored.
     Looked { to: oneshot::Sender<Vec<Look>>, looks: Vec<Look> },
     /// A message to the watchers of a call.
     Watched { watchers: Arc<Watchers>, text: Utf8Bytes },
 }
 
-/// An alert on its way to those who are to see it.
+/// An alert on its way to its receivers.
 #[derive(Debug)]
 pub(crate) struct AlertEffect {
     /// The agent who gets the alert; `None` if the agent must not see it.
     pub(crate) agent_id: Option<String>,
-    /// As the agent sees it, without its cursor.
+    /// The JSON for the agent, without its cursor.
     pub(crate) json: String,
-    /// As supervisors see it.
+    /// The JSON for supervisors, and the call's watchers.
     pub(crate) watched: Option<(Arc<Watchers>, Utf8Bytes)>,
-    /// Whether webhooks are to be told.
+    /// Whether webhooks get it.
     pub(crate) has_webhooks: bool,
     /// When the frame behind it was received, or the deadline passed.
     pub(crate) since: Instant,
@@ -109,7 +108,7 @@ pub(crate) enum Job {
     Batch(Batch),
     /// Do something else on the one connection that writes.
     Task(Box<dyn FnOnce(&mut Writer) + Send>),
-    /// That was all.
+    /// No more jobs follow.
     Stop,
 }
 

@@ -1,5 +1,5 @@
-//! Which webhooks are told of an alert, and the bell that rings once something
-//! was kept for one of them. The deliveries are in the room `outbox`.
+//! The choice of webhooks for an alert, and the bell that rings once a message was stored for one
+//! of them. The deliveries are in the room `outbox`.
 
 use std::sync::Arc;
 
@@ -26,9 +26,9 @@ struct Wish {
 }
 
 impl Wish {
-    /// Whether an alert of that severity that enters `state` is sent;
-    /// `was_confirmed` before. A receiver of JSON learns whatever becomes of an
-    /// alert that it was sent; a group is told once.
+    /// Whether an alert of that severity that enters `state` is sent; `was_confirmed` before. A
+    /// receiver of JSON gets every later state of an alert that it was sent; a group gets one
+    /// message.
     fn includes(&self, severity: Severity, state: AlertState, was_confirmed: bool) -> bool {
         let is_news = match state {
             AlertState::Confirmed => !was_confirmed || self.style == WebhookStyle::Json,
@@ -54,7 +54,7 @@ impl Outbox {
         self.webhooks.iter().map(|wish| &wish.webhook)
     }
 
-    /// The webhooks that are told of an alert of that severity that enters `state`.
+    /// The webhooks that get an alert of that severity that enters `state`.
     pub(crate) fn wanted(&self, severity: Severity, state: AlertState, was_confirmed: bool) -> Vec<Arc<str>> {
         let wanting = self.webhooks.iter().filter(|wish| wish.includes(severity, state, was_confirmed));
         wanting.map(|wish| Arc::clone(&wish.webhook)).collect()

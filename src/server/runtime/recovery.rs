@@ -1,13 +1,11 @@
 //! Taking up the calls that were in progress when the server stopped, however
 //! it stopped: their part of the journal is replayed through [`CallState`].
 //!
-//! An event and the alerts that it raised were kept together or not at all, so
-//! the program and the rules that told the alerts raise the same ones again.
-//! Others (after an upgrade, or when a call's rules can no longer be used) may
-//! raise more or fewer: what differs from the store is put out by the shard that
-//! takes up the call. A call's clock goes on from where it stood: what was said
-//! meanwhile is still to come from the producer, and deadlines must not pass
-//! before it does.
+//! An event and the alerts that it raised were stored together or not at all, so the program and
+//! the rules that raised the alerts raise the same ones again. Another program, or other rules
+//! where a call's own can no longer be used, may raise more or fewer: the shard that takes up the
+//! call sends the difference. A call's clock goes on from where it stood: events of the meantime
+//! are still to come from the producer, and deadlines must not pass before they do.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -115,7 +113,7 @@ fn told(json: Json) -> Option<Cause> {
     }
 }
 
-/// Whether an alert that stands at `state` is to be told, when `told` was the last of it.
+/// Whether `state` is news for an alert that was last sent as `told`.
 fn is_news(told: Option<&OpenAlert>, state: AlertState) -> bool {
     match told.map(|alert| alert.state) {
         None => state != AlertState::Retracted,

@@ -1,8 +1,8 @@
 //! Shards: tasks that own the calls. A call lives in one shard for good, so
 //! nothing on the way of an event is locked.
 //!
-//! A shard sends nothing to clients itself. Its decisions go as a [`Batch`] to
-//! the journal, which keeps them and then tells them.
+//! A shard sends nothing to clients itself. Its decisions go as a [`Batch`] to the journal, which
+//! stores them and then sends them.
 //!
 //! A shard has one bounded queue in, and one heap of moments at which a call
 //! wants to be woken. Entries are deleted lazily: an entry counts only while
@@ -103,7 +103,7 @@ pub(crate) struct Shard {
     /// The wall clock at this step.
     unix_ms: i64,
     is_behind: bool,
-    /// Calls that were shown to those who look on and are no more, since they were told.
+    /// Calls that viewers have seen and that were closed since the last round.
     gone: Vec<Gone>,
 }
 

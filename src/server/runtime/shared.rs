@@ -136,7 +136,7 @@ impl Shared {
         answer.map_err(|error| Refusal::StoreFailed { error: error.to_string() })
     }
 
-    /// Writes an entry of the audit that tells of nothing else in the store.
+    /// Writes an audit entry that belongs to no other record of the store.
     /// False when it could not be written, which is logged.
     pub(crate) async fn audit(&self, fact: Fact) -> bool {
         let action = fact.action;

@@ -1,5 +1,5 @@
-//! One call as its shard keeps it: the session, and what only the server knows
-//! of it. It decides what of the call is kept and who is told what.
+//! One call as its shard holds it: the call's state, and the moments that only a running server
+//! knows. It decides which of the call's data is stored and who is sent a message.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -50,7 +50,7 @@ pub(crate) struct Slot {
     pub(crate) watchers: Option<Arc<Watchers>>,
     /// The decisions on each of its alerts.
     known: HashMap<String, Known>,
-    /// Something happened in it since somebody looked.
+    /// Something happened in it since the last look.
     pub(crate) is_touched: bool,
     /// The row that the live views were sent last.
     pub(crate) shown: Option<Arc<LiveCall>>,
@@ -95,12 +95,12 @@ impl Slot {
         &self.state.session
     }
 
-    /// From when on the agent is to be told that no words come.
+    /// From when on the agent must get a notice that no words come.
     pub(crate) fn is_missed_from(&self, silence: Duration) -> Option<Instant> {
         self.state.awaits_speech().then(|| self.silent_since + silence)
     }
 
-    /// Whether somebody of `audience` may see it otherwise than before.
+    /// Whether the call may look different to a viewer of `audience` than before.
     pub(crate) fn concerns(&self, audience: &Audience, now: Instant) -> bool {
         let at = self.clock.at(now);
         let shown = self.shown.as_deref();
@@ -117,7 +117,7 @@ impl Slot {
             || is_new && (concerns_desk(agent_id) || shown.is_some_and(|shown| concerns_desk(&shown.agent_id)))
     }
 
-    /// How it stands, and whether that is news to those who look on.
+    /// The call's row, and the views for which it is news.
     pub(crate) fn look(&mut self, shared: &Shared, call_id: &Arc<str>, now: Instant) -> Look {
         let is_shadow = |pack: &str| shared.config.is_shadow(pack);
         let call = Arc::new(LiveCall::new(Arc::clone(call_id), self.session(), self.clock.at(now), now, is_shadow));
@@ -143,7 +143,7 @@ impl Slot {
         }
         if self.ended.is_none() && self.state.end().is_some() {
             self.ended = Some(since);
-            // Its life ends sooner than was thought.
+            // The call now closes after `call_linger`, not `call_idle`: set the alarm anew.
             self.armed = None;
         }
         if is_heard_again {
@@ -171,9 +171,8 @@ impl Slot {
         batch.tell(Effect::Notice { agent_id: self.session().agent_at(now).to_string(), text });
     }
 
-    /// Takes up the alerts of a call that was in progress when the server
-    /// stopped. The replay may have come to others than were told before: the
-    /// difference is told now.
+    /// Takes up the alerts of a call that was in progress when the server stopped. If the replay
+    /// came to other alerts than were shown, the difference is shown now.
     pub(crate) fn take_up(
         &mut self,
         around: &Surroundings<'_>,

@@ -1,5 +1,5 @@
 //! The queue between the journal and one subscriber's connection: bounded, and
-//! nobody waits for it. A subscriber that lets it fill is told to close.
+//! nobody waits for it. A subscriber that lets it fill is closed.
 //!
 //! The connections themselves are in `feeds`.
 

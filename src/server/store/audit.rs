@@ -1,9 +1,8 @@
-//! The audit (审计): what was done, by whom and when, each entry hashed with
-//! the one before it. Here is how it is written and read; whether it is whole
-//! `store/audit_check.rs` finds out.
+//! The audit (审计): actions with person and time, each entry hashed with the one before it. This
+//! module writes and reads entries; `store/audit_check.rs` checks whether the chain is whole.
 //!
-//! Entries hold no personal data of customers: whom a thing was done to is an
-//! alert's id, and of a reason there is only a digest.
+//! Entries hold no personal data of customers: the object of an action is an alert's id, and of a
+//! reason there is only a digest.
 
 use chrono::{DateTime, SecondsFormat};
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
@@ -22,7 +21,7 @@ pub(crate) const AUDITED: [&str; 9] =
 /// The hash before the first entry.
 const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/// Something that was done.
+/// An action to record.
 #[derive(Clone, Debug)]
 pub(crate) struct Fact {
     pub(crate) at_ms: i64,
@@ -154,7 +153,7 @@ impl Head {
 }
 
 impl Writer {
-    /// Writes one entry that tells of nothing else in the store.
+    /// Writes an entry that belongs to no other record of the store.
     pub(crate) fn audit(&mut self, fact: &Fact) -> Result<Head, StoreError> {
         let transaction = self.connection.transaction()?;
         let head = self.head.append(&transaction, fact)?;

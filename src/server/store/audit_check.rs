@@ -105,7 +105,7 @@ fn check_steps(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> R
     Ok(())
 }
 
-/// Checks that the steps that the audit tells of are there: one goes with its
+/// Checks that the steps in the audit are there: one goes with its
 /// alert, and not before.
 fn check_gone(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> Result<(), StoreError> {
     let mut gone = connection.prepare(

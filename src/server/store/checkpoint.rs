@@ -1,10 +1,8 @@
-//! Moving what is committed out of the write-ahead log, so that it does not
-//! grow for ever.
+//! Moves committed pages out of the write-ahead log, so that it does not grow for ever.
 //!
-//! SQLite would do it within a commit, and whoever waits for that commit would
-//! wait for thousands of pages. Here a thread of its own moves them while
-//! commits go on; the writer then moves the few that came meanwhile, and the
-//! log begins anew.
+//! SQLite would do it within a commit, and the jobs behind that commit would wait for thousands of
+//! pages. Here a thread of its own moves them while commits go on; the writer then moves the few
+//! that came meanwhile, and the log begins anew.
 
 use std::path::PathBuf;
 use std::sync::Arc;

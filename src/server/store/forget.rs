@@ -48,7 +48,7 @@ impl Writer {
         for call_no in call_nos(&transaction, with_words, transcripts_ms)? {
             gone.calls += 1;
             gone.events += transaction.execute("DELETE FROM events WHERE call_no = ?", [call_no])?;
-            // Who called is told by the start alone.
+            // Only the start names the caller.
             transaction.execute("UPDATE calls SET start = '' WHERE call_no = ?", [call_no])?;
         }
         let all = "SELECT call_no FROM calls WHERE closed_ms < ? ORDER BY closed_ms LIMIT ?";

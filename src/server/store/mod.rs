@@ -87,8 +87,8 @@ pub enum StoreError {
         /// The data directory.
         path: PathBuf,
     },
-    /// It was written by an earlier version of this program, and whoever only
-    /// reads cannot bring it up to date.
+    /// It was written by an earlier version of this program, and a reader cannot bring it up to
+    /// date.
     Older {
         /// The version of its tables.
         found: usize,

@@ -15,7 +15,7 @@ use crate::server::store::reader::Readers;
 use crate::server::store::review::{FoundReview, HAS_STEPS, UPHELD};
 use crate::server::store::{StoreError, review};
 
-/// Milliseconds since 1970: from the first, up to but without the second.
+/// A half-open range `[from, to)` of Unix milliseconds; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     pub(crate) from_ms: Option<i64>,
@@ -52,8 +52,7 @@ pub(crate) struct AlertFilter {
     pub(crate) states: Vec<AlertState>,
     pub(crate) verdicts: Vec<Verdict>,
     pub(crate) appeals: Vec<Appeal>,
-    /// Only those that somebody said something of, without packs on trial: what
-    /// an agent is to know of.
+    /// Only alerts that were reviewed or appealed, without packs on trial, which agents do not see.
     pub(crate) has_steps: bool,
 }
 
@@ -75,7 +74,7 @@ pub(crate) enum Order {
     OldestFirst,
 }
 
-/// Where something stands in a list: its moment, then its number.
+/// The place of an entry in a list: its moment, then its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) ms: i64,
@@ -95,7 +94,7 @@ pub(crate) struct FoundAlert {
     pub(crate) history: String,
     /// The queue of its call.
     pub(crate) queue: Option<String>,
-    /// Its call was answered.
+    /// When the call was answered, RFC 3339.
     pub(crate) started_at: String,
     pub(crate) feedback: Option<FoundFeedback>,
     pub(crate) review: FoundReview,
@@ -332,8 +331,7 @@ impl Readers {
         })
     }
 
-    /// The call of that id, the latest one unless it is to be one that was
-    /// answered at that moment.
+    /// The call of that id: the one answered at that moment, or the latest.
     pub(crate) fn call(
         &self,
         call_id: &str,

@@ -76,7 +76,7 @@ pub(crate) struct Letter {
     pub(crate) alert: String,
 }
 
-/// How much a webhook is still to be told.
+/// The undelivered messages of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Backlog {
     pub(crate) webhook: String,
@@ -250,7 +250,7 @@ impl Readers {
         })
     }
 
-    /// The first thing that a webhook is to be told after number `after`.
+    /// The first message to a webhook after number `after`.
     pub(crate) fn letter_after(&self, webhook: &str, after: i64) -> Result<Option<Letter>, StoreError> {
         self.ask(|connection| {
             let mut letter = connection.prepare_cached(
@@ -270,7 +270,7 @@ impl Readers {
         })
     }
 
-    /// How much each webhook that is to be told something still is.
+    /// The undelivered messages of each webhook that has any.
     pub(crate) fn backlogs(&self) -> Result<Vec<Backlog>, StoreError> {
         self.ask(|connection| {
             let mut backlogs =

@@ -42,7 +42,8 @@ impl Grouping {
         !matches!(self, Self::Rule | Self::Severity)
     }
 
-    /// Its value as text, of a row of `table` whose moment is `moment`.
+    /// The SQL expression for this dimension's value. `table` is the table's alias, `moment` the
+    /// expression for the row's time.
     fn column(self, table: &str, moment: &str, offset_ms: i64) -> String {
         // SQLite's remainder has the sign of the dividend; moments before 1970 have days, too.
         let of_day = format!("((({moment} + {offset_ms}) % {DAY_MS} + {DAY_MS}) % {DAY_MS})");

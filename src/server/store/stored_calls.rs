@@ -1,5 +1,5 @@
-//! Calls that are over, as they were told: for replays. Read in pages beside
-//! whoever writes; nothing here holds the store for longer than a page or a call.
+//! Closed calls with their events, for replays. They are read in pages beside the writer; nothing
+//! here holds the store for longer than a page or a call.
 
 use rusqlite::{OptionalExtension as _, params};
 

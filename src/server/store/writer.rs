@@ -19,8 +19,8 @@ use crate::server::store::{Json, StoreError};
 /// that nobody waits for it.
 pub(super) const TRIM_ROWS: i64 = 2_048;
 
-/// Something to be kept. An alert carries with it what is told of it once it
-/// is kept, of which the store knows nothing.
+/// A record to store. An alert carries the messages to send once it is stored, which the store does
+/// not look at.
 #[derive(Debug)]
 pub(crate) enum Record<T = ()> {
     /// A call was answered.
@@ -45,9 +45,9 @@ pub(crate) enum Record<T = ()> {
     },
     /// A call is closed.
     Closed(Box<ClosedRow>),
-    /// A webhook was told, or never will be.
+    /// A message to a webhook was delivered or given up.
     Settled { outbox_no: i64 },
-    /// A webhook is to be told again.
+    /// A message to a webhook is to be sent again.
     Postponed { outbox_no: i64, due_ms: i64, attempts: u32 },
 }
 
@@ -94,7 +94,7 @@ pub(crate) struct AlertRow {
     pub(crate) display: Display,
     /// As it goes over the wire, personal data masked.
     pub(crate) json: Json,
-    /// The webhooks that are to be told, from `made_ms` on.
+    /// The webhooks that get it, from `made_ms` on.
     pub(crate) webhooks: Vec<Arc<str>>,
     pub(crate) made_ms: i64,
 }

@@ -186,8 +186,8 @@ impl Metrics {
         Ok(metrics)
     }
 
-    /// Shows what has not happened yet as 0, where it can be named: what begins
-    /// at 1 is no increase to who computes rates.
+    /// Creates each series at 0 where it can be named, so that `rate()` and `increase()` count its
+    /// first event.
     fn show_zeros(&self) {
         for reason in CloseReason::ALL {
             self.calls_closed.with_label_values(&[reason.name()]);
@@ -218,7 +218,7 @@ impl Metrics {
         self.events[kind as usize].inc();
     }
 
-    /// How much a webhook is still to be told, and how long the oldest of it has waited.
+    /// The undelivered messages of a webhook, and the age of the oldest.
     pub(crate) fn outbox(&self, webhook: &str, letters: i64, age_seconds: i64) {
         self.outbox_depth.with_label_values(&[webhook]).set(letters);
         self.outbox_age.with_label_values(&[webhook]).set(age_seconds);

@@ -136,7 +136,7 @@ pub(crate) async fn desk(
     }))
 }
 
-/// An agent's alerts of which somebody said something, the newest first.
+/// An agent's alerts that were reviewed or appealed, the newest first.
 #[utoipa::path(get, path = "/v1/agents/{agent_id}/reviews", tag = "qa", params(
     ("agent_id" = String, Path, description = "Whose / 坐席"),
     PageParameters,

@@ -43,7 +43,7 @@ pub(crate) struct AlertView {
     queue: Option<String>,
     /// All its states, in their order.
     history: Vec<String>,
-    /// Its call was answered.
+    /// When its call was answered, RFC 3339.
     started_at: String,
     feedback: Option<FeedbackView>,
     /// Its review: verdict, appeal and steps.

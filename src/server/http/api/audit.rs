@@ -23,7 +23,7 @@ use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
 use crate::server::store::{AuditEntry, AuditFault, Head, Place, StoreError, read_beside};
 
-/// Faults that are told; what is more is counted.
+/// Faults that are listed; further ones are counted.
 const FAULTS_MAX: usize = 20;
 
 /// An entry, as it is hashed.

@@ -33,7 +33,7 @@ pub(crate) struct ReviewView {
     counts: bool,
     /// In their order.
     steps: Vec<StepView>,
-    /// The steps that whoever asks may take now.
+    /// The steps that the caller may take now.
     possible: Vec<Action>,
 }
 

@@ -1,8 +1,8 @@
 //! `/v1/statistics`: alerts and calls counted by one or two of day, hour, rule,
 //! agent, queue and severity, with the filters of `/v1/alerts`.
 //!
-//! Deliberately absent: rates and averages. Whoever shows them divides, and can
-//! say by what; calls are counted beside for that.
+//! Deliberately absent: rates and averages. A client that shows them chooses the divisor; the calls
+//! are counted for that.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

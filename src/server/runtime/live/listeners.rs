@@ -10,7 +10,7 @@ use crate::server::config::{AGENTS_MAX, LIVE_BEHIND_MAX, SUBSCRIBERS_PER_AGENT_M
 use crate::server::runtime::agents::TooManySubscribers;
 use crate::server::runtime::subscription::{Push, Subscriber, Subscription, subscription};
 
-/// All who look on.
+/// All viewers of the live feeds.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
     listeners: Mutex<Listeners>,
@@ -30,7 +30,7 @@ struct WallListener {
     subscriber: Subscriber,
     /// Where the frames of all calls go; `None` once they went there.
     first: Option<oneshot::Sender<Vec<Utf8Bytes>>>,
-    /// The last round that he missed.
+    /// The last round this viewer missed.
     missed: u64,
 }
 
@@ -41,31 +41,31 @@ struct DeskListener {
     missed: u64,
 }
 
-/// For whom a round is.
+/// The viewers of a round.
 #[derive(Debug, Default)]
 pub(crate) struct Audience {
     pub(crate) round: u64,
-    /// Whether somebody looks at all calls,
+    /// Whether anybody watches the wall.
     pub(crate) wall: bool,
-    /// and somebody who has seen none yet.
+    /// Whether a viewer of the wall has not received the full list yet.
     pub(crate) wall_is_fresh: bool,
-    /// The agents whose desks somebody looks at,
+    /// The agents whose desks are watched.
     pub(crate) desks: HashSet<Arc<str>>,
-    /// those of them where somebody new does,
+    /// The watched desks with a new viewer.
     pub(crate) new_desks: HashSet<Arc<str>>,
-    /// and those where nobody did before.
+    /// The watched desks that had no viewer before.
     pub(crate) fresh_desks: HashSet<Arc<str>>,
 }
 
 impl Audience {
-    /// Nobody looks on.
+    /// Whether there are no viewers.
     pub(crate) fn is_empty(&self) -> bool {
         !self.wall && self.desks.is_empty()
     }
 }
 
 impl Live {
-    /// Looks at all calls: first come the frames of all of them, then the news.
+    /// Subscribes a viewer to the wall: first the frames of all calls, then the changes.
     pub(crate) fn watch_wall(&self) -> Result<(oneshot::Receiver<Vec<Utf8Bytes>>, Subscription), TooManySubscribers> {
         let mut listeners = self.listeners.lock().map_err(|_| TooManySubscribers)?;
         listeners.wall.retain(|listener| listener.subscriber.is_open());
@@ -99,7 +99,7 @@ impl Live {
         Ok(subscription)
     }
 
-    /// Waits until somebody looks on.
+    /// Waits until there is a viewer.
     pub(crate) async fn somebody(&self) {
         loop {
             let joined = self.joined.notified();
@@ -110,8 +110,8 @@ impl Live {
         }
     }
 
-    /// Begins a round: for all who are there now. Whoever comes while it goes
-    /// on is of the next. `is_known` says of which agents' desks the calls are known.
+    /// Begins a round for all viewers that are connected now; later ones belong to the next round.
+    /// `is_known` says for which agents' desks the calls are known.
     pub(crate) fn audience(&self, is_known: impl Fn(&Arc<str>) -> bool) -> Audience {
         let Ok(mut listeners) = self.listeners.lock() else { return Audience::default() };
         let Listeners { round, wall, desks } = &mut *listeners;

@@ -34,7 +34,7 @@ impl Gone {
     }
 }
 
-/// How a call stands, and to whom that is news.
+/// The row of a call, and the views for which it is news.
 #[derive(Debug)]
 pub(crate) struct Look {
     pub(crate) call: Arc<LiveCall>,

@@ -1,5 +1,5 @@
-//! How one call is shown to those who look on: a row of the wall, a card of
-//! the desk. No words of the call but what an alert's message says, masked.
+//! The view of one call for the wall (a row) and the desk (a card). It has no words of the call
+//! except those in an alert's message, masked.
 
 use std::sync::Arc;
 
@@ -14,10 +14,10 @@ use crate::engine::time::CallTime;
 use crate::engine::transcript::{Channel, Direction, Role};
 use crate::session::Session;
 
-/// A clock that runs on at the client is told again when it is wrong by more than this.
+/// A clock that runs on at the client is sent again when it is wrong by more than this.
 const CLOCK_WRONG_MS: i64 = 500;
 
-/// How a call stood when somebody looked.
+/// The state of a call at one moment.
 #[derive(Debug)]
 pub(crate) struct LiveCall {
     pub(crate) call_id: Arc<str>,

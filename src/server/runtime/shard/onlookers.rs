@@ -14,7 +14,7 @@ use crate::server::runtime::subscription::{Push, Subscription};
 use crate::server::telemetry::events::CloseReason;
 
 impl Shard {
-    /// One more supervisor of a call, and what he is told first.
+    /// Adds a supervisor to a call; returns the first message and the subscription.
     pub(super) fn watch(&mut self, call_id: &str, now: Instant) -> Result<(Push, Subscription), Refusal> {
         let slot = self.calls.get_mut(call_id).ok_or(Refusal::UnknownCall)?;
         let subscription = slot.watchers.get_or_insert_default().subscribe().ok_or(Refusal::TooManySubscribers)?;

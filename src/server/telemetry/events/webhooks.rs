@@ -22,7 +22,7 @@ impl Happening for WebhookDelivered<'_> {
     }
 }
 
-/// A webhook did not take what it was told; it is told again.
+/// A webhook did not take a message, which will be sent again.
 pub(crate) struct WebhookFailed<'a> {
     pub(crate) webhook: &'a str,
     pub(crate) fault: &'a dyn fmt::Display,
@@ -40,7 +40,7 @@ impl Happening for WebhookFailed<'_> {
     }
 }
 
-/// A webhook will never be told of an alert.
+/// A message to a webhook was given up.
 pub(crate) struct WebhookGivenUp<'a> {
     pub(crate) webhook: &'a str,
     pub(crate) delivery: &'a str,

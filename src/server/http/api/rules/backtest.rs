@@ -1,6 +1,6 @@
-//! Backtests of stored calls: for the command line, out of a data directory
-//! beside whoever has it, and for `POST /v1/backtest`, of edited rules against
-//! those in use, one at a time. The store is only read.
+//! Backtests of stored calls. The command line runs them on a data directory, beside a server that
+//! may use it; `POST /v1/backtest` compares edited rules with those in use, one backtest at a time.
+//! The store is only read.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

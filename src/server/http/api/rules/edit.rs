@@ -1,6 +1,5 @@
-//! Edited rules over those in use, for whoever writes them: parsed, linted and
-//! tested. Nothing is changed on the server: the files come with the request
-//! and go with it.
+//! Edited rules over those in use, for rule writers: parsed, linted and tested. Nothing changes on
+//! the server: the files come with the request and go with it.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -38,7 +37,7 @@ use crate::server::net::reply::{self, Unanswered};
 use crate::server::rules::{Remark, Written};
 use crate::server::runtime::Shared;
 
-/// A turn at compiling rules or at a backtest; whoever holds a clone keeps it.
+/// A turn at compiling rules or at a backtest; it lasts while a clone of the permit exists.
 pub(crate) type Turn = Arc<OwnedSemaphorePermit>;
 
 /// Handlers that compile edited rules: a few at once, within a limit.

@@ -1,4 +1,4 @@
-//! Rules tried out on a dialogue that somebody typed or pasted: how the engine
+//! Rules tried out on a dialogue that was typed or pasted: how the engine
 //! folds and cuts it, what it finds, why that counts or not, and the alerts
 //! that `check` would give. The dialogue is kept nowhere.
 
@@ -203,7 +203,7 @@ impl Conversation {
         }
     }
 
-    /// `events` are named for whoever has to find a fault among them.
+    /// Each event has a name, by which a fault can be found.
     fn of_events(field: &str, events: impl Iterator<Item = (String, String)>) -> Result<Self, Unanswered> {
         let mut conversation: Option<Self> = None;
         for (place, (name, text)) in events.enumerate() {
