@@ -26,7 +26,7 @@ pub const PAUSE_MS: i64 = 500;
 pub const END_MS: i64 = 3_000;
 /// Lines of a dialogue.
 pub const LINES_MAX: usize = 1_000;
-/// Faults that are told.
+/// Faults that are listed.
 const FAULTS_MAX: usize = 20;
 
 const AGENT: &[&str] = &["坐席", "客服", "座席", "agent", "a"];

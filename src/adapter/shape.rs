@@ -15,7 +15,7 @@ use super::native::{CALL_MS_MAX, UTTERANCE_CHARS_MAX};
 
 /// Ticks of 100 ns in a millisecond.
 const TICKS_A_MS: f64 = 10_000.0;
-/// How much of a fault's code is told.
+/// Characters of a fault's code that are reported.
 const CODE_CHARS_MAX: usize = 64;
 
 /// Reads a message of the system `name`.
@@ -35,7 +35,8 @@ pub(super) fn value<'v, T: Deserialize<'v>>(name: &str, known: &str, value: &'v 
     T::deserialize(value).map_err(|_| unknown(name, known))
 }
 
-/// The system itself reports a fault. Of `code` only what can be a code is told.
+/// The error for a fault that the system itself reports. Of `code`, only characters that a code may
+/// have are passed on.
 pub(super) fn fault(name: &str, code: &str) -> Unrecognised {
     let plain = |character: &char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_' | ':');
     let code: String = code.chars().filter(plain).take(CODE_CHARS_MAX).collect();

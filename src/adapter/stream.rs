@@ -220,7 +220,7 @@ impl Utterances {
         };
         let open = self.open.iter().position(|open| open.utterance_id == id).map(|place| self.open.remove(place));
         if text.is_empty() && open.as_ref().is_none_or(|open| open.text.is_empty()) {
-            // Nothing was said under this id, and nothing is to be taken back.
+            // This id has no words, so there is nothing to take back.
             return;
         }
         let (start, end) = match &open {

@@ -44,7 +44,7 @@ pub struct Plan {
     pub before: Arc<RuleSet>,
     /// The rules to compare with.
     pub after: Arc<RuleSet>,
-    /// Packs whose alerts nobody sees: counted apart.
+    /// Packs on trial: their alerts are counted apart.
     pub shadow_packs: Vec<String>,
 }
 
@@ -123,7 +123,7 @@ pub fn run<T: Send, E: Send>(
         let work = || {
             let mut tally = Tally::default();
             while let Some((number, call)) = next(&receiver) {
-                // What waits is taken all the same, so that nobody waits for a place in the queue.
+                // Calls are taken from the queue all the same, so that the reader does not wait for a place in it.
                 if control.is_cancelled() {
                     continue;
                 }

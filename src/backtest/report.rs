@@ -46,7 +46,7 @@ pub struct Version {
     pub rules: usize,
 }
 
-/// Alerts that stand in the end, before and after, and how they differ.
+/// Final alerts under the earlier and the later rules, and their differences.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, utoipa::ToSchema)]
 pub struct Counts {
     /// With the rules that calls ran on.

@@ -26,7 +26,7 @@ use super::serve::{ConfigFile, unusable};
 use super::source::Origin;
 use super::{EXIT_UNUSABLE, complain, print};
 
-/// How often the progress is told.
+/// How often the progress is shown.
 const PROGRESS: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
@@ -213,7 +213,7 @@ fn watched(
     replayed.unwrap_or_else(|_| Err("内部出错 / an internal fault".to_owned()))
 }
 
-/// The calls of one file; lines that cannot be read are told and counted.
+/// The calls of one file; unreadable lines are reported and counted.
 struct Calls<'a> {
     /// Nothing more to read once it is gone.
     lines: Option<Lines>,

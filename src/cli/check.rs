@@ -129,7 +129,7 @@ struct Open {
     /// Its place among the calls of the file.
     number: usize,
     session: Session,
-    /// At which time each standing alert of the call stands in `standing`.
+    /// The time at which each confirmed alert of the call is in `standing`.
     standing_at: HashMap<String, i64>,
 }
 

@@ -107,7 +107,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     serve::finish(serve::runtime().and_then(|runtime| runtime.block_on(demo)))
 }
 
-/// Plays all calls, again and again unless it is to be once. `listeners` print
+/// Plays all calls, repeatedly unless `--once` is given. `listeners` print
 /// the alerts until the server closes them.
 async fn play(address: SocketAddr, arguments: &Arguments, listeners: &mut JoinSet<()>) -> Result<(), Failure> {
     for agent_id in agents()? {

@@ -221,7 +221,7 @@ fn fetch(
     })
 }
 
-/// Progress is told every so many bytes: 256 KiB.
+/// Progress is shown every 256 KiB.
 const PROGRESS_BYTES_LOG2: u32 = 18;
 
 /// An error with what is behind it.

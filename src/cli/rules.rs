@@ -120,7 +120,7 @@ fn check(origin: &Origin) -> Result<Checked, ExitCode> {
     Ok(Checked { source, loaded, diagnostics })
 }
 
-/// Rule files without errors; the errors are told.
+/// The rule files, if they have no errors; otherwise prints the errors.
 fn usable(origin: &Origin) -> Result<(Sources, Loaded), ExitCode> {
     let Checked { source, loaded, diagnostics } = check(origin)?;
     let Some(loaded) = loaded else {
@@ -139,7 +139,7 @@ fn run_lint(arguments: &LintArguments) -> ExitCode {
         Ok(checked) => checked,
         Err(code) => return code,
     };
-    // What is probably not meant can only be told of rules that are understood.
+    // Only rules that were understood can be linted.
     if let Some(loaded) = &checked.loaded {
         checked.diagnostics.extend(lint(&loaded.packs, checked.source.clause_names().as_ref()));
     }

@@ -87,7 +87,7 @@ pub(crate) fn read_config(path: &Path) -> Result<Config, String> {
 
 fn environment() -> impl Iterator<Item = (String, String)> {
     let text = |text: OsString| text.to_string_lossy().into_owned();
-    // In an order, so that faults are told in one.
+    // Sorted, so that faults are reported in a fixed order.
     let variables: BTreeMap<_, _> = std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
     variables.into_iter()
 }

@@ -11,7 +11,7 @@ use tingjian::engine::diagnostic::{Diagnostic, Position};
 use tingjian::engine::rule::parse::{FILE_BYTES_MAX, SourceFile, is_parameters_file};
 use tingjian::engine::rule::sources::{Sources, Table};
 
-/// Where rules are looked for when nobody says.
+/// The directory of rules unless another is given.
 const DIRECTORY: &str = "rules";
 
 /// Directories inside directories: a link that leads back to its parent ends here.

@@ -270,7 +270,7 @@ impl Parameters {
     }
 }
 
-/// So much of an unknown name is told.
+/// Characters of an unknown name that a message repeats.
 const NAME_CHARS_SHOWN: usize = 40;
 
 /// A page of a list.

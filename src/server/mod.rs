@@ -246,7 +246,7 @@ pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
 ///
 /// # Errors
 /// The configuration has no `tokens.agent_secret`, its file cannot be read, or
-/// nobody can have such an id.
+/// `agent_id` is no valid id.
 pub fn agent_token(config: &Config, agent_id: &str, lifetime: Duration) -> Result<String, String> {
     native::check_id("agent_id", agent_id).map_err(|fault| fault.to_string())?;
     let Some(secret) = config.tokens.read_agent_secret()? else {

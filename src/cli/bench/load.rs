@@ -1,8 +1,7 @@
-//! The open loop: events go out when the script says, whatever comes back, and
-//! every latency counts from the time the event was *due*, not from when it was
-//! sent. So a server that stalls is charged for all who would have waited
-//! (coordinated omission is corrected for), and a generator that is late charges
-//! itself and is told.
+//! The open loop: events go out at the script's times, whatever comes back, and every latency
+//! counts from the time the event was *due*, not from when it was sent. So a server that stalls is
+//! charged for all callers who would have waited (coordinated omission is corrected for), and a
+//! generator that is late charges itself and says so.
 //!
 //! One thread sends: it sleeps to within some 50 µs, where a runtime's timers
 //! would be a millisecond off. All that is received is received on the runtime
@@ -316,7 +315,7 @@ struct Evidence<'a> {
     utterance_id: Option<&'a str>,
 }
 
-/// Receives the alerts of the agent of `call`, and counts each that is owed once.
+/// Receives the alerts of the agent of `call`, and counts each expected one once.
 async fn hear_alerts(meter: Arc<Meter>, call: u64, mut socket: WebSocketStream<TcpStream>) {
     let mut seen: BTreeSet<u64> = BTreeSet::new();
     while let Some(message) = socket.next().await {

@@ -1,11 +1,10 @@
 //! The script of the simulated calls: a pure function of call and event, so that sender and
 //! receivers agree without talking to each other.
 //!
-//! An utterance is 27 characters out of three pieces. It grows by two
-//! characters a hypothesis and is settled by a final; speakers take turns. In
-//! one utterance of ten the agent's second piece ends in a forbidden phrase, for
-//! which two alerts are owed: provisional with the hypothesis that has it first,
-//! confirmed with the final.
+//! An utterance is 27 characters out of three pieces. It grows by two characters a hypothesis and
+//! is settled by a final; speakers take turns. In one utterance of ten the agent's second piece
+//! ends in a forbidden phrase, for which the server owes two alerts: provisional with the first
+//! hypothesis that has it, confirmed with the final.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -57,7 +56,7 @@ pub(super) struct Script {
     pub(super) events: u64,
 }
 
-/// Which alert is owed, or came.
+/// The state of an alert that is expected, or came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum State {
     Provisional,
@@ -70,7 +69,7 @@ impl Script {
         self.calls * self.events
     }
 
-    /// When event `number`, counted over all calls, is to be sent, from the start of the run.
+    /// The time at which event `number`, counted over all calls, is due, from the start of the run.
     /// The calls take turns, so that events are spread evenly.
     pub(super) fn due(&self, number: u64) -> Duration {
         let nanos = self.interval.as_nanos() * u128::from(number) / u128::from(self.calls);

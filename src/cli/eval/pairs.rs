@@ -1,9 +1,8 @@
-//! Homophone matching on what a recogniser makes of speech: what it finds
-//! again, and what it finds by mistake, by the length of the phrase.
+//! Homophone matching on recognisers' output: phrases found again and false alarms, by the length
+//! of the phrase.
 //!
-//! The phrases are pieces of the references themselves. A piece that stands
-//! in the hypothesis of its own reference is found; one that stands in a
-//! hypothesis whose reference does not have it is a false alarm.
+//! The phrases are pieces of the references themselves. A piece in the hypothesis of its own
+//! reference is found; a piece in a hypothesis whose reference does not have it is a false alarm.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;

@@ -1,4 +1,4 @@
-//! Whether a word stands in a text as a word: the boundary check, through the engine.
+//! Whether a text has a word as a word: the boundary check, through the engine.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -63,7 +63,7 @@ const ALERT_DAYS: NonZeroU32 = NonZeroU32::new(365).expect("not zero");
 /// More cards a minute than this are a flood, not a help. Sites that trust their
 /// rules less set it to what an agent can read.
 const CARDS_PER_MINUTE_MAX: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
-/// An alert that is later than this helps nobody on the line.
+/// An alert that is later than this is stored and not shown.
 const LATE_MS_MAX: NonZeroU64 = NonZeroU64::new(120 * 1_000).expect("not zero");
 /// The score of a call without fault.
 const SCORE_BASE: NonZeroU32 = NonZeroU32::new(100).expect("not zero");
@@ -284,17 +284,17 @@ pub struct Tls {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tokens {
-    /// May send events.
+    /// Tokens of producers, which may send events.
     pub ingest: Vec<TokenSource>,
-    /// May see all calls and alerts, and review them.
+    /// Tokens of quality assurance, which may see and review all alerts.
     pub qa: Holders,
     /// Tokens of administrators: quality assurance, and managing the server.
     pub admin: Holders,
-    /// May read `/metrics`.
+    /// Tokens that may read `/metrics`.
     pub metrics: Vec<TokenSource>,
     /// Agent id to the tokens that may see that agent's alerts.
     pub agents: BTreeMap<String, Vec<TokenSource>>,
-    /// Signs tokens of agents.
+    /// The secret that signs tokens of agents.
     pub agent_secret: Option<SecretSource>,
 }
 
@@ -339,7 +339,7 @@ pub struct Webhook {
     /// Where requests go. Robots have their key in it.
     #[serde(deserialize_with = "web_address")]
     pub url: Secret,
-    /// Signs the requests.
+    /// The secret that signs the requests.
     #[serde(default)]
     pub secret: Option<SecretSource>,
     /// The shape of the body.

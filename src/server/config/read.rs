@@ -229,7 +229,7 @@ impl Reader {
 type SpannedKey<'i> = Spanned<toml::de::DeString<'i>>;
 type SpannedValue<'i> = Spanned<DeValue<'i>>;
 
-/// Reads a configuration of this one key, so that each fault is told, not the first.
+/// Reads a configuration of this one key, so that every fault is reported, not only the first.
 fn try_alone<'i>(
     whole: Range<usize>,
     section: Option<(&SpannedKey<'i>, Range<usize>)>,

@@ -57,7 +57,7 @@ impl Serialize for Secret {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum SecretSource {
-    /// As it stands.
+    /// The text itself.
     Plain(Secret),
     /// The first line of a file.
     #[allow(missing_docs)]
@@ -93,7 +93,7 @@ pub(crate) fn check_signing(secret: &Secret) -> Result<(), String> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum TokenSource {
-    /// As it stands.
+    /// The text itself.
     Plain(Secret),
     /// `sha256:` and the hexadecimal digest.
     Sha256(Digest),

@@ -84,7 +84,7 @@ pub(crate) struct Access {
     /// The holders of tokens, by the token's SHA-256.
     holders: HashMap<[u8; 32], Principal>,
     agent_secret: Option<Secret>,
-    /// Nobody has a token: nobody is asked for one.
+    /// No tokens are configured, so none is asked for.
     open: bool,
     open_metrics: bool,
     origins: Vec<OriginName>,

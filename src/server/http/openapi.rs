@@ -1,6 +1,5 @@
-//! The OpenAPI description at `/v1/openapi.json`. Each handler describes
-//! itself; which handlers there are stands in the router, and parameters in the
-//! tables that they are read by.
+//! The OpenAPI description at `/v1/openapi.json`. Each handler describes itself; the router lists
+//! the handlers, and the tables that parameters are read by describe the parameters.
 
 use std::sync::Arc;
 

@@ -78,7 +78,7 @@ fn not_pem(path: &Path, zh: &str, en: &str, fault: &pem::Error) -> String {
     }
 }
 
-/// Shakes hands with a client. One that speaks plain HTTP is told so.
+/// Shakes hands with a client. A client that speaks plain HTTP gets an answer that says so.
 pub(crate) async fn accept(acceptor: &Acceptor, mut stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
     let handshake = async {
         let mut first = [0];

@@ -52,7 +52,7 @@ impl<C: Clock + Clone> Pace<C> {
         self.limiter.check().map_err(|early| early.wait_time_from(self.clock.now()))
     }
 
-    /// Whether the producer is yet to be told that it is slowed; true only once.
+    /// Whether the producer has not been told yet that it is slowed; true only once.
     pub(crate) const fn tell(&mut self) -> bool {
         !std::mem::replace(&mut self.told, true)
     }

@@ -366,8 +366,7 @@ impl Producer {
     }
 }
 
-/// Finds a recogniser's connection its place in its call, which it starts when
-/// nobody did.
+/// Joins a recogniser's connection to its call, and starts the call if no other connection did.
 async fn join(shared: &Shared, leg: &AsrLeg, opened: Instant) -> Result<Speaking, Refusal> {
     let call_id = leg.call_id.clone().ok_or(Refusal::NoCall)?;
     let start = leg.agent_id.clone().map(|agent_id| {

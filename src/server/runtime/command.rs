@@ -76,7 +76,7 @@ pub(crate) struct Joined {
 #[derive(Debug)]
 pub(crate) struct Shards {
     queues: Vec<mpsc::Sender<Command>>,
-    /// Decides a call's shard; seeded, so that nobody can aim at one.
+    /// Decides a call's shard; seeded, so that a producer cannot aim at one.
     hasher: RandomState,
 }
 

@@ -56,7 +56,7 @@ async fn forget(shared: &Shared) {
             Err(_) => break,
         }
     }
-    // What an earlier round did not come to tell is told, too.
+    // The entry also covers removals of an earlier round that a crash cut short.
     let told = shared.journal.perform(move |writer| writer.tell_forgotten(horizon, now_ms)).await;
     if let Ok(Err(error)) = told {
         tracing::warn!(%error, "the audit could not be told what was removed");

@@ -188,7 +188,7 @@ struct Producer {
     acked: usize,
 }
 
-/// All of the world.
+/// The simulated world: server, producers and agent.
 struct World {
     chance: Chance,
     directory: TempDir,
@@ -219,7 +219,7 @@ impl World {
         Self::of(scripts, chance)
     }
 
-    /// A world in which these calls come to be.
+    /// A world with these calls.
     fn of(scripts: BTreeMap<String, Vec<Value>>, chance: Chance) -> Self {
         let (reply_to, replies) = mpsc::channel(10_000);
         let producers = scripts.into_iter().map(|(id, events)| (id, Producer { events, sent: 0, acked: 0 }));

@@ -42,7 +42,7 @@ pub(crate) struct AuditEntry {
     pub(crate) role: String,
     pub(crate) action: String,
     pub(crate) subject: String,
-    /// JSON as it is stored; null if somebody made it something else.
+    /// The stored JSON; null if the row was changed into something else.
     pub(crate) detail: Value,
     pub(crate) hash: String,
 }
@@ -143,8 +143,7 @@ impl Head {
         Ok(Self { no: entry.no, hash: entry.hash })
     }
 
-    /// Tells the log, which is kept elsewhere, what the audit says from now on:
-    /// a tail that somebody cuts off can be seen by it.
+    /// Writes the entry to the log, which is kept elsewhere, so that a cut tail of the audit shows.
     pub(super) fn tell(self, fact: &Fact) -> Self {
         let Fact { who, action, subject, .. } = fact;
         tracing::info!(no = self.no, hash = self.hash, by = who.name, action, subject, "audit");

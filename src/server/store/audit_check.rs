@@ -19,11 +19,11 @@ pub(crate) enum AuditFault {
     Rewritten { no: i64 },
     /// The entry that was noted elsewhere is behind the last one.
     CutOff { last: i64, noted: i64 },
-    /// A step of a review is not what its entry says.
+    /// A step of a review differs from its entry.
     ReviewDiffers { review_no: i64, alert_id: String, audit_no: i64 },
-    /// An entry tells of a step that is gone, though its alert is not.
+    /// An entry records a step that is gone, though its alert is not.
     ReviewGone { no: i64, alert_id: String },
-    /// An alert does not stand where its steps lead.
+    /// An alert's verdict differs from its steps.
     StateDiffers { alert_id: String },
 }
 
@@ -35,8 +35,8 @@ pub(crate) struct AuditExtent {
 }
 
 impl Readers {
-    /// Checks the audit at one moment of a store that goes on, and gives each
-    /// fault to `found`. `noted` is an entry that was noted elsewhere.
+    /// Checks the audit as of one moment of a store in use, and gives each fault to `found`.
+    /// `noted` is an entry that was noted elsewhere.
     pub(crate) fn check_audit(
         &self,
         noted: Option<&Head>,
@@ -132,7 +132,7 @@ fn check_states(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> 
     while let Some(row) = rows.next()? {
         let (call_no, alert_id, verdict): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let appeal: Option<String> = row.get(3)?;
-        // A step that nobody could have taken leads nowhere.
+        // An impossible step leads nowhere.
         let leads_there = steps_of(connection, call_no, &alert_id)
             .is_ok_and(|steps| ReviewState::of(&steps) == standing(&verdict, appeal.as_deref()));
         if !leads_there {

@@ -40,7 +40,7 @@ pub enum BackupError {
         /// The file of the store.
         path: PathBuf,
     },
-    /// There is a store where one is to be restored.
+    /// The directory of the restore already has a store.
     Occupied {
         /// Its file.
         path: PathBuf,
@@ -112,9 +112,9 @@ impl fmt::Display for BackupError {
 
 impl std::error::Error for BackupError {}
 
-/// Writes the store in `directory` to `output`, as of now; a server may be
-/// running on it. The file is there when it is whole and checked, or not at
-/// all. `progress` is told how many bytes are done, of how many. Returns the size.
+/// Writes the store in `directory` to `output`, as of now; a server may be running on it. The file
+/// appears only when it is whole and checked. `progress` gets the bytes done and the bytes in all.
+/// Returns the size.
 ///
 /// # Errors
 /// There is no store, it is damaged, or the file cannot be written.

@@ -39,7 +39,7 @@ impl Checkpoints {
         Ok(Self { path, pages, due: PAGES, running: None })
     }
 
-    /// Does what is to be done after a commit.
+    /// Keeps the log short after a commit.
     pub(super) fn tend(&mut self, connection: &Connection) {
         let pages = self.pages.load(Ordering::Relaxed);
         if self.running.as_ref().is_some_and(JoinHandle::is_finished) {

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-/// A JSON text that nobody changes; a clone copies no text.
+/// An immutable JSON text; a clone copies no text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Json(Arc<str>);
 

@@ -74,7 +74,7 @@ pub(crate) struct RuleFigures {
     pub(crate) rejected: u64,
 }
 
-/// An alert that was judged; what the engine took back itself counts for nobody.
+/// The condition for a judged alert; alerts that the engine retracted are left out.
 const REVIEWED: &str =
     "latest.state = 'confirmed' AND (latest.verdict <> 'unreviewed' OR latest.appeal IN ('granted', 'rejected'))";
 /// An alert that people let stand.

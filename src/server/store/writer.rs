@@ -14,9 +14,8 @@ use crate::server::store::audit::Head;
 use crate::server::store::checkpoint::Checkpoints;
 use crate::server::store::{Json, StoreError};
 
-/// Journal rows of closed calls that a commit removes beside what it adds: more
-/// than it adds on the average, so that the journal shrinks, and few enough
-/// that nobody waits for it.
+/// Journal rows of closed calls that a commit removes beside the rows it adds: more than it adds on
+/// the average, so that the journal shrinks, and few enough to delay no one.
 pub(super) const TRIM_ROWS: i64 = 2_048;
 
 /// A record to store. An alert carries the messages to send once it is stored, which the store does

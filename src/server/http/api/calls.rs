@@ -86,7 +86,7 @@ pub(crate) struct CallDetail {
     hypotheses: Vec<Value>,
     /// When the customer was on hold, as the rules measure it.
     holds: Vec<StretchView>,
-    /// When nobody spoke for 3 seconds or longer; a hold in between is left out.
+    /// Stretches of 3 seconds or longer without speech, holds left out.
     silences: Vec<StretchView>,
     /// In the order in which they were raised.
     alerts: Vec<DetailedAlert>,

@@ -17,7 +17,7 @@ pub(crate) struct About {
     pub(crate) from: Option<String>,
     /// Up to but without this moment, if it was asked for.
     pub(crate) to: Option<String>,
-    /// In which days begin, and in which times are told.
+    /// The offset in which days begin and times are written.
     pub(crate) utc_offset: String,
 }
 

@@ -41,7 +41,7 @@ pub(crate) struct RuleQuality {
     rule_name: String,
     pack: String,
     rules_version: String,
-    /// In any state.
+    /// Alerts in any state.
     alerts: u64,
     /// Alerts that agents saw as cards.
     shown: u64,

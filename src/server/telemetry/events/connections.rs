@@ -3,8 +3,7 @@
 use crate::server::telemetry::events::Happening;
 use crate::server::telemetry::metrics::Metrics;
 
-/// A request had no right to what it asked for. Neither its token nor its
-/// address is told.
+/// A request lacked the right role. Neither its token nor its address is reported.
 pub(crate) struct RequestRefused {
     pub(crate) code: &'static str,
 }
