@@ -313,6 +313,9 @@ async fn a_browser_may_put_its_token_elsewhere() {
     assert_eq!(server.get(&in_query("/v1/agents/a8/alerts"), &[]).await.status, 403);
     // Only where a browser cannot send a header.
     assert_eq!(server.get(&format!("/v1/rules?token={QA}"), &[]).await.status, 401);
+    // A page that posts sends headers of its own.
+    let post = server.request("POST", &in_query("/v1/agents/a7/alerts"), &[]).await;
+    assert_eq!(post.status, 401, "{post:?}");
     // The first of header, subprotocol and address counts.
     let both = server.get(&in_query("/v1/agents/a7/alerts"), &[("authorization", &format!("Bearer {STRANGER}"))]).await;
     assert_eq!(both.status, 401);
@@ -469,7 +472,9 @@ async fn who_does_not_shake_hands_counts_as_a_connection() {
     let server = Server::start(&format!("connections_max = 1\n{}", tls_config(&certificate, &key))).await;
     let _silent = TcpStream::connect(server.address).await.unwrap();
     let stream = TcpStream::connect(server.address).await.unwrap();
-    assert!(connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.is_err());
+    let mut secure = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
+    let answer = request(&mut secure, "GET", "/v1/me", &[]).await;
+    assert!(answer.status == 503 && answer.body.contains("too_many_connections"), "{answer:?}");
     server.stop().await;
 }
 

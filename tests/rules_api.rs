@@ -308,6 +308,20 @@ async fn dialogues_are_tried_on_the_rules() {
 }
 
 #[tokio::test]
+async fn a_body_full_of_faults_costs_no_more_than_its_length() {
+    let server = server().await;
+    let check = "/v1/rules/check";
+    let text = format!("pack: p\ntitle: t\nrules: [{}]\n", "{a: 1}, ".repeat(40_000));
+    let (status, answer) = post(&server, check, &json!({"files": [{"name": "a.yaml", "text": text}]})).await;
+    assert_eq!((status, &answer["ok"]), (200, &json!(false)));
+    let diagnostics = answer["diagnostics"].as_array().unwrap();
+    let of_file: Vec<_> = diagnostics.iter().filter(|remark| remark["file"] == "a.yaml").collect();
+    assert!(of_file.len() == 201 && of_file[200]["code"] == "more-faults", "{}", of_file.len());
+    assert!(answer.to_string().len() < 1 << 20, "{}", answer.to_string().len());
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn bad_bodies_are_refused_by_field() {
     let server = server().await;
     let many: Vec<Value> = (0..65).map(|number| json!({"name": format!("{number}.yaml"), "text": ""})).collect();

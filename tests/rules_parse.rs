@@ -135,3 +135,40 @@ fn bombs_do_not_go_off() {
     survives(&format!("rules:\n{}", "  - {a: [\n".repeat(20_000)));
     survives(&"x".repeat((4 << 20) + 1));
 }
+
+/// One line of nothing but faults, a column of them, and both kinds that are found before the tree is read.
+#[test]
+fn a_file_full_of_faults_is_told_in_proportion() {
+    let begin = "pack: p\ntitle: t\nrules: ";
+    for text in [
+        format!("{begin}[{}]\n", "{a: 1}, ".repeat(20_000)),
+        format!("{begin}\n{}", "  - a: 1\n".repeat(20_000)),
+        format!("{begin}[{}]\n", "*a, ".repeat(20_000)),
+        format!("{begin}[{}]\n", "{a：1}，".repeat(20_000)),
+        format!("{begin}\n{}", "\t- a: 1\n".repeat(20_000)),
+    ] {
+        let files = [SourceFile { name: "full.yaml".to_owned(), text }];
+        let (_, faults) = parse(&files);
+        assert!(faults.len() <= 201, "{}", faults.len());
+        let rendered = render(&faults, &files, Language::En, false);
+        let shown: String = rendered.chars().take(300).collect();
+        assert!(rendered.len() < 400_000, "{} bytes: {shown}", rendered.len());
+        if faults.len() == 201 {
+            let last = &faults[200];
+            assert!(last.code == "more-faults" && last.en.contains(" more, which are not listed"), "{last:?}");
+        }
+        assert!(rendered.contains("full.yaml:"), "{shown}");
+    }
+}
+
+#[test]
+fn a_fault_in_a_long_line_is_shown_with_its_place_and_its_surroundings() {
+    let padding = "您".repeat(1_000);
+    let text = format!("pack: p\ntitle: t\nrules: [{{id: p.a, name: {padding}, wrong: 1}}]\n");
+    let files = [SourceFile { name: "long.yaml".to_owned(), text }];
+    let (_, faults) = parse(&files);
+    let fault = faults.iter().find(|fault| fault.code == "unknown-key").unwrap();
+    let rendered = render(std::slice::from_ref(fault), &files, Language::En, false);
+    assert!(rendered.contains(&format!("long.yaml:3:{}", fault.at.column)), "{rendered}");
+    assert!(rendered.contains("wrong: 1") && rendered.chars().count() < 1_000, "{rendered}");
+}

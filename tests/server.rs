@@ -302,7 +302,7 @@ async fn a_supervisor_sees_the_words_of_one_call() {
 }
 
 #[tokio::test]
-async fn posts_that_are_never_finished_give_their_turns_back() {
+async fn posts_that_are_never_finished_hold_nobody_up() {
     let server = start_server("").await;
     let mut stalled = Vec::new();
     // More than have a turn at once.
@@ -312,7 +312,6 @@ async fn posts_that_are_never_finished_give_their_turns_back() {
         stream.write_all(head.as_bytes()).await.unwrap();
         stalled.push(stream);
     }
-    drop(stalled);
     let body = start("c1", 1).to_string();
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     let (host, length) = (server.address, body.len());
@@ -323,6 +322,42 @@ async fn posts_that_are_never_finished_give_their_turns_back() {
     let mut response = String::new();
     tokio::time::timeout(PATIENCE, stream.read_to_string(&mut response)).await.expect("it has its turn").unwrap();
     assert!(response.starts_with("HTTP/1.1 200") && response.contains("\"accepted\":1"), "{response}");
+    drop(stalled);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn refused_lines_of_a_post_are_capped_and_counted() {
+    let server = start_server("").await;
+    let body = format!("{}\n{}", "x\n".repeat(5_000), start("c1", 1));
+    let (status, answer) = server.request("POST", "/v1/events", &body).await;
+    assert_eq!((status, &answer["accepted"]), (400, &json!(1)), "a bad line costs only itself");
+    assert_eq!(answer["errors"].as_array().unwrap().len(), 100);
+    assert_eq!(answer["errors_more"], 4_900);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_full_server_still_tells_its_health() {
+    let server = start_server("connections_max = 1\n").await;
+    let mut producer = server.connect("/v1/ingest").await;
+    for (path, expected) in [("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/", 503), ("/v1/calls", 503)] {
+        let (status, answer) = server.get(path).await;
+        assert_eq!(status, expected, "{path}: {answer}");
+        assert!(status == 200 || answer.contains("too_many_connections"), "{answer}");
+    }
+    send(&mut producer, start("c1", 1)).await;
+    acked(&mut producer, "c1", 1).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_answer_is_what_it_says_it_is() {
+    let server = start_server("").await;
+    for path in ["/", "/healthz", "/v1/openapi.json", "/v1/calls", "/nowhere", "/v1/ingest"] {
+        let head = head_of(&server, path, "").await;
+        assert!(head.contains("x-content-type-options: nosniff"), "{path}: {head}");
+    }
     server.stop().await;
 }
 

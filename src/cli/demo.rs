@@ -104,7 +104,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         while listeners.join_next().await.is_some() {}
         served.and(played)
     };
-    serve::finish(serve::runtime().and_then(|runtime| runtime.block_on(demo)))
+    serve::finish(serve::run_to_end(demo))
 }
 
 /// Plays all calls, repeatedly unless `--once` is given. `listeners` print

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use tingjian::server::{self, Config, Rulebook, Server};
 use tokio::net::TcpListener;
@@ -120,7 +121,7 @@ impl Arguments {
 
 fn start(config: Config, rules: Rulebook) -> io::Result<()> {
     log_to_stderr("info");
-    runtime()?.block_on(async {
+    run_to_end(async {
         let listener = listen_on(config.listen).await?;
         let address = listener.local_addr()?;
         let has_tls = config.tls.certificate.is_some();
@@ -133,6 +134,18 @@ fn start(config: Config, rules: Rulebook) -> io::Result<()> {
 /// The runtime of a server process.
 pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// How long threads that still compute are waited for once the server has ended.
+/// What was taken is kept by then: they work on answers that nobody waits for.
+const THREADS_GRACE: Duration = Duration::from_secs(1);
+
+/// Runs a server on a runtime of its own. The process ends soon after the server.
+pub(crate) fn run_to_end<T>(serving: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    let runtime = runtime()?;
+    let result = runtime.block_on(serving);
+    runtime.shutdown_timeout(THREADS_GRACE);
+    result
 }
 
 /// Listens, or says where it could not.

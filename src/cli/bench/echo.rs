@@ -18,7 +18,7 @@ const BUFFER_BYTES: usize = 4 * 1024;
 const BATCH_MAX: usize = 256;
 
 pub(crate) fn run() -> ExitCode {
-    serve::finish(serve::runtime().and_then(|runtime| runtime.block_on(accept())))
+    serve::finish(serve::run_to_end(accept()))
 }
 
 async fn accept() -> io::Result<()> {

@@ -82,8 +82,16 @@ pub(crate) const SHARD_QUEUE_MAX: usize = 1_024;
 pub(crate) const SHARD_BATCH_MAX: usize = 256;
 /// One `POST` of events.
 pub(crate) const EVENTS_BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Requests whose events are in memory at once; the others wait.
+/// A body that holds neither events nor rule files.
+pub(crate) const SMALL_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Bodies of all requests together; what is beyond waits in its socket.
+pub(crate) const BODIES_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// How long the body of a request may take, whatever it is for.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Requests whose events are taken at once; the others wait with their bodies read.
 pub(crate) const POSTS_MAX: usize = 16;
+/// Refused lines of one `POST` that are told with their place; the others are counted.
+pub(crate) const POST_ERRORS_MAX: usize = 100;
 /// How long one of them may take, from its turn on until its events are durable.
 pub(crate) const POST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Events of one connection that are not durable yet; further frames wait in the socket.
@@ -163,6 +171,9 @@ pub(crate) const SUBSCRIBERS_PER_AGENT_MAX: usize = 16;
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(30);
 /// A peer that does not take a write for so long is gone.
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Connections beyond the limit that are still asked for the server's health, and how long each may take.
+pub(crate) const HEALTH_CONNECTIONS_MAX: usize = 32;
+pub(crate) const HEALTH_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long the headers of a request may take.
 pub(crate) const HEADER_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a TLS handshake may take.
@@ -188,6 +199,10 @@ pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 const _: () = {
     assert!(FRAME_BYTES_MAX.get() < FRAME_BYTES_HARD_MAX, "a frame that is too long is refused before it closes");
     assert!(FRAME_BYTES_HARD_MAX <= EVENTS_BODY_BYTES_MAX, "a body has room for what a frame may hold");
+    assert!(
+        EVENTS_BODY_BYTES_MAX <= BODIES_BYTES_MAX && RULES_BODY_BYTES_MAX <= BODIES_BYTES_MAX,
+        "one body has room alone"
+    );
     assert!(TARGET_BYTES_MAX < REQUEST_HEAD_BYTES_MAX, "the address is a part of the head");
     assert!(IN_FLIGHT_MAX < SHARD_QUEUE_MAX, "one connection cannot fill a shard's queue");
     assert!(FRAME_BATCH_MAX <= IN_FLIGHT_MAX, "frames that are read together can be under way together");

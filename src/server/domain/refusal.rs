@@ -20,6 +20,8 @@ pub(crate) enum Refusal {
     CallFailed,
     /// The server is stopping.
     Stopping,
+    /// The limit of connections is reached.
+    TooManyConnections,
     /// The limit of subscribers is reached.
     TooManySubscribers,
     /// A text frame was larger than allowed.
@@ -79,6 +81,7 @@ impl Refusal {
             Self::TooManyCalls { .. } => "too_many_calls",
             Self::CallFailed => "call_failed",
             Self::Stopping => "stopping",
+            Self::TooManyConnections => "too_many_connections",
             Self::TooManySubscribers => "too_many_subscribers",
             Self::FrameTooLarge { .. } => "frame_too_large",
             Self::UtteranceTooLong { .. } => "utterance_too_long",
@@ -119,6 +122,9 @@ impl Refusal {
                 "处理这通通话时内部出错，该通话已关闭 / an internal fault in this call; it was closed".to_owned()
             }
             Self::Stopping => "服务正在停止，请重连后重发 / the server is stopping; reconnect and resend".to_owned(),
+            Self::TooManyConnections => {
+                "连接数已达上限，请稍后重试（connections_max） / there are as many connections as may be; try later (connections_max)".to_owned()
+            }
             Self::TooManySubscribers => "订阅者已达上限 / too many subscribers".to_owned(),
             Self::FrameTooLarge { bytes, max } => {
                 format!("消息有 {bytes} 字节，最多 {max} 字节 / the message has {bytes} bytes; at most {max} are allowed")

@@ -1,11 +1,16 @@
 //! The accept loop behind the one port: the limit of connections, TLS, HTTP.
+//!
+//! Beyond the limit a few more are let in for a moment, to be told how the
+//! server is and nothing else: who watches it must not take a full server for a dead one.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
+use axum::http::header::{CONNECTION, RETRY_AFTER};
+use axum::http::{HeaderValue, Request};
+use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service as _, service_fn};
@@ -14,10 +19,15 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::server::config::{CLOSE_TIMEOUT, Config, HEADER_READ_TIMEOUT, HEADERS_MAX, REQUEST_HEAD_BYTES_MAX};
+use crate::server::config::{
+    CLOSE_TIMEOUT, Config, HEADER_READ_TIMEOUT, HEADERS_MAX, HEALTH_TIMEOUT, REQUEST_HEAD_BYTES_MAX, WRITE_TIMEOUT,
+};
+use crate::server::domain::refusal::Refusal;
 use crate::server::http::access::Access;
 use crate::server::http::router;
 use crate::server::http::tls::{self, Acceptor};
+use crate::server::net::patient::Patient;
+use crate::server::net::reply::Unanswered;
 use crate::server::net::ws::Permit;
 use crate::server::runtime::Shared;
 use crate::server::telemetry::events::{ConnectionRefused, HandshakeFailed, Happening as _};
@@ -37,6 +47,20 @@ impl Door {
     /// be open to others without any token.
     pub(crate) fn new(config: &Config, address: SocketAddr) -> Result<Self, String> {
         Ok(Self { access: Arc::new(Access::new(config, address)?), tls: tls::acceptor(&config.tls)? })
+    }
+}
+
+/// What a connection may ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Welcome {
+    All,
+    /// There are too many already: once, how the server is.
+    Health,
+}
+
+impl Welcome {
+    fn covers(self, path: &str) -> bool {
+        self == Self::All || matches!(path, "/healthz" | "/readyz" | "/metrics")
     }
 }
 
@@ -63,14 +87,25 @@ pub(crate) async fn accept(shared: Arc<Shared>, door: Door, listener: TcpListene
         };
         match Arc::clone(&shared.permits).try_acquire_owned() {
             Ok(permit) => {
-                let serving = admit(Arc::clone(&shared), tls.clone(), routes.clone(), stream, Arc::new(permit));
+                let serving =
+                    admit(Arc::clone(&shared), tls.clone(), routes.clone(), stream, Arc::new(permit), Welcome::All);
                 shared.requests.spawn(serving);
             }
             Err(_) => {
                 ConnectionRefused.report(&shared.metrics);
-                // A client that expects TLS cannot read it.
-                if tls.is_none() {
-                    shared.requests.spawn(turn_away(stream));
+                match Arc::clone(&shared.health_permits).try_acquire_owned() {
+                    Ok(permit) => {
+                        let permit = Arc::new(permit);
+                        let serving =
+                            admit(Arc::clone(&shared), tls.clone(), routes.clone(), stream, permit, Welcome::Health);
+                        shared.requests.spawn(async {
+                            // Whoever takes longer gives way to the next.
+                            let _ = tokio::time::timeout(HEALTH_TIMEOUT, serving).await;
+                        });
+                    }
+                    // A client that expects TLS cannot read it.
+                    Err(_) if tls.is_none() => drop(shared.requests.spawn(turn_away(stream))),
+                    Err(_) => {}
                 }
             }
         }
@@ -85,36 +120,56 @@ async fn admit(
     routes: TowerToHyperService<Router>,
     stream: TcpStream,
     permit: Permit,
+    welcome: Welcome,
 ) {
     // Alerts are small and must not wait for one another; without it the
     // connection still works.
     let _ = stream.set_nodelay(true);
-    let Some(acceptor) = &tls else { return serve(shared, routes, stream, permit).await };
+    let Some(acceptor) = &tls else {
+        return serve(shared, routes, stream, permit, welcome).await;
+    };
     let shaken = tokio::select! {
         shaken = tls::accept(acceptor, stream) => shaken,
         () = shared.draining.cancelled() => return,
     };
     match shaken {
-        Ok(stream) => serve(shared, routes, stream, permit).await,
+        Ok(stream) => serve(shared, routes, stream, permit, welcome).await,
         Err(error) => HandshakeFailed { error: &error }.report(&shared.metrics),
     }
 }
 
 /// Serves the requests of one connection, until it becomes a WebSocket.
-async fn serve<Stream>(shared: Arc<Shared>, routes: TowerToHyperService<Router>, stream: Stream, permit: Permit)
-where
+async fn serve<Stream>(
+    shared: Arc<Shared>,
+    routes: TowerToHyperService<Router>,
+    stream: Stream,
+    permit: Permit,
+    welcome: Welcome,
+) where
     Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(Arc::clone(&permit));
-        routes.call(request)
+        let answer = welcome.covers(request.uri().path()).then(|| routes.call(request));
+        async move {
+            match answer {
+                Some(answer) => answer.await,
+                None => {
+                    let mut refused = Unanswered::from(Refusal::TooManyConnections).into_response();
+                    refused.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+                    refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                    Ok(refused)
+                }
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_READ_TIMEOUT)
         .max_headers(HEADERS_MAX)
         .max_buf_size(REQUEST_HEAD_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), service)
+        .keep_alive(welcome == Welcome::All)
+        .serve_connection(TokioIo::new(Patient::new(stream, WRITE_TIMEOUT)), service)
         .with_upgrades();
     let mut connection = std::pin::pin!(connection);
     let result = tokio::select! {

@@ -47,7 +47,7 @@ pub(super) struct Policy {
     /// Nobody in particular: open to all.
     roles: &'static [Role],
     /// It becomes a WebSocket or an event stream, for which a browser sends no
-    /// headers of its own: `token=` in the address counts.
+    /// headers of its own: `token=` in the address of a `GET` counts.
     token_in_query: bool,
     /// Pages open it: a WebSocket is refused by a close frame, the only answer
     /// that a page can read. A producer reads the HTTP answer.
@@ -196,7 +196,7 @@ impl Access {
         }
         let given = in_header(&parts.headers)
             .or_else(|| in_subprotocol(&parts.headers))
-            .or_else(|| in_query.filter(|_| policy.token_in_query));
+            .or_else(|| in_query.filter(|_| policy.token_in_query && parts.method == Method::GET));
         if policy.roles.is_empty() || (self.open_metrics && policy.roles.contains(&Role::Metrics)) {
             let told = given.filter(|_| policy.tells_who).map(|token| self.holder(&token)).transpose()?;
             return Ok(told.unwrap_or_default());

@@ -1,9 +1,8 @@
 //! The OpenAPI description at `/v1/openapi.json`. Each handler describes itself; the router lists
 //! the handlers, and the tables that parameters are read by describe the parameters.
 
-use std::sync::Arc;
-
 use axum::Extension;
+use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use utoipa::IntoParams;
@@ -32,9 +31,9 @@ use crate::server::http::api::statistics::OF_STATISTICS;
 )]
 pub(super) struct Preface;
 
-/// The description, written out.
+/// The description, written out once; its clones share the text.
 #[derive(Clone)]
-pub(super) struct Description(Arc<str>);
+pub(super) struct Description(Bytes);
 
 impl Description {
     pub(super) fn new(described: &OpenApi) -> Self {
@@ -47,7 +46,7 @@ impl Description {
     (status = 200, description = "OpenAPI 3.1", body = Object),
 ))]
 pub(super) async fn describe(Extension(Description(json)): Extension<Description>) -> Response {
-    ([(CONTENT_TYPE, "application/json")], json.to_string()).into_response()
+    ([(CONTENT_TYPE, "application/json")], json).into_response()
 }
 
 fn described(parameters: &[Parameter]) -> Vec<Described> {

@@ -6,14 +6,17 @@ use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use axum::extract::DefaultBodyLimit;
-use axum::http::StatusCode;
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::header::X_CONTENT_TYPE_OPTIONS;
+use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::Next;
+use axum::response::Response;
 use axum::{Extension, Router, middleware};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
-use crate::server::config::EVENTS_BODY_BYTES_MAX;
+use crate::server::config::{EVENTS_BODY_BYTES_MAX, RULES_BODY_BYTES_MAX, SMALL_BODY_BYTES_MAX};
 use crate::server::domain::principal::Role;
 use crate::server::http::access::{self, Access, Guard, Policy};
 use crate::server::http::api::rules::{backtest, book, edit, history, in_use, trial};
@@ -22,6 +25,7 @@ use crate::server::http::api::{
 };
 use crate::server::http::openapi::{self, Description, Preface};
 use crate::server::http::pages;
+use crate::server::net::body::Room;
 use crate::server::net::reply;
 use crate::server::runtime::Shared;
 
@@ -36,10 +40,12 @@ const AGENT: Policy = Policy::of(&[Role::Agent, Role::Qa, Role::Admin]);
 /// One or several handlers of one path.
 pub(super) type Handlers = UtoipaMethodRouter<Arc<Shared>, Infallible>;
 
-/// Endpoints, and who may call them.
+/// Endpoints, who may call them, and how much they read.
 struct Endpoints {
     router: OpenApiRouter<Arc<Shared>>,
     policies: BTreeMap<String, Policy>,
+    /// Bytes that a body may have, where it is more than [`SMALL_BODY_BYTES_MAX`].
+    bodies: BTreeMap<String, usize>,
 }
 
 impl Endpoints {
@@ -48,13 +54,18 @@ impl Endpoints {
         self.router = self.router.routes(handlers);
         self
     }
+
+    fn with_body(mut self, policy: Policy, bytes_max: usize, handlers: Handlers) -> Self {
+        self.bodies.extend(handlers.1.paths.keys().map(|path| (path.clone(), bytes_max)));
+        self.with(policy, handlers)
+    }
 }
 
 fn endpoints(shared: &Arc<Shared>) -> Endpoints {
     let events = routes!(ingest::post_events)
-        .layer::<_, Infallible>(DefaultBodyLimit::max(EVENTS_BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(Arc::clone(shared), ingest::take_turns));
-    let none = Endpoints { router: OpenApiRouter::with_openapi(Preface::openapi()), policies: BTreeMap::new() };
+        .layer::<_, Infallible>(middleware::from_fn_with_state(Arc::clone(shared), ingest::take_turns));
+    let router = OpenApiRouter::with_openapi(Preface::openapi());
+    let none = Endpoints { router, policies: BTreeMap::new(), bodies: BTreeMap::new() };
     none.with(OPEN, routes!(pages::home))
         .with(OPEN, routes!(pages::agent))
         .with(OPEN, routes!(pages::live))
@@ -67,7 +78,7 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(METRICS, routes!(operate::metrics))
         .with(INGEST.producer_stream(), routes!(ingest::native))
         .with(INGEST.producer_stream(), routes!(ingest::asr))
-        .with(INGEST, events)
+        .with_body(INGEST, EVENTS_BODY_BYTES_MAX, events)
         .with(OPEN.telling_who(), routes!(me::me))
         .with(AGENT.page_stream(), routes!(agents::alerts, agents::answer))
         .with(AGENT.page_stream(), routes!(agents::desk))
@@ -88,21 +99,49 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(ADMIN, routes!(in_use::reload))
         .with(REVIEW, routes!(book::packs))
         .with(REVIEW, routes!(book::coverage))
-        .with(REVIEW, edit::in_turns(shared, routes!(edit::check)))
-        .with(REVIEW, edit::in_turns(shared, routes!(trial::try_out)))
-        .with(REVIEW, edit::one_by_one(shared, routes!(backtest::backtest)))
+        .with_body(REVIEW, RULES_BODY_BYTES_MAX, edit::in_turns(shared, routes!(edit::check)))
+        .with_body(REVIEW, RULES_BODY_BYTES_MAX, edit::in_turns(shared, routes!(trial::try_out)))
+        .with_body(REVIEW, RULES_BODY_BYTES_MAX, edit::one_by_one(shared, routes!(backtest::backtest)))
         .with(REVIEW, routes!(history::versions))
         .with(REVIEW, routes!(history::version))
 }
 
 /// The router behind the guard.
 pub(super) fn routes(shared: &Arc<Shared>, access: Arc<Access>) -> Router {
-    let Endpoints { router, policies } = endpoints(shared);
+    let Endpoints { router, policies, bodies } = endpoints(shared);
     let (router, described) = router.split_for_parts();
     let guard = Guard { shared: Arc::clone(shared), access, policies: Arc::new(policies) };
     router
         .fallback(async || reply::error(StatusCode::NOT_FOUND, "not_found", "没有这个地址 / no such address"))
         .layer(Extension(Description::new(&described)))
+        // The body is there already, and no longer than it may be.
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state((Room::new(), Arc::new(bodies)), read_body))
         .layer(middleware::from_fn_with_state(guard, access::guard))
+        .layer(middleware::map_response(declare_types))
         .with_state(Arc::clone(shared))
+}
+
+/// Reads the body of a request that was let in, before its handler has a turn.
+async fn read_body(
+    State((room, bodies)): State<(Room, Arc<BTreeMap<String, usize>>)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let path = parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str);
+    let bytes_max = path.and_then(|path| bodies.get(path)).copied().unwrap_or(SMALL_BODY_BYTES_MAX);
+    match room.read(body, bytes_max).await {
+        Ok(whole) => {
+            let _held = whole.held;
+            next.run(Request::from_parts(parts, whole.bytes.into())).await
+        }
+        Err(refused) => *refused,
+    }
+}
+
+/// A browser takes no answer for anything but what it says it is.
+async fn declare_types(mut response: Response) -> Response {
+    response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
 }

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::adapter::native;
 use crate::server::clock;
-use crate::server::config::IN_FLIGHT_MAX;
+use crate::server::config::{IN_FLIGHT_MAX, POST_ERRORS_MAX};
 use crate::server::domain::refusal::Refusal;
 use crate::server::ingest::limit;
 use crate::server::runtime::Shared;
@@ -25,7 +25,10 @@ pub(crate) struct Outcome {
     accepted: usize,
     /// By call, the highest `seq` among them.
     acks: BTreeMap<String, Option<u64>>,
+    /// The first of the lines that were refused.
     errors: Vec<Fault>,
+    /// How many more were.
+    errors_more: usize,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -54,7 +57,10 @@ impl Outcome {
 
     fn refuse(&mut self, shared: &Shared, fault: Fault) {
         FrameRefused { code: fault.code }.report(&shared.metrics);
-        self.errors.push(fault);
+        match self.errors.len() < POST_ERRORS_MAX {
+            true => self.errors.push(fault),
+            false => self.errors_more += 1,
+        }
     }
 }
 
@@ -64,6 +70,8 @@ pub(crate) async fn take(shared: &Arc<Shared>, body: &str) -> Outcome {
     let (reply_to, mut replies) = mpsc::channel(IN_FLIGHT_MAX);
     let mut under_way = Vec::new();
     for (line, text) in (1..).zip(body.lines()).filter(|(_, text)| !text.trim().is_empty()) {
+        // Lines that are refused wait for nothing: other tasks come in between, and the time limit.
+        tokio::task::consume_budget().await;
         let max = shared.config.frame_bytes_max.get();
         if text.len() > max {
             let refusal = Refusal::FrameTooLarge { bytes: text.len(), max };

@@ -61,6 +61,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::CallFailed => StatusCode::INTERNAL_SERVER_ERROR,
         Refusal::TooManyCalls { .. }
         | Refusal::Stopping
+        | Refusal::TooManyConnections
         | Refusal::TooManySubscribers
         | Refusal::TooManyExports
         | Refusal::Busy

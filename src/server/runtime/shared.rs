@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::engine::rule::RuleSet;
-use crate::server::config::{Config, EXPORTS_MAX, POSTS_MAX, QUESTIONS_MAX, TRIALS_MAX};
+use crate::server::config::{Config, EXPORTS_MAX, HEALTH_CONNECTIONS_MAX, POSTS_MAX, QUESTIONS_MAX, TRIALS_MAX};
 use crate::server::domain::refusal::Refusal;
 use crate::server::rules::Rulebook;
 use crate::server::runtime::agents::{Agents, Cursor};
@@ -33,7 +33,7 @@ pub(crate) struct Shared {
     pub(crate) readers: Arc<Readers>,
     /// Bounds the questions that are answered at once.
     questions: Semaphore,
-    /// Bounds the posted events that are in memory.
+    /// Bounds the requests whose posted events are taken at once.
     pub(crate) posts: Semaphore,
     /// Bounds the exports that are written at once.
     pub(crate) exports: Arc<Semaphore>,
@@ -52,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) next_call_no: AtomicI64,
     /// Bounds the connections of all kinds.
     pub(crate) permits: Arc<Semaphore>,
+    /// Bounds those beyond it, which are answered about health only.
+    pub(crate) health_permits: Arc<Semaphore>,
     /// HTTP connections, up to their upgrade.
     pub(crate) requests: TaskTracker,
     /// Connections that feed the shards.
@@ -100,6 +102,7 @@ impl Shared {
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             trials: Arc::new(Semaphore::new(TRIALS_MAX)),
             backtests: Arc::new(Semaphore::new(1)),
+            health_permits: Arc::new(Semaphore::new(HEALTH_CONNECTIONS_MAX)),
             agents: Agents::default(),
             live: Live::default(),
             precision: Precision::default(),

@@ -16,13 +16,13 @@ use super::syntax::{
     Window,
 };
 use super::unit_test;
-use crate::diagnostic::{Diagnostic, Position};
+use crate::diagnostic::{Diagnostic, Faults, Position};
 use crate::text::{Boundary, Homophone};
 
 /// `{any}` that spans more than this is looked at as a slow pattern.
 const GAP_MAX: u32 = 30;
 
-/// Looks for what is probably not meant. `known_clauses` are the clauses that rules may rest on.
+/// Looks for what is probably not meant, and tells as much of each file as [`FAULTS_MAX`](crate::diagnostic::FAULTS_MAX). `known_clauses` are the clauses that rules may rest on.
 #[must_use]
 pub fn lint(packs: &[PackSource], known_clauses: Option<&BTreeSet<String>>) -> Vec<Diagnostic> {
     let mut out = unit_test::script_faults(packs);
@@ -42,7 +42,9 @@ pub fn lint(packs: &[PackSource], known_clauses: Option<&BTreeSet<String>>) -> V
     // A list is used by several rules; what is wrong with its phrases is said once.
     out.sort_by(|a, b| (&a.at, a.code, &a.en).cmp(&(&b.at, b.code, &b.en)));
     out.dedup_by(|a, b| a.at == b.at && a.code == b.code);
-    out
+    let mut told = Faults::default();
+    told.extend(out);
+    told.finish(|a, b| (&a.at, a.code, &a.en).cmp(&(&b.at, b.code, &b.en)))
 }
 
 /// What a set of phrases is for.

@@ -18,7 +18,7 @@ pub mod unit_test;
 use std::sync::Arc;
 
 use self::program::{Detector, DetectorIx, Program, RuleIx};
-use crate::diagnostic::{Diagnostic, Level};
+use crate::diagnostic::Diagnostic;
 use crate::severity::{AlertKind, Severity};
 use crate::text::Lexicon;
 
@@ -76,19 +76,20 @@ pub struct Loaded {
 /// Reads and compiles rule files: all or nothing.
 ///
 /// # Errors
-/// Every fault of every file, in the order of files and lines.
+/// Every fault of every file, in the order of files and lines; of a file with
+/// more than [`FAULTS_MAX`](crate::diagnostic::FAULTS_MAX), how many more.
 pub fn load(files: &[parse::SourceFile], version: String) -> Result<Loaded, Vec<Diagnostic>> {
-    let (packs, mut faults) = parse::parse(files);
+    let (packs, mut faults) = parse::parse_all(files);
     // Faulty rules are left out of `packs`; the phrases of the others may have faults of their own.
     match compile::compile(&packs, version) {
-        Ok(rules) if faults.iter().all(|fault| fault.level != Level::Error) => {
-            return Ok(Loaded { rules: Arc::new(rules), packs, warnings: faults });
+        Ok(rules) if !faults.has_error() => {
+            let warnings = faults.finish(parse::order(files));
+            return Ok(Loaded { rules: Arc::new(rules), packs, warnings });
         }
         Ok(_) => {}
         Err(more) => faults.extend(more),
     }
-    faults.sort_by(|a, b| a.at.cmp(&b.at));
-    Err(faults)
+    Err(faults.finish(|a, b| a.at.cmp(&b.at)))
 }
 
 impl RuleSet {

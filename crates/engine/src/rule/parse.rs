@@ -12,6 +12,7 @@ mod said;
 mod typography;
 mod yaml;
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ pub use self::parameters::is_parameters_file;
 use self::yaml::{Content, Loaded, Node, Style};
 use super::surface;
 use super::syntax::{Hypotheses, Limit, PackSource, PhraseSource, RuleSource, Scope, SubjectWords, TestSource};
-use crate::diagnostic::{Diagnostic, Located, Position, nearest};
+use crate::diagnostic::{Diagnostic, Faults, Located, Position, nearest};
 use crate::severity::Severity;
 use crate::transcript::Role;
 
@@ -50,8 +51,23 @@ pub struct SourceFile {
 /// fit to be compiled, if no diagnostic is an error.
 #[must_use]
 pub fn parse(files: &[SourceFile]) -> (Vec<PackSource>, Vec<Diagnostic>) {
+    let (packs, faults) = parse_all(files);
+    (packs, faults.finish(order(files)))
+}
+
+/// The order in which people read faults: that of `files`, and of the lines in them.
+pub(super) fn order(files: &[SourceFile]) -> impl Fn(&Diagnostic, &Diagnostic) -> Ordering {
+    let order: BTreeMap<&str, usize> = files.iter().map(|file| file.name.as_str()).zip(0..).collect();
+    move |a, b| {
+        let place = |fault: &Diagnostic| order.get(&*fault.at.file).copied();
+        place(a).cmp(&place(b)).then(a.at.cmp(&b.at)).then(a.code.cmp(b.code))
+    }
+}
+
+/// The packs in `files`, and the faults before they are put in order.
+pub(super) fn parse_all(files: &[SourceFile]) -> (Vec<PackSource>, Faults) {
     let mut packs = Vec::new();
-    let mut diagnostics = Vec::new();
+    let mut diagnostics = Faults::default();
     // What files share: values of parameters, names of packs and ids of rules.
     let mut overrides = Overrides::default();
     let mut seen = Seen::default();
@@ -64,9 +80,6 @@ pub fn parse(files: &[SourceFile]) -> (Vec<PackSource>, Vec<Diagnostic>) {
         packs.extend(parse_file(&name, &file.text, &mut seen, &mut overrides, &mut diagnostics));
     }
     overrides.unclaimed(packs.iter().map(|pack: &PackSource| pack.pack.value.as_str()), &mut diagnostics);
-    let order: BTreeMap<&str, usize> = files.iter().map(|file| file.name.as_str()).zip(0..).collect();
-    let key = |fault: &Diagnostic| order.get(&*fault.at.file).copied();
-    diagnostics.sort_by(|a, b| key(a).cmp(&key(b)).then(a.at.cmp(&b.at)).then(a.code.cmp(b.code)));
     (packs, diagnostics)
 }
 
@@ -86,7 +99,7 @@ fn parse_file(
     text: &str,
     seen: &mut Seen,
     overrides: &mut Overrides,
-    out: &mut Vec<Diagnostic>,
+    out: &mut Faults,
 ) -> Option<PackSource> {
     if text.len() > FILE_BYTES_MAX {
         out.push(file_too_long(name));
@@ -95,7 +108,7 @@ fn parse_file(
     }
     let Loaded { mut root, header_lost } = match yaml::load(name, text, out) {
         Some(loaded) => loaded,
-        None if out.iter().any(|fault| fault.at.file == *name) => {
+        None if out.concern(name) => {
             overrides.packs_lost = true;
             return None;
         }
@@ -110,8 +123,8 @@ fn parse_file(
     let mut decoder = Decoder { lists_lost: header_lost, ..Decoder::default() };
     decoder.parameters(&mut root, overrides);
     let pack = if header_lost { decoder.lone_rules(&root, seen) } else { decoder.pack(&root, seen) };
-    annotate(&mut decoder.diagnostics, &decoder.parameters);
-    out.append(&mut decoder.diagnostics);
+    annotate(&mut decoder.diagnostics.kept, &decoder.parameters);
+    out.append(decoder.diagnostics);
     pack
 }
 
@@ -473,8 +486,8 @@ pub(super) fn to_json(text: &str) -> serde_json::Value {
             }
         }
     }
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     let loaded = yaml::load(&Arc::from("test.yaml"), text, &mut faults);
-    assert_eq!(faults, []);
+    assert_eq!(faults.kept, []);
     value(&loaded.unwrap().root)
 }

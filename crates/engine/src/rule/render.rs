@@ -27,21 +27,29 @@ pub fn render(diagnostics: &[Diagnostic], files: &[SourceFile], language: Langua
         // Rule files come from anywhere: what they put into a message must not steer the terminal.
         let title = printable(text);
         let help = printable(help);
-        let line = lines
+        let at = &diagnostic.at;
+        let shown = lines
             .iter()
-            .find(|(name, _)| *name == &*diagnostic.at.file)
-            .and_then(|(_, lines)| lines.get((diagnostic.at.line as usize).checked_sub(1)?))
-            .map(|line| printable(line.strip_suffix('\r').unwrap_or(line).trim_start_matches('\u{feff}')));
-        let group: Group<'_> =
-            level.with_name(name).primary_title(title.as_str()).id(diagnostic.code).elements(line.iter().map(|line| {
-                Snippet::source(line.as_str())
-                    .path(&*diagnostic.at.file)
-                    .line_start(diagnostic.at.line as usize)
-                    .annotation(AnnotationKind::Primary.span(marked(&diagnostic.at, line)))
-            }));
-        let group = match line {
-            Some(_) => group,
-            None => group.element(Origin::path(&*diagnostic.at.file)),
+            .find(|(name, _)| *name == &*at.file)
+            .and_then(|(_, lines)| lines.get((at.line as usize).checked_sub(1)?))
+            .map(|line| Shown::of(line.strip_suffix('\r').unwrap_or(line).trim_start_matches('\u{feff}'), at));
+        let group: Group<'_> = Group::with_title(level.with_name(name).primary_title(title.as_str()).id(diagnostic.code));
+        let group = match &shown {
+            Some(Shown { text, marked, is_whole: true }) => group.element(
+                Snippet::source(text.as_str())
+                    .path(&*at.file)
+                    .line_start(at.line as usize)
+                    .annotation(AnnotationKind::Primary.span(marked.clone())),
+            ),
+            // The place is not that in the piece that is shown.
+            Some(Shown { text, marked, is_whole: false }) => group
+                .element(Origin::path(&*at.file).line(at.line as usize).char_column(at.column as usize))
+                .element(
+                    Snippet::source(text.as_str())
+                        .line_start(at.line as usize)
+                        .annotation(AnnotationKind::Primary.span(marked.clone())),
+                ),
+            None => group.element(Origin::path(&*at.file)),
         };
         let hint = match language {
             Language::Zh => "建议",
@@ -55,11 +63,31 @@ pub fn render(diagnostics: &[Diagnostic], files: &[SourceFile], language: Langua
     result
 }
 
-/// The bytes of `line` that a position marks.
-fn marked(at: &Position, line: &str) -> std::ops::Range<usize> {
-    let byte = |chars: usize| line.char_indices().nth(chars).map_or(line.len(), |(byte, _)| byte);
-    let start = (at.column as usize).saturating_sub(1);
-    byte(start)..byte(start + (at.length as usize).max(1))
+/// Characters of a line that are shown on either side of what is marked, where
+/// the line is longer than both. A file may be one line of megabytes.
+const AROUND: usize = 200;
+
+/// A line of a file, or the piece of it around a fault.
+struct Shown {
+    text: String,
+    /// The bytes of `text` that are marked.
+    marked: std::ops::Range<usize>,
+    is_whole: bool,
+}
+
+impl Shown {
+    fn of(line: &str, at: &Position) -> Self {
+        let start = (at.column as usize).saturating_sub(1);
+        let is_whole = line.len() <= 2 * AROUND;
+        let skipped = if is_whole { 0 } else { start.saturating_sub(AROUND) };
+        let piece = line.char_indices().nth(skipped).map_or("", |(byte, _)| &line[byte..]);
+        let length = if is_whole { usize::MAX } else { 2 * AROUND };
+        let text = printable(piece.char_indices().nth(length).map_or(piece, |(byte, _)| &piece[..byte]));
+        let byte = |chars: usize| text.char_indices().nth(chars).map_or(text.len(), |(byte, _)| byte);
+        let first = start - skipped;
+        let marked = byte(first)..byte(first.saturating_add((at.length as usize).max(1)));
+        Self { text, marked, is_whole }
+    }
 }
 
 /// The same number of characters, none of which a terminal obeys.

@@ -114,8 +114,8 @@ pub(crate) async fn post_events(State(shared): State<Arc<Shared>>, body: Result<
     reply::json(status, &outcome)
 }
 
-/// Lets so many requests at once hold their bodies in memory; the others wait
-/// with theirs in the socket. Nobody keeps a turn for ever.
+/// Takes the events of so many requests at once; their bodies are read by then.
+/// Nobody keeps a turn for ever.
 pub(crate) async fn take_turns(State(shared): State<Arc<Shared>>, request: Request<Body>, next: Next) -> Response {
     let Ok(_turn) = shared.posts.acquire().await else {
         return Unanswered::from(Refusal::Stopping).into_response();

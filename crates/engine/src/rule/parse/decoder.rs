@@ -8,7 +8,7 @@ use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
 use super::yaml::{Content, Node, Style};
-use crate::diagnostic::{Diagnostic, Located, Position, nearest};
+use crate::diagnostic::{Diagnostic, Faults, Located, Position, nearest};
 use crate::rule::surface::{Shape, Word};
 use crate::rule::syntax::{Extent, HourRange, Parameter};
 
@@ -21,7 +21,7 @@ const DURATION_MAX_MS: i64 = 7 * 24 * 3_600_000;
 /// wrong with it. Nothing stops at the first fault.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
-    pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) diagnostics: Faults,
     /// The names of the pack's lists.
     pub(super) lists: BTreeSet<String>,
     /// The lists could not be read, so that any reference may be right.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::decoder::{Decoder, parse_duration};
 use super::yaml::{self, Content, Node, Style};
 use super::{FILE_BYTES_MAX, file_too_long};
-use crate::diagnostic::{Diagnostic, Located, Position, nearest};
+use crate::diagnostic::{Diagnostic, Faults, Located, Position, nearest};
 use crate::rule::syntax::Parameter;
 use crate::rule::{quote, surface};
 
@@ -67,7 +67,7 @@ enum Look {
 
 impl Overrides {
     /// Takes in a file of values.
-    pub(super) fn read(&mut self, name: &Arc<str>, text: &str, out: &mut Vec<Diagnostic>) {
+    pub(super) fn read(&mut self, name: &Arc<str>, text: &str, out: &mut Faults) {
         if text.len() > FILE_BYTES_MAX {
             out.push(file_too_long(name));
             return;
@@ -104,11 +104,11 @@ impl Overrides {
                 known.values.insert(parameter.value, Override { key: parameter.at, value });
             }
         }
-        out.append(&mut decoder.diagnostics);
+        out.append(decoder.diagnostics);
     }
 
     /// Reports the values that no pack asked for.
-    pub(super) fn unclaimed<'p>(self, packs: impl Iterator<Item = &'p str> + Clone, out: &mut Vec<Diagnostic>) {
+    pub(super) fn unclaimed<'p>(self, packs: impl Iterator<Item = &'p str> + Clone, out: &mut Faults) {
         if self.packs_lost {
             return;
         }

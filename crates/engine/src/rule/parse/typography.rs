@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Position};
+use crate::diagnostic::{Diagnostic, Faults, Position};
 use crate::rule::surface;
 
 /// Line numbers, and in each the columns at which `repair` put in a character.
@@ -33,12 +33,13 @@ impl Repaired {
     /// The column in the file of a column in `text`; both from 1.
     pub(super) fn original_column(&self, line: u32, column: u32) -> u32 {
         let Some(inserted) = self.insertions.get(&line) else { return column };
-        let before = inserted.iter().filter(|at| **at < column).count();
+        // They were made from left to right.
+        let before = inserted.partition_point(|at| *at < column);
         column.saturating_sub(u32::try_from(before).unwrap_or(u32::MAX)).max(1)
     }
 }
 
-pub(super) fn repair(file: &Arc<str>, text: &str, out: &mut Vec<Diagnostic>) -> Repaired {
+pub(super) fn repair(file: &Arc<str>, text: &str, out: &mut Faults) -> Repaired {
     let mut result = Repaired { text: String::with_capacity(text.len()), ..Repaired::default() };
     // Indentation of the key whose `|` or `>` block we are in.
     let mut block: Option<usize> = None;
@@ -68,7 +69,7 @@ struct Pass<'a> {
     file: &'a Arc<str>,
     line: u32,
     result: &'a mut Repaired,
-    out: &'a mut Vec<Diagnostic>,
+    out: &'a mut Faults,
     /// Characters read.
     column: u32,
     /// Characters written.

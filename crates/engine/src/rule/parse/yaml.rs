@@ -14,7 +14,7 @@ use std::sync::Arc;
 use granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, StructureStyle};
 
 use super::typography::{self, Repaired};
-use crate::diagnostic::{Diagnostic, Position};
+use crate::diagnostic::{Diagnostic, Faults, Position};
 
 /// Collections inside collections. The deepest sensible rule needs about 12.
 const NESTING_MAX: usize = 64;
@@ -65,7 +65,7 @@ pub(super) struct Loaded {
 }
 
 /// Reads one file. A syntax error in one rule costs only that rule: the others are still read.
-pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Vec<Diagnostic>) -> Option<Loaded> {
+pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Faults) -> Option<Loaded> {
     let text = without_lone_returns(text.strip_prefix('\u{feff}').unwrap_or(text));
     let repaired = typography::repair(name, &text, out);
     let file = File { name, repaired: &repaired };
@@ -81,7 +81,11 @@ pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Vec<Diagnostic>) -> Op
 
     let lost = |first: u32, last: u32| repaired.tab_lines.range(first..last).next().is_some();
     let item_lines = |item: &Item| (item.line + 1, item.line + 1 + item.lines);
-    let in_items = |line: &u32| split.items.iter().map(item_lines).any(|(first, last)| (first..last).contains(line));
+    // Items stand one behind the other.
+    let in_items = |line: &u32| {
+        let behind = split.items.partition_point(|item| item_lines(item).0 <= *line);
+        behind.checked_sub(1).is_some_and(|at| *line < item_lines(&split.items[at]).1)
+    };
     let mut header = None;
     if repaired.tab_lines.iter().all(in_items) {
         match file.read(&split.header, 0, out) {
@@ -147,17 +151,17 @@ impl File<'_> {
         &self,
         text: &str,
         line_offset: u32,
-        out: &mut Vec<Diagnostic>,
+        out: &mut Faults,
     ) -> Result<Option<Node>, Option<Box<Diagnostic>>> {
-        let mut faults = Vec::new();
+        let mut faults = Faults::default();
         let root = self
             .tree(text, line_offset, &mut faults)
             .map_err(|error| self.syntax_fault(&error, text, line_offset).map(Box::new))?;
-        out.append(&mut faults);
+        out.append(faults);
         Ok(root)
     }
 
-    fn tree(&self, text: &str, line_offset: u32, faults: &mut Vec<Diagnostic>) -> Result<Option<Node>, ScanError> {
+    fn tree(&self, text: &str, line_offset: u32, faults: &mut Faults) -> Result<Option<Node>, ScanError> {
         let options = granit_parser::options! {
             emit_unresolved_aliases: true,
             emit_anchor_events: true,

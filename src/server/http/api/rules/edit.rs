@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body as HttpBody;
 use axum::extract::rejection::StringRejection;
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::State;
 use axum::http::{Request, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
@@ -16,6 +16,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 use utoipa_axum::router::UtoipaMethodRouterExt as _;
 
@@ -28,7 +29,7 @@ use crate::engine::rule::sources::Sources;
 use crate::engine::rule::syntax::PackSource;
 use crate::engine::rule::unit_test::{self, TestReport};
 use crate::engine::rule::{self, Loaded};
-use crate::server::config::{BACKTEST_TIMEOUT, RULE_FILES_MAX, RULES_BODY_BYTES_MAX, TRIAL_TIMEOUT, TRIAL_WAIT};
+use crate::server::config::{BACKTEST_TIMEOUT, RULE_FILES_MAX, TRIAL_TIMEOUT, TRIAL_WAIT};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::filter::BadQuery;
 use crate::server::http::api::rules::compute;
@@ -47,7 +48,6 @@ pub(crate) fn in_turns(shared: &Arc<Shared>, handlers: Handlers) -> Handlers {
             hurry(TRIAL_TIMEOUT, request, next)
         }))
         .layer::<_, Infallible>(middleware::from_fn_with_state(Arc::clone(shared), take_turns))
-        .layer::<_, Infallible>(DefaultBodyLimit::max(RULES_BODY_BYTES_MAX))
 }
 
 /// Handlers that replay stored calls: one at a time, within a limit.
@@ -57,7 +57,6 @@ pub(crate) fn one_by_one(shared: &Arc<Shared>, handlers: Handlers) -> Handlers {
             hurry(BACKTEST_TIMEOUT, request, next)
         }))
         .layer::<_, Infallible>(middleware::from_fn_with_state(Arc::clone(shared), one_at_a_time))
-        .layer::<_, Infallible>(DefaultBodyLimit::max(RULES_BODY_BYTES_MAX))
 }
 
 /// Answers within a limit, if only that it takes too long.
@@ -71,8 +70,7 @@ async fn hurry(limit: Duration, request: Request<HttpBody>, next: Next) -> Respo
     })
 }
 
-/// Lets a few questions at once hold their bodies and compile rules; the
-/// others wait a while with theirs in the socket.
+/// Lets a few questions at once compile rules; the others wait a while.
 async fn take_turns(State(shared): State<Arc<Shared>>, mut request: Request<HttpBody>, next: Next) -> Response {
     let turn = match timeout(TRIAL_WAIT, Arc::clone(&shared.trials).acquire_owned()).await {
         Ok(Ok(turn)) => turn,
@@ -83,7 +81,7 @@ async fn take_turns(State(shared): State<Arc<Shared>>, mut request: Request<Http
     next.run(request).await
 }
 
-/// Lets one backtest run and refuses the others, before their bodies are read.
+/// Lets one backtest run and refuses the others.
 async fn one_at_a_time(State(shared): State<Arc<Shared>>, mut request: Request<HttpBody>, next: Next) -> Response {
     let Ok(turn) = Arc::clone(&shared.backtests).try_acquire_owned() else {
         return Unanswered::from(Refusal::BacktestRunning).into_response();
@@ -276,43 +274,58 @@ pub(crate) async fn check(
         return Err(bad("files", "缺少 files / files is missing"));
     }
     let written = shared.rules.written();
-    Ok(Json(in_turn(turn, move || checked(&written, &files)).await?))
+    Ok(Json(in_turn(&shared, turn, move |over| checked(&written, &files, over)).await?))
 }
 
-/// Computes, and keeps the turn until it is done, whether anybody still waits
-/// for it or not.
+/// Computes, and keeps the turn until it is done. `work` is told when nobody
+/// waits for it any more: the client left, its time is over, or the server stops.
+/// It then comes to nothing.
 pub(crate) async fn in_turn<T: Send + 'static>(
+    shared: &Shared,
     turn: Turn,
-    work: impl FnOnce() -> T + Send + 'static,
+    work: impl FnOnce(&CancellationToken) -> Option<T> + Send + 'static,
 ) -> Result<T, Refusal> {
-    compute(move || {
+    let over = shared.draining.child_token();
+    let _ends = over.clone().drop_guard();
+    let computed = compute(move || {
         let _turn = turn;
-        work()
-    })
-    .await
+        work(&over)
+    });
+    tokio::select! {
+        computed = computed => computed?.ok_or(Refusal::Stopping),
+        () = shared.draining.cancelled() => Err(Refusal::Stopping),
+    }
 }
 
-fn checked(written: &Written, files: &[SourceFile]) -> Checked {
+fn checked(written: &Written, files: &[SourceFile], over: &CancellationToken) -> Option<Checked> {
     let mut edited = Edited::new(written, files);
     let mut tests = Tests::default();
     if let Some(loaded) = &edited.loaded {
+        if over.is_cancelled() {
+            return None;
+        }
         edited.diagnostics.extend(lint(&loaded.packs, edited.sources.clause_names().as_ref()));
         let all = files.iter().any(|file| is_parameters_file(&file.name));
         let is_edited = |pack: &&PackSource| all || files.iter().any(|file| *file.name == *pack.pack.at.file);
         let packs: Vec<PackSource> = loaded.packs.iter().filter(is_edited).cloned().collect();
-        tests = Tests::of(&unit_test::run(&loaded.rules, &packs));
+        for pack in &packs {
+            if over.is_cancelled() {
+                return None;
+            }
+            tests.add(&unit_test::run(&loaded.rules, std::slice::from_ref(pack)));
+        }
     }
-    Checked {
+    Some(Checked {
         ok: edited.loaded.is_some(),
         diagnostics: edited.remarks(),
         text: edited.text(),
         version: edited.version,
         tests,
-    }
+    })
 }
 
 impl Tests {
-    fn of(report: &TestReport) -> Self {
+    fn add(&mut self, report: &TestReport) {
         let failed = report.failures.len();
         let view = |failure: &unit_test::Failure| FailureView {
             rule_id: failure.rule_id.clone(),
@@ -322,6 +335,8 @@ impl Tests {
             text: failure.render(Language::Zh),
             text_en: failure.render(Language::En),
         };
-        Self { passed: report.total - failed, failed, failures: report.failures.iter().map(view).collect() }
+        self.passed += report.total - failed;
+        self.failed += failed;
+        self.failures.extend(report.failures.iter().map(view));
     }
 }

@@ -9,6 +9,7 @@ use axum::extract::rejection::StringRejection;
 use axum::{Extension, Json};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use crate::adapter::alert_json::AlertJson;
@@ -137,7 +138,7 @@ pub(crate) async fn try_out(
     let files = fields.files()?;
     let call = Conversation::read(&fields, || clock::wall_now(shared.config.utc_offset).to_rfc3339())?;
     let written = shared.rules.written();
-    Ok(Json(in_turn(turn, move || tried(&written, &files, call)).await?))
+    Ok(Json(in_turn(&shared, turn, move |over| tried(&written, &files, call, over)).await?))
 }
 
 /// One call: how it began and what it was told.
@@ -233,35 +234,39 @@ impl Conversation {
     }
 }
 
-fn tried(written: &Written, files: &[SourceFile], call: Conversation) -> Tried {
+fn tried(written: &Written, files: &[SourceFile], call: Conversation, over: &CancellationToken) -> Option<Tried> {
     if files.is_empty() {
-        return play(&written.rules, call);
+        return play(&written.rules, call, over);
     }
     let edited = Edited::new(written, files);
     let tried = match &edited.loaded {
-        Some(loaded) => play(&loaded.rules, call),
+        Some(loaded) => play(&loaded.rules, call, over)?,
         None => Tried { version: edited.version.clone(), ..Tried::default() },
     };
-    Tried { diagnostics: edited.remarks(), ..tried }
+    Some(Tried { diagnostics: edited.remarks(), ..tried })
 }
 
-fn play(rules: &Arc<RuleSet>, call: Conversation) -> Tried {
+/// Nothing, if `over` is told before the end.
+fn play(rules: &Arc<RuleSet>, call: Conversation, over: &CancellationToken) -> Option<Tried> {
     let Conversation { info, seq, told } = call;
     let mut session = Session::explainable(Arc::clone(rules), info, seq);
     for (seq, input) in told {
+        if over.is_cancelled() {
+            return None;
+        }
         session.take(seq, input);
     }
     session.finish();
     let alerts = standing(std::iter::from_fn(|| session.poll_output()));
     let alerts = alerts.iter().filter_map(|alert| serde_json::to_value(session.to_wire(alert)).ok()).collect();
-    Tried {
+    Some(Tried {
         ok: true,
         version: rules.version.clone(),
         utterances: inspect::utterances(session.call()).into_iter().map(UtteranceView::from).collect(),
         windows: inspect::windows(session.call()).into_iter().map(WindowView::from).collect(),
         alerts,
         diagnostics: Vec::new(),
-    }
+    })
 }
 
 impl From<Inspected> for UtteranceView {
