@@ -28,7 +28,14 @@ pub(crate) struct Outcome {
     /// The first of the lines that were refused.
     errors: Vec<Fault>,
     /// How many more were.
+    #[serde(skip_serializing_if = "is_zero")]
     errors_more: usize,
+}
+
+/// As serde asks it.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
+const fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -83,13 +83,12 @@ impl Unread {
             ),
             Self::TooSlow => {
                 let seconds = BODY_TIMEOUT.as_secs();
-                let message =
-                    format!("请求体 {seconds} 秒内没有收完，请重发 / the body did not come within {seconds} s; send it again");
+                let message = format!(
+                    "请求体 {seconds} 秒内没有收完，请重发 / the body did not come within {seconds} s; send it again"
+                );
                 (StatusCode::REQUEST_TIMEOUT, "timeout", message)
             }
-            Self::Broken => {
-                (StatusCode::BAD_REQUEST, "invalid_body", "请求体没有收完 / the body broke off".to_owned())
-            }
+            Self::Broken => (StatusCode::BAD_REQUEST, "invalid_body", "请求体没有收完 / the body broke off".to_owned()),
         };
         reply::error(status, code, &message)
     }

@@ -203,6 +203,8 @@ impl Count {
             format!("这个文件还有 {count} 处，没有一一列出"),
             format!("this file has {count} more, which are not listed"),
         );
-        (count > 0).then(|| Diagnostic { level, ..more }.help("先改好上面的，再检查一遍。", "Mend those above, then check again."))
+        (count > 0).then(|| {
+            Diagnostic { level, ..more }.help("先改好上面的，再检查一遍。", "Mend those above, then check again.")
+        })
     }
 }

@@ -33,7 +33,8 @@ pub fn render(diagnostics: &[Diagnostic], files: &[SourceFile], language: Langua
             .find(|(name, _)| *name == &*at.file)
             .and_then(|(_, lines)| lines.get((at.line as usize).checked_sub(1)?))
             .map(|line| Shown::of(line.strip_suffix('\r').unwrap_or(line).trim_start_matches('\u{feff}'), at));
-        let group: Group<'_> = Group::with_title(level.with_name(name).primary_title(title.as_str()).id(diagnostic.code));
+        let group: Group<'_> =
+            Group::with_title(level.with_name(name).primary_title(title.as_str()).id(diagnostic.code));
         let group = match &shown {
             Some(Shown { text, marked, is_whole: true }) => group.element(
                 Snippet::source(text.as_str())
@@ -42,13 +43,13 @@ pub fn render(diagnostics: &[Diagnostic], files: &[SourceFile], language: Langua
                     .annotation(AnnotationKind::Primary.span(marked.clone())),
             ),
             // The place is not that in the piece that is shown.
-            Some(Shown { text, marked, is_whole: false }) => group
-                .element(Origin::path(&*at.file).line(at.line as usize).char_column(at.column as usize))
-                .element(
+            Some(Shown { text, marked, is_whole: false }) => {
+                group.element(Origin::path(&*at.file).line(at.line as usize).char_column(at.column as usize)).element(
                     Snippet::source(text.as_str())
                         .line_start(at.line as usize)
                         .annotation(AnnotationKind::Primary.span(marked.clone())),
-                ),
+                )
+            }
             None => group.element(Origin::path(&*at.file)),
         };
         let hint = match language {

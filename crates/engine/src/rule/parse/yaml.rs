@@ -147,12 +147,7 @@ enum Open {
 impl File<'_> {
     /// Reads `text`, which begins `line_offset` lines into the file. An error is what ended the
     /// reading, unless a fault of typography already says it.
-    fn read(
-        &self,
-        text: &str,
-        line_offset: u32,
-        out: &mut Faults,
-    ) -> Result<Option<Node>, Option<Box<Diagnostic>>> {
+    fn read(&self, text: &str, line_offset: u32, out: &mut Faults) -> Result<Option<Node>, Option<Box<Diagnostic>>> {
         let mut faults = Faults::default();
         let root = self
             .tree(text, line_offset, &mut faults)
