@@ -102,7 +102,10 @@ def changed_events(values: list):
 def events_are_as_the_schema_says(url: str) -> None:
     """The server reads exactly the events that the schema allows, and its alerts keep to it."""
     schema = json.loads((ROOT / "docs" / "events.schema.json").read_text())
-    of = lambda name: jsonschema.Draft202012Validator(schema | {"anyOf": [{"$ref": f"#/$defs/{name}"}]})
+
+    def of(name: str) -> jsonschema.Draft202012Validator:
+        return jsonschema.Draft202012Validator(schema | {"anyOf": [{"$ref": f"#/$defs/{name}"}]})
+
     fields = [field for definition in schema["$defs"].values() for field in definition.get("properties", {}).values()]
     names = {name for field in fields for name in field.get("enum", []) if name is not None}
     events = list(changed_events(VALUES + sorted(names)))
