@@ -252,7 +252,7 @@ const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// The automaton's alphabet: a byte for each sound that occurs in phrases.
 ///
-/// Characters that sound alike, accents included, share a byte, so that one
+/// Characters that may sound alike, accents and other readings included, share a byte, so that one
 /// scan finds literal and homophone phrases alike; the verification of each
 /// candidate tells them apart. Rare sounds share bytes, which costs candidates only.
 struct Classes {
@@ -283,9 +283,11 @@ impl Classes {
         self.bytes.get(&Self::key(c)).copied().unwrap_or(0)
     }
 
-    /// The sound, or the character itself if it has none.
+    /// The sound of what the table makes of a character, or the character itself if it has none:
+    /// a digit that stays a word (两三天) is read by the table as any other.
     fn key(c: char) -> u32 {
-        SOUNDS.merged(c).map_or(0x1_0000 + u32::from(c), u32::from)
+        let c = TABLE.symbol(c).folded;
+        SOUNDS.family(c).map_or(0x1_0000 + u32::from(c), u32::from)
     }
 
     /// The classes of those `chars` that are beyond the table.

@@ -4,7 +4,7 @@ use std::str::Chars;
 
 use aho_corasick::automaton::StateID;
 
-use super::chars::{Kind, Symbol, TABLE, Table, is_han, is_letter};
+use super::chars::{Kind, Symbol, TABLE, Table, expansion, is_han, is_letter};
 use super::folded::{Cursor, Dropped, FoldedText, Mark, Segment};
 use super::numeral::{self, Percent, Run, peek_solid};
 use super::update;
@@ -174,6 +174,16 @@ impl<'f, S: Scanner> Folder<'f, S> {
             Kind::E if self.stands_alone(raw, &rest) => self.note(symbol.folded),
             Kind::E => self.repeated(symbol),
             Kind::Filler => self.note(symbol.folded),
+            Kind::Sign if self.is_inside_word(&rest) => {}
+            Kind::Sign => self.push(symbol),
+            Kind::Several => {
+                let table = self.table;
+                self.whole(
+                    &raw[self.place.byte..][..c.len_utf8()],
+                    expansion(c).chars().map(|c| table.symbol(c).folded),
+                );
+                return rest;
+            }
             Kind::Drop => {}
             Kind::Space => {
                 // The last of several spaces decides: looking past the others at each of them would be quadratic.
@@ -257,25 +267,61 @@ impl<'f, S: Scanner> Folder<'f, S> {
         }
     }
 
-    /// Takes a numeral.
+    /// Takes a numeral, or a word that is written like one.
     fn numeral(&mut self, raw: &'f str) -> Chars<'f> {
         let begin = self.place.byte;
-        match numeral::read(self.table, &raw[begin..]) {
+        let rest = &raw[begin..];
+        if let Some(word) = numeral::read_word(self.table, rest, &self.text.chars) {
+            let said = &rest[..word.bytes];
+            if word.is_written_in_digits {
+                self.whole(said, word.spelling());
+            } else {
+                self.literal(said, begin, spelled_char);
+            }
+            return rest[word.bytes..].chars();
+        }
+        let end = match numeral::read(self.table, rest) {
             Run::Value { value, bytes } => {
-                self.whole(&raw[begin..begin + bytes], value.chars());
-                raw[begin + bytes..].chars()
+                self.whole(&rest[..bytes], value.chars());
+                bytes
             }
             Run::Literal { bytes } => {
-                for (byte, c) in raw[begin..begin + bytes].char_indices() {
-                    self.place.byte = begin + byte;
-                    if let Some(symbol) = self.numeral_symbol(c) {
-                        self.push(symbol);
-                    }
-                    self.place.offset += 1;
-                }
-                raw[begin + bytes..].chars()
+                self.literal(&rest[..bytes], begin, numeral_char);
+                bytes
             }
+        };
+        let rest = rest[end..].chars();
+        // 三万一天 is 30000 and 1天.
+        if peek_solid(self.table, &rest).is_some_and(|c| self.table.kind(c) == Kind::Digit) {
+            self.mark(Mark::GAP);
         }
+        rest
+    }
+
+    /// Appends each character of a run for itself.
+    fn literal(&mut self, said: &str, begin: usize, to: impl Fn(&Table, char) -> Option<char>) {
+        for (byte, c) in said.char_indices() {
+            self.place.byte = begin + byte;
+            if let Some(folded) = to(self.table, c) {
+                self.push(Symbol { entry: self.table.entry(folded), folded });
+            }
+            self.place.offset += 1;
+        }
+    }
+
+    /// Whether nothing but signs stands between the last symbol and a Chinese character of the same word.
+    fn is_inside_word(&self, rest: &Chars<'_>) -> bool {
+        const FARTHEST: usize = 16;
+        // 几% and 多少￥ are amounts.
+        let is_word = self.last.is_some_and(|last| is_han(last) && !"几少".contains(last));
+        let is_passed = |c: &char| matches!(self.table.kind(*c), Kind::Sign | Kind::Drop | Kind::Space);
+        let next = || rest.clone().take(FARTHEST).find(|c| !is_passed(c));
+        is_word
+            && next().is_some_and(|next| {
+                let symbol = self.table.symbol(next);
+                matches!(symbol.entry.kind(), Kind::Plain | Kind::Function | Kind::Na | Kind::E)
+                    && is_han(symbol.folded)
+            })
     }
 
     /// Takes a percentage written with 百分.
@@ -302,11 +348,6 @@ impl<'f, S: Scanner> Folder<'f, S> {
             },
         };
         raw[end..].chars()
-    }
-
-    /// The symbol of a character of a run that stands for itself.
-    fn numeral_symbol(&self, c: char) -> Option<Symbol> {
-        numeral_char(self.table, c).map(|folded| self.table.symbol(folded))
     }
 
     /// Appends symbols that together stand for `raw`.
@@ -414,6 +455,16 @@ fn numeral_char(table: &Table, c: char) -> Option<char> {
     match symbol.entry.kind() {
         Kind::Digit | Kind::Unit => Some(symbol.folded),
         Kind::Point | Kind::SpokenPoint => Some('.'),
+        _ => None,
+    }
+}
+
+/// What a character of a word that is written like a numeral folds to.
+fn spelled_char(table: &Table, c: char) -> Option<char> {
+    let symbol = table.symbol(c);
+    match symbol.entry.kind() {
+        Kind::Digit => Some(numeral::spelled(c, symbol.folded)),
+        Kind::Unit => Some(symbol.folded),
         _ => None,
     }
 }

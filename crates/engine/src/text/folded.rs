@@ -5,7 +5,7 @@ use std::str::Chars;
 
 use aho_corasick::automaton::StateID;
 
-use super::chars::{Kind, TABLE, is_han};
+use super::chars::{Kind, TABLE, is_han, spelling};
 
 /// What stands between a symbol and the one before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -47,7 +47,8 @@ impl Mark {
     pub(super) const JOIN: u8 = 8;
     pub(super) const OPEN: u8 = 16;
     pub(super) const CLOSE: u8 = 32;
-    /// White space between two letters: no break, but the end of a word.
+    /// White space between two letters, or where one numeral follows another:
+    /// no break, but the end of a word.
     pub(super) const GAP: u8 = 64;
 
     pub(super) fn kind(self) -> Break {
@@ -276,12 +277,13 @@ impl FoldedText {
         let mut previous = RawChars { chars: self.lead_raw.chars(), at: self.lead_raw_start as usize };
         for at in span {
             let c = self.chars[at];
-            if !matches!(c, '0'..='9' | '.' | '%') {
-                piece(at, PieceChars::One(Some(c)));
-                continue;
-            }
             let segment = self.segment(at);
             let raw = if at < self.lead() { &mut previous } else { &mut own };
+            if !matches!(c, '0'..='9' | '.' | '%') {
+                let offset = segment.raw as usize + if segment.len == 0 { at - segment.symbol as usize } else { 0 };
+                piece(at, PieceChars::One(Some(spelling(c, || raw.nth(offset)))));
+                continue;
+            }
             if segment.len == 0 {
                 let said = raw.nth(segment.raw as usize + at - segment.symbol as usize);
                 piece(at, PieceChars::One(said.filter(|&said| is_han(said)).or(Some(c))));
@@ -323,6 +325,32 @@ impl FoldedText {
     pub(super) fn mark(&self, at: usize) -> Option<Mark> {
         let found = self.marks.binary_search_by_key(&at, |mark| mark.at as usize).ok()?;
         Some(self.marks[found])
+    }
+
+    /// Whether symbol `at` ends a run of three of its character or more, of which folding keeps one or two.
+    pub(super) fn ends_run(&self, at: usize) -> bool {
+        const LEAST: usize = 3;
+        let c = self.chars[at];
+        if !matches!(TABLE.kind(c), Kind::Plain | Kind::Function) || !is_han(c) {
+            return false;
+        }
+        let is_second = at > 0 && self.chars[at - 1] == c && self.break_before(at) == Break::None;
+        let first = self.symbol(if is_second { at - 1 } else { at }).start;
+        let (text, from) =
+            if at < self.lead() { (&self.lead_raw, first - self.lead_raw_start as usize) } else { (&self.raw, first) };
+        text.chars()
+            .skip(from)
+            .map(|c| TABLE.symbol(c))
+            .filter(|symbol| !matches!(symbol.entry.kind(), Kind::Drop | Kind::Space | Kind::Filler))
+            .take(LEAST)
+            .filter(|symbol| symbol.folded == c)
+            .count()
+            == LEAST
+    }
+
+    /// Whether a word or a numeral ends before symbol `at` though no mark stands there.
+    pub(super) fn has_gap(&self, at: usize) -> bool {
+        self.mark(at).is_some_and(|mark| mark.bits & Mark::GAP != 0)
     }
 
     /// The marks strictly inside `span`.

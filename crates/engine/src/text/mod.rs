@@ -10,14 +10,21 @@
 //! Two texts that sound the same shall fold to the same symbols. Phrases are
 //! folded by the same function, so what matters is consistency.
 //!
-//! - Traditional characters become simplified, full width half, capitals small.
+//! - Traditional characters become simplified, Taiwan's and Hong Kong's too, full
+//!   width half, capitals small. Where the word decides how a character is
+//!   written (看著 but 著名, 答覆 but 覆蓋), both writings are one symbol.
+//! - Characters in disguise (Ⓥ, 𝐕, ①, compatibility ideographs) are what they
+//!   stand for; a sign between Chinese characters (傻￥逼) is nothing.
 //! - Numerals become digits, spoken or written: 工号零八零幺 is 工号0801,
-//!   百分之十五 is 15%, 一百二十 is 120, 一点五 is 1.5. Words made of numerals
-//!   (万一, 千万, 十分) fold alike wherever they stand, so they meet themselves.
+//!   百分之十五 is 15%, 一百二十 is 120, 一点五 is 1.5, 1.5万 is 15000. Approximate ones
+//!   (三四天, 十七八个) and words that are written like them (十分抱歉, 二百五, 三八,
+//!   十三点, 快一点) stay characters; what stands beside them decides. Other
+//!   words made of numerals (万一, 一定) fold alike wherever they stand.
 //! - Dropped: spaces, invisible characters, `_ * · # ^` and the like, the
 //!   fillers 嗯啊呃哦噢喔唔诶欸哎唉 and 那个 (not in 那个人), 额 where it stands alone.
 //! - Stutter: a run of one function word (不不不, 我我) is one symbol. Any other
-//!   Chinese character more than twice in a row is two. 谢谢 and 看看 stay.
+//!   Chinese character more than twice in a row is two. 谢谢 and 看看 stay. A
+//!   phrase that has three or more of a character asks for three.
 //! - Marks are not symbols. They are remembered between symbols as [`Break`]s:
 //!   soft (，、：；…— and pictures) or hard (。！？ and line ends).
 //!
@@ -48,7 +55,7 @@
 //! |---|---|
 //! | `不知道` | these characters, as folded |
 //! | `您好，请讲` | the same, with any mark or none at the comma |
-//! | `{number}` `{number:4-6}` | one whole numeral; one of so many digits |
+//! | `{number}` `{number:4-6}` | one whole numeral; so many digits, with pauses (零八，零一) or without |
 //! | `{name}` | one to three Chinese characters, or one word of up to 20 letters |
 //! | `{any}` `{any:0-4}` | 1 to 20 symbols; so many; never past a hard mark |
 //! | `(您\|请您)稍等(一下\|)` | any of at most 64 combinations |

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::chars::{SOUNDS, follows_one, is_han, is_letter};
+use super::chars::{SOUNDS, Sameness, follows_one, is_han, is_letter};
 use super::folded::{Break, FoldedText};
 use super::phrase::{Element, NAME_HAN_MAX, NAME_LETTERS_MAX};
 
@@ -65,12 +65,10 @@ fn likeness(said: &[char], phrase: &[char], least: Likeness) -> Option<Likeness>
     }
     let mut so_far = Likeness::Toneless;
     for (&said, &phrase) in said.iter().zip(phrase).filter(|(said, phrase)| said != phrase) {
-        let (a, b) = (SOUNDS.syllable(said)?, SOUNDS.syllable(phrase)?);
-        if a != b {
-            if SOUNDS.merged(said) != SOUNDS.merged(phrase) || least < Likeness::Merged {
-                return None;
-            }
-            so_far = Likeness::Merged;
+        match SOUNDS.likeness(said, phrase)? {
+            Sameness::Syllable => {}
+            Sameness::Merged if least >= Likeness::Merged => so_far = Likeness::Merged,
+            Sameness::Merged => return None,
         }
     }
     Some(so_far)
@@ -125,7 +123,7 @@ fn cuts(text: &FoldedText, at: usize) -> bool {
         ('.', '0'..='9') => at >= 2 && chars[at - 2].is_ascii_digit(),
         _ => false,
     };
-    goes_on && matches!(text.break_before(at), Break::None | Break::Join)
+    goes_on && matches!(text.break_before(at), Break::None | Break::Join) && !text.has_gap(at)
 }
 
 /// Whether symbol `at` is a digit, and not the 一 of a word.
@@ -233,7 +231,8 @@ impl Pattern {
     /// Whether its first and last elements are literals.
     pub(super) fn literal_edges(&self) -> (bool, bool) {
         let is_literal = |element: Option<&Element>| matches!(element, Some(Element::Literal(_)));
-        (is_literal(self.elements.first()), is_literal(self.elements.last()))
+        let last = self.elements.iter().rfind(|element| **element != Element::Run);
+        (is_literal(self.elements.first()), is_literal(last))
     }
 
     /// The span of the whole pattern around its anchor at `at`. Slots take as little as they can.
@@ -278,7 +277,7 @@ fn reach<'e>(
             return None;
         }
         reach = next;
-        after_mark = false;
+        after_mark &= *element == Element::Run;
     }
     Some(reach)
 }
@@ -302,6 +301,11 @@ fn advance(
             }
         }
         Element::Mark => to(0),
+        Element::Run => {
+            if at > 0 && text.ends_run(at - 1) {
+                to(0);
+            }
+        }
         Element::Any { min, max } => {
             for len in 0..=usize::from(*max) {
                 if way.go(text, at, len).is_none() {
@@ -317,12 +321,15 @@ fn advance(
                 }
             }
         }
-        Element::Number { min, max, fraction } => {
-            if let Some((len, digits)) = number(text, at, way, *fraction)
+        Element::Number { min, max, fraction: true } => {
+            if let Some((len, digits)) = number(text, at, way)
                 && (usize::from(*min)..=usize::from(*max)).contains(&digits)
             {
                 to(len);
             }
+        }
+        Element::Number { min, max, fraction: false } => {
+            digits_read_out(text, at, way, usize::from(*max)).filter(|len| usize::from(*min) <= *len).for_each(to);
         }
         Element::Name => {
             let whole = |span: Range<usize>| text.marks_within(span).is_empty();
@@ -342,31 +349,49 @@ fn advance(
     }
 }
 
+/// Whether a numeral may go on over the soft marks of somebody who reads it out (零八，零一).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pauses {
+    End,
+    Pass,
+}
+
+/// How many digits stand side by side from position `at` on, one more each time.
+fn digits(text: &FoldedText, at: usize, way: Way, pauses: Pauses) -> impl Iterator<Item = usize> {
+    (1..).map_while(move |len| {
+        let span = way.span(text, at, len)?;
+        let outer = if way == Way::Left { span.start } else { span.end - 1 };
+        let inner = if way == Way::Left { outer + 1 } else { outer };
+        let joins = match text.break_before(inner) {
+            Break::None | Break::Join => !text.has_gap(inner),
+            Break::Soft => pauses == Pauses::Pass,
+            Break::Hard => false,
+        };
+        ((len == 1 || joins) && is_digit(text, outer)).then_some(len)
+    })
+}
+
 /// The numeral at position `at`: how many symbols it has, and how many of them are digits of its whole part.
-fn number(text: &FoldedText, at: usize, way: Way, fraction: bool) -> Option<(usize, usize)> {
-    let digits = |at: usize| {
-        (1..)
-            .map_while(|len| {
-                let span = way.span(text, at, len)?;
-                let outer = if way == Way::Left { span.start } else { span.end - 1 };
-                let inner = if way == Way::Left { outer + 1 } else { outer };
-                let joined = len == 1 || matches!(text.break_before(inner), Break::None | Break::Join);
-                (joined && is_digit(text, outer)).then_some(len)
-            })
-            .last()
-    };
+fn number(text: &FoldedText, at: usize, way: Way) -> Option<(usize, usize)> {
+    let digits = |at: usize| digits(text, at, way, Pauses::End).last();
     let len = digits(at)?;
     let beyond = way.go(text, at, len)?;
     let point = way.span(text, beyond, 1).is_some_and(|span| text.chars[span.start] == '.');
     if !point {
         return Some((len, len));
     }
-    let rest = way.go(text, beyond, 1).and_then(digits);
-    match rest {
+    match way.go(text, beyond, 1).and_then(digits) {
         None => Some((len, len)),
-        Some(_) if !fraction => None,
         Some(rest) => Some((len + 1 + rest, if way == Way::Left { rest } else { len })),
     }
+}
+
+/// How many digits a number of at most `max` may have at position `at`, read out with pauses or
+/// without: at each pause it may be over.
+fn digits_read_out(text: &FoldedText, at: usize, way: Way, max: usize) -> impl Iterator<Item = usize> {
+    digits(text, at, way, Pauses::Pass)
+        .take(max)
+        .filter(move |&len| way.go(text, at, len).is_some_and(|end| !cuts(text, end)))
 }
 
 #[cfg(test)]

@@ -52,6 +52,8 @@ pub(super) enum Element {
     Literal(Box<[char]>),
     /// Any marks, or none.
     Mark,
+    /// The character before it three times or more, of which folding kept one or two.
+    Run,
     /// So many digits; a fraction too if the rule does not count digits.
     Number { min: u8, max: u8, fraction: bool },
     /// A person's name.
@@ -321,12 +323,16 @@ fn literal(piece: &str, elements: &mut Vec<Element>) {
     let text = fold(piece);
     let mut from = 0;
     for at in 0..=text.len() {
-        if at != text.len() && text.break_before(at) == Break::None {
+        let ends_run = at > 0 && text.ends_run(at - 1) && text.chars().get(at) != Some(&text.chars()[at - 1]);
+        if at != text.len() && text.break_before(at) == Break::None && !ends_run {
             continue;
         }
         if from < at {
             elements.push(Element::Literal(text.chars()[from..at].into()));
             from = at;
+        }
+        if ends_run {
+            elements.push(Element::Run);
         }
         if text.break_before(at) != Break::None && elements.last() != Some(&Element::Mark) {
             elements.push(Element::Mark);
@@ -369,7 +375,7 @@ fn check(elements: &[Element]) -> Result<(), PhraseError> {
                 has_literal = true;
                 chars.len()
             }
-            Element::Mark => 0,
+            Element::Mark | Element::Run => 0,
             Element::Number { max, .. } | Element::Any { max, .. } => usize::from(*max),
             Element::Name => usize::from(NAME_LETTERS_MAX),
         };
@@ -391,7 +397,7 @@ fn check(elements: &[Element]) -> Result<(), PhraseError> {
     Ok(())
 }
 
-/// Refuses 是是是, which would match wherever 是 stands.
+/// Refuses 是是, which would match wherever 是 stands.
 fn check_stutter(items: &[Item], elements: &[Element]) -> Result<(), PhraseError> {
     let [Element::Literal(chars)] = elements else { return Ok(()) };
     let is_it = |item: &&Item| matches!(item, Item::Char(_, c) if TABLE.symbol(*c).folded == chars[0]);
@@ -446,6 +452,7 @@ mod tests {
             .map(|element| match element {
                 Element::Literal(chars) => chars.iter().collect(),
                 Element::Mark => "，".to_owned(),
+                Element::Run => "…".to_owned(),
                 Element::Number { min, max, fraction } => format!("<{min}-{max}{}>", if *fraction { "." } else { "" }),
                 Element::Name => "<name>".to_owned(),
                 Element::Any { min, max } => format!("<any {min}-{max}>"),
@@ -469,6 +476,10 @@ mod tests {
             ("(您|请您)稍等(一下|)", "您稍等1下/请您稍等1下/您稍等/请您稍等"),
             ("二十四小时", "24小时"),
             ("\\(一\\)级", "1，级"),
+            ("好好好", "好好…"),
+            ("不不不知道", "不…知道"),
+            ("好好", "好好"),
+            ("是是是", "是…"),
         ] {
             let Ok(Parsed::Variants(variants)) = parse(text) else { panic!("{text}: {:?}", parse(text)) };
             let shown: Vec<_> = variants.iter().map(|variant| show(variant)).collect();
@@ -506,7 +517,7 @@ mod tests {
             ("好的\\", 2, "a character must follow \\"),
             ("好的{emoji}", 2, "{emoji} must stand alone"),
             ("{number}万元", 8, "{number} already includes 万: numerals are folded to their value"),
-            ("是是是", 0, "stutter is folded, which leaves only 是: write the character once, or more around it"),
+            ("是是", 0, "stutter is folded, which leaves only 是: write the character once, or more around it"),
             ("_", 0, "nothing is left of the phrase: write at least one character, filler or mark"),
             ("/不知道", 0, "a regular expression must end with /"),
             (

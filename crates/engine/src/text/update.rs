@@ -1,11 +1,12 @@
 //! Bringing a [`FoldedText`] up to date with as little work as possible.
 //!
 //! Folding decides on each character with at most two characters of foresight
-//! (那个人 keeps its 那个, 百分之五 does not keep its 百), numerals apart. A
-//! changed hypothesis is therefore folded again from two symbols before the
-//! first difference, or from the beginning of the numeral that lies there.
+//! (那个人 keeps its 那个, 百分之五 does not keep its 百), numerals and the signs
+//! between characters (傻￥逼) apart; on whether 10 is the 十 of 十分抱歉 the three
+//! after it decide. A changed hypothesis is therefore folded again from three
+//! symbols before the first difference, or from the beginning of the numeral that lies there.
 
-use super::chars::in_numerals;
+use super::chars::{SIGNS, in_numerals};
 use super::fold::{Folder, Place, Scanner};
 use super::folded::{Cursor, FoldedText, Mark, Segment};
 
@@ -127,10 +128,15 @@ fn take_lead<S: Scanner>(scanner: &S, text: &mut FoldedText, previous: &FoldedTe
     }
 }
 
+/// Whether a symbol may become another one by what follows it, however long the run of such symbols.
+fn depends_on_next(c: char) -> bool {
+    in_numerals(c) || SIGNS.contains(c)
+}
+
 /// Forgets the symbols that a change of the raw text at byte `changed` can
 /// concern. Returns where to fold from.
 fn rewind(text: &mut FoldedText, changed: usize) -> Place {
-    const FORESIGHT: usize = 2;
+    const FORESIGHT: usize = 3;
     let lead = text.lead();
     let is_intact = |cursor: &Cursor| (cursor.byte as usize) < changed;
     let intact = match text.cursors.last() {
@@ -138,8 +144,15 @@ fn rewind(text: &mut FoldedText, changed: usize) -> Place {
         _ => text.cursors.partition_point(is_intact).saturating_sub(1),
     };
     let mut keep = lead + intact.saturating_sub(FORESIGHT);
-    while keep > lead && in_numerals(text.chars[keep - 1]) {
+    while keep > lead && depends_on_next(text.chars[keep - 1]) {
         keep -= 1;
+    }
+    // Several symbols that stand for one character are folded together.
+    if keep > lead {
+        let segment = text.segment(keep);
+        if segment.len > 0 {
+            keep = segment.symbol as usize;
+        }
     }
     let from = if keep == lead {
         Place::default()

@@ -27,6 +27,21 @@ fn homophones() {
         ("知道", Always, "之道", Some(Likeness::Toneless)),
         ("{name}先生好", Toneless, "王先声好", Some(Likeness::Toneless)),
         ("{name}先生", Toneless, "王先声", None),
+        // Every reading of a character counts, and so does every reading of what was heard.
+        ("请按时还款", Toneless, "请按时环款", Some(Likeness::Toneless)),
+        ("我们银行", Toneless, "我们银航", Some(Likeness::Toneless)),
+        ("请重新拨打", Toneless, "请虫新拨打", Some(Likeness::Toneless)),
+        ("您别着急", Toneless, "您别找急", Some(Likeness::Toneless)),
+        ("长度多少", Toneless, "常度多少", Some(Likeness::Toneless)),
+        ("听听音乐", Toneless, "听听音月", Some(Likeness::Toneless)),
+        ("我是会计", Toneless, "我是快计", Some(Likeness::Toneless)),
+        ("请您换车", Toneless, "请您还车", Some(Likeness::Toneless)),
+        ("请您稍等", Toneless, "请您手等", None),
+        ("航空公司", Toneless, "形空公司", None),
+        ("长度", Always, "常度", Some(Likeness::Toneless)),
+        // A number does not sound like a word.
+        ("三四天到", Toneless, "34天到", None),
+        ("三四天到", Toneless, "三四天道", Some(Likeness::Toneless)),
     ] {
         let lexicon = lexicon(&[phrase], sounding(homophone));
         let found: Vec<_> = found(&lexicon, raw).into_iter().map(|(_, likeness)| likeness).collect();
@@ -49,6 +64,62 @@ fn spans_in_the_raw_text() {
     ] {
         let found: Vec<_> = found(&lexicon, raw).into_iter().map(|(said, _)| said).collect();
         assert_eq!(found, expect, "{raw}");
+    }
+}
+
+#[test]
+fn three_stay_three_where_the_phrase_has_three() {
+    for (phrase, raw, found) in [
+        ("好好好", "好好处理", false),
+        ("好好好", "好好好", true),
+        ("好好好", "好好好好好，行", true),
+        ("好好好", "好，好，好", false),
+        ("好好好处理", "好好处理", false),
+        ("好好好处理", "好好好处理", true),
+        ("您好好好说", "您好好好说", true),
+        ("您好好好说", "您好好说", false),
+        ("好好", "好好好", true),
+        ("对对对", "对吗", false),
+        ("对对对", "对对对", true),
+        ("对对对您说", "对您说", false),
+        ("不知道", "不不不知道", true),
+        ("哈哈", "哈哈哈哈", true),
+    ] {
+        let lexicon = lexicon(&[phrase], PLAIN);
+        assert_eq!(!super::matches(&lexicon, &scanned(&lexicon, raw, None)).is_empty(), found, "{phrase} in {raw}");
+    }
+}
+
+#[test]
+fn numbers_read_out() {
+    for (phrase, raw, found) in [
+        ("工号{number:4}", "工号零八，零一", Some("工号零八，零一")),
+        ("工号{number:4}", "工号0、8、0、1", Some("工号0、8、0、1")),
+        ("工号{number:4}", "工号0801，24小时", Some("工号0801")),
+        ("工号{number:4}", "工号零八，零一，九", Some("工号零八，零一")),
+        ("工号{number:4}", "工号零八。零一", None),
+        ("工号{number:4}", "工号080，1234", None),
+        ("工号{number:4}", "工号08012", None),
+        ("{number:4}号为您服务", "零八，零一号为您服务", Some("零八，零一号为您服务")),
+        ("{number}天", "三四天", None),
+        ("{number}个月", "两千五一个月", Some("一个月")),
+        ("{number}个月", "2500一个月", Some("一个月")),
+        ("{number}元", "1.5万元", Some("1.5万元")),
+        ("31000天", "三万一天", None),
+        ("15000", "1.5万", Some("1.5万")),
+        ("10分", "十分抱歉", None),
+        ("38元", "三八", None),
+        ("三八", "38元", None),
+        ("二百五", "250元", None),
+        ("十三点", "13点", None),
+        ("傻逼", "傻@#￥%逼", Some("傻@#￥%逼")),
+        ("vip", "我是𝐕𝐈𝐏", Some("𝐕𝐈𝐏")),
+        ("12号", "⑫号", Some("⑫号")),
+        ("看着办", "你看著辦", Some("看著辦")),
+    ] {
+        let lexicon = lexicon(&[phrase], PLAIN);
+        let said: Vec<_> = self::found(&lexicon, raw).into_iter().map(|(said, _)| said).collect();
+        assert_eq!(said, Vec::from_iter(found), "{phrase} in {raw}");
     }
 }
 

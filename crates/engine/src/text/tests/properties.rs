@@ -6,14 +6,13 @@ use super::*;
 
 /// Texts of few characters, so that everything that folding knows meets everything else.
 fn raw_text(len: usize) -> impl Strategy<Value = String> {
-    const ALPHABET: &str =
-        "不不知知道道我我行清楚是那个人额嗯一二十十百千万点零05.%分之定，，。？ _-~“”\"ab😊哈谢們\u{200b}";
+    const ALPHABET: &str = "不不知知道道我我行清楚是那个人额嗯一二三五八两十十百千万点零05.%￥分之定钟天，，。？ _-~“”\"ab😊哈谢們著Ⓐ⑫\u{200b}";
     let chars: Vec<char> = ALPHABET.chars().collect();
     prop::collection::vec(prop::sample::select(chars), 0..len).prop_map(String::from_iter)
 }
 
 fn phrases() -> impl Strategy<Value = Vec<String>> {
-    const ALPHABET: &str = "不不知知道道我行清楚是个人一二十百万点零5定，ab哈";
+    const ALPHABET: &str = "不不知知道道我行清楚是个人一二三八十百万点分零5定天，ab哈";
     let chars: Vec<char> = ALPHABET.chars().collect();
     let phrase = prop::collection::vec(prop::sample::select(chars), 1..5).prop_map(String::from_iter);
     prop::collection::vec(phrase, 1..8)
@@ -34,6 +33,13 @@ fn state(text: &FoldedText) -> impl PartialEq + std::fmt::Debug + use<> {
     let cursors: Vec<_> = cursors.iter().map(|cursor| (cursor.state, cursor.byte)).collect();
     let rest = (text.lead, text.lead_state, text.state, text.raw_len, text.lead_raw.clone());
     (raw, chars, segments, marks, dropped, candidates, cursors, rest)
+}
+
+/// Where in the symbols of a phrase three and more of a character end.
+fn runs(phrase: &FoldedText) -> Vec<usize> {
+    (0..phrase.len())
+        .filter(|&at| phrase.ends_run(at) && phrase.chars().get(at + 1) != Some(&phrase.chars()[at]))
+        .collect()
 }
 
 /// Whether the phrase `chars`, marks at `marks`, stands at `at`; written without looking at the matcher.
@@ -72,7 +78,7 @@ fn stands_at(text: &FoldedText, chars: &[char], marks: &[usize], at: usize) -> b
             || (at > 1 && c(at - 2).is_ascii_digit() && c(at - 1) == '.' && c(at).is_ascii_digit());
         let letters = c(at - 1).is_ascii_alphabetic() && c(at).is_ascii_alphabetic();
         match text.break_before(at) {
-            Break::None => numeral || (letters && text.mark(at).is_none()),
+            Break::None => (numeral && !text.has_gap(at)) || (letters && text.mark(at).is_none()),
             Break::Join => numeral,
             _ => false,
         }
@@ -157,7 +163,8 @@ proptest! {
                 let chars = phrase.chars();
                 let marks: Vec<_> = (1..chars.len()).filter(|&i| phrase.break_before(i) != Break::None).collect();
                 let end = at + chars.len();
-                if !chars.is_empty() && stands_at(&text, chars, &marks, at) && end > text.lead() {
+                let has_runs = || runs(&phrase).iter().all(|run| text.ends_run(at + run));
+                if !chars.is_empty() && stands_at(&text, chars, &marks, at) && end > text.lead() && has_runs() {
                     naive.push((at, end, id));
                 }
             }
