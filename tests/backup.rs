@@ -14,6 +14,7 @@ use std::process::{Command, Output};
 
 use harness::{Agent, CALLS, Place, Process, Producer, next_or_end};
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 fn tingjian(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_tingjian")).args(arguments).output().unwrap()
@@ -144,6 +145,40 @@ fn backed_up() -> (Place, PathBuf) {
     (place, file)
 }
 
+/// Bytes behind the pages of a backup: a line with their digest.
+const SEAL_BYTES: usize = 89;
+
+/// Writes the digest of what a backup has become.
+fn seal(file: &Path) {
+    let mut bytes = std::fs::read(file).unwrap();
+    let pages = bytes.len() / 4_096 * 4_096;
+    bytes.truncate(pages);
+    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    bytes.extend_from_slice(format!("\ntingjian-backup sha256 {digest}\n").as_bytes());
+    std::fs::write(file, bytes).unwrap();
+}
+
+#[test]
+fn a_backup_with_one_bit_flipped_is_refused() {
+    let (_place, file) = backed_up();
+    let sound = std::fs::read(&file).unwrap();
+    assert_eq!(sound.len() % 4_096, SEAL_BYTES);
+    for round in 0..24 {
+        let mut flipped = sound.clone();
+        let place = 100 + round * (sound.len() - 100) / 24;
+        flipped[place] ^= 1 << (round % 8);
+        let into = Place::new();
+        let case = into.data().with_file_name("case.db");
+        std::fs::write(&case, &flipped).unwrap();
+        let refusal = refused(&restore(&case, &into));
+        assert!(refusal.contains("文件已损坏"), "byte {place}: {refusal}");
+    }
+    let into = Place::new();
+    let case = into.data().with_file_name("case.db");
+    std::fs::write(&case, [&sound[..], b"x"].concat()).unwrap();
+    assert!(refused(&restore(&case, &into)).contains("没有校验值"), "something was appended");
+}
+
 #[test]
 fn what_cannot_be_restored_is_refused_and_nothing_is_touched() {
     let (place, file) = backed_up();
@@ -155,6 +190,7 @@ fn what_cannot_be_restored_is_refused_and_nothing_is_touched() {
     let newer = place.data().with_file_name("newer.db");
     std::fs::write(&newer, &sound).unwrap();
     rusqlite::Connection::open(&newer).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    seal(&newer);
     let mut torn = sound.clone();
     torn.truncate(sound.len() / 2);
     let mut scratched = sound.clone();
@@ -165,7 +201,7 @@ fn what_cannot_be_restored_is_refused_and_nothing_is_touched() {
         ("一封信".as_bytes(), "不是 tingjian 的备份"),
         (&std::fs::read(&other).unwrap(), "不是 tingjian 的备份"),
         (&std::fs::read(&newer).unwrap(), "第 99 版"),
-        (&torn, "文件已损坏"),
+        (&torn, "被截断"),
         (&scratched, "文件已损坏"),
     ];
     for (bytes, expected) in cases {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -302,6 +303,35 @@ fn what_is_no_list_is_refused() {
         let (code, _, err) = rules(&["import", shown(&list), "--pack", "words", "--rules", shown(&path)]);
         assert_eq!(code, 2);
         assert!(err.contains(told), "{err}");
+    }
+}
+
+/// Two cells at the corners of a sheet, and a workbook that unpacks to more than it is.
+#[test]
+fn a_small_workbook_that_would_be_a_huge_one_is_refused() {
+    let path = pack("import-huge");
+    let sparse = path.join("sparse.xlsx");
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    sheet.write(0, 0, "话术").unwrap();
+    sheet.write(1_048_575, 16_383, "类型").unwrap();
+    book.save(&sparse).unwrap();
+    let wide = path.join("wide.xlsx");
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet();
+    sheet.write(0, 0, "话术").unwrap();
+    sheet.write(90_000, 16_383, "类型").unwrap();
+    book.save(&wide).unwrap();
+    let bomb = path.join("bomb.xlsx");
+    let mut archive = zip::ZipWriter::new(fs::File::create(&bomb).unwrap());
+    archive.start_file("xl/sharedStrings.xml", zip::write::SimpleFileOptions::default()).unwrap();
+    let megabyte = vec![b'a'; 1 << 20];
+    (0..300).for_each(|_| archive.write_all(&megabyte).unwrap());
+    archive.finish().unwrap();
+    for (list, told) in [(sparse, "超过 100000 行"), (wide, "个单元格"), (bomb, "解压后超过 256 MiB")] {
+        assert!(fs::metadata(&list).unwrap().len() < 1 << 20);
+        let (code, _, err) = rules(&["import", shown(&list), "--pack", "words", "--rules", shown(&path)]);
+        assert!(code == 2 && err.contains(told), "{code}: {err}");
     }
 }
 

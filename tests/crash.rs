@@ -91,6 +91,60 @@ async fn a_second_server_on_the_same_data_is_refused() {
     assert!(refusal.contains("已有另一个进程在使用这个数据目录"), "{refusal}");
 }
 
+#[tokio::test]
+async fn a_removed_lock_lets_nobody_in() {
+    let place = Place::new();
+    let _server = place.start();
+    std::fs::remove_file(place.data().join("tingjian.lock")).unwrap();
+    let refusal = place.refusal();
+    assert!(refusal.contains("已有另一个进程在使用这个数据目录"), "{refusal}");
+}
+
+/// Whatever becomes of the files under the server: it takes no more events, and says so.
+#[tokio::test]
+async fn files_that_go_under_the_server_are_noticed() {
+    type Mischief = fn(&Path);
+    let mischiefs: [(&str, Mischief); 5] = [
+        ("log removed", |data| std::fs::remove_file(data.join("tingjian.db-wal")).unwrap()),
+        ("log cut short", |data| drop(std::fs::File::create(data.join("tingjian.db-wal")).unwrap())),
+        ("database removed", |data| std::fs::remove_file(data.join("tingjian.db")).unwrap()),
+        ("database cut short", |data| drop(std::fs::File::create(data.join("tingjian.db")).unwrap())),
+        ("directory removed", |data| std::fs::remove_dir_all(data).unwrap()),
+    ];
+    for (name, mischief) in mischiefs {
+        let place = Place::new();
+        let log = place.directory.path().join("log");
+        let server = Process::start(place.serve().stderr(std::fs::File::create(&log).unwrap()));
+        let mut socket = server.connect("/v1/ingest").await;
+        harness::tell(&mut socket, harness::start("c1")).await;
+        mischief(&place.data());
+        let noticed = async { while server.get("/readyz").await.0 != 503 {} };
+        tokio::time::timeout(std::time::Duration::from_secs(2), noticed).await.expect(name);
+        harness::send(&mut socket, harness::says("c1", 2, "您好")).await;
+        let answer = tokio::time::timeout(std::time::Duration::from_millis(500), next_or_end(&mut socket)).await;
+        assert!(answer.is_err(), "{name}: nothing is acknowledged: {answer:?}");
+        let said = std::fs::read_to_string(&log).unwrap();
+        assert!(said.contains("cut short while in use"), "{name}: {said}");
+    }
+}
+
+/// Who copies the one file of a stopped server has everything.
+#[tokio::test]
+async fn a_clean_stop_leaves_everything_in_the_one_file() {
+    let place = Place::new();
+    let mut server = place.start();
+    let mut producer = Producer::new();
+    producer.run(&mut server.connect("/v1/ingest").await, 100).await;
+    server.terminate();
+    assert!(server.wait().success());
+    let alone = place.directory.path().join("alone.db");
+    std::fs::copy(place.data().join("tingjian.db"), &alone).unwrap();
+    let copy = rusqlite::Connection::open(&alone).unwrap();
+    let calls: i64 = copy.query_row("SELECT count(*) FROM calls", [], |row| row.get(0)).unwrap();
+    assert_eq!(usize::try_from(calls).unwrap(), producer.acked.len());
+    assert!(std::fs::metadata(place.data().join("tingjian.db-wal")).map_or(0, |log| log.len()) == 0);
+}
+
 /// The producer sends the rest, and an agent who was away has it all.
 async fn every_violation_is_told(server: &Process, mut producer: Producer) {
     let mut socket = server.connect("/v1/ingest").await;

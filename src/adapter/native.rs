@@ -27,6 +27,10 @@ use crate::engine::transcript::{CallInfo, Channel, Direction, Input, Party, Role
 pub const UTTERANCE_CHARS_MAX: usize = 10_000;
 /// Longest id, in bytes.
 pub const ID_BYTES_MAX: usize = 256;
+/// Entries of `attributes`.
+pub const ATTRIBUTES_MAX: usize = 64;
+/// Bytes of `attributes`, names and values together.
+pub const ATTRIBUTES_BYTES_MAX: usize = 8 * 1024;
 /// Latest moment of a call that an event may speak of: 31 days. A clock that
 /// jumped further is a producer's fault, and would end every deadline at once.
 pub const CALL_MS_MAX: i64 = 31 * 24 * 60 * 60 * 1_000;
@@ -240,7 +244,7 @@ impl Frame<'_> {
                     rings: self.rings,
                     customer_name: optional_id(self.customer_name, Field::CustomerName)?,
                     packs: self.packs,
-                    attributes: self.attributes.unwrap_or_default(),
+                    attributes: attributes(self.attributes)?,
                 };
                 return Ok(Event { call_id, seq, body: EventBody::Start(Box::new(info)) });
             }
@@ -325,6 +329,23 @@ fn required_id(id: Option<Text<'_>>, field: Field, kind: EventType) -> Result<St
         None => Ok(id.into_owned()),
         Some((zh, en)) => Err(EventError::invalid(field, zh, en)),
     }
+}
+
+/// What a site adds to a call, within bounds: it is kept in memory as long as the call.
+fn attributes(given: Option<BTreeMap<String, Value>>) -> Result<BTreeMap<String, Value>, EventError> {
+    let attributes = given.unwrap_or_default();
+    let bytes: usize = attributes.iter().map(|(name, value)| name.len() + value.to_string().len()).sum();
+    if attributes.len() <= ATTRIBUTES_MAX && bytes <= ATTRIBUTES_BYTES_MAX {
+        return Ok(attributes);
+    }
+    let count = attributes.len();
+    Err(EventError::invalid(
+        Field::Attributes,
+        format_args!("有 {count} 项、{bytes} 字节，最多 {ATTRIBUTES_MAX} 项、{ATTRIBUTES_BYTES_MAX} 字节"),
+        format_args!(
+            "has {count} entries of {bytes} bytes; at most {ATTRIBUTES_MAX} of {ATTRIBUTES_BYTES_MAX} bytes together are allowed"
+        ),
+    ))
 }
 
 /// A short string that may be absent; an empty one counts as absent.
@@ -424,6 +445,23 @@ mod tests {
     }
 
     const UTTERANCE: &str = r#"{"type":"utterance","call_id":"c1","seq":7,"utterance_id":"u1","role":"agent","text":"您好","start_ms":100,"end_ms":900,"final":true,"confidence":0.5,"mood":"calm"}"#;
+
+    #[test]
+    fn attributes_have_bounds() {
+        let start = |attributes: &Value| {
+            let event = serde_json::json!({"type": "call.start", "call_id": "c1", "agent_id": "a7",
+                "started_at": "2026-11-21T10:00:00+08:00", "attributes": attributes});
+            parse(&event.to_string())
+        };
+        let many = |count: usize| (0..count).map(|n| (n.to_string(), Value::from(n))).collect::<Value>();
+        assert!(start(&many(ATTRIBUTES_MAX)).is_ok());
+        let long = serde_json::json!({"note": "长".repeat(ATTRIBUTES_BYTES_MAX / 3)});
+        for attributes in [many(ATTRIBUTES_MAX + 1), long] {
+            let error = start(&attributes).unwrap_err();
+            assert_eq!(error.field, Some("attributes"), "{error}");
+            assert!(error.to_string().contains("at most 64"), "{error}");
+        }
+    }
 
     #[test]
     fn an_utterance_is_read_and_written_back() {

@@ -163,11 +163,16 @@ pub(crate) fn announce(address: SocketAddr, has_tls: bool) {
     let _ = writeln!(stdout, "listening on {scheme}://{address}").and_then(|()| stdout.flush());
 }
 
+/// A file would grow beyond the limit of the process. On all systems that this program runs on.
+const SIGXFSZ: i32 = 25;
+
 /// Completes on ctrl-c or SIGTERM. The handlers are in place when this returns.
 pub(crate) fn stop_signal() -> io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
+    // A file that may not grow any more is then an error of the write, as a full disk is, and not the end.
+    let _ = signal(SignalKind::from_raw(SIGXFSZ))?;
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}

@@ -47,10 +47,12 @@ impl<W: Write> Sink for Csv<W> {
 
 /// `text` behind a `'` where a spreadsheet would take it for a formula.
 fn harmless(text: &str) -> Cow<'_, str> {
-    match text.chars().next() {
-        Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠' | '\t' | '\r' | '\n') => {
-            Cow::Owned(format!("'{text}"))
-        }
+    // A spreadsheet may see through what is blank.
+    let is_blank = |c: &char| c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}');
+    let is_control_first = text.starts_with(['\t', '\r', '\n']);
+    match text.chars().find(|c| !is_blank(c)) {
+        _ if is_control_first => Cow::Owned(format!("'{text}")),
+        Some('=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠') => Cow::Owned(format!("'{text}")),
         _ => Cow::Borrowed(text),
     }
 }
@@ -69,6 +71,12 @@ mod tests {
             ("＝1+1", "'＝1+1"),
             ("\t=1", "'\t=1"),
             ("\r=1", "'\r=1"),
+            (" =1", "' =1"),
+            ("\u{a0}=1", "'\u{a0}=1"),
+            ("\u{3000}+1", "'\u{3000}+1"),
+            ("\u{feff}=1", "'\u{feff}=1"),
+            ("\u{200b}\u{feff} @x", "'\u{200b}\u{feff} @x"),
+            (" 您好", " 您好"),
             ("1=1", "1=1"),
             ("您好", "您好"),
             ("", ""),

@@ -28,6 +28,8 @@ use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, S
 /// The minimum time between two commits. Jobs that arrive in between share the next commit; a job
 /// after a pause is committed at once.
 const GATHER: Duration = Duration::from_millis(1);
+/// How often the files of the store are looked at when nothing is to be kept.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
 /// How long to wait before a store that refused is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
@@ -172,17 +174,20 @@ impl Journal {
 pub(crate) fn run(shared: &Shared, runtime: &Handle, mut writer: Writer, mut queue: mpsc::Receiver<Job>) {
     let mut jobs = Vec::with_capacity(COMMIT_BATCHES_MAX);
     let mut batches = Vec::with_capacity(COMMIT_BATCHES_MAX);
+    // False at the end of the queue, or when the server is killed.
     let mut receive = |jobs: &mut Vec<Job>| {
         runtime.block_on(async {
             tokio::select! {
                 biased;
-                count = queue.recv_many(jobs, COMMIT_BATCHES_MAX) => count,
-                () = shared.killed.cancelled() => 0,
+                count = queue.recv_many(jobs, COMMIT_BATCHES_MAX) => count > 0,
+                () = shared.killed.cancelled() => false,
+                // Nothing came; the files are looked at all the same.
+                () = tokio::time::sleep(LOOK_PERIOD) => true,
             }
         })
     };
     let mut is_stopped = false;
-    while !is_stopped && receive(&mut jobs) > 0 {
+    while !is_stopped && receive(&mut jobs) {
         let begun = clock::now();
         for job in jobs.drain(..) {
             match job {
@@ -203,6 +208,7 @@ pub(crate) fn run(shared: &Shared, runtime: &Handle, mut writer: Writer, mut que
         // Under load, commits of a handful each would leave the cores to nothing else.
         std::thread::sleep(GATHER.saturating_sub(clock::now().saturating_duration_since(begun)));
     }
+    writer.close();
 }
 
 /// Commits the batches and does what follows from them, however long the store
@@ -225,9 +231,10 @@ fn settle(shared: &Shared, writer: &mut Writer, batches: &mut Vec<Batch>) -> boo
     true
 }
 
-/// Commits the batches and does what follows from them; if the store refuses,
-/// neither.
+/// Commits the batches and does what follows from them; if the store refuses, or
+/// its files are gone, neither.
 pub(crate) fn try_settle(shared: &Shared, writer: &mut Writer, batches: &mut Vec<Batch>) -> Result<(), StoreError> {
+    writer.check_files()?;
     if batches.is_empty() {
         return Ok(());
     }

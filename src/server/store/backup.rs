@@ -5,23 +5,31 @@
 //! making the copy begin anew. While it is made, the log of the store cannot
 //! begin anew either and grows by what is written.
 //!
+//! Behind its pages a backup has their digest: SQLite checks the structure of a
+//! file, not whether it says what it said, and a flipped bit may pass.
+//!
 //! A restored store is another store: it has an identity of its own, because
 //! the numbers that were given after the backup will be given again.
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::backup::{Backup, StepResult};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
+use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::server::store::{FILE, Store, StoreError, connect, schema};
+use crate::server::store::{FILE, Store, StoreError, beside, connect, schema};
 
 /// Pages of 4 KiB that are copied between two looks at the progress.
 const STEP_PAGES: i32 = 1_024;
 const BUFFER_BYTES: usize = 1024 * 1024;
+/// What stands behind the pages of a backup, before their SHA-256 in hexadecimal
+/// digits and a line feed. SQLite reads no further than its pages.
+const SEAL: &[u8] = b"\ntingjian-backup sha256 ";
+const SEAL_BYTES: u64 = SEAL.len() as u64 + 64 + 1;
 /// How every file of SQLite begins.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
@@ -52,6 +60,11 @@ pub enum BackupError {
     },
     /// The file is something else.
     NotABackup {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is no digest behind the pages of the file.
+    Unsealed {
         /// The file.
         path: PathBuf,
     },
@@ -100,6 +113,11 @@ impl fmt::Display for BackupError {
             Self::NotABackup { path } => {
                 write!(f, "{}: 不是 tingjian 的备份 / not a backup of tingjian", path.display())
             }
+            Self::Unsealed { path } => write!(
+                f,
+                "{}: 末尾没有校验值：被截断，或不是 tingjian 的备份（用 tingjian backup 备份） / there is no digest at its end: it was cut short, or is not a backup of tingjian (made by tingjian backup)",
+                path.display()
+            ),
             Self::Damaged { path, fault } => write!(
                 f,
                 "{}: 文件已损坏，需要一份完好的备份 / the file is damaged; a sound backup is needed: {fault}",
@@ -153,6 +171,7 @@ pub fn back_up(directory: &Path, output: &Path, mut progress: impl FnMut(u64, u6
         copy.pragma_update(None, "journal_mode", "DELETE")?;
         check_whole(&copy, &path)?;
     }
+    seal(file.path()).map_err(io_at(output))?;
     keep(file, output, true)
 }
 
@@ -184,28 +203,63 @@ pub fn restore(file: &Path, directory: &Path, mut progress: impl FnMut(u64, u64)
     keep(copy, &path, false)
 }
 
-/// Copies all of a file that begins as one of SQLite's.
+/// Writes the digest of a file behind it.
+fn seal(path: &Path) -> io::Result<()> {
+    let mut file = File::options().read(true).write(true).open(path)?;
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut digest = Sha256::new();
+    loop {
+        match file.read(&mut buffer)? {
+            0 => break,
+            read => digest.update(&buffer[..read]),
+        }
+    }
+    file.write_all(&seal_of(digest))
+}
+
+fn seal_of(digest: Sha256) -> Vec<u8> {
+    let digits: String = digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    [SEAL, digits.as_bytes(), b"\n"].concat()
+}
+
+/// Copies the pages of a backup, which are what its digest says.
 fn copy_bytes(
     source: &mut File,
     copy: &mut File,
     path: &Path,
     progress: &mut impl FnMut(u64, u64),
 ) -> Result<(), BackupError> {
-    let total = source.metadata().map_err(io_at(path))?.len();
+    let mut begin = Vec::new();
+    source.take(MAGIC.len() as u64).read_to_end(&mut begin).map_err(io_at(path))?;
+    if begin != MAGIC {
+        return Err(BackupError::NotABackup { path: path.to_owned() });
+    }
+    let total = source.metadata().map_err(io_at(path))?.len().saturating_sub(SEAL_BYTES);
+    let mut found = Vec::new();
+    source.seek(SeekFrom::Start(total)).map_err(io_at(path))?;
+    source.take(SEAL_BYTES).read_to_end(&mut found).map_err(io_at(path))?;
+    if !found.starts_with(SEAL) {
+        return Err(BackupError::Unsealed { path: path.to_owned() });
+    }
+    source.rewind().map_err(io_at(path))?;
+    let mut pages = source.take(total);
     let mut buffer = vec![0; BUFFER_BYTES];
-    let mut done = 0;
+    let (mut done, mut digest) = (0, Sha256::new());
     loop {
-        let read = source.read(&mut buffer).map_err(io_at(path))?;
-        if done == 0 && !buffer[..read].starts_with(MAGIC) {
-            return Err(BackupError::NotABackup { path: path.to_owned() });
-        }
+        let read = pages.read(&mut buffer).map_err(io_at(path))?;
         if read == 0 {
-            return Ok(());
+            break;
         }
+        digest.update(&buffer[..read]);
         copy.write_all(&buffer[..read]).map_err(io_at(path))?;
         done += read as u64;
         progress(done, total);
     }
+    if seal_of(digest) == found {
+        return Ok(());
+    }
+    let fault = "内容与末尾的校验值不符 / its contents are not what the digest at its end says".to_owned();
+    Err(BackupError::Damaged { path: path.to_owned(), fault })
 }
 
 /// Checks the copy of a backup and makes it a store of its own.
@@ -253,12 +307,6 @@ fn keep(file: NamedTempFile, path: &Path, may_replace: bool) -> Result<u64, Back
 
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
 }
 
 /// Whether two paths name one file, however they are written.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -15,6 +16,9 @@ use crate::server::store::{StoreError, connect};
 
 /// The log is emptied when it has so many pages of 4 KiB more than last time.
 const PAGES: usize = 2_048;
+
+/// How long readers are waited for at the end.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The state of the log of one store.
 #[derive(Debug)]
@@ -58,6 +62,17 @@ impl Checkpoints {
             };
             self.running = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(work).ok();
         }
+    }
+}
+
+/// Moves everything, waiting a moment for readers, and leaves an empty log. What
+/// a reader is in the way of stays in the log, from which the next start has it.
+pub(super) fn finish(connection: &Connection) {
+    let finished = connection
+        .busy_timeout(FINISH_TIMEOUT)
+        .and_then(|()| connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())));
+    if let Err(error) = finished {
+        tracing::warn!(%error, "the log of the store could not be emptied");
     }
 }
 

@@ -14,6 +14,7 @@ mod audit;
 mod audit_check;
 mod backup;
 mod checkpoint;
+mod files;
 mod forget;
 mod json;
 mod query;
@@ -57,7 +58,15 @@ const STATEMENTS_CACHED: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
-    _lock: File,
+    _lock: Lock,
+}
+
+/// Keeps other processes out until it is dropped.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: File,
+    /// The directory itself: the file may be removed by those who tidy up.
+    _directory: File,
 }
 
 /// Why the store cannot be used.
@@ -81,6 +90,11 @@ pub enum StoreError {
         found: usize,
         /// The latest version known here.
         known: usize,
+    },
+    /// A file of the store was removed, replaced or cut short while it was open.
+    Gone {
+        /// Which.
+        path: PathBuf,
     },
     /// There is none.
     Missing {
@@ -126,6 +140,11 @@ impl fmt::Display for StoreError {
                 "{}: 已有另一个进程在使用这个数据目录；请先停止它，或用 --data 另选目录 / another process uses this data directory; stop it, or choose another with --data",
                 path.display()
             ),
+            Self::Gone { path } => write!(
+                f,
+                "{}: 运行中被移走、替换或截短，之后的数据不会留下；请放回原文件，或停止服务后从备份恢复 / was removed, replaced or cut short while in use, and nothing further would be kept: put the file back, or stop the server and restore a backup",
+                path.display()
+            ),
             Self::Newer { found, known } => write!(
                 f,
                 "数据由更新的版本写成（第 {found} 版，本程序只认识到第 {known} 版）；请升级程序 / the data was written by a later version ({found}; this program knows {known}); upgrade the program"
@@ -165,7 +184,7 @@ impl Store {
     }
 
     /// Takes the data directory, which is made if it is not there, for this process alone.
-    fn lock(directory: &Path) -> Result<File, StoreError> {
+    fn lock(directory: &Path) -> Result<Lock, StoreError> {
         let io = |path: &Path| {
             let path = path.to_owned();
             move |error| StoreError::Io { path, error }
@@ -174,12 +193,15 @@ impl Store {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io(directory))?;
         let lock_path = directory.join(LOCK);
         let lock = File::options().create(true).truncate(false).write(true).open(&lock_path).map_err(io(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: directory.to_owned() }),
-            Err(TryLockError::Error(error)) => return Err(io(&lock_path)(error)),
+        let itself = File::open(directory).map_err(io(directory))?;
+        for file in [&lock, &itself] {
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => return Err(StoreError::Locked { path: directory.to_owned() }),
+                Err(TryLockError::Error(error)) => return Err(io(&lock_path)(error)),
+            }
         }
-        Ok(lock)
+        Ok(Lock { _file: lock, _directory: itself })
     }
 
     /// The one that writes. Only one may be made.
@@ -209,6 +231,13 @@ pub(crate) fn read_beside(directory: &Path) -> Result<Readers, StoreError> {
     let readers = Readers::new(path);
     readers.ask(schema::check)?;
     Ok(readers)
+}
+
+/// The path with `ending` behind its name.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
 }
 
 /// A connection with the settings that all of them share.

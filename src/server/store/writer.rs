@@ -11,7 +11,8 @@ use crate::engine::severity::Severity;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::Party;
 use crate::server::store::audit::Head;
-use crate::server::store::checkpoint::Checkpoints;
+use crate::server::store::checkpoint::{self, Checkpoints};
+use crate::server::store::files::Files;
 use crate::server::store::{Json, StoreError};
 
 /// Journal rows of closed calls that a commit removes beside the rows it adds: more than it adds on
@@ -149,6 +150,7 @@ pub(super) mod kind {
 pub(crate) struct Writer {
     pub(super) connection: Connection,
     checkpoints: Checkpoints,
+    files: Files,
     /// The serial number of the next journal row.
     next_serial: i64,
     /// The first journal row that may still be there.
@@ -163,7 +165,7 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(super) fn new(mut connection: Connection, path: PathBuf) -> Result<Self, StoreError> {
-        let checkpoints = Checkpoints::new(&mut connection, path)?;
+        let checkpoints = Checkpoints::new(&mut connection, path.clone())?;
         let bounds = "SELECT coalesce(min(serial), 1), coalesce(max(serial), 0) + 1 FROM journal";
         let (first_serial, next_serial) = connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let begins: HashMap<i64, i64> = {
@@ -173,13 +175,28 @@ impl Writer {
         };
         let open = begins.iter().map(|(call_no, first)| (*first, *call_no)).collect();
         let head = Head::read(&connection)?;
-        Ok(Self { connection, checkpoints, next_serial, first_serial, open, begins, head })
+        // The log is there once something was read.
+        let files = Files::new(&path)?;
+        Ok(Self { connection, checkpoints, files, next_serial, first_serial, open, begins, head })
     }
 
     /// The number that the next call may have.
     pub(crate) fn next_call_no(&self) -> Result<i64, StoreError> {
         let next = "SELECT coalesce(max(call_no), 0) + 1 FROM calls";
         Ok(self.connection.query_row(next, [], |row| row.get(0))?)
+    }
+
+    /// Looks whether what is written still goes where it is found again.
+    ///
+    /// # Errors
+    /// A file was removed, replaced or cut short ([`StoreError::Gone`]).
+    pub(crate) fn check_files(&mut self) -> Result<(), StoreError> {
+        self.files.check()
+    }
+
+    /// Ends writing: moves all of the log into the database, so that the one file has everything.
+    pub(crate) fn close(self) {
+        checkpoint::finish(&self.connection);
     }
 
     /// Keeps all of `records`, or none of them. Gives each alert its cursor.

@@ -2,17 +2,26 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{Cursor, Read as _};
+use std::io::{self, Cursor, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use calamine::{Data, Reader as _, Xlsx};
+use calamine::{Data, Reader as _, Xlsx, XlsxError};
 use encoding_rs::{Encoding, GB18030};
 
 /// A larger file is no phrase list.
 const FILE_BYTES_MAX: u64 = 32 << 20;
 /// More rows are no phrase list that anybody looks after.
 const ROWS_MAX: usize = 100_000;
+
+/// What a workbook may unpack to: a small file may hold gigabytes of one letter.
+const UNPACKED_BYTES_MAX: u64 = 256 << 20;
+/// Cells of a sheet, blank ones among others included: two cells at its corners
+/// make a sheet of billions.
+const CELLS_MAX: usize = 2_000_000;
+
+/// The text of all cells: one long text may be the value of many.
+const TEXT_BYTES_MAX: usize = 64 << 20;
 
 /// One sheet.
 #[derive(Debug)]
@@ -62,9 +71,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<Sheet>, String> {
     }
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     let sheets = match extension.as_deref() {
-        Some("xlsx") => workbook(bytes).map_err(|error| {
-            format!("{name}: 不是能读的 Excel 文件，请用 Excel 另存为 .xlsx / no readable workbook: {error}")
-        })?,
+        Some("xlsx") => workbook(bytes).map_err(|fault| format!("{name}: {fault}"))?,
         Some("csv") => {
             let sheet = path.file_name().unwrap_or_default().to_string_lossy();
             vec![csv(&sheet, &bytes).map_err(|fault| format!("{name}: {fault}"))?]
@@ -76,30 +83,40 @@ pub(super) fn read(path: &Path) -> Result<Vec<Sheet>, String> {
         }
     };
     match sheets.iter().find(|sheet| sheet.rows.len() > ROWS_MAX) {
-        Some(sheet) => Err(format!(
-            "{name}: {} 超过 {ROWS_MAX} 行，请拆成几个文件 / more than {ROWS_MAX} rows; split it",
-            sheet.name
-        )),
+        Some(sheet) => Err(format!("{name}: {}", too_many_rows(&sheet.name))),
         None => Ok(sheets),
     }
 }
 
-fn workbook(bytes: Vec<u8>) -> Result<Vec<Sheet>, calamine::XlsxError> {
-    let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes))?;
+fn too_many_rows(sheet: &str) -> String {
+    format!("{sheet} 超过 {ROWS_MAX} 行，请拆成几个文件 / more than {ROWS_MAX} rows; split it")
+}
+
+fn workbook(bytes: Vec<u8>) -> Result<Vec<Sheet>, String> {
+    check_unpacked(&bytes)?;
+    let unreadable =
+        |error: XlsxError| format!("不是能读的 Excel 文件，请用 Excel 另存为 .xlsx / no readable workbook: {error}");
+    let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(unreadable)?;
     let mut sheets = Vec::new();
+    let mut text_left = TEXT_BYTES_MAX;
     for name in workbook.sheet_names() {
-        let range = workbook.worksheet_range(&name)?;
-        let (top, left) = range.start().unwrap_or_default();
-        let mut rows: Vec<(u32, Vec<String>)> = range
-            .rows()
-            .zip(top..)
-            .map(|(cells, row)| {
-                let blank = std::iter::repeat_n(String::new(), left as usize);
-                (row + 1, blank.chain(cells.iter().map(text_of)).collect())
-            })
-            .collect();
+        let mut cells = Vec::new();
+        let mut reader = workbook.worksheet_cells_reader(&name).map_err(unreadable)?;
+        while let Some(cell) = reader.next_cell().map_err(unreadable)? {
+            if cells.len() == CELLS_MAX {
+                return Err(too_many_cells(&name));
+            }
+            let text = text_of(&Data::from(cell.get_value().clone()));
+            if !text.is_empty() {
+                text_left = text_left.checked_sub(text.len()).ok_or_else(|| too_much_text(&name))?;
+                cells.push((cell.get_position(), text));
+            }
+        }
+        drop(reader);
+        let top = cells.iter().map(|((row, _), _)| *row).min().unwrap_or_default();
+        let mut rows = table(&name, top, cells)?;
         // A merged cell says the same for all its rows.
-        for merged in workbook.merge_cells_by_sheet_name(&name)? {
+        for merged in workbook.merge_cells_by_sheet_name(&name).map_err(unreadable)? {
             let ((first, column), (last, _)) = (merged.start, merged.end);
             let cell = |row: u32| (row.checked_sub(top).map(|row| row as usize), column as usize);
             let (Some(start), column) = cell(first) else { continue };
@@ -107,6 +124,7 @@ fn workbook(bytes: Vec<u8>) -> Result<Vec<Sheet>, calamine::XlsxError> {
             let below = (last - first) as usize;
             for (_, cells) in rows.iter_mut().skip(start + 1).take(below) {
                 if let Some(cell) = cells.get_mut(column) {
+                    text_left = text_left.checked_sub(text.len()).ok_or_else(|| too_much_text(&name))?;
                     cell.clone_from(&text);
                 }
             }
@@ -114,6 +132,53 @@ fn workbook(bytes: Vec<u8>) -> Result<Vec<Sheet>, calamine::XlsxError> {
         sheets.push(Sheet { name: name.into(), rows });
     }
     Ok(sheets)
+}
+
+/// Refuses a workbook that unpacks to more than anybody writes, whatever it says of its size.
+fn check_unpacked(bytes: &[u8]) -> Result<(), String> {
+    let unreadable = |error: &dyn fmt::Display| {
+        format!("不是能读的 Excel 文件，请用 Excel 另存为 .xlsx / no readable workbook: {error}")
+    };
+    let mut parts = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| unreadable(&error))?;
+    let mut left = UNPACKED_BYTES_MAX;
+    for place in 0..parts.len() {
+        let part = parts.by_index(place).map_err(|error| unreadable(&error))?;
+        let unpacked = io::copy(&mut part.take(left + 1), &mut io::sink()).map_err(|error| unreadable(&error))?;
+        left = left.checked_sub(unpacked).ok_or_else(|| {
+            let mib = UNPACKED_BYTES_MAX >> 20;
+            format!("解压后超过 {mib} MiB，不是话术表 / unpacks to more than {mib} MiB: this is no phrase list")
+        })?;
+    }
+    Ok(())
+}
+
+fn too_many_cells(sheet: &str) -> String {
+    format!(
+        "{sheet} 超过 {CELLS_MAX} 个单元格（含中间的空格），请删去表外的内容 / more than {CELLS_MAX} cells, blank ones between others included; remove what lies outside of the table"
+    )
+}
+
+fn too_much_text(sheet: &str) -> String {
+    let mib = TEXT_BYTES_MAX >> 20;
+    format!("{sheet} 的文字超过 {mib} MiB，不是话术表 / more than {mib} MiB of text: this is no phrase list")
+}
+
+/// Cells as the rows of a sheet from `top` on, all of one width.
+fn table(sheet: &str, top: u32, cells: Vec<((u32, u32), String)>) -> Result<Vec<(u32, Vec<String>)>, String> {
+    let Some(bottom) = cells.iter().map(|((row, _), _)| *row).max() else { return Ok(Vec::new()) };
+    let width = cells.iter().map(|((_, column), _)| *column as usize + 1).max().unwrap_or_default();
+    let height = (bottom - top) as usize + 1;
+    if height > ROWS_MAX {
+        return Err(too_many_rows(sheet));
+    }
+    if height.saturating_mul(width) > CELLS_MAX {
+        return Err(too_many_cells(sheet));
+    }
+    let mut rows: Vec<_> = (top..=bottom).map(|row| (row + 1, vec![String::new(); width])).collect();
+    for ((row, column), text) in cells {
+        rows[(row - top) as usize].1[column as usize] = text;
+    }
+    Ok(rows)
 }
 
 fn text_of(cell: &Data) -> String {
