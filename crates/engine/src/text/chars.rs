@@ -25,10 +25,11 @@ const COMPATIBLE: &str = include_str!("compatible.txt");
 const VARIANTS: &str = "著着 甚什 瞭了 藉借 覆复 帐账 祇只 祗只 秪只 锺钟 链炼 揹背 馀余 擡抬 伕夫 薰熏 钜巨 幷并 \
     牴抵 讬托 俱具 画划 谘咨 彷仿 麺面 缐线 侭尽 姪侄 尅克 凖准 徧遍 竝并 倂并 疎疏 鬪斗 \
     汚污 吿告 値值 硏研 郞郎 淸清 靑青 黒黑 囉啰 仝同 対对 発发 経经 実实 気气 単单 権权 満满 県县 売卖 \
+    沈沉 舖铺 儍傻 偪逼 呌叫 櫈凳 呪咒 妬妒 煖暖 砲炮 葢盖 膓肠 胷胸 搾榨 蔴麻 袴裤 効效 搥捶 愽博 慙惭 暱昵 \
     妳你 祢你 伱你 牠它 祂他";
 
 /// The symbols that stand for several characters of simplified writing: see [`spelling`].
-const MERGED: &str = "着什了借复账钟炼巨具划";
+const MERGED: &str = "着什了借复账钟炼巨具划沉";
 
 /// Signs of amounts: symbols, but nothing between the Chinese characters of a word (傻￥逼).
 pub(super) const SIGNS: &str = "%$￥¥€£℃℉°¢₩";

@@ -6,7 +6,7 @@
 //! itself and its units stay characters. Phrases are folded by the same rule,
 //! so words made of numerals (万一, 千万) meet themselves in any case.
 //!
-//! Where a number and a word are written alike (十分, 一点, 二百五, 三八, 十三点),
+//! Where a number and a word are written alike (十分, 一点, 二百五, 三八, 五一, 十三点),
 //! what stands beside them decides, and the word stays characters. So do
 //! approximate numbers (三四天, 十七八个), which have no value. Whether 十分钟 has
 //! a 十 is decided without a dictionary: folding sees three symbols ahead.
@@ -389,7 +389,8 @@ pub(super) fn read_word(table: &Table, rest: &str, said: &[char]) -> Option<Word
         let before = end.rest.clone();
         let spelling = match tokens.next() {
             Some(Token::Digit { value, is_ascii }) => {
-                let raw = next_solid(table, &mut before.clone())?;
+                // 幺 is said in numbers alone.
+                let raw = next_solid(table, &mut before.clone()).filter(|&raw| raw != '幺')?;
                 word.is_written_in_digits |= is_ascii;
                 number.digit(value, is_ascii);
                 let digit = spelled(raw, table.symbol(raw).folded);
@@ -425,6 +426,8 @@ pub(super) fn read_word(table: &Table, rest: &str, said: &[char]) -> Option<Word
         [.., c, '点'] | [.., c] => c.is_ascii_digit(),
         [] => false,
     };
+    // Nothing is counted, paid or named with it.
+    let is_bare = || !is_after_digit && !is_before(BEFORE_MONEY) && !is_before(NAMED) && !is_next(0, COUNTED);
     let spelled = &word.spelled[..word.len];
     let is_word = if word.is_written_in_digits {
         let is_very = || VERY.split(' ').any(|very| very.chars().map(Some).eq(next[1..].iter().copied()));
@@ -455,20 +458,9 @@ pub(super) fn read_word(table: &Table, rest: &str, said: &[char]) -> Option<Word
                     && !is_before(BEFORE_TIME)
                     && !is_next(1, AFTER_TIME)
             }
-            ['二', '百', '五'] => {
-                !is_after_digit
-                    && !is_before(BEFORE_MONEY)
-                    && !is_before(NAMED)
-                    && !is_next(0, COUNTED)
-                    && !is_next(0, "多左")
-            }
-            ['三', '八'] => {
-                !is_after_digit
-                    && !is_before(BEFORE_MONEY)
-                    && !is_before(NAMED)
-                    && !is_next(0, COUNTED)
-                    && !is_next(0, "节妇线号栋")
-            }
+            ['二', '百', '五'] => is_bare() && !is_next(0, "多左"),
+            ['三', '八'] => is_bare() && !is_next(0, "节妇线号栋"),
+            ['五' | '六' | '一', '一'] => is_bare() && !is_next(0, "号栋"),
             [a, b] if is_pair(*a, *b) => !is_after_digit && !is_before(NAMED) && is_next(0, COUNTED),
             _ => has_unit && has_pair && number.value().is_none(),
         }

@@ -123,7 +123,8 @@ fn writings_that_are_one_and_writings_that_are_two() {
         ("彷彿", "仿佛", true),
         ("擡頭", "抬头", true),
         ("櫃枱", "柜台", true),
-        ("著名", "著名", true),
+        ("沈默", "沉默", true),
+        ("儍偪", "傻逼", true),
         // Characters in disguise.
         ("ⓋⒾⓅ", "VIP", true),
         ("𝐕𝐈𝐏", "vip", true),
@@ -162,6 +163,11 @@ fn writings_that_are_one_and_writings_that_are_two() {
         ("1点", "一点", false),
         ("快1点", "快一点", true),
         ("下午1点", "下午一点", true),
+        ("51", "五一", false),
+        ("51元", "五一元", true),
+        ("11说明", "一一说明", false),
+        ("11点", "一一点", true),
+        ("11", "幺幺", true),
         // Approximate numbers are none.
         ("34天", "三四天", false),
         ("23天", "两三天", false),
