@@ -17,6 +17,7 @@ use std::process::Command;
 
 use harness::{Agent, CALLS, Place, Process, Producer, next_or_end};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 const KILLS: usize = 12;
 
@@ -126,6 +127,29 @@ async fn files_that_go_under_the_server_are_noticed() {
         let said = std::fs::read_to_string(&log).unwrap();
         assert!(said.contains("cut short while in use"), "{name}: {said}");
     }
+}
+
+/// Rules that take long to compile: nobody waits for the answer once the server stops.
+#[tokio::test]
+async fn a_stop_waits_for_no_computation() {
+    let place = Place::new();
+    let mut server = place.start();
+    let phrases: String = (0..120_000).map(|n| format!("您说的第{n}件事, ")).collect();
+    let text = format!(
+        "pack: long\ntitle: t\nrules:\n  - {{ id: long.a, name: a, message: a, forbid: {{ any: [{phrases}] }} }}\n"
+    );
+    let body = json!({"files": [{"name": "long.yaml", "text": text}]}).to_string();
+    let mut asking = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let head = format!("POST /v1/rules/check HTTP/1.1\r\nhost: localhost\r\ncontent-length: {}\r\n\r\n", body.len());
+    asking.write_all(head.as_bytes()).await.unwrap();
+    asking.write_all(body.as_bytes()).await.unwrap();
+    for _ in 0..50 {
+        assert_eq!(server.get("/healthz").await.0, 200);
+    }
+    server.terminate();
+    let ended = tokio::task::spawn_blocking(move || server.wait());
+    let status = tokio::time::timeout(std::time::Duration::from_secs(5), ended).await.expect("it ends").unwrap();
+    assert!(status.success());
 }
 
 /// Who copies the one file of a stopped server has everything.
