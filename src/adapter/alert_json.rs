@@ -45,6 +45,12 @@ pub struct AlertJson<'a> {
     pub evidence: Cow<'a, [Evidence]>,
     pub message: Cow<'a, str>,
     pub suggestion: Option<Cow<'a, str>>,
+    /// Of forbidden words: how sure the second look is that a reviewer marks them, 0 to 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// `held`: too unsure to be shown, kept for quality assurance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display: Option<Cow<'a, str>>,
 }
 
 impl<'a> AlertJson<'a> {
@@ -72,6 +78,8 @@ impl<'a> AlertJson<'a> {
             evidence: Cow::Borrowed(&alert.evidence),
             message: Cow::Borrowed(&alert.message),
             suggestion: rule.suggestion.as_deref().map(Cow::Borrowed),
+            display: alert.held.then_some(Cow::Borrowed("held")),
+            confidence: alert.confidence.map(|share| f64::from(share / 100) / 100.0),
         }
     }
 
@@ -158,6 +166,8 @@ mod tests {
             emitted: CallTime(8_121),
             evidence: evidence.collect(),
             message: message.into(),
+            confidence: Some(8_213),
+            held: false,
         }
     }
 
@@ -193,7 +203,7 @@ mod tests {
         let json = AlertJson::new(&alert, &info, "v1").to_json();
         assert_eq!(
             with_cursor(json, "1-2"),
-            r#"{"type":"alert","alert_id":"0a","state":"confirmed","call_id":"c1","agent_id":"a7","rule_id":"forbidden.dont-know","rule_name":"推诿","pack":"forbidden","rules_version":"v1","kind":"forbidden","severity":"warning","deduct":5,"clauses":["S1.40"],"at_ms":8120,"emitted_at":"2026-11-21T10:00:08.121+08:00","evidence":[{"utterance_id":"u9","role":"agent","text":"这个我不知道","start":3,"end":6,"phrase":"不知道"}],"message":"说了不知道","suggestion":null,"cursor":"1-2"}"#
+            r#"{"type":"alert","alert_id":"0a","state":"confirmed","call_id":"c1","agent_id":"a7","rule_id":"forbidden.dont-know","rule_name":"推诿","pack":"forbidden","rules_version":"v1","kind":"forbidden","severity":"warning","deduct":5,"clauses":["S1.40"],"at_ms":8120,"emitted_at":"2026-11-21T10:00:08.121+08:00","evidence":[{"utterance_id":"u9","role":"agent","text":"这个我不知道","start":3,"end":6,"phrase":"不知道"}],"message":"说了不知道","suggestion":null,"confidence":0.82,"cursor":"1-2"}"#
         );
     }
 }

@@ -43,6 +43,9 @@ pub(crate) struct Arguments {
     /// 输出每次状态变化，而不只是最终确认的预警 / Every transition, not only the alerts that stand in the end
     #[arg(long)]
     all_states: bool,
+    /// 也输出把握不足、只留给质检的预警 / Also the alerts that are too unsure to be shown (`held`)
+    #[arg(long)]
+    held: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -66,6 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         out: io::BufWriter::new(stdout),
         format: arguments.format,
         all_states: arguments.all_states,
+        held: arguments.held,
         violations: 0,
         calls: 0,
         broken: false,
@@ -210,6 +214,9 @@ impl Recording {
     fn drain<W: Write>(&mut self, call_id: &str, report: &mut Report<W>) -> io::Result<()> {
         let Some(open) = self.calls.get_mut(call_id) else { return Ok(()) };
         while let Some(alert) = open.session.poll_output() {
+            if alert.held && !report.held {
+                continue;
+            }
             let wire = open.session.to_wire(&alert);
             report.transition(&wire)?;
             let id = alert.alert_id.clone();
@@ -230,6 +237,7 @@ struct Report<W: Write> {
     out: W,
     format: OutputFormat,
     all_states: bool,
+    held: bool,
     violations: usize,
     calls: usize,
     broken: bool,

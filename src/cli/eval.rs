@@ -10,6 +10,8 @@ mod speech;
 mod turns;
 mod words;
 
+pub(crate) use self::speech::Bench;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -32,9 +34,9 @@ pub(crate) struct Arguments {
     /// 只用这些规则包，可以写几次；默认全部启用的 / Only these packs; may be repeated; default: all that are enabled
     #[arg(long = "pack", value_name = "NAME")]
     packs: Vec<String>,
-    /// 当作语音还是文字 / Take it for speech or for chat
-    #[arg(long, value_enum, default_value_t = Medium::Voice)]
-    channel: Medium,
+    /// 当作语音还是文字；单句默认文字，对话默认语音 / Take it for speech or for chat; default: single turns for chat, dialogues for speech
+    #[arg(long, value_enum)]
+    channel: Option<Medium>,
     /// 输出格式 / Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -83,20 +85,27 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let bench = speech::Bench {
         rules,
         packs: Some(arguments.packs.clone()).filter(|packs| !packs.is_empty()),
+        channel: Channel::Voice,
+    };
+    let taken_for = |default: Channel| speech::Bench {
         channel: match arguments.channel {
-            Medium::Voice => Channel::Voice,
-            Medium::Chat => Channel::Chat,
+            Some(Medium::Voice) => Channel::Voice,
+            Some(Medium::Chat) => Channel::Chat,
+            None => default,
         },
+        ..bench.clone()
     };
     let (words, faults) = words::measure(&data.words);
     for fault in faults {
         broken = true;
         complain(fault);
     }
+    let turns = (!data.turns.is_empty()).then(|| turns::measure_turns(&taken_for(Channel::Chat), &data.turns));
     let report = Report {
-        turns: (!data.turns.is_empty()).then(|| turns::measure_turns(&bench, &data.turns)),
+        summary: turns.as_ref().map(report::Summary::of),
+        turns,
         words,
-        dialogues: (!data.dialogues.is_empty()).then(|| turns::measure_dialogues(&bench, &data.dialogues)),
+        dialogues: (!data.dialogues.is_empty()).then(|| turns::measure_dialogues(&taken_for(Channel::Voice), &data.dialogues)),
         pairs: pairs::measure(&data.pairs),
     };
     let text = match arguments.format {

@@ -10,6 +10,7 @@ mod demo;
 mod eval;
 mod export;
 mod fixtures;
+mod learn;
 mod lines;
 mod load;
 mod progress;
@@ -69,6 +70,8 @@ enum Command {
     Replay(replay::Arguments),
     /// 用标注数据衡量规则：准确率、召回率、误报 / Measure rules on labelled data: precision, recall, false alarms
     Eval(eval::Arguments),
+    /// 学习：从语料和标注学出动作与复看的模型 / Learn the model of acts and of the second look
+    Learn(learn::Arguments),
     /// 压测：通话容量、预警延迟、每条消息的开销 / Load: calls held, latency of alerts, cost of a message
     Bench(bench::Arguments),
     /// 压测用的纯回声服务 / The bare echo that `bench` compares with
@@ -92,6 +95,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),
+        Command::Learn(arguments) => learn::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::BenchEcho => bench::run_echo(),
     }

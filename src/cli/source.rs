@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
+use tingjian::engine::act::MODEL_BYTES_MAX;
 use tingjian::engine::diagnostic::{Diagnostic, Position};
-use tingjian::engine::rule::parse::{FILE_BYTES_MAX, SourceFile, is_parameters_file};
+use tingjian::engine::rule::parse::{FILE_BYTES_MAX, SourceFile, is_model_file, is_parameters_file};
 use tingjian::engine::rule::sources::{Sources, Table};
 
 /// The directory of rules unless another is given.
@@ -161,7 +162,8 @@ impl Gathered {
         let mut found: Vec<_> = BUILT_IN.files().collect();
         found.sort_by_key(|file| file.path());
         for file in found {
-            let is_rules = file.path().extension().is_some_and(|extension| extension == "yaml");
+            let is_rules = is_model_file(&file.path().to_string_lossy())
+                || file.path().extension().is_some_and(|extension| extension == "yaml");
             if let Some(text) = file.contents_utf8().filter(|_| is_rules) {
                 let name = file.path().display().to_string();
                 let source = SourceFile { name: format!("built-in/{name}"), text: text.to_owned() };
@@ -206,7 +208,8 @@ fn collect(directory: &Path, depth: usize, paths: &mut Vec<PathBuf>, faults: &mu
         if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
             continue;
         }
-        let is_rules = path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
+        let is_rules = is_model_file(&path.to_string_lossy())
+            || path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml");
         match fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => collect(&path, depth + 1, paths, faults),
             Ok(_) if is_rules => paths.push(path),
@@ -218,12 +221,13 @@ fn collect(directory: &Path, depth: usize, paths: &mut Vec<PathBuf>, faults: &mu
 }
 
 fn text(path: &Path) -> Result<String, Fault> {
-    let limit = FILE_BYTES_MAX as u64;
+    let bytes_max = if is_model_file(&path.to_string_lossy()) { MODEL_BYTES_MAX } else { FILE_BYTES_MAX };
+    let limit = bytes_max as u64;
     let mut bytes = Vec::new();
     // Read up to the limit, not up to the length: what looks like a file may be a pipe.
     let read = File::open(path).and_then(|file| file.take(limit + 1).read_to_end(&mut bytes));
     read.map_err(Fault::Io)?;
-    if bytes.len() > FILE_BYTES_MAX {
+    if bytes.len() > bytes_max {
         return Err(Fault::TooLong);
     }
     String::from_utf8(bytes).map_err(|_| Fault::NotUtf8)

@@ -99,7 +99,7 @@ fn located<T>(value: T) -> Located<T> {
 }
 
 fn phrase(text: &str) -> PhraseSource {
-    PhraseSource { text: located(text.to_owned()), homophone: None, boundary: None }
+    PhraseSource { text: located(text.to_owned()), is_act: false, homophone: None, boundary: None }
 }
 
 // ---- words -----------------------------------------------------------------
@@ -284,6 +284,7 @@ fn rule() -> impl Strategy<Value = RuleSource> {
     let when = proptest::option::weighted(0.35, expression());
     (body, limit, hypotheses, when, select(&[0_i64, 700, 2_000][..])).prop_map(
         |(body, limit, hypotheses, when, grace_ms)| RuleSource {
+            confidence: None,
             id: located(String::new()),
             name: String::from("规则"),
             severity: Severity::Warning,

@@ -12,7 +12,7 @@ use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::{CallInfo, Input};
 
 pub(crate) fn compiled(pack: &PackSource) -> Arc<RuleSet> {
-    match compile(std::slice::from_ref(pack), String::from("test")) {
+    match compile(std::slice::from_ref(pack), None, String::from("test")) {
         Ok(rules) => Arc::new(rules),
         Err(faults) => panic!("the generated rules are sound, yet: {faults:?}"),
     }

@@ -103,6 +103,12 @@ pub struct Alert {
     pub evidence: Vec<Evidence>,
     /// The rule's message with its placeholders filled.
     pub message: String,
+    /// How sure the second look is that a reviewer marks what was said, in ten
+    /// thousandths; `None` without a model, and for anything but forbidden words.
+    pub confidence: Option<u16>,
+    /// The second look is less sure than the rule asks for: kept for quality
+    /// assurance, shown to no agent, without a deduction.
+    pub held: bool,
 }
 
 /// The id of one occurrence: the first 16 hexadecimal digits of the SHA-256 of

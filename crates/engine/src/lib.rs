@@ -164,6 +164,7 @@
 // Tests of the crate read rule files and may write the table of simplified characters anew.
 #![cfg_attr(test, allow(clippy::disallowed_methods, clippy::disallowed_types))]
 
+pub mod act;
 mod agents;
 pub mod alert;
 pub mod call;

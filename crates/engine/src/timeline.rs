@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::pauses::{SILENCE_MS, Stretch};
 use super::rule::program::DetectorIx;
-use super::text::{FoldedText, PhraseId};
+use super::text::{FoldedText, Match, PhraseId};
 use super::time::CallTime;
 use super::transcript::{EventKind, Party, Role, Utterance};
 
@@ -73,10 +73,31 @@ pub(crate) struct Spoken {
     /// How often it was reworded.
     pub(crate) revision: u32,
     pub(crate) hits: Vec<Hit>,
+    /// What the model makes of it, if there is one.
+    pub(crate) judged: Option<Judgement>,
     /// It holds a phrase whose conditions look at its neighbours.
     pub(crate) looks_around: bool,
     /// The latest end of anything said up to here in the order, and by whom.
     reach: Reach,
+}
+
+/// What the model makes of an utterance, and after which turns.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    /// How sure it is that a reviewer marks it, in ten thousandths.
+    pub(crate) verdict: u16,
+    /// The acts that it does and rules speak of, each with the words that speak for it.
+    pub(crate) acts: Vec<Match>,
+    pub(crate) after: Before,
+}
+
+/// The turns that an utterance follows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Before {
+    /// The other side's.
+    pub(crate) other: Option<UtteranceIx>,
+    /// The same side's.
+    pub(crate) own: Option<UtteranceIx>,
 }
 
 /// The latest ends of speech, of all and of each of the two parties.
@@ -179,6 +200,16 @@ impl Timeline {
         self.get(self.order[position])
     }
 
+    /// The turns that the utterance at `position` follows, at most [`LOOK_BACK`] utterances back.
+    pub(crate) fn before(&self, position: usize) -> Before {
+        let role = self.spoken_at(position).role;
+        let back = position.saturating_sub(LOOK_BACK)..position;
+        let latest = |wanted: &dyn Fn(Role) -> bool| {
+            back.clone().rev().map(|at| self.at(at)).find(|&ix| wanted(self.get(ix).role))
+        };
+        Before { other: latest(&|other| other != role && other != Role::System), own: latest(&|other| other == role) }
+    }
+
     /// Utterances in the order they were said.
     pub(crate) fn in_order(&self) -> impl DoubleEndedIterator<Item = (UtteranceIx, &Spoken)> + ExactSizeIterator {
         self.order.iter().map(|&ix| (ix, self.get(ix)))
@@ -245,6 +276,7 @@ impl Timeline {
             continues: None,
             revision: 0,
             hits: Vec::new(),
+            judged: None,
             looks_around: false,
             reach: Reach::default(),
         });

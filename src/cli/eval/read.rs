@@ -57,6 +57,7 @@ pub(super) struct Turn {
     pub(super) text: String,
     pub(super) is_violation: Label,
     pub(super) prev_turn: Option<String>,
+    pub(super) agent_prev: Option<String>,
     pub(super) role: Option<Role>,
 }
 

@@ -16,6 +16,9 @@ const PAIR_ERRORS_MAX: usize = 40;
 /// All that was measured.
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
+    /// How the labelled turns fared, in short.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub(super) summary: Option<Summary>,
     pub(super) turns: Option<Turns>,
     pub(super) words: Option<Words>,
     pub(super) dialogues: Option<Dialogues>,
@@ -83,6 +86,32 @@ impl Fired {
             return plain(&self.rule);
         }
         format!("{}「{}」", plain(&self.rule), plain(&self.phrases.join("」「")))
+    }
+}
+
+/// The figures of the labelled turns by which rules and models are compared.
+#[derive(Debug, Serialize)]
+pub(super) struct Summary {
+    precision: Option<f64>,
+    recall: Option<f64>,
+    tp: usize,
+    fp: usize,
+    #[serde(rename = "fn")]
+    missed: usize,
+    borderline_flagged: usize,
+}
+
+impl Summary {
+    pub(super) fn of(turns: &Turns) -> Self {
+        let Counts { true_positives, false_positives, false_negatives, precision, recall, .. } = turns.counts;
+        Self {
+            precision,
+            recall,
+            tp: true_positives,
+            fp: false_positives,
+            missed: false_negatives,
+            borderline_flagged: turns.borderline_alerted,
+        }
     }
 }
 

@@ -10,23 +10,56 @@ use tingjian::engine::rule::RuleSet;
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::{CallInfo, Channel, Direction, Input, Role, Utterance};
 
+/// A single turn stands in the middle of a call, where no rule about the beginning looks.
+pub(crate) const MIDDLE: CallTime = CallTime(120_000);
+
 /// How long a character takes to say.
 const CHARACTER_MS: i64 = 250;
 /// The pause between two turns.
 const PAUSE_MS: i64 = 500;
 
 /// The rules and settings that calls are made with.
-pub(super) struct Bench {
-    pub(super) rules: Arc<RuleSet>,
+#[derive(Clone)]
+pub(crate) struct Bench {
+    pub(crate) rules: Arc<RuleSet>,
     /// `None` is all that are enabled.
-    pub(super) packs: Option<Vec<String>>,
-    pub(super) channel: Channel,
+    pub(crate) packs: Option<Vec<String>>,
+    pub(crate) channel: Channel,
 }
 
 impl Bench {
+    /// The rules whose forbidden phrases the last of `lines` holds.
+    pub(crate) fn found<'t>(&self, lines: impl Iterator<Item = (Role, &'t str)>) -> Vec<u32> {
+        let mut last = 0;
+        let call = self.call(
+            MIDDLE,
+            lines.enumerate().map(|(number, line)| {
+                last = number;
+                line
+            }),
+        );
+        call.found(&last.to_string())
+    }
+
     /// Plays a call whose first words begin at `start`, and which is cut off after the last ones;
     /// returns the alerts that stand. The words of line `n` are the utterance `n`.
     pub(super) fn play<'t>(&self, start: CallTime, lines: impl Iterator<Item = (Role, &'t str)>) -> Vec<Alert> {
+        let mut call = self.call(start, lines);
+        call.finish();
+        let mut standing: BTreeMap<String, Alert> = BTreeMap::new();
+        while let Some(alert) = call.poll_output() {
+            standing.remove(&alert.alert_id);
+            if alert.state == AlertState::Confirmed && !alert.held {
+                standing.insert(alert.alert_id.clone(), alert);
+            }
+        }
+        let mut alerts: Vec<Alert> = standing.into_values().collect();
+        alerts.sort_by(|a, b| (a.at, &a.rule.id).cmp(&(b.at, &b.rule.id)));
+        alerts
+    }
+
+    /// A call in which `lines` were said, the first at `start`.
+    fn call<'t>(&self, start: CallTime, lines: impl Iterator<Item = (Role, &'t str)>) -> Call {
         let info = CallInfo {
             call_id: String::from("eval"),
             agent_id: String::from("agent"),
@@ -59,16 +92,6 @@ impl Bench {
             call.handle(end, Input::Utterance(utterance));
             clock = end.plus(PAUSE_MS);
         }
-        call.finish();
-        let mut standing: BTreeMap<String, Alert> = BTreeMap::new();
-        while let Some(alert) = call.poll_output() {
-            standing.remove(&alert.alert_id);
-            if alert.state == AlertState::Confirmed {
-                standing.insert(alert.alert_id.clone(), alert);
-            }
-        }
-        let mut alerts: Vec<Alert> = standing.into_values().collect();
-        alerts.sort_by(|a, b| (a.at, &a.rule.id).cmp(&(b.at, &b.rule.id)));
-        alerts
+        call
     }
 }

@@ -9,11 +9,8 @@ use tingjian::engine::transcript::Role;
 
 use super::read::{Dialogue, Label, Placed, Turn};
 use super::report::{Counts, Fired};
-use super::speech::Bench;
+use super::speech::{Bench, MIDDLE};
 use tingjian::engine::severity::AlertKind;
-
-/// A single turn stands in the middle of a call, where no rule about the beginning looks.
-const MIDDLE: CallTime = CallTime(120_000);
 
 /// How forbidden words fared on labelled turns.
 #[derive(Debug, Serialize)]
@@ -48,9 +45,14 @@ pub(super) fn measure_turns(bench: &Bench, lines: &[Placed<Turn>]) -> Turns {
     for Placed { at, line } in lines {
         let role = line.role.unwrap_or(Role::Agent);
         let other = if role == Role::Customer { Role::Agent } else { Role::Customer };
-        let before = line.prev_turn.as_deref().filter(|text| !text.is_empty()).map(|text| (other, text));
-        let id = usize::from(before.is_some()).to_string();
-        let alerts = bench.play(MIDDLE, before.into_iter().chain([(role, line.text.as_str())]));
+        let said = |role, text: &'_ Option<String>| {
+            text.as_deref().filter(|text| !text.is_empty()).map(|text| (role, text.to_owned()))
+        };
+        let before: Vec<(Role, String)> =
+            said(role, &line.agent_prev).into_iter().chain(said(other, &line.prev_turn)).collect();
+        let id = before.len().to_string();
+        let lines = before.iter().map(|(role, text)| (*role, text.as_str()));
+        let alerts = bench.play(MIDDLE, lines.chain([(role, line.text.as_str())]));
         // The label is about the words of this turn, not about what a call should have had.
         let fired: Vec<Fired> = alerts
             .iter()

@@ -71,6 +71,7 @@ pub(super) fn measure(lines: &[Placed<Word>]) -> (Option<Words>, Vec<String>) {
 fn forbid(word: &str) -> Result<RuleSet, String> {
     let place = Position::default();
     let phrase = PhraseSource {
+        is_act: false,
         text: Located::new(word.to_owned(), place.clone()),
         homophone: Some(Homophone::Off),
         boundary: Some(Boundary::Word),
@@ -84,6 +85,7 @@ fn forbid(word: &str) -> Result<RuleSet, String> {
         boundary: None,
     };
     let rule = RuleSource {
+        confidence: None,
         id: Located::new(String::from("word"), place.clone()),
         name: word.to_owned(),
         severity: Severity::Warning,
@@ -112,7 +114,7 @@ fn forbid(word: &str) -> Result<RuleSet, String> {
         lists: BTreeMap::new(),
         rules: vec![rule],
     };
-    compile(&[pack], String::new()).map_err(|faults| {
+    compile(&[pack], None, String::new()).map_err(|faults| {
         let told = faults.iter().map(|fault| format!("{} / {}", fault.zh, fault.en)).collect::<Vec<_>>();
         format!("`{word}` 不能作话术：{}", told.join("；"))
     })

@@ -195,18 +195,15 @@ impl Slot {
     /// Has an alert kept, and shown to those who are to see it.
     fn raise(&mut self, around: &Surroundings<'_>, alert: &Alert, since: Instant, batch: &mut Batch) {
         let is_confirmed = alert.state == AlertState::Confirmed;
-        let Known { display, was_confirmed } = match self.known.get_mut(&alert.alert_id) {
-            Some(known) => {
-                let before = *known;
-                known.was_confirmed |= is_confirmed;
-                before
-            }
-            None => {
-                let display = self.display(around.shared, alert, since, batch);
-                self.known.insert(alert.alert_id.clone(), Known { display, was_confirmed: is_confirmed });
-                Known { display, was_confirmed: false }
-            }
+        let known = self.known.get(&alert.alert_id).copied();
+        let display = match known {
+            // What the second look lets pass or holds back is displayed anew; all else stays as it was shown.
+            Some(known) if (known.display == Display::Held) == alert.held => known.display,
+            _ => self.display(around.shared, alert, since, batch),
         };
+        let was_confirmed = known.is_some_and(|known| known.was_confirmed);
+        let known = Known { display, was_confirmed: was_confirmed || is_confirmed && !alert.held };
+        self.known.insert(alert.alert_id.clone(), known);
         let wire = self.session().to_wire(alert);
         let json = wire.to_json();
         let row = AlertRow {
@@ -279,15 +276,15 @@ impl Slot {
 
     fn put_out(&self, around: &Surroundings<'_>, transition: Transition, batch: &mut Batch) {
         let Transition { mut row, json, was_confirmed, since } = transition;
-        // A pack on trial is heard of nowhere; folding and lateness concern the agent's screen alone.
-        let is_shadow = row.display == Display::Shadow;
-        if !is_shadow {
+        // A pack on trial, and a guess, are heard of nowhere; folding and lateness concern the agent's screen alone.
+        let is_told = row.display.is_told();
+        if is_told {
             row.webhooks = around.shared.outbox.wanted(row.severity, row.state, was_confirmed);
             row.made_ms = around.unix_ms;
         }
         AlertDecided { rule_id: &row.rule_id, state: row.state, display: row.display.name() }
             .report(&around.shared.metrics);
-        let watched = self.watchers.as_ref().filter(|_| !is_shadow);
+        let watched = self.watchers.as_ref().filter(|_| is_told);
         let tell = AlertEffect {
             agent_id: (row.display == Display::Card).then(|| row.agent_id.clone()),
             json,
@@ -298,11 +295,14 @@ impl Slot {
         batch.keep(Record::Alert { row: Box::new(row), cursor: None, tell: Some(Box::new(tell)) });
     }
 
-    /// Decides how a new alert is displayed, for good.
+    /// Decides how an alert is displayed: for good, unless the second look changes its mind.
     fn display(&self, shared: &Shared, alert: &Alert, now: Instant, batch: &mut Batch) -> Display {
         let config = &shared.config;
         if config.is_shadow(&alert.rule.pack) {
             return Display::Shadow;
+        }
+        if alert.held {
+            return Display::Held;
         }
         let says_something =
             matches!(alert.state, AlertState::Provisional | AlertState::Confirmed | AlertState::Reminder);

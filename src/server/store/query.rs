@@ -104,7 +104,7 @@ impl FoundAlert {
     /// Whether it counts in scores.
     pub(crate) fn counts(&self) -> bool {
         let confirmed = self.history.rsplit(' ').next() == Some(AlertState::Confirmed.name());
-        confirmed && self.display != "shadow" && self.review.standing.is_upheld()
+        confirmed && !["shadow", "held"].contains(&self.display.as_str()) && self.review.standing.is_upheld()
     }
 }
 
@@ -238,7 +238,7 @@ impl AlertFilter {
             conditions.add(HAS_STEPS, []);
         }
         if self.has_steps {
-            conditions.add("latest.display <> 'shadow'", []);
+            conditions.add("latest.display NOT IN ('shadow', 'held')", []);
         }
         conditions
     }
@@ -412,7 +412,7 @@ impl Readers {
 /// The condition for an alert that counts against a call: confirmed, of a rule in force, and
 /// upheld.
 fn counts() -> String {
-    format!("latest.state = 'confirmed' AND latest.display <> 'shadow' AND {UPHELD}")
+    format!("latest.state = 'confirmed' AND latest.display NOT IN ('shadow', 'held') AND {UPHELD}")
 }
 
 fn alert(connection: &Connection, row: &Row<'_>) -> Result<FoundAlert, StoreError> {

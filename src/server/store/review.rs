@@ -104,7 +104,7 @@ impl Target {
         }
         if self.agent_id.is_some() {
             conditions.equal("latest.agent_id", self.agent_id.as_ref());
-            conditions.add("latest.display <> 'shadow'", []);
+            conditions.add("latest.display NOT IN ('shadow', 'held')", []);
         }
         conditions
     }

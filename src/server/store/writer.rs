@@ -110,20 +110,30 @@ pub(crate) enum Display {
     Late,
     /// An alert of a pack on trial: stored and counted only.
     Shadow,
+    /// Too unsure to be shown: stored for quality assurance.
+    Held,
 }
 
 impl Display {
+    pub(crate) const ALL: [Self; 5] = [Self::Card, Self::Folded, Self::Late, Self::Shadow, Self::Held];
+
+    /// Whether such an alert is more than a trial or a guess: it counts, and is told to others than reviewers.
+    pub(crate) const fn is_told(self) -> bool {
+        !matches!(self, Self::Shadow | Self::Held)
+    }
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Card => "card",
             Self::Folded => "folded",
             Self::Late => "late",
             Self::Shadow => "shadow",
+            Self::Held => "held",
         }
     }
 
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::Card, Self::Folded, Self::Late, Self::Shadow].into_iter().find(|display| display.name() == name)
+        Self::ALL.into_iter().find(|display| display.name() == name)
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 pub(crate) use self::admission::obstacles;
+use crate::act::{Judged, Model, Scratch, Turn};
 use crate::agents::Agents;
 use crate::alert::{Alert, AlertState, Evidence, alert_id};
 use crate::detect::{Considered, detect};
@@ -18,10 +19,11 @@ use crate::monitor::{self, Evaluation, Finding, Hits, Mark, Stage, View};
 use crate::rule::RuleSet;
 use crate::rule::program::{DetectorIx, Program, RuleIx};
 use crate::rule::syntax::Limit;
+use crate::severity::AlertKind;
 use crate::text::{FoldedText, Match};
 use crate::time::CallTime;
-use crate::timeline::{Hit, Placed, Timeline, UtteranceIx};
-use crate::transcript::{CallInfo, EventKind, Input, Party, Utterance};
+use crate::timeline::{Hit, Judgement, Placed, Timeline, UtteranceIx};
+use crate::transcript::{CallInfo, Channel, EventKind, Input, Party, Role, Utterance};
 
 /// A recogniser that cuts a sentence at a pause goes on within this time.
 const SPAN_GAP_MAX_MS: i64 = 3_000;
@@ -201,6 +203,17 @@ impl Call {
         Self { keep_texts: true, ..Self::new(rules, info) }
     }
 
+    /// The rules whose forbidden phrases an utterance holds, as the model knows them.
+    #[must_use]
+    pub fn found(&self, utterance_id: &str) -> Vec<u32> {
+        let spoken = self.timeline.in_order().map(|(_, spoken)| spoken).find(|spoken| *spoken.id == *utterance_id);
+        let hits = spoken.iter().flat_map(|spoken| &spoken.hits);
+        let mut found: Vec<u32> = hits.filter_map(|hit| self.rules.forbidding[hit.detector as usize]).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// The rules that apply to the call.
     pub(crate) fn active_rules(&self) -> impl Iterator<Item = RuleIx> {
         (0..narrow(self.rules.programs.len())).filter(|&rule| self.active.contains(rule))
@@ -254,6 +267,7 @@ impl Call {
             matches.clear();
             considered.clear();
             self.rules.lexicon.matches(&text, &mut matches);
+            matches.extend(spoken.judged.iter().flat_map(|judged| &judged.acts).cloned());
             detect(&self.rules, &self.timeline, ix, &listening, &matches, &mut Vec::new(), Some(&mut considered));
             take(ix, &text, &mut considered);
         }
@@ -327,8 +341,8 @@ impl Call {
         let spoken = self.timeline.get_mut(ix);
         spoken.continues = continues;
         spoken.chars = narrow(spoken.text.spoken_chars());
-        let had_hits = !spoken.hits.is_empty();
-        if had_hits || rules.lexicon.has_candidates(&spoken.text) {
+        let is_concerned = !spoken.hits.is_empty() || rules.lexicon.has_candidates(&spoken.text);
+        if is_concerned || rules.model.is_some() && spoken.role != Role::System {
             self.take_hits(rules, ix, changed);
         }
         let spoken = self.timeline.get_mut(ix);
@@ -342,7 +356,18 @@ impl Call {
         rules.lexicon.matches(&self.timeline.get(ix).text, &mut matches);
         let mut hits: Vec<Hit> = Vec::new();
         let listening = |detector| self.listening.contains(detector);
-        let looks_around = detect(rules, &self.timeline, ix, listening, &matches, &mut hits, None);
+        // Phrases are judged first: an earlier judgement of this utterance must not decide what it holds now.
+        self.timeline.get_mut(ix).judged = None;
+        let mut looks_around = detect(rules, &self.timeline, ix, listening, &matches, &mut hits, None);
+        if let Some(model) = &rules.model {
+            let found = hits.iter().filter_map(|hit| rules.forbidding[hit.detector as usize]).collect();
+            let acts = judge(model, rules, self.info.channel, &mut self.timeline, ix, found);
+            if !acts.is_empty() {
+                matches.extend(acts);
+                hits.clear();
+                looks_around |= detect(rules, &self.timeline, ix, listening, &matches, &mut hits, None);
+            }
+        }
         let now = self.now;
         let spoken = self.timeline.get_mut(ix);
         spoken.looks_around = looks_around;
@@ -392,7 +417,7 @@ impl Call {
             };
             if relinked {
                 self.listen(rules, ix, position, None, changed);
-            } else if spoken.looks_around {
+            } else if spoken.looks_around || is_judged_anew(&self.timeline, position, placed.ix) {
                 self.take_hits(rules, ix, changed);
             }
         }
@@ -457,7 +482,13 @@ impl Call {
             }
             let update = before != Some(state)
                 || state == AlertState::Confirmed
-                    && known.as_ref().is_some_and(|k| (k.last.at, &k.last.evidence) != (alert.at, &alert.evidence));
+                    && known.as_ref().is_some_and(|k| {
+                        (k.last.at, &k.last.evidence, k.last.held) != (alert.at, &alert.evidence, alert.held)
+                    });
+            if let Some(known) = known.filter(|known| !known.last.held && alert.held) {
+                // It was shown, and is now too unsure for that.
+                self.put_out(Alert { state: AlertState::Retracted, emitted: self.now, ..known.last });
+            }
             if update {
                 self.put_out(alert.clone());
             }
@@ -475,16 +506,22 @@ impl Call {
     fn alert(&self, rules: &RuleSet, rule: RuleIx, finding: &Finding, state: AlertState) -> Alert {
         let visible = &rules.rules[rule as usize];
         let evidence: Vec<Evidence> = finding.marks.iter().map(|mark| self.evidence(rules, mark)).collect();
+        let kind = finding.kind.unwrap_or(visible.kind);
+        let verdicts = finding.marks.iter().filter_map(|mark| self.timeline.get(mark.utterance).judged.as_ref());
+        let confidence = verdicts.map(|judged| judged.verdict).max().filter(|_| kind == AlertKind::Forbidden);
+        let program = &rules.programs[rule as usize];
         Alert {
             alert_id: alert_id(&self.info.call_id, &visible.id, &finding.key),
             state,
             rule: Arc::clone(visible),
             agent_id: Arc::clone(self.agents.at(finding.at)),
-            kind: finding.kind.unwrap_or(visible.kind),
+            kind,
             at: finding.at,
             emitted: self.now,
-            message: message(&rules.programs[rule as usize].message, finding, &evidence),
+            message: message(&program.message, finding, &evidence),
             evidence,
+            confidence,
+            held: confidence.is_some_and(|confidence| confidence < program.confidence),
         }
     }
 
@@ -505,6 +542,53 @@ impl Call {
             homophone: mark.homophone,
         }
     }
+}
+
+/// What the model makes of an utterance: keeps its verdict and its acts, and
+/// returns the acts that rules speak of as matches, each with the words that speak for it.
+fn judge(
+    model: &Model,
+    rules: &RuleSet,
+    channel: Channel,
+    timeline: &mut Timeline,
+    ix: UtteranceIx,
+    mut found: Vec<u32>,
+) -> Vec<Match> {
+    let position = timeline.position(ix);
+    let after = timeline.before(position);
+    found.sort_unstable();
+    found.dedup();
+    let spoken = timeline.get(ix);
+    let raw = |ix: Option<UtteranceIx>| ix.map_or("", |ix| timeline.get(ix).text.raw());
+    let turn = Turn {
+        role: spoken.role,
+        channel,
+        text: spoken.text.raw(),
+        prev: raw(after.other),
+        own_prev: raw(after.own),
+        found: &found,
+    };
+    let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
+    model.judge(&turn, &mut scratch, &mut judged);
+    let done = model.done(&judged, spoken.role);
+    let spoken_of = done.filter_map(|(act, _)| Some((act, *rules.acts.get(&act)?)));
+    let matches: Vec<Match> = spoken_of
+        .map(|(act, phrase)| {
+            let (start, end) = model.evidence(&turn, Some(act)).unwrap_or_default();
+            spoken.text.covering(phrase, start as usize..end as usize)
+        })
+        .collect();
+    let judgement = Judgement { verdict: model.verdict(&judged), acts: matches.clone(), after };
+    timeline.get_mut(ix).judged = Some(judgement);
+    matches
+}
+
+/// Whether an utterance now follows another turn than when it was judged, or `changed` itself.
+fn is_judged_anew(timeline: &Timeline, position: usize, changed: UtteranceIx) -> bool {
+    timeline.spoken_at(position).judged.as_ref().is_some_and(|judged| {
+        let now = timeline.before(position);
+        judged.after != now || now.other == Some(changed) || now.own == Some(changed)
+    })
 }
 
 fn narrow(number: usize) -> u32 {

@@ -49,6 +49,11 @@ pub(crate) struct Scene<'a> {
     sentence: Range<usize>,
 }
 
+/// Whether an utterance does the act that `phrase` stands for.
+fn does(spoken: &Spoken, phrase: PhraseId) -> bool {
+    spoken.judged.as_ref().is_some_and(|judged| judged.acts.iter().any(|act| act.phrase == phrase))
+}
+
 impl<'a> Scene<'a> {
     pub(crate) fn new(
         rules: &'a RuleSet,
@@ -104,6 +109,10 @@ impl<'a> Scene<'a> {
     /// Whether one of the phrases stands in a region at a place that fits.
     fn occurs(&self, any: &[PhraseId], region: Range<usize>, fits: impl Fn(&Range<usize>) -> bool) -> bool {
         any.iter().any(|&phrase| {
+            // An act is of the whole utterance.
+            if does(self.spoken, phrase) {
+                return true;
+            }
             let mut from = region.start;
             while let Some(found) = self.rules.lexicon.find(phrase, self.text, from..region.end) {
                 if fits(&found) {
@@ -117,8 +126,11 @@ impl<'a> Scene<'a> {
 
     fn in_positions(&self, any: &[PhraseId], mut positions: Range<usize>) -> bool {
         positions.any(|position| {
-            let text = &self.timeline.spoken_at(position).text;
-            any.iter().any(|&phrase| self.rules.lexicon.find(phrase, text, text.lead()..text.len()).is_some())
+            let spoken = self.timeline.spoken_at(position);
+            let text = &spoken.text;
+            any.iter().any(|&phrase| {
+                does(spoken, phrase) || self.rules.lexicon.find(phrase, text, text.lead()..text.len()).is_some()
+            })
         })
     }
 

@@ -16,9 +16,10 @@ use super::syntax::{
     Anchor, Body, Context, EventRule, Expression, Extent, HourRange, PackSource, Part, PhraseSource, RuleSource, Said,
     Sequence, Timing, Window,
 };
-use super::{Rule, RuleSet};
-use crate::diagnostic::{Diagnostic, Level, Located};
-use crate::severity::AlertKind;
+use super::{Listening, Rule, RuleSet};
+use crate::act::{ActId, Model, phrase_key};
+use crate::diagnostic::{Diagnostic, Level, Located, nearest};
+use crate::severity::{AlertKind, Severity};
 use crate::text::{Boundary, Homophone, LexiconBuilder, PhraseId, PhraseOptions};
 use crate::transcript::{EventKind, Role};
 
@@ -32,8 +33,8 @@ const SHORT_PHRASE_CHARS: usize = 3;
 ///
 /// # Errors
 /// Every fault of every phrase and reference, each with its place.
-pub fn compile(packs: &[PackSource], version: String) -> Result<RuleSet, Vec<Diagnostic>> {
-    let mut compiler = Compiler::default();
+pub fn compile(packs: &[PackSource], model: Option<Arc<Model>>, version: String) -> Result<RuleSet, Vec<Diagnostic>> {
+    let mut compiler = Compiler { model, ..Compiler::default() };
     let mut rules = Vec::new();
     let mut programs = Vec::new();
     for pack in packs {
@@ -43,7 +44,7 @@ pub fn compile(packs: &[PackSource], version: String) -> Result<RuleSet, Vec<Dia
             programs.push(compiler.program(pack, source));
         }
     }
-    let Compiler { lexicon, mut detectors, mut diagnostics, .. } = compiler;
+    let Compiler { lexicon, mut detectors, mut diagnostics, model, acts, .. } = compiler;
     for pack in packs.iter().filter(|pack| !pack.yields_to.is_empty()) {
         let is_first = |name: &str| pack.yields_to.iter().any(|first| first.value == name);
         let of = |wanted: &dyn Fn(&str) -> bool| -> Vec<&Program> {
@@ -64,7 +65,30 @@ pub fn compile(packs: &[PackSource], version: String) -> Result<RuleSet, Vec<Dia
         let at = packs.first().map(|pack| pack.pack.at.clone()).unwrap_or_default();
         vec![Diagnostic::error("too-large", at, format!("话术合起来超出了限度：{fault}"), fault.to_string())]
     })?;
-    Ok(RuleSet::assemble(version, rules, programs, detectors, lexicon))
+    let forbidding = forbidding(&rules, &programs, detectors.len());
+    Ok(RuleSet::assemble(version, rules, programs, Listening { detectors, lexicon, model, acts, forbidding }))
+}
+
+/// What the second look must say of a forbidden hit, in ten thousandths.
+fn confidence(source: &RuleSource) -> u16 {
+    let share = source.confidence.unwrap_or(match source.severity {
+        // A grave matter is worth a look even when it is less sure.
+        Severity::Critical => 0.2,
+        Severity::Warning => 0.5,
+        Severity::Info => 0.6,
+    });
+    (share * 10_000.0).round() as u16
+}
+
+/// For each detector the key under which the model knows the forbidding rule that it decides, if it does.
+fn forbidding(rules: &[Arc<Rule>], programs: &[Program], detectors: usize) -> Vec<Option<u32>> {
+    let mut keys = vec![None; detectors];
+    for (rule, program) in rules.iter().zip(programs) {
+        if let BodyProgram::Forbid(ForbidProgram { detector, .. }) = program.body {
+            keys[detector as usize] = Some(phrase_key(&rule.id));
+        }
+    }
+    keys
 }
 
 fn visible(pack: &PackSource, source: &RuleSource) -> Rule {
@@ -110,6 +134,9 @@ struct Compiler {
     subjects: Arc<Subjects>,
     /// Detectors made for the rule at hand.
     used: Vec<DetectorIx>,
+    model: Option<Arc<Model>>,
+    /// Acts that rules speak of, and the phrase that stands for each.
+    acts: BTreeMap<ActId, PhraseId>,
 }
 
 type Lists = BTreeMap<String, Located<Vec<PhraseSource>>>;
@@ -131,6 +158,7 @@ impl Compiler {
             when,
             limit: source.limit,
             hypotheses: source.hypotheses,
+            confidence: confidence(source),
             grace_ms: source.grace_ms,
             from: source.from,
             until: source.until,
@@ -258,6 +286,10 @@ impl Compiler {
     fn detector(&mut self, said: &Said, lists: &Lists, defaults: Defaults) -> DetectorIx {
         let mut phrases = Vec::new();
         for phrase in self.expand(&said.any, lists) {
+            if phrase.is_act {
+                phrases.extend(self.act(&phrase.text));
+                continue;
+            }
             let homophone = phrase.homophone.or(said.homophone).unwrap_or(defaults.homophone);
             let boundary = phrase.boundary.or(said.boundary).unwrap_or(
                 if defaults.short_words && literal_chars(&phrase.text.value) <= SHORT_PHRASE_CHARS {
@@ -296,6 +328,10 @@ impl Compiler {
     fn context_phrases(&mut self, any: &[PhraseSource], lists: &Lists) -> Vec<PhraseId> {
         let mut phrases = Vec::new();
         for phrase in self.expand(any, lists) {
+            if phrase.is_act {
+                phrases.extend(self.act(&phrase.text));
+                continue;
+            }
             let options = PhraseOptions {
                 homophone: phrase.homophone.unwrap_or(Homophone::Off),
                 boundary: phrase.boundary.unwrap_or(Boundary::Anywhere),
@@ -304,6 +340,34 @@ impl Compiler {
             phrases.extend(self.interned(added, phrase));
         }
         phrases
+    }
+
+    /// The phrase that stands for an act: the model hears it, not the automaton.
+    fn act(&mut self, name: &Located<String>) -> Option<PhraseId> {
+        let fault = |zh: String, en: String| Diagnostic::error("unknown-act", name.at.clone(), zh, en);
+        let Some(model) = &self.model else {
+            let diagnostic = fault(
+                String::from("规则用到了语用动作，却没有模型文件"),
+                String::from("a rule speaks of an act, and there is no model file"),
+            );
+            self.diagnostics.push(diagnostic.help(
+                "把 confidence.model 放在规则目录里；用 tingjian learn 生成。",
+                "Put confidence.model into the directory of the rules; tingjian learn makes it.",
+            ));
+            return None;
+        };
+        let Some(act) = model.act(&name.value) else {
+            let diagnostic =
+                fault(format!("没有语用动作 `{}`", name.value), format!("there is no act `{}`", name.value));
+            let near = nearest(&name.value, model.acts().iter().map(|act| act.id.as_str())).map(str::to_owned);
+            self.diagnostics.push(match near {
+                Some(near) => diagnostic.help(format!("是不是 `{near}`？"), format!("Did you mean `{near}`?")),
+                None => diagnostic.help("名称见 corpus/acts.yaml。", "The names are in corpus/acts.yaml."),
+            });
+            return None;
+        };
+        let label = model.acts()[usize::from(act)].zh.clone();
+        Some(*self.acts.entry(act).or_insert_with(|| self.lexicon.add_unheard(&label)))
     }
 
     fn interned(
@@ -341,7 +405,7 @@ impl Compiler {
         phrases: &mut Vec<&'s PhraseSource>,
     ) {
         for phrase in any {
-            let Some(name) = phrase.text.value.strip_prefix('$') else {
+            let Some(name) = phrase.text.value.strip_prefix('$').filter(|_| !phrase.is_act) else {
                 phrases.push(phrase);
                 continue;
             };

@@ -168,7 +168,7 @@ fn expand<'a>(pack: &'a PackSource, said: &'a Said) -> Vec<&'a PhraseSource> {
 /// The characters of a phrase without slots and marks; nothing for patterns that are more than a text.
 fn letters(phrase: &PhraseSource) -> Option<String> {
     let text = &phrase.text.value;
-    if text.starts_with(['/', '$']) || text.contains(['{', '(']) {
+    if phrase.is_act || text.starts_with(['/', '$']) || text.contains(['{', '(']) {
         return None;
     }
     Some(text.chars().filter(|c| c.is_alphanumeric()).collect())

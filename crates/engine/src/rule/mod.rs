@@ -15,12 +15,14 @@ mod surface;
 pub mod syntax;
 pub mod unit_test;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::program::{Detector, DetectorIx, Program, RuleIx};
-use crate::diagnostic::Diagnostic;
+use crate::act::{ActId, Model};
+use crate::diagnostic::{Diagnostic, Position};
 use crate::severity::{AlertKind, Severity};
-use crate::text::Lexicon;
+use crate::text::{Lexicon, PhraseId};
 
 /// A compiled rule: what alerts, exports and pages say about it. What the
 /// engine runs on is private to it.
@@ -54,6 +56,12 @@ pub struct RuleSet {
     pub(crate) programs: Vec<Program>,
     pub(crate) detectors: Vec<Detector>,
     pub(crate) lexicon: Lexicon,
+    /// What recognises acts and takes the second look.
+    pub(crate) model: Option<Arc<Model>>,
+    /// Acts that rules speak of, and the phrase that stands for each.
+    pub(crate) acts: BTreeMap<ActId, PhraseId>,
+    /// Of each detector, the key under which the model knows the rule that forbids its phrases.
+    pub(crate) forbidding: Vec<Option<u32>>,
     /// Phrase to the detectors that ask for it, by `PhraseId`.
     pub(crate) detectors_of: Vec<Vec<DetectorIx>>,
     /// Detector to the rules that look at its hits.
@@ -80,8 +88,15 @@ pub struct Loaded {
 /// more than [`FAULTS_MAX`](crate::diagnostic::FAULTS_MAX), how many more.
 pub fn load(files: &[parse::SourceFile], version: String) -> Result<Loaded, Vec<Diagnostic>> {
     let (packs, mut faults) = parse::parse_all(files);
+    let model = match read_model(files) {
+        Ok(model) => model,
+        Err(fault) => {
+            faults.extend([fault]);
+            None
+        }
+    };
     // Faulty rules are left out of `packs`; the phrases of the others may have faults of their own.
-    match compile::compile(&packs, version) {
+    match compile::compile(&packs, model, version) {
         Ok(rules) if !faults.has_error() => {
             let warnings = faults.finish(parse::order(files));
             return Ok(Loaded { rules: Arc::new(rules), packs, warnings });
@@ -92,6 +107,28 @@ pub fn load(files: &[parse::SourceFile], version: String) -> Result<Loaded, Vec<
     Err(faults.finish(|a, b| a.at.cmp(&b.at)))
 }
 
+/// What hears: detectors, and what they are built on.
+pub(crate) struct Listening {
+    pub(crate) detectors: Vec<Detector>,
+    pub(crate) lexicon: Lexicon,
+    pub(crate) model: Option<Arc<Model>>,
+    pub(crate) acts: BTreeMap<ActId, PhraseId>,
+    pub(crate) forbidding: Vec<Option<u32>>,
+}
+
+/// The model among the files, if there is one.
+///
+/// # Errors
+/// It cannot be read: a fault of its line.
+fn read_model(files: &[parse::SourceFile]) -> Result<Option<Arc<Model>>, Diagnostic> {
+    let Some(file) = files.iter().find(|file| parse::is_model_file(&file.name)) else { return Ok(None) };
+    Model::from_text(&file.text).map(|model| Some(Arc::new(model))).map_err(|fault| {
+        let line = u32::try_from(fault.line).unwrap_or(u32::MAX);
+        let at = Position { file: Arc::from(file.name.as_str()), line, column: 1, length: 0 };
+        Diagnostic::error("bad-model", at, fault.zh, fault.en)
+    })
+}
+
 impl RuleSet {
     /// A rule set without rules.
     ///
@@ -99,7 +136,7 @@ impl RuleSet {
     /// Never: nothing to compile cannot fail.
     #[must_use]
     pub fn empty() -> Self {
-        match compile::compile(&[], String::from("empty")) {
+        match compile::compile(&[], None, String::from("empty")) {
             Ok(rules) => rules,
             Err(faults) => unreachable!("no rules have no faults, yet: {faults:?}"),
         }
@@ -109,9 +146,9 @@ impl RuleSet {
         version: String,
         rules: Vec<Arc<Rule>>,
         programs: Vec<Program>,
-        detectors: Vec<Detector>,
-        lexicon: Lexicon,
+        listening: Listening,
     ) -> Self {
+        let Listening { detectors, lexicon, model, acts, forbidding } = listening;
         let mut detectors_of = vec![Vec::new(); lexicon.len()];
         for (ix, detector) in (0..).zip(&detectors) {
             for phrase in &detector.phrases {
@@ -125,7 +162,19 @@ impl RuleSet {
             }
         }
         let on_speech = (0..).zip(&programs).filter(|(_, program)| program.on_speech).map(|(ix, _)| ix).collect();
-        Self { version, rules, programs, detectors, lexicon, detectors_of, rules_of, on_speech }
+        Self {
+            version,
+            rules,
+            programs,
+            detectors,
+            lexicon,
+            model,
+            acts,
+            forbidding,
+            detectors_of,
+            rules_of,
+            on_speech,
+        }
     }
 
     /// The index of a rule, by its id.

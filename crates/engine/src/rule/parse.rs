@@ -5,6 +5,7 @@
 //! types of [`syntax`](super::syntax) (`decoder`, `said`, `body`, and here).
 //! None of them stops at a fault. What may be written is in `surface`.
 
+mod acts;
 mod body;
 mod decoder;
 mod parameters;
@@ -16,6 +17,7 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+pub use self::acts::acts;
 use self::decoder::{Decoder, Fields, file_start};
 use self::parameters::Overrides;
 pub(super) use self::parameters::annotate;
@@ -45,6 +47,12 @@ pub struct SourceFile {
     pub text: String,
 }
 
+/// Whether a file is a learned model (see [`crate::act`]) and not written by a person.
+#[must_use]
+pub fn is_model_file(name: &str) -> bool {
+    name.ends_with(".model")
+}
+
 /// Reads rule files, and the files among them that set parameters (see [`is_parameters_file`]).
 ///
 /// The packs hold all that could be understood. They are only complete, and
@@ -71,7 +79,8 @@ pub(super) fn parse_all(files: &[SourceFile]) -> (Vec<PackSource>, Faults) {
     // What files share: values of parameters, names of packs and ids of rules.
     let mut overrides = Overrides::default();
     let mut seen = Seen::default();
-    let (setting, ruling): (Vec<&SourceFile>, Vec<_>) = files.iter().partition(|file| is_parameters_file(&file.name));
+    let written = files.iter().filter(|file| !is_model_file(&file.name));
+    let (setting, ruling): (Vec<&SourceFile>, Vec<_>) = written.partition(|file| is_parameters_file(&file.name));
     for file in setting {
         overrides.read(&Arc::from(file.name.as_str()), &file.text, &mut diagnostics);
     }
@@ -272,6 +281,7 @@ impl Decoder {
         let scope = fields.get("scope").and_then(|node| self.scope(node)).unwrap_or_default();
         let when = fields.get("when").and_then(|node| self.expression(node));
         let limit = fields.get("limit").and_then(|node| self.limit(node)).unwrap_or_default();
+        let confidence = fields.get("confidence").and_then(|node| self.share(node));
         let hypotheses = fields.get("hypotheses").and_then(|node| self.hypotheses(node)).unwrap_or_default();
         let grace = fields.get("grace").and_then(|node| self.duration(node));
         let body = self.body(&mut fields);
@@ -290,6 +300,7 @@ impl Decoder {
             when,
             limit,
             hypotheses,
+            confidence,
             grace_ms: grace.unwrap_or(GRACE_DEFAULT_MS),
             body: body?,
             tests,
@@ -376,6 +387,19 @@ impl Decoder {
         let max = fields.get("max").and_then(|node| self.count(node, 1));
         let cooldown = fields.get("cooldown").and_then(|node| self.duration(node));
         max.map(Limit::Max).or(cooldown.map(Limit::CooldownMs))
+    }
+
+    /// A number from 0 to 1.
+    fn share(&mut self, node: &Node) -> Option<f64> {
+        let share = f64::from(self.number(node)?);
+        if (0.0..=1.0).contains(&share) {
+            return Some(share);
+        }
+        self.report(
+            Diagnostic::error("out-of-range", node.at.clone(), "要在 0 和 1 之间", "must be between 0 and 1")
+                .help("如 0.6；0 表示不复看。", "Such as 0.6; 0 waives the second look."),
+        );
+        None
     }
 
     fn hypotheses(&mut self, node: &Node) -> Option<Hypotheses> {

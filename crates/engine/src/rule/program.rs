@@ -162,6 +162,8 @@ pub(crate) struct Program {
     pub(crate) when: Option<Expression<DetectorIx>>,
     pub(crate) limit: Limit,
     pub(crate) hypotheses: Hypotheses,
+    /// How sure the second look must be, in ten thousandths; 0 waives it.
+    pub(crate) confidence: u16,
     pub(crate) grace_ms: i64,
     pub(crate) from: Option<NaiveDate>,
     pub(crate) until: Option<NaiveDate>,

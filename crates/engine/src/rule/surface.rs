@@ -192,6 +192,11 @@ pub(super) static RULE: Shape = Shape {
             Kind::Either(&[Kind::Choice(HYPOTHESES_WORD), Kind::Map(&HYPOTHESES)]),
             "怎样对待中间结果；默认 show",
         ),
+        key(
+            "confidence",
+            Kind::Number,
+            "复看的把握：低于它的禁说预警只留给质检，不打扰坐席；0 到 1，0 表示不复看，默认随严重程度",
+        ),
         key("grace", Kind::Duration, "宽限：到期之后再等多久迟到的话；默认 2s"),
         key("forbid", Kind::Map(&FORBID), "禁说"),
         key("require", Kind::Map(&REQUIRE), "必说"),
@@ -245,8 +250,13 @@ pub(super) static HYPOTHESES: Shape = Shape {
 pub(super) static PHRASE: Shape = Shape {
     name: "phrase",
     zh: "带选项的话术",
-    keys: &[must("phrase", Kind::Text, "话术、/正则/ 或 $词表"), HOMOPHONES, BOUNDARIES],
-    one_of: &[],
+    keys: &[
+        key("phrase", Kind::Text, "话术、/正则/ 或 $词表"),
+        key("act", Kind::Text, "语用动作：做了这件事就算，不论怎么说（名称见 corpus/acts.yaml）"),
+        HOMOPHONES,
+        BOUNDARIES,
+    ],
+    one_of: &[&["phrase", "act"]],
 };
 
 pub(super) static NEARBY: Shape = Shape {

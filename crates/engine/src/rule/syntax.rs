@@ -52,11 +52,13 @@ pub struct Parameter {
     pub used_at: Vec<Position>,
 }
 
-/// A phrase, a reference to a list, or a phrase with options of its own.
+/// A phrase, a reference to a list, a phrase with options of its own, or an act.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PhraseSource {
-    /// The text: a phrase, `/regex/` or `$list`.
+    /// The text: a phrase, `/regex/` or `$list`; the name of an act, if it is one.
     pub text: Located<String>,
+    /// Whether an act is meant: what is done, in whatever words (see [`crate::act`]).
+    pub is_act: bool,
     /// Overrides what the rule says for all its phrases.
     pub homophone: Option<Homophone>,
     /// Overrides what the rule says for all its phrases.
@@ -92,6 +94,9 @@ pub struct RuleSource {
     pub limit: Limit,
     /// What to do with hypotheses.
     pub hypotheses: Hypotheses,
+    /// How sure the second look must be of a forbidden hit before the agent is told, 0 to 1;
+    /// `None` is the default of the severity, 0 waives the look.
+    pub confidence: Option<f64>,
     /// How long a deadline waits for late utterances, in milliseconds.
     pub grace_ms: i64,
     /// The kind.

@@ -93,6 +93,19 @@ impl LexiconBuilder {
         Ok(id)
     }
 
+    /// A name without words: nothing in a text is ever found to be it.
+    pub(crate) fn add_unheard(&mut self, text: &str) -> PhraseId {
+        let id = PhraseId(self.phrases.len() as u32);
+        let options = PhraseOptions { homophone: Homophone::Off, boundary: Boundary::Anywhere };
+        self.phrases.push(Draft {
+            text: text.to_owned(),
+            options,
+            parsed: Parsed::Variants(Vec::new()),
+            is_scanned: false,
+        });
+        id
+    }
+
     /// Builds the automaton.
     ///
     /// # Errors

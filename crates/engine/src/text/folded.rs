@@ -6,6 +6,8 @@ use std::str::Chars;
 use aho_corasick::automaton::StateID;
 
 use super::chars::{Kind, TABLE, is_han, spelling};
+use super::lexicon::{Match, PhraseId};
+use super::pattern::Likeness;
 
 /// What stands between a symbol and the one before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -184,6 +186,17 @@ impl FoldedText {
         let previous_end = span.end.min(self.lead());
         let part = |from: usize, to: usize| (from < to).then(|| self.symbol(from).start..self.symbol(to - 1).end);
         RawSpan { previous: part(span.start, previous_end), own: part(own_start, span.end.min(self.len())) }
+    }
+
+    /// A match of `phrase` that covers the raw characters `span` of the utterance itself.
+    pub(crate) fn covering(&self, phrase: PhraseId, span: Range<usize>) -> Match {
+        let own = self.lead()..self.len();
+        let first = own.clone().find(|&at| self.symbol(at).end > span.start).unwrap_or(self.len());
+        let behind = own.rev().find(|&at| self.symbol(at).start < span.end).map_or(first, |last| last + 1);
+        let end = behind.max(first);
+        // Where folding left no symbol, the raw characters themselves are meant.
+        let dropped = (first == end).then_some(span);
+        Match { phrase, start: first, end, likeness: Likeness::Exact, dropped }
     }
 
     /// The clause that symbol `at` is in: from any mark, or a join, to the next.

@@ -75,6 +75,7 @@ mod numeral;
 mod options;
 mod pattern;
 mod phrase;
+mod plain;
 mod segment;
 mod update;
 
@@ -85,6 +86,7 @@ pub use lexicon::{Lexicon, Match, PhraseId, PhraseOptions};
 pub use options::{Boundary, Homophone};
 pub use pattern::Likeness;
 pub use phrase::{ANY_MAX, DIGITS_MAX, PhraseError, SYMBOLS_MAX, VARIANTS_MAX};
+pub(crate) use plain::plain_chars;
 pub use segment::{cut, preload};
 
 /// The dictionaries that decide where words begin and how characters sound, as

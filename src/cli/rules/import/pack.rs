@@ -53,7 +53,7 @@ pub(super) fn write(
     if faults.iter().any(|fault| place(&fault.at).is_none()) {
         faults.retain(|fault| fault.code != "bad-id" || place(&fault.at).is_none());
     }
-    let rules = match compile(&packs, String::new()) {
+    let rules = match compile(&packs, None, String::new()) {
         Ok(rules) if faults.is_empty() => rules,
         Ok(_) => return Err(faults.iter().map(tell).collect()),
         Err(more) => return Err(faults.iter().chain(&more).map(tell).collect()),

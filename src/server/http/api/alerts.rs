@@ -37,7 +37,7 @@ pub(crate) struct AlertView {
     pub(crate) alert: AlertJson<'static>,
     /// The cursor of its latest transition, as agents get it.
     cursor: String,
-    /// Whether the agent saw it: `card`, `folded`, `late` or `shadow`.
+    /// Whether the agent saw it: `card`, `folded`, `late`, `shadow` (a pack on trial) or `held` (too unsure).
     display: String,
     /// The queue of its call.
     queue: Option<String>,
@@ -100,6 +100,7 @@ pub(crate) fn view(shared: &Shared, principal: &Principal, found: FoundAlert) ->
     let FoundAlert { cursor, json, display, history, queue, started_at, feedback, review, .. } = found;
     let zone = shared.config.utc_offset;
     let alert: AlertJson<'static> = serde_json::from_str(&json).map_err(Refusal::store)?;
+    let alert = AlertJson { display: None, ..alert };
     let review = ReviewView::new(review, counts, (alert.state, &alert.agent_id), principal, zone);
     Ok(AlertView {
         alert,

@@ -31,11 +31,10 @@ const GROUPS: Parameter = Parameter::new(
 );
 const DISPLAY: Parameter = Parameter::new(
     "display",
-    "One or several, commas between them: card, folded, late, shadow; all but shadow unless said / 显示方式，默认不含试运行",
+    "One or several, commas between them: card, folded, late, shadow, held; all but shadow and held unless said / 显示方式，默认不含试运行和把握不足的",
     Shape::Text,
 );
 
-const DISPLAYS: [Display; 4] = [Display::Card, Display::Folded, Display::Late, Display::Shadow];
 /// A table has two sides.
 const GROUPS_MAX: usize = 2;
 
@@ -116,9 +115,9 @@ pub(crate) async fn statistics(
     let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_ALERTS, OF_STATISTICS])?;
     let zone = shared.config.utc_offset;
     let groups = groups(&parameters)?;
-    let mut displays = parameters.choices("display", &DISPLAYS.map(|display| (display.name(), display)))?;
+    let mut displays = parameters.choices("display", &Display::ALL.map(|display| (display.name(), display)))?;
     if displays.is_empty() {
-        displays.extend(DISPLAYS.into_iter().filter(|display| *display != Display::Shadow));
+        displays.extend(Display::ALL.into_iter().filter(|display| display.is_told()));
     }
     let mut alerts = parameters.alerts(zone)?;
     if alerts.states.is_empty() {

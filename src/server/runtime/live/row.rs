@@ -88,7 +88,7 @@ impl LiveCall {
         let duties = call.duties(clock, |rule| !is_shadow(&rule.pack));
         let mut alerts = Counts::default();
         let mut last = None;
-        for alert in call.standing_alerts().filter(|alert| !is_shadow(&alert.rule.pack)) {
+        for alert in call.standing_alerts().filter(|alert| !alert.held && !is_shadow(&alert.rule.pack)) {
             alerts.add(alert.rule.severity);
             let place = (alert.emitted, alert.at, &alert.alert_id);
             if last.as_ref().is_none_or(|(latest, _)| *latest < place) {

@@ -42,9 +42,13 @@ impl Decoder {
     fn phrase(&mut self, node: &Node) -> Option<PhraseSource> {
         let (text, homophone, boundary) = if matches!(node.content, Content::Map(_)) {
             let mut fields = self.fields(node, &surface::PHRASE)?;
+            let act = fields.get("act").and_then(|node| self.text(node));
             let text = fields.get("phrase").and_then(|node| self.text(node));
             let homophone = fields.get("homophone").and_then(|node| self.choice(node, surface::HOMOPHONE));
             let boundary = fields.get("boundary").and_then(|node| self.choice(node, surface::BOUNDARY));
+            if let Some(text) = act {
+                return Some(PhraseSource { text, is_act: true, homophone: None, boundary: None });
+            }
             (text?, homophone, boundary)
         } else {
             if matches!(node.content, Content::List(_) | Content::Null) {
@@ -54,7 +58,7 @@ impl Decoder {
             (self.text(node)?, None, None)
         };
         self.reference(&text);
-        Some(PhraseSource { text, homophone, boundary })
+        Some(PhraseSource { text, is_act: false, homophone, boundary })
     }
 
     /// Reports `$name` if the pack has no such list.
@@ -154,8 +158,8 @@ impl Decoder {
     }
 
     fn nearby(&mut self, node: &Node) -> (Vec<PhraseSource>, Option<u32>) {
-        // `{phrase: …}` is a phrase with options, anything else in braces says how near.
-        let is_phrase = |(key, _): &(Node, Node)| matches!(&key.content, Content::Scalar(name, _) if name == "phrase");
+        // `{phrase: …}` is a phrase with options and `{act: …}` an act; anything else in braces says how near.
+        let is_phrase = |(key, _): &(Node, Node)| matches!(&key.content, Content::Scalar(name, _) if name == "phrase" || name == "act");
         match &node.content {
             Content::Map(entries) if !entries.iter().any(is_phrase) => {
                 let Some(mut fields) = self.fields(node, &surface::NEARBY) else { return (Vec::new(), None) };

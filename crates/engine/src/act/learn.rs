@@ -1,0 +1,390 @@
+//! Learning: from labelled turns to a [`Model`].
+//!
+//! Each target (an act, or the verdict) is a linear support vector machine with
+//! squared hinge loss, found by dual coordinate descent (Hsieh et al., ICML 2008,
+//! algorithm 1, with the shrinking of LIBLINEAR). Its calibration and threshold
+//! come from scores of turns that were left out (five folds).
+//!
+//! Targets are independent: whoever has several cores calls
+//! [`Learner::target`] on each. Nothing depends on which comes first.
+
+use std::collections::BTreeMap;
+
+use super::calibration::Calibration;
+use super::features::{Buffers, Turn, features};
+use super::model::{Act, ActId, Model, ONE, SQUARE, Target, channel_ix};
+use crate::transcript::{Channel, Role};
+
+/// How many parts the turns are dealt into; each is scored by what the others teach.
+const FOLDS: u64 = 5;
+
+/// A feature in fewer turns is chance.
+const TURNS_OF_FEATURE_MIN: u32 = 2;
+
+/// What stood before says less than the turn itself.
+const BACKGROUND: f64 = 0.5;
+
+/// The price of a mistake against the price of large weights.
+const COST: f64 = 1.0;
+
+/// A case of a rare act costs more than a turn without it, up to this much.
+const RARE_COST_MAX: f64 = 4.0;
+
+/// The share of an agent's turns that a reviewer marks, at work: by voice, where
+/// turns are long and calls are picked; in chats, where they are short and many.
+const FAULTS_AT_WORK: [f64; 2] = [0.1, 0.03];
+
+const PASSES_MAX: usize = 40;
+const TOLERANCE: f64 = 0.05;
+
+/// Weights that a model keeps: of one act, of the verdict. The smallest go.
+const ACT_WEIGHTS_MAX: usize = 1_500;
+const VERDICT_WEIGHTS_MAX: usize = 40_000;
+
+/// What is known of one target of an example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Label {
+    /// It is a case.
+    Yes,
+    /// It is none.
+    No,
+    /// Labellers differ, or nobody said: no example of this.
+    Unknown,
+}
+
+/// A labelled turn.
+#[derive(Clone, Debug)]
+pub struct Example<'t> {
+    /// The turn.
+    pub turn: Turn<'t>,
+    /// The acts that it does, by index in the learner's acts; `None` if nobody labelled its acts.
+    pub acts: Option<Vec<ActId>>,
+    /// Acts on which labellers differ.
+    pub unsure: Vec<ActId>,
+    /// Whether a reviewer marks it.
+    pub verdict: Label,
+    /// How much it counts: 1 for an ordinary one.
+    pub weight: f64,
+}
+
+/// Examples made ready for learning.
+#[derive(Debug)]
+pub struct Learner<'t> {
+    acts: Vec<Act>,
+    examples: Vec<Example<'t>>,
+    /// The features that count, rising by key, and the square of each one's size.
+    keys: Vec<u32>,
+    squares: Vec<u16>,
+    /// Features of all examples one after another, and where each example's end.
+    columns: Vec<(u32, f32)>,
+    ends: Vec<usize>,
+}
+
+/// A target learned: to be handed to [`Learner::model`].
+#[derive(Clone, Debug)]
+pub struct Learned {
+    target: Target,
+    weights: Vec<(u32, i16)>,
+    /// Each example that taught it, as the others judge it.
+    pub left_out: Vec<Scored>,
+}
+
+/// An example as a model judges it that had not seen it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Scored {
+    /// Its index among the examples.
+    pub example: usize,
+    /// The score, in thousandths.
+    pub score: i32,
+    /// Its share by the calibration, in ten thousandths.
+    pub share: u16,
+    /// Whether it was a case.
+    pub case: bool,
+}
+
+impl Learned {
+    /// The score from which on the target counts as done.
+    #[must_use]
+    pub fn threshold(&self) -> i32 {
+        self.target.threshold
+    }
+}
+
+impl<'t> Learner<'t> {
+    /// Takes the features of all examples.
+    #[must_use]
+    pub fn new(acts: Vec<Act>, examples: Vec<Example<'t>>) -> Self {
+        let (mut buffers, mut found) = (Buffers::default(), Vec::new());
+        // Of each feature: in how many turns it is, and whether it is of what stood before.
+        let mut turns_of: BTreeMap<u32, (u32, bool)> = BTreeMap::new();
+        let mut counted: Vec<Vec<(u32, u32)>> = Vec::with_capacity(examples.len());
+        for example in &examples {
+            features(&example.turn, &mut buffers, &mut found);
+            found.sort_unstable_by_key(|feature| feature.key);
+            let runs = found.chunk_by(|a, b| a.key == b.key);
+            counted.push(runs.map(|run| (run[0].key, run.len() as u32)).collect());
+            for run in found.chunk_by(|a, b| a.key == b.key) {
+                turns_of.entry(run[0].key).or_insert((0, run[0].is_background)).0 += 1;
+            }
+        }
+        turns_of.retain(|_, (turns, _)| *turns >= TURNS_OF_FEATURE_MIN);
+        let total = examples.len() as f64;
+        let square = |&(turns, background): &(u32, bool)| {
+            let rarity = libm::log((1.0 + total) / (1.0 + f64::from(turns))) + 1.0;
+            let size = if background { rarity * BACKGROUND } else { rarity };
+            (size * size * SQUARE).round().clamp(1.0, f64::from(u16::MAX)) as u16
+        };
+        let keys: Vec<u32> = turns_of.keys().copied().collect();
+        let squares: Vec<u16> = turns_of.values().map(square).collect();
+        let (mut columns, mut ends) = (Vec::new(), Vec::with_capacity(counted.len()));
+        for runs in counted {
+            let known =
+                runs.iter().filter_map(|&(key, times)| Some((keys.binary_search(&key).ok()?, f64::from(times))));
+            let known: Vec<(usize, f64)> = known.collect();
+            // Each occurrence counts, as it does when the model scores.
+            let length = known.iter().map(|&(column, times)| times * size(squares[column]).powi(2)).sum::<f64>().sqrt();
+            columns.extend(
+                known.iter().map(|&(column, times)| (column as u32, (times * size(squares[column]) / length) as f32)),
+            );
+            ends.push(columns.len());
+        }
+        Self { acts, examples, keys, squares, columns, ends }
+    }
+
+    /// The acts, as the model will number them.
+    #[must_use]
+    pub fn acts(&self) -> &[Act] {
+        &self.acts
+    }
+
+    /// How many targets there are: the acts, and the verdict.
+    #[must_use]
+    pub fn targets(&self) -> usize {
+        self.acts.len() + 1
+    }
+
+    /// Learns target `of`: an index among the acts, or [`targets`](Self::targets) − 1 for the verdict.
+    #[must_use]
+    pub fn target(&self, of: usize) -> Learned {
+        let labels: Vec<Label> = self.examples.iter().map(|example| self.label(example, of)).collect();
+        let taught: Vec<usize> = (0..labels.len()).filter(|&ix| labels[ix] != Label::Unknown).collect();
+        let is_case = |ix: usize| labels[ix] == Label::Yes;
+        let mut left_out = Vec::with_capacity(taught.len());
+        for fold in 0..FOLDS {
+            let (out, rest): (Vec<usize>, Vec<usize>) = taught.iter().partition(|&&ix| self.fold(ix) == fold);
+            let plane = self.separate(&rest, is_case);
+            left_out.extend(out.into_iter().map(|ix| Scored {
+                example: ix,
+                score: (plane.score(self.row(ix)) * ONE).round() as i32,
+                share: 0,
+                case: is_case(ix),
+            }));
+        }
+        left_out.sort_by_key(|scored| scored.example);
+        let weighed: Vec<(i32, f64, bool)> =
+            left_out.iter().map(|scored| (scored.score, self.examples[scored.example].weight, scored.case)).collect();
+        let calibrations = [Channel::Voice, Channel::Chat].map(|channel| self.calibration(of, channel, &left_out));
+        for scored in &mut left_out {
+            let channel = self.examples[scored.example].turn.channel;
+            scored.share = calibrations[channel_ix(channel)].share(scored.score);
+        }
+        let threshold = threshold(&weighed);
+        let plane = self.separate(&taught, is_case);
+        let most = if of == self.acts.len() { VERDICT_WEIGHTS_MAX } else { ACT_WEIGHTS_MAX };
+        let target = Target { bias: (plane.bias * ONE).round() as i32, threshold, calibrations };
+        Learned { target, weights: self.kept(&plane, most), left_out }
+    }
+
+    /// The model of what [`target`](Self::target) learned, one a target, in their order.
+    #[must_use]
+    pub fn model(&self, learned: &[Learned]) -> Model {
+        let mut rows: BTreeMap<u32, Vec<(ActId, i16)>> = BTreeMap::new();
+        for (of, target) in (0..).zip(learned) {
+            for &(column, weight) in &target.weights {
+                rows.entry(column).or_default().push((of, weight));
+            }
+        }
+        let row = |(column, weights): (u32, Vec<(ActId, i16)>)| {
+            (self.keys[column as usize], self.squares[column as usize], weights)
+        };
+        let targets = learned.iter().map(|learned| learned.target.clone()).collect();
+        Model::new(self.acts.clone(), targets, rows.into_iter().map(row).collect())
+    }
+
+    /// The calibration of one channel, by turns that were left out.
+    ///
+    /// Faults are far more frequent in a corpus than at work. The verdict's harmless turns
+    /// therefore weigh so much that faults have the share that they have at work.
+    fn calibration(&self, of: usize, channel: Channel, left_out: &[Scored]) -> Calibration {
+        let own = left_out.iter().filter(|scored| self.examples[scored.example].turn.channel == channel);
+        let mut weighed: Vec<(i32, f64, bool)> =
+            own.map(|scored| (scored.score, self.examples[scored.example].weight, scored.case)).collect();
+        if of == self.acts.len() {
+            let share = FAULTS_AT_WORK[channel_ix(channel)];
+            let sum = |case: bool| -> f64 { weighed.iter().filter(|turn| turn.2 == case).map(|turn| turn.1).sum() };
+            let harmless = sum(true) * (1.0 - share) / share / sum(false).max(1.0);
+            weighed.iter_mut().filter(|turn| !turn.2).for_each(|turn| turn.1 *= harmless);
+        }
+        Calibration::fit(&weighed)
+    }
+
+    fn label(&self, example: &Example<'_>, of: usize) -> Label {
+        let Some(act) = self.acts.get(of) else {
+            return if example.turn.role == Role::Agent { example.verdict } else { Label::Unknown };
+        };
+        let of = of as ActId;
+        match &example.acts {
+            Some(acts) if act.role == example.turn.role && !example.unsure.contains(&of) => {
+                if acts.contains(&of) {
+                    Label::Yes
+                } else {
+                    Label::No
+                }
+            }
+            _ => Label::Unknown,
+        }
+    }
+
+    /// Which part an example is dealt to: the same words always to the same.
+    fn fold(&self, ix: usize) -> u64 {
+        let text = self.examples[ix].turn.text.bytes();
+        let hash = text
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+        (hash >> 17) % FOLDS
+    }
+
+    fn row(&self, ix: usize) -> &[(u32, f32)] {
+        let start = ix.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.columns[start..self.ends[ix]]
+    }
+
+    /// Dual coordinate descent over the examples `taught`.
+    fn separate(&self, taught: &[usize], is_case: impl Fn(usize) -> bool) -> Plane {
+        let mut plane = Plane { weights: vec![0.0; self.keys.len()], bias: 0.0 };
+        let weight_of = |case: bool| -> f64 {
+            taught.iter().filter(|&&ix| is_case(ix) == case).map(|&ix| self.examples[ix].weight).sum()
+        };
+        let (cases, others) = (weight_of(true), weight_of(false));
+        if cases == 0.0 || others == 0.0 {
+            plane.bias = if cases == 0.0 { -1.0 } else { 1.0 };
+            return plane;
+        }
+        let rare = (others / cases).sqrt().clamp(1.0, RARE_COST_MAX);
+        struct Dual {
+            example: usize,
+            sign: f64,
+            /// 1 / (2 C) of this example.
+            slack: f64,
+            /// The square of its row, with the bias's 1 and the slack.
+            square: f64,
+            alpha: f64,
+        }
+        let dual = |&example: &usize| {
+            let case = is_case(example);
+            let cost = COST * self.examples[example].weight * if case { rare } else { 1.0 };
+            let slack = 0.5 / cost;
+            let own: f64 = self.row(example).iter().map(|&(_, value)| f64::from(value) * f64::from(value)).sum();
+            Dual { example, sign: if case { 1.0 } else { -1.0 }, slack, square: own + 1.0 + slack, alpha: 0.0 }
+        };
+        let mut duals: Vec<Dual> = taught.iter().map(dual).collect();
+        let mut order: Vec<usize> = (0..duals.len()).collect();
+        let mut active = order.len();
+        let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut shrink_above = f64::INFINITY;
+        for _ in 0..PASSES_MAX {
+            for at in 0..active {
+                chance = chance.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
+                order.swap(at, at + (chance >> 33) as usize % (active - at));
+            }
+            let (mut highest, mut lowest) = (f64::NEG_INFINITY, f64::INFINITY);
+            let mut at = 0;
+            while at < active {
+                let dual = &mut duals[order[at]];
+                let row = self.row(dual.example);
+                let gradient = dual.sign * plane.score(row) - 1.0 + dual.slack * dual.alpha;
+                if dual.alpha == 0.0 && gradient > shrink_above {
+                    active -= 1;
+                    order.swap(at, active);
+                    continue;
+                }
+                let projected = if dual.alpha == 0.0 { gradient.min(0.0) } else { gradient };
+                highest = highest.max(projected);
+                lowest = lowest.min(projected);
+                if projected.abs() > 1e-12 {
+                    let before = dual.alpha;
+                    dual.alpha = (before - gradient / dual.square).max(0.0);
+                    plane.add(row, (dual.alpha - before) * dual.sign);
+                }
+                at += 1;
+            }
+            if highest - lowest <= TOLERANCE {
+                if active == order.len() {
+                    break;
+                }
+                // What was set aside is looked at once more.
+                active = order.len();
+                shrink_above = f64::INFINITY;
+                continue;
+            }
+            shrink_above = if highest <= 0.0 { f64::INFINITY } else { highest };
+        }
+        plane
+    }
+
+    fn kept(&self, plane: &Plane, most: usize) -> Vec<(u32, i16)> {
+        let weight = |(column, &weight): (usize, &f64)| {
+            let whole = (weight * size(self.squares[column]) * ONE).round();
+            (column as u32, whole.clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16)
+        };
+        let mut weights: Vec<(u32, i16)> =
+            plane.weights.iter().enumerate().map(weight).filter(|kept| kept.1 != 0).collect();
+        weights.sort_by_key(|&(column, weight)| (std::cmp::Reverse(weight.unsigned_abs()), column));
+        weights.truncate(most);
+        weights.sort_unstable();
+        weights
+    }
+}
+
+/// A feature's own size, as the model file keeps its square.
+fn size(square: u16) -> f64 {
+    (f64::from(square) / SQUARE).sqrt()
+}
+
+/// What separates cases from others.
+struct Plane {
+    weights: Vec<f64>,
+    bias: f64,
+}
+
+impl Plane {
+    fn score(&self, row: &[(u32, f32)]) -> f64 {
+        self.bias + row.iter().map(|&(column, value)| self.weights[column as usize] * f64::from(value)).sum::<f64>()
+    }
+
+    fn add(&mut self, row: &[(u32, f32)], times: f64) {
+        for &(column, value) in row {
+            self.weights[column as usize] += times * f64::from(value);
+        }
+        self.bias += times;
+    }
+}
+
+/// The score that parts cases from others best: the greatest F measure.
+fn threshold(scored: &[(i32, f64, bool)]) -> i32 {
+    let mut falling = scored.to_vec();
+    falling.sort_by_key(|&(score, _, case)| (std::cmp::Reverse(score), case));
+    let all: f64 = falling.iter().filter(|scored| scored.2).map(|scored| scored.1).sum();
+    let (mut right, mut told, mut best, mut at) = (0.0, 0.0, 0.0, 1_000);
+    for (ix, &(score, weight, case)) in falling.iter().enumerate() {
+        told += weight;
+        if case {
+            right += weight;
+        }
+        let next = falling.get(ix + 1).map(|next| next.0);
+        let measure = 2.0 * right / (all + told);
+        if next != Some(score) && measure > best {
+            (best, at) = (measure, score);
+        }
+    }
+    at
+}

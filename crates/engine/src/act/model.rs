@@ -1,0 +1,458 @@
+//! The model: its acts, its weights, and the file that holds them.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::calibration::Calibration;
+use super::features::{Buffers, Feature, Turn, features};
+use crate::transcript::{Channel, Role};
+
+/// Index of an act in its model.
+pub type ActId = u16;
+
+/// Scores are sums of weights; this much is 1.
+pub(super) const ONE: f64 = 1_000.0;
+
+/// Squares of the features' lengths are kept in this unit.
+pub(super) const SQUARE: f64 = 16.0;
+
+/// The first line of a model file.
+const HEADER: &str = "tingjian acts 1";
+
+/// A longer model file is refused.
+pub const MODEL_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// How sure the verdict must be, in ten thousandths, for the likeliest fault to be named.
+const LIKELY: u16 = 5_000;
+
+/// Acts of one model.
+const ACTS_MAX: usize = 256;
+
+/// What an act is to the rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ActKind {
+    /// A fault of the agent.
+    Forbidden,
+    /// Asked for by a standard somewhere.
+    Required,
+    /// Only a condition of other rules.
+    Neutral,
+}
+
+/// An act as the model knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Act {
+    /// Its name in rules.
+    pub id: String,
+    /// Who does it.
+    pub role: Role,
+    /// What it is to the rules.
+    pub kind: ActKind,
+    /// The category of the violation, of a forbidden act that a reviewer marks.
+    pub category: Option<String>,
+    /// Its name in Chinese.
+    pub zh: String,
+    /// Its name in English.
+    pub en: String,
+}
+
+/// One target: an act, or the verdict.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Target {
+    /// In thousandths.
+    pub(super) bias: i32,
+    /// The score from which on the act counts as done.
+    pub(super) threshold: i32,
+    /// One a channel, in the order of [`channel_ix`].
+    pub(super) calibrations: [Calibration; 2],
+}
+
+/// Which of the calibrations is a channel's.
+pub(super) const fn channel_ix(channel: Channel) -> usize {
+    match channel {
+        Channel::Voice => 0,
+        Channel::Chat => 1,
+    }
+}
+
+/// A linear model over features of turns.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Model {
+    acts: Vec<Act>,
+    /// One an act, and the verdict's last.
+    targets: Vec<Target>,
+    /// Open addressing: the key and the number of its row plus 1; 0 is empty.
+    slots: Vec<(u32, u32)>,
+    /// Of each row: its square, and where its weights end.
+    rows: Vec<(u16, u32)>,
+    weights: Vec<(ActId, i16)>,
+    /// Rows in the order of the file: their keys.
+    keys: Vec<u32>,
+    digest: String,
+}
+
+impl std::fmt::Debug for Model {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Model")
+            .field("acts", &self.acts.len())
+            .field("features", &self.rows.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a model file cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelError {
+    /// The line.
+    pub line: usize,
+    /// What is wrong and what to do, in Chinese.
+    pub zh: String,
+    /// The same in English.
+    pub en: String,
+}
+
+impl std::fmt::Display for ModelError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "第 {} 行：{} / line {}: {}", self.line, self.zh, self.line, self.en)
+    }
+}
+
+impl std::error::Error for ModelError {}
+
+/// Buffers that are reused from turn to turn.
+#[derive(Clone, Debug, Default)]
+pub struct Scratch {
+    buffers: Buffers,
+    features: Vec<Feature>,
+    sums: Vec<i32>,
+}
+
+/// What the model makes of a turn: a score for each act of the speaker's role, and the verdict.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// Scores in thousandths, one an act; acts of the other role have none.
+    pub(super) scores: Vec<i32>,
+    channel: Channel,
+}
+
+/// A part of a score.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Term {
+    /// The characters of the text that it is about, `end` exclusive; empty for what stood before.
+    pub start: u32,
+    /// See `start`.
+    pub end: u32,
+    /// What it adds, in thousandths.
+    pub adds: i32,
+}
+
+impl Model {
+    pub(super) fn new(acts: Vec<Act>, targets: Vec<Target>, features: Vec<(u32, u16, Vec<(ActId, i16)>)>) -> Self {
+        let (mut rows, mut weights, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for (key, square, row) in features {
+            weights.extend(row);
+            rows.push((square, u32::try_from(weights.len()).unwrap_or(u32::MAX)));
+            keys.push(key);
+        }
+        let mut model = Self { acts, targets, slots: Vec::new(), rows, weights, keys, digest: String::new() };
+        model.index();
+        model.digest = Sha256::digest(model.body().as_bytes())[..6].iter().map(|byte| format!("{byte:02x}")).collect();
+        model
+    }
+
+    /// A model that knows these acts and never finds one: what there is before anything is learned.
+    #[must_use]
+    pub fn blank(acts: Vec<Act>) -> Self {
+        let never = Target { bias: 0, threshold: i32::MAX, calibrations: Default::default() };
+        let targets = vec![never; acts.len() + 1];
+        Self::new(acts, targets, Vec::new())
+    }
+
+    fn index(&mut self) {
+        let size = (self.keys.len() * 2).next_power_of_two().max(2);
+        self.slots = vec![(0, 0); size];
+        for (row, &key) in (1..).zip(&self.keys) {
+            let mut at = key as usize & (size - 1);
+            while self.slots[at].1 != 0 {
+                at = (at + 1) & (size - 1);
+            }
+            self.slots[at] = (key, row);
+        }
+    }
+
+    /// Its acts; the index of one is its [`ActId`].
+    #[must_use]
+    pub fn acts(&self) -> &[Act] {
+        &self.acts
+    }
+
+    /// The act of this name.
+    #[must_use]
+    pub fn act(&self, id: &str) -> Option<ActId> {
+        self.acts.iter().position(|act| act.id == id).and_then(|ix| ActId::try_from(ix).ok())
+    }
+
+    /// Twelve hexadecimal digits that tell models apart.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// How many features it weighs.
+    #[must_use]
+    pub fn features(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn row(&self, key: u32) -> Option<usize> {
+        let mask = self.slots.len() - 1;
+        let mut at = key as usize & mask;
+        loop {
+            match self.slots[at] {
+                (_, 0) => return None,
+                (found, row) if found == key => return Some(row as usize - 1),
+                _ => at = (at + 1) & mask,
+            }
+        }
+    }
+
+    fn weights(&self, row: usize) -> &[(ActId, i16)] {
+        let start = row.checked_sub(1).map_or(0, |before| self.rows[before].1);
+        &self.weights[start as usize..self.rows[row].1 as usize]
+    }
+
+    /// Scores `turn`: one sum an act, and the verdict's.
+    pub fn judge(&self, turn: &Turn<'_>, scratch: &mut Scratch, judged: &mut Judged) {
+        let Scratch { buffers, features: found, sums } = scratch;
+        features(turn, buffers, found);
+        sums.clear();
+        sums.resize(self.targets.len(), 0);
+        let mut square = 0_u64;
+        for feature in found.iter() {
+            let Some(row) = self.row(feature.key) else { continue };
+            square += u64::from(self.rows[row].0);
+            for &(act, weight) in self.weights(row) {
+                sums[act as usize] += i32::from(weight);
+            }
+        }
+        let length = length(square);
+        judged.channel = turn.channel;
+        judged.scores.clear();
+        judged.scores.extend(sums.iter().zip(&self.targets).map(|(&sum, target)| scaled(sum, length) + target.bias));
+    }
+
+    /// The acts of `role` that a judged turn does, with their confidence in ten thousandths.
+    ///
+    /// Of a turn that a reviewer is likely to mark, the likeliest fault counts as done
+    /// even where it alone would not be sure enough: something is wrong, and this is its best name.
+    pub fn done<'m>(&'m self, judged: &'m Judged, role: Role) -> impl Iterator<Item = (ActId, u16)> + 'm {
+        let likeliest = (role == Role::Agent && self.verdict(judged) >= LIKELY).then(|| self.likeliest_fault(judged));
+        let acts = (0..).zip(&self.acts).zip(judged.scores.iter().zip(&self.targets));
+        acts.filter(move |((id, act), (score, target))| {
+            act.role == role && (**score >= target.threshold || likeliest.flatten() == Some(*id))
+        })
+        .map(|((id, _), (&score, target))| (id, target.calibrations[channel_ix(judged.channel)].share(score)))
+    }
+
+    /// The fault that a reviewer would most likely name.
+    fn likeliest_fault(&self, judged: &Judged) -> Option<ActId> {
+        let faults = (0..).zip(&self.acts).filter(|(_, act)| act.kind == ActKind::Forbidden && act.category.is_some());
+        let shares = faults.map(|(id, _)| (self.confidence(judged, id), std::cmp::Reverse(id)));
+        shares.max().filter(|&(share, _)| share > 0).map(|(_, id)| id.0)
+    }
+
+    /// How sure it is that a judged turn does `act`, in ten thousandths.
+    #[must_use]
+    pub fn confidence(&self, judged: &Judged, act: ActId) -> u16 {
+        let score = judged.scores.get(act as usize).copied().unwrap_or(i32::MIN);
+        self.targets.get(act as usize).map_or(0, |target| target.calibrations[channel_ix(judged.channel)].share(score))
+    }
+
+    /// How sure it is that a reviewer marks a judged turn, in ten thousandths.
+    #[must_use]
+    pub fn verdict(&self, judged: &Judged) -> u16 {
+        self.confidence(judged, self.verdict_target())
+    }
+
+    pub(super) fn verdict_target(&self) -> ActId {
+        ActId::try_from(self.acts.len()).unwrap_or(ActId::MAX)
+    }
+
+    /// What makes the score of `act` (or of the verdict, `None`) for a turn, in the order of the text.
+    #[must_use]
+    pub fn terms(&self, turn: &Turn<'_>, act: Option<ActId>) -> Vec<Term> {
+        let mut scratch = Scratch::default();
+        features(turn, &mut scratch.buffers, &mut scratch.features);
+        let target = act.unwrap_or(self.verdict_target());
+        let rows: Vec<_> =
+            scratch.features.iter().filter_map(|feature| Some((feature, self.row(feature.key)?))).collect();
+        let length = length(rows.iter().map(|&(_, row)| u64::from(self.rows[row].0)).sum());
+        let term = |(feature, row): (&Feature, usize)| {
+            let weight = self.weights(row).iter().find(|(of, _)| *of == target)?.1;
+            Some(Term { start: feature.start, end: feature.end, adds: scaled(i32::from(weight), length) })
+        };
+        rows.into_iter().filter_map(term).collect()
+    }
+
+    /// The characters that speak most for `act` in a turn: the densest stretch, `end` exclusive.
+    #[must_use]
+    pub fn evidence(&self, turn: &Turn<'_>, act: Option<ActId>) -> Option<(u32, u32)> {
+        let chars = turn.text.chars().count();
+        let mut gains = vec![0_i64; chars];
+        for term in self.terms(turn, act) {
+            let (start, end) = (term.start as usize, (term.end as usize).min(chars));
+            if start < end {
+                let share = i64::from(term.adds) * 16 / (end - start) as i64;
+                gains[start..end].iter_mut().for_each(|gain| *gain += share);
+            }
+        }
+        // The stretch with the greatest sum (Kadane).
+        let (mut best, mut sum, mut from) = (None, 0_i64, 0);
+        for (at, &gain) in gains.iter().enumerate() {
+            if sum <= 0 {
+                (sum, from) = (0, at);
+            }
+            sum += gain;
+            if sum > best.map_or(0, |(most, _, _)| most) {
+                best = Some((sum, from, at + 1));
+            }
+        }
+        best.and_then(|(_, from, to)| Some((u32::try_from(from).ok()?, u32::try_from(to).ok()?)))
+    }
+
+    /// The file: one line a thing, so that it can be kept and compared like a rule file.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        format!("{HEADER} {}\n{}", self.digest, self.body())
+    }
+
+    fn body(&self) -> String {
+        let mut text = String::new();
+        for (act, target) in self.acts.iter().map(Some).chain([None]).zip(&self.targets) {
+            let act = act.map_or_else(|| "verdict".to_owned(), |act| serde_json::to_string(act).unwrap_or_default());
+            let _ = write!(text, "act {} {}", target.bias, target.threshold);
+            for calibration in &target.calibrations {
+                let knots: Vec<String> =
+                    calibration.knots().iter().map(|(at, share)| format!("{at}:{share}")).collect();
+                let _ = write!(text, " {}", knots.join(","));
+            }
+            let _ = writeln!(text, " {act}");
+        }
+        for (row, key) in self.keys.iter().enumerate() {
+            let _ = write!(text, "{key:x} {}", self.rows[row].0);
+            for (act, weight) in self.weights(row) {
+                let _ = write!(text, " {act}:{weight}");
+            }
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// The first line that is not what [`to_text`](Self::to_text) writes, or a digest that is not the content's.
+    pub fn from_text(text: &str) -> Result<Self, ModelError> {
+        let fault = |line: usize, zh: &str, en: &str| ModelError { line, zh: zh.to_owned(), en: en.to_owned() };
+        let broken = |line: usize| {
+            fault(
+                line,
+                "模型文件损坏：用 tingjian learn 重新生成，或从发行包里取回",
+                "the model file is damaged: make it anew with tingjian learn, or take it from the release",
+            )
+        };
+        if text.len() > MODEL_BYTES_MAX {
+            return Err(fault(1, "模型文件超过 32 MiB", "the model file is larger than 32 MiB"));
+        }
+        let mut lines = (1..).zip(text.lines());
+        let head = lines.next().map_or("", |(_, line)| line);
+        let Some(digest) = head.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix(' ')) else {
+            return Err(fault(
+                1,
+                "不是这个版本能读的模型文件：用 tingjian learn 重新生成",
+                "not a model file that this version reads: make it anew with tingjian learn",
+            ));
+        };
+        let (mut acts, mut targets, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, line) in lines {
+            if let Some(rest) = line.strip_prefix("act ") {
+                let mut parts = rest.splitn(5, ' ');
+                let target = (|| {
+                    let (bias, threshold) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+                    let calibrations = [read_calibration(parts.next()?)?, read_calibration(parts.next()?)?];
+                    Some(Target { bias, threshold, calibrations })
+                })();
+                let act = parts.next().unwrap_or_default();
+                targets.push(target.ok_or_else(|| broken(number))?);
+                if act != "verdict" {
+                    acts.push(serde_json::from_str::<Act>(act).map_err(|_| broken(number))?);
+                }
+            } else {
+                let row = read_row(line, targets.len()).ok_or_else(|| broken(number))?;
+                rows.push(row);
+            }
+        }
+        if acts.len() + 1 != targets.len() || acts.len() > ACTS_MAX {
+            return Err(broken(2));
+        }
+        let model = Self::new(acts, targets, rows);
+        if model.digest != digest {
+            return Err(broken(1));
+        }
+        Ok(model)
+    }
+}
+
+fn read_calibration(knots: &str) -> Option<Calibration> {
+    let knots = knots.split(',').filter(|knot| !knot.is_empty()).map(|knot| {
+        let (at, share) = knot.split_once(':')?;
+        Some((at.parse().ok()?, share.parse().ok()?))
+    });
+    Calibration::from_knots(knots.collect::<Option<_>>()?)
+}
+
+fn read_row(line: &str, targets: usize) -> Option<(u32, u16, Vec<(ActId, i16)>)> {
+    let mut parts = line.split(' ');
+    let key = u32::from_str_radix(parts.next()?, 16).ok()?;
+    let square = parts.next()?.parse().ok()?;
+    let weights = parts.map(|part| {
+        let (act, weight) = part.split_once(':')?;
+        let act: ActId = act.parse().ok()?;
+        (usize::from(act) < targets).then_some((act, weight.parse().ok()?))
+    });
+    Some((key, square, weights.collect::<Option<_>>()?))
+}
+
+/// The length of a turn's features, in 1/256.
+fn length(square: u64) -> i64 {
+    // SQUARE is 16, and 16 · 4 096 is the square of 256.
+    i64::try_from((square * 4_096).isqrt()).unwrap_or(i64::MAX).max(1)
+}
+
+fn scaled(sum: i32, length: i64) -> i32 {
+    i32::try_from(i64::from(sum) * 256 / length).unwrap_or(if sum < 0 { i32::MIN / 2 } else { i32::MAX / 2 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_file_is_refused_with_its_line() {
+        let target = Target { bias: -5, threshold: 10, calibrations: Default::default() };
+        let model = Model::new(Vec::new(), vec![target], vec![(7, 30, vec![(0, 5)])]);
+        let text = model.to_text();
+        assert_eq!(Model::from_text(&text).unwrap(), model);
+        for (bad, line) in [
+            (text.replace("0:5", "0:6"), 1),
+            (text.replace("0:5", "9:5"), 3),
+            (text.replace("acts 1", "acts 2"), 1),
+            (text.replace("act -5", "act x"), 2),
+        ] {
+            assert_eq!(Model::from_text(&bad).unwrap_err().line, line, "{bad}");
+        }
+    }
+}
