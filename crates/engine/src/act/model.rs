@@ -27,6 +27,9 @@ pub const MODEL_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// How sure the verdict must be, in ten thousandths, for the likeliest fault to be named.
 const LIKELY: u16 = 5_000;
 
+/// How sure the likeliest fault itself must be, in ten thousandths, to be named.
+const PLAUSIBLE: u16 = 2_500;
+
 /// Acts of one model.
 const ACTS_MAX: usize = 256;
 
@@ -261,7 +264,7 @@ impl Model {
     fn likeliest_fault(&self, judged: &Judged) -> Option<ActId> {
         let faults = (0..).zip(&self.acts).filter(|(_, act)| act.kind == ActKind::Forbidden && act.category.is_some());
         let shares = faults.map(|(id, _)| (self.confidence(judged, id), std::cmp::Reverse(id)));
-        shares.max().filter(|&(share, _)| share > 0).map(|(_, id)| id.0)
+        shares.max().filter(|&(share, _)| share >= PLAUSIBLE).map(|(_, id)| id.0)
     }
 
     /// How sure it is that a judged turn does `act`, in ten thousandths.
