@@ -105,7 +105,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         summary: turns.as_ref().map(report::Summary::of),
         turns,
         words,
-        dialogues: (!data.dialogues.is_empty()).then(|| turns::measure_dialogues(&taken_for(Channel::Voice), &data.dialogues)),
+        dialogues: (!data.dialogues.is_empty())
+            .then(|| turns::measure_dialogues(&taken_for(Channel::Voice), &data.dialogues)),
         pairs: pairs::measure(&data.pairs),
     };
     let text = match arguments.format {

@@ -161,9 +161,9 @@ fn without_model(origin: &Origin, acts: &[Act]) -> Result<Arc<RuleSet>, Vec<Stri
     sources.files.retain(|file| !rule::parse::is_model_file(&file.name));
     let blank = Model::blank(acts.to_vec()).to_text();
     sources.files.push(rule::parse::SourceFile { name: MODEL.to_owned(), text: blank });
-    rule::load(&sources.files, String::new())
-        .map(|loaded| loaded.rules)
-        .map_err(|faults| vec![rule::render::render(&faults, &sources.files, tingjian::engine::diagnostic::Language::Zh, false)])
+    rule::load(&sources.files, String::new()).map(|loaded| loaded.rules).map_err(|faults| {
+        vec![rule::render::render(&faults, &sources.files, tingjian::engine::diagnostic::Language::Zh, false)]
+    })
 }
 
 /// Notes for each row the rules whose forbidden phrases it holds.

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 use super::calibration::Calibration;
 use super::features::{Buffers, Turn, features};
-use super::model::{Act, ActId, Model, ONE, SQUARE, Target, channel_ix};
+use super::model::{Act, ActId, Model, ONE, SQUARE, Target, Weighed, channel_ix};
 use crate::transcript::{Channel, Role};
 
 /// How many parts the turns are dealt into; each is scored by what the others teach.
@@ -205,7 +205,8 @@ impl<'t> Learner<'t> {
             }
         }
         let row = |(column, weights): (u32, Vec<(ActId, i16)>)| {
-            (self.keys[column as usize], self.squares[column as usize], weights)
+            let column = column as usize;
+            Weighed { key: self.keys[column], square: self.squares[column], weights }
         };
         let targets = learned.iter().map(|learned| learned.target.clone()).collect();
         Model::new(self.acts.clone(), targets, rows.into_iter().map(row).collect())
@@ -387,4 +388,106 @@ fn threshold(scored: &[(i32, f64, bool)]) -> i32 {
         }
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::act::{ActKind, Judged, Scratch};
+
+    fn acts() -> Vec<Act> {
+        let act = |id: &str, kind| Act {
+            id: id.to_owned(),
+            role: Role::Agent,
+            kind,
+            category: (kind == ActKind::Forbidden).then(|| String::from("dont-know")),
+            zh: id.to_owned(),
+            en: id.to_owned(),
+        };
+        vec![act("bare-dont-know", ActKind::Forbidden), act("thank", ActKind::Required)]
+    }
+
+    fn turn(text: &str) -> Turn<'_> {
+        Turn {
+            role: Role::Agent, channel: Channel::Voice, text, prev: "什么时候能修好", own_prev: "", found: &[]
+        }
+    }
+
+    const DONT_KNOWS: [&str; 8] =
+        ["这个我不知道", "我也不清楚", "不清楚啊", "这我哪知道", "不知道哦", "我真不清楚", "这块我不了解", "不太清楚"];
+    const THANKS: [&str; 8] =
+        ["谢谢您的来电", "感谢您的耐心", "多谢您", "谢谢您的建议", "非常感谢", "谢谢理解", "感谢您的支持", "谢谢您"];
+    const PLAIN: [&str; 8] = [
+        "明天上午师傅过去",
+        "您的户号是多少",
+        "已经登记好了",
+        "余额还有三十元",
+        "请问您贵姓",
+        "地址是城南路九号吗",
+        "我帮您查一下",
+        "下周二之前到账",
+    ];
+
+    fn examples() -> Vec<Example<'static>> {
+        let example = |text: &'static str, act: Option<ActId>| Example {
+            turn: turn(text),
+            acts: Some(act.into_iter().collect()),
+            unsure: Vec::new(),
+            verdict: if act == Some(0) { Label::Yes } else { Label::No },
+            weight: 1.0,
+        };
+        let of = |texts: [&'static str; 8], act| texts.into_iter().map(move |text| example(text, act));
+        of(DONT_KNOWS, Some(0)).chain(of(THANKS, Some(1))).chain(of(PLAIN, None)).collect()
+    }
+
+    fn model() -> Model {
+        let learner = Learner::new(acts(), examples());
+        let learned: Vec<Learned> = (0..learner.targets()).map(|of| learner.target(of)).collect();
+        learner.model(&learned)
+    }
+
+    #[test]
+    fn acts_are_heard_in_wordings_that_nobody_taught() {
+        let model = model();
+        let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
+        let mut done = |text: &str| -> Vec<String> {
+            model.judge(&turn(text), &mut scratch, &mut judged);
+            model.done(&judged, Role::Agent).map(|(act, _)| model.acts()[usize::from(act)].id.clone()).collect()
+        };
+        assert_eq!(done("这我也不太清楚啊"), ["bare-dont-know"]);
+        assert_eq!(done("感谢您的理解"), ["thank"]);
+        assert!(done("明天下午师傅过去查一下").is_empty());
+    }
+
+    #[test]
+    fn the_same_turns_teach_the_same_bytes() {
+        assert_eq!(model().to_text(), model().to_text());
+        let read = Model::from_text(&model().to_text()).unwrap();
+        assert!(read == model());
+    }
+
+    #[test]
+    fn a_score_is_the_sum_of_its_terms() {
+        let model = model();
+        let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
+        let turn = turn("哦这个我不知道");
+        model.judge(&turn, &mut scratch, &mut judged);
+        let terms = model.terms(&turn, Some(0));
+        let sum: i32 = terms.iter().map(|term| term.adds).sum();
+        let told = judged.scores[0] - model.bias(0);
+        // Each term is cut to a whole number.
+        assert!((sum - told).abs() <= i32::try_from(terms.len()).unwrap(), "{sum} is not {told}");
+        let (start, end) = model.evidence(&turn, Some(0)).unwrap();
+        assert!(start <= 4 && end >= 7, "不知道 is no part of {start}..{end}");
+    }
+
+    #[test]
+    fn what_labellers_dispute_teaches_nothing() {
+        let mut disputed = examples();
+        disputed.push(Example { unsure: vec![0], verdict: Label::Unknown, ..disputed[0].clone() });
+        let learner = Learner::new(acts(), disputed);
+        assert_eq!(learner.target(0).left_out.len(), 24);
+        assert_eq!(learner.target(2).left_out.len(), 24);
+        assert_eq!(learner.target(1).left_out.len(), 25);
+    }
 }

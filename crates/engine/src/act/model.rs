@@ -81,6 +81,16 @@ pub(super) const fn channel_ix(channel: Channel) -> usize {
     }
 }
 
+/// A feature as the model weighs it.
+#[derive(Debug)]
+pub(super) struct Weighed {
+    pub(super) key: u32,
+    /// The square of its size, in 1/16.
+    pub(super) square: u16,
+    /// What it says of which targets.
+    pub(super) weights: Vec<(ActId, i16)>,
+}
+
 /// A linear model over features of turns.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Model {
@@ -153,10 +163,10 @@ pub struct Term {
 }
 
 impl Model {
-    pub(super) fn new(acts: Vec<Act>, targets: Vec<Target>, features: Vec<(u32, u16, Vec<(ActId, i16)>)>) -> Self {
+    pub(super) fn new(acts: Vec<Act>, targets: Vec<Target>, features: Vec<Weighed>) -> Self {
         let (mut rows, mut weights, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-        for (key, square, row) in features {
-            weights.extend(row);
+        for Weighed { key, square, weights: own } in features {
+            weights.extend(own);
             rows.push((square, u32::try_from(weights.len()).unwrap_or(u32::MAX)));
             keys.push(key);
         }
@@ -278,6 +288,11 @@ impl Model {
     #[must_use]
     pub fn verdict(&self, judged: &Judged) -> u16 {
         self.confidence(judged, self.verdict_target())
+    }
+
+    #[cfg(test)]
+    pub(super) fn bias(&self, act: usize) -> i32 {
+        self.targets[act].bias
     }
 
     pub(super) fn verdict_target(&self) -> ActId {
@@ -417,7 +432,7 @@ fn read_calibration(knots: &str) -> Option<Calibration> {
     Calibration::from_knots(knots.collect::<Option<_>>()?)
 }
 
-fn read_row(line: &str, targets: usize) -> Option<(u32, u16, Vec<(ActId, i16)>)> {
+fn read_row(line: &str, targets: usize) -> Option<Weighed> {
     let mut parts = line.split(' ');
     let key = u32::from_str_radix(parts.next()?, 16).ok()?;
     let square = parts.next()?.parse().ok()?;
@@ -426,7 +441,7 @@ fn read_row(line: &str, targets: usize) -> Option<(u32, u16, Vec<(ActId, i16)>)>
         let act: ActId = act.parse().ok()?;
         (usize::from(act) < targets).then_some((act, weight.parse().ok()?))
     });
-    Some((key, square, weights.collect::<Option<_>>()?))
+    Some(Weighed { key, square, weights: weights.collect::<Option<_>>()? })
 }
 
 /// The length of a turn's features, in 1/256.
@@ -446,7 +461,7 @@ mod tests {
     #[test]
     fn a_damaged_file_is_refused_with_its_line() {
         let target = Target { bias: -5, threshold: 10, calibrations: Default::default() };
-        let model = Model::new(Vec::new(), vec![target], vec![(7, 30, vec![(0, 5)])]);
+        let model = Model::new(Vec::new(), vec![target], vec![Weighed { key: 7, square: 30, weights: vec![(0, 5)] }]);
         let text = model.to_text();
         assert_eq!(Model::from_text(&text).unwrap(), model);
         for (bad, line) in [

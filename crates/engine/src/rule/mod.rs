@@ -91,7 +91,7 @@ pub fn load(files: &[parse::SourceFile], version: String) -> Result<Loaded, Vec<
     let model = match read_model(files) {
         Ok(model) => model,
         Err(fault) => {
-            faults.extend([fault]);
+            faults.push(*fault);
             None
         }
     };
@@ -120,12 +120,12 @@ pub(crate) struct Listening {
 ///
 /// # Errors
 /// It cannot be read: a fault of its line.
-fn read_model(files: &[parse::SourceFile]) -> Result<Option<Arc<Model>>, Diagnostic> {
+fn read_model(files: &[parse::SourceFile]) -> Result<Option<Arc<Model>>, Box<Diagnostic>> {
     let Some(file) = files.iter().find(|file| parse::is_model_file(&file.name)) else { return Ok(None) };
     Model::from_text(&file.text).map(|model| Some(Arc::new(model))).map_err(|fault| {
         let line = u32::try_from(fault.line).unwrap_or(u32::MAX);
         let at = Position { file: Arc::from(file.name.as_str()), line, column: 1, length: 0 };
-        Diagnostic::error("bad-model", at, fault.zh, fault.en)
+        Box::new(Diagnostic::error("bad-model", at, fault.zh, fault.en))
     })
 }
 

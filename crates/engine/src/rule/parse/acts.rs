@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::yaml::{self, Content, Node};
 use crate::act::{Act, ActKind};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Faults};
 use crate::transcript::Role;
 
 /// Reads the catalogue.
@@ -12,7 +12,7 @@ use crate::transcript::Role;
 /// # Errors
 /// Every entry that lacks a field, with its place.
 pub fn acts(name: &str, text: &str) -> Result<Vec<Act>, Vec<Diagnostic>> {
-    let mut faults = Vec::new();
+    let mut faults = Faults::default();
     let loaded = yaml::load(&Arc::from(name), text, &mut faults);
     let mut acts = Vec::new();
     for node in loaded.iter().filter_map(|loaded| field(&loaded.root, "acts")).flat_map(items) {
@@ -26,7 +26,7 @@ pub fn acts(name: &str, text: &str) -> Result<Vec<Act>, Vec<Diagnostic>> {
             ),
         }
     }
-    if faults.is_empty() { Ok(acts) } else { Err(faults) }
+    if faults.has_error() { Err(faults.finish(|a, b| a.at.cmp(&b.at))) } else { Ok(acts) }
 }
 
 fn act(node: &Node) -> Option<Act> {
