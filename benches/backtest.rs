@@ -47,7 +47,7 @@ fn calls() -> Vec<Recorded> {
 }
 
 fn main() {
-    let rules = files("rules", ".yaml").into_iter().map(|path| SourceFile {
+    let rules = files("rules", ".yaml").into_iter().chain(files("rules", ".model")).map(|path| SourceFile {
         name: path.display().to_string(),
         text: fs::read_to_string(path).expect("it can be read"),
     });

@@ -61,7 +61,7 @@ fn shipped() -> Arc<RuleSet> {
     let files: Vec<SourceFile> = fs::read_dir("rules")
         .expect("benches run in the repository")
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "model"))
         .map(|path| SourceFile {
             name: path.display().to_string(),
             text: fs::read_to_string(&path).expect("rule files are UTF-8"),

@@ -135,14 +135,15 @@ impl Session {
     }
 }
 
-/// The alerts whose last transition confirmed them, by time and then by id.
+/// The alerts whose last transition confirmed them and that the second look lets pass, by time and then by id.
 #[must_use]
 pub fn standing(transitions: impl IntoIterator<Item = Alert>) -> Vec<Alert> {
     let mut last: BTreeMap<String, Alert> = BTreeMap::new();
     for alert in transitions {
         last.insert(alert.alert_id.clone(), alert);
     }
-    let mut standing: Vec<Alert> = last.into_values().filter(|alert| alert.state == AlertState::Confirmed).collect();
+    let mut standing: Vec<Alert> =
+        last.into_values().filter(|alert| alert.state == AlertState::Confirmed && !alert.held).collect();
     // Ids are in order already.
     standing.sort_by_key(|alert| alert.at);
     standing

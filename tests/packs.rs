@@ -12,7 +12,7 @@ fn pass(folder: &str) {
     let paths = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect("rule files");
     let mut files: Vec<SourceFile> = paths
         .map(|entry| entry.expect("an entry").path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "model"))
         .map(|path| SourceFile {
             name: path.display().to_string(),
             text: fs::read_to_string(&path).expect("a rule file"),

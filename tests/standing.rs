@@ -93,7 +93,7 @@ proptest! {
 fn delivered() -> Arc<RuleSet> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
     let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "model"));
     paths.sort();
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
     let file = |path: &std::path::PathBuf| SourceFile { name: name(path), text: fs::read_to_string(path).unwrap() };

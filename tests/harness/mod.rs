@@ -62,7 +62,7 @@ pub(crate) fn shipped() -> Rulebook {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml" || extension == "model"));
     paths.sort();
     let name = |path: &std::path::PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
     let within: Vec<String> = paths.iter().map(name).collect();

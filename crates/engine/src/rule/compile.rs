@@ -344,26 +344,30 @@ impl Compiler {
 
     /// The phrase that stands for an act: the model hears it, not the automaton.
     fn act(&mut self, name: &Located<String>) -> Option<PhraseId> {
-        let fault = |zh: String, en: String| Diagnostic::error("unknown-act", name.at.clone(), zh, en);
         let Some(model) = &self.model else {
-            let diagnostic = fault(
-                String::from("规则用到了语用动作，却没有模型文件"),
-                String::from("a rule speaks of an act, and there is no model file"),
-            );
-            self.diagnostics.push(diagnostic.help(
-                "把 confidence.model 放在规则目录里；用 tingjian learn 生成。",
-                "Put confidence.model into the directory of the rules; tingjian learn makes it.",
-            ));
+            // Every other act lacks it, too.
+            if !self.diagnostics.iter().any(|diagnostic| diagnostic.code == "no-model") {
+                let (zh, en) =
+                    ("规则用到了语用动作，却没有模型文件", "a rule speaks of an act, and there is no model file");
+                self.diagnostics.push(Diagnostic::error("no-model", name.at.clone(), zh, en).help(
+                    "把 confidence.model 放在规则目录里；用 tingjian learn 生成。",
+                    "Put confidence.model into the directory of the rules; tingjian learn makes it.",
+                ));
+            }
             return None;
         };
         let Some(act) = model.act(&name.value) else {
-            let diagnostic =
-                fault(format!("没有语用动作 `{}`", name.value), format!("there is no act `{}`", name.value));
+            let (zh, en) = (format!("没有语用动作 `{}`", name.value), format!("there is no act `{}`", name.value));
+            let diagnostic = Diagnostic::error("unknown-act", name.at.clone(), zh, en);
             let near = nearest(&name.value, model.acts().iter().map(|act| act.id.as_str())).map(str::to_owned);
-            self.diagnostics.push(match near {
+            let diagnostic = match near {
                 Some(near) => diagnostic.help(format!("是不是 `{near}`？"), format!("Did you mean `{near}`?")),
                 None => diagnostic.help("名称见 corpus/acts.yaml。", "The names are in corpus/acts.yaml."),
-            });
+            };
+            // A list may be used several times; its faults are told once.
+            if !self.diagnostics.contains(&diagnostic) {
+                self.diagnostics.push(diagnostic);
+            }
             return None;
         };
         let label = model.acts()[usize::from(act)].zh.clone();
