@@ -21,11 +21,8 @@ use tingjian::engine::transcript::Channel;
 
 use self::corpus::Row;
 use super::eval::Bench;
-use super::source::{self, Origin};
+use super::source::{self, MODEL, Origin};
 use super::{EXIT_UNUSABLE, complain};
-
-/// What the model is called among the rules.
-const MODEL: &str = "confidence.model";
 
 /// A turn of the site teaches as much as so many of the corpus: its language is the one that counts.
 const SITE_WEIGHT: f64 = 3.0;

@@ -19,6 +19,8 @@ const DIRECTORY: &str = "rules";
 const DEPTH_MAX: usize = 8;
 /// The table of clauses that rules may rest on: tab-separated, the first column counts.
 const CLAUSES: &str = "clauses.tsv";
+/// The learned model of acts and of the second look.
+pub(crate) const MODEL: &str = "confidence.model";
 /// Why clauses have no rules: clause, tab, reason.
 const UNCOVERED: &str = "uncovered.tsv";
 /// The name of a file of parameters, wherever it lies.
@@ -124,6 +126,7 @@ pub(crate) fn read(origin: &Origin) -> Result<Sources, SourceError> {
             Err(fault) => faults.push((path.clone(), fault)),
         }
     }
+    gathered.complete();
     if faults.is_empty() { Ok(gathered.finish()) } else { Err(SourceError { faults }) }
 }
 
@@ -176,6 +179,19 @@ impl Gathered {
         };
         self.clauses = table(CLAUSES);
         self.uncovered = table(UNCOVERED);
+    }
+
+    /// Rules that speak of acts and come without a model of their own get the one that ships.
+    fn complete(&mut self) {
+        let speaks_of_acts = self.files.iter().any(|(_, file)| file.text.contains("act:"));
+        let has_model = self.files.iter().any(|(name, _)| is_model_file(name));
+        if speaks_of_acts
+            && !has_model
+            && let Some(text) = BUILT_IN.get_file(MODEL).and_then(include_dir::File::contents_utf8)
+        {
+            let source = SourceFile { name: format!("built-in/{MODEL}"), text: text.to_owned() };
+            self.files.push((MODEL.to_owned(), source));
+        }
     }
 
     fn finish(self) -> Sources {

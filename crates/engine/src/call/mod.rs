@@ -587,7 +587,8 @@ fn judge(
     };
     let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
     model.judge(&turn, &mut scratch, &mut judged);
-    let done = model.done(&judged, spoken.role);
+    // What the first words of a hypothesis do, the last ones often undo.
+    let done = model.done(&judged, spoken.role).filter(|_| spoken.is_final);
     let spoken_of = done.filter_map(|(act, _)| Some((act, *rules.acts.get(&act)?)));
     let matches: Vec<Match> = spoken_of
         .map(|(act, phrase)| {
