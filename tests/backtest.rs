@@ -349,7 +349,9 @@ async fn stored_calls_raise_what_they_raised_live() {
     }
     closed(&server).await;
     let (_, live) = server.request("GET", "/v1/alerts?state=confirmed&limit=1000", "").await;
-    let live = live["alerts"].as_array().unwrap().clone();
+    let mut live = live["alerts"].as_array().unwrap().clone();
+    // A backtest compares what is told.
+    live.retain(|alert| alert["display"] != "held");
     assert!(live.len() > 30);
     let mut expected: BTreeMap<String, u64> = BTreeMap::new();
     for alert in &live {

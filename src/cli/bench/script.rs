@@ -40,8 +40,8 @@ const PIECES: [&str; 16] = [
     "师傅下午两点会上门",
 ];
 /// Nine characters that end in a phrase of the bench's own rules, which the packs
-/// that come with the program forbid too.
-const HIT: &str = "这件事情我也不知道";
+/// that come with the program forbid too, and that no second look holds back.
+const HIT: &str = "问我干嘛我又不知道";
 const PHRASE: &str = "不知道";
 
 /// The simulated calls of one run.
