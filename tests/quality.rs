@@ -27,17 +27,23 @@ fn lines(name: &str) -> Vec<Value> {
 
 #[test]
 fn labelled_turns_and_words() {
-    let measured: Value =
-        serde_json::from_str(&run(&["eval", "tests/eval/turns.jsonl", "tests/eval/words.jsonl", "--format", "json"]))
-            .unwrap();
-    let at_least = |what: &str, figure: &str, least: f64| {
+    let words = "tests/eval/words.jsonl";
+    let measure = |channel: &str| -> Value {
+        let arguments = ["eval", "tests/eval/turns.jsonl", words, "--channel", channel, "--format", "json"];
+        serde_json::from_str(&run(&arguments)).unwrap()
+    };
+    let (voice, chat) = (measure("voice"), measure("chat"));
+    let at_least = |measured: &Value, what: &str, figure: &str, least: f64| {
         let value = measured[what][figure].as_f64().unwrap();
         assert!(value >= least, "{figure} of {what} is {value}: {:#}", measured[what]["errors"]);
     };
-    at_least("turns", "precision", 0.98);
-    at_least("turns", "recall", 0.94);
-    at_least("words", "precision", 0.88);
-    at_least("words", "recall", 0.96);
+    // By voice an act alone may speak. In chats the second look is stricter: nothing false, at the price of a few.
+    at_least(&voice, "turns", "precision", 0.95);
+    at_least(&voice, "turns", "recall", 0.94);
+    at_least(&chat, "turns", "precision", 0.99);
+    at_least(&chat, "turns", "recall", 0.79);
+    at_least(&voice, "words", "precision", 0.88);
+    at_least(&voice, "words", "recall", 0.96);
 }
 
 /// The alerts of calls whose turns follow one another with a pause.
