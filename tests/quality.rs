@@ -117,7 +117,9 @@ fn no_words_are_told_twice() {
     for (place, mut spans) in told {
         spans.sort();
         for pair in spans.windows(2) {
-            assert!(pair[0].1 <= pair[1].0, "{place}: {pair:?}");
+            // One sentence may be two faults by what it does; a phrase is one.
+            let acts = pair.iter().all(|(.., rule)| rule.starts_with("\"acts."));
+            assert!(acts || pair[0].1 <= pair[1].0, "{place}: {pair:?}");
         }
     }
 }
