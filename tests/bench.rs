@@ -33,7 +33,7 @@ fn every_alert_and_every_acknowledgement_is_counted() {
     for (name, more) in [
         ("bench-shared", &["--producers", "4"][..]),
         ("bench-apart", &["--connections-per-call"]),
-        ("bench-rules", &["--rules", "rules"]),
+        ("bench-rules", &["--rules", "tests/bench"]),
     ] {
         let (report, _) = bench(name, &[&run, more].concat());
         let count = |field: &str| report[field].as_u64().unwrap_or_else(|| panic!("{field}: {report}"));

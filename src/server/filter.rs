@@ -105,8 +105,14 @@ pub(crate) const LIMIT: Parameter =
 const CURSOR: Parameter =
     Parameter::new("cursor", "The next_cursor of the page before / 上一页的 next_cursor", Shape::Text);
 
+const HELD: Parameter = Parameter::new(
+    "held",
+    "Whether alerts that are too unsure to be shown belong to them: true or false (unless said) / 是否包括把握不足、没有给坐席看的预警，默认不包括",
+    Shape::Text,
+);
+
 /// The filters of alerts.
-pub(crate) const OF_ALERTS: &[Parameter] = &[FROM, TO, AGENT, CALL, RULE, QUEUE, SEVERITY, STATE, REVIEW, APPEAL];
+pub(crate) const OF_ALERTS: &[Parameter] = &[FROM, TO, AGENT, CALL, RULE, QUEUE, SEVERITY, STATE, REVIEW, APPEAL, HELD];
 /// The filters of calls.
 pub(crate) const OF_CALLS: &[Parameter] = &[FROM, TO, AGENT, CALL, QUEUE, LIVE];
 /// The filters of audit entries.
@@ -213,6 +219,7 @@ impl Parameters {
             verdicts: self.choices("review", &Verdict::ALL.map(|verdict| (verdict.name(), verdict)))?,
             appeals: self.choices("appeal", &Appeal::ALL.map(|appeal| (appeal.name(), appeal)))?,
             has_steps: false,
+            with_held: self.choice("held", &[("true", true), ("false", false)])?.unwrap_or(false),
         })
     }
 

@@ -54,6 +54,8 @@ pub(crate) struct AlertFilter {
     pub(crate) appeals: Vec<Appeal>,
     /// Only alerts that were reviewed or appealed, without packs on trial, which agents do not see.
     pub(crate) has_steps: bool,
+    /// Also alerts that the second look holds back.
+    pub(crate) with_held: bool,
 }
 
 /// Which calls are wanted.
@@ -236,6 +238,9 @@ impl AlertFilter {
         let is_reviewed = !self.verdicts.is_empty() && !self.verdicts.contains(&Verdict::Unreviewed);
         if self.has_steps || is_reviewed || !self.appeals.is_empty() {
             conditions.add(HAS_STEPS, []);
+        }
+        if !self.with_held {
+            conditions.add("latest.display <> 'held'", []);
         }
         if self.has_steps {
             conditions.add("latest.display NOT IN ('shadow', 'held')", []);

@@ -345,7 +345,7 @@ fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<i64, 
         "INSERT INTO latest_alerts (alert_no, cursor, call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, history, said_ms, display)
          VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11)
          ON CONFLICT (call_no, alert_id) DO UPDATE
-         SET cursor = excluded.cursor, state = excluded.state, history = history || ' ' || excluded.state",
+         SET cursor = excluded.cursor, state = excluded.state, display = excluded.display, history = history || ' ' || excluded.state",
     )?;
     latest.execute(params![
         cursor, call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, said_ms, display

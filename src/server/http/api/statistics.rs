@@ -120,6 +120,8 @@ pub(crate) async fn statistics(
         displays.extend(Display::ALL.into_iter().filter(|display| display.is_told()));
     }
     let mut alerts = parameters.alerts(zone)?;
+    // `display` decides here.
+    alerts.with_held = true;
     if alerts.states.is_empty() {
         alerts.states.push(AlertState::Confirmed);
     }
