@@ -20,11 +20,11 @@ const GAP_MAX: usize = 4;
 /// A turn and what stood before it.
 #[derive(Clone, Copy, Debug)]
 pub struct Turn<'t> {
-    /// Who says it.
+    /// The speaker.
     pub role: Role,
     /// How the call is held.
     pub channel: Channel,
-    /// What is said.
+    /// The words.
     pub text: &'t str,
     /// The other side's turn before, or nothing.
     pub prev: &'t str,
@@ -45,7 +45,7 @@ pub(super) struct Feature {
     pub(super) is_background: bool,
 }
 
-/// What a feature is of; part of its key.
+/// The source of a feature; part of its key.
 #[derive(Clone, Copy)]
 enum Place {
     Text = 1,

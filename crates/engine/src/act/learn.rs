@@ -21,7 +21,7 @@ const FOLDS: u64 = 5;
 /// A feature in fewer turns is chance.
 const TURNS_OF_FEATURE_MIN: u32 = 2;
 
-/// What stood before says less than the turn itself.
+/// Turns before weigh less than the turn itself.
 const BACKGROUND: f64 = 0.5;
 
 /// The price of a mistake against the price of large weights.
@@ -41,7 +41,7 @@ const TOLERANCE: f64 = 0.05;
 const ACT_WEIGHTS_MAX: usize = 1_500;
 const VERDICT_WEIGHTS_MAX: usize = 40_000;
 
-/// What is known of one target of an example.
+/// The label of an example for one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Label {
     /// It is a case.
@@ -351,7 +351,7 @@ fn size(square: u16) -> f64 {
     (f64::from(square) / SQUARE).sqrt()
 }
 
-/// What separates cases from others.
+/// A plane that separates cases from others.
 struct Plane {
     weights: Vec<f64>,
     bias: f64,

@@ -33,7 +33,7 @@ const PLAUSIBLE: u16 = 2_500;
 /// Acts of one model.
 const ACTS_MAX: usize = 256;
 
-/// What an act is to the rules.
+/// The use that rules make of an act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ActKind {
