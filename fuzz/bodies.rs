@@ -1,4 +1,4 @@
-//! What the fuzz targets do, and what `tests/fuzz_corpus.rs` does with the corpus.
+//! What the fuzz targets do, and what `tests/engine/fuzz_corpus.rs` does with the corpus.
 //!
 //! Each function takes any bytes. It panics if something does not hold that
 //! must hold for any bytes.

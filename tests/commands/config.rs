@@ -1,0 +1,225 @@
+//! The configuration: what is printed can be read, what is wrong is told with
+//! its place, and no secret is ever part of it.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Output, Stdio};
+
+use tingjian::server::{self, Config, TokenSource, WebhookStyle};
+
+const SECRET: &str = "s3cretS3cretS3cretS3cretS3cretS3cret";
+
+fn load(text: &str, variables: &[(&str, &str)]) -> Result<Config, String> {
+    let environment = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::load(Some(("a.toml", text)), environment).map_err(|fault| fault.to_string())
+}
+
+fn tingjian(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tingjian"));
+    command.args(arguments).env_remove("TINGJIAN_CONFIG");
+    command
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&[output.stdout.as_slice(), output.stderr.as_slice()].concat()).into_owned()
+}
+
+#[test]
+fn the_printed_defaults_are_the_defaults() {
+    let output = tingjian(&["config", "--print-default"]).output().unwrap();
+    assert!(output.status.success());
+    let printed = text(&output);
+    assert_eq!(Config::from_toml(&printed).unwrap(), Config::default());
+    // Each key has a line of Chinese and one of English above it.
+    let lines: Vec<&str> = printed.lines().collect();
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| !line.starts_with('#') && line.contains(" = ")) {
+        let comments = (lines[index - 2], lines[index - 1]);
+        assert!(comments.0.starts_with("# ") && !comments.0.is_ascii(), "{line}");
+        assert!(comments.1.starts_with("# ") && comments.1.is_ascii(), "{line}");
+    }
+}
+
+#[test]
+fn what_is_set_is_read() {
+    let file = format!(
+        "calls_max = 7\nutc_offset = \"-05:00\"\nallowed_origins = [\"https://CRM.example.com:443\"]\n\
+         [tokens]\ningest = [\"{SECRET}\", {{ file = \"ingest.tokens\" }}]\n[tokens.agents]\na7 = [\"{SECRET}\"]\n\
+         [[webhooks]]\nname = \"qa\"\nurl = \"https://example.com/?key={SECRET}\"\nstyle = \"wecom\"\n"
+    );
+    let config = load(&file, &[]).unwrap();
+    assert_eq!(config.calls_max.get(), 7);
+    assert_eq!(config.call_idle_ms, Config::default().call_idle_ms);
+    assert_eq!(config.utc_offset.local_minus_utc(), -5 * 3_600);
+    assert_eq!(config.allowed_origins[0].as_str(), "https://crm.example.com");
+    assert!(matches!(&config.tokens.ingest[..], [TokenSource::Plain(_), TokenSource::File { .. }]));
+    assert_eq!(config.webhooks[0].style, WebhookStyle::Wecom);
+    for shown in [format!("{config:?}"), format!("{config:#?}"), config.to_toml().unwrap()] {
+        assert!(shown.contains("***") && !shown.contains("s3cret"), "{shown}");
+    }
+}
+
+#[test]
+fn variables_go_before_the_file() {
+    let file = "calls_max = 7\nshards = 2\n[tls]\ncertificate = \"a.crt\"\nkey = \"a.key\"\n";
+    let config = load(
+        file,
+        &[
+            ("TINGJIAN_CALLS_MAX", "8"),
+            ("TINGJIAN_TLS__KEY", "b.key"),
+            ("TINGJIAN_UTC_OFFSET", "+09:00"),
+            ("TINGJIAN_SHADOW_PACKS", "new, newer"),
+            ("TINGJIAN_TOKENS__INGEST", &format!("[{{ file = \"i\" }}, \"{SECRET}\"]")),
+            ("TINGJIAN_TOKENS__QA", &format!("{{ \"李静\" = \"{SECRET}\" }}")),
+            ("TINGJIAN_TOKENS__AGENT_SECRET", "{ file = \"s\" }"),
+            ("TINGJIAN_REVIEW__PRECISION_MIN", "0.9"),
+            ("TINGJIAN_LOG", "debug"),
+            ("TINGJIAN_SERVICE_HOST", "10.0.0.1"),
+            ("PATH", "/bin"),
+        ],
+    )
+    .unwrap();
+    assert_eq!((config.calls_max.get(), config.shards.unwrap().get()), (8, 2));
+    assert_eq!(config.tls.certificate.unwrap().to_str(), Some("a.crt"));
+    assert_eq!(config.tls.key.unwrap().to_str(), Some("b.key"));
+    assert_eq!(config.utc_offset.local_minus_utc(), 9 * 3_600);
+    assert_eq!(config.shadow_packs, ["new", "newer"]);
+    assert_eq!(config.tokens.ingest.len(), 2);
+    let named = format!("[tokens]\nqa = {{ 李静 = [\"{SECRET}\"] }}\n").replace("李静", "\"李静\"");
+    assert_eq!(config.tokens.qa, load(&named, &[]).unwrap().tokens.qa, "one token or a list of one");
+    assert_eq!(config.review.precision_min.to_string(), "0.9");
+}
+
+#[test]
+fn what_is_wrong_is_told_with_its_place_and_without_secrets() {
+    let quoted = format!("\"{SECRET}\"");
+    // The file, and what must be told of it.
+    let files: &[(String, &[&str])] = &[
+        ("calls_max = 7\ncall_idle = 5\n".into(), &["a.toml:2:1", "call_idle_ms", "没有配置项"]),
+        ("calls_max = 0\n".into(), &["a.toml:1:13", "calls_max = 0", "大于 0"]),
+        ("utc_offset = \"Beijing\"\n".into(), &["a.toml:1:14", "utc_offset = \"Beijing\"", "+08:00"]),
+        ("utterance_chars_max = 10001\n".into(), &["a.toml:1:23", "10000"]),
+        ("frame_bytes_max = 1048577\n".into(), &["a.toml:1:19", "1048576"]),
+        ("[[webhooks]]\nname = \"x\"\nurl = \"ftp://s3cret\"\n".into(), &["a.toml:3:7", "https://"]),
+        ("allowed_origins = [\"https://a.com/x\"]".into(), &["a.toml:1:19", "https://crm.example.com"]),
+        ("calls_max = 1\ncalls_max = 2\n".into(), &["a.toml:2:1", "TOML"]),
+        // All of them at once, the one below the section, too.
+        ("cals_max = 1\n[tls]\nkeys = \"k\"\n".into(), &["a.toml:1:1", "calls_max", "a.toml:3:1", "是不是 key？"]),
+        ("[tls]\nkey = \"k\"\n".into(), &["缺少 tls.certificate"]),
+        (format!("[tokens]\ningst = [{quoted}]\n"), &["a.toml:2:1", "ingst", "ingest"]),
+        (format!("[tokens]\nqa = {quoted}\n"), &["a.toml:2:6", "tokens.qa"]),
+        (format!("tokens = {quoted}\n"), &["a.toml:1:10", "[tokens]"]),
+        (format!("[tokens]\nqa = [{quoted}\n"), &["a.toml:2:", "TOML"]),
+        (format!("[tokens]\nqa = [\"{SECRET}!\"]\n"), &["a.toml:2:", "tokens.qa"]),
+        (format!("[tokens]\nqa = [\"sha256:{SECRET}\"]\n"), &["a.toml:2:", "64"]),
+        ("[tokens]\nqa = [\"s3cret\"]\n".into(), &["a.toml:2:", "openssl rand"]),
+        (format!("[tokens]\nqa = {{ \" \" = {quoted} }}\n"), &["a.toml:2:", "64"]),
+        (format!("[tokens]\nqa = {{ \"李静\" = [\"{SECRET}!\"] }}\n"), &["a.toml:2:", "- . _ ~"]),
+        ("[review]\nprecision_min = 2\n".into(), &["a.toml:2:", "0 到 1"]),
+        ("[review]\nappeal_days = 0\n".into(), &["a.toml:2:", "大于 0"]),
+        ("[tokens]\nagent_secret = \"s3cret\"\n".into(), &["tokens.agent_secret", "32"]),
+        (format!("[[webhooks]]\nname = \"x\"\nurl = {quoted}\nstile = \"wecom\"\n"), &["a.toml:4:1", "style"]),
+        (format!("[[webhooks]]\nname = \"x\"\nurl = [{quoted}]\n"), &["a.toml:3:7", "webhooks"]),
+    ];
+    for (file, told) in files {
+        let fault = load(file, &[]).unwrap_err();
+        for part in *told {
+            assert!(fault.contains(part), "{part}: {fault}");
+        }
+        assert!(!fault.contains("s3cret"), "{fault}");
+    }
+    // The same for variables.
+    let variables: &[(&str, &str, &[&str])] = &[
+        ("TINGJIAN_CALL_MAX", "7", &["没有这个配置项", "TINGJIAN_CALLS_MAX"]),
+        ("TINGJIAN_CALLS_MAX", "many", &["TINGJIAN_CALLS_MAX", "大于 0"]),
+        ("TINGJIAN_TOKENS__QA", "s3cret", &["TINGJIAN_TOKENS__QA", "openssl rand"]),
+        ("TINGJIAN_WEBHOOKS", "s3cret", &["TINGJIAN_WEBHOOKS"]),
+    ];
+    for (name, value, told) in variables {
+        let fault = load("", &[(name, value)]).unwrap_err();
+        for part in *told {
+            assert!(fault.contains(part), "{part}: {fault}");
+        }
+        assert!(!fault.contains("s3cret"), "{fault}");
+    }
+}
+
+#[test]
+fn a_server_that_others_can_reach_needs_tokens() {
+    for (address, tokens, fits) in [
+        ("127.0.0.1:1", false, true),
+        ("[::1]:1", false, true),
+        ("0.0.0.0:1", false, false),
+        ("192.0.2.1:1", false, false),
+        ("0.0.0.0:1", true, true),
+    ] {
+        let file = if tokens { format!("[tokens]\ningest = [\"{SECRET}\"]\n") } else { String::new() };
+        let checked = server::check(&load(&file, &[]).unwrap(), address.parse().unwrap());
+        assert_eq!(checked.is_ok(), fits, "{address}");
+        if let Err(fault) = checked {
+            assert!(fault.contains("[tokens]") && fault.contains("127.0.0.1"), "{fault}");
+        }
+    }
+}
+
+#[test]
+fn a_file_is_checked_with_what_it_names() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tingjian.toml");
+    let check = |file: &str| {
+        std::fs::write(&path, file).unwrap();
+        let output =
+            tingjian(&["config", "--check", path.to_str().unwrap()]).env("TINGJIAN_SHARDS", "3").output().unwrap();
+        (output.status.code(), text(&output))
+    };
+    let (code, shown) = check(&format!("[tokens]\nqa = [\"{SECRET}\"]\n"));
+    assert_eq!(code, Some(0), "{shown}");
+    assert!(shown.contains("\nshards = 3\n") && shown.contains("\nqa = [\"***\"]\n"), "{shown}");
+    let (code, shown) = check("[tokens]\nqa = [{ file = \"/nowhere/qa.tokens\" }]\n");
+    assert_eq!(code, Some(2), "{shown}");
+    assert!(shown.contains("/nowhere/qa.tokens"), "{shown}");
+    // What lies in a file is held to the same.
+    let file = directory.path().join("tokens");
+    for (key, line, told) in
+        [("qa", "s3cret", "openssl rand -hex 24"), ("agent_secret", SECRET, ""), ("agent_secret", "s3cret", "32")]
+    {
+        std::fs::write(&file, format!("# a comment\n{line}\n")).unwrap();
+        let source = format!("{{ file = \"{}\" }}", file.display());
+        let source = if key == "qa" { format!("[{source}]") } else { source };
+        let (code, shown) = check(&format!("[tokens]\n{key} = {source}\n"));
+        assert_eq!(code, Some(if told.is_empty() { 0 } else { 2 }), "{shown}");
+        assert!(shown.contains(told) && !shown.contains("s3cret"), "{shown}");
+    }
+}
+
+#[test]
+fn flags_go_before_variables() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tingjian.toml");
+    // Nobody can listen at these addresses, which are for documentation.
+    std::fs::write(&path, "listen = \"192.0.2.1:1\"\n").unwrap();
+    let mut child = tingjian(&["serve", "--listen", "127.0.0.1:0"])
+        .env("TINGJIAN_CONFIG", &path)
+        .env("TINGJIAN_LISTEN", "192.0.2.2:1")
+        .current_dir(directory.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(line.starts_with("listening on http://127.0.0.1:"), "{line}");
+}
+
+#[test]
+fn the_examples_in_the_documentation_can_be_used() {
+    let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for page in ["config.md", "config.zh-CN.md"] {
+        let page = std::fs::read_to_string(docs.join(page)).unwrap();
+        let examples: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+        assert_eq!(examples.len(), 3);
+        for example in examples {
+            assert_ne!(load(example, &[]).unwrap(), Config::default(), "{example}");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The command line, run as a process over files: no server is started.
+
+#![cfg(feature = "server")]
+#![allow(clippy::unwrap_used)]
+
+mod bench;
+mod cli_check;
+mod cli_eval;
+mod cli_rules;
+mod config;
+mod fixtures;
+mod learn;
+mod quality;

@@ -1,0 +1,131 @@
+//! The real binary: what it says live is what `check` says of the recording,
+//! and the demo plays to its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use futures_util::SinkExt as _;
+use crate::harness::{Process, Socket, next_or_end};
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio_tungstenite::tungstenite::Message;
+
+/// A server whose calls close soon, and its data.
+fn start() -> (Process, TempDir) {
+    let directory = TempDir::new().unwrap();
+    std::fs::write(directory.path().join("live.toml"), "call_linger_ms = 50\ncall_idle_ms = 3000\n").unwrap();
+    let mut command = Process::serve();
+    command.args(["--config", "live.toml", "--data", "data"]).current_dir(directory.path());
+    (Process::start(&mut command), directory)
+}
+
+/// All that comes over these sockets until the server closes them.
+async fn until_closed(sockets: &mut [Socket]) -> Vec<Value> {
+    let mut messages = Vec::new();
+    for socket in sockets {
+        while let Some(message) = next_or_end(socket).await {
+            messages.push(message);
+        }
+    }
+    messages
+}
+
+/// Alerts that stand, by id, without what only a live alert has.
+fn standing(alerts: &[Value]) -> BTreeMap<String, Value> {
+    let mut standing = BTreeMap::new();
+    for alert in alerts.iter().filter(|message| message["type"] == "alert") {
+        let mut alert = alert.clone();
+        let id = alert["alert_id"].as_str().unwrap().to_owned();
+        let fields = alert.as_object_mut().unwrap();
+        fields.remove("cursor");
+        fields.remove("emitted_at");
+        if alert["state"] == "confirmed" {
+            standing.insert(id, alert);
+        } else {
+            standing.remove(&id);
+        }
+    }
+    standing
+}
+
+fn check(recording: &Path) -> BTreeMap<String, Value> {
+    let output = Command::new(env!("CARGO_BIN_EXE_tingjian"))
+        .args(["check", "--format", "jsonl"])
+        .arg(recording)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let alerts: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    standing(&alerts)
+}
+
+fn recordings() -> Vec<PathBuf> {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/calls");
+    let mut recordings: Vec<PathBuf> = std::fs::read_dir(fixtures)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            name.ends_with(".jsonl") && !name.ends_with(".expected.jsonl")
+        })
+        .collect();
+    recordings.sort();
+    assert!(!recordings.is_empty());
+    recordings
+}
+
+#[test]
+fn the_demo_plays_to_its_end_from_any_directory() {
+    let directory = TempDir::new().unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_tingjian"))
+        .args(["demo", "--once", "--speed", "1000", "--listen", "127.0.0.1:0"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{text}");
+    assert!(text.starts_with("listening on http://127.0.0.1:"), "{text}");
+    assert!(text.contains("坐席："), "{text}");
+}
+
+#[tokio::test]
+async fn live_alerts_are_those_of_check() {
+    for recording in recordings() {
+        let name = recording.display();
+        let text = std::fs::read_to_string(&recording).unwrap();
+        let events: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let ids = |field: &str| -> BTreeSet<String> {
+            events.iter().filter_map(|event| event[field].as_str()).map(str::to_owned).collect()
+        };
+        let (mut server, _data) = start();
+        let mut live = Vec::new();
+        for agent_id in ids("agent_id") {
+            live.push(server.connect(&format!("/v1/agents/{agent_id}/alerts")).await);
+        }
+        let mut producer = server.connect("/v1/ingest").await;
+        let mut watchers = Vec::new();
+        for event in &events {
+            producer.send(Message::text(event.to_string())).await.unwrap();
+            if event["type"] == "call.start" {
+                // Earlier events may be acknowledged first.
+                while next_or_end(&mut producer).await.unwrap()["call_id"] != event["call_id"] {}
+                let call_id = event["call_id"].as_str().unwrap();
+                watchers.push(server.connect(&format!("/v1/calls/{call_id}/watch")).await);
+            }
+        }
+        // The server closes a watcher with its call, which has all its verdicts then.
+        for watcher in &mut watchers {
+            while next_or_end(watcher).await.is_some() {}
+        }
+        let mut late = Vec::new();
+        for agent_id in ids("agent_id") {
+            late.push(server.connect(&format!("/v1/agents/{agent_id}/alerts?after=0")).await);
+        }
+        server.terminate();
+        let live = until_closed(&mut live).await;
+        assert_eq!(standing(&live), check(&recording), "{name}");
+        assert_eq!(until_closed(&mut late).await, live, "{name}");
+        assert!(server.wait().success());
+    }
+}

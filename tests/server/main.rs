@@ -1,0 +1,25 @@
+//! A running server, driven over its port as producers, agents, supervisors and QA drive it.
+
+#![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod access;
+mod agents;
+mod audit;
+mod backtest;
+mod backup;
+mod clients;
+mod crash;
+mod live;
+mod live_feeds;
+mod operations;
+mod protocol;
+mod query;
+mod replay;
+mod review;
+mod rules_api;
+mod statistics;
+mod webhooks;

@@ -1,0 +1,528 @@
+//! Review and appeal, over real sockets: who may take which step when, and
+//! what follows for scores, exports, metrics and the quality of rules.
+
+use std::io::Cursor;
+
+use calamine::{Data, Reader as _, Xlsx};
+use crate::harness::{RULES, Server, Socket, next, request_as, says, send, start, tell};
+use serde_json::{Value, json};
+use tingjian::engine::rule;
+use tingjian::engine::rule::parse::SourceFile;
+
+const INGEST: &str = "ingest-0123456789";
+const LI: &str = "lijing-0123456789";
+const WANG: &str = "wangfang-0123456789";
+const ZHAO: &str = "zhaomin-0123456789";
+const SOMEBODY: &str = "somebody-0123456789";
+const A7: &str = "agent-a7-0123456789";
+const A8: &str = "agent-a8-0123456789";
+
+fn config() -> String {
+    format!(
+        "shadow_packs = [\"trial\"]\ncall_linger_ms = 50\n[review]\nreviewed_min = 2\nprecision_min = 0.75\n\
+         [tokens]\ningest = [\"{INGEST}\"]\nqa = {{ \"李静\" = \"{LI}\", \"王芳\" = [\"{WANG}\"] }}\n\
+         admin = {{ \"赵敏\" = \"{ZHAO}\" }}\nmetrics = [\"{SOMEBODY}\"]\n\
+         [tokens.agents]\na7 = [\"{A7}\"]\na8 = [\"{A8}\"]\n"
+    )
+}
+
+/// A server whose requests bear tokens.
+struct Site {
+    server: Server,
+    producer: Socket,
+}
+
+impl Site {
+    async fn start() -> Self {
+        let files = RULES.map(|(name, text)| SourceFile {
+            name: name.to_owned(),
+            text: text
+                .replace("severity: warning,", "severity: warning, deduct: 2,")
+                .replace("severity: critical,", "severity: critical, deduct: 5,"),
+        });
+        let rules = rule::load(&files, "v1".to_owned()).unwrap_or_else(|faults| panic!("{faults:?}")).rules;
+        let server = Server::with_rules(&config(), rules).await;
+        let producer = server.connect(&format!("/v1/ingest?token={INGEST}")).await;
+        Self { server, producer }
+    }
+
+    async fn ask(&self, token: &str, method: &str, target: &str, body: &Value) -> (u16, Value) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let (status, body) = request_as(self.server.address, Some(token), method, target, &body).await;
+        (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
+    }
+
+    async fn get(&self, target: &str) -> Value {
+        let (status, body) = self.ask(LI, "GET", target, &Value::Null).await;
+        assert_eq!(status, 200, "{target}: {body}");
+        body
+    }
+
+    /// A call in progress in which the agent said `words`, one final each.
+    async fn call(&mut self, call_id: &str, words: &[&str]) {
+        tell(&mut self.producer, start(call_id)).await;
+        for (seq, words) in (2..).zip(words) {
+            tell(&mut self.producer, says(call_id, seq, words)).await;
+        }
+    }
+
+    /// Ends a call and waits until it is closed.
+    async fn end(&mut self, call_id: &str) {
+        let end = json!({"type": "call.end", "call_id": call_id, "seq": 99, "at_ms": 60_000, "by": "customer"});
+        tell(&mut self.producer, end).await;
+        while self.get("/v1/calls?live=true").await["calls"] != json!([]) {}
+    }
+
+    /// The alerts of a call, the earliest first.
+    async fn alerts(&self, call_id: &str) -> Vec<Value> {
+        let mut alerts = self.get(&format!("/v1/alerts?call_id={call_id}")).await["alerts"].as_array().unwrap().clone();
+        alerts.reverse();
+        alerts
+    }
+
+    async fn alert_id(&self, call_id: &str) -> String {
+        self.alerts(call_id).await[0]["alert_id"].as_str().unwrap().to_owned()
+    }
+
+    /// One step; `李:dismiss`. What came of it: status, then the review or the fault.
+    async fn step(&self, alert_id: &str, step: &str) -> (u16, Value) {
+        let (who, action) = step.split_once(':').unwrap();
+        let reason = format!("{who}说的");
+        if action == "appeal" {
+            let token = if who == "a7" { A7 } else { A8 };
+            let answer = json!({"type": "appeal", "alert_id": alert_id, "reason": reason});
+            return self.ask(token, "POST", &format!("/v1/agents/{who}/alerts"), &answer).await;
+        }
+        let token = match who {
+            "李静" => LI,
+            "王芳" => WANG,
+            "赵敏" => ZHAO,
+            "a7" => A7,
+            other => panic!("{other}"),
+        };
+        let target = format!("/v1/alerts/{alert_id}/reviews");
+        self.ask(token, "POST", &target, &json!({"action": action, "reason": reason})).await
+    }
+
+    /// Steps that all are possible.
+    async fn steps(&self, alert_id: &str, steps: &[&str]) {
+        for step in steps {
+            let (status, body) = self.step(alert_id, step).await;
+            assert!(matches!(status, 200 | 201), "{step}: {body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_step_is_for_some_and_at_its_time() {
+    let mut site = Site::start().await;
+    // The steps, what the last one is answered with, and where the alert stands then.
+    type Case<'a> = (&'a [&'a str], (u16, Option<&'a str>), (&'a str, Option<&'a str>, bool));
+    let cases: [Case<'_>; 16] = [
+        (&["李静:confirm"], (201, None), ("confirmed", None, true)),
+        (&["赵敏:dismiss"], (201, None), ("dismissed", None, false)),
+        (&["李静:dismiss", "李静:confirm"], (201, None), ("confirmed", None, true)),
+        (&["李静:dismiss", "李静:dismiss"], (409, Some("no_change")), ("dismissed", None, false)),
+        (&["a7:confirm"], (403, Some("wrong_role")), ("unreviewed", None, true)),
+        (&["a7:appeal"], (200, None), ("unreviewed", Some("pending"), true)),
+        (&["a8:appeal"], (404, Some("unknown_alert")), ("unreviewed", None, true)),
+        (&["李静:dismiss", "a7:appeal"], (409, Some("already_dismissed")), ("dismissed", None, false)),
+        (&["a7:appeal", "a7:appeal"], (409, Some("already_appealed")), ("unreviewed", Some("pending"), true)),
+        (&["李静:grant"], (409, Some("no_appeal")), ("unreviewed", None, true)),
+        (
+            &["李静:confirm", "a7:appeal", "李静:reject"],
+            (409, Some("same_person")),
+            ("confirmed", Some("pending"), true),
+        ),
+        (&["李静:confirm", "a7:appeal", "王芳:reject"], (201, None), ("confirmed", Some("rejected"), true)),
+        (&["李静:confirm", "a7:appeal", "赵敏:grant"], (201, None), ("confirmed", Some("granted"), false)),
+        (&["a7:appeal", "王芳:grant", "李静:confirm"], (409, Some("final")), ("unreviewed", Some("granted"), false)),
+        (&["a7:appeal", "王芳:reject", "a7:appeal"], (409, Some("final")), ("unreviewed", Some("rejected"), true)),
+        (&["李静:appeal"], (403, Some("other_agent")), ("unreviewed", None, true)),
+    ];
+    for (number, (steps, (status, code), (verdict, appeal, counts))) in cases.into_iter().enumerate() {
+        let call_id = format!("c{number}");
+        site.call(&call_id, &["不知道"]).await;
+        let alert_id = site.alert_id(&call_id).await;
+        let (last, earlier) = steps.split_last().unwrap();
+        site.steps(&alert_id, earlier).await;
+        let (was, body) = if *last == "李静:appeal" {
+            // Of another agent, and not of QA's.
+            site.ask(A8, "POST", "/v1/agents/a7/alerts", &json!({"type": "appeal", "alert_id": alert_id})).await
+        } else {
+            site.step(&alert_id, last).await
+        };
+        assert_eq!((was, body["code"].as_str()), (status, code), "{steps:?}: {body}");
+        let review = &site.alerts(&call_id).await[0]["review"];
+        let expected = (json!(verdict), json!(appeal), json!(counts));
+        assert_eq!(
+            (&review["verdict"], &review["appeal"], &review["counts"]),
+            (&expected.0, &expected.1, &expected.2),
+            "{steps:?}"
+        );
+        // Every step that was possible is kept: who, what and why.
+        let kept = if status < 300 { steps } else { earlier };
+        let told: Vec<String> = review["steps"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|step| {
+                assert_eq!(step["reason"], format!("{}说的", step["by"].as_str().unwrap()));
+                assert!(step["at"].is_string());
+                format!("{}:{}", step["by"].as_str().unwrap(), step["action"].as_str().unwrap())
+            })
+            .collect();
+        assert_eq!(told, kept, "{review}");
+        if status == 201 {
+            let is_same = |name: &str| body[name] == review[name];
+            assert!(["verdict", "appeal", "counts", "steps"].into_iter().all(is_same), "the answer is what others see");
+        }
+    }
+}
+
+/// The page offers these and no others: the server alone knows who may decide.
+#[tokio::test]
+async fn an_alert_says_which_steps_are_possible_to_whom() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道"]).await;
+    let alert_id = site.alert_id("c1").await;
+    let possible = async |token, of: &str| {
+        let (status, body) = site.ask(token, "GET", of, &Value::Null).await;
+        assert_eq!(status, 200, "{body}");
+        body["alerts"][0]["review"]["possible"].clone()
+    };
+    let (list, call, own) = ("/v1/alerts?call_id=c1", "/v1/calls/c1", "/v1/agents/a7/reviews");
+    assert_eq!(possible(LI, list).await, json!(["confirm", "dismiss"]));
+    site.steps(&alert_id, &["李静:confirm", "a7:appeal"]).await;
+    for of in [list, call] {
+        assert_eq!(possible(LI, of).await, json!(["confirm", "dismiss"]), "who reviewed does not decide");
+        assert_eq!(possible(WANG, of).await, json!(["confirm", "dismiss", "grant", "reject"]));
+    }
+    assert_eq!(possible(A7, own).await, json!([]), "agents appeal, and review nothing");
+    site.steps(&alert_id, &["王芳:grant"]).await;
+    assert_eq!(possible(LI, list).await, json!([]));
+}
+
+#[tokio::test]
+async fn steps_that_cannot_be_read_say_why() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道", "没办法"]).await;
+    let alert_id = site.alert_id("c1").await;
+    let target = format!("/v1/alerts/{alert_id}/reviews");
+    let long = "长".repeat(501);
+    for (target, body, status, code) in [
+        (target.as_str(), json!({"action": "dismiss"}), 400, "invalid_review"),
+        (&target, json!({"action": "dismiss", "reason": " "}), 400, "invalid_review"),
+        (&target, json!({"action": "confirm", "reason": long}), 400, "invalid_review"),
+        (&target, json!({"action": "appeal", "reason": "x"}), 400, "invalid_review"),
+        (&target, json!({"action": "praise"}), 400, "invalid_review"),
+        (&target, json!([]), 400, "invalid_review"),
+        (&target, json!({"action": "confirm", "by": "王芳"}), 400, "other_person"),
+        (&format!("{target}?call=c1"), json!({"action": "confirm"}), 400, "invalid_query"),
+        (&format!("{target}?started_at=now"), json!({"action": "confirm"}), 400, "invalid_query"),
+        (&format!("{target}?call_id=c2"), json!({"action": "confirm"}), 404, "unknown_alert"),
+        ("/v1/alerts/nothing/reviews", json!({"action": "confirm"}), 404, "unknown_alert"),
+    ] {
+        let (was, answer) = site.ask(LI, "POST", target, &body).await;
+        assert_eq!((was, answer["code"].as_str()), (status, Some(code)), "{target} {body}");
+    }
+    assert_eq!(site.server.ask::<i64>("SELECT count(*) FROM reviews"), 0);
+    // A name that is right does no harm, and numbers of persons are not kept.
+    let body = json!({"action": "confirm", "by": "李静", "reason": "客户13800138000说的"});
+    let (status, review) = site.ask(LI, "POST", &target, &body).await;
+    assert_eq!((status, &review["steps"][0]["reason"]), (201, &json!("客户138****8000说的")), "{review}");
+    // Packs on trial are reviewed by QA: that decides whether they go live.
+    let trial = site.alerts("c1").await[1].clone();
+    assert_eq!(trial["display"], "shadow");
+    let trial = trial["alert_id"].as_str().unwrap();
+    let (status, review) = site.step(trial, "李静:confirm").await;
+    assert_eq!((status, &review["counts"]), (201, &json!(false)), "{review}");
+    assert_eq!(site.step(trial, "a7:appeal").await.0, 404, "agents know nothing of it");
+}
+
+#[tokio::test]
+async fn an_agent_appeals_where_it_listens_and_sees_what_became_of_it() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道", "不清楚", "没办法"]).await;
+    let mut agent = site.server.connect(&format!("/v1/agents/a7/alerts?after=0&token={A7}")).await;
+    let mut looking_on = site.server.connect(&format!("/v1/agents/a7/alerts?after=0&token={LI}")).await;
+    let first = next(&mut agent).await["alert_id"].clone();
+    for _ in 0..2 {
+        next(&mut looking_on).await;
+    }
+    next(&mut agent).await;
+    for (is_own, message, kind, code) in [
+        (false, json!({"type": "appeal", "alert_id": first, "reason": "x"}), "error", json!("agents_only")),
+        (true, json!({"type": "appeal", "alert_id": first}), "error", json!("invalid_feedback")),
+        (
+            true,
+            json!({"type": "appeal", "alert_id": first, "reason": "x", "started_at": "?"}),
+            "error",
+            json!("invalid_feedback"),
+        ),
+        (true, json!({"type": "appeal", "alert_id": "none", "reason": "x"}), "error", json!("unknown_alert")),
+        (true, json!({"type": "appeal", "alert_id": first, "reason": "客户问的是别家"}), "noted", Value::Null),
+        (true, json!({"type": "appeal", "alert_id": first, "reason": "再说"}), "error", json!("already_appealed")),
+    ] {
+        let socket = if is_own { &mut agent } else { &mut looking_on };
+        send(socket, message.clone()).await;
+        let answer = next(socket).await;
+        assert_eq!((&answer["type"], &answer["code"]), (&json!(kind), &code), "{message}: {answer}");
+    }
+    let reviewed = |target: &'static str| site.ask(A7, "GET", target, &Value::Null);
+    let (status, page) = reviewed("/v1/agents/a7/reviews").await;
+    assert_eq!((status, page["alerts"].as_array().unwrap().len()), (200, 1), "{page}");
+    assert_eq!(page["alerts"][0]["review"]["steps"][0]["reason"], "客户问的是别家");
+    site.steps(first.as_str().unwrap(), &["王芳:grant"]).await;
+    let other = site.alerts("c1").await;
+    site.steps(other[1]["alert_id"].as_str().unwrap(), &["李静:confirm"]).await;
+    // What agents are never shown they do not see here either.
+    site.steps(other[2]["alert_id"].as_str().unwrap(), &["李静:confirm"]).await;
+    let (_, page) = reviewed("/v1/agents/a7/reviews?limit=1").await;
+    assert_eq!(page["alerts"][0]["review"]["verdict"], "confirmed", "{page}");
+    let cursor = page["next_cursor"].as_str().unwrap();
+    let target = format!("/v1/agents/a7/reviews?limit=1&cursor={cursor}");
+    let (_, page) = site.ask(A7, "GET", &target, &Value::Null).await;
+    assert_eq!(
+        (&page["alerts"][0]["review"]["appeal"], &page["next_cursor"]),
+        (&json!("granted"), &Value::Null),
+        "{page}"
+    );
+    for (token, target, status) in [
+        (A8, "/v1/agents/a7/reviews", 403),
+        (LI, "/v1/agents/a7/reviews", 200),
+        (A7, "/v1/agents/a7/reviews?limit=0", 400),
+        (A7, "/v1/agents/a7/reviews?from=2026-11-21", 400),
+    ] {
+        assert_eq!(site.ask(token, "GET", target, &Value::Null).await.0, status, "{target}");
+    }
+}
+
+#[tokio::test]
+async fn what_people_took_back_no_longer_counts() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道", "不清楚", "不知道", "没办法"]).await;
+    site.end("c1").await;
+    let alerts = site.alerts("c1").await;
+    let id = |number: usize| alerts[number]["alert_id"].as_str().unwrap().to_owned();
+    let deduct =
+        |numbers: &[usize]| numbers.iter().map(|&number| alerts[number]["deduct"].as_u64().unwrap()).sum::<u64>();
+    let standing = async |site: &Site| {
+        let call = site.get("/v1/calls/c1").await;
+        let scores = site.get("/v1/scores").await["scores"][0].clone();
+        assert_eq!((&scores["mean"], &scores["alerts"]), (&json!(call["score"].as_f64().unwrap()), &call["confirmed"]));
+        (call["confirmed"].as_u64().unwrap(), call["score"].as_u64().unwrap())
+    };
+    assert!(deduct(&[0]) > 0 && deduct(&[1]) > 0);
+    assert_eq!(standing(&site).await, (3, 100 - deduct(&[0, 1, 2])));
+    site.steps(&id(0), &["李静:dismiss"]).await;
+    assert_eq!(standing(&site).await, (2, 100 - deduct(&[1, 2])));
+    site.steps(&id(1), &["李静:confirm", "a7:appeal"]).await;
+    assert_eq!(standing(&site).await, (2, 100 - deduct(&[1, 2])));
+    site.steps(&id(1), &["王芳:grant"]).await;
+    assert_eq!(standing(&site).await, (1, 100 - deduct(&[2])));
+    site.steps(&id(0), &["李静:confirm"]).await;
+    assert_eq!(standing(&site).await, (2, 100 - deduct(&[0, 2])));
+
+    for (filter, count) in [
+        ("review=unreviewed", 2),
+        ("review=confirmed", 2),
+        ("review=dismissed", 0),
+        ("review=confirmed,unreviewed", 4),
+        ("appeal=granted", 1),
+        ("appeal=pending,rejected", 0),
+    ] {
+        let found = site.get(&format!("/v1/alerts?{filter}")).await["alerts"].as_array().unwrap().len();
+        assert_eq!(found, count, "{filter}");
+        let (_, lines) =
+            request_as(site.server.address, Some(LI), "GET", &format!("/v1/export?format=csv&{filter}"), "").await;
+        // Chunks have lines of their own.
+        assert_eq!(lines.matches(",c1,").count(), count, "{filter}: {lines}");
+    }
+    let (status, fault) = site.ask(LI, "GET", "/v1/alerts?review=done", &Value::Null).await;
+    assert!(status == 400 && fault["field"] == "review" && fault["message"].as_str().unwrap().contains("dismissed"));
+    let server = site.server;
+    drop(site.producer);
+    let data = server.stop().await;
+
+    // The file that the same store gives without the server.
+    let export = |format: &str| {
+        let mut bytes = Vec::new();
+        let config = tingjian::server::Config::from_toml(&config()).unwrap();
+        tingjian::server::export_store(data.path(), &format!("format={format}"), &config, &mut bytes, |_, _| {})
+            .unwrap();
+        bytes
+    };
+    let rows: Vec<Value> =
+        String::from_utf8(export("jsonl")).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let expected = [
+        json!(["confirmed", "李静", "李静说的", null, null, null, null, 1]),
+        json!(["confirmed", "李静", "李静说的", "granted", "a7说的", "王芳", "王芳说的", 0]),
+        json!(["unreviewed", null, null, null, null, null, null, 1]),
+        json!(["unreviewed", null, null, null, null, null, null, 0]),
+    ];
+    let columns = [
+        "review",
+        "reviewer",
+        "review_reason",
+        "appeal",
+        "appeal_reason",
+        "appeal_decided_by",
+        "appeal_decision_reason",
+        "counts",
+    ];
+    for (row, expected) in rows.iter().zip(expected) {
+        let told: Vec<&Value> = columns.iter().map(|column| &row[*column]).collect();
+        assert_eq!(json!(told), expected);
+        assert_eq!(row["reviewed_at"].is_string(), row["reviewer"].is_string());
+    }
+    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(export("xlsx"))).unwrap();
+    let quality = book.worksheet_range("规则质量").unwrap();
+    let told: Vec<Vec<String>> = quality.rows().map(|row| row.iter().map(Data::to_string).collect()).collect();
+    assert_eq!(told[0][..9], ["规则", "规则名称", "规则版本", "预警", "已复核", "判对", "判错", "准确率", "偏低"]);
+    let row = |rule_id: &str| told.iter().find(|row| row[0] == rule_id).unwrap()[3..].join(" ");
+    assert_eq!(row("test.warning"), "2 1 1 0 1  2 0 0 0 0 0 ");
+    assert_eq!(row("test.critical"), "1 1 0 1 0  1 0 0 1 1 0 1");
+}
+
+#[tokio::test]
+async fn a_rule_that_is_wrong_too_often_is_reported() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道", "不知道", "不清楚", "不知道", "不知道"]).await;
+    let alerts = site.alerts("c1").await;
+    let warnings: Vec<&str> = alerts
+        .iter()
+        .filter(|alert| alert["rule_id"] == "test.warning")
+        .map(|alert| alert["alert_id"].as_str().unwrap())
+        .collect();
+    let figures = async |site: &Site, query: &str| {
+        let quality = site.get(&format!("/v1/quality?rule_id=test.warning{query}")).await;
+        assert_eq!((&quality["precision_min"], &quality["reviewed_min"]), (&json!(0.75), &json!(2)));
+        quality["rules"][0].clone()
+    };
+    let metric = async |site: &Site, name: &str| {
+        let (_, text) = request_as(site.server.address, Some(SOMEBODY), "GET", "/metrics", "").await;
+        text.lines().find_map(|line| line.strip_prefix(name).map(|value| value.trim().to_owned()))
+    };
+    let precision = "tingjian_rule_precision{rule_id=\"test.warning\"}";
+    let below = "tingjian_rule_precision_below_min{rule_id=\"test.warning\"}";
+    assert_eq!(figures(&site, "").await["precision"], Value::Null);
+    assert_eq!(metric(&site, precision).await, None);
+    // The steps, then precision, whether it is reported, reviewed.
+    for (number, steps, expected) in [
+        (0, &["李静:dismiss"][..], (0.0, false, 1)),
+        (1, &["李静:confirm"], (0.5, true, 2)),
+        (2, &["a7:appeal"], (0.5, true, 2)),
+        (2, &["王芳:reject"], (0.6667, true, 3)),
+        (3, &["李静:confirm"], (0.75, false, 4)),
+        (3, &["a7:appeal", "王芳:grant"], (0.5, true, 4)),
+        (0, &["王芳:confirm"], (0.75, false, 4)),
+    ] {
+        site.steps(warnings[number], steps).await;
+        let told = figures(&site, "").await;
+        let is_below = json!(expected.1);
+        assert_eq!(
+            (&told["precision"], &told["below"], &told["reviewed"]),
+            (&json!(expected.0), &is_below, &json!(expected.2)),
+            "{steps:?}"
+        );
+        assert_eq!(metric(&site, precision).await, Some(expected.0.to_string()), "{steps:?}");
+        assert_eq!(metric(&site, below).await, Some(i32::from(expected.1).to_string()), "{steps:?}");
+    }
+    let dismissal = json!({"type": "dismiss", "alert_id": warnings[1], "reason": "x"});
+    assert_eq!(site.ask(A7, "POST", "/v1/agents/a7/alerts", &dismissal).await.0, 200);
+    let told = figures(&site, "").await;
+    let expected = json!({
+        "rule_id": "test.warning", "rule_name": "警告", "pack": "test", "rules_version": "v1", "alerts": 4, "shown": 4,
+        "overridden": 1, "override_rate": 0.25, "reviewed": 4, "confirmed": 3, "dismissed": 1, "precision": 0.75,
+        "appeals": 2, "granted": 1, "rejected": 1, "appeal_success_rate": 0.5, "below": false,
+    });
+    assert_eq!(told, expected);
+    assert_eq!(figures(&site, "&appeal=granted").await["precision"], 0.0);
+    assert_eq!(figures(&site, "&from=2026-11-22").await, Value::Null);
+    for (name, value) in [
+        ("tingjian_reviews_total{rule_id=\"test.warning\",verdict=\"confirmed\"}", "3"),
+        ("tingjian_reviews_total{rule_id=\"test.warning\",verdict=\"dismissed\"}", "1"),
+        ("tingjian_appeals_total{decision=\"pending\",rule_id=\"test.warning\"}", "2"),
+        ("tingjian_appeals_total{decision=\"granted\",rule_id=\"test.warning\"}", "1"),
+        ("tingjian_appeals_total{decision=\"rejected\",rule_id=\"test.warning\"}", "1"),
+    ] {
+        assert_eq!(metric(&site, name).await.as_deref(), Some(value), "{name}");
+    }
+}
+
+/// A correction that comes after a review takes the alert back all the same:
+/// the steps stay, and count for nobody.
+#[tokio::test]
+async fn what_a_late_correction_takes_back_is_out_of_review() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道"]).await;
+    let alert_id = site.alert_id("c1").await;
+    site.steps(&alert_id, &["李静:confirm"]).await;
+    assert_eq!(site.get("/v1/quality").await["rules"][0]["reviewed"], 1);
+    let mut corrected = says("c1", 2, "我知道");
+    corrected["seq"] = json!(3);
+    tell(&mut site.producer, corrected).await;
+    let alert = site.alerts("c1").await.remove(0);
+    assert_eq!(alert["state"], "retracted");
+    let review = &alert["review"];
+    assert_eq!((&review["verdict"], &review["counts"]), (&json!("confirmed"), &json!(false)), "{review}");
+    assert_eq!(review["steps"].as_array().unwrap().len(), 1);
+    assert_eq!(site.get("/v1/quality").await["rules"][0]["reviewed"], 0);
+    for step in ["王芳:dismiss", "a7:appeal"] {
+        let (status, body) = site.step(&alert_id, step).await;
+        assert_eq!((status, &body["code"]), (409, &json!("not_confirmed")), "{step}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_who_review_at_once_neither_is_lost() {
+    let mut site = Site::start().await;
+    for number in 0..8 {
+        let call_id = format!("c{number}");
+        site.call(&call_id, &["不知道"]).await;
+        let alert_id = site.alert_id(&call_id).await;
+        let (first, second) = tokio::join!(site.step(&alert_id, "李静:confirm"), site.step(&alert_id, "王芳:dismiss"));
+        assert_eq!((first.0, second.0), (201, 201));
+        let review = &site.alerts(&call_id).await[0]["review"];
+        let steps = review["steps"].as_array().unwrap();
+        assert_eq!(steps.len(), 2, "{review}");
+        let last = if steps[1]["action"] == "confirm" { "confirmed" } else { "dismissed" };
+        assert_eq!(review["verdict"], last, "{review}");
+        // Whoever came first did not see the other's step, and who came second did.
+        let seen = |answer: &Value| answer["steps"].as_array().unwrap().len();
+        assert_eq!(seen(&first.1) + seen(&second.1), 3);
+    }
+}
+
+#[tokio::test]
+async fn ids_that_are_used_again_are_told_apart() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道"]).await;
+    site.end("c1").await;
+    let mut again = start("c1");
+    again["started_at"] = json!("2026-11-22T09:00:00+08:00");
+    tell(&mut site.producer, again).await;
+    tell(&mut site.producer, says("c1", 2, "不知道")).await;
+    let alerts = site.alerts("c1").await;
+    let alert_id = alerts[0]["alert_id"].as_str().unwrap();
+    assert_eq!(alerts[1]["alert_id"], alert_id);
+    let (status, fault) = site.step(alert_id, "李静:dismiss").await;
+    assert_eq!((status, &fault["code"]), (409, &json!("several_calls")), "{fault}");
+    let target = format!("/v1/alerts/{alert_id}/reviews?call_id=c1&started_at=2026-11-21T10:00:00%2B08:00");
+    let (status, _) = site.ask(LI, "POST", &target, &json!({"action": "dismiss", "reason": "误报"})).await;
+    assert_eq!(status, 201);
+    // An answer from the screen is to the latest.
+    let answer = json!({"type": "seen", "alert_id": alert_id});
+    assert_eq!(site.ask(A7, "POST", "/v1/agents/a7/alerts", &answer).await.0, 200);
+    let started_at = alerts[1]["started_at"].clone();
+    let appeal = json!({"type": "appeal", "alert_id": alert_id, "reason": "x", "started_at": started_at});
+    assert_eq!(site.ask(A7, "POST", "/v1/agents/a7/alerts", &appeal).await.0, 200);
+    let alerts = site.alerts("c1").await;
+    let told = |alert: &Value| {
+        let review = &alert["review"];
+        json!([review["verdict"], review["appeal"], alert["feedback"]["action"]])
+    };
+    assert_eq!(told(&alerts[0]), json!(["dismissed", null, null]));
+    assert_eq!(told(&alerts[1]), json!(["unreviewed", "pending", "seen"]));
+}
