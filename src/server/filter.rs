@@ -15,7 +15,7 @@ use crate::engine::alert::AlertState;
 use crate::engine::diagnostic::nearest;
 use crate::engine::severity::Severity;
 use crate::server::domain::review::{Appeal, Verdict};
-use crate::server::store::{AUDITED, AlertFilter, AuditFilter, CallFilter, Place, Span};
+use crate::server::store::{AUDITED, AlertFilter, AuditFilter, CallFilter, Display, Hour, Place, Span};
 
 /// A parameter that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,10 +111,26 @@ const HELD: Parameter = Parameter::new(
     Shape::Text,
 );
 
+const DISPLAY: Parameter = Parameter::new(
+    "display",
+    "One or several, commas between them: card, folded, late, shadow, held; overrules held / 显示方式，可用逗号写多个；写了就不看 held",
+    Shape::Text,
+);
+const COUNTS: Parameter = Parameter::new(
+    "counts",
+    "Only alerts that count (confirmed, neither on trial nor held, neither dismissed nor taken back on appeal), or only the others / 只要计入得分的，或只要不计入的",
+    Shape::Names(&["true", "false"]),
+);
+pub(crate) const HOUR: Parameter =
+    Parameter::new("hour", "In this hour of the day / 一天中的第几个小时", Shape::Number(0, 23));
+
 /// The filters of alerts.
-pub(crate) const OF_ALERTS: &[Parameter] = &[FROM, TO, AGENT, CALL, RULE, QUEUE, SEVERITY, STATE, REVIEW, APPEAL, HELD];
+pub(crate) const OF_ALERTS: &[Parameter] =
+    &[FROM, TO, AGENT, CALL, RULE, QUEUE, HOUR, SEVERITY, STATE, REVIEW, APPEAL, COUNTS, DISPLAY, HELD];
 /// The filters of calls.
-pub(crate) const OF_CALLS: &[Parameter] = &[FROM, TO, AGENT, CALL, QUEUE, LIVE];
+pub(crate) const OF_CALLS: &[Parameter] = &[FROM, TO, AGENT, CALL, QUEUE, HOUR, LIVE];
+/// The filters of an agent's own alerts.
+pub(crate) const OF_HISTORY: &[Parameter] = &[FROM, TO, CALL];
 /// The filters of audit entries.
 pub(crate) const OF_AUDIT: &[Parameter] = &[FROM, TO, ACTION];
 /// The page of a list.
@@ -188,6 +204,19 @@ impl Parameters {
         texts.map(|text| choose(name, text, choices)).collect()
     }
 
+    /// Yes or no.
+    pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, BadQuery> {
+        self.choice(name, &[("true", true), ("false", false)])
+    }
+
+    fn hour(&self, zone: FixedOffset) -> Result<Option<Hour>, BadQuery> {
+        let Some(text) = self.get("hour") else { return Ok(None) };
+        let of_day = text.parse().ok().filter(|hour| (0..24).contains(hour));
+        let of_day =
+            of_day.ok_or_else(|| BadQuery::new("hour", "hour 必须在 0 到 23 之间 / hour must be from 0 to 23"))?;
+        Ok(Some(Hour { of_day, offset_ms: i64::from(zone.local_minus_utc()) * 1_000 }))
+    }
+
     /// A span of time; a day stands for all of it, at either end.
     pub(crate) fn span(&self, zone: FixedOffset) -> Result<Span, BadQuery> {
         let from_ms = self.get("from").map(|text| moment("from", text, zone, TimeDelta::zero())).transpose()?;
@@ -219,7 +248,10 @@ impl Parameters {
             verdicts: self.choices("review", &Verdict::ALL.map(|verdict| (verdict.name(), verdict)))?,
             appeals: self.choices("appeal", &Appeal::ALL.map(|appeal| (appeal.name(), appeal)))?,
             has_steps: false,
-            with_held: self.choice("held", &[("true", true), ("false", false)])?.unwrap_or(false),
+            with_held: self.flag("held")?.unwrap_or(false),
+            displays: self.choices("display", &Display::ALL.map(|display| (display.name(), display)))?,
+            counts: self.flag("counts")?,
+            hour: self.hour(zone)?,
         })
     }
 
@@ -241,7 +273,8 @@ impl Parameters {
             agent_id: self.id("agent_id")?,
             call_id: self.id("call_id")?,
             queue: self.id("queue")?,
-            is_live: self.choice("live", &[("true", true), ("false", false)])?,
+            is_live: self.flag("live")?,
+            hour: self.hour(zone)?,
         })
     }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 #[allow(dead_code)]
-
 use crate::oracle::generate::info;
 use crate::oracle::play::play;
 use tingjian::engine::alert::{Alert, AlertState};
@@ -257,6 +256,37 @@ fn every_occurrence_has_an_id_of_its_own() {
         let ids: BTreeSet<&str> = alerts.iter().map(|alert| alert.alert_id.as_str()).collect();
         assert_eq!((ids.len(), alerts.len()), (occurrences, occurrences), "{body}");
     }
+}
+
+/// An alert that is weighed anew and stays as it was keeps the moment at which it came out.
+#[test]
+fn what_is_weighed_anew_is_not_news() {
+    let rules = rule("x", "forbid: { any: [不清楚] }");
+    let mut call = Call::new(rules, info(None));
+    let says = |id: &str, text: &str, at: i64, is_final| {
+        let (start, end) = (CallTime(at), CallTime(at + 500));
+        Input::Utterance(Utterance {
+            utterance_id: id.to_owned(),
+            role: Role::Agent,
+            text: text.to_owned(),
+            start,
+            end,
+            is_final,
+            confidence: None,
+            volume_db: None,
+            pitch_hz: None,
+        })
+    };
+    for (at, input) in [
+        (1_500, says("u1", "我不清楚。", 1_000, true)),
+        (20_500, says("u2", "我不清楚", 20_000, false)),
+        (21_000, says("u2", "我清楚。", 20_000, true)),
+    ] {
+        call.handle(CallTime(at), input);
+        while call.poll_output().is_some() {}
+    }
+    let standing: Vec<CallTime> = call.standing_alerts().map(|alert| alert.emitted).collect();
+    assert_eq!(standing, [CallTime(1_500)]);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 #[allow(dead_code)]
-
 use crate::oracle::generate::info;
 use crate::oracle::play::{fold, play};
 use tingjian::engine::alert::Alert;

@@ -1,7 +1,6 @@
 //! How a call stands: what goes on, and the checklist, held to the alerts.
 
 #[allow(dead_code)]
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;

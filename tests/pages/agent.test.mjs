@@ -217,6 +217,66 @@ test("hostile text is shown as text", async () => {
   await close();
 });
 
+test("the checklist says what was missed, too", async () => {
+  const { page, close, call } = await panelWithCall();
+  await producer.tell(says(call, "c1", "customer", "我要投诉。", 1_000), says(call, "u1", "agent", "您好，工号八零二一，请问什么事？", 3_000));
+  await page.getByText("还欠 1 项").waitFor();
+  await producer.tell(says(call, "c2", "customer", "喂", 70_000));
+  await page.locator('.duty[data-state="missed"]').waitFor();
+  await page.getByRole("heading", { name: "1 项没说全" }).waitFor();
+  assert.equal(await page.getByText("该说的都说了").count(), 0);
+  await close();
+});
+
+for (const width of [320, 360]) {
+  test(`two calls at a time at ${width} px: the customer's name tells them apart, and no wording is cut`, async () => {
+    const { page, close, call, agent } = await panelWithCall({ width, height: 900, call: `7f0c1a52-9d0e-4a6f-8a61-0f6f0c9b51d${width % 7}` });
+    const other = `2b1d7c1e-6f53-4f0b-9d0c-5a3f1d2e8c9${width % 7}`;
+    await producer.tell(start(other, agent, { queue: "账单咨询", customer_name: "李先生" }));
+    await page.getByRole("button", { name: "李先生" }).waitFor();
+    await producer.tell(says(call, "u1", "agent", "我不清楚。", 1_000), says(other, "u1", "agent", "我不知道。", 65_000));
+    await inState(page, "unclear", "confirmed").waitFor();
+    await inState(page, "unknown", "confirmed").waitFor();
+    assert.match(await cards(page, "unclear").locator(".at").innerText(), /王女士/);
+    assert.match(await cards(page, "unknown").locator(".at").innerText(), /李先生/);
+    const cut = await page.evaluate(() => [...document.querySelector("tingjian-alerts").shadowRoot.querySelectorAll(".card, .say, .actions button")]
+      .filter((element) => element.getBoundingClientRect().right > innerWidth - 4 || element.scrollWidth > element.clientWidth + 1).map(({ className }) => className));
+    assert.deepEqual(cut, []);
+    // Whose clock, meters and checklist are shown is the agent's choice.
+    await page.getByRole("button", { name: "李先生" }).click();
+    await page.locator(".what .queue", { hasText: "账单咨询" }).waitFor();
+    await page.locator(".clock", { hasText: /^1:0\d$/ }).waitFor();
+    assert.equal(await accessibilityFaults(page), "");
+    await screenshot(page, `agent-two-calls-${width}`);
+    await close();
+  });
+}
+
+test("the buttons of a card are in sight in a low panel, and with the list of others open", async () => {
+  const { page, close, call } = await panelWithCall({ width: 320, height: 500 });
+  for (let n = 0; n < 4; n += 1) {
+    await producer.tell(says(call, `c${n}`, "customer", "你们到底什么时候能给我一个明确的说法，我已经等了整整三天了。", n * 9_000, true, n * 9_000 + 3_000),
+      says(call, `u${n}`, "agent", "您说的这个情况我真的也不清楚，我这边也没有办法帮您查到具体的时间。", n * 9_000 + 4_000, true, n * 9_000 + 8_000));
+  }
+  const card = page.locator("article.card").first();
+  await card.waitFor();
+  const inSight = () => page.evaluate(() => {
+    const root = document.querySelector("tingjian-alerts").shadowRoot;
+    const card = root.querySelector("article.card").getBoundingClientRect();
+    return [...root.querySelector("article.card").querySelectorAll(".actions button")].map((button) => {
+      const box = button.getBoundingClientRect();
+      return box.height > 20 && box.bottom <= card.bottom && box.bottom <= innerHeight && root.elementFromPoint(box.left + 4, box.top + box.height / 2) !== null;
+    });
+  });
+  assert.deepEqual(await inSight(), [true, true]);
+  await screenshot(page, "agent-low");
+  await page.getByText(/本通另有 3 条/).click();
+  await page.locator(".earlier .line").first().waitFor();
+  assert.deepEqual(await inSight(), [true, true]);
+  await screenshot(page, "agent-low-open");
+  await close();
+});
+
 for (const { width, dark } of LOOKS) {
   test(`the panel at ${width} px, ${dark ? "dark" : "light"}, in a call and between two`, async () => {
     const { page, close, call } = await panelWithCall({ width, dark, height: 860 });
@@ -286,4 +346,128 @@ test("a wrong token is told in words, and a right one opens the panel", async ()
   await linked(page, "open");
   await close();
   await locked.stop();
+});
+
+const QA = "qa-token-of-the-tests";
+const OTHER_QA = "other-qa-token-of-the-tests";
+const INGEST = "ingest-token-of-the-tests";
+const A7 = "agent-token-of-the-tests";
+const TOKENS = `call_linger_ms = 300
+[alerts]
+cards_per_minute_max = 1
+[tokens]
+ingest = ["${INGEST}"]
+[tokens.qa]
+"李静" = "${QA}"
+"王磊" = "${OTHER_QA}"
+[tokens.agents]
+a7 = ["${A7}"]
+a8 = ["token-of-another-agent-for-the-tests"]
+`;
+
+test("whoever is not the agent looks on: no key and no request answers in the agent's name", async () => {
+  const mine = await Server.start({ config: TOKENS, rules: RULES });
+  const first = await Producer.connect(mine, INGEST);
+  const { page, close } = await open(mine, `/agent/a7#token=${QA}`, { width: 360 });
+  await linked(page, "open");
+  await page.getByText("旁观：只有坐席 a7 本人能答复").waitFor();
+  await first.tell(start("w1"), says("w1", "u1", "agent", "我不清楚。", 1_000));
+  await inState(page, "unclear", "confirmed").waitFor();
+  assert.equal(await page.getByRole("button", { name: "知道了" }).count(), 0);
+  await page.keyboard.press("Space");
+  await page.keyboard.press("x");
+  await page.keyboard.press("1");
+  await inState(page, "unclear", "confirmed").waitFor();
+  assert.equal(await accessibilityFaults(page), "");
+  await screenshot(page, "agent-watched");
+  const [alert] = (await mine.get("/v1/alerts?call_id=w1", QA)).alerts;
+  const refused = await mine.post("/v1/agents/a7/alerts", { type: "seen", alert_id: alert.alert_id }, QA);
+  assert.deepEqual([refused.status, refused.body.code], [403, "agents_only"]);
+  assert.equal((await mine.get("/v1/alerts?call_id=w1", QA)).alerts[0].feedback, null);
+  const own = await mine.post("/v1/agents/a7/alerts", { type: "dismiss", alert_id: alert.alert_id, reason: "念的" }, A7);
+  assert.equal(own.status, 200);
+  const { feedback } = (await mine.get("/v1/alerts?call_id=w1", QA)).alerts[0];
+  assert.deepEqual([feedback.action, feedback.by], ["dismiss", "a7"]);
+  first.close();
+  await close();
+  await mine.stop();
+});
+
+test("alerts that were folded are listed, can be appealed from any tab for days, and decisions are told", async () => {
+  const mine = await Server.start({ config: TOKENS, rules: RULES });
+  const first = await Producer.connect(mine, INGEST);
+  const one = await open(mine, `/agent/a7#token=${A7}`, { width: 400, height: 900 });
+  await linked(one.page, "open");
+  await first.tell(start("f1", "a7", { queue: "宽带报修" }), says("f1", "u1", "agent", "我不知道。", 1_000), says("f1", "u2", "agent", "真不知道。", 5_000), says("f1", "u3", "agent", "就是不知道。", 9_000));
+  await one.page.getByText("另有 2 条未逐一显示").waitFor();
+  await one.page.getByText("本通另有 2 条").click();
+  assert.equal(await one.page.locator(".earlier .line").count(), 2);
+  await first.tell(end("f1", 20_000));
+  await one.page.getByText("上一通的 3 条预警").waitFor();
+  await one.close();
+
+  // Another tab, which knows nothing of the call.
+  const two = await open(mine, `/agent/a7#token=${A7}`, { width: 400, height: 900 });
+  const folded = two.page.locator(".before .line", { hasText: "没有单独显示" }).first();
+  await folded.getByRole("button", { name: "申诉" }).click();
+  await two.page.getByRole("textbox", { name: "申诉理由" }).fill("我在念条款");
+  await two.page.getByRole("button", { name: "提交" }).click();
+  await folded.getByText("申诉中").waitFor();
+  assert.equal(await accessibilityFaults(two.page), "");
+  await screenshot(two.page, "agent-history");
+  const id = await folded.getAttribute("data-alert-id");
+  const granted = await mine.post(`/v1/alerts/${id}/reviews`, { action: "grant", reason: "确实是条款" }, QA);
+  assert.equal(granted.status, 201, JSON.stringify(granted.body));
+  await two.page.locator(".strip", { hasText: "申诉成立" }).waitFor();
+  await folded.getByText("申诉成立：确实是条款").waitFor();
+  await two.close();
+  const three = await open(mine, `/agent/a7#token=${A7}`, { width: 400, height: 900 });
+  await three.page.getByText("申诉成立：确实是条款").waitFor();
+  await three.page.locator(".outcomes", { hasText: "申诉成立 1" }).waitFor();
+  await three.close();
+  first.close();
+  await mine.stop();
+});
+
+test("what a server said of itself is forgotten when it goes, and no clock goes back", async () => {
+  const mine = await Server.start({ rules: RULES, config: "asr_silent_ms = 1000\n" });
+  const first = await Producer.connect(mine);
+  const { page, close } = await open(mine, "/agent/a7", { width: 400, height: 900, allowed: [/WebSocket connection to .* failed/, /ERR_CONNECTION/] });
+  await linked(page, "open");
+  await first.tell(start("d1"), says("d1", "u1", "agent", "您好。", 1_000));
+  await page.getByText("检查能力下降").waitFor();
+  const seconds = async () => Number((await page.locator(".clock").innerText()).split(":").reduce((sum, part) => sum * 60 + Number(part), 0));
+  await page.waitForFunction(() => document.querySelector("tingjian-alerts").shadowRoot.querySelector(".clock").textContent >= "0:06");
+  const before = await seconds();
+  await mine.kill();
+  await linked(page, "closed");
+  assert.equal(await page.getByText("检查能力下降").count(), 0);
+  await mine.restart();
+  const second = await Producer.connect(mine);
+  second.sequence.set("d1", first.sequence.get("d1"));
+  await linked(page, "open");
+  // The words are still missing: the desk says so to whoever comes later.
+  await page.getByText("检查能力下降").waitFor();
+  assert.ok((await seconds()) >= before, `${await seconds()} after ${before}`);
+  await second.tell(says("d1", "u2", "agent", "您好，请问。", 12_000));
+  await page.getByText("检查能力下降").waitFor({ state: "detached" });
+  assert.ok((await seconds()) >= before);
+  second.close();
+  await close();
+  await mine.stop();
+});
+
+test("a token that the panel is refused with can be changed for another", async () => {
+  const mine = await Server.start({ config: TOKENS, rules: RULES });
+  const { page, close } = await open(mine, "/agent/a7#token=token-of-another-agent-for-the-tests", { width: 360 });
+  await page.getByText("这个令牌属于别的坐席").waitFor();
+  assert.equal(await accessibilityFaults(page), "");
+  await page.getByLabel("令牌").fill(A7);
+  await page.getByRole("button", { name: "进入" }).click();
+  await linked(page, "open");
+  // And who leaves comes to the same place.
+  await page.getByRole("button", { name: "退出" }).click();
+  await page.getByLabel("令牌").waitFor();
+  await close();
+  await mine.stop();
 });

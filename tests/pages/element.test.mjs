@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { PATIENCE, Producer, Server, accessibilityFaults, atEnd, launch, says, screenshot, start } from "./harness.mjs";
+import { PATIENCE, Producer, Server, accessibilityFaults, atEnd, fresh, launch, says, screenshot, start } from "./harness.mjs";
 import { RULES } from "./rules.mjs";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -54,8 +54,11 @@ before(async () => {
 
 test("the sample CRM page shows its agent's alerts, keeps to its policy, and is left as it is", async () => {
   const context = await (await launch()).newContext({ viewport: { width: 1280, height: 800 }, colorScheme: "light", reducedMotion: "reduce" });
+  await fresh(context);
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
+  const sockets = [];
+  page.on("websocket", (socket) => sockets.push(socket.url()));
   const faults = [];
   page.on("console", (message) => message.type() === "error" && faults.push(message.text()));
   page.on("pageerror", (error) => faults.push(String(error)));
@@ -63,6 +66,7 @@ test("the sample CRM page shows its agent's alerts, keeps to its policy, and is 
     document.querySelector("tingjian-alerts").addEventListener("tingjian-alert", ({ detail }) => heard.push(detail.state)))`);
   await page.goto(crm.origin);
   await page.locator('[data-link="open"]').waitFor();
+  assert.equal(sockets.length, 2, `alerts and desk, once each: ${sockets}`);
   await producer.tell(start("e1", "a7", { queue: "投诉专线" }), says("e1", "u1", "agent", "我不清楚", 2_000, false), says("e1", "u1", "agent", "我不清楚。", 2_000));
   const card = page.locator('article.card[data-rule-id="panel.unclear"][data-state="confirmed"]');
   await card.waitFor();
@@ -114,11 +118,53 @@ test("another agent's token is refused in words", async () => {
   const binary = process.env.TINGJIAN ?? join(root, "target/debug/tingjian");
   const wrong = execFileSync(binary, ["token", "--agent", "a8", "--config", path], { encoding: "utf8" }).trim();
   const context = await (await launch()).newContext();
+  await fresh(context);
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   await page.goto(crm.origin);
+  await page.evaluate(() => {
+    globalThis.links = [];
+    document.querySelector("tingjian-alerts").addEventListener("tingjian-link", ({ detail }) => globalThis.links.push(detail));
+  });
   await page.evaluate((token) => document.querySelector("tingjian-alerts").setAttribute("token", token), wrong);
   await page.locator('[data-link="refused"]').waitFor();
   await page.getByText("这个令牌属于别的坐席").waitFor();
+  // The page that embeds it can ask for another token.
+  assert.deepEqual(await page.evaluate("links.at(-1)"), { state: "refused", why: "这个令牌属于别的坐席" });
+  await context.close();
+});
+
+test("with keys of the page, the CRM's own controls keep theirs", async () => {
+  const context = await (await launch()).newContext({ viewport: { width: 1280, height: 800 }, reducedMotion: "reduce" });
+  await fresh(context);
+  const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
+  await page.goto(crm.origin);
+  await page.evaluate(() => {
+    document.querySelector("tingjian-alerts").setAttribute("keys", "page");
+    const main = document.querySelector("main");
+    globalThis.pressed = [];
+    for (const role of ["button", "listbox"]) {
+      const control = Object.assign(document.createElement("div"), { tabIndex: 0, textContent: role, onkeydown: ({ key }) => globalThis.pressed.push(key) });
+      control.setAttribute("role", role);
+      main.append(control);
+    }
+  });
+  await page.locator('[data-link="open"]').waitFor();
+  await producer.tell(start("e2", "a7"), says("e2", "u1", "agent", "我不清楚。", 2_000));
+  const card = page.locator('article.card[data-rule-id="panel.unclear"]').last();
+  await card.getByRole("button", { name: "知道了" }).waitFor();
+  const shown = await page.locator("article.card").count();
+  await page.getByRole("button", { name: "button", exact: true }).focus();
+  await page.keyboard.press("Space");
+  await page.getByRole("listbox").focus();
+  await page.keyboard.press("x");
+  assert.deepEqual(await page.evaluate("pressed"), [" ", "x"]);
+  assert.equal(await page.getByRole("button", { name: "误报" }).count(), 0);
+  assert.equal(await page.locator("article.card").count(), shown);
+  // While nothing has the focus, they are the panel's.
+  await page.evaluate("document.activeElement.blur()");
+  await page.keyboard.press("x");
+  await page.getByRole("button", { name: "误报" }).waitFor();
   await context.close();
 });

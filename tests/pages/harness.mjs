@@ -11,7 +11,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { extname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { after } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -24,10 +24,13 @@ const AXE = require.resolve("axe-core/axe.min.js");
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 const BINARY = process.env.TINGJIAN ?? join(root, "target/debug/tingjian");
+/** A folder to take scripts and styles from instead of those in the binary: pages are tried without building it. */
+const ASSETS = process.env.ASSETS;
+const TYPES = { ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 /** Where screenshots go when they are asked for. */
 const SCREENSHOTS = process.env.SCREENSHOTS;
 /** Longer than any step takes; a test that waits for it has failed. */
-export const PATIENCE = 60_000;
+export const PATIENCE = Number(process.env.PATIENCE ?? 60_000);
 /** Longer than the tests of any file take. */
 const FILE_MS_MAX = 15 * 60_000;
 
@@ -207,6 +210,16 @@ export const hold = (callId, atMs) => ({ type: "call.hold", call_id: callId, at_
 export const resume = (callId, atMs) => ({ type: "call.resume", call_id: callId, at_ms: atMs });
 export const end = (callId, atMs, by = "customer") => ({ type: "call.end", call_id: callId, at_ms: atMs, by });
 
+/** Has a context take its scripts and styles from `ASSETS`. @param {any} context */
+export async function fresh(context) {
+  if (ASSETS) {
+    await context.route("**/assets/**", (route) => {
+      const path = join(ASSETS, new URL(route.request().url()).pathname.replace("/assets/", ""));
+      return route.fulfill({ path, headers: { "access-control-allow-origin": "*", "content-type": TYPES[extname(path)] ?? "text/plain" } });
+    });
+  }
+}
+
 let browser;
 
 /** Chromium as Debian has it; one for all tests of a file. */
@@ -232,6 +245,7 @@ export async function open(server, path, { width = 1280, height = 800, dark = fa
     viewport: { width, height }, colorScheme: dark ? "dark" : "light", reducedMotion: "reduce",
   });
   await context.addInitScript(`localStorage.setItem("tingjian.language", ${JSON.stringify(language)})`);
+  await fresh(context);
   const page = await context.newPage();
   page.setDefaultTimeout(PATIENCE);
   /** @type {string[]} */

@@ -119,6 +119,89 @@ test("calls that end go, and those that are pointed at stay until they are left"
   await close();
 });
 
+test("the latest alert is the one that came out last, whatever is weighed anew", async () => {
+  const { page, close } = await open(server, "/live?words=a9997");
+  await producer.tell(start("latest-1", "a9997"), says("latest-1", "u1", "agent", "我不清楚。", 1_000), says("latest-1", "u2", "agent", "我不知道。", 14_000));
+  await row(page, "latest-1").getByText("0:14 不要对客户说“不知道”").waitFor();
+  await producer.tell(says("latest-1", "u3", "agent", "我不清楚", 20_000, false));
+  await row(page, "latest-1").getByText("0:20").waitFor();
+  await producer.tell(says("latest-1", "u3", "agent", "我清楚。", 20_000));
+  await row(page, "latest-1").getByText("0:14 不要对客户说“不知道”").waitFor();
+  await producer.tell(end("latest-1", 30_000));
+  await close();
+});
+
+test("a pointer at rest holds the order for a while only, and new critical calls are told meanwhile", async () => {
+  const { page, close } = await open(server, "/live?words=a998");
+  await producer.tell(start("rest-1", "a9981"), start("rest-2", "a9982"), says("rest-1", "u1", "agent", "我不知道。", 1_000));
+  await row(page, "rest-1").hover();
+  await producer.tell(says("rest-2", "u1", "agent", "我不清楚。", 2_000));
+  await page.getByRole("button", { name: "1 通有新的严重预警" }).waitFor();
+  assert.deepEqual(await order(page), ["rest-1", "rest-2"]);
+  // By itself, though the pointer is where it was.
+  await page.waitForFunction(() => document.querySelector(".call-row[aria-rowindex='2']").dataset.callId === "rest-2");
+  // At once, when it is asked for.
+  await page.mouse.move(300, 500);
+  await row(page, "rest-1").hover();
+  await producer.tell(says("rest-1", "u2", "agent", "我不清楚，不清楚。", 5_000));
+  await page.getByRole("button", { name: "1 通有新的严重预警" }).click();
+  await page.waitForFunction(() => document.querySelector(".call-row[aria-rowindex='2']").dataset.callId === "rest-1");
+  await producer.tell(end("rest-1", 9_000), end("rest-2", 9_000));
+  await close();
+});
+
+test("a call that has ended is no call in progress, though late words are awaited", async () => {
+  const mine = await Server.start({ rules: RULES });
+  const first = await Producer.connect(mine);
+  const { page, close } = await open(mine, "/live");
+  await first.tell(start("e1", "a1"), start("e2", "a2"), says("e1", "u1", "agent", "我不清楚。", 1_000), says("e2", "u1", "agent", "您好。", 1_000));
+  await count(page, "通话", "2");
+  await count(page, "严重", "1");
+  await first.tell(end("e1", 5_000));
+  await count(page, "通话", "1");
+  await count(page, "严重", "0");
+  await row(page, "e1").waitFor({ state: "detached" });
+  await page.getByLabel("状态").selectOption("ended");
+  await row(page, "e1").waitFor();
+  first.close();
+  await close();
+  await mine.stop();
+});
+
+test("calls without words are told, and a lost connection is not to be overlooked", async () => {
+  const mine = await Server.start({ rules: RULES, config: "asr_silent_ms = 1000\n" });
+  const first = await Producer.connect(mine);
+  const allowed = [/WebSocket connection to .* failed/, /ERR_CONNECTION/];
+  const wall = await open(mine, "/live", { allowed });
+  await first.tell(start("s1", "a1"), says("s1", "u1", "agent", "我不清楚。", 1_000));
+  const call = await open(mine, "/call/s1", { allowed });
+  await row(wall.page, "s1").getByText("无识别结果").waitFor();
+  await count(wall.page, "无识别结果", "1");
+  await call.page.getByRole("alert").filter({ hasText: "检查能力下降" }).waitFor();
+  await screenshot(wall.page, "live-unheard");
+  // Who opens the call later is told as well.
+  const later = await open(mine, "/call/s1", { allowed });
+  await later.page.getByRole("alert").filter({ hasText: "检查能力下降" }).waitFor();
+  await later.close();
+  const shown = row(wall.page, "s1").locator("> .clock").first();
+  await mine.kill();
+  await wall.page.getByRole("alert").filter({ hasText: "连接断开，正在重连" }).waitFor();
+  await call.page.getByRole("alert").filter({ hasText: "连接断开" }).waitFor();
+  assert.equal(await accessibilityFaults(wall.page), "");
+  await screenshot(wall.page, "live-lost");
+  // What nobody knows does not run on.
+  const stood = await shown.innerText();
+  await wall.page.waitForFunction(() => /[3-9] 之前/.test(document.querySelector(".notice").textContent));
+  assert.equal(await shown.innerText(), stood);
+  await mine.restart();
+  await wall.page.getByRole("alert").filter({ hasText: "连接断开" }).waitFor({ state: "detached" });
+  const seconds = (text) => text.split(":").reduce((sum, part) => sum * 60 + Number(part), 0);
+  assert.ok(seconds(await shown.innerText()) >= seconds(stood), "the clock went back");
+  await wall.close();
+  await call.close();
+  await mine.stop();
+});
+
 test("hostile text is shown as text", async () => {
   const { page, close } = await open(server, `/live?words=${encodeURIComponent("onerror")}`);
   await producer.tell(start(HOSTILE, HOSTILE, { queue: HOSTILE, customer_name: HOSTILE }), says(HOSTILE, "u1", "agent", `不清楚${HOSTILE}`, 500));

@@ -9,10 +9,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::harness::load;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{SinkExt as _, StreamExt as _};
-use crate::harness::load;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use rustls::pki_types::ServerName;
@@ -218,6 +218,7 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/audit", Some(&review)),
         ("/v1/alerts/x/reviews", Some(&review)),
         ("/v1/agents/a7/reviews", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
+        ("/v1/agents/a7/history", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
         ("/v1/rules/versions", Some(&review)),
         ("/v1/openapi.json", None),
         ("/v1/rules", Some(&review)),

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use futures_util::SinkExt as _;
 use crate::harness::{Process, Socket, next_or_end};
+use futures_util::SinkExt as _;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Message;

@@ -5,8 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures_util::StreamExt as _;
 use crate::harness::{PATIENCE, Server, Socket, connect, next, next_or_end, refusal, says, send, start, tell};
+use futures_util::StreamExt as _;
 use serde_json::{Value, json};
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::{self, RuleSet};

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use futures_util::{SinkExt as _, StreamExt as _};
 use crate::harness::{PATIENCE, Server, Socket, next, refusal, send};
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tingjian::engine::rule::RuleSet;
 use tingjian::server::CLOSE_SLOW;

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use crate::harness::Process;
 use calamine::{Data, Reader as _, Xlsx};
 use chrono::DateTime;
-use crate::harness::Process;
 use http_body_util::{BodyExt as _, Full};
 use hyper::Request;
 use hyper::body::Bytes;

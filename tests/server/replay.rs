@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use futures_util::{SinkExt as _, StreamExt as _};
 use crate::harness::{PATIENCE, Server};
+use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
@@ -46,7 +46,8 @@ async fn a_server_says_of_a_replay_what_check_says_of_the_recording() {
         }
     };
     tokio::time::timeout(PATIENCE, closed).await.expect("the calls are closed");
-    let live: String = server.ask("SELECT group_concat(alert_id) FROM latest_alerts WHERE state = 'confirmed' AND display <> 'held'");
+    let live: String =
+        server.ask("SELECT group_concat(alert_id) FROM latest_alerts WHERE state = 'confirmed' AND display <> 'held'");
     let checked = tingjian(root, &["check", files[0], files[1], "--format", "jsonl"]).await;
     let checked = String::from_utf8(checked.stdout).unwrap();
     let expected: BTreeSet<String> = checked

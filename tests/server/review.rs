@@ -3,8 +3,8 @@
 
 use std::io::Cursor;
 
-use calamine::{Data, Reader as _, Xlsx};
 use crate::harness::{RULES, Server, Socket, next, request_as, says, send, start, tell};
+use calamine::{Data, Reader as _, Xlsx};
 use serde_json::{Value, json};
 use tingjian::engine::rule;
 use tingjian::engine::rule::parse::SourceFile;

@@ -67,7 +67,7 @@ async fn questions_and_their_answers() {
     let server = server().await;
     type Row<'a> = (&'a [&'a str], i64, i64);
     type Case<'a> = (&'a str, &'a [Row<'a>]);
-    let cases: [Case<'_>; 16] = [
+    let cases: [Case<'_>; 19] = [
         ("", &[(&["test.warning"], 5, 4), (&["test.critical"], 2, 2)]),
         ("group=day", &[(&["2026-11-21"], 4, 3), (&["2026-11-20"], 2, 1), (&["1970-01-01"], 1, 1)]),
         // c2 began before midnight, what it is about was said after.
@@ -75,6 +75,9 @@ async fn questions_and_their_answers() {
         ("group=hour", &[(&["9"], 4, 3), (&["0"], 2, 2), (&["10"], 1, 1)]),
         ("group=agent", &[(&["a7"], 3, 2), (&["a8"], 3, 2), (&["a9"], 1, 1)]),
         ("group=queue", &[(&["售后"], 3, 2), (&["-"], 2, 2), (&["续费"], 2, 1)]),
+        ("group=day&hour=9", &[(&["2026-11-21"], 3, 2), (&["2026-11-20"], 1, 1)]),
+        ("group=rule&counts=true", &[(&["test.warning"], 5, 4), (&["test.critical"], 2, 2)]),
+        ("group=rule&counts=false", &[]),
         ("group=severity", &[(&["warning"], 5, 4), (&["critical"], 2, 2)]),
         ("group=agent&severity=critical", &[(&["a7"], 1, 1), (&["a8"], 1, 1)]),
         ("group=rule&agent_id=a8", &[(&["test.warning"], 2, 1), (&["test.critical"], 1, 1)]),

@@ -6,7 +6,7 @@ import { Fault, Frame, Severity, html, show, useAnswer, useKeys } from "../share
 import { ApiError, get, stream } from "../shared/api.js";
 import { clock, kindName, moment, roleName, stateName } from "../shared/format.js";
 import { Record, hitsIn, stands } from "../shared/record.js";
-import { t, token } from "../shared/settings.js";
+import { t, told, token } from "../shared/settings.js";
 import { Timeline } from "../shared/timeline.js";
 import { Transcript } from "../shared/transcript.js";
 import { useEffect, useReducer, useRef, useState } from "../vendor/hooks.js";
@@ -32,8 +32,8 @@ function CallPage() {
  */
 function useCall() {
   const [, draw] = useReducer((/** @type {number} */ round) => round + 1, 0);
-  const call = useRef(/** @type {{record: Record | null, live: {clockMs: number, told: number} | null, link: string, error: ApiError | null}} */ ({
-    record: null, live: null, link: "connecting", error: null,
+  const call = useRef(/** @type {{record: Record | null, live: {clockMs: number, told: number} | null, link: string, lost: number | null, degraded: Map<string, string>, error: ApiError | null}} */ ({
+    record: null, live: null, link: "connecting", lost: null, degraded: new Map(), error: null,
   })).current;
   const reload = useRef(() => {});
   useEffect(() => {
@@ -89,7 +89,13 @@ function useCall() {
       if (message.type === "watching") {
         const since = (waiting = /** @type {any[]} */ ([]));
         message.told ??= performance.now();
-        call.live = { clockMs: message.at_ms, told: message.told };
+        if (message.asr_silent && !call.degraded.has(callId)) {
+          call.degraded.set(callId, t("没有收到识别结果", "no speech results come"));
+        }
+        // A server that was started again goes on from the last event: what was shown does not go back.
+        const shown = call.live === null ? 0 : call.live.clockMs + (call.lost ?? message.told) - call.live.told;
+        call.live = { clockMs: Math.max(message.at_ms, shown), told: message.told };
+        call.lost = null;
         try {
           const record = new Record(await ask());
           // If not, a later connection has said hello meanwhile.
@@ -108,6 +114,12 @@ function useCall() {
             setTimeout(() => waiting === since && onMessage(message), AGAIN_MS);
           }
         }
+      } else if (message.type === "status") {
+        const of = message.call_id ?? "";
+        call.degraded.delete(of);
+        if (message.state === "degraded") {
+          call.degraded.set(of, told(message.why ?? ""));
+        }
       } else if (waiting !== null) {
         waiting.push(message);
       } else {
@@ -124,6 +136,11 @@ function useCall() {
         watching = stream(() => `${path}/watch`, {
           onMessage,
           onState: (state) => {
+            if (state !== "open") {
+              // What an earlier connection said of the server is over with it.
+              call.degraded.clear();
+              call.lost ??= call.link === "open" ? performance.now() : null;
+            }
             call.link = state;
             // Refused: the call ended while there was no connection, or is none of the reader's.
             if (state === "over" || state === "refused") {
@@ -148,7 +165,7 @@ function useCall() {
 }
 
 function Call() {
-  const { record, live, link, error, reload } = useCall();
+  const { record, live, link, lost, degraded, error, reload } = useCall();
   const [selected, setSelected] = useState(/** @type {string | null} */ (location.hash.startsWith("#alert-") ? location.hash.slice(7) : null));
   const { value: me } = useAnswer((signal) => get("/v1/me", {}, signal), []);
   const player = usePlayer(record === null || live !== null ? null : record.end);
@@ -160,7 +177,7 @@ function Call() {
     return html`<p class="empty" role="status">${t("正在读取…", "Loading…")}</p>`;
   }
   const { detail } = record;
-  const now = live === null ? player.at : Math.max(record.end, live.clockMs + (performance.now() - live.told));
+  const now = live === null ? player.at : Math.max(record.end, live.clockMs + ((lost ?? performance.now()) - live.told));
   // As it was at the place in the recording; of a call in progress, and at the end, all there is.
   const at = live !== null || player.isAtEnd ? null : player.at;
   const alerts = record.alertsAt(at);
@@ -179,6 +196,8 @@ function Call() {
   };
   return html`
     <${Head} detail=${detail} live=${live} link=${link} now=${now} />
+    ${live !== null && lost !== null ? html`<p class="notice critical" role="alert">${t("连接断开，正在重连；下面是断开前的情况。", "Connection lost, retrying; this is how it stood.")}</p>` : null}
+    ${live !== null && degraded.size > 0 ? html`<p class="notice warning" role="alert">${t("检查能力下降：", "Checking is impaired: ")}${[...new Set(degraded.values())].join(t("；", "; "))}</p>` : null}
     ${detail.truncated ? html`<p class="notice warning">${t("这通电话太长，只显示前面一部分。", "This call is too long; only its beginning is shown.")}</p>` : null}
     <section class="panel time-panel" aria-label=${t("时间线", "Timeline")}>
       <${Timeline} record=${record} length=${live === null ? record.end : now} at=${now} seek=${seek} select=${select} />

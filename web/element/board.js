@@ -56,7 +56,10 @@ const RANKS = { info: 0, warning: 1, critical: 2 };
  * A call as the desk stream tells it.
  * @typedef {object} Call
  * @property {string} call_id
+ * @property {string} started_at
  * @property {string | null} [queue]
+ * @property {string | null} [customer_name]
+ * @property {boolean} [asr_silent] no words come from the recogniser
  * @property {number} clock_ms
  * @property {boolean} running
  * @property {"talking" | "silent" | "hold" | "ended"} state
@@ -90,6 +93,25 @@ export class Board {
     this.last = null;
     /** The card that the agent points at or writes a reason for. @type {string | null} */
     this.pinned = null;
+    /** The call that the agent wants to see the state of. @type {string | null} */
+    this.chosen = null;
+  }
+
+  /** The call whose clock, meters and checklist are shown. */
+  current() {
+    const live = this.live();
+    return live.find((call) => call.call_id === this.chosen) ?? live[0];
+  }
+
+  /** What tells a call from the agent's others: the customer, else the queue and when it was answered. @param {string} callId */
+  nameOf(callId) {
+    const call = this.calls.get(callId);
+    if (call === undefined) {
+      return callId;
+    }
+    const name = call.customer_name || call.queue || "";
+    const isClear = name !== "" && this.live().filter((other) => (other.customer_name || other.queue) === name).length === 1;
+    return isClear ? name : `${name} ${call.started_at.slice(11, 16)}`.trim();
   }
 
   /** The calls in progress. */
@@ -183,7 +205,7 @@ export class Board {
   /** How the agent's calls stand. @param {Call[]} calls @param {number} now */
   desk(calls, now) {
     this.hasDesk = true;
-    const listed = new Map(calls.map((call) => [call.call_id, { ...call, told: now }]));
+    const listed = new Map(calls.map((call) => [call.call_id, { ...call, clock_ms: this.#clockFrom(call, now), told: now }]));
     const known = new Set([...this.calls.keys(), ...[...this.cards.values()].map((card) => card.alert.call_id)]);
     this.calls = listed;
     for (const callId of known) {
@@ -196,6 +218,13 @@ export class Board {
       this.last = null;
     }
     this.tick(now);
+  }
+
+  /** A server that was started again goes on from the last event: what was shown does not go back. @param {Call} call @param {number} now */
+  #clockFrom(call, now) {
+    const before = this.calls.get(call.call_id);
+    const isSame = call.running && before?.running && before.started_at === call.started_at;
+    return isSame ? Math.max(call.clock_ms, Board.clockOf(before, now)) : call.clock_ms;
   }
 
   /** A call is over: its cards leave their places for the list below. @param {string} callId */

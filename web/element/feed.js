@@ -18,7 +18,7 @@ const QUIET_MS = 800;
  * @typedef {object} FeedEvents
  * @property {(alert: any, handled: "seen" | "dismiss" | null) => void} onAlert
  * @property {(calls: any[]) => void} onDesk
- * @property {(message: any) => void} onNotice `folded`, `status`, `noted`, `error`
+ * @property {(message: any) => void} onNotice `folded`, `status`, `noted`, `reviewed`, `error`
  * @property {(link: Link, why?: string) => void} onLink
  */
 
@@ -62,7 +62,7 @@ export class Feed {
     this.#keep();
   }
 
-  /** Answers to an alert; sent again until the server has it. @param {{type: string, alert_id: string, reason?: string}} answer */
+  /** Answers to an alert; sent again until the server has it. @param {{type: string, alert_id: string, reason?: string, started_at?: string}} answer */
   answer(answer) {
     if (answer.type === "seen" || answer.type === "dismiss") {
       this.handled.set(answer.alert_id, answer.type);

@@ -23,8 +23,8 @@ const CSS = `
 :host([theme="dark"]) { ${DARK} }
 
 *, *::before, *::after { box-sizing: border-box; }
-p, h2, ul { margin: 0; padding: 0; list-style: none; }
-.panel { height: 100%; min-height: inherit; display: flex; flex-direction: column; gap: 6px; padding: 8px 10px 10px; background: var(--ground); color: var(--text); outline: none; }
+p, h2, h3, ul { margin: 0; padding: 0; list-style: none; }
+.panel { container: panel / size; height: 100%; min-height: inherit; display: flex; flex-direction: column; gap: 6px; padding: 8px 10px 10px; background: var(--ground); color: var(--text); outline: none; }
 .unseen { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 1px; border-radius: 4px; }
 
@@ -41,6 +41,11 @@ header { display: flex; align-items: center; gap: 10px; min-height: 44px; flex: 
 .link.closed::before, .link.refused::before { background: var(--critical); }
 .link.catching-up, .link.connecting { color: var(--warning); }
 
+.watching { flex: none; padding: 2px 8px; border-radius: 6px; background: var(--info-ground); color: var(--info); font-size: .875rem; font-weight: 600; overflow-wrap: anywhere; }
+.calls { flex: none; display: flex; flex-wrap: wrap; gap: 4px; max-height: 68px; overflow: auto; }
+.calls button { max-width: 100%; overflow: hidden; text-overflow: ellipsis; }
+.calls button[aria-pressed="true"] { border-color: var(--accent); background: var(--info-ground); color: var(--info); font-weight: 650; }
+
 .strip { flex: none; min-height: 22px; max-height: 44px; overflow: hidden; font-size: .8125rem; line-height: 22px; border-radius: 6px; color: var(--quiet); }
 .strip.grave, .strip.mild { padding: 0 8px; }
 .strip.grave { background: var(--critical-ground); color: var(--critical); font-weight: 600; }
@@ -53,12 +58,12 @@ header { display: flex; align-items: center; gap: 10px; min-height: 44px; flex: 
 .track { grid-column: 1 / -1; height: 6px; border-radius: 3px; background: var(--line); overflow: hidden; }
 .fill { display: block; height: 100%; background: var(--accent); border-radius: 3px; }
 
-.cards { flex: 1 1 0; min-height: 0; display: grid; grid-auto-rows: minmax(0, 1fr); gap: 8px; overflow: hidden; margin: -3px; padding: 3px; }
-.slot { min-height: 0; max-height: 320px; }
+.cards { flex: 1 1 0; min-height: 0; display: grid; grid-template-columns: minmax(0, 1fr); grid-auto-rows: minmax(0, 1fr); gap: 8px; overflow: hidden; margin: -3px; padding: 3px; }
+.slot { min-width: 0; min-height: 0; max-height: 320px; }
 .rest { overflow: auto; }
 
 .card {
-  height: 100%; display: flex; flex-direction: column; gap: 4px; padding: 8px 10px; overflow: hidden;
+  height: 100%; min-width: 0; display: flex; flex-direction: column; gap: 4px; padding: 8px 10px; overflow: hidden;
   background: var(--surface); border: 1px solid var(--line); border-left: 6px solid var(--tone); border-radius: 8px;
 }
 .critical { --tone: var(--critical); --tone-ground: var(--critical-ground); }
@@ -69,10 +74,13 @@ header { display: flex; align-items: center; gap: 10px; min-height: 44px; flex: 
 .card[data-state="retracted"] { color: var(--quiet); border-left-color: var(--line-strong); }
 .card[data-state="resolved"] { border-color: var(--good); background: var(--good-ground); }
 .card.top { box-shadow: 0 0 0 2px var(--accent); }
-.head { display: flex; align-items: center; gap: 6px; font-size: .875rem; flex: none; }
+.head { display: flex; align-items: center; gap: 6px; font-size: .875rem; flex: none; min-width: 0; }
+/* What does not fit is scrolled to; the buttons below are always there. */
+.body { flex: 0 1 auto; min-height: 0; overflow: auto; display: flex; flex-direction: column; gap: 4px; }
 .tag { padding: 0 8px; border-radius: 999px; font-size: .8125rem; font-weight: 650; background: var(--tone); color: var(--surface); white-space: nowrap; }
 .card[data-state="provisional"] .tag, .card[data-state="retracted"] .tag { background: transparent; color: var(--quiet); border: 1px solid var(--line-strong); }
 .word { font-weight: 600; }
+.word { white-space: nowrap; }
 .at { margin-left: auto; color: var(--quiet); font-variant-numeric: tabular-nums; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .message { font-weight: 600; flex: none; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; overflow-wrap: anywhere; }
 .card[data-state="provisional"] .message { font-weight: 400; }
@@ -105,7 +113,7 @@ button.small { min-height: 28px; font-size: .875rem; }
 input { flex: 1; min-width: 0; color: var(--text); }
 kbd { font-family: inherit; font-size: .75rem; padding: 0 5px; border: 1px solid currentColor; border-radius: 4px; opacity: .9; }
 
-.earlier { flex: none; font-size: .875rem; max-height: 40%; overflow: auto; }
+.earlier { flex: none; font-size: .875rem; max-height: 30%; overflow: auto; }
 .earlier summary { cursor: pointer; color: var(--quiet); padding: 2px 0; }
 .line { display: grid; grid-template-columns: auto auto 1fr; gap: 8px; padding: 6px 0; border-top: 1px solid var(--line); align-items: start; font-size: .9375rem; }
 .line .at { margin: 0; min-width: 2.6em; font-size: .8125rem; line-height: 1.7; }
@@ -117,7 +125,10 @@ kbd { font-family: inherit; font-size: .75rem; padding: 0 5px; border: 1px solid
 .line .why { width: 100%; }
 .line button.small { margin-left: auto; }
 .rest .waiting { padding: 28px 0; text-align: center; font-size: 1.25rem; color: var(--quiet); }
-.rest h2 { font-size: .9375rem; margin-bottom: 6px; }
+.rest h2 { font-size: .9375rem; margin: 0 0 6px; }
+.rest ul + h2 { margin-top: 18px; }
+.rest h3 { font-size: .8125rem; color: var(--quiet); font-weight: 600; margin-top: 8px; }
+.outcomes { margin-left: 10px; font-size: .8125rem; font-weight: 500; color: var(--quiet); }
 
 .checklist { flex: none; height: clamp(104px, 22%, 190px); overflow: auto; padding-top: 6px; border-top: 1px solid var(--line); }
 .checklist h2 { font-size: .875rem; color: var(--quiet); font-weight: 600; margin-bottom: 2px; }
@@ -131,6 +142,15 @@ kbd { font-family: inherit; font-size: .75rem; padding: 0 5px; border: 1px solid
 .parts { grid-column: 1 / -1; display: flex; flex-wrap: wrap; gap: 0 12px; font-size: .8125rem; }
 .parts .done { color: var(--good); }
 .parts .open { color: var(--text); }
+
+/* In a low place the card comes first: the checklist gets a few lines, and none while the list above it is open. */
+@container panel (max-height: 620px) {
+  .checklist { height: 76px; }
+  .earlier[open] + .checklist { display: none; }
+  .rest .waiting { padding: 12px 0; }
+  .say { font-size: 1.125rem; }
+  .say.long, .say.longest { font-size: 1rem; }
+}
 
 @media (prefers-reduced-motion: no-preference) {
   .card { animation: come .25s ease-out; transition: background-color .3s, border-color .3s, opacity .6s; }

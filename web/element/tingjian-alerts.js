@@ -7,27 +7,48 @@
 //   server   left out: the one that this script came from
 //   lang     zh (unless said) or en
 //   theme    light or dark; left out: as the system has it
-//   keys     "page": keys work wherever the focus is, not only inside the element
+//   keys     "page": keys work, too, while nothing on the page has the focus
 //   sound    a short tone for critical alerts is offered
 //
-// It sends `tingjian-alert` (a CustomEvent whose detail is the alert) for each
-// state of an alert, for a CRM that keeps its own books.
+// It sends two events (CustomEvent): `tingjian-alert`, whose detail is the alert,
+// for each state of an alert; `tingjian-link` with `{state, why}` whenever the
+// connection is another: `open`, `closed`, or `refused` (the token is unknown,
+// expired or another's), after which only a new token helps.
+//
+// Only the agent answers: with a token of somebody else it shows and takes none.
 
 import { render } from "../vendor/preact.js";
 import { html } from "../shared/ui.js";
-import { speak, told } from "../shared/settings.js";
+import { speak, t, told } from "../shared/settings.js";
 import { Board } from "./board.js";
 import { Feed } from "./feed.js";
 import { sheet } from "./style.js";
 import { beep } from "./tone.js";
 import { Panel } from "./view.js";
-import { outcome, reasons, spoken } from "./words.js";
+import { outcome, outcomeName, reasons, spoken } from "./words.js";
 
 /** The least height of a card's place, with the gap below it. */
 const SLOT_PX = 200;
 const TICK_MS = 500;
-/** A notice of folded cards stays for so long after the latest. */
-const FOLDED_MS = 60_000;
+/** A notice of folded cards, or of a review, stays for so long after the latest. */
+const NOTICE_MS = 60_000;
+/** Alerts of the agent that are listed, and how soon they are asked for after something happened. */
+const HISTORY_MAX = 200;
+const HISTORY_MS = 300;
+
+/** What stands outside the cards. */
+function freshNotes() {
+  return {
+    link: /** @type {import("./feed.js").Link} */ ("connecting"),
+    why: /** @type {string | undefined} */ (undefined),
+    /** Why checking is impaired, by call; "" is for all of them. */
+    degraded: /** @type {Map<string, string>} */ (new Map()),
+    gap: false,
+    folded: /** @type {{count: number, at: number} | null} */ (null),
+    reviewed: /** @type {{text: string, at: number} | null} */ (null),
+    fault: /** @type {string | null} */ (null),
+  };
+}
 
 class TingjianAlerts extends HTMLElement {
   static observedAttributes = ["agent", "token", "server", "lang", "theme", "sound"];
@@ -36,17 +57,13 @@ class TingjianAlerts extends HTMLElement {
   #feed = null;
   #board = new Board();
   /** What stands outside the cards. */
-  #notes = {
-    link: /** @type {import("./feed.js").Link} */ ("connecting"),
-    why: /** @type {string | undefined} */ (undefined),
-    degraded: /** @type {string | null} */ (null),
-    gap: false,
-    folded: /** @type {{count: number, at: number} | null} */ (null),
-    fault: /** @type {string | null} */ (null),
-  };
+  #notes = freshNotes();
+  /** Whether the token is the agent's own; null until the server said. */
+  #mine = /** @type {boolean | null} */ (null);
+  /** The agent's alerts as the server keeps them, the newest first. */
+  #history = /** @type {any[]} */ ([]);
   /** What is open: a card that is being dismissed, or an alert that is appealed. */
   #asking = /** @type {{id: string, what: "dismiss" | "other" | "appeal"} | null} */ (null);
-  #reviews = /** @type {Map<string, any>} */ (new Map());
   #polite = "";
   #assertive = "";
   #sound = storedSound();
@@ -54,6 +71,9 @@ class TingjianAlerts extends HTMLElement {
   #sizes = new ResizeObserver(() => this.#measure());
   #frame = 0;
   #wasOver = false;
+  #isStarted = false;
+  #isStarting = false;
+  #asksHistory = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
 
   constructor() {
     super();
@@ -62,7 +82,8 @@ class TingjianAlerts extends HTMLElement {
   }
 
   connectedCallback() {
-    this.#start();
+    this.#isStarted = true;
+    this.#startSoon();
     addEventListener("keydown", this.#onKey);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
@@ -70,6 +91,8 @@ class TingjianAlerts extends HTMLElement {
   disconnectedCallback() {
     removeEventListener("keydown", this.#onKey);
     clearInterval(this.#timer);
+    clearTimeout(this.#asksHistory);
+    this.#isStarted = false;
     this.#feed?.close();
     this.#feed = null;
     this.#sizes.disconnect();
@@ -77,11 +100,12 @@ class TingjianAlerts extends HTMLElement {
 
   /** @param {string} name @param {string | null} before @param {string | null} after */
   attributeChangedCallback(name, before, after) {
-    if (!this.isConnected || before === after) {
+    // An element in a page's markup gets its attributes one by one before it starts.
+    if (!this.#isStarted || before === after) {
       return;
     }
     if (name === "agent" || name === "token" || name === "server") {
-      this.#start();
+      this.#startSoon();
     } else {
       this.#draw();
     }
@@ -95,10 +119,25 @@ class TingjianAlerts extends HTMLElement {
     return this.getAttribute("server") ?? new URL(import.meta.url).origin;
   }
 
+  /** Once, however many attributes change in one go. */
+  #startSoon() {
+    if (!this.#isStarting) {
+      this.#isStarting = true;
+      queueMicrotask(() => {
+        this.#isStarting = false;
+        if (this.#isStarted) {
+          this.#start();
+        }
+      });
+    }
+  }
+
   #start() {
     this.#feed?.close();
     this.#board = new Board();
-    this.#notes = { link: "connecting", why: undefined, degraded: null, gap: false, folded: null, fault: null };
+    this.#notes = freshNotes();
+    this.#mine = null;
+    this.#history = [];
     this.#asking = null;
     this.#feed = this.agent === "" ? null : new Feed(
       { server: this.server, agent: this.agent, token: this.getAttribute("token") },
@@ -106,15 +145,29 @@ class TingjianAlerts extends HTMLElement {
         onAlert: (alert, handled) => this.#onAlert(alert, handled),
         onDesk: (calls) => this.#onDesk(calls),
         onNotice: (message) => this.#onNotice(message),
-        onLink: (link, why) => {
-          this.#notes.link = link;
-          this.#notes.why = why;
-          this.#draw();
-        },
+        onLink: (link, why) => this.#onLink(link, why),
       },
     );
     this.#paint();
     this.#measure();
+  }
+
+  /** @param {import("./feed.js").Link} link @param {string} [why] */
+  #onLink(link, why) {
+    const notes = this.#notes;
+    notes.why = why;
+    if (link === "open" || link === "catching-up") {
+      this.#askWho();
+      this.#askHistory();
+    } else {
+      // A server says what is wrong to whoever connects; what an earlier one said is over.
+      notes.degraded.clear();
+    }
+    if (link !== notes.link) {
+      notes.link = link;
+      this.dispatchEvent(new CustomEvent("tingjian-link", { detail: { state: link, why: why ?? null } }));
+    }
+    this.#draw();
   }
 
   /** @param {import("./board.js").Alert} alert @param {"seen" | "dismiss" | null} handled */
@@ -137,6 +190,7 @@ class TingjianAlerts extends HTMLElement {
   /** @param {any[]} calls */
   #onDesk(calls) {
     const before = this.#board.live();
+    this.#heard(calls);
     this.#board.desk(calls, performance.now());
     const [first] = this.#board.live();
     if (before.length === 0 && first) {
@@ -146,10 +200,27 @@ class TingjianAlerts extends HTMLElement {
     }
     const isOver = this.#board.live().length === 0 && this.#board.last !== null;
     if (isOver && !this.#wasOver) {
-      this.#askReviews();
+      this.#askHistory();
     }
     this.#wasOver = isOver;
     this.#draw();
+  }
+
+  /** Which calls' words are missing: the desk says it, too, to whoever came after the notice. @param {any[]} calls */
+  #heard(calls) {
+    const { degraded } = this.#notes;
+    for (const callId of degraded.keys()) {
+      if (callId !== "" && !calls.some((call) => call.call_id === callId)) {
+        degraded.delete(callId);
+      }
+    }
+    for (const { call_id: callId, asr_silent: isSilent } of calls) {
+      if (isSilent && !degraded.has(callId)) {
+        degraded.set(callId, t("没有收到识别结果", "no speech results come"));
+      } else if (!isSilent && this.#board.calls.get(callId)?.asr_silent) {
+        degraded.delete(callId);
+      }
+    }
   }
 
   /** @param {any} message */
@@ -157,36 +228,68 @@ class TingjianAlerts extends HTMLElement {
     const notes = this.#notes;
     if (message.type === "folded") {
       notes.folded = { count: message.count, at: performance.now() };
+      this.#askHistory();
+    } else if (message.type === "reviewed") {
+      const alert = this.#history.find((one) => one.alert_id === message.alert_id);
+      const name = outcomeName({ ...outcome(null), ...message });
+      if (name !== null) {
+        notes.reviewed = { text: `${name}：${alert?.rule_name ?? message.alert_id}`, at: performance.now() };
+        this.#polite = notes.reviewed.text;
+      }
+      this.#askHistory();
     } else if (message.type === "status" && message.state === "gap") {
       notes.gap = true;
     } else if (message.type === "status") {
-      notes.degraded = message.state === "degraded" ? told(message.why ?? "") : null;
+      const of = message.call_id ?? "";
+      notes.degraded.delete(of);
+      if (message.state === "degraded") {
+        notes.degraded.set(of, told(message.why ?? ""));
+      }
       notes.fault = null;
     } else if (message.type === "error") {
       notes.fault = told(message.message ?? "");
     } else if (message.type === "noted") {
       notes.fault = null;
       if (message.action === "appeal") {
-        this.#askReviews();
+        this.#askHistory();
       }
     }
     this.#draw();
   }
 
-  /** What became of the alerts of the call that is over. */
-  async #askReviews() {
-    const address = new URL(`/v1/agents/${encodeURIComponent(this.agent)}/reviews?limit=100`, this.server);
+  /** @param {string} path @returns {Promise<any>} the answer; null where there is none */
+  async #ask(path) {
     const token = this.getAttribute("token");
+    const feed = this.#feed;
     try {
-      const response = await fetch(address, { headers: token ? { authorization: `Bearer ${token}` } : {} });
-      if (response.ok) {
-        const { alerts } = await response.json();
-        this.#reviews = new Map(alerts.map((/** @type {any} */ alert) => [alert.alert_id, alert.review]));
+      const response = await fetch(new URL(path, this.server), { headers: token ? { authorization: `Bearer ${token}` } : {} });
+      const answer = response.ok ? await response.json() : null;
+      // Another token or another agent meanwhile.
+      return feed === this.#feed ? answer : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Whether the token is the agent's own. Without an answer it is asked again with the next connection. */
+  async #askWho() {
+    const me = await this.#ask("/v1/me");
+    if (me !== null) {
+      this.#mine = me.open || me.agents.includes(this.agent);
+      this.#draw();
+    }
+  }
+
+  /** All that is kept of the agent's alerts, shown one by one or not; once for all that happens in a moment. */
+  #askHistory() {
+    this.#asksHistory ??= setTimeout(async () => {
+      this.#asksHistory = undefined;
+      const page = await this.#ask(`/v1/agents/${encodeURIComponent(this.agent)}/history?limit=${HISTORY_MAX}`);
+      if (page !== null) {
+        this.#history = page.alerts;
         this.#draw();
       }
-    } catch {
-      // It is asked again after the next call; the alerts themselves are here.
-    }
+    }, HISTORY_MS);
   }
 
   /** @param {string} severity @param {string} text */
@@ -202,9 +305,12 @@ class TingjianAlerts extends HTMLElement {
   }
 
   #tick() {
-    const { folded } = this.#notes;
-    if (folded !== null && performance.now() - folded.at > FOLDED_MS) {
+    const { folded, reviewed } = this.#notes;
+    if (folded !== null && performance.now() - folded.at > NOTICE_MS) {
       this.#notes.folded = null;
+    }
+    if (reviewed !== null && performance.now() - reviewed.at > NOTICE_MS) {
+      this.#notes.reviewed = null;
     }
     this.#board.tick(performance.now());
     this.#draw();
@@ -240,7 +346,7 @@ class TingjianAlerts extends HTMLElement {
     speak(this.getAttribute("lang")?.startsWith("en") ? "en" : "zh");
     render(
       html`<${Panel}
-        board=${this.#board} notes=${this.#notes} asking=${this.#asking} reviews=${this.#reviews}
+        board=${this.#board} notes=${this.#notes} asking=${this.#asking} history=${this.#history} mine=${this.#mine}
         now=${performance.now()} agent=${this.agent} polite=${this.#polite} assertive=${this.#assertive}
         sound=${this.hasAttribute("sound") ? this.#sound : null} act=${this.#act}
       />`,
@@ -260,6 +366,9 @@ class TingjianAlerts extends HTMLElement {
   #act = (what, id = "", reason = "") => {
     const now = performance.now();
     const board = this.#board;
+    if (ANSWERS.includes(what) && this.#mine !== true) {
+      return;
+    }
     if (what === "seen") {
       this.#feed?.answer({ type: "seen", alert_id: id });
       board.handle(id, "seen", null, now);
@@ -276,8 +385,11 @@ class TingjianAlerts extends HTMLElement {
       this.#feed?.answer({ type: "dismiss", alert_id: id, reason });
       board.handle(id, "dismiss", reason, now);
     } else if (what === "appeal-because") {
-      this.#feed?.answer({ type: "appeal", alert_id: id, reason });
-      this.#reviews = new Map(this.#reviews).set(id, { ...outcome(this.#reviews.get(id)), appeal: "pending" });
+      const alert = this.#history.find((one) => one.alert_id === id);
+      this.#feed?.answer({ type: "appeal", alert_id: id, reason, ...(alert ? { started_at: alert.started_at } : {}) });
+      this.#history = this.#history.map((one) => (one === alert ? { ...one, may_appeal: false, review: { ...one.review, appeal: "pending" } } : one));
+    } else if (what === "choose") {
+      board.chosen = id;
     } else if (what === "sound") {
       this.#sound = !this.#sound;
       storeSound(this.#sound);
@@ -288,7 +400,7 @@ class TingjianAlerts extends HTMLElement {
       board.pinned = what === "pin" ? id : (this.#asking?.id ?? null);
       return;
     }
-    if (what !== "sound") {
+    if (what !== "sound" && what !== "choose") {
       this.#asking = null;
       board.pinned = null;
     }
@@ -297,7 +409,9 @@ class TingjianAlerts extends HTMLElement {
 
   #onKey = (/** @type {KeyboardEvent} */ event) => {
     const inside = event.composedPath().includes(this);
-    if ((this.getAttribute("keys") !== "page" && !inside) || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) {
+    // On the rest of the page, keys are of whatever has the focus there.
+    const isFree = this.getAttribute("keys") === "page" && !event.defaultPrevented && isNothing(event.target);
+    if ((!inside && !isFree) || event.ctrlKey || event.altKey || event.metaKey || event.isComposing) {
       return;
     }
     const target = event.composedPath()[0];
@@ -331,6 +445,14 @@ class TingjianAlerts extends HTMLElement {
       this.#act("dismiss", top.alert.alert_id);
     }
   };
+}
+
+/** What only the agent does. */
+const ANSWERS = ["seen", "dismiss", "other", "because", "appeal", "appeal-because"];
+
+/** Whether a key was pressed while nothing has the focus, and nobody writes. @param {EventTarget | null} target */
+function isNothing(target) {
+  return (target === document.body || target === document.documentElement) && document.designMode !== "on" && !document.body.isContentEditable;
 }
 
 const SOUND = "tingjian.sound";

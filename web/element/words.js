@@ -74,6 +74,24 @@ export function outcomeName(review) {
   return { confirmed: t("复核属实", "reviewed: stands"), dismissed: t("复核不成立", "reviewed: dismissed") }[/** @type {string} */ (verdict)] ?? null;
 }
 
+/** How many alerts have which outcome, in words; empty if none has one. @param {any[]} reviews */
+export function outcomes(reviews) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const review of reviews) {
+    const name = outcomeName(review);
+    if (name !== null) {
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+    }
+  }
+  return [...counts].map(([name, count]) => `${name} ${count}`).join(" · ");
+}
+
+/** Why it was decided so, if somebody said. @param {any} review */
+export function outcomeReason(review) {
+  return outcome(review).steps.findLast((/** @type {any} */ step) => step.action !== "appeal")?.reason ?? null;
+}
+
 /** The words around a hit, so that it is in sight, with its place in them.
  * @param {import("./board.js").Evidence} evidence
  */

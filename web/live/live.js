@@ -5,9 +5,9 @@
 import { Fault, Frame, html, show, useFilters } from "../shared/ui.js";
 import { ApiError, stream } from "../shared/api.js";
 import { callAddress, clock, count, severityName } from "../shared/format.js";
-import { t, token } from "../shared/settings.js";
+import { t, told, token } from "../shared/settings.js";
 import { useEffect, useMemo, useReducer, useRef, useState } from "../vendor/hooks.js";
-import { Wall, clockOf, hasWords, isLongSilent, lastedOf } from "./wall.js";
+import { Wall, clockOf, hasWords, isLive, isLongSilent, lastedOf } from "./wall.js";
 
 const ROLES = ["qa", "admin"];
 /** The style sheet has the same heights and the same width. */
@@ -17,6 +17,8 @@ const HEAD_PX = 36;
 const NARROW = matchMedia("(max-width: 899px)");
 /** Rows drawn above and below those in sight. */
 const MARGIN = 6;
+/** A pointer or focus that rests for so long holds nothing any more. */
+const HOLD_MS = 10_000;
 const DEFAULTS = { words: "", severity: "", state: "" };
 
 /** @typedef {import("./wall.js").Row} Row */
@@ -28,9 +30,11 @@ function LivePage() {
 function Board() {
   const wall = useMemo(() => new Wall(), []);
   const [, draw] = useReducer((/** @type {number} */ round) => round + 1, 0);
-  const [link, setLink] = useState(/** @type {{state: string, why?: string}} */ ({ state: "connecting" }));
+  const [link, setLink] = useState(/** @type {{state: string, why?: string, lost: number | null}} */ ({ state: "connecting", lost: null }));
+  // What impairs checking, in the server's words.
+  const [degraded, setDegraded] = useState("");
   const [filters, setFilters] = useFilters(DEFAULTS);
-  const [isPointed, setPointed] = useState(false);
+  const heldUntil = useRef(0);
   const [active, setActive] = useState(/** @type {string | null} */ (null));
 
   useEffect(() => {
@@ -46,9 +50,17 @@ function Board() {
         if (message.type === "calls") {
           wall.take(message, performance.now());
           soon();
+        } else if (message.type === "status") {
+          setDegraded(message.state === "degraded" ? told(message.why ?? "") : "");
         }
       },
-      onState: (state, why) => setLink({ state, why }),
+      onState: (state, why) => {
+        // A server says what is wrong to whoever connects; what an earlier one said is over.
+        if (state !== "open") {
+          setDegraded("");
+        }
+        setLink((before) => ({ state, why, lost: state === "open" ? null : (before.lost ?? (before.state === "open" ? performance.now() : null)) }));
+      },
     });
     // Clocks run on between two frames.
     const second = setInterval(soon, 1_000);
@@ -61,18 +73,27 @@ function Board() {
     };
   }, []);
 
-  const now = performance.now();
+  // Without a connection nobody knows how the calls go on: they stand as they stood.
+  const now = link.lost ?? performance.now();
   const words = filters.words.trim().toLowerCase();
   const isWanted = (/** @type {Row} */ row) =>
     hasWords(row, words) &&
     (filters.severity === "" || (filters.severity === "none" ? row.worst === null : row.worst === filters.severity)) &&
-    (filters.state === "" || (filters.state === "long" ? isLongSilent(row, now) : row.state === filters.state));
+    (filters.state === "ended" ? !isLive(row) : isLive(row)) &&
+    (filters.state === "" || filters.state === "ended" || (filters.state === "long" ? isLongSilent(row, now) : filters.state === "unheard" ? row.asr_silent : row.state === filters.state));
   // What the reader asks for is answered at once, held or not.
   const asked = `${words}\n${filters.severity}\n${filters.state}`;
   const lastAsked = useRef(asked);
-  const isHeld = (isPointed || active !== null) && lastAsked.current === asked;
+  const isHeld = performance.now() < heldUntil.current && lastAsked.current === asked;
   lastAsked.current = asked;
-  const rows = wall.arrange(isWanted, isHeld);
+  const rows = wall.arrange(isWanted, isHeld, now);
+  const hold = (/** @type {boolean} */ is) => (heldUntil.current = is ? performance.now() + HOLD_MS : 0);
+  const release = () => {
+    hold(false);
+    setActive(null);
+    document.querySelector(".scroller")?.scrollTo({ top: 0 });
+    draw(undefined);
+  };
 
   if (link.state === "refused") {
     return html`<${Fault} error=${new ApiError(0, "refused", link.why ?? "")} />`;
@@ -96,14 +117,19 @@ function Board() {
             <option value="">${t("全部", "all")}</option>
             ${["talking", "silent", "hold", "ended"].map((one) => html`<option value=${one}>${phaseName(one)}</option>`)}
             <option value="long">${t("长静默", "long silence")}</option>
+            <option value="unheard">${t("没有识别结果", "no words come")}</option>
           </select></label>
         <span class="note small quiet" role="status">${[
-          link.state === "open" ? "" : t("连接断开，正在重连；下面是断开前的情况", "connection lost, retrying; this is how it stood"),
-          t(`${count(rows.length)} 通`, `${count(rows.length)} calls`),
+          t(`${count(rows.filter((row) => filters.state === "ended" || isLive(row)).length)} 通`, `${count(rows.filter((row) => filters.state === "ended" || isLive(row)).length)} calls`),
           isHeld ? t("指着列表时不重新排序", "the order is held while you point at the list") : "",
         ].filter(Boolean).join(" · ")}</span>
+        ${isHeld && wall.news > 0 ? html`<button class="news" onClick=${release}>${t(`${count(wall.news)} 通有新的严重预警 ↑`, `${count(wall.news)} with new critical alerts ↑`)}</button>` : null}
       </div>
-      <${List} rows=${rows} now=${now} active=${active} setActive=${setActive} setPointed=${setPointed}
+      ${link.lost === null ? null : html`<p class="notice critical flat" role="alert">${t(
+        `连接断开，正在重连；下面是 ${clock(performance.now() - link.lost)} 之前的情况`,
+        `connection lost, retrying; this is how it stood ${clock(performance.now() - link.lost)} ago`)}</p>`}
+      ${degraded === "" ? null : html`<p class="notice warning flat" role="alert">${t("检查能力下降：", "Checking is impaired: ")}${degraded}</p>`}
+      <${List} rows=${rows} now=${now} active=${active} setActive=${setActive} hold=${hold}
         empty=${wall.calls.size === 0 ? t("现在没有通话", "No calls at the moment") : t("没有符合条件的通话", "No call fits")} />
     </div>
   `;
@@ -113,7 +139,7 @@ function Board() {
 function Counts({ counts, filters, change }) {
   const one = (/** @type {string} */ name, /** @type {number} */ value, /** @type {string} */ tone, /** @type {any} */ wanted) => {
     const isOn = filters.severity === (wanted.severity ?? "") && filters.state === (wanted.state ?? "");
-    return html`<button class=${tone} aria-pressed=${isOn} onClick=${() => change({ severity: "", state: "", ...wanted })}>
+    return html`<button class=${tone} aria-pressed=${isOn} onClick=${() => change({ severity: "", state: "", ...(isOn ? {} : wanted) })}>
       <span class="small">${name}</span><span class="value" data-count=${name}>${count(value)}</span></button>`;
   };
   return html`<div class="counts" role="group" aria-label=${t("概况", "Overview")}>
@@ -122,6 +148,7 @@ function Counts({ counts, filters, change }) {
     ${one(t("警告", "Warning"), counts.warning, "warning", { severity: "warning" })}
     ${one(t("保持中", "On hold"), counts.hold, "", { state: "hold" })}
     ${one(t("长静默", "Silent"), counts.silent, "", { state: "long" })}
+    ${one(t("无识别结果", "No words"), counts.unheard, counts.unheard > 0 ? "warning" : "", { state: "unheard" })}
   </div>`;
 }
 
@@ -132,9 +159,9 @@ function phaseName(state) {
 
 /**
  * The rows in sight.
- * @param {{rows: Row[], now: number, active: string | null, setActive: (callId: string | null) => void, setPointed: (is: boolean) => void, empty: string}} properties
+ * @param {{rows: Row[], now: number, active: string | null, setActive: (callId: string | null) => void, hold: (is: boolean) => void, empty: string}} properties
  */
-function List({ rows, now, active, setActive, setPointed, empty }) {
+function List({ rows, now, active, setActive, hold, empty }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   const [view, setView] = useState({ top: 0, height: 800 });
   const height = NARROW.matches ? TALL_ROW_PX : ROW_PX;
@@ -166,6 +193,7 @@ function List({ rows, now, active, setActive, setPointed, empty }) {
     element.scrollTop = Math.min(next * height, Math.max(element.scrollTop, (next + 1) * height + HEAD_PX - element.clientHeight));
   };
   const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    hold(event.key !== "Escape");
     const page = Math.max(1, Math.floor(view.height / height) - 1);
     const steps = /** @type {Record<string, number>} */ ({
       ArrowDown: at + 1, ArrowUp: Math.max(0, at - 1), PageDown: at + page, PageUp: at - page, Home: 0, End: rows.length - 1,
@@ -183,8 +211,8 @@ function List({ rows, now, active, setActive, setPointed, empty }) {
     <div class="grid-frame">
       <div class="scroller" ref=${place} role="grid" tabindex="0" aria-label=${t("进行中的通话，最严重的在前", "Calls in progress, the worst first")}
           aria-rowcount=${rows.length + 1} aria-activedescendant=${at >= 0 ? `call-row-${at}` : undefined}
-          onKeyDown=${onKeyDown} onFocus=${() => at < 0 && go(first + (first > 0 ? MARGIN : 0))} onBlur=${() => setActive(null)}
-          onMouseEnter=${() => setPointed(true)} onMouseLeave=${() => setPointed(false)}>
+          onKeyDown=${onKeyDown} onFocus=${() => at < 0 && go(first + (first > 0 ? MARGIN : 0))} onBlur=${() => { hold(false); setActive(null); }}
+          onMouseMove=${() => hold(true)} onMouseEnter=${() => hold(true)} onMouseLeave=${() => hold(active !== null)} onWheel=${() => hold(true)}>
         <div class="cells heads" role="row" aria-rowindex="1">
           ${[t("最严重", "Worst"), t("坐席", "Agent"), t("队列", "Queue"), t("状态", "State"), t("时长", "Time"), t("预警", "Alerts"), t("最近的预警", "Latest alert"), t("还欠", "Owed")].map(
             (name, column) => html`<span role="columnheader" class=${column === 4 || column === 7 ? "clock" : ""}>${name}</span>`)}
@@ -203,25 +231,25 @@ function List({ rows, now, active, setActive, setPointed, empty }) {
 function CallRow({ row, index, top, now, isActive }) {
   const lasted = lastedOf(row, now);
   const speaker = row.state === "talking" && row.speaker ? { agent: t("坐席说", "agent"), customer: t("客户说", "customer") }[row.speaker] : phaseName(row.state);
-  const state = row.isOver ? t("已结束", "ended") : row.state === "talking" ? speaker : `${speaker} ${clock(lasted)}`;
+  const state = row.isOver ? t("已结束", "ended") : row.asr_silent ? t(`无识别结果 ${clock(lasted)}`, `no words ${clock(lasted)}`) : row.state === "talking" ? speaker : `${speaker} ${clock(lasted)}`;
   const { critical, warning, info } = row.alerts;
   const address = callAddress(row.call_id, row.started_at);
   // The link does it itself, in another tab if the reader wants it so.
   const open = (/** @type {MouseEvent} */ event) => event.target instanceof Element && event.target.closest("a") === null && location.assign(address);
   return html`
-    <div class=${`cells call-row ${isActive ? "active" : ""} ${row.isOver ? "over" : ""}`} id=${`call-row-${index}`} role="row"
+    <div class=${`cells call-row ${isActive ? "active" : ""} ${isLive(row) ? "" : "over"}`} id=${`call-row-${index}`} role="row"
         aria-rowindex=${index + 2} aria-selected=${isActive} style=${{ top: `${top}px` }} data-call-id=${row.call_id} onClick=${open}>
       <span class="worst" role="gridcell">${row.worst === null ? html`<span class="quiet small">${t("无", "none")}</span>` : html`<span class=${`tag ${row.worst}`}>${severityName(row.worst)}</span>`}</span>
-      <span class="agent" role="gridcell" title=${row.call_id}><a href=${address} tabindex="-1">${row.agent_id}</a></span>
-      <span class="queue" role="gridcell">${row.queue ?? ""}</span>
-      <span class=${`state ${row.state} ${isLongSilent(row, now) ? "long" : ""}`} role="gridcell">${state}</span>
+      <span class="agent" role="gridcell" title=${row.call_id}><a href=${address} tabindex="-1"><bdi>${row.agent_id}</bdi></a></span>
+      <span class="queue" role="gridcell"><bdi>${row.queue ?? ""}</bdi></span>
+      <span class=${`state ${row.state} ${isLongSilent(row, now) || row.asr_silent ? "long" : ""}`} role="gridcell">${state}</span>
       <span class="clock" role="gridcell">${clock(clockOf(row, now))}</span>
       <span class="alert-counts" role="gridcell">
         ${critical > 0 ? html`<span class="tag critical" title=${severityName("critical")}>${critical}</span>` : null}
         ${warning > 0 ? html`<span class="tag warning" title=${severityName("warning")}>${warning}</span>` : null}
         ${info > 0 ? html`<span class="tag" title=${severityName("info")}>${info}</span>` : null}
       </span>
-      <span class="last" role="gridcell">${row.last_alert === null ? "" : `${clock(row.last_alert.at_ms)} ${row.last_alert.message}`}</span>
+      <span class="last" role="gridcell">${row.last_alert === null ? "" : html`${clock(row.last_alert.at_ms)} <bdi>${row.last_alert.message}</bdi>`}</span>
       <span class="owed clock" role="gridcell">${row.owed > 0 ? row.owed : ""}</span>
     </div>
   `;

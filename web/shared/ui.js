@@ -127,7 +127,7 @@ export function Frame({ title, current, role, children }) {
         )}
       </nav>
       <div class="tools">
-        <${Who} me=${me} />
+        <${SignOut} me=${me} />
         <${Settings} />
       </div>
     </header>
@@ -148,8 +148,8 @@ function links() {
   ];
 }
 
-/** @param {{me: Me | undefined}} properties */
-function Who({ me }) {
+/** Who the reader is, and the way out. @param {{me: Me | undefined}} properties */
+export function SignOut({ me }) {
   if (me === undefined || me.open) {
     return null;
   }
@@ -165,7 +165,7 @@ export function Settings() {
   const names = { system: t("跟随系统", "system"), light: t("浅色", "light"), dark: t("深色", "dark") };
   return html`
     <button class="plain small" onClick=${() => chooseTheme(/** @type {any} */ (next[theme]))}>
-      ${t("外观", "Theme")}：${names[theme]}
+      ${t("外观：", "Theme: ")}${names[theme]}
     </button>
     <button class="plain small" lang=${currentLanguage() === "zh" ? "en" : "zh-CN"}
       onClick=${() => chooseLanguage(currentLanguage() === "zh" ? "en" : "zh")}>
@@ -174,8 +174,8 @@ export function Settings() {
   `;
 }
 
-/** Asks for a token. @param {{wrong: boolean, role: string[]}} properties */
-export function SignIn({ wrong, role }) {
+/** Asks for a token. `why`: the server's word on the one there is. @param {{wrong: boolean, why?: string, role: string[]}} properties */
+export function SignIn({ wrong, why, role }) {
   const field = useRef(/** @type {HTMLInputElement | null} */ (null));
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -187,9 +187,9 @@ export function SignIn({ wrong, role }) {
   return html`
     <form class="panel stack" onSubmit=${submit}>
       <h1>${t("需要令牌", "A token is needed")}</h1>
-      ${wrong ? html`<p class="notice warning" role="alert">${t("这个令牌不能打开本页。", "This token does not open this page.")}</p>` : null}
+      ${wrong ? html`<p class="notice warning" role="alert">${t("这个令牌不能打开本页。", "This token does not open this page.")}${why ? ` ${why}` : ""}</p>` : null}
       <p class="quiet">
-        ${t("请向管理员索取令牌，角色：", "Ask your administrator for a token of role ")}${role.join(", ")}${t("。", ".")}
+        ${t("请向管理员索取令牌，角色：", "Ask your administrator for a token of role ")}${role.map(roleOfToken).join(t("、", ", "))}${t("。", ".")}
         ${t("它只保存在这个标签页里，关闭即忘。", " It is kept in this tab only.")}
       </p>
       <label><span>${t("令牌", "Token")}</span>
@@ -198,6 +198,11 @@ export function SignIn({ wrong, role }) {
       <div><button class="primary">${t("进入", "Enter")}</button></div>
     </form>
   `;
+}
+
+/** @param {string} role as the configuration has it */
+function roleOfToken(role) {
+  return { agents: t("坐席", "agent"), qa: t("质检", "QA"), admin: t("管理员", "admin") }[role] ?? role;
 }
 
 /** What went wrong, and the way to try again. @param {{error: unknown, retry?: () => void}} properties */

@@ -12,6 +12,8 @@ const PRECISION_MIN: f64 = 0.8;
 /// Below this many reviewed alerts, a precision says little.
 const REVIEWED_MIN: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
 
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+
 /// `[review]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -23,6 +25,13 @@ pub struct Review {
     pub precision_min: f64,
     /// Once so many of its alerts were reviewed.
     pub reviewed_min: NonZeroU32,
+}
+
+impl Review {
+    /// Milliseconds in which an agent may appeal.
+    pub(crate) const fn appeal_ms(&self) -> i64 {
+        self.appeal_days.get() as i64 * DAY_MS
+    }
 }
 
 impl Default for Review {

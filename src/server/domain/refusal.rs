@@ -174,7 +174,7 @@ impl Refusal {
                 "这个编号对应几通通话，请用 call_id 和 started_at 说明是哪一通 / this id stands for alerts of several calls: give call_id and started_at".to_owned()
             }
             Self::AgentsOnly => {
-                "只有坐席本人能申诉，请用坐席的令牌 / only the agent may appeal, with a token of theirs".to_owned()
+                "只有坐席本人能答复和申诉，请用坐席的令牌 / only the agent may answer and appeal, with a token of theirs".to_owned()
             }
             Self::UnknownVersion => {
                 "没有这个规则版本，或已不再保留 / no such version of the rules, or it is no longer kept".to_owned()

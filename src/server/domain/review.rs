@@ -242,6 +242,18 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) appeal_until_ms: Option<i64>,
 }
 
+/// Up to when the agent may appeal after `steps`: `appeal_ms` after the call was closed or last
+/// reviewed; no end while the call is in progress.
+pub(crate) fn appeal_until_ms(closed_ms: Option<i64>, steps: &[Step], appeal_ms: i64) -> Option<i64> {
+    let reviewed_ms = steps.iter().filter(|step| step.action != Action::Appeal).map(|step| step.at_ms).max();
+    closed_ms.map(|closed_ms| closed_ms.max(reviewed_ms.unwrap_or(closed_ms)).saturating_add(appeal_ms))
+}
+
+/// Whether the agent may appeal at `at_ms` after `steps`.
+pub(crate) fn may_appeal(steps: &[Step], at_ms: i64, around: Circumstances<'_>) -> bool {
+    check(steps, Action::Appeal, Some(around.agent_id), at_ms, around).is_ok()
+}
+
 /// Where `next` leads after `steps`, if it is possible. Who may do what by role
 /// was settled before.
 pub(crate) fn decide(steps: &[Step], next: &Step, around: Circumstances<'_>) -> Result<ReviewState, Impossible> {

@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::privacy;
 use crate::server::clock;
-use crate::server::domain::principal::{Role, Who};
+use crate::server::domain::principal::{Principal, Role, Who};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::domain::review::{Action, REASON_CHARS_MAX, Step, check_reason};
 use crate::server::runtime::Shared;
 use crate::server::runtime::review::take_step;
-use crate::server::store::Target;
+use crate::server::store::{NewFeedback, Target};
 use crate::server::telemetry::events::{FeedbackGiven, Happening as _};
 
 /// A message from an agent.
@@ -32,17 +32,25 @@ struct Noted<'a> {
     action: &'a str,
 }
 
-/// Stores an agent's answer and returns the reply to it: `noted`, or `error`. `is_own`: it comes
-/// from the agent, not from another viewer of the alerts.
-pub(crate) async fn take(shared: &Shared, agent_id: &str, is_own: bool, text: &str) -> String {
-    match keep(shared, agent_id, is_own, text).await {
+/// Stores an agent's answer and returns the reply to it: `noted`, or `error`.
+pub(crate) async fn take(shared: &Shared, agent_id: &str, principal: &Principal, text: &str) -> String {
+    match keep(shared, agent_id, principal, text).await {
         Ok(noted) => noted,
         Err(refusal) => ErrorMessage::new(refusal.code(), &refusal.message()).to_json(),
     }
 }
 
-/// Stores an agent's answer; like [`take`], but returns a refusal as such.
-pub(crate) async fn keep(shared: &Shared, agent_id: &str, is_own: bool, text: &str) -> Result<String, Refusal> {
+/// Stores an agent's answer; like [`take`], but returns a refusal as such. Nobody answers in
+/// another's name.
+pub(crate) async fn keep(
+    shared: &Shared,
+    agent_id: &str,
+    principal: &Principal,
+    text: &str,
+) -> Result<String, Refusal> {
+    if !principal.is_agent(agent_id) {
+        return Err(Refusal::AgentsOnly);
+    }
     let invalid = |reason: String| Refusal::InvalidFeedback { reason };
     let answer: Answer = serde_json::from_str(text).map_err(|fault| invalid(fault.to_string()))?;
     let action = match answer.kind.as_str() {
@@ -62,13 +70,13 @@ pub(crate) async fn keep(shared: &Shared, agent_id: &str, is_own: bool, text: &s
     let noted = Noted { kind: "noted", alert_id: &answer.alert_id, action };
     let noted = serde_json::to_string(&noted).expect("strings always serialise");
     if action == "appeal" {
-        appeal(shared, agent_id, is_own, answer).await?;
+        appeal(shared, agent_id, answer).await?;
     } else {
-        let (agent_id, Answer { alert_id, reason, .. }) = (agent_id.to_owned(), answer);
-        let given_ms = clock::unix_ms();
-        let kept = shared
-            .journal
-            .perform(move |writer| writer.keep_feedback(&agent_id, &alert_id, action, reason.as_deref(), given_ms));
+        let Answer { alert_id, reason, .. } = answer;
+        let by = principal.name.as_deref().map(str::to_owned);
+        let feedback =
+            NewFeedback { agent_id: agent_id.to_owned(), alert_id, action, reason, by, given_ms: clock::unix_ms() };
+        let kept = shared.journal.perform(move |writer| writer.keep_feedback(&feedback));
         match kept.await? {
             Ok(true) => {}
             Ok(false) => return Err(Refusal::UnknownAlert),
@@ -79,10 +87,7 @@ pub(crate) async fn keep(shared: &Shared, agent_id: &str, is_own: bool, text: &s
     Ok(noted)
 }
 
-async fn appeal(shared: &Shared, agent_id: &str, is_own: bool, answer: Answer) -> Result<(), Refusal> {
-    if !is_own {
-        return Err(Refusal::AgentsOnly);
-    }
+async fn appeal(shared: &Shared, agent_id: &str, answer: Answer) -> Result<(), Refusal> {
     let Answer { alert_id, reason, started_at, .. } = answer;
     let reason = check_reason(Action::Appeal, reason).map_err(|reason| Refusal::InvalidFeedback { reason })?;
     let started_ms = match started_at {

@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use crate::adapter::alert_json::with_cursor;
 use crate::server::clock;
 use crate::server::config::{CATCH_UP_PAGE, LIVE_CARDS_MAX, SUBSCRIBER_QUEUE_MAX};
+use crate::server::domain::principal::Principal;
 use crate::server::domain::refusal::Refusal;
 use crate::server::feeds::feedback;
 use crate::server::net::ws;
@@ -86,8 +87,8 @@ const GAP: &str = r#"{"type":"status","state":"gap","why":"after 不属于现在
 pub(crate) enum Listener {
     /// A supervisor who watches a call, and the first message.
     Watcher(Push),
-    /// An agent, who may answer; without `is_own`, another viewer of the agent's alerts.
-    Agent { agent_id: String, is_own: bool, after: After },
+    /// A viewer of an agent's alerts; only the agent may answer.
+    Agent { agent_id: String, principal: Principal, after: After },
     /// A viewer of the wall; receives all calls first.
     Wall(oneshot::Receiver<Vec<Utf8Bytes>>),
     /// A viewer of an agent's desk.
@@ -209,8 +210,8 @@ async fn pump(
                 Listened::Gone(goodbye) => return goodbye,
                 Listened::Nothing => {}
                 Listened::Text(text) => {
-                    if let Listener::Agent { agent_id, is_own, .. } = listener {
-                        answers.push(feedback::take(shared, agent_id, *is_own, &text).await.into());
+                    if let Listener::Agent { agent_id, principal, .. } = listener {
+                        answers.push(feedback::take(shared, agent_id, principal, &text).await.into());
                     }
                 }
             },

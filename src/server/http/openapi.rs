@@ -11,7 +11,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{OpenApi, Required};
 
 use crate::server::export::OF_EXPORTS;
-use crate::server::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_PAGES, Parameter, Shape};
+use crate::server::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_HISTORY, OF_PAGES, Parameter, Shape};
 use crate::server::http::api::scores::OF_SCORES;
 use crate::server::http::api::statistics::OF_STATISTICS;
 
@@ -77,6 +77,8 @@ fn described(parameters: &[Parameter]) -> Vec<Described> {
 pub(crate) struct AlertParameters;
 /// Filters of calls.
 pub(crate) struct CallParameters;
+/// Filters of an agent's own alerts.
+pub(crate) struct HistoryParameters;
 /// Filters and grouping of scores.
 pub(crate) struct ScoreParameters;
 /// Parameters of statistics beside the filters of alerts.
@@ -102,6 +104,7 @@ into_params! {
     AlertParameters: OF_ALERTS;
     AuditParameters: OF_AUDIT;
     CallParameters: OF_CALLS;
+    HistoryParameters: OF_HISTORY;
     ScoreParameters: OF_SCORES;
     StatisticsParameters: OF_STATISTICS;
     PageParameters: OF_PAGES;

@@ -83,6 +83,7 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(AGENT.page_stream(), routes!(agents::alerts, agents::answer))
         .with(AGENT.page_stream(), routes!(agents::desk))
         .with(AGENT, routes!(agents::reviews))
+        .with(AGENT, routes!(agents::history))
         .with(REVIEW.page_stream(), routes!(live::wall))
         .with(REVIEW.page_stream(), routes!(calls::watch))
         .with(REVIEW, routes!(calls::calls))

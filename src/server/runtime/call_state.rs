@@ -185,6 +185,11 @@ impl CallState {
         self.left_open.values()
     }
 
+    /// Whether the agent was told that no words come, and still awaits them.
+    pub(crate) const fn is_unheard(&self) -> bool {
+        self.is_speech_expected && self.is_speech_missed
+    }
+
     /// Whether the agent must get a notice when no words come.
     pub(crate) const fn awaits_speech(&self) -> bool {
         self.is_speech_expected && !self.is_speech_missed

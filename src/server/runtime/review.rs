@@ -1,19 +1,20 @@
 //! A step of a review or an appeal on its way to the store, and what follows
 //! once it is kept.
 
+use serde_json::json;
+
 use crate::server::domain::principal::Who;
 use crate::server::domain::refusal::Refusal;
-use crate::server::domain::review::{Action, Appeal, Step, Verdict};
+use crate::server::domain::review::{Action, Appeal, ReviewState, Step, Verdict};
+use crate::server::runtime::subscription::Push;
 use crate::server::runtime::{Shared, precision};
 use crate::server::store::{Taken, Target, Untaken};
 use crate::server::telemetry::events::{Happening as _, Reviewed};
 
-const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
-
 /// Takes a step, and tells what follows from it.
 pub(crate) async fn take_step(shared: &Shared, target: Target, step: Step, who: Who) -> Result<Taken, Refusal> {
-    let action = step.action;
-    let appeal_ms = i64::from(shared.config.review.appeal_days.get()) * DAY_MS;
+    let (action, alert_id) = (step.action, target.alert_id.clone());
+    let appeal_ms = shared.config.review.appeal_ms();
     let taken = shared.journal.perform(move |writer| writer.review(&target, &step, &who, appeal_ms)).await?;
     let taken = match taken {
         Ok(Ok(taken)) => taken,
@@ -31,7 +32,19 @@ pub(crate) async fn take_step(shared: &Shared, target: Target, step: Step, who: 
     };
     Reviewed { rule_id: &taken.rule_id, is_appeal, outcome }.report(&shared.metrics);
     if action != Action::Appeal {
+        tell_agent(shared, &alert_id, &taken);
         precision::measure(shared, &taken.rule_id, &taken.rules_version).await;
     }
     Ok(taken)
+}
+
+/// Tells the agent, if connected, what became of an alert.
+fn tell_agent(shared: &Shared, alert_id: &str, taken: &Taken) {
+    if taken.is_told {
+        let ReviewState { verdict, appeal } = taken.standing;
+        let told = json!({
+            "type": "reviewed", "alert_id": alert_id, "verdict": verdict.name(), "appeal": appeal.map(Appeal::name),
+        });
+        shared.agents.publish(&taken.agent_id, &Push { text: told.to_string().into(), cursor: None, since: None });
+    }
 }

@@ -120,7 +120,7 @@ impl Slot {
     /// The call's row, and the views for which it is news.
     pub(crate) fn look(&mut self, shared: &Shared, call_id: &Arc<str>, now: Instant) -> Look {
         let is_shadow = |pack: &str| shared.config.is_shadow(pack);
-        let call = Arc::new(LiveCall::new(Arc::clone(call_id), self.session(), self.clock.at(now), now, is_shadow));
+        let call = Arc::new(LiveCall::new(Arc::clone(call_id), &self.state, self.clock.at(now), now, is_shadow));
         self.is_touched = false;
         let before = self.shown.replace(Arc::clone(&call));
         Look::new(call, before.as_deref())

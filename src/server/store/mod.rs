@@ -14,6 +14,7 @@ mod audit;
 mod audit_check;
 mod backup;
 mod checkpoint;
+mod counts;
 mod files;
 mod forget;
 mod json;
@@ -40,9 +41,11 @@ pub(crate) use audit_check::AuditFault;
 pub use backup::{BackupError, back_up, restore};
 pub(crate) use forget::{Forgotten, Horizon};
 pub(crate) use json::Json;
-pub(crate) use query::{AlertFilter, CallFilter, FoundAlert, FoundCall, Order, Place, Span, TotalledCall, Transition};
+pub(crate) use query::{
+    AlertFilter, CallFilter, FoundAlert, FoundCall, Hour, Order, Place, Span, TotalledCall, Transition,
+};
 pub(crate) use reader::{ClosedCall, Letter, OpenAlert, OpenCall, Readers};
-pub(crate) use review::{FoundReview, RuleFigures, Taken, Target, Untaken};
+pub(crate) use review::{FoundReview, NewFeedback, RuleFigures, Taken, Target, Untaken};
 pub(crate) use rules::{FoundVersion, LoadRow};
 pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 pub(crate) use stored_calls::{Stored, Transcript};

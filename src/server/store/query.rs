@@ -11,8 +11,11 @@ use crate::engine::alert::AlertState;
 use crate::engine::severity::Severity;
 use crate::server::domain::review::{Appeal, Verdict};
 use crate::server::domain::score::Deduction;
+use crate::server::store::counts::{COUNTS, counts};
 use crate::server::store::reader::Readers;
-use crate::server::store::review::{FoundReview, HAS_STEPS, UPHELD};
+use crate::server::store::review::{FoundReview, HAS_STEPS};
+use crate::server::store::statistics::hour_of_day;
+use crate::server::store::writer::Display;
 use crate::server::store::{StoreError, review};
 
 /// A half-open range `[from, to)` of Unix milliseconds; `None` is no limit.
@@ -56,6 +59,18 @@ pub(crate) struct AlertFilter {
     pub(crate) has_steps: bool,
     /// Also alerts that the second look holds back.
     pub(crate) with_held: bool,
+    /// These displays only, whatever `with_held` says.
+    pub(crate) displays: Vec<Display>,
+    /// Only alerts that count, or only those that do not.
+    pub(crate) counts: Option<bool>,
+    pub(crate) hour: Option<Hour>,
+}
+
+/// An hour of the day, 0 to 23, in a zone so far east of Greenwich.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hour {
+    pub(crate) of_day: u32,
+    pub(crate) offset_ms: i64,
 }
 
 /// Which calls are wanted.
@@ -67,6 +82,8 @@ pub(crate) struct CallFilter {
     pub(crate) call_id: Option<String>,
     pub(crate) queue: Option<String>,
     pub(crate) is_live: Option<bool>,
+    /// In which it was answered.
+    pub(crate) hour: Option<Hour>,
 }
 
 /// In which direction a list is read.
@@ -98,15 +115,18 @@ pub(crate) struct FoundAlert {
     pub(crate) queue: Option<String>,
     /// When the call was answered, RFC 3339.
     pub(crate) started_at: String,
+    /// When the call was closed.
+    pub(crate) closed_ms: Option<i64>,
     pub(crate) feedback: Option<FoundFeedback>,
     pub(crate) review: FoundReview,
 }
 
 impl FoundAlert {
-    /// Whether it counts in scores.
+    /// Whether it counts.
     pub(crate) fn counts(&self) -> bool {
-        let confirmed = self.history.rsplit(' ').next() == Some(AlertState::Confirmed.name());
-        confirmed && !["shadow", "held"].contains(&self.display.as_str()) && self.review.standing.is_upheld()
+        let state = self.history.rsplit(' ').next().and_then(AlertState::from_name);
+        let display = Display::from_name(&self.display);
+        state.zip(display).is_some_and(|(state, display)| counts(state, display, self.review.standing))
     }
 }
 
@@ -116,6 +136,8 @@ pub(crate) struct FoundFeedback {
     pub(crate) action: String,
     pub(crate) reason: Option<String>,
     pub(crate) given_ms: i64,
+    /// The name of the token; none where nobody has one, and in stores of earlier versions.
+    pub(crate) by: Option<String>,
 }
 
 /// One transition of an alert.
@@ -191,6 +213,12 @@ impl Conditions {
         }
     }
 
+    fn hour(&mut self, moment: &str, hour: Option<Hour>) {
+        if let Some(Hour { of_day, offset_ms }) = hour {
+            self.add(&format!("{} = ?", hour_of_day(moment, offset_ms)), [Value::from(of_day)]);
+        }
+    }
+
     fn behind(&mut self, columns: &str, order: Order, place: Option<Place>) {
         if let Some(Place { ms, no }) = place {
             self.add(&format!("({columns}) {} (?, ?)", order.behind()), [Value::from(ms), Value::from(no)]);
@@ -239,9 +267,16 @@ impl AlertFilter {
         if self.has_steps || is_reviewed || !self.appeals.is_empty() {
             conditions.add(HAS_STEPS, []);
         }
-        if !self.with_held {
+        if self.displays.is_empty() && !self.with_held {
             conditions.add("latest.display <> 'held'", []);
         }
+        conditions.one_of("latest.display", self.displays.iter().map(|display| display.name()));
+        match self.counts {
+            Some(true) => conditions.add(COUNTS, []),
+            Some(false) => conditions.add(&format!("NOT {COUNTS}"), []),
+            None => {}
+        }
+        conditions.hour("latest.said_ms", self.hour);
         if self.has_steps {
             conditions.add("latest.display NOT IN ('shadow', 'held')", []);
         }
@@ -261,6 +296,7 @@ impl CallFilter {
             Some(false) => conditions.add("closed_ms IS NOT NULL", []),
             None => {}
         }
+        conditions.hour("calls.started_ms", self.hour);
         conditions
     }
 }
@@ -285,7 +321,7 @@ impl Readers {
         let direction = order.name();
         let sql = format!(
             "SELECT latest.said_ms, latest.alert_no, latest.cursor, alerts.json, latest.display, latest.history, queue, action, reason, given_ms,
-                 started_at, latest.verdict, latest.appeal, latest.call_no, latest.alert_id
+                 started_at, latest.verdict, latest.appeal, latest.call_no, latest.alert_id, closed_ms, feedback.by
              FROM latest_alerts AS latest
              JOIN alerts ON alerts.cursor = latest.cursor
              JOIN calls ON calls.call_no = latest.call_no
@@ -379,9 +415,8 @@ impl Readers {
         let Conditions { sql, values } = filter.conditions(filter.span);
         let sql = format!(
             "SELECT calls.call_no, calls.agent_id, queue, started_ms, latest.agent_id, pack, deduct
-             FROM calls LEFT JOIN latest_alerts AS latest ON latest.call_no = calls.call_no AND {}
-             {sql} ORDER BY started_ms, calls.call_no",
-            counts()
+             FROM calls LEFT JOIN latest_alerts AS latest ON latest.call_no = calls.call_no AND {COUNTS}
+             {sql} ORDER BY started_ms, calls.call_no"
         );
         self.ask(|connection| {
             let mut rows = connection.prepare_cached(&sql)?;
@@ -414,15 +449,9 @@ impl Readers {
     }
 }
 
-/// The condition for an alert that counts against a call: confirmed, of a rule in force, and
-/// upheld.
-fn counts() -> String {
-    format!("latest.state = 'confirmed' AND latest.display NOT IN ('shadow', 'held') AND {UPHELD}")
-}
-
 fn alert(connection: &Connection, row: &Row<'_>) -> Result<FoundAlert, StoreError> {
     let feedback = match row.get(7)? {
-        Some(action) => Some(FoundFeedback { action, reason: row.get(8)?, given_ms: row.get(9)? }),
+        Some(action) => Some(FoundFeedback { action, reason: row.get(8)?, given_ms: row.get(9)?, by: row.get(16)? }),
         None => None,
     };
     let (verdict, appeal): (String, Option<String>) = (row.get(11)?, row.get(12)?);
@@ -436,6 +465,7 @@ fn alert(connection: &Connection, row: &Row<'_>) -> Result<FoundAlert, StoreErro
         history: row.get(5)?,
         queue: row.get(6)?,
         started_at: row.get(10)?,
+        closed_ms: row.get(15)?,
         feedback,
         review: review::found(connection, standing, call_no, &alert_id)?,
     })
@@ -462,7 +492,7 @@ fn call(row: &Row<'_>) -> rusqlite::Result<FoundCall> {
 
 fn with_deductions(connection: &Connection, call: FoundCall) -> Result<(FoundCall, Vec<Deduction>), StoreError> {
     let deductions =
-        format!("SELECT agent_id, pack, deduct FROM latest_alerts AS latest WHERE call_no = ? AND {}", counts());
+        format!("SELECT agent_id, pack, deduct FROM latest_alerts AS latest WHERE call_no = ? AND {COUNTS}");
     let mut deductions = connection.prepare_cached(&deductions)?;
     let deductions = deductions.query_map([call.call_no], |row| {
         Ok(Deduction { agent_id: row.get(0)?, pack: row.get(1)?, deduct: row.get(2)? })

@@ -7,10 +7,13 @@ use serde_json::json;
 use crate::engine::alert::AlertState;
 use crate::server::domain::principal::Who;
 use crate::server::domain::quality::Judged;
-use crate::server::domain::review::{Action, Appeal, Circumstances, Impossible, ReviewState, Step, Verdict, decide};
+use crate::server::domain::review::{
+    Action, Appeal, Circumstances, Impossible, ReviewState, Step, Verdict, appeal_until_ms, decide,
+};
 use crate::server::store::audit::{Fact, digest};
+use crate::server::store::counts::{UPHELD, counts};
 use crate::server::store::query::{AlertFilter, Conditions, limit};
-use crate::server::store::writer::Writer;
+use crate::server::store::writer::{Display, Writer};
 use crate::server::store::{Readers, StoreError};
 
 /// Which alert is meant. Its id may stand for several where the id of its call does.
@@ -21,6 +24,18 @@ pub(crate) struct Target {
     pub(crate) started_ms: Option<i64>,
     /// Restricts the alerts to this agent's, without packs on trial, which agents do not see.
     pub(crate) agent_id: Option<String>,
+}
+
+/// An agent's answer on its way to the store.
+#[derive(Clone, Debug)]
+pub(crate) struct NewFeedback {
+    pub(crate) agent_id: String,
+    pub(crate) alert_id: String,
+    pub(crate) action: &'static str,
+    pub(crate) reason: Option<String>,
+    pub(crate) given_ms: i64,
+    /// The name of the token; none where nobody has one.
+    pub(crate) by: Option<String>,
 }
 
 /// Why a step was not taken.
@@ -45,6 +60,8 @@ pub(crate) struct Taken {
     pub(crate) steps: Vec<Step>,
     /// Whether the alert counts in scores.
     pub(crate) counts: bool,
+    /// Whether its agent knows of it.
+    pub(crate) is_told: bool,
 }
 
 /// The steps of one alert and where they led.
@@ -77,8 +94,6 @@ pub(crate) struct RuleFigures {
 /// The condition for a judged alert; alerts that the engine retracted are left out.
 const REVIEWED: &str =
     "latest.state = 'confirmed' AND (latest.verdict <> 'unreviewed' OR latest.appeal IN ('granted', 'rejected'))";
-/// An alert that people let stand.
-pub(super) const UPHELD: &str = "latest.verdict <> 'dismissed' AND latest.appeal IS NOT 'granted'";
 /// As the partial indexes have it: few alerts are reviewed, and who asks for
 /// those must not read them all.
 pub(super) const HAS_STEPS: &str = "(latest.verdict <> 'unreviewed' OR latest.appeal IS NOT NULL)";
@@ -90,7 +105,7 @@ struct Subject {
     rule_id: String,
     rules_version: String,
     state: AlertState,
-    is_shadow: bool,
+    display: Display,
     closed_ms: Option<i64>,
 }
 
@@ -130,7 +145,7 @@ impl Target {
                 } else {
                     AlertState::Retracted
                 },
-                is_shadow: display == "shadow",
+                display: Display::from_name(&display).unwrap_or(Display::Held),
                 closed_ms: row.get(6)?,
             })
         })?;
@@ -160,10 +175,7 @@ impl Writer {
             Err(untaken) => return Ok(Err(untaken)),
         };
         let mut steps = steps_of(&transaction, subject.call_no, &target.alert_id)?;
-        let reviewed_ms = steps.iter().filter(|step| step.action != Action::Appeal).map(|step| step.at_ms).max();
-        let appeal_until_ms = subject
-            .closed_ms
-            .map(|closed_ms| closed_ms.max(reviewed_ms.unwrap_or(closed_ms)).saturating_add(appeal_ms));
+        let appeal_until_ms = appeal_until_ms(subject.closed_ms, &steps, appeal_ms);
         let around = Circumstances { state: subject.state, agent_id: &subject.agent_id, appeal_until_ms };
         let standing = match decide(&steps, step, around) {
             Ok(standing) => standing,
@@ -189,26 +201,22 @@ impl Writer {
         transaction.commit()?;
         self.head = head.tell(&fact);
         steps.push(step.clone());
-        let counts = standing.is_upheld() && !subject.is_shadow;
-        let Subject { agent_id, rule_id, rules_version, .. } = subject;
-        Ok(Ok(Taken { agent_id, rule_id, rules_version, standing, steps, counts }))
+        let counts = counts(subject.state, subject.display, standing);
+        let Subject { agent_id, rule_id, rules_version, display, .. } = subject;
+        Ok(Ok(Taken { agent_id, rule_id, rules_version, standing, steps, counts, is_told: display.is_told() }))
     }
 
     /// Keeps what an agent answered; false if there is no such alert. Where the
     /// id stands for several, the latest is meant: it is the one on the screen.
-    pub(crate) fn keep_feedback(
-        &mut self,
-        agent_id: &str,
-        alert_id: &str,
-        action: &str,
-        reason: Option<&str>,
-        given_ms: i64,
-    ) -> Result<bool, StoreError> {
-        let insert = "INSERT INTO feedback (call_no, alert_id, agent_id, action, reason, given_ms)
-             SELECT call_no, alert_id, ?1, ?3, ?4, ?5 FROM alerts WHERE alert_id = ?2 AND agent_id = ?1
+    pub(crate) fn keep_feedback(&mut self, feedback: &NewFeedback) -> Result<bool, StoreError> {
+        let insert = "INSERT INTO feedback (call_no, alert_id, agent_id, action, reason, given_ms, by)
+             SELECT call_no, alert_id, ?1, ?3, ?4, ?5, ?6 FROM alerts WHERE alert_id = ?2 AND agent_id = ?1
              ORDER BY call_no DESC LIMIT 1";
-        let kept =
-            self.connection.prepare_cached(insert)?.execute(params![agent_id, alert_id, action, reason, given_ms])?;
+        let NewFeedback { agent_id, alert_id, action, reason, given_ms, by } = feedback;
+        let kept = self
+            .connection
+            .prepare_cached(insert)?
+            .execute(params![agent_id, alert_id, action, reason, given_ms, by])?;
         Ok(kept > 0)
     }
 }

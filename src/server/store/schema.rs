@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3];
+const STEPS: &[&str] = &[V1, V2, V3, V4];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -215,6 +215,11 @@ CREATE INDEX calls_by_rules ON calls (rules_version);
 // they are to refuse the store, not to stumble over it.
 const V3: &str = "
 -- journal.kind = 3: the agent was told that no words come.
+";
+
+const V4: &str = "
+-- Whose token an agent's answer came with. What was answered before may be another's.
+ALTER TABLE feedback ADD COLUMN by TEXT;
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

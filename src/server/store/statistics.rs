@@ -2,13 +2,15 @@
 //! severity. Counted when asked for, from where alerts stand; nothing is kept
 //! for it, so the figures are always those of the lists.
 
+use std::sync::LazyLock;
+
 use rusqlite::types::Value;
-use rusqlite::{Connection, params_from_iter};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use crate::server::store::StoreError;
+use crate::server::store::counts::COUNTS;
 use crate::server::store::query::{AlertFilter, CallFilter, Conditions};
 use crate::server::store::reader::Readers;
-use crate::server::store::writer::Display;
 
 /// By what alerts are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,17 +47,29 @@ impl Grouping {
     /// The SQL expression for this dimension's value. `table` is the table's alias, `moment` the
     /// expression for the row's time.
     fn column(self, table: &str, moment: &str, offset_ms: i64) -> String {
-        // SQLite's remainder has the sign of the dividend; moments before 1970 have days, too.
-        let of_day = format!("((({moment} + {offset_ms}) % {DAY_MS} + {DAY_MS}) % {DAY_MS})");
         match self {
-            Self::Day => format!("date(({moment} + {offset_ms} - {of_day}) / 1000, 'unixepoch')"),
-            Self::Hour => format!("CAST({of_day} / {HOUR_MS} AS TEXT)"),
+            Self::Day => {
+                let of_day = of_day(moment, offset_ms);
+                format!("date(({moment} + {offset_ms} - {of_day}) / 1000, 'unixepoch')")
+            }
+            Self::Hour => format!("CAST({} AS TEXT)", hour_of_day(moment, offset_ms)),
             Self::Rule => format!("{table}.rule_id"),
             Self::Agent => format!("{table}.agent_id"),
             Self::Queue => "calls.queue".to_owned(),
             Self::Severity => format!("{table}.severity"),
         }
     }
+}
+
+/// The SQL expression for the milliseconds since the day began. SQLite's remainder has the sign of
+/// the dividend; moments before 1970 have days, too.
+fn of_day(moment: &str, offset_ms: i64) -> String {
+    format!("((({moment} + {offset_ms}) % {DAY_MS} + {DAY_MS}) % {DAY_MS})")
+}
+
+/// The SQL expression for the hour of the day, 0 to 23.
+pub(super) fn hour_of_day(moment: &str, offset_ms: i64) -> String {
+    format!("({} / {HOUR_MS})", of_day(moment, offset_ms))
 }
 
 const HOUR_MS: i64 = 60 * 60 * 1_000;
@@ -65,7 +79,6 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 #[derive(Clone, Debug)]
 pub(crate) struct StatisticsFilter {
     pub(crate) alerts: AlertFilter,
-    pub(crate) displays: Vec<Display>,
     pub(crate) groups: Vec<Grouping>,
     /// East of Greenwich, where days and hours begin.
     pub(crate) offset_ms: i64,
@@ -80,7 +93,7 @@ pub(crate) struct Sums {
     pub(crate) alerts: i64,
     /// That have such an alert.
     pub(crate) calls: i64,
-    /// The sum of the deductions of the alerts' rules.
+    /// The sum of the deductions of those that count.
     pub(crate) deduct: i64,
 }
 
@@ -106,15 +119,13 @@ pub(crate) struct Statistics {
 
 impl StatisticsFilter {
     fn conditions(&self) -> Conditions {
-        let mut conditions = self.alerts.conditions(self.alerts.span);
-        conditions.one_of("latest.display", self.displays.iter().map(|display| display.name()));
-        conditions
+        self.alerts.conditions(self.alerts.span)
     }
 
     /// The calls that such alerts may be of.
     fn calls(&self) -> CallFilter {
-        let AlertFilter { span, agent_id, call_id, queue, .. } = self.alerts.clone();
-        CallFilter { span, agent_id, call_id, queue, is_live: None }
+        let AlertFilter { span, agent_id, call_id, queue, hour, .. } = self.alerts.clone();
+        CallFilter { span, agent_id, call_id, queue, is_live: None, hour }
     }
 
     /// The question for rows of alerts.
@@ -123,8 +134,9 @@ impl StatisticsFilter {
         let keys: String = keys.collect();
         let places = places(self.groups.len());
         format!(
-            "SELECT {keys}count(*), count(DISTINCT latest.call_no), sum(latest.deduct)
-             FROM {ALERTS} {conditions} GROUP BY {places} ORDER BY count(*) DESC, {places} LIMIT ?"
+            "SELECT {keys}count(*), count(DISTINCT latest.call_no), {}
+             FROM {ALERTS} {conditions} GROUP BY {places} ORDER BY count(*) DESC, {places} LIMIT ?",
+            *DEDUCTED
         )
     }
 
@@ -132,6 +144,9 @@ impl StatisticsFilter {
         self.groups.iter().copied().filter(|group| group.is_of_calls())
     }
 }
+
+/// What the alerts deduct that count.
+static DEDUCTED: LazyLock<String> = LazyLock::new(|| format!("coalesce(sum(iif({COUNTS}, latest.deduct, 0)), 0)"));
 
 const ALERTS: &str = "latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no";
 
@@ -167,19 +182,21 @@ fn rows(connection: &Connection, filter: &StatisticsFilter, count_max: usize) ->
     let mut rows = connection.prepare_cached(&filter.rows_sql(&sql))?;
     let rows = rows.query_map(params_from_iter(values), |row| {
         let key = (0..count).map(|place| row.get(place)).collect::<Result<_, _>>()?;
-        Ok((key, Sums { alerts: row.get(count)?, calls: row.get(count + 1)?, deduct: row.get(count + 2)? }))
+        Ok((key, sums(row, count)?))
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
 fn total(connection: &Connection, filter: &StatisticsFilter) -> Result<Sums, StoreError> {
     let Conditions { sql, values } = filter.conditions();
-    let sql =
-        format!("SELECT count(*), count(DISTINCT latest.call_no), coalesce(sum(latest.deduct), 0) FROM {ALERTS} {sql}");
+    let sql = format!("SELECT count(*), count(DISTINCT latest.call_no), {} FROM {ALERTS} {sql}", *DEDUCTED);
     let mut total = connection.prepare_cached(&sql)?;
-    Ok(total.query_row(params_from_iter(values), |row| {
-        Ok(Sums { alerts: row.get(0)?, calls: row.get(1)?, deduct: row.get(2)? })
-    })?)
+    Ok(total.query_row(params_from_iter(values), |row| sums(row, 0))?)
+}
+
+/// The sums in a row, from the column `first` on.
+fn sums(row: &Row<'_>, first: usize) -> rusqlite::Result<Sums> {
+    Ok(Sums { alerts: row.get(first)?, calls: row.get(first + 1)?, deduct: row.get(first + 2)? })
 }
 
 fn answered(
@@ -240,7 +257,7 @@ mod tests {
 
     use super::*;
     use crate::server::store::query::Span;
-    use crate::server::store::{Store, StoreError};
+    use crate::server::store::{Display, Store, StoreError};
 
     /// SQLite's plan for finding the alerts.
     fn plan(filter: &StatisticsFilter) -> String {
@@ -274,8 +291,7 @@ mod tests {
         for (alerts, expected) in cases {
             for group in Grouping::ALL {
                 let filter = StatisticsFilter {
-                    alerts: alerts.clone(),
-                    displays: vec![Display::Card],
+                    alerts: AlertFilter { displays: vec![Display::Card], ..alerts.clone() },
                     groups: vec![group, Grouping::Hour],
                     offset_ms: 0,
                 };

@@ -473,6 +473,7 @@ impl Call {
         for finding in findings {
             let known = reported.iter().position(|known| known.key == finding.key).map(|ix| reported.swap_remove(ix));
             let before = known.as_ref().map(|known| known.last.state);
+            let told_at = known.as_ref().map(|known| known.last.emitted);
             let Some(state) = next_state(before, finding.stage) else {
                 if finding.stage != Stage::Met {
                     kept.extend(known);
@@ -495,6 +496,8 @@ impl Call {
             }
             if update {
                 self.put_out(alert.clone());
+            } else if let Some(emitted) = told_at {
+                alert.emitted = emitted;
             }
             if state != AlertState::Retracted {
                 kept.push(Reported { key: finding.key.clone(), last: alert });

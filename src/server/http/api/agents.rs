@@ -13,20 +13,21 @@ use axum::{Extension, Json};
 use serde::Deserialize;
 
 use crate::adapter::native;
+use crate::engine::alert::AlertState;
 use crate::server::clock;
 use crate::server::domain::principal::Principal;
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::feeds::push::Listener;
 use crate::server::feeds::{feedback, push, sse};
-use crate::server::filter::{OF_PAGES, Parameters};
+use crate::server::filter::{OF_HISTORY, OF_PAGES, Parameters};
 use crate::server::http::api::alerts::{AlertsPage, alerts_page};
 use crate::server::http::api::query;
-use crate::server::http::openapi::PageParameters;
+use crate::server::http::openapi::{HistoryParameters, PageParameters};
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::net::ws;
 use crate::server::runtime::Shared;
 use crate::server::runtime::agents::{After, TooManySubscribers};
-use crate::server::store::AlertFilter;
+use crate::server::store::{AlertFilter, Display};
 use crate::server::telemetry::events::{Happening as _, Reconnected};
 
 fn check_agent(agent_id: &str) -> Result<(), Unanswered> {
@@ -79,8 +80,7 @@ pub(crate) async fn alerts(
     }
     let serving = Arc::clone(&shared);
     Ok(ws::upgrade(&shared, &shared.subscribers, &request, async move |socket| {
-        let is_own = principal.is_agent(&agent_id);
-        push::serve(&serving, socket, Listener::Agent { agent_id, is_own, after }, subscription).await;
+        push::serve(&serving, socket, Listener::Agent { agent_id, principal, after }, subscription).await;
     }))
 }
 
@@ -90,7 +90,7 @@ pub(crate) async fn alerts(
 ), request_body(content = Object, content_type = "application/json", description = "`{\"type\":\"seen\",\"alert_id\":…}` or `{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}`, or `{\"type\":\"appeal\",\"alert_id\":…,\"reason\":…}`"), responses(
     (status = 200, description = "Noted / 已记下", body = Object),
     (status = 400, description = "It cannot be read / 无法读取", body = ErrorMessage),
-    (status = 403, description = "Only the agent may appeal / 只有坐席本人能申诉", body = ErrorMessage),
+    (status = 403, description = "Only the agent may answer / 只有坐席本人能答复", body = ErrorMessage),
     (status = 404, description = "No such alert / 没有这条预警", body = ErrorMessage),
     (status = 409, description = "No appeal is possible / 不能申诉", body = ErrorMessage),
     (status = 413, description = "Too long / 太长", body = ErrorMessage),
@@ -102,7 +102,7 @@ pub(crate) async fn answer(
     Path(agent_id): Path<String>,
     body: Result<String, StringRejection>,
 ) -> Result<Response, Unanswered> {
-    let noted = feedback::keep(&shared, &agent_id, principal.is_agent(&agent_id), &body?).await?;
+    let noted = feedback::keep(&shared, &agent_id, &principal, &body?).await?;
     Ok(([(CONTENT_TYPE, "application/json")], noted).into_response())
 }
 
@@ -156,5 +156,33 @@ pub(crate) async fn reviews(
     // A cursor of one agent's list is of no use in another's.
     let page = parameters.page(&format!("reviews of {agent_id}"), shared.store_id)?;
     let filter = AlertFilter { agent_id: Some(agent_id), has_steps: true, ..AlertFilter::default() };
+    Ok(Json(alerts_page(&shared, &principal, filter, page).await?))
+}
+
+/// An agent's own confirmed alerts, also those that were not shown one by one, the newest first;
+/// each with what became of it and whether the agent may appeal.
+#[utoipa::path(get, path = "/v1/agents/{agent_id}/history", tag = "qa", params(
+    ("agent_id" = String, Path, description = "Whose / 坐席"),
+    HistoryParameters, PageParameters,
+), responses(
+    (status = 200, description = "One page / 一页预警", body = AlertsPage),
+    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时无法回答", body = ErrorMessage),
+))]
+pub(crate) async fn history(
+    State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
+    Path(agent_id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<AlertsPage>, Unanswered> {
+    let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_HISTORY, OF_PAGES])?;
+    check_agent(&agent_id)?;
+    let page = parameters.page(&format!("history of {agent_id}"), shared.store_id)?;
+    let filter = AlertFilter {
+        agent_id: Some(agent_id),
+        states: vec![AlertState::Confirmed],
+        displays: Display::ALL.into_iter().filter(|display| display.is_told()).collect(),
+        ..parameters.alerts(shared.config.utc_offset)?
+    };
     Ok(Json(alerts_page(&shared, &principal, filter, page).await?))
 }

@@ -10,9 +10,10 @@ use utoipa::ToSchema;
 
 use crate::adapter::alert_json::AlertJson;
 use crate::engine::privacy;
-use crate::server::clock::wall_time;
+use crate::server::clock::{self, wall_time};
 use crate::server::domain::principal::Principal;
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::domain::review::{Circumstances, appeal_until_ms, may_appeal};
 use crate::server::filter::{OF_ALERTS, OF_PAGES, Page, Parameters};
 use crate::server::http::api::page::{About, next_cursor};
 use crate::server::http::api::reviews::ReviewView;
@@ -48,6 +49,10 @@ pub(crate) struct AlertView {
     feedback: Option<FeedbackView>,
     /// Its review: verdict, appeal and steps.
     review: ReviewView,
+    /// Whether its agent may appeal now.
+    may_appeal: bool,
+    /// Up to when its agent may appeal; null while the call is in progress.
+    appeal_until: Option<String>,
 }
 
 /// The agent's last answer.
@@ -57,6 +62,8 @@ struct FeedbackView {
     action: String,
     reason: Option<String>,
     given_at: Option<String>,
+    /// The name of the token that it came with; null without tokens.
+    by: Option<String>,
 }
 
 /// Alerts as they stand, the newest first.
@@ -97,14 +104,20 @@ pub(crate) async fn alerts_page(
 /// An alert as clients see it.
 pub(crate) fn view(shared: &Shared, principal: &Principal, found: FoundAlert) -> Result<AlertView, Refusal> {
     let counts = found.counts();
-    let FoundAlert { cursor, json, display, history, queue, started_at, feedback, review, .. } = found;
+    let FoundAlert { cursor, json, display, history, queue, started_at, closed_ms, feedback, review, .. } = found;
     let zone = shared.config.utc_offset;
     let alert: AlertJson<'static> = serde_json::from_str(&json).map_err(Refusal::store)?;
     let alert = AlertJson { display: None, ..alert };
+    let appeal_until_ms = appeal_until_ms(closed_ms, &review.steps, shared.config.review.appeal_ms());
+    let around = Circumstances { state: alert.state, agent_id: &alert.agent_id, appeal_until_ms };
+    let is_told = !["shadow", "held"].contains(&display.as_str());
+    let may_appeal = is_told && may_appeal(&review.steps, clock::unix_ms(), around);
     let review = ReviewView::new(review, counts, (alert.state, &alert.agent_id), principal, zone);
     Ok(AlertView {
         alert,
         review,
+        may_appeal,
+        appeal_until: appeal_until_ms.and_then(|ms| wall_time(ms, zone)),
         started_at,
         cursor: shared.cursor(cursor).to_string(),
         display,
@@ -114,6 +127,7 @@ pub(crate) fn view(shared: &Shared, principal: &Principal, found: FoundAlert) ->
             action: given.action,
             reason: given.reason.map(|reason| privacy::mask(&reason).into_owned()),
             given_at: wall_time(given.given_ms, zone),
+            by: given.by,
         }),
     })
 }

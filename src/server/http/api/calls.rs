@@ -154,6 +154,7 @@ pub(crate) async fn calls(
 #[utoipa::path(get, path = "/v1/calls/{call_id}", tag = "qa", params(
     ("call_id" = String, Path, description = "Which call / 哪一通"),
     ("started_at" = Option<String>, Query, description = "When it was answered, where its id was used again; the latest unless said / 同一 call_id 用过多次时指定接通时间，默认最近一通"),
+    ("held" = Option<bool>, Query, description = "Whether alerts that are too unsure to be shown belong to it / 是否包括把握不足的预警"),
 ), responses(
     (status = 200, description = "The call / 通话", body = CallDetail),
     (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
@@ -166,13 +167,14 @@ pub(crate) async fn call(
     Path(call_id): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<CallDetail>, Unanswered> {
-    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), ["started_at"])?;
+    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), ["started_at", "held"])?;
     let started_ms = parameters.moment("started_at")?;
+    let with_held = parameters.flag("held")?.unwrap_or(false);
     let asked_call = call_id.clone();
     let question = move |readers: &Readers| {
         let Some((call, deductions)) = readers.call(&asked_call, started_ms)? else { return Ok(None) };
         let events = readers.call_events(call.call_no, CALL_EVENTS_MAX + 1)?;
-        let of_call = AlertFilter { call_no: Some(call.call_no), ..AlertFilter::default() };
+        let of_call = AlertFilter { call_no: Some(call.call_no), with_held, ..AlertFilter::default() };
         let alerts = readers.alerts(&of_call, Order::OldestFirst, None, None, CALL_ALERTS_MAX + 1)?;
         let transitions = readers.call_transitions(call.call_no, CALL_ALERTS_MAX + 1)?;
         Ok(Some((call, deductions, events, alerts, transitions)))

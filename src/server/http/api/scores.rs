@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use crate::server::clock::wall_time;
 use crate::server::domain::refusal::ErrorMessage;
 use crate::server::domain::score::{Deduction, Scoring, score};
-use crate::server::filter::{AGENT, FROM, Parameter, Parameters, QUEUE, Shape, TO};
+use crate::server::filter::{AGENT, FROM, HOUR, Parameter, Parameters, QUEUE, Shape, TO};
 use crate::server::http::api::page::About;
 use crate::server::http::openapi::ScoreParameters;
 use crate::server::net::reply::Unanswered;
@@ -85,7 +85,7 @@ pub(crate) async fn scores(
 }
 
 /// The parameters of scores.
-pub(crate) const OF_SCORES: &[Parameter] = &[GROUP, FROM, TO, AGENT, QUEUE];
+pub(crate) const OF_SCORES: &[Parameter] = &[GROUP, FROM, TO, AGENT, QUEUE, HOUR];
 const GROUP: Parameter = Parameter::new(
     "group",
     "By what, agent unless said / 按什么分组，默认按坐席",

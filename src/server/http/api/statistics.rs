@@ -23,15 +23,10 @@ use crate::server::runtime::Shared;
 use crate::server::store::{CallCount, Display, Grouping, Statistics, StatisticsFilter, Sums};
 
 /// The parameters of statistics beside the filters of alerts.
-pub(crate) const OF_STATISTICS: &[Parameter] = &[GROUPS, DISPLAY];
+pub(crate) const OF_STATISTICS: &[Parameter] = &[GROUPS];
 const GROUPS: Parameter = Parameter::new(
     "group",
     "One or two, a comma between them: day, hour, rule, agent, queue, severity; rule unless said / 按什么分组，一个或两个，默认按规则",
-    Shape::Text,
-);
-const DISPLAY: Parameter = Parameter::new(
-    "display",
-    "One or several, commas between them: card, folded, late, shadow, held; all but shadow and held unless said / 显示方式，默认不含试运行和把握不足的",
     Shape::Text,
 );
 
@@ -75,7 +70,7 @@ struct SumsView {
     alerts: i64,
     /// That have such an alert.
     calls: i64,
-    /// The sum of the deductions of the alerts' rules.
+    /// The sum of the deductions of those that count.
     deduct: i64,
 }
 
@@ -115,23 +110,16 @@ pub(crate) async fn statistics(
     let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_ALERTS, OF_STATISTICS])?;
     let zone = shared.config.utc_offset;
     let groups = groups(&parameters)?;
-    let mut displays = parameters.choices("display", &Display::ALL.map(|display| (display.name(), display)))?;
-    if displays.is_empty() {
-        displays.extend(Display::ALL.into_iter().filter(|display| display.is_told()));
-    }
     let mut alerts = parameters.alerts(zone)?;
-    // `display` decides here.
-    alerts.with_held = true;
+    if alerts.displays.is_empty() {
+        alerts.displays.extend(Display::ALL.into_iter().filter(|display| display.is_told()));
+    }
     if alerts.states.is_empty() {
         alerts.states.push(AlertState::Confirmed);
     }
     let span = alerts.span;
-    let filter = StatisticsFilter {
-        alerts,
-        displays,
-        groups: groups.clone(),
-        offset_ms: i64::from(zone.local_minus_utc()) * 1_000,
-    };
+    let filter =
+        StatisticsFilter { alerts, groups: groups.clone(), offset_ms: i64::from(zone.local_minus_utc()) * 1_000 };
     // One row more than the limit shows whether there are more.
     let counted = shared.ask(move |readers| readers.statistics(&filter, STATISTICS_ROWS_MAX + 1)).await?;
     let Statistics { mut rows, total, mut answered, answered_total, rule_names } = counted;

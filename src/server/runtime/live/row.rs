@@ -12,7 +12,7 @@ use crate::engine::severity::Severity;
 use crate::engine::standing::{Duty, DutyState, Phase, Standing};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{Channel, Direction, Role};
-use crate::session::Session;
+use crate::server::runtime::call_state::CallState;
 
 /// A clock that runs on at the client is sent again when it is wrong by more than this.
 const CLOCK_WRONG_MS: i64 = 500;
@@ -26,9 +26,13 @@ pub(crate) struct LiveCall {
     /// When it looks otherwise without anything new being heard of.
     pub(crate) changes_at: Option<CallTime>,
     queue: Option<String>,
+    /// Masked.
+    customer_name: Option<String>,
     channel: Channel,
     direction: Direction,
     started_at: String,
+    /// No words come from the recogniser, though they should.
+    is_unheard: bool,
     seen: Instant,
     clock: CallTime,
     standing: Standing,
@@ -78,11 +82,12 @@ impl LiveCall {
     /// How a call stands when its clock shows `clock`. What `is_shadow` packs make of it is not shown.
     pub(crate) fn new(
         call_id: Arc<str>,
-        session: &Session,
+        state: &CallState,
         clock: CallTime,
         seen: Instant,
         is_shadow: impl Fn(&str) -> bool,
     ) -> Self {
+        let session = &state.session;
         let (call, info) = (session.call(), session.info());
         let standing = call.standing(clock);
         let duties = call.duties(clock, |rule| !is_shadow(&rule.pack));
@@ -101,6 +106,8 @@ impl LiveCall {
             agent_id: Arc::clone(session.agent_at(clock)),
             changes_at: changes.min(),
             queue: info.queue.clone(),
+            customer_name: info.customer_name.as_deref().map(|name| privacy::mask(name).into_owned()),
+            is_unheard: state.is_unheard(),
             channel: info.channel,
             direction: info.direction,
             started_at: wall_time(info.started_at, CallTime::ANSWERED),
@@ -124,6 +131,7 @@ impl LiveCall {
         row(self) != row(before)
             || self.agent_id != before.agent_id
             || self.last_alert != before.last_alert
+            || self.is_unheard != before.is_unheard
             || self.owed() != before.owed()
             || self.is_off(before)
     }
@@ -134,6 +142,7 @@ impl LiveCall {
         let is_same = |(duty, before): (&Duty, &Duty)| shown(duty) == shown(before) && duty.parts == before.parts;
         let meters = |call: &Self| (call.standing.phase, call.standing.since, call.standing.speech_rate);
         meters(self) != meters(before)
+            || self.is_unheard != before.is_unheard
             || self.agent_id != before.agent_id
             || self.duties.len() != before.duties.len()
             || !self.duties.iter().zip(&before.duties).all(is_same)
@@ -173,6 +182,7 @@ impl LiveCall {
             channel: self.channel,
             direction: self.direction,
             started_at: &self.started_at,
+            asr_silent: self.is_unheard,
             clock_ms: self.clock.0,
             running: self.is_running(),
             state: phase.name(),
@@ -199,6 +209,8 @@ impl LiveCall {
             call_id: &self.call_id,
             started_at: &self.started_at,
             queue: self.queue.as_deref(),
+            customer_name: self.customer_name.as_deref(),
+            asr_silent: self.is_unheard,
             channel: self.channel,
             clock_ms: self.clock.0.saturating_add(ran_ms),
             running: self.is_running(),
@@ -220,6 +232,7 @@ struct WallRow<'a> {
     channel: Channel,
     direction: Direction,
     started_at: &'a str,
+    asr_silent: bool,
     clock_ms: i64,
     running: bool,
     state: &'static str,
@@ -237,6 +250,8 @@ pub(crate) struct DeskRow<'a> {
     call_id: &'a str,
     started_at: &'a str,
     queue: Option<&'a str>,
+    customer_name: Option<&'a str>,
+    asr_silent: bool,
     channel: Channel,
     clock_ms: i64,
     running: bool,

@@ -26,6 +26,7 @@ impl Shard {
             "started_at": wall_time(info.started_at, CallTime::ANSWERED),
             "at_ms": slot.clock.at(now).0,
             "seq": slot.session().seq(),
+            "asr_silent": slot.state.is_unheard(),
         });
         Ok((Push { text: Utf8Bytes::from(hello.to_string()), cursor: None, since: None }, subscription))
     }

@@ -4,7 +4,7 @@ use crate::server::domain::principal::Who;
 use crate::server::domain::review::{Action, Impossible, Step};
 use crate::server::store::forget::{FORGET_CALLS, Forgotten, Horizon};
 use crate::server::store::writer::*;
-use crate::server::store::{AlertFilter, AuditFilter, LoadRow, Store, Target, Untaken};
+use crate::server::store::{AlertFilter, AuditFilter, LoadRow, NewFeedback, Store, Target, Untaken};
 use crate::server::verify_audit;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -134,7 +134,15 @@ fn reviews_go_with_their_alerts_and_the_audit_stays() {
     writer.commit(&mut records).unwrap();
     for (no, _) in ends {
         writer.review(&target(no), &step(Action::Dismiss, "李静", 7), &who("李静"), DAY_MS).unwrap().unwrap();
-        assert!(writer.keep_feedback("a1", &format!("alert-{no}"), "seen", None, 7).unwrap());
+        let feedback = NewFeedback {
+            agent_id: "a1".to_owned(),
+            alert_id: format!("alert-{no}"),
+            action: "seen",
+            reason: None,
+            given_ms: 7,
+            by: Some("a1".to_owned()),
+        };
+        assert!(writer.keep_feedback(&feedback).unwrap());
     }
     // Versions that a call names, and the one in use, stay however old they are.
     for version in ["unused", "v1", "current"] {
