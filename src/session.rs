@@ -11,9 +11,10 @@ use std::sync::Arc;
 use crate::adapter::alert_json::AlertJson;
 use crate::engine::alert::{Alert, AlertState};
 use crate::engine::call::Call;
+use crate::engine::privacy::Running;
 use crate::engine::rule::RuleSet;
 use crate::engine::time::CallTime;
-use crate::engine::transcript::{CallInfo, Input};
+use crate::engine::transcript::{CallInfo, Input, Utterance};
 
 /// A call in progress.
 #[derive(Debug)]
@@ -21,19 +22,26 @@ pub struct Session {
     call: Call,
     said: CallTime,
     seq: Option<u64>,
+    words: Running,
+    /// Finals that read otherwise since the last input, masked.
+    reworded: Vec<Utterance>,
 }
 
 impl Session {
     /// A call that was just answered; `seq` is the number of its `call.start`.
     #[must_use]
     pub fn new(rules: Arc<RuleSet>, info: CallInfo, seq: Option<u64>) -> Self {
-        Self { call: Call::new(rules, info), said: CallTime::ANSWERED, seq }
+        Self::of(Call::new(rules, info), seq)
     }
 
     /// A session that keeps what `explain` needs after the call.
     #[must_use]
     pub fn explainable(rules: Arc<RuleSet>, info: CallInfo, seq: Option<u64>) -> Self {
-        Self { call: Call::explainable(rules, info), said: CallTime::ANSWERED, seq }
+        Self::of(Call::explainable(rules, info), seq)
+    }
+
+    fn of(call: Call, seq: Option<u64>) -> Self {
+        Self { call, said: CallTime::ANSWERED, seq, words: Running::default(), reworded: Vec::new() }
     }
 
     /// The call as the engine has it, for views of its state.
@@ -86,6 +94,10 @@ impl Session {
 
     /// Gives `input`, which arrived at `now`, to the engine.
     pub fn handle(&mut self, now: CallTime, input: Input) {
+        self.reworded = match &input {
+            Input::Utterance(utterance) => self.words.say(utterance),
+            _ => Vec::new(),
+        };
         self.call.handle(now, input);
     }
 
@@ -102,6 +114,7 @@ impl Session {
 
     /// Decides all that is still open: nothing more will come.
     pub fn finish(&mut self) {
+        self.reworded = self.words.finish();
         self.call.finish();
     }
 
@@ -126,6 +139,23 @@ impl Session {
     /// The next alert, until there is none.
     pub fn poll_output(&mut self) -> Option<Alert> {
         self.call.poll_output()
+    }
+
+    /// The words of the call, masked as they read now.
+    #[must_use]
+    pub const fn words(&self) -> &Running {
+        &self.words
+    }
+
+    /// Earlier finals that read otherwise since the last input, masked; each is given once.
+    pub fn take_reworded(&mut self) -> Vec<Utterance> {
+        std::mem::take(&mut self.reworded)
+    }
+
+    /// The alert as it goes over the wire to everybody but the agent of the call.
+    #[must_use]
+    pub fn to_masked_wire<'a>(&'a self, alert: &'a Alert) -> AlertJson<'a> {
+        self.to_wire(alert).masked(&self.words)
     }
 
     /// The alert as it goes over the wire.

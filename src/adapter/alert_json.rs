@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 #[cfg(feature = "server")]
 use crate::adapter::schema;
 use crate::engine::alert::{Alert, AlertState, Evidence};
-use crate::engine::privacy;
+use crate::engine::privacy::{self, Running};
 use crate::engine::severity::{AlertKind, Severity};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::CallInfo;
@@ -84,18 +84,30 @@ impl<'a> AlertJson<'a> {
     }
 
     /// Masks personal data in evidence and message, for everybody except the agent of the
-    /// live call: stores, exports, supervisors. The evidence is masked as one text, because
-    /// a number may be read out over several utterances.
+    /// live call: stores, exports, supervisors. The evidence reads as it does in the call,
+    /// because a number may be read out over several utterances.
     #[must_use]
-    pub fn masked(mut self) -> Self {
-        let texts: Vec<&str> = self.evidence.iter().map(|evidence| evidence.text.as_str()).collect();
-        if let Some(masked) = privacy::mask_all(&texts) {
-            for (evidence, text) in self.evidence.to_mut().iter_mut().zip(masked) {
-                evidence.text = text;
+    pub fn masked(mut self, words: &Running) -> Self {
+        let mut message = self.message.to_string();
+        for index in 0..self.evidence.len() {
+            let Evidence { utterance_id, role, text, start, end, .. } = &self.evidence[index];
+            let masked = words.words(utterance_id, *role, text);
+            if masked == *text {
+                continue;
             }
+            // The message may quote the phrase.
+            let quoted = |text: &str| text.chars().take(*end).skip(*start).collect::<String>();
+            let (said, shown) = (quoted(text), quoted(&masked));
+            if said != shown {
+                message = message.replace(&said, &shown);
+            }
+            self.evidence.to_mut()[index].text = masked;
         }
-        if let Cow::Owned(masked) = privacy::mask(&self.message) {
-            self.message = Cow::Owned(masked);
+        if let Cow::Owned(masked) = privacy::mask(&message) {
+            message = masked;
+        }
+        if message != self.message {
+            self.message = Cow::Owned(message);
         }
         self
     }
@@ -134,7 +146,7 @@ mod tests {
 
     use super::*;
     use crate::engine::rule::Rule;
-    use crate::engine::transcript::{Channel, Direction, Role};
+    use crate::engine::transcript::{Channel, Direction, Role, Utterance};
 
     fn alert(texts: &[&str], message: &str) -> Alert {
         let rule = Rule {
@@ -188,9 +200,24 @@ mod tests {
 
     #[test]
     fn masked_alerts_show_no_numbers_of_persons() {
-        let alert = alert(&["这个我不知道，您打138", "0013", "8000吧"], "读出了手机号幺三八零零幺三八零零零");
+        let mut words = Running::default();
+        let mut alert = alert(&["这个我不知道，您打138", "0013", "8000吧"], "读出了手机号幺三八零零幺三八零零零");
+        for (number, evidence) in alert.evidence.iter_mut().enumerate() {
+            evidence.utterance_id = format!("u{number}");
+            words.say(&Utterance {
+                utterance_id: evidence.utterance_id.clone(),
+                role: evidence.role,
+                text: evidence.text.clone(),
+                start: CallTime(0),
+                end: CallTime(0),
+                is_final: true,
+                confidence: None,
+                volume_db: None,
+                pitch_hz: None,
+            });
+        }
         let info = info();
-        let masked = AlertJson::new(&alert, &info, "v1").masked();
+        let masked = AlertJson::new(&alert, &info, "v1").masked(&words);
         let texts: Vec<&str> = masked.evidence.iter().map(|evidence| evidence.text.as_str()).collect();
         assert_eq!(texts, ["这个我不知道，您打138", "****", "8000吧"]);
         assert_eq!(masked.message, "读出了手机号幺三八****八零零零");

@@ -238,6 +238,6 @@ fn changes(was: &Alert, is: &Alert) -> Vec<&'static str> {
 
 /// An alert as others than its agent may see it.
 fn masked(replayed: &Replayed, alert: &Alert) -> AlertJson<'static> {
-    let json = replayed.session.to_wire(alert).masked().to_json();
+    let json = replayed.session.to_masked_wire(alert).to_json();
     serde_json::from_str(&json).expect("an alert that was written can be read")
 }

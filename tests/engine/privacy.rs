@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use proptest::prelude::*;
-use tingjian::engine::privacy::{mask, mask_all};
+use tingjian::engine::privacy::{Running, mask, mask_all};
+use tingjian::engine::time::CallTime;
+use tingjian::engine::transcript::{Role, Utterance};
 
 #[test]
 fn numbers_are_masked_and_other_words_are_not() {
@@ -24,6 +26,63 @@ fn a_number_over_several_texts_is_masked_in_each() {
     let masked = mask_all(&["我记一下，138", "0013", "8000对吗", ""]);
     assert_eq!(masked.unwrap(), ["我记一下，138", "****", "8000对吗", ""]);
     assert_eq!(mask_all(&["138", "这个不知道"]), None);
+}
+
+fn said(role: Role, id: &str, text: &str, is_final: bool) -> Utterance {
+    Utterance {
+        utterance_id: id.to_owned(),
+        role,
+        text: text.to_owned(),
+        start: CallTime(0),
+        end: CallTime(0),
+        is_final,
+        confidence: None,
+        volume_db: None,
+        pitch_hz: None,
+    }
+}
+
+/// What is shown when each of these is said: earlier finals that read otherwise, then the utterance itself.
+fn shown(running: &mut Running, utterance: &Utterance) -> Vec<String> {
+    let earlier = running.say(utterance).into_iter().map(|said| said.text);
+    earlier.chain([running.read(utterance).text]).collect()
+}
+
+#[test]
+fn digits_are_held_back_until_a_number_is_decided() {
+    let mut running = Running::default();
+    let mut customer = |id: &str, text: &str, is_final| shown(&mut running, &said(Role::Customer, id, text, is_final));
+    assert_eq!(customer("u1", "我手机号是1391234567", false), ["我手机号是**********"]);
+    assert_eq!(customer("u1", "我手机号是13912345678", true), ["我手机号是139****5678"]);
+    assert_eq!(customer("u2", "好了", true), ["好了"]);
+    // Each digit in an utterance of its own; the last four are shown once the number is decided.
+    assert_eq!(customer("a1", "1", true), ["1"]);
+    assert_eq!(customer("a2", "3", true), ["3"]);
+    assert_eq!(customer("a3", "9", true), ["9"]);
+    assert_eq!(customer("a4", "1", true), ["*"]);
+    for (id, digit) in [("a5", "2"), ("a6", "3"), ("a7", "4"), ("a8", "5"), ("a9", "6"), ("a10", "7")] {
+        assert_eq!(customer(id, digit, true), ["*"], "{id}");
+    }
+    assert_eq!(customer("a11", "8", true), ["5", "6", "7", "8"]);
+    // A correction replaces what was said.
+    assert_eq!(customer("b1", "不说了，1391234", true), ["不说了，139****"]);
+    assert_eq!(customer("b1", "不说了，1391235", true), ["不说了，139****"]);
+    assert_eq!(customer("b2", "5678", true), ["5678"]);
+    // What another number would begin with is held back, too: eleven digits may be the first of eighteen.
+    assert_eq!(customer("c1", "另外，13010219900", true), ["另外，130********"]);
+    assert_eq!(customer("c2", "1011237", true), ["***1237"]);
+}
+
+#[test]
+fn what_one_asks_for_another_reads_out() {
+    let mut running = Running::default();
+    running.say(&said(Role::Agent, "u1", "麻烦报一下您的身份证号码", true));
+    let misheard = said(Role::Customer, "u2", "110105194912310021", true);
+    assert_eq!(shown(&mut running, &misheard), ["110***********0021"]);
+    let mut running = Running::default();
+    running.say(&said(Role::Agent, "u1", "麻烦报一下您的订单号", true));
+    let order = said(Role::Customer, "u2", "202411210001380013，谢谢老板", true);
+    assert_eq!(shown(&mut running, &order), ["202411210001380013，谢谢老板"]);
 }
 
 /// The ways to say or write each digit.
@@ -130,7 +189,7 @@ fn spoken(number: impl Strategy<Value = (Vec<u8>, usize, usize)>) -> impl Strate
 }
 
 fn is_digit(c: char) -> bool {
-    "0123456789０１２３４５６７８９零〇○一幺壹二两兩贰貳三叁參四肆五伍六陆陸七柒八捌九玖".contains(c)
+    "0123456789０１２３４５６７８９零〇○洞一幺壹二两兩贰貳三叁參四肆五伍六陆陸七柒拐八捌九玖勾十百千".contains(c)
 }
 
 /// Texts made of what numbers are made of.
@@ -172,6 +231,16 @@ fn any_text() -> impl Strategy<Value = String> {
         "86",
         "😊",
         "是",
+        "不对",
+        "等一下",
+        "一千",
+        "十",
+        "洞",
+        "/",
+        "身份证",
+        "卡号",
+        "护照",
+        "1990年1月1日",
     ];
     prop::collection::vec(prop::sample::select(PIECES), 0..40).prop_map(|pieces| pieces.concat())
 }

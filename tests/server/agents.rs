@@ -399,6 +399,90 @@ async fn posted_events_are_durable_and_a_bad_line_costs_only_itself() {
 }
 
 #[tokio::test]
+async fn who_watches_reads_no_number_before_it_is_decided() {
+    let server = Server::start("").await;
+    let mut producer = server.connect("/v1/ingest").await;
+    tell(&mut producer, start("c1")).await;
+    let mut supervisor = server.connect("/v1/calls/c1/watch").await;
+    assert_eq!(next(&mut supervisor).await["type"], "watching");
+    let hypothesis = |mut event: Value| {
+        event["final"] = json!(false);
+        event
+    };
+    tell(&mut producer, hypothesis(says("c1", 2, "我手机号是1391234567"))).await;
+    assert_eq!(next(&mut supervisor).await["text"], "我手机号是**********");
+    tell(&mut producer, hypothesis(says("c1", 3, "工号8001"))).await;
+    assert_eq!(next(&mut supervisor).await["text"], "工号8001");
+    let mut final_of = says("c1", 4, "我手机号是13912345678");
+    final_of["utterance_id"] = json!("u2");
+    tell(&mut producer, final_of).await;
+    assert_eq!(next(&mut supervisor).await["text"], "我手机号是139****5678");
+    // Over three utterances, with what was shown of each and what came of it.
+    for (seq, said, shown) in [(5, "不说了", "不说了"), (6, "139", "139"), (7, "1234", "****"), (8, "5678", "5678")]
+    {
+        tell(&mut producer, says("c1", seq, said)).await;
+        assert_eq!(next(&mut supervisor).await["text"], shown);
+    }
+    // What turns out to be no number is shown again, as a correction.
+    tell(&mut producer, says("c1", 9, "换个话题")).await;
+    assert_eq!(next(&mut supervisor).await["text"], "换个话题");
+    tell(&mut producer, says("c1", 10, "编的1391234")).await;
+    assert_eq!(next(&mut supervisor).await["text"], "编的139****");
+    let (_, call) = server.request("GET", "/v1/calls/c1", "").await;
+    assert_eq!(call["events"].as_array().unwrap().last().unwrap()["text"], "编的139****");
+    tell(&mut producer, says("c1", 11, "换个话题")).await;
+    let corrected = next(&mut supervisor).await;
+    assert_eq!((&corrected["utterance_id"], &corrected["text"]), (&json!("u10"), &json!("编的1391234")));
+    assert_eq!(next(&mut supervisor).await["text"], "换个话题");
+    tell(
+        &mut producer,
+        json!({"type": "call.transfer", "call_id": "c1", "seq": 12, "at_ms": 40_000, "to": "13912345678"}),
+    )
+    .await;
+    assert_eq!(next(&mut supervisor).await["to"], "139****5678");
+    let (_, call) = server.request("GET", "/v1/calls/c1", "").await;
+    let texts: Vec<&str> =
+        call["events"].as_array().unwrap().iter().filter_map(|event| event["text"].as_str()).collect();
+    let expected = ["我手机号是139****5678", "不说了", "139", "****", "5678", "换个话题", "编的1391234", "换个话题"];
+    assert_eq!(texts, expected);
+    drop((producer, supervisor));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn who_reads_decides_what_is_masked() {
+    let config = "[tokens]\ningest = [\"ingest-0123456789\"]\nqa = [\"qa-0123456789abcdef\"]\nadmin = [\"admin-0123456789\"]\n\
+        [tokens.agents]\na7 = [\"agent-0123456789\"]\n";
+    let server = Server::start(config).await;
+    let alerts = |token: &str| format!("/v1/agents/a7/alerts?token={token}");
+    let mut producer = server.connect("/v1/ingest?token=ingest-0123456789").await;
+    tell(&mut producer, start("c1")).await;
+    let mut agent = server.connect(&alerts("agent-0123456789")).await;
+    let mut own_events = Events::open(server.address, &alerts("agent-0123456789"), "").await;
+    let mut qa = server.connect(&alerts("qa-0123456789abcdef")).await;
+    let mut admin = server.connect(&alerts("admin-0123456789")).await;
+    let mut events = Events::open(server.address, &alerts("qa-0123456789abcdef"), "").await;
+    // The second is the beginning of a number that the next utterance ends.
+    for (seq, said, masked) in
+        [(2, "不知道13800138000是谁", "不知道138****8000是谁"), (3, "不清楚，打1391234", "不清楚，打139****")]
+    {
+        tell(&mut producer, says("c1", seq, said)).await;
+        assert_eq!(words(&next(&mut agent).await), said);
+        assert_eq!(own_events.alert().await.1, said);
+        assert_eq!(words(&next(&mut qa).await), masked);
+        assert_eq!(words(&next(&mut admin).await), masked);
+        assert_eq!(events.alert().await.1, masked);
+    }
+    tell(&mut producer, says("c1", 4, "5678")).await;
+    assert_eq!(
+        server.ask::<i64>("SELECT count(*) FROM alerts WHERE json LIKE '%1391234%' OR json LIKE '%13800138000%'"),
+        0
+    );
+    drop((agent, own_events, qa, admin, events, producer));
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn only_the_agent_of_the_live_call_sees_personal_data() {
     let server = Server::start("").await;
     let mut agent = server.connect("/v1/agents/a7/alerts").await;

@@ -44,6 +44,15 @@ pub(crate) struct Principal {
     pub(crate) is_open: bool,
 }
 
+/// How a principal reads the words of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reading {
+    /// As they were said.
+    Plain,
+    /// Personal data masked.
+    Masked,
+}
+
 /// The person who did something, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Who {
@@ -110,6 +119,12 @@ impl Principal {
     /// Whether it is this agent: a token of theirs, or no tokens at all.
     pub(crate) fn is_agent(&self, agent_id: &str) -> bool {
         self.is_open || self.agents.contains(agent_id)
+    }
+
+    /// How it reads the live alerts of an agent: who is in the call heard the words, everybody else
+    /// reads them masked, wherever they ask.
+    pub(crate) fn reading(&self, agent_id: &str) -> Reading {
+        if self.is_agent(agent_id) { Reading::Plain } else { Reading::Masked }
     }
 
     /// Whether it may review.

@@ -73,6 +73,7 @@ pub(crate) async fn keep(
         appeal(shared, agent_id, answer).await?;
     } else {
         let Answer { alert_id, reason, .. } = answer;
+        let reason = reason.map(|reason| privacy::mask(&reason).into_owned());
         let by = principal.name.as_deref().map(str::to_owned);
         let feedback =
             NewFeedback { agent_id: agent_id.to_owned(), alert_id, action, reason, by, given_ms: clock::unix_ms() };

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use crate::engine::severity::Severity;
 use crate::server::config::{AGENTS_MAX, SUBSCRIBERS_PER_AGENT_MAX};
+use crate::server::domain::principal::Reading;
 use crate::server::runtime::subscription::{Push, Subscriber, Subscription, subscription};
 
 /// The span over which cards are counted.
@@ -81,7 +82,7 @@ pub(crate) struct Agents {
 
 #[derive(Debug, Default)]
 struct Agent {
-    subscribers: Vec<Subscriber>,
+    subscribers: Vec<(Reading, Subscriber)>,
     /// When the cards of the last minute came.
     cards: VecDeque<Instant>,
     /// When those came for which there was no room.
@@ -98,7 +99,7 @@ impl Agent {
     }
 
     fn is_idle(&mut self, since: Instant) -> bool {
-        self.subscribers.retain(Subscriber::is_open);
+        self.subscribers.retain(|(_, subscriber)| subscriber.is_open());
         self.forget_before(since);
         self.subscribers.is_empty() && self.cards.is_empty() && self.folded.is_empty()
     }
@@ -131,25 +132,30 @@ impl Agents {
         Admission::Folded(agent.folded.len())
     }
 
-    /// Gives a message to those who listen.
-    pub(crate) fn publish(&self, agent_id: &str, push: &Push) {
+    /// Gives a message to those who listen, as each may read it.
+    pub(crate) fn publish(&self, agent_id: &str, push: impl Fn(Reading) -> Push) {
         if let Some(mut agent) = self.agents.get_mut(agent_id) {
-            agent.subscribers.retain(|subscriber| subscriber.push(push.clone()));
+            agent.subscribers.retain(|(reading, subscriber)| subscriber.push(push(*reading)));
         }
     }
 
     /// Listens to an agent's alerts from now on.
-    pub(crate) fn subscribe(&self, agent_id: &str, now: Instant) -> Result<Subscription, TooManySubscribers> {
+    pub(crate) fn subscribe(
+        &self,
+        agent_id: &str,
+        reading: Reading,
+        now: Instant,
+    ) -> Result<Subscription, TooManySubscribers> {
         if !self.agents.contains_key(agent_id) && !self.make_room(now) {
             return Err(TooManySubscribers);
         }
         let mut agent = self.agents.entry(agent_id.to_owned()).or_default();
-        agent.subscribers.retain(Subscriber::is_open);
+        agent.subscribers.retain(|(_, subscriber)| subscriber.is_open());
         if agent.subscribers.len() >= SUBSCRIBERS_PER_AGENT_MAX {
             return Err(TooManySubscribers);
         }
         let (subscriber, subscription) = subscription();
-        agent.subscribers.push(subscriber);
+        agent.subscribers.push((reading, subscriber));
         Ok(subscription)
     }
 
@@ -204,10 +210,10 @@ mod tests {
     #[tokio::test]
     async fn a_subscriber_who_does_not_read_is_let_go() {
         let agents = Agents::default();
-        let _unread = agents.subscribe("a1", clock::now()).unwrap();
+        let _unread = agents.subscribe("a1", Reading::Plain, clock::now()).unwrap();
         let push = Push { text: "{}".into(), cursor: None, since: None };
         for _ in 0..=crate::server::config::SUBSCRIBER_QUEUE_MAX {
-            agents.publish("a1", &push);
+            agents.publish("a1", |_| push.clone());
         }
         assert!(agents.agents.get("a1").unwrap().subscribers.is_empty());
     }

@@ -17,12 +17,13 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use crate::adapter::alert_json::with_cursor;
 use crate::server::clock;
 use crate::server::config::{COMMIT_BATCHES_MAX, JOURNAL_QUEUE_MAX};
+use crate::server::domain::principal::Reading;
 use crate::server::domain::refusal::Refusal;
 use crate::server::runtime::Shared;
 use crate::server::runtime::live::Look;
 use crate::server::runtime::shard::{Joined, Reply};
 use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
-use crate::server::store::{Record, StoreError, Writer};
+use crate::server::store::{Json, Record, StoreError, Writer};
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 
 /// The minimum time between two commits. Jobs that arrive in between share the next commit; a job
@@ -96,6 +97,8 @@ pub(crate) struct AlertEffect {
     pub(crate) agent_id: Option<String>,
     /// The JSON for the agent, without its cursor.
     pub(crate) json: String,
+    /// The JSON for others who listen to the agent's alerts, without its cursor.
+    pub(crate) masked: Json,
     /// The JSON for supervisors, and the call's watchers.
     pub(crate) watched: Option<(Arc<Watchers>, Utf8Bytes)>,
     /// Whether webhooks get it.
@@ -254,7 +257,7 @@ pub(crate) fn try_settle(shared: &Shared, writer: &mut Writer, batches: &mut Vec
 }
 
 fn tell_alert(shared: &Shared, alert: AlertEffect, cursor: Option<i64>, kept: Instant) {
-    let AlertEffect { agent_id, json, watched, has_webhooks, since } = alert;
+    let AlertEffect { agent_id, json, masked, watched, has_webhooks, since } = alert;
     if has_webhooks {
         shared.outbox.wake();
     }
@@ -262,12 +265,16 @@ fn tell_alert(shared: &Shared, alert: AlertEffect, cursor: Option<i64>, kept: In
         watchers.publish(&Push { text, cursor: None, since: None });
     }
     if let Some(agent_id) = agent_id {
-        let json = match cursor {
-            Some(number) => with_cursor(json, &shared.cursor(number).to_string()),
-            None => json,
+        let text = |json: String| match cursor {
+            Some(number) => Utf8Bytes::from(with_cursor(json, &shared.cursor(number).to_string())),
+            None => Utf8Bytes::from(json),
         };
+        let (plain, masked) = (text(json), text(masked.to_string()));
         let since = Some(Since { received: since, kept });
-        shared.agents.publish(&agent_id, &Push { text: Utf8Bytes::from(json), cursor, since });
+        shared.agents.publish(&agent_id, |reading| {
+            let text = if reading == Reading::Plain { &plain } else { &masked };
+            Push { text: text.clone(), cursor, since }
+        });
     }
 }
 
@@ -279,7 +286,7 @@ fn tell(shared: &Shared, effect: Effect) {
         Effect::Watching { to, hello, subscription } => drop(to.send(Ok((hello, subscription)))),
         Effect::Looked { to, looks } => drop(to.send(looks)),
         Effect::Notice { agent_id, text } => {
-            shared.agents.publish(&agent_id, &Push { text, cursor: None, since: None });
+            shared.agents.publish(&agent_id, |_| Push { text: text.clone(), cursor: None, since: None });
         }
         Effect::Watched { watchers, text } => watchers.publish(&Push { text, cursor: None, since: None }),
     }

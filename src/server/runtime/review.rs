@@ -3,6 +3,8 @@
 
 use serde_json::json;
 
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
 use crate::server::domain::principal::Who;
 use crate::server::domain::refusal::Refusal;
 use crate::server::domain::review::{Action, Appeal, ReviewState, Step, Verdict};
@@ -45,6 +47,7 @@ fn tell_agent(shared: &Shared, alert_id: &str, taken: &Taken) {
         let told = json!({
             "type": "reviewed", "alert_id": alert_id, "verdict": verdict.name(), "appeal": appeal.map(Appeal::name),
         });
-        shared.agents.publish(&taken.agent_id, &Push { text: told.to_string().into(), cursor: None, since: None });
+        let text = Utf8Bytes::from(told.to_string());
+        shared.agents.publish(&taken.agent_id, |_| Push { text: text.clone(), cursor: None, since: None });
     }
 }

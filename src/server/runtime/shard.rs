@@ -19,7 +19,6 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::adapter::native::{self, Event, EventBody};
 use crate::engine::time::CallTime;
@@ -35,7 +34,7 @@ pub(crate) use crate::server::runtime::command::{Command, Delivery, Join, Joined
 use crate::server::runtime::journal::{Batch, Effect};
 use crate::server::runtime::live::Gone;
 use crate::server::runtime::recovery::Resumed;
-use crate::server::runtime::slot::{Slot, Surroundings, masked};
+use crate::server::runtime::slot::{Slot, Surroundings};
 use crate::server::store::{CallRow, ClosedCall, ClosedRow, Json, Record};
 use crate::server::telemetry::events::{CallClosed, CallStarted, CloseReason, Happening as _, Heard, ShardStep};
 use crate::session::Session;
@@ -291,10 +290,6 @@ impl Shard {
         }
         slot.clock.hear(input.said_at(), received);
         let now = slot.clock.at(received);
-        if slot.watchers.is_some() {
-            let text = Utf8Bytes::from(native::to_json(call_id, &masked(&input)));
-            slot.tell_watchers(&mut self.batch, &text);
-        }
         self.drive(call_id, received, now, Cause::Told { seq, input, json })
     }
 
@@ -382,10 +377,15 @@ impl Shard {
         let Some(slot) = self.calls.get_mut(call_id) else { return Err(Refusal::UnknownCall) };
         slot.is_touched = true;
         let entry = cause.entry();
+        let told = match &cause {
+            Cause::Told { input, .. } if slot.watchers.is_some() => Some(input.clone()),
+            _ => None,
+        };
         let Ok(applied) = guard(|| slot.state.apply(now, cause)) else {
             self.close(call_id, CloseReason::Panicked);
             return Err(Refusal::CallFailed);
         };
+        slot.tell_words(told, &mut self.batch);
         let around = Surroundings { shared: &self.shared, unix_ms: self.unix_ms };
         slot.note(&around, (since, now), entry, applied, &mut self.batch);
         self.arm(call_id);

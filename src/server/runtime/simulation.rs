@@ -23,7 +23,7 @@ use crate::engine::rule::parse::SourceFile;
 use crate::engine::rule::sources::Sources;
 use crate::engine::rule::{self, RuleSet};
 use crate::server::clock;
-use crate::server::domain::principal::Who;
+use crate::server::domain::principal::{Reading, Who};
 use crate::server::domain::review::{Action, Impossible, Step};
 use crate::server::runtime::journal;
 use crate::server::runtime::journal::Batch;
@@ -282,7 +282,7 @@ impl World {
     fn subscribe(&mut self) {
         let (now, read) = (self.now, self.shown.last().map_or(0, |(cursor, _)| *cursor));
         let shared = Arc::clone(&self.server().shared);
-        self.subscription = Some(shared.agents.subscribe(AGENT, now).unwrap());
+        self.subscription = Some(shared.agents.subscribe(AGENT, Reading::Plain, now).unwrap());
         for alert in shared.readers.cards_after(AGENT, read, 1_000).unwrap() {
             self.show(alert.cursor, &alert.json);
         }

@@ -1,7 +1,6 @@
 //! One call as its shard holds it: the call's state, and the moments that only a running server
 //! knows. It decides which of the call's data is stored and who is sent a message.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +9,11 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::adapter::alert_json::{AlertJson, wall_time};
+use crate::adapter::native;
 use crate::engine::alert::{Alert, AlertState};
 use crate::engine::privacy;
 use crate::engine::time::CallTime;
-use crate::engine::transcript::{Input, Utterance};
+use crate::engine::transcript::Input;
 use crate::server::clock::CallClock;
 use crate::server::runtime::Shared;
 use crate::server::runtime::agents::Admission;
@@ -217,7 +217,7 @@ impl Slot {
             state: alert.state,
             said_ms: self.session().info().started_at.timestamp_millis().saturating_add(alert.at.0),
             display,
-            json: wire.masked().to_json().into(),
+            json: wire.masked(self.session().words()).to_json().into(),
             webhooks: Vec::new(),
             made_ms: 0,
         };
@@ -288,6 +288,7 @@ impl Slot {
         let tell = AlertEffect {
             agent_id: (row.display == Display::Card).then(|| row.agent_id.clone()),
             json,
+            masked: row.json.clone(),
             watched: watched.map(|watchers| (Arc::clone(watchers), Utf8Bytes::from(row.json.to_string()))),
             has_webhooks: !row.webhooks.is_empty(),
             since,
@@ -326,20 +327,27 @@ impl Slot {
         }
     }
 
-    pub(crate) fn tell_watchers(&self, batch: &mut Batch, text: &Utf8Bytes) {
+    /// Tells the watchers what the call was told, as those may see it who are not in the call. Finals
+    /// that now read otherwise are told again: a second final replaces the first.
+    pub(crate) fn tell_words(&mut self, told: Option<Input>, batch: &mut Batch) {
+        let reworded = self.state.session.take_reworded();
+        if self.watchers.is_none() {
+            return;
+        }
+        let told = told.map(|input| match input {
+            Input::Utterance(utterance) => Input::Utterance(self.session().words().read(&utterance)),
+            Input::Transfer { at, to: Some(to) } => Input::Transfer { at, to: Some(privacy::mask(&to).into_owned()) },
+            other => other,
+        });
+        for input in reworded.into_iter().map(Input::Utterance).chain(told) {
+            let text = Utf8Bytes::from(native::to_json(&self.session().info().call_id, &input));
+            self.tell_watchers(batch, &text);
+        }
+    }
+
+    fn tell_watchers(&self, batch: &mut Batch, text: &Utf8Bytes) {
         if let Some(watchers) = &self.watchers {
             batch.tell(Effect::Watched { watchers: Arc::clone(watchers), text: text.clone() });
         }
-    }
-}
-
-/// An input as those may see it who are not in the call.
-pub(crate) fn masked(input: &Input) -> Cow<'_, Input> {
-    match input {
-        Input::Utterance(utterance) => match privacy::mask(&utterance.text) {
-            Cow::Borrowed(_) => Cow::Borrowed(input),
-            Cow::Owned(text) => Cow::Owned(Input::Utterance(Utterance { text, ..utterance.clone() })),
-        },
-        _ => Cow::Borrowed(input),
     }
 }

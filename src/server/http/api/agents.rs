@@ -70,8 +70,10 @@ pub(crate) async fn alerts(
     if !is_websocket && !wants_events(&request) {
         return Ok(reply::upgrade_required());
     }
-    let subscription =
-        shared.agents.subscribe(&agent_id, clock::now()).map_err(|TooManySubscribers| Refusal::TooManySubscribers)?;
+    let subscription = shared
+        .agents
+        .subscribe(&agent_id, principal.reading(&agent_id), clock::now())
+        .map_err(|TooManySubscribers| Refusal::TooManySubscribers)?;
     if matches!(after, After::Cursor(_)) {
         Reconnected { kind: if is_websocket { "agent" } else { "sse" } }.report(&shared.metrics);
     }

@@ -119,7 +119,7 @@ impl LiveCall {
             last_alert: last.map(|(_, alert)| LastAlert {
                 rule_name: alert.rule.name.clone(),
                 severity: alert.rule.severity,
-                message: privacy::mask(&alert.message).into_owned(),
+                message: session.to_masked_wire(alert).message.into_owned(),
                 at_ms: alert.at.0,
             }),
         }
