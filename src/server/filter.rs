@@ -121,14 +121,22 @@ const COUNTS: Parameter = Parameter::new(
     "Only alerts that count (confirmed, neither on trial nor held, neither dismissed nor taken back on appeal), or only the others / 只要计入得分的，或只要不计入的",
     Shape::Names(&["true", "false"]),
 );
+const ALERTS: Parameter = Parameter::new(
+    "alerts",
+    "Only calls with an alert that these filters find, whenever they were answered / 只要有符合这些条件的预警的通话",
+    Shape::Names(&["true", "false"]),
+);
 pub(crate) const HOUR: Parameter =
     Parameter::new("hour", "In this hour of the day / 一天中的第几个小时", Shape::Number(0, 23));
 
 /// The filters of alerts.
 pub(crate) const OF_ALERTS: &[Parameter] =
     &[FROM, TO, AGENT, CALL, RULE, QUEUE, HOUR, SEVERITY, STATE, REVIEW, APPEAL, COUNTS, DISPLAY, HELD];
-/// The filters of calls.
-pub(crate) const OF_CALLS: &[Parameter] = &[FROM, TO, AGENT, CALL, QUEUE, HOUR, LIVE];
+/// The filters of calls. Those of alerts say which ones `alerts` means.
+pub(crate) const OF_CALLS: &[Parameter] =
+    &[FROM, TO, AGENT, CALL, QUEUE, HOUR, LIVE, ALERTS, RULE, SEVERITY, STATE, REVIEW, APPEAL, COUNTS, DISPLAY, HELD];
+/// Filters that only alerts have.
+const OF_ALERTS_ONLY: [Parameter; 8] = [RULE, SEVERITY, STATE, REVIEW, APPEAL, COUNTS, DISPLAY, HELD];
 /// The filters of an agent's own alerts.
 pub(crate) const OF_HISTORY: &[Parameter] = &[FROM, TO, CALL];
 /// The filters of audit entries.
@@ -268,7 +276,16 @@ impl Parameters {
 
     /// Which calls are wanted.
     pub(crate) fn calls(&self, zone: FixedOffset) -> Result<CallFilter, BadQuery> {
+        if self.flag("alerts")? == Some(true) {
+            let with_alert = Some(Box::new(self.alerts(zone)?));
+            return Ok(CallFilter { with_alert, is_live: self.flag("live")?, ..CallFilter::default() });
+        }
+        if let Some(only) = OF_ALERTS_ONLY.iter().find(|parameter| self.get(parameter.name).is_some()) {
+            let message = format!("{0} 要和 alerts=true 一起用 / {0} needs alerts=true", only.name);
+            return Err(BadQuery::new(only.name, message));
+        }
         Ok(CallFilter {
+            with_alert: None,
             span: self.span(zone)?,
             agent_id: self.id("agent_id")?,
             call_id: self.id("call_id")?,

@@ -8,6 +8,8 @@ import { LOOKS, Producer, Server, accessibilityFaults, end, hold, open, resume, 
 import { HOSTILE, RULES } from "./rules.mjs";
 
 const QA = "qa-token-of-the-tests";
+/** Forbidden words in the midst of harmless ones: of some the second look is not sure. */
+const DOUBTFUL = ["我不知道您说的是哪个", "我不知道您指的是哪一项", "您不知道的话我也不知道怎么讲", "我不清楚您说的是哪个"];
 let server;
 let producer;
 let calls = 0;
@@ -201,6 +203,102 @@ test("an alert of a call that is over is reviewed on its page", async () => {
   const { alerts } = await server.get(`/v1/alerts?call_id=${id}&state=confirmed`);
   assert.equal(alerts[0].review.verdict, "confirmed");
   await close();
+});
+
+/** A call of 40 utterances with hits in the midst of it. */
+async function long(callId) {
+  await producer.tell(start(callId), ...Array.from({ length: 40 }, (_, n) => says(callId, `u${n}`, n % 2 ? "agent" : "customer", n === 15 ? "这个我不清楚。" : n === 31 ? "我不知道。" : `第 ${n} 句话，说得长一点，好让一行放不下它，免得一屏就看完了。`, n * 4_000)), end(callId, 170_000));
+  while ((await server.get(`/v1/calls/${callId}`)).live);
+}
+/** Waits until an element is in sight, in its box and in the window. */
+const inSight = (page, selector) => page.waitForFunction((wanted) => {
+  const one = document.querySelector(wanted);
+  const [inner, outer] = [one.getBoundingClientRect(), one.closest(".transcript, .alerts").getBoundingClientRect()];
+  return inner.top >= outer.top - 1 && inner.bottom <= outer.bottom + 1 && inner.top >= 0 && inner.top < innerHeight;
+}, selector);
+
+test("a call that is over opens at its first hit, and a link at the alert that it names", async () => {
+  const id = `long-${(calls += 1)}`;
+  await long(id);
+  const first = await open(server, `/call/${id}`);
+  await line(first.page, "u15").waitFor();
+  await inSight(first.page, '[data-utterance-id="u15"]');
+  // Who chooses another has it in the address.
+  await alert(first.page, "confirmed").filter({ hasText: "不知道" }).locator(".message button").click();
+  assert.match(first.page.url(), /#alert-/);
+  const address = new URL(first.page.url());
+  await first.close();
+  const second = await open(server, address.pathname + address.hash);
+  await second.page.locator(".alert.selected", { hasText: "不知道" }).waitFor();
+  await second.page.locator(".hit.selected").waitFor();
+  await inSight(second.page, '[data-utterance-id="u31"]');
+  await inSight(second.page, ".alert.selected");
+  await second.close();
+});
+
+test("a call is printed whole, with its marks", async () => {
+  const id = `print-${(calls += 1)}`;
+  await long(id);
+  const { page, close } = await open(server, `/call/${id}`);
+  await line(page, "u39").waitFor();
+  await page.emulateMedia({ media: "print" });
+  const printed = await page.evaluate(() => {
+    const box = document.querySelector(".transcript");
+    const mark = document.querySelector(".transcript mark");
+    return { cut: box.scrollHeight - box.clientHeight, colours: getComputedStyle(mark).printColorAdjust, background: getComputedStyle(mark).backgroundColor, controls: document.querySelector(".controls").getClientRects().length };
+  });
+  assert.deepEqual({ ...printed, background: printed.background !== "rgba(0, 0, 0, 0)" }, { cut: 0, colours: "exact", background: true, controls: 0 });
+  const pdf = await page.pdf({ format: "A4" });
+  assert.ok(pdf.length > 1_000);
+  await close();
+});
+
+test("words that turn the line round turn their own only", async () => {
+  const id = `bidi-${(calls += 1)}`;
+  await producer.tell(start(id, "a7", { customer_name: "王\u202e士" }), says(id, "u1", "customer", "我\u202e要退款", 1_000), says(id, "u2", "agent", "\u202e我不清楚。", 3_000));
+  const { page, close } = await open(server, `/call/${id}`);
+  await line(page, "u2").locator("mark").waitFor();
+  const stray = await page.evaluate(() => {
+    const walk = document.createTreeWalker(document.querySelector("main"), NodeFilter.SHOW_TEXT);
+    const found = [];
+    while (walk.nextNode()) {
+      if (walk.currentNode.data.includes("\u202e") && walk.currentNode.parentElement.closest("bdi, title") === null) {
+        found.push(walk.currentNode.parentElement.outerHTML.slice(0, 80));
+      }
+    }
+    return found;
+  });
+  assert.deepEqual(stray, []);
+  await producer.tell(end(id, 9_000));
+  await close();
+});
+
+test("what was held back as too unsure is shown to reviewers, and to nobody else", async () => {
+  // With the packs of the program: only they have a model that doubts.
+  const own = await Server.start({ config: "call_linger_ms = 50\n" });
+  const mine = await Producer.connect(own);
+  await mine.tell(start("h1"), ...DOUBTFUL.flatMap((text, n) => [says("h1", `c${n}`, "customer", "请问这个怎么办", n * 8_000), says("h1", `u${n}`, "agent", text, n * 8_000 + 4_000)]), end("h1", 40_000));
+  while ((await own.get("/v1/calls/h1")).live);
+  const { alerts } = await own.get("/v1/alerts?display=held&call_id=h1");
+  assert.equal(alerts.length > 0, true, "the model holds nothing back here");
+  const { page, close } = await open(own, `/call/h1#alert-${encodeURIComponent(alerts[0].alert_id)}`);
+  await page.locator(".alert.held.selected").getByText("存疑").waitFor();
+  await page.getByRole("heading", { name: /存疑 \d 条/ }).waitFor();
+  assert.equal(await accessibilityFaults(page), "");
+  await screenshot(page, "call-held");
+  await page.goto(`${own.url}/qa?days=&from=2026-11-21&to=2026-11-21&view=review&display=held`);
+  await page.locator(".items .item").first().waitFor();
+  assert.equal(await page.locator(".items .item").count(), alerts.length);
+  await page.locator(".detail").getByText("存疑").waitFor();
+  assert.equal(await accessibilityFaults(page), "");
+  await screenshot(page, "qa-held");
+  await page.goto(`${own.url}/agent/a7`);
+  await page.locator('[data-link="open"]').waitFor();
+  const { alerts: own7 } = await own.get("/v1/agents/a7/history");
+  assert.deepEqual(own7.filter(({ display }) => display === "held"), []);
+  mine.close();
+  await close();
+  await own.stop();
 });
 
 test("hostile text is shown as text", async () => {

@@ -238,11 +238,12 @@ export async function launch() {
  * A page whose faults count. `allowed` are patterns of console errors that the
  * test brings about itself (a server that is killed).
  * @param {Server} server @param {string} path
- * @param {{width?: number, height?: number, dark?: boolean, allowed?: RegExp[], language?: string}} [options]
+ * @param {{width?: number, height?: number, dark?: boolean, allowed?: RegExp[], language?: string, zone?: string}} [options]
  */
-export async function open(server, path, { width = 1280, height = 800, dark = false, allowed = [], language = "zh" } = {}) {
+export async function open(server, path, { width = 1280, height = 800, dark = false, allowed = [], language = "zh", zone } = {}) {
   const context = await (await launch()).newContext({
     viewport: { width, height }, colorScheme: dark ? "dark" : "light", reducedMotion: "reduce",
+    ...(zone ? { timezoneId: zone } : {}),
   });
   await context.addInitScript(`localStorage.setItem("tingjian.language", ${JSON.stringify(language)})`);
   await fresh(context);

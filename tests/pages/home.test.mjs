@@ -63,3 +63,19 @@ test("an agent's panel is one field away", async () => {
   await page.waitForURL((url) => decodeURIComponent(url.pathname) === "/agent/a 7/坐席");
   await close();
 });
+
+test("an address that there is not is told in words to people and in JSON to programs", async () => {
+  const { page, close } = await open(server, "/nowhere/at/all", { allowed: [/404/] });
+  await page.getByRole("heading", { name: "没有这个页面" }).waitFor();
+  assert.equal(await accessibilityFaults(page), "");
+  await page.getByRole("link", { name: "回到首页" }).click();
+  await page.getByRole("heading", { name: /听检/ }).waitFor();
+  await close();
+  assert.equal((await server.get("/nowhere")).code, "not_found");
+});
+
+test("in English no Chinese mark is left in the frame", async () => {
+  const { page, close } = await open(server, "/", { language: "en" });
+  await page.getByRole("button", { name: "Theme: system" }).waitFor();
+  await close();
+});

@@ -67,6 +67,7 @@ async function alertOf(callId, ruleId = "test.warning") {
   return alerts;
 }
 const numbers = async (page, label) => {
+  await page.getByRole("region", { name: label, exact: true }).locator("tbody tr").first().waitFor();
   const rows = await page.getByRole("region", { name: label, exact: true }).locator("tbody tr").all();
   return Promise.all(rows.map(async (row) => (await row.locator("td, th").allInnerTexts()).map((text) => text.trim())));
 };
@@ -121,6 +122,217 @@ test("a figure leads to what it counts, and the address says so", async () => {
   await page.getByRole("button", { name: "清除筛选" }).click();
   await list.locator("tbody tr").nth(5).waitFor();
   await close();
+});
+
+test("every figure, bar and cell opens exactly what it counts, and back leads to where it was", async () => {
+  const { page, close } = await qa(SPAN);
+  const list = page.getByRole("region", { name: "预警", exact: true });
+  const rows = async (count) => {
+    await list.locator("tbody tr").nth(count - 1).waitFor();
+    assert.equal(await list.locator("tbody tr").count(), count);
+  };
+  const back = async () => {
+    await page.goBack();
+    await page.getByRole("region", { name: "规则和小时的预警数" }).waitFor();
+  };
+  const heat = page.getByRole("region", { name: "规则和小时的预警数" });
+  await heat.getByRole("row", { name: /不说不知道/ }).getByRole("button", { name: "14:00–15:00，2 条" }).click();
+  await rows(2);
+  assert.match(page.url(), /hour=14/);
+  await back();
+  await page.getByText("数据表").nth(1).click();
+  await page.getByRole("region", { name: "各小时预警数和每百通预警" }).getByRole("button", { name: "09:00–10:00" }).click();
+  await rows(3);
+  await back();
+  await page.getByText("数据表").first().click();
+  await page.getByRole("region", { name: "每日预警数和每百通预警" }).getByRole("button", { name: /2026-11-21/ }).click();
+  await rows(4);
+  await back();
+  await page.getByRole("region", { name: "预警最多的坐席" }).getByRole("row", { name: /a8/ }).getByRole("button", { name: "2", exact: true }).click();
+  await rows(2);
+  await back();
+  // Calls with alerts: c4 has none.
+  await page.getByRole("button", { name: /有预警的通话/ }).click();
+  const calls = page.getByRole("region", { name: "通话", exact: true });
+  await calls.locator("tbody tr").nth(3).waitFor();
+  assert.deepEqual((await calls.locator("tbody tr td:nth-child(2)").allInnerTexts()).sort(), ["c1", "c2", "c3", "c5"]);
+  await back();
+  await page.getByRole("button", { name: /扣分合计/ }).click();
+  await rows(6);
+  // A filter is a step of its own.
+  await list.getByRole("button", { name: "a8" }).first().click();
+  await rows(2);
+  await page.goBack();
+  await rows(6);
+  await close();
+});
+
+test("what is shown in a view is what its export has", async () => {
+  const saved = async (page, name) => {
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name, exact: true }).click()]);
+    return { name: file.suggestedFilename(), text: readFileSync(await file.path()).toString() };
+  };
+  for (const [view, columns, count] of [["calls", "started_at,call_id", 5], ["scores", "key,mean", 3], ["quality", "rule_id,rule_name", 2]]) {
+    const { page, close } = await qa(`${SPAN}&view=${view}`);
+    await page.getByRole("button", { name: "CSV", exact: true }).and(page.locator(":enabled")).waitFor();
+    assert.equal(await page.getByRole("button", { name: "Excel", exact: true }).count(), 0, view);
+    const { name, text } = await saved(page, "CSV");
+    assert.equal(name, `tingjian-${view}-2026-11-20_2026-11-21.csv`);
+    const lines = text.trim().split("\r\n");
+    assert.ok(lines[0].includes(columns), lines[0]);
+    assert.equal(lines.length - 1, count, text);
+    await close();
+  }
+  const { page, close } = await qa(`${SPAN}&view=review&agent_id=a7&severity=critical&state=retracted&appeal=pending`);
+  await page.getByText("还有 1").waitFor();
+  await page.getByRole("button", { name: "更多筛选" }).click();
+  const { text } = await saved(page, "JSON Lines");
+  assert.deepEqual(text.trim().split("\n").map((line) => JSON.parse(line).rule_id), ["test.critical"]);
+  await close();
+});
+
+test("days and times are those of the centre, wherever the reader is", async () => {
+  const now = new Date(Date.now() + 8 * 3_600_000).toISOString().slice(0, 10);
+  for (const zone of ["America/New_York", "Asia/Shanghai", "Pacific/Kiritimati"]) {
+    const { page, close } = await open(server, `/qa?days=1#token=${LI}`, { zone });
+    await page.getByText("UTC+08:00").waitFor();
+    assert.equal(await page.getByLabel("到", { exact: true }).inputValue(), now, zone);
+    await page.goto(`${server.url}/qa?${SPAN}&view=calls`);
+    await page.getByRole("region", { name: "通话", exact: true }).getByText("2026-11-21 09:30:00").waitFor();
+    await close();
+  }
+});
+
+test("an axis has room for its labels, however many alerts there are", async () => {
+  const { page, close } = await qa(SPAN);
+  await page.locator(".uplot canvas").first().waitFor();
+  const widths = await page.evaluate(async () => {
+    const { h, render } = await import("/assets/vendor/preact.js");
+    const { BarChart } = await import("/assets/shared/charts.js");
+    const place = document.createElement("div");
+    place.style.width = "600px";
+    document.body.append(place);
+    const bars = [12, 1_234_567].map((count, at) => ({ label: String(at), short: String(at), count, rate: 1 }));
+    render(h(BarChart, { title: "t", bars, countName: "n", rateName: "r", placeName: "p" }), place);
+    await new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+    const context = document.createElement("canvas").getContext("2d");
+    context.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+    return { room: parseFloat(place.querySelector(".u-over").style.left), label: context.measureText("1,250,000").width };
+  });
+  assert.ok(widths.room > widths.label + 10, JSON.stringify(widths));
+  await close();
+});
+
+test("rates of few calls do not lead, and say how sure they are", async () => {
+  const many = await Server.start({ rules: RULES, config: "call_linger_ms = 50\n" });
+  const producer = await Producer.connect(many);
+  await producer.tell(...call("one", "lonely", "2026-11-21T09:00:00+08:00", "q", "我不知道", "不知道"));
+  for (let n = 0; n < 12; n += 1) {
+    await producer.tell(...call(`m${n}`, "busy", "2026-11-21T10:00:00+08:00", "q", n < 6 ? "我不知道" : "您好"));
+  }
+  while ((await many.get("/v1/calls?live=true")).calls.length > 0);
+  const { page, close } = await open(many, `/qa?${SPAN}`);
+  const agents = page.getByRole("region", { name: "预警最多的坐席" });
+  await agents.getByRole("button", { name: "每百通" }).click();
+  const first = agents.locator("tbody tr").first();
+  await first.getByText("busy").waitFor();
+  assert.match(await first.innerText(), /50\.0\s*18–109/);
+  await page.goto(`${many.url}/qa?${SPAN}&view=scores`);
+  const scores = page.getByRole("region", { name: "评分", exact: true });
+  await scores.locator("tbody tr").first().getByText("busy").waitFor();
+  assert.match(await scores.locator("tbody tr").first().innerText(), /99\.00 ±0\.59/);
+  producer.close();
+  await close();
+  await many.stop();
+});
+
+test("verdict, words and context are in sight on the screens of desks", async () => {
+  for (const [width, height] of [[1366, 768], [1280, 900]]) {
+    const { page, close } = await qa(`${SPAN}&view=review&agent_id=a7`, { width, height });
+    await page.locator(".around li.hit").waitFor();
+    for (const element of [page.getByRole("button", { name: /属实/ }), page.getByRole("button", { name: /误报/ }), page.locator(".around li.hit"), page.locator(".item[aria-current]")]) {
+      const box = await element.first().boundingBox();
+      assert.ok(box.y + box.height <= height, `${await element.first().innerText()} ends at ${box.y + box.height} of ${height}`);
+    }
+    await screenshot(page, `qa-review-${width}x${height}`);
+    await close();
+  }
+});
+
+test("of two who judge one alert, the second is told of the first", async () => {
+  const own = await Server.start({ config: CONFIG, rules: RULES });
+  const producer = await Producer.connect(own, INGEST);
+  await producer.tell(...call("t1", "a7", "2026-11-21T09:00:00+08:00", "q", "我不知道", "我不清楚", "真不知道"));
+  const at = (token, options) => open(own, `/qa?${SPAN}&view=review#token=${token}`, options);
+  const [hers, his] = [await at(LI), await at(WANG, { allowed: [/409/] })];
+  for (const { page } of [hers, his]) {
+    await page.locator(".around li.hit").waitFor();
+  }
+  await hers.page.keyboard.press("c");
+  await hers.page.getByText("今天已复核 1 / 还有 2").waitFor();
+  await his.page.keyboard.press("c");
+  await his.page.getByRole("alert").getByText("李静 刚刚判定属实，您的这一步没有记下。").waitFor();
+  const steps = (await own.get("/v1/alerts?call_id=t1&review=confirmed", LI)).alerts.flatMap(({ review }) => review.steps);
+  assert.deepEqual(steps.map(({ by }) => by), ["李静"]);
+  // A false alarm takes two keys.
+  await his.page.keyboard.press("d");
+  await his.page.getByRole("dialog").waitFor();
+  await screenshot(his.page, "qa-reasons");
+  await his.page.keyboard.press("2");
+  await his.page.getByRole("dialog").waitFor({ state: "detached" });
+  await his.page.waitForFunction(async (token) => {
+    const { alerts } = await (await fetch("/v1/alerts?call_id=t1&review=dismissed", { headers: { authorization: `Bearer ${token}` } })).json();
+    return alerts[0]?.review.steps[0].reason === "引用客户的话";
+  }, WANG);
+  // Who comes back from a call is where they were.
+  await his.page.keyboard.press("j");
+  const current = await his.page.locator(".item[aria-current]").innerText();
+  await his.page.getByRole("link", { name: /看整通通话/ }).click();
+  await his.page.locator(".alert.selected").waitFor();
+  await his.page.goBack();
+  await his.page.locator(".item[aria-current]").waitFor();
+  assert.equal((await his.page.locator(".item[aria-current]").innerText()).split("\n")[0], current.split("\n")[0]);
+  producer.close();
+  await hers.close();
+  await his.close();
+  await own.stop();
+});
+
+test("figures agree wherever they stand: only what counts is counted", async () => {
+  const own = await Server.start({ config: CONFIG, rules: RULES });
+  const producer = await Producer.connect(own, INGEST);
+  await producer.tell(...call("f1", "a7", "2026-11-21T09:00:00+08:00", "q", "我不知道", "我不清楚", "真不知道"), ...call("f2", "a7", "2026-11-21T10:00:00+08:00", "q", "我不知道", "我不清楚"));
+  while ((await own.get("/v1/calls?live=true", LI)).calls.length > 0);
+  const { alerts } = await own.get("/v1/alerts?call_id=f1&state=confirmed", LI);
+  const step = (alert, action, token) => own.post(`/v1/alerts/${alert.alert_id}/reviews`, { action, reason: "听错了" }, token);
+  const [dismissed, granted] = [alerts.find(({ rule_id: rule }) => rule === "test.critical"), alerts.find(({ rule_id: rule }) => rule === "test.warning")];
+  assert.equal((await step(dismissed, "dismiss", LI)).status, 201);
+  assert.equal((await own.post("/v1/agents/a7/alerts", { type: "appeal", alert_id: granted.alert_id, reason: "念的" }, AGENT)).status, 200);
+  assert.equal((await step(granted, "grant", LI)).status, 201);
+  // Of 5 alerts with 16 points there are 3 with 9: 不知道 twice, 不清楚 once.
+  const { page, close } = await open(own, `/qa?${SPAN}#token=${LI}`);
+  const total = async (name) => (await page.locator(".total", { hasText: name }).first().locator("strong").innerText()).trim();
+  await page.getByRole("button", { name: /扣分合计/ }).waitFor();
+  assert.deepEqual([await total("预警"), await total("扣分合计")], ["3", "9"]);
+  assert.deepEqual((await numbers(page, "预警最多的规则")).map((row) => [row[0], row[2], row[4]]), [["不说不知道", "2", "4"], ["不说不清楚", "1", "5"]]);
+  await page.goto(`${own.url}/qa?${SPAN}&view=scores`);
+  await page.getByRole("region", { name: "评分", exact: true }).waitFor();
+  assert.deepEqual((await numbers(page, "评分")).map((row) => row[5]), ["3"]);
+  await page.goto(`${own.url}/qa?${SPAN}&view=calls`);
+  await page.getByRole("region", { name: "通话", exact: true }).waitFor();
+  assert.equal((await numbers(page, "通话")).reduce((sum, row) => sum + Number(row[5]), 0), 3);
+  await page.goto(`${own.url}/qa?${SPAN}&view=alerts`);
+  await page.getByRole("region", { name: "预警", exact: true }).locator("tbody tr").nth(2).waitFor();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "JSON Lines", exact: true }).click()]);
+  const rows = readFileSync(await file.path()).toString().trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual([rows.length, rows.reduce((sum, { deduct }) => sum + deduct, 0)], [3, 9]);
+  // Whatever else is listed, only what counts deducts.
+  await page.goto(`${own.url}/qa?${SPAN}&state=all`);
+  await page.getByRole("button", { name: /扣分合计/ }).waitFor();
+  assert.deepEqual([await total("预警"), await total("扣分合计")], ["5", "9"]);
+  producer.close();
+  await close();
+  await own.stop();
 });
 
 test("a review by keyboard is kept, and the next one is at hand", async () => {

@@ -146,6 +146,29 @@ test("an edited pack is checked, backtested and downloaded; the server keeps its
   await close();
 });
 
+test("whoever closes the tab with edits is asked, and the address shows no path of the server", async () => {
+  const { page, close } = await rules("?view=packs&rule=manners.dont-know");
+  await page.getByRole("button", { name: "编辑并回测" }).click();
+  await page.getByLabel("编辑 manners.yaml").waitFor();
+  assert.ok(!decodeURIComponent(page.url()).includes("/manners.yaml"), page.url());
+  await page.getByLabel("编辑 manners.yaml").fill(`${PACK}# 改过`);
+  const asked = page.waitForEvent("dialog");
+  await page.close({ runBeforeUnload: true });
+  const dialog = await asked;
+  assert.equal(dialog.type(), "beforeunload");
+  await dialog.accept();
+  await close();
+});
+
+test("in English the try-it box gives its verdicts in English", async () => {
+  const { page, close } = await rules("?view=try", { language: "en" });
+  await page.locator("textarea.dialogue").fill("坐席：您好\n客户：你不知道吗\n坐席：我不知道\n挂机：客户");
+  await page.keyboard.press("Control+Enter");
+  await page.getByText("the speaker is the customer: not for this rule").waitFor();
+  assert.equal(await page.getByText("说话人是").count(), 0);
+  await close();
+});
+
 test("clauses: which rules hold them, and why some have none", async () => {
   const { page, close } = await rules("?view=coverage");
   const rows = page.getByRole("region", { name: "条款覆盖" }).locator("tbody tr");

@@ -496,6 +496,80 @@ async fn of_two_who_review_at_once_neither_is_lost() {
 }
 
 #[tokio::test]
+async fn a_step_after_what_was_seen_is_refused_once_somebody_else_took_one() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道"]).await;
+    let target = format!("/v1/alerts/{}/reviews", site.alert_id("c1").await);
+    let steps = [
+        (LI, json!({"action": "confirm", "steps_seen": 0}), 201, Value::Null),
+        (WANG, json!({"action": "confirm", "steps_seen": 0}), 409, json!("changed")),
+        (WANG, json!({"action": "dismiss", "reason": "误报", "steps_seen": 1}), 201, Value::Null),
+        // What is impossible anyhow is told as such.
+        (LI, json!({"action": "grant", "reason": "是", "steps_seen": 0}), 409, json!("no_appeal")),
+        // Who does not say what was seen is not held to it.
+        (LI, json!({"action": "confirm"}), 201, Value::Null),
+    ];
+    for (token, body, status, code) in steps {
+        let (got, answer) = site.ask(token, "POST", &target, &body).await;
+        assert_eq!((got, &answer["code"]), (status, &code), "{body}: {answer}");
+    }
+}
+
+/// One definition of what counts: each figure of alerts and deductions goes by it.
+#[tokio::test]
+async fn figures_agree_wherever_they_are_told() {
+    let mut site = Site::start().await;
+    let words = ["不知道一", "不清楚二", "不知道三", "不清楚四", "没办法五"];
+    for call_id in ["c1", "c2", "c3"] {
+        site.call(call_id, &words).await;
+    }
+    tell(&mut site.producer, start("c4")).await;
+    for call_id in ["c1", "c2", "c3", "c4"] {
+        let end = json!({"type": "call.end", "call_id": call_id, "seq": 99, "at_ms": 60_000, "by": "customer"});
+        tell(&mut site.producer, end).await;
+    }
+    while site.get("/v1/calls?live=true").await["calls"] != json!([]) {}
+    let alerts = site.alerts("c1").await;
+    let id = |index: usize| alerts[index]["alert_id"].as_str().unwrap();
+    site.steps(id(0), &["李静:dismiss"]).await;
+    site.steps(id(1), &["李静:confirm", "a7:appeal", "王芳:grant"]).await;
+    site.steps(id(2), &["李静:confirm", "a7:appeal", "王芳:reject"]).await;
+    for filter in
+        ["", "&call_id=c1", "&severity=critical", "&rule_id=test.warning", "&agent_id=a7", "&review=dismissed"]
+    {
+        let list = site.get(&format!("/v1/alerts?counts=true&limit=1000{filter}")).await;
+        let counted = list["alerts"].as_array().unwrap();
+        let all = site.get(&format!("/v1/alerts?limit=1000{filter}")).await;
+        let all = all["alerts"].as_array().unwrap();
+        assert_eq!(all.iter().filter(|alert| alert["review"]["counts"] == true).count(), counted.len(), "{filter}");
+        let deduct: i64 = counted.iter().map(|alert| alert["deduct"].as_i64().unwrap()).sum();
+        let total = |answer: &Value| (answer["total"]["alerts"].as_i64(), answer["total"]["deduct"].as_i64());
+        let statistics = site.get(&format!("/v1/statistics?counts=true{filter}")).await;
+        assert_eq!(total(&statistics), (Some(counted.len() as i64), Some(deduct)), "{filter}");
+        // Whatever else is listed, only what counts deducts.
+        let confirmed = site.get(&format!("/v1/statistics?{}", filter.trim_start_matches('&'))).await;
+        assert_eq!(confirmed["total"]["deduct"].as_i64(), Some(deduct), "{filter}");
+        let calls = site.get(&format!("/v1/calls?alerts=true&counts=true{filter}")).await;
+        assert_eq!(calls["calls"].as_array().unwrap().len() as i64, statistics["total"]["calls"].as_i64().unwrap());
+        let (status, export) =
+            site.ask(LI, "GET", &format!("/v1/export?format=jsonl&counts=true{filter}"), &Value::Null).await;
+        assert_eq!(status, 200);
+        let exported = export.to_string().matches("alert_id").count();
+        assert_eq!(exported, counted.len(), "{filter}: {export}");
+    }
+    let calls = site.get("/v1/calls").await;
+    let of_calls: i64 = calls["calls"].as_array().unwrap().iter().map(|call| call["confirmed"].as_i64().unwrap()).sum();
+    let scores = site.get("/v1/scores").await;
+    let of_scores: i64 = scores["scores"].as_array().unwrap().iter().map(|row| row["alerts"].as_i64().unwrap()).sum();
+    let counted = site.get("/v1/statistics?counts=true").await["total"]["alerts"].as_i64().unwrap();
+    assert_eq!((of_calls, of_scores), (counted, counted));
+    assert_eq!(calls["calls"].as_array().unwrap().len(), 4);
+    assert_eq!(site.get("/v1/calls?alerts=true").await["calls"].as_array().unwrap().len(), 3);
+    let (status, fault) = site.ask(LI, "GET", "/v1/calls?rule_id=test.warning", &Value::Null).await;
+    assert_eq!((status, &fault["field"]), (400, &json!("rule_id")));
+}
+
+#[tokio::test]
 async fn ids_that_are_used_again_are_told_apart() {
     let mut site = Site::start().await;
     site.call("c1", &["不知道"]).await;

@@ -45,7 +45,7 @@ function useCall() {
         draw(undefined);
       });
     };
-    const ask = () => get(path, { started_at: startedAt }, abort.signal);
+    const ask = () => get(path, { started_at: startedAt, held: true }, abort.signal);
     let asking = 0;
     /** What came since may have been a pause, or have ended one. */
     const askPauses = () => {
@@ -166,8 +166,29 @@ function useCall() {
 
 function Call() {
   const { record, live, link, lost, degraded, error, reload } = useCall();
-  const [selected, setSelected] = useState(/** @type {string | null} */ (location.hash.startsWith("#alert-") ? location.hash.slice(7) : null));
+  const [selected, setSelected] = useState(/** @type {string | null} */ (linkedAlert()));
   const { value: me } = useAnswer((signal) => get("/v1/me", {}, signal), []);
+  const isRead = record !== null;
+  const isOver = isRead && live === null;
+  useEffect(() => {
+    // A link leads to its alert; a call that is over opens at the first one.
+    if (selected !== null) {
+      showAlert(selected, record?.alerts.get(selected));
+    } else if (isOver) {
+      center(document.querySelector(".transcript .hit"));
+    }
+  }, [isRead]);
+  useEffect(() => {
+    const onHash = () => {
+      const linked = linkedAlert();
+      if (linked !== null) {
+        setSelected(linked);
+        requestAnimationFrame(() => showAlert(linked, record?.alerts.get(linked)));
+      }
+    };
+    addEventListener("hashchange", onHash);
+    return () => removeEventListener("hashchange", onHash);
+  }, [record]);
   const player = usePlayer(record === null || live !== null ? null : record.end);
 
   if (error !== null) {
@@ -181,18 +202,17 @@ function Call() {
   // As it was at the place in the recording; of a call in progress, and at the end, all there is.
   const at = live !== null || player.isAtEnd ? null : player.at;
   const alerts = record.alertsAt(at);
+  const held = alerts.filter(({ display }) => display === "held").length;
   const seek = live === null ? player.seek : null;
   const select = (/** @type {string} */ alertId) => {
     setSelected(alertId);
+    history.replaceState(null, "", `${location.pathname}${location.search}#alert-${encodeURIComponent(alertId)}`);
     const alert = record.alerts.get(alertId);
     const first = alert?.transitions[0]?.at;
     if (at !== null && first !== undefined && first > at) {
       player.seek(first);
     }
-    requestAnimationFrame(() => {
-      document.getElementById(`alert-${alertId}`)?.scrollIntoView({ block: "nearest" });
-      document.querySelector(`.hit[href="${CSS.escape(`#alert-${alertId}`)}"]`)?.scrollIntoView({ block: "nearest" });
-    });
+    requestAnimationFrame(() => showAlert(alertId, alert));
   };
   return html`
     <${Head} detail=${detail} live=${live} link=${link} now=${now} />
@@ -205,15 +225,38 @@ function Call() {
     </section>
     <div class="columns">
       <section class="panel words-panel" aria-labelledby="words"><h2 id="words">${t("转写", "Transcript")}</h2>
-        <${Transcript} items=${items(record, alerts, at)} selected=${selected} select=${select} seek=${seek} />
+        <${Transcript} items=${items(record, alerts, at)} selected=${selected} select=${select} seek=${seek} follows=${live !== null} />
       </section>
-      <section class="panel side-panel" aria-labelledby="alerts"><h2 id="alerts">${t(`预警 ${alerts.length} 条`, `${alerts.length} alerts`)}</h2>
+      <section class="panel side-panel" aria-labelledby="alerts"><h2 id="alerts">${t(`预警 ${alerts.length - held} 条`, `${alerts.length - held} alerts`)}${held > 0 ? t(`，存疑 ${held} 条`, `, ${held} in doubt`) : ""}</h2>
         ${alerts.length === 0 ? html`<p class="empty">${t("到此为止没有预警", "No alerts up to here")}</p>` : null}
         <ol class="alerts">${alerts.map((alert) => html`<${Alert} key=${alert.alert_id} alert=${alert} isSelected=${alert.alert_id === selected} select=${select} me=${me} started=${detail.started_at} onReview=${reload} />`)}</ol>
       </section>
       <${Score} detail=${detail} />
     </div>
   `;
+}
+
+/** The alert that the address names. */
+function linkedAlert() {
+  return location.hash.startsWith("#alert-") ? decodeURIComponent(location.hash.slice(7)) : null;
+}
+
+/** Brings an alert and its words into sight; without words, what was said then. @param {string} alertId @param {any} alert */
+function showAlert(alertId, alert) {
+  center(document.getElementById(`alert-${alertId}`));
+  const hit = [...document.querySelectorAll(".transcript .hit")].find((one) => one.getAttribute("data-alerts")?.split(" ").includes(alertId));
+  const said = [...document.querySelectorAll(".transcript [data-at]")];
+  center(hit ?? said.findLast((one) => alert !== undefined && Number(one.getAttribute("data-at")) <= alert.at_ms) ?? null);
+}
+
+/** Scrolls the box of an element, and the page only as far as is needed. @param {Element | null | undefined} element */
+function center(element) {
+  const box = element?.closest(".transcript, .alerts");
+  if (element && box) {
+    const [inner, outer] = [element.getBoundingClientRect(), box.getBoundingClientRect()];
+    box.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
+    element.scrollIntoView({ block: "nearest" });
+  }
 }
 
 /** @param {any} properties */
@@ -229,13 +272,13 @@ function Head({ detail, live, link, now }) {
   return html`
     <div class="head row spread">
       <div class="row">
-        <h1>${t("通话", "Call")} <span class="call-id">${callId}</span></h1>
+        <h1>${t("通话", "Call")} <bdi class="call-id">${callId}</bdi></h1>
         ${live === null
           ? html`<span class="tag neutral">${t("已结束", "over")}</span>`
           : html`<span class="tag good">${t("进行中", "live")}</span><span class="now" role="timer">${clock(now)}</span>
               ${link === "open" || link === "over" ? null : html`<span class="tag critical" role="status">${t("断线，正在重连", "connection lost, retrying")}</span>`}`}
       </div>
-      <dl>${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
+      <dl>${facts.map(([name, value]) => html`<div><dt>${name}</dt><dd><bdi>${value}</bdi></dd></div>`)}</dl>
     </div>
   `;
 }
@@ -329,7 +372,7 @@ function items(record, alerts, at) {
   });
   for (const mark of record.marks(until)) {
     if (mark.kind in happened) {
-      const who = mark.by ? `（${roleName(mark.by)}）` : mark.to ? ` → ${mark.to}` : "";
+      const who = mark.by ? t(`（${roleName(mark.by)}）`, ` (${roleName(mark.by)})`) : mark.to ? ` → ${mark.to}` : "";
       lines.push({ key: `${mark.kind} ${mark.at}`, at: mark.at, hits: [], isSpeaking: false, text: `${happened[mark.kind]}${who}` });
     }
   }
@@ -340,16 +383,17 @@ function items(record, alerts, at) {
 function Alert({ alert, isSelected, select, me, started, onReview }) {
   const { alert_id: id, state, transitions } = alert;
   return html`
-    <li class=${`alert ${alert.severity} ${state} ${isSelected ? "selected" : ""}`} id=${`alert-${id}`} data-alert-id=${id} data-state=${state}>
+    <li class=${`alert ${alert.severity} ${state} ${alert.display === "held" ? "held" : ""} ${isSelected ? "selected" : ""}`} id=${`alert-${id}`} data-alert-id=${id} data-state=${state}>
       <div class="row">
         <${Severity} severity=${alert.severity} />
         <b>${stateName(state)}</b>
+        ${alert.display === "held" ? html`<span class="tag neutral" title=${t("把握不足，没有给坐席看，不扣分", "too unsure: not shown to the agent, deducts nothing")}>${t("存疑", "in doubt")}</span>` : null}
         <span class="quiet small">${kindName(alert.kind)}</span>
         <span class="time quiet small">${clock(alert.at_ms)}</span>
       </div>
-      <p class="message"><button class="link" aria-pressed=${isSelected} onClick=${() => select(id)}>${alert.message}</button></p>
+      <p class="message"><button class="link" aria-pressed=${isSelected} onClick=${() => select(id)}><bdi>${alert.message}</bdi></button></p>
       ${alert.suggestion ? html`<p class="small">${t("请说：", "Say: ")}${alert.suggestion}</p>` : null}
-      <p class="small quiet">${alert.rule_name}${alert.deduct > 0 && state === "confirmed" ? t(` · 扣 ${alert.deduct} 分`, ` · −${alert.deduct}`) : ""}
+      <p class="small quiet">${alert.rule_name}${alert.deduct > 0 && state === "confirmed" && alert.review?.counts !== false ? t(` · 扣 ${alert.deduct} 分`, ` · −${alert.deduct}`) : ""}
         ${transitions.length > 1 ? html`<span class="states"> · ${transitions.map((/** @type {any} */ one) => `${clock(one.at)} ${stateName(one.state)}`).join(" → ")}</span>` : null}</p>
       <${ReviewState} alert=${alert} me=${me} started=${started} isSelected=${isSelected} onReview=${onReview} />
     </li>
@@ -373,11 +417,13 @@ function Score({ detail }) {
 /** @param {any} properties */
 function Parts({ scoring }) {
   const { packs } = scoring;
+  const { value } = useAnswer((signal) => (packs.length > 0 ? get("/v1/rules/packs", {}, signal) : Promise.resolve(null)), [packs.length > 0]);
+  const titles = new Map((value?.packs ?? []).map((/** @type {any} */ one) => [one.pack, one.title]));
   if (packs.length === 0) {
     return html`<p class="small quiet">${t("没有扣分。", "Nothing was deducted.")}</p>`;
   }
   return html`<table><thead><tr><th>${t("规则包", "Pack")}</th><th class="number">${t("扣分", "Deducted")}</th></tr></thead>
-    <tbody>${packs.map((/** @type {any} */ pack) => html`<tr><td>${pack.pack} <span class="small quiet">${t(`${pack.alerts} 条`, `${pack.alerts} alerts`)}</span></td><td class="number">${pack.counted}${pack.cap !== null && pack.cap < pack.deduct ? t(`（上限 ${pack.cap}）`, ` (cap ${pack.cap})`) : ""}</td></tr>`)}</tbody></table>`;
+    <tbody>${packs.map((/** @type {any} */ pack) => html`<tr><td title=${pack.pack}>${titles.get(pack.pack) ?? pack.pack} <span class="small quiet">${t(`${pack.alerts} 条`, `${pack.alerts} alerts`)}</span></td><td class="number">${pack.counted}${pack.cap !== null && pack.cap < pack.deduct ? t(`（上限 ${pack.cap}）`, ` (cap ${pack.cap})`) : ""}</td></tr>`)}</tbody></table>`;
 }
 
 show(CallPage);

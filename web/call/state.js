@@ -12,7 +12,7 @@ export function ReviewState({ alert, me, started, isSelected, onReview }) {
   const { feedback, review } = alert;
   const answered = feedback === null || feedback === undefined
     ? null
-    : html`<p class="small quiet">${feedback.action === "seen" ? t("坐席：知道了", "agent: seen") : t("坐席：不对", "agent: wrong")}${feedback.reason ? `（${feedback.reason}）` : ""}</p>`;
+    : html`<p class="small quiet">${feedback.action === "seen" ? t("坐席：知道了", "agent: seen") : t("坐席：不对", "agent: wrong")}${feedback.reason ? html` (<bdi>${feedback.reason}</bdi>)` : ""}${feedback.by ? ` · ${feedback.by}` : ""}</p>`;
   // Alerts of a call in progress come by the stream, which tells no reviews.
   if (review === undefined || alert.state !== "confirmed") {
     return answered;

@@ -7,6 +7,8 @@
 // now or which the agent points at. So nothing moves that is being read
 // (docs/adr/0012-pages.md).
 
+import { moment } from "../shared/format.js";
+
 /** A retracted or resolved card says so for this long, then its place is empty. */
 export const LEAVES_AFTER_MS = 5_000;
 /** A card is being read for so long after it came. */
@@ -111,7 +113,7 @@ export class Board {
     }
     const name = call.customer_name || call.queue || "";
     const isClear = name !== "" && this.live().filter((other) => (other.customer_name || other.queue) === name).length === 1;
-    return isClear ? name : `${name} ${call.started_at.slice(11, 16)}`.trim();
+    return isClear ? name : `${name} ${moment(call.started_at).slice(11, 16)}`.trim();
   }
 
   /** The calls in progress. */

@@ -19,7 +19,7 @@
 
 import { render } from "../vendor/preact.js";
 import { html } from "../shared/ui.js";
-import { speak, t, told } from "../shared/settings.js";
+import { keepZone, speak, t, told } from "../shared/settings.js";
 import { Board } from "./board.js";
 import { Feed } from "./feed.js";
 import { sheet } from "./style.js";
@@ -286,6 +286,7 @@ class TingjianAlerts extends HTMLElement {
       this.#asksHistory = undefined;
       const page = await this.#ask(`/v1/agents/${encodeURIComponent(this.agent)}/history?limit=${HISTORY_MAX}`);
       if (page !== null) {
+        keepZone(page.utc_offset);
         this.#history = page.alerts;
         this.#draw();
       }

@@ -1,7 +1,7 @@
 // The agent's panel as it looks: from the board and the notes to elements.
 
 import { html } from "../shared/ui.js";
-import { clock, roleName, severityName } from "../shared/format.js";
+import { clock, moment, roleName, severityName } from "../shared/format.js";
 import { Marked } from "../shared/marked.js";
 import { t } from "../shared/settings.js";
 import { Board } from "./board.js";
@@ -254,7 +254,7 @@ function Rest({ board, history, asking, mine, act }) {
       ? null
       : html`<h2>${t(`更早的 ${before.length} 条预警`, `${before.length} earlier alerts`)}<span class="outcomes">${outcomes(before.map((/** @type {any} */ alert) => alert.review))}</span></h2>
           ${byCall(before).map(([first, alerts]) => html`<section class="of-call" key=${`${first.call_id} ${first.started_at}`}>
-            <h3>${first.started_at.slice(5, 16).replace("T", " ")}${first.queue ? html` · <bdi>${first.queue}</bdi>` : null}</h3>
+            <h3>${moment(first.started_at).slice(5, 16)}${first.queue ? html` · <bdi>${first.queue}</bdi>` : null}</h3>
             <ul class="before">${alerts.map(asCard).map(line)}</ul>
           </section>`)}`}
   `;

@@ -33,7 +33,7 @@ function Board() {
   const [link, setLink] = useState(/** @type {{state: string, why?: string, lost: number | null}} */ ({ state: "connecting", lost: null }));
   // What impairs checking, in the server's words.
   const [degraded, setDegraded] = useState("");
-  const [filters, setFilters] = useFilters(DEFAULTS);
+  const [filters, setFilters] = useFilters(DEFAULTS, ["words"]);
   const heldUntil = useRef(0);
   const [active, setActive] = useState(/** @type {string | null} */ (null));
 

@@ -2,49 +2,70 @@
 // All of it stands in the page's address.
 
 import { useState } from "../vendor/hooks.js";
-import { download, queryOf } from "../shared/api.js";
-import { severityName, stateName } from "../shared/format.js";
+import { download, keepFile, queryOf } from "../shared/api.js";
+import { severityName, stateName, today } from "../shared/format.js";
 import { Choices } from "../shared/parts.js";
 import { appealName, verdictName } from "../shared/review.js";
 import { t } from "../shared/settings.js";
 import { Fault, html } from "../shared/ui.js";
+import { TABLES, tableOf } from "./tables.js";
 
 /** @typedef {Record<string, string>} Filters */
 
 /** What the address need not say. `days` counts back from today; without it, `from` and `to` stand. */
 export const DEFAULTS = {
-  view: "overview", days: "7", from: "", to: "", agent_id: "", queue: "", rule_id: "", severity: "", state: "confirmed", review: "", appeal: "", group: "agent",
+  view: "overview", days: "7", from: "", to: "", hour: "", agent_id: "", queue: "", rule_id: "", severity: "", state: "counted", review: "", appeal: "",
+  display: "told", with: "", group: "agent", item: "",
 };
 const STATES = ["confirmed", "resolved", "retracted", "reminder", "provisional"];
-const NARROWING = ["agent_id", "queue", "rule_id", "severity", "state", "review", "appeal"];
+const NARROWING = ["hour", "agent_id", "queue", "rule_id", "severity", "state", "review", "appeal", "display", "with"];
+/** As the API has them: what agents were told, with what is on trial, and what was held back as too unsure. */
+const DISPLAYS = /** @type {Record<string, string>} */ ({ told: "card,folded,late", all: "card,folded,late,shadow", shadow: "shadow", held: "held" });
 
-/** `2026-11-21`. @param {Date} date */
-export function dayOf(date) {
-  const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
-}
-
-/** The days that are looked at. @param {Filters} filters */
+/** The days that are looked at, of the centre. @param {Filters} filters */
 export function spanOf({ days, from, to }) {
   const back = Number(days);
-  if (!(back > 0)) {
-    return { from, to };
-  }
-  const today = new Date();
-  const first = new Date(today.getFullYear(), today.getMonth(), today.getDate() - back + 1);
-  return { from: dayOf(first), to: dayOf(today) };
+  return back > 0 ? { from: today(back - 1), to: today() } : { from, to };
+}
+
+/** The state that is asked for: nothing that was dismissed, is on trial or held back counts. @param {Filters} filters */
+function stateOf({ state, review, appeal, display }) {
+  const mayCount = review !== "dismissed" && appeal !== "granted" && (display === "told" || display === "all");
+  return state === "counted" && !mayCount ? "confirmed" : state;
 }
 
 /** As `/v1/alerts`, `/v1/statistics` and `/v1/export` take them. @param {Filters} filters */
 export function ofAlerts(filters) {
-  const { agent_id, queue, rule_id, severity, state, review, appeal } = filters;
-  return { ...spanOf(filters), agent_id, queue, rule_id, severity, state: state === "all" ? STATES.join(",") : state, review, appeal };
+  const { hour, agent_id, queue, rule_id, severity, review, appeal, display } = filters;
+  const state = stateOf(filters);
+  return {
+    ...spanOf(filters), hour, agent_id, queue, rule_id, severity, review, appeal, display: DISPLAYS[display] ?? DISPLAYS.told,
+    state: state === "counted" ? "" : state === "all" ? STATES.join(",") : state, counts: state === "counted" ? "true" : "",
+  };
+}
+
+/** What waits in a queue: whatever was confirmed, or what was held back. @param {Filters} filters @param {"review" | "appeal"} kind */
+export function ofQueue(filters, kind) {
+  const isHeld = filters.display === "held" && kind === "review";
+  const asked = ofAlerts({ ...filters, state: "confirmed", display: isHeld ? "held" : "all", review: "", appeal: "" });
+  return kind === "review" ? { ...asked, review: "unreviewed" } : { ...asked, appeal: "pending" };
 }
 
 /** As `/v1/calls` and `/v1/scores` take them. @param {Filters} filters */
 export function ofCalls(filters) {
-  const { agent_id, queue } = filters;
-  return { ...spanOf(filters), agent_id, queue };
+  const { hour, agent_id, queue } = filters;
+  return { ...spanOf(filters), hour, agent_id, queue };
+}
+
+/** The calls of the list: all, or those with the alerts that are looked at. @param {Filters} filters */
+export function ofCallList(filters) {
+  return filters.with === "alerts" ? { ...ofAlerts(filters), alerts: "true" } : ofCalls(filters);
+}
+
+/** As `/v1/quality` takes them: what is on trial is judged, too. @param {Filters} filters */
+export function ofQuality(filters) {
+  const { hour, agent_id, queue, rule_id, severity } = filters;
+  return { ...spanOf(filters), hour, agent_id, queue, rule_id, severity, display: DISPLAYS.all };
 }
 
 /**
@@ -60,11 +81,11 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
   const narrowed = NARROWING.some((name) => filters[name] !== DEFAULTS[/** @type {keyof typeof DEFAULTS} */ (name)]);
   // What the open view does not heed is not offered.
   const inQueue = ["review", "appeal"].includes(filters.view);
-  const ofCallsOnly = ["calls", "scores"].includes(filters.view);
+  const ofCallsOnly = filters.view === "scores" || (filters.view === "calls" && filters.with !== "alerts");
   const unheeded = filters.view === "quality" || inQueue || ofCallsOnly;
   const ruleKnown = filters.rule_id === "" || rules.some(({ id }) => id === filters.rule_id);
   return html`
-    <section class=${short ? "panel filters short" : "panel filters"} aria-label=${t("筛选", "Filters")}>
+    <section class=${`panel filters ${short ? "short" : ""} ${inQueue ? "compact" : ""}`} aria-label=${t("筛选", "Filters")}>
       <${Choices} label=${t("时间范围", "Span")} choices=${quick} current=${filters.days}
         onChoose=${(/** @type {string} */ days) => change({ days, from: "", to: "" })} />
       <button class="unfold small" aria-expanded=${short ? "false" : "true"} onClick=${() => setShort(!short)}>
@@ -77,16 +98,20 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
         <input list="known-queues" value=${filters.queue} placeholder=${t("全部", "all")} onChange=${set("queue")} maxlength="128" /></label>
       <datalist id="known-agents">${agents.map((agent) => html`<option key=${agent} value=${agent} />`)}</datalist>
       <datalist id="known-queues">${queues.map((queue) => html`<option key=${queue} value=${queue} />`)}</datalist>
+      <${Select} name=${t("时段", "Hour")} value=${filters.hour} onChange=${set("hour")}
+        options=${Array.from({ length: 24 }, (_, hour) => [String(hour), hourName(hour)])} />
       ${ofCallsOnly ? null : html`<label class="wide"><span>${t("规则", "Rule")}</span>
         <select value=${filters.rule_id} onChange=${set("rule_id")}>
           <option value="">${t("全部", "all")}</option>
           ${ruleKnown ? null : html`<option value=${filters.rule_id}>${filters.rule_id}</option>`}
-          ${rules.map(({ id, name }) => html`<option key=${id} value=${id}>${name}（${id}）</option>`)}
+          ${rules.map(({ id, name }) => html`<option key=${id} value=${id}>${t(`${name}（${id}）`, `${name} (${id})`)}</option>`)}
         </select></label>
       <${Select} name=${t("级别", "Severity")} value=${filters.severity} onChange=${set("severity")}
         options=${["critical", "warning", "info"].map((one) => [one, severityName(one)])} />`}
-      ${unheeded ? null : html`<${Select} name=${t("状态", "State")} value=${filters.state} onChange=${set("state")}
-        all="all" options=${STATES.map((one) => [one, stateName(one)])} />
+      ${unheeded ? null : html`<${Select} name=${t("状态", "State")} value=${stateOf(filters)} onChange=${set("state")}
+        all="all" options=${[["counted", t("计入得分", "counts")], ...STATES.map((one) => [one, stateName(one)])]} />
+      <${Select} name=${t("显示", "Display")} value=${filters.display} onChange=${set("display")}
+        all="all" options=${[["told", t("提示过坐席的", "told to agents")], ["shadow", t("试运行", "on trial")], ["held", t("存疑", "in doubt")]]} />
       <${Select} name=${t("复核", "Review")} value=${filters.review} onChange=${set("review")}
         options=${["unreviewed", "confirmed", "dismissed"].map((one) => [one, verdictName(one)])} />
       <${Select} name=${t("申诉", "Appeal")} value=${filters.appeal} onChange=${set("appeal")}
@@ -106,24 +131,34 @@ function Select({ name, value, options, onChange, all = "" }) {
     </select></label>`;
 }
 
-/** What is looked at, as a file. @param {{filters: Filters}} properties */
+/** @param {number} hour */
+export function hourName(hour) {
+  const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
+  return `${two(hour)}:00–${two(hour + 1)}:00`;
+}
+
+/** What the open view shows, as a file. @param {{filters: Filters}} properties */
 function Export({ filters }) {
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [writing, setWriting] = useState("");
+  const { view } = filters;
+  const { from, to } = spanOf(filters);
+  const span = [from, to].filter(Boolean).join("_");
+  const asked = view === "review" || view === "appeal" ? ofQueue(filters, view) : ofAlerts(filters);
+  const name = (/** @type {string} */ what, /** @type {string} */ format) => `tingjian-${what}${span ? `-${span}` : ""}.${format}`;
   const save = (/** @type {string} */ format) => {
     setError(null);
     setWriting(format);
-    const { from, to } = spanOf(filters);
-    const span = [from, to].filter(Boolean).join("_");
-    download(`/v1/export${queryOf({ format, ...ofAlerts(filters) })}`, `tingjian-alerts${span ? `-${span}` : ""}.${format}`)
-      .catch(setError)
-      .finally(() => setWriting(""));
+    const writes = view in TABLES
+      ? tableOf(view, filters).then((text) => keepFile(new Blob([text], { type: "text/csv;charset=utf-8" }), name(view, format)))
+      : download(`/v1/export${queryOf({ format, ...asked })}`, name("alerts", format));
+    writes.catch(setError).finally(() => setWriting(""));
   };
   const formats = [["csv", "CSV"], ["xlsx", "Excel"], ["jsonl", "JSON Lines"], ["parquet", "Parquet"]];
   return html`
-    <div class="export" role="group" aria-label=${t("按当前筛选导出", "Export what is shown")}>
+    <div class="export" role="group" aria-label=${t("导出本页所列", "Export what is shown")}>
       <span class="small quiet">${t("导出", "Export")}</span>
-      ${formats.map(([format, name]) => html`<button key=${format} class="small" disabled=${writing !== ""} onClick=${() => save(format)}>${writing === format ? "…" : name}</button>`)}
+      ${(view in TABLES ? formats.slice(0, 1) : formats).map(([format, text]) => html`<button key=${format} class="small" disabled=${writing !== ""} onClick=${() => save(format)}>${writing === format ? "…" : text}</button>`)}
     </div>
     ${error === null ? null : html`<${Fault} error=${error} />`}
   `;

@@ -8,12 +8,14 @@ import { Bar, Choices, SortedTable } from "../shared/parts.js";
 import { ReviewTags } from "../shared/review.js";
 import { t, token } from "../shared/settings.js";
 import { Fault, Severity, html, useAnswer } from "../shared/ui.js";
-import { ofAlerts, ofCalls, spanOf } from "./filters.js";
+import { ofAlerts, ofCallList, ofCalls, ofQuality } from "./filters.js";
 
 /** @typedef {Record<string, string>} Filters */
 /** @typedef {(changes: Filters) => void} Change */
 
 const PAGE = 50;
+/** A mean of fewer calls says little. */
+const CALLS_MIN = 10;
 
 /** Pages of a list, one after the other. @param {string} path @param {string} name @param {Record<string, any>} parameters */
 export function usePages(path, name, parameters) {
@@ -72,20 +74,26 @@ export function AlertList({ filters, change }) {
           </tr></thead>
           <tbody>${list.rows.map((alert) => html`<tr key=${`${alert.call_id} ${alert.started_at} ${alert.alert_id}`}>
             <td class="time">${moment(alert.emitted_at)}</td>
-            <td><button class="link" onClick=${() => change({ agent_id: alert.agent_id })}>${alert.agent_id}</button></td>
-            <td>${alert.queue === null ? html`<span class="quiet">—</span>` : html`<button class="link" onClick=${() => change({ queue: alert.queue })}>${alert.queue}</button>`}</td>
+            <td><button class="link" onClick=${() => change({ agent_id: alert.agent_id })}><bdi>${alert.agent_id}</bdi></button></td>
+            <td>${alert.queue === null ? html`<span class="quiet">—</span>` : html`<button class="link" onClick=${() => change({ queue: alert.queue })}><bdi>${alert.queue}</bdi></button>`}</td>
             <td><${Severity} severity=${alert.severity} /></td>
             <td class="name"><button class="link" title=${alert.rule_id} onClick=${() => change({ rule_id: alert.rule_id })}>${alert.rule_name}</button>
-              ${alert.display === "shadow" ? html` <span class="tag neutral">${t("试运行", "on trial")}</span>` : null}
+              <${Standing} display=${alert.display} />
               ${alert.state === "confirmed" ? null : html` <span class="tag neutral">${stateName(alert.state)}</span>`}</td>
-            <td class="words"><${Words} alert=${alert} /></td>
+            <td class="words"><bdi><${Words} alert=${alert} /></bdi></td>
             <td><${ReviewTags} review=${alert.review} /></td>
-            <td><a href=${callAddress(alert.call_id, alert.started_at)}>${alert.call_id}</a></td>
+            <td><a href=${callAddress(alert.call_id, alert.started_at, alert.alert_id)}><bdi>${alert.call_id}</bdi></a></td>
           </tr>`)}</tbody>
         </table>
       </div>
     </${Listed}>
   </section>`;
+}
+
+/** What keeps an alert from counting, though it is confirmed. @param {{display: string}} properties */
+export function Standing({ display }) {
+  const name = { shadow: t("试运行", "on trial"), held: t("存疑", "in doubt") }[display];
+  return name === undefined ? null : html` <span class="tag neutral">${name}</span>`;
 }
 
 /** The first words that an alert rests on. @param {{alert: any}} properties */
@@ -98,10 +106,12 @@ function Words({ alert }) {
 
 /** @param {{filters: Filters, change: Change}} properties */
 export function CallList({ filters, change }) {
-  const list = usePages("/v1/calls", "calls", ofCalls(filters));
+  const list = usePages("/v1/calls", "calls", ofCallList(filters));
+  const withAlerts = filters.with === "alerts";
   return html`<section class="panel stack">
-    <h2>${t("通话", "Calls")}</h2>
-    <p class="small quiet">${t("只按时间、坐席和队列筛选。", "Filtered by span, agent and queue only.")}</p>
+    <div class="row spread"><h2>${withAlerts ? t("有这些预警的通话", "Calls with these alerts") : t("通话", "Calls")}</h2>
+      ${withAlerts ? html`<button class="plain small" onClick=${() => change({ with: "" })}>${t("看全部通话", "All calls")}</button>` : null}</div>
+    ${withAlerts ? null : html`<p class="small quiet">${t("只按时间、时段、坐席和队列筛选。", "Filtered by span, hour, agent and queue only.")}</p>`}
     <${Listed} list=${list} empty=${t("没有符合条件的通话。", "No calls of this kind.")}>
       <div class="table" tabindex="0" role="region" aria-label=${t("通话", "Calls")}>
         <table class="listed">
@@ -112,9 +122,9 @@ export function CallList({ filters, change }) {
           </tr></thead>
           <tbody>${list.rows.map((call) => html`<tr key=${`${call.call_id} ${call.started_at}`}>
             <td class="time">${moment(call.started_at)}</td>
-            <td><a href=${callAddress(call.call_id, call.started_at)}>${call.call_id}</a>${call.live ? html` <span class="tag good">${t("进行中", "live")}</span>` : null}</td>
-            <td><button class="link" onClick=${() => change({ agent_id: call.agent_id })}>${call.agent_id}</button></td>
-            <td>${call.queue === null ? html`<span class="quiet">—</span>` : html`<button class="link" onClick=${() => change({ queue: call.queue })}>${call.queue}</button>`}</td>
+            <td><a href=${callAddress(call.call_id, call.started_at)}><bdi>${call.call_id}</bdi></a>${call.live ? html` <span class="tag good">${t("进行中", "live")}</span>` : null}</td>
+            <td><button class="link" onClick=${() => change({ agent_id: call.agent_id })}><bdi>${call.agent_id}</bdi></button></td>
+            <td>${call.queue === null ? html`<span class="quiet">—</span>` : html`<button class="link" onClick=${() => change({ queue: call.queue })}><bdi>${call.queue}</bdi></button>`}</td>
             <td>${{ agent: t("坐席", "agent"), customer: t("客户", "customer"), system: t("系统", "system") }[/** @type {string} */ (call.ended_by)] ?? "—"}</td>
             <td class="number">${call.confirmed}</td>
             <td class="number"><strong>${call.score}</strong></td>
@@ -137,9 +147,13 @@ export function Scores({ filters, change }) {
     {
       id: "key", name: column, value: (/** @type {any} */ row) => row.key,
       cell: (/** @type {any} */ row) =>
-        row.key === null ? html`<span class="quiet">${t("未指定", "none")}</span>` : html`<button class="link" onClick=${() => choose(row.key)}>${row.key}</button>`,
+        row.key === null ? html`<span class="quiet">${t("未指定", "none")}</span>` : html`<button class="link" onClick=${() => choose(row.key)}><bdi>${row.key}</bdi></button>`,
     },
-    { id: "mean", name: t("平均分", "Mean"), number: true, value: (/** @type {any} */ row) => row.mean, cell: (/** @type {any} */ row) => html`<strong>${row.mean.toFixed(2)}</strong>` },
+    {
+      id: "mean", name: t("平均分", "Mean"), number: true, value: (/** @type {any} */ row) => (row.calls < CALLS_MIN ? null : row.mean),
+      title: t(`平均分和 95% 区间；不足 ${CALLS_MIN} 通的排在最后`, `the mean, and within what it lies in 95 of 100 cases; fewer than ${CALLS_MIN} calls come last`),
+      cell: (/** @type {any} */ row) => html`<strong class=${row.calls < CALLS_MIN ? "quiet" : ""}>${row.mean.toFixed(2)}</strong>${row.margin === null ? null : html` <span class="small quiet">±${row.margin.toFixed(2)}</span>`}`,
+    },
     { id: "bar", name: html`<span class="visually-hidden">${t("平均分图示", "Mean as a bar")}</span>`, cell: (/** @type {any} */ row) => html`<${Bar} part=${row.mean} whole=${100} />` },
     { id: "min", name: t("最低分", "Lowest"), number: true, value: (/** @type {any} */ row) => row.min, cell: (/** @type {any} */ row) => row.min },
     { id: "calls", name: t("通话", "Calls"), number: true, value: (/** @type {any} */ row) => row.calls, cell: (/** @type {any} */ row) => count(row.calls) },
@@ -161,8 +175,7 @@ export function Scores({ filters, change }) {
 
 /** @param {{filters: Filters, change: Change}} properties */
 export function Quality({ filters, change }) {
-  const { agent_id, rule_id, severity } = filters;
-  const asked = { ...spanOf(filters), agent_id, rule_id, severity };
+  const asked = ofQuality(filters);
   const { value, error, reload } = useAnswer((signal) => get("/v1/quality", asked, signal), [JSON.stringify(asked), token()]);
   const number = (/** @type {string} */ id, /** @type {string} */ name, /** @type {string} */ title) =>
     ({ id, name, title, number: true, value: (/** @type {any} */ row) => row[id], cell: (/** @type {any} */ row) => count(row[id]) });
@@ -171,7 +184,7 @@ export function Quality({ filters, change }) {
   const columns = [
     {
       id: "rule", name: t("规则", "Rule"), value: (/** @type {any} */ row) => row.rule_name,
-      cell: (/** @type {any} */ row) => html`<button class="link" title=${row.rule_id} onClick=${() => change({ rule_id: row.rule_id, view: "alerts", review: "", state: "all" })}>${row.rule_name}</button>
+      cell: (/** @type {any} */ row) => html`<button class="link" title=${row.rule_id} onClick=${() => change({ rule_id: row.rule_id, view: "alerts", review: "", appeal: "", state: "all", display: "all" })}>${row.rule_name}</button>
         ${row.below ? html` <span class="tag critical">${t("低于门槛", "below the threshold")}</span>` : null}`,
     },
     { id: "version", name: t("版本", "Version"), value: (/** @type {any} */ row) => row.rules_version, cell: (/** @type {any} */ row) => html`<code>${row.rules_version}</code>` },

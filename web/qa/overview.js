@@ -7,7 +7,7 @@ import { count, percent } from "../shared/format.js";
 import { Bar, SortedTable } from "../shared/parts.js";
 import { currentLanguage, t, token } from "../shared/settings.js";
 import { Fault, html, useAnswer } from "../shared/ui.js";
-import { ofAlerts, spanOf } from "./filters.js";
+import { hourName, ofAlerts, spanOf } from "./filters.js";
 
 const DAY_MS = 86_400_000;
 /** A chart of more days has no room for their bars. */
@@ -47,16 +47,16 @@ export function Overview({ filters, change }) {
         </section>
         <section class="panel">
           <h2>${t("按小时", "By hour")}</h2>
-          ${hours.value ? html`<${ByHour} answer=${hours.value} />` : null}
+          ${hours.value ? html`<${ByHour} answer=${hours.value} change=${change} />` : null}
         </section>
       </div>
       <div class="grid tops">
         <${Top} title=${t("预警最多的规则", "Rules with most alerts")} answer=${rules.value} column=${t("规则", "Rule")}
-          name=${(/** @type {string} */ id) => rules.value?.rule_names[id] ?? id} onChoose=${(/** @type {string} */ rule_id) => change({ rule_id })} />
+          name=${(/** @type {string} */ id) => rules.value?.rule_names[id] ?? id} by="rule_id" change=${change} />
         <${Top} title=${t("预警最多的坐席", "Agents with most alerts")} answer=${agents.value} column=${t("坐席", "Agent")}
-          onChoose=${(/** @type {string} */ agent_id) => change({ agent_id })} />
+          by="agent_id" change=${change} />
         <${Top} title=${t("预警最多的队列", "Queues with most alerts")} answer=${queues.value} column=${t("队列", "Queue")}
-          onChoose=${(/** @type {string} */ queue) => change({ queue })} />
+          by="queue" change=${change} />
       </div>
       <section class="panel">
         <h2>${t("热力图：规则 × 小时", "Heat map: rule × hour")}</h2>
@@ -82,11 +82,11 @@ function Totals({ answer, change }) {
   return html`
     <div class="totals">
       <${Total} name=${t("预警", "Alerts")} value=${count(total.alerts)} onChoose=${() => change({ view: "alerts" })} />
-      <${Total} name=${t("通话", "Calls")} value=${count(answered.total)} onChoose=${() => change({ view: "calls" })} />
+      <${Total} name=${t("通话", "Calls")} value=${count(answered.total)} onChoose=${() => change({ view: "calls", with: "" })} />
       <${Total} name=${t("每百通预警", "Alerts per 100 calls")} value=${rateText(rate(total.alerts, answered.total))} />
       <${Total} name=${t("有预警的通话", "Calls with alerts")} value=${count(total.calls)}
-        more=${percent(answered.total > 0 ? total.calls / answered.total : null)} />
-      <${Total} name=${t("扣分合计", "Deducted")} value=${count(total.deduct)} />
+        more=${percent(answered.total > 0 ? total.calls / answered.total : null)} onChoose=${() => change({ view: "calls", with: "alerts" })} />
+      <${Total} name=${t("扣分合计", "Deducted")} value=${count(total.deduct)} onChoose=${() => change({ view: "alerts", state: "counted" })} />
     </div>
   `;
 }
@@ -113,7 +113,7 @@ function ByDay({ answer, filters, change }) {
   });
   return html`<${BarChart} title=${t("每日预警数和每百通预警", "Alerts by day and per 100 calls")} bars=${bars} placeName=${t("日期", "Day")}
     countName=${t("预警", "Alerts")} rateName=${t("每百通", "per 100 calls")}
-    onChoose=${(/** @type {number} */ at) => change({ days: "", from: days[at], to: days[at] })} />`;
+    onChoose=${(/** @type {number} */ at) => change({ view: "alerts", days: "", from: days[at], to: days[at] })} />`;
 }
 
 /** @param {string} day */
@@ -137,42 +137,58 @@ function daysBetween({ from, to }, found) {
   return days.length > DAYS_MAX ? known : days;
 }
 
-/** @param {{answer: Statistics}} properties */
-function ByHour({ answer }) {
+/** @param {{answer: Statistics, change: (changes: Record<string, string>) => void}} properties */
+function ByHour({ answer, change }) {
   const alerts = new Map(answer.rows.map((row) => [row.key[0], row.alerts]));
   const calls = new Map(answer.answered.rows.map((row) => [row.key[0], row.calls]));
   const bars = HOURS.map((hour) => {
     const found = alerts.get(hour) ?? 0;
-    const label = `${hour.padStart(2, "0")}:00–${String(Number(hour) + 1).padStart(2, "0")}:00`;
-    return { label, short: hour, count: found, rate: rate(found, calls.get(hour) ?? 0) };
+    return { label: hourName(Number(hour)), short: hour, count: found, rate: rate(found, calls.get(hour) ?? 0) };
   });
   return html`<${BarChart} title=${t("各小时预警数和每百通预警", "Alerts by hour of the day and per 100 calls")} bars=${bars} placeName=${t("时段", "Hour")}
-    countName=${t("预警", "Alerts")} rateName=${t("每百通", "per 100 calls")} />`;
+    countName=${t("预警", "Alerts")} rateName=${t("每百通", "per 100 calls")}
+    onChoose=${(/** @type {number} */ at) => change({ view: "alerts", hour: HOURS[at] })} />`;
 }
 
 const HOURS = Array.from({ length: 24 }, (_, hour) => String(hour));
 
-/** @param {{title: string, answer: Statistics | undefined, column: string, name?: (id: string) => string, onChoose: (id: string) => void}} properties */
-function Top({ title, answer, column, name = (id) => id, onChoose }) {
+/** With fewer calls a rate says little: such rows come last when they are sorted by it. */
+const CALLS_MIN = 10;
+
+/** Between what the rate lies in 95 of 100 cases, after Byar. @param {number} alerts @param {number} calls */
+function interval(alerts, calls) {
+  const bound = (/** @type {number} */ n, /** @type {number} */ side) => (n === 0 ? 0 : n * (1 - 1 / (9 * n) + (side * 1.96) / (3 * Math.sqrt(n))) ** 3);
+  return [bound(alerts, -1), bound(alerts + 1, 1)].map((n) => ((n * 100) / calls).toFixed(0)).join("–");
+}
+
+/** @param {{title: string, answer: Statistics | undefined, column: string, name?: (id: string) => string, by: string, change: (changes: Record<string, string>) => void}} properties */
+function Top({ title, answer, column, name = (id) => id, by, change }) {
   if (answer === undefined) {
     return html`<section class="panel"><h2>${title}</h2></section>`;
   }
   const calls = new Map(answer.answered.rows.map((row) => [row.key[0] ?? null, row.calls]));
   const most = Math.max(0, ...answer.rows.map((row) => row.alerts));
-  const ratio = (/** @type {Row} */ row) =>
-    rate(row.alerts, answer.answered.groups.length === 0 ? answer.answered.total : (calls.get(row.key[0]) ?? 0));
+  const answered = (/** @type {Row} */ row) => (answer.answered.groups.length === 0 ? answer.answered.total : (calls.get(row.key[0]) ?? 0));
+  const ratio = (/** @type {Row} */ row) => rate(row.alerts, answered(row));
+  const figure = (/** @type {Row} */ row, /** @type {number} */ value, /** @type {Record<string, string>} */ more = {}) =>
+    row.key[0] === null ? count(value) : html`<button class="link" onClick=${() => change({ view: "alerts", [by]: String(row.key[0]), ...more })}>${count(value)}</button>`;
   const columns = [
     {
       id: "name", name: column, value: (/** @type {Row} */ row) => name(row.key[0] ?? ""),
       cell: (/** @type {Row} */ row) =>
         row.key[0] === null
           ? html`<span class="quiet">${t("未指定", "none")}</span>`
-          : html`<button class="link" title=${row.key[0]} onClick=${() => onChoose(String(row.key[0]))}>${name(row.key[0])}</button>`,
+          : html`<button class="link" title=${row.key[0]} onClick=${() => change({ [by]: String(row.key[0]) })}><bdi>${name(row.key[0])}</bdi></button>`,
     },
     { id: "share", name: html`<span class="visually-hidden">${t("占比", "Share")}</span>`, cell: (/** @type {Row} */ row) => html`<${Bar} part=${row.alerts} whole=${most} />` },
-    { id: "alerts", name: t("预警", "Alerts"), number: true, value: (/** @type {Row} */ row) => row.alerts, cell: (/** @type {Row} */ row) => count(row.alerts) },
-    { id: "rate", name: t("每百通", "/100"), number: true, value: ratio, cell: (/** @type {Row} */ row) => rateText(ratio(row)), title: t("每百通电话的预警数", "alerts per 100 calls") },
-    { id: "deduct", name: t("扣分", "Deducted"), number: true, value: (/** @type {Row} */ row) => row.deduct, cell: (/** @type {Row} */ row) => count(row.deduct) },
+    { id: "alerts", name: t("预警", "Alerts"), number: true, value: (/** @type {Row} */ row) => row.alerts, cell: (/** @type {Row} */ row) => figure(row, row.alerts) },
+    {
+      id: "rate", name: t("每百通", "/100"), number: true, value: (/** @type {Row} */ row) => (answered(row) < CALLS_MIN ? null : ratio(row)),
+      title: t(`每百通电话的预警数和 95% 区间；不足 ${CALLS_MIN} 通的排在最后`, `alerts per 100 calls, and between what they lie in 95 of 100 cases; fewer than ${CALLS_MIN} calls come last`),
+      cell: (/** @type {Row} */ row) => html`<span class=${answered(row) < CALLS_MIN ? "quiet" : ""} title=${t(`${answered(row)} 通`, `${answered(row)} calls`)}>${rateText(ratio(row))}
+        ${answered(row) > 0 ? html`<span class="small quiet interval">${interval(row.alerts, answered(row))}</span>` : null}</span>`,
+    },
+    { id: "deduct", name: t("扣分", "Deducted"), number: true, value: (/** @type {Row} */ row) => row.deduct, cell: (/** @type {Row} */ row) => figure(row, row.deduct, { state: "counted" }) },
   ];
   return html`
     <section class="panel top">
@@ -202,7 +218,7 @@ function Heat({ answer, change }) {
   if (shown.length === 0) {
     return html`<p class="empty">${t("没有预警。", "No alerts.")}</p>`;
   }
-  const open = (/** @type {string} */ rule_id) => change({ rule_id, view: "alerts" });
+  const open = (/** @type {string} */ rule_id, hour = "") => change({ rule_id, view: "alerts", ...(hour === "" ? {} : { hour }) });
   return html`
     <div class="table" tabindex="0" role="region" aria-label=${t("规则和小时的预警数", "Alerts by rule and hour")}>
       <table class="heat">
@@ -212,10 +228,11 @@ function Heat({ answer, change }) {
             <th scope="row"><button class="link" title=${rule} onClick=${() => open(rule)}>${answer.rule_names[rule] ?? rule}</button></th>
             ${HOURS.map((hour) => {
               const alerts = hours.get(hour) ?? 0;
-              return html`<td key=${hour} class=${alerts > 0 ? "hot" : undefined} style=${{ "--heat": alerts / most }}
-                onClick=${alerts > 0 ? () => open(rule) : undefined}>${alerts > 0 ? alerts : html`<span aria-hidden="true">·</span>`}</td>`;
+              return html`<td key=${hour} class=${alerts > 0 ? "hot" : undefined} style=${{ "--heat": alerts / most }}>${alerts > 0
+                ? html`<button class="cell" aria-label=${t(`${hourName(Number(hour))}，${alerts} 条`, `${hourName(Number(hour))}, ${alerts} alerts`)} onClick=${() => open(rule, hour)}>${alerts}</button>`
+                : html`<span aria-hidden="true">·</span>`}</td>`;
             })}
-            <td class="number">${count(total)}</td>
+            <td class="number"><button class="link" onClick=${() => open(rule)}>${count(total)}</button></td>
           </tr>`)}</tbody>
       </table>
     </div>

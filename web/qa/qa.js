@@ -2,10 +2,11 @@
 // good the rules are. One set of filters for all of it.
 
 import { get } from "../shared/api.js";
+import { count } from "../shared/format.js";
 import { Tabs } from "../shared/parts.js";
 import { t, token } from "../shared/settings.js";
 import { Frame, Guard, html, show, useAnswer, useFilters } from "../shared/ui.js";
-import { DEFAULTS, FilterBar, ofAlerts } from "./filters.js";
+import { DEFAULTS, FilterBar, ofQueue } from "./filters.js";
 import { AlertList, CallList, Quality, Scores } from "./lists.js";
 import { Overview, useStatistics } from "./overview.js";
 import { Queue } from "./queue.js";
@@ -23,26 +24,27 @@ function Page() {
   const waiting = useWaiting(filters);
   // The queue that is open counts for itself.
   const badge = (/** @type {"review" | "appeal"} */ view) => (filters.view === view ? undefined : waiting[view]);
+  const many = (/** @type {number | undefined} */ waits) => (waits ? count(waits) : undefined);
   const tabs = [
-    ["overview", t("概览", "Overview")], ["review", t("复核", "Review"), badge("review")], ["appeal", t("申诉", "Appeals"), badge("appeal")],
+    ["overview", t("概览", "Overview")], ["review", t("复核", "Review"), many(badge("review"))], ["appeal", t("申诉", "Appeals"), many(badge("appeal"))],
     ["alerts", t("预警", "Alerts")], ["calls", t("通话", "Calls")], ["scores", t("评分", "Scores")], ["quality", t("规则质量", "Rules")],
   ];
   return html`
     <div class="stack">
       <h1 class="visually-hidden">${t("质检", "Quality")}</h1>
       <${FilterBar} filters=${filters} change=${change} rules=${rules} agents=${names(agents)} queues=${names(queues)} />
-      <${Tabs} label=${t("质检视图", "Views")} tabs=${tabs} current=${filters.view} onChoose=${(/** @type {string} */ view) => change({ view })} />
+      <${Tabs} label=${t("质检视图", "Views")} tabs=${tabs} current=${filters.view} onChoose=${(/** @type {string} */ view) => change({ view, with: "", item: "" })} />
       <${Guard} key=${filters.view}><${View} filters=${filters} change=${change} me=${me} /></${Guard}>
     </div>
   `;
 }
 
-/** @param {{filters: Record<string, string>, change: (changes: Record<string, string>) => void, me: any}} properties */
+/** @param {{filters: Record<string, string>, change: (changes: Record<string, string>, replace?: boolean) => void, me: any}} properties */
 function View({ filters, change, me }) {
   switch (filters.view) {
     case "review":
     case "appeal":
-      return html`<${Queue} key=${filters.view} kind=${filters.view} filters=${filters} me=${me} />`;
+      return html`<${Queue} key=${filters.view} kind=${filters.view} filters=${filters} change=${change} me=${me} />`;
     case "alerts":
       return html`<${AlertList} filters=${filters} change=${change} />`;
     case "calls":
@@ -58,11 +60,11 @@ function View({ filters, change, me }) {
 
 /** How much waits in the queues, read anew when another view is opened. @param {Record<string, string>} filters */
 function useWaiting(filters) {
-  const asked = { ...ofAlerts(filters), state: "confirmed", display: "card,folded,late,shadow", group: "severity" };
-  const ask = (/** @type {Record<string, string>} */ which) => (/** @type {AbortSignal} */ signal) => get("/v1/statistics", { ...asked, ...which }, signal);
-  const key = [JSON.stringify(asked), filters.view, token()];
-  const review = useAnswer(ask({ review: "unreviewed", appeal: "" }), key).value?.total.alerts;
-  const appeal = useAnswer(ask({ review: "", appeal: "pending" }), key).value?.total.alerts;
+  const ask = (/** @type {"review" | "appeal"} */ kind) => {
+    const asked = { group: "severity", ...ofQueue(filters, kind) };
+    return useAnswer((signal) => get("/v1/statistics", asked, signal), [JSON.stringify(asked), filters.view, token()]).value?.total.alerts;
+  };
+  const [review, appeal] = [ask("review"), ask("appeal")];
   return { review, appeal };
 }
 

@@ -4,16 +4,19 @@
 
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { ApiError, get } from "../shared/api.js";
-import { callAddress, clock, count, kindName, moment, roleName, stateName } from "../shared/format.js";
-import { Evidence, ReviewSteps, ReviewTags, STEP_KEYS, StepButtons, keepReviewer, needsQuestion, possibleSteps, reviewer, takeStep } from "../shared/review.js";
+import { callAddress, clock, count, kindName, moment, roleName, stateName, today } from "../shared/format.js";
+import { Choices } from "../shared/parts.js";
+import { Evidence, ReviewSteps, ReviewTags, STEP_KEYS, StepButtons, actionName, keepReviewer, needsQuestion, possibleSteps, reviewer, takeStep } from "../shared/review.js";
 import { t, token } from "../shared/settings.js";
 import { Dialog, Fault, Severity, html, useAnswer, useKeys } from "../shared/ui.js";
-import { dayOf, ofAlerts } from "./filters.js";
-import { usePages } from "./lists.js";
+import { ofQueue } from "./filters.js";
+import { Standing, usePages } from "./lists.js";
 
 /** @typedef {import("../shared/review.js").Action} Action */
 /** @typedef {import("../shared/review.js").Review} Review */
 
+/** Alerts that are read to find the one that the address names. */
+const LOOKED_FOR_MAX = 1_000;
 /** More is read when so few are left below. */
 const AHEAD = 10;
 /** Entries of the audit that are looked through for what was done today. */
@@ -24,15 +27,17 @@ const AROUND = 3;
 /** What tells an alert from all others: its id may come again in another call. @param {any} alert */
 const keyOf = (alert) => `${alert.call_id} ${alert.started_at} ${alert.alert_id}`;
 
-/** @param {{kind: "review" | "appeal", filters: Record<string, string>, me: import("../shared/ui.js").Me | undefined}} properties */
-export function Queue({ kind, filters, me }) {
-  const asked = { ...ofAlerts(filters), state: "confirmed", ...(kind === "review" ? { review: "unreviewed", appeal: "" } : { review: "", appeal: "pending" }) };
+/** @param {{kind: "review" | "appeal", filters: Record<string, string>, change: (changes: Record<string, string>, replace?: boolean) => void, me: import("../shared/ui.js").Me | undefined}} properties */
+export function Queue({ kind, filters, change, me }) {
+  const asked = ofQueue(filters, kind);
   const list = usePages("/v1/alerts", "alerts", asked);
-  const [selected, setSelected] = useState("");
+  // The address has it, so that who comes back from a call is where they were.
+  const selected = filters.item;
+  const setSelected = (/** @type {string} */ item) => change({ item }, true);
   // What became of alerts since the list was read, by key: the step under way, where it led.
   const [since, setSince] = useState(/** @type {Record<string, {review: Review, under_way: boolean}>} */ ({}));
   const [asking, setAsking] = useState(/** @type {Action | null} */ (null));
-  const [refused, setRefused] = useState(/** @type {{key: string, alert: any, error: unknown}[]} */ ([]));
+  const [refused, setRefused] = useState(/** @type {{key: string, alert: any, told: string}[]} */ ([]));
   const [done, setDone] = useState(0);
   const [help, setHelp] = useState(false);
   const [told, setTold] = useState("");
@@ -44,11 +49,12 @@ export function Queue({ kind, filters, me }) {
   const at = found >= 0 ? found : Math.max(0, alerts.findIndex(waits));
   const alert = alerts[at];
 
+  const isLookedFor = selected !== "" && found < 0 && alerts.length < LOOKED_FOR_MAX;
   useEffect(() => {
-    if (alerts.length - at <= AHEAD && list.hasMore && !list.loading) {
+    if ((isLookedFor || alerts.length - at <= AHEAD) && list.hasMore && !list.loading) {
       list.loadMore();
     }
-  }, [at, alerts.length, list.hasMore, list.loading]);
+  }, [at, alerts.length, list.hasMore, list.loading, isLookedFor]);
 
   const progress = useProgress(kind, asked, me);
   const left = progress.left === null ? null : Math.max(0, progress.left - done);
@@ -85,7 +91,11 @@ export function Queue({ kind, filters, me }) {
         if (stands !== null && !waits(stands)) {
           setDone((known) => known + 1);
         }
-        setRefused((known) => [...known, { key, alert: one, error }]);
+        const last = stands?.review.steps.at(-1);
+        const told = error instanceof ApiError && error.code === "changed" && last
+          ? t(`${last.by} 刚刚${actionName(last.action)}，您的这一步没有记下。`, `${last.by} ${actionName(last.action)} just now; your step was not taken.`)
+          : error instanceof ApiError ? error.text : String(error);
+        setRefused((known) => [...known, { key, alert: one, told }]);
       },
     );
   };
@@ -116,6 +126,8 @@ export function Queue({ kind, filters, me }) {
             `${progress.today + (done > 0 ? done : 0)} done today / ${left === null ? "…" : count(left)} left`,
           )}</span></div>
         <div class="row">
+          ${kind === "review" ? html`<${Choices} label=${t("复核什么", "What is reviewed")} choices=${[["told", t("预警", "Alerts")], ["held", t("存疑", "In doubt")]]}
+            current=${filters.display === "held" ? "held" : "told"} onChoose=${(/** @type {string} */ display) => change({ display, item: "" })} />` : null}
           ${me?.open ? html`<label class="inline"><span>${t("复核人", "Reviewer")}</span><input class="name-field" value=${reviewer()} maxlength="64"
             onChange=${(/** @type {any} */ event) => { keepReviewer(event.target.value.trim()); setName(event.target.value.trim()); }} /></label>` : null}
           <button class="plain small" onClick=${() => { setSince({}); setDone(0); setRefused([]); list.reload(); progress.reload(); }}>${t("刷新", "Refresh")}</button>
@@ -123,9 +135,9 @@ export function Queue({ kind, filters, me }) {
         </div>
       </div>
       <p class="visually-hidden" aria-live="polite">${told}</p>
-      ${refused.map(({ key, alert: one, error }) => html`
+      ${refused.map(({ key, alert: one, told: why }) => html`
         <div key=${key} class="notice critical row spread" role="alert">
-          <span><strong>${one.rule_name}</strong> · ${one.agent_id}：${error instanceof ApiError ? error.text : String(error)}</span>
+          <span><strong>${one.rule_name}</strong> · <bdi>${one.agent_id}</bdi>${t("：", ": ")}${why}</span>
           <span class="row"><button onClick=${() => setSelected(key)}>${t("看这条", "Show it")}</button>
             <button class="plain" onClick=${() => setRefused((known) => known.filter((fault) => fault.key !== key))}>${t("知道了", "Dismiss")}</button></span>
         </div>`)}
@@ -140,6 +152,7 @@ export function Queue({ kind, filters, me }) {
           <${Detail} alert=${alert} />
           <div class="decide"><${StepButtons} alert=${alert} me=${me} asked=${asking} onAsk=${setAsking} onStep=${step} busy=${since[keyOf(alert)]?.under_way === true} /></div>
           <${Context} alert=${alert} />
+          <${Facts} alert=${alert} />
         </article>
       </div>`}
       ${help ? html`<${Help} onClose=${() => setHelp(false)} kind=${kind} />` : null}
@@ -150,18 +163,18 @@ export function Queue({ kind, filters, me }) {
 /** The alert as the server has it now. @param {any} alert */
 async function reload(alert) {
   const { call_id, agent_id, rule_id } = alert;
-  const { alerts } = await get("/v1/alerts", { call_id, agent_id, rule_id, limit: 1_000 });
+  const { alerts } = await get("/v1/alerts", { call_id, agent_id, rule_id, held: true, limit: 1_000 });
   return alerts.find((/** @type {any} */ one) => keyOf(one) === keyOf(alert)) ?? null;
 }
 
 /** How many this person did today, and how many wait. @param {"review" | "appeal"} kind @param {Record<string, string>} asked @param {import("../shared/ui.js").Me | undefined} me */
 function useProgress(kind, asked, me) {
   const name = me?.open ? reviewer() : me?.name;
-  const today = dayOf(new Date());
+  const day = today();
   const action = kind === "review" ? "confirm,dismiss" : "grant,reject";
-  const mine = useAnswer((signal) => get("/v1/audit", { from: today, action, limit: AUDIT_MAX }, signal), [kind, today, token()]);
+  const mine = useAnswer((signal) => get("/v1/audit", { from: day, action, limit: AUDIT_MAX }, signal), [kind, day, token()]);
   const waiting = useAnswer(
-    (signal) => get("/v1/statistics", { group: "severity", display: "card,folded,late,shadow", ...asked }, signal),
+    (signal) => get("/v1/statistics", { group: "severity", ...asked }, signal),
     [JSON.stringify(asked), token()],
   );
   const entries = mine.value?.entries ?? [];
@@ -194,8 +207,8 @@ function Items({ alerts, selected, since, onSelect, label }) {
         return html`<li key=${key}>
           <button class=${settled ? "item settled" : "item"} aria-current=${key === selected ? "true" : undefined} onClick=${() => onSelect(key)}>
             <span class="row spread"><strong>${alert.rule_name}</strong><${Severity} severity=${alert.severity} /></span>
-            <span class="snippet">${alert.evidence[0]?.text ?? alert.message}</span>
-            <span class="row spread small quiet"><span>${alert.agent_id} · ${moment(alert.emitted_at).slice(5, 16)}</span>
+            <span class="snippet"><bdi>${alert.evidence[0]?.text ?? alert.message}</bdi></span>
+            <span class="row spread small quiet"><span><bdi>${alert.agent_id}</bdi> · ${moment(alert.emitted_at).slice(5, 16)}</span>
               ${since[key]?.under_way ? html`<span>${t("提交中…", "sending…")}</span>` : settled ? html`<span><${ReviewTags} review=${alert.review} /></span>` : null}</span>
           </button>
         </li>`;
@@ -211,20 +224,26 @@ function Detail({ alert }) {
     <div class="row spread">
       <h3 class="flat">${alert.rule_name}</h3>
       <span><${Severity} severity=${alert.severity} /> <span class="tag neutral">${kindName(alert.kind)}</span>
-        ${alert.display === "shadow" ? html` <span class="tag neutral">${t("试运行", "on trial")}</span>` : null}
+        <${Standing} display=${alert.display} />
         ${alert.state === "confirmed" ? null : html` <span class="tag neutral">${stateName(alert.state)}</span>`} <${ReviewTags} review=${alert.review} /></span>
     </div>
-    <p class="flat">${alert.message}</p>
+    <p class="flat"><bdi>${alert.message}</bdi></p>
+    ${dismissed ? html`<p class="notice flat">${t("坐席忽略了这条预警", "The agent dismissed this alert")}${alert.feedback.by ? t(`（${alert.feedback.by}）`, ` (${alert.feedback.by})`) : ""}${alert.feedback.reason ? html`${t("：", ": ")}<bdi>${alert.feedback.reason}</bdi>` : ""}</p>` : null}
     <${Evidence} alert=${alert} />
+  `;
+}
+
+/** What else is known of it, and what people did. @param {{alert: any}} properties */
+function Facts({ alert }) {
+  return html`
     <dl class="facts">
-      <div><dt>${t("坐席", "Agent")}</dt><dd>${alert.agent_id}</dd></div>
-      <div><dt>${t("队列", "Queue")}</dt><dd>${alert.queue ?? "—"}</dd></div>
+      <div><dt>${t("坐席", "Agent")}</dt><dd><bdi>${alert.agent_id}</bdi></dd></div>
+      <div><dt>${t("队列", "Queue")}</dt><dd><bdi>${alert.queue ?? "—"}</bdi></dd></div>
       <div><dt>${t("时间", "Time")}</dt><dd>${moment(alert.emitted_at)}</dd></div>
-      <div><dt>${t("通话", "Call")}</dt><dd><a href=${callAddress(alert.call_id, alert.started_at)}>${alert.call_id}</a> · ${clock(alert.at_ms)}</dd></div>
+      <div><dt>${t("通话", "Call")}</dt><dd><a href=${callAddress(alert.call_id, alert.started_at, alert.alert_id)}><bdi>${alert.call_id}</bdi></a> · ${clock(alert.at_ms)}</dd></div>
       <div><dt>${t("扣分", "Deduct")}</dt><dd>${alert.deduct}</dd></div>
       <div><dt>${t("条款", "Clauses")}</dt><dd>${alert.clauses.length > 0 ? alert.clauses.join("、") : "—"}</dd></div>
     </dl>
-    ${dismissed ? html`<p class="notice flat">${t("坐席忽略了这条预警", "The agent dismissed this alert")}${alert.feedback.reason ? html`：${alert.feedback.reason}` : ""}</p>` : null}
     <${ReviewSteps} review=${alert.review} />
   `;
 }
@@ -250,11 +269,11 @@ function Context({ alert }) {
   return html`
     <div class="context stack">
       <div class="row spread"><h3 class="flat">${t("上下文", "In the call")}</h3>
-        <a href=${callAddress(alert.call_id, alert.started_at)}>${t("看整通通话", "The whole call")} →</a></div>
+        <a href=${callAddress(alert.call_id, alert.started_at, alert.alert_id)}>${t("看整通通话", "The whole call")} →</a></div>
       ${around.length === 0 ? html`<p class="quiet">${t("转写已过保留期。", "The words are no longer kept.")}</p>` : null}
       <ol class="around">${around.map((/** @type {any} */ one) => html`
         <li key=${one.utterance_id} class=${ids.has(one.utterance_id) ? `hit ${one.role}` : one.role}>
-          <span class="small quiet">${clock(one.start_ms)} ${roleName(one.role)}</span><span>${one.text}</span>
+          <span class="small quiet">${clock(one.start_ms)} ${roleName(one.role)}</span><bdi>${one.text}</bdi>
         </li>`)}</ol>
     </div>
   `;
@@ -266,7 +285,7 @@ function Help({ onClose, kind }) {
     ["j", t("下一条", "next")], ["k", t("上一条", "previous")],
     ...(kind === "review" ? [["c", t("属实", "uphold")], ["d", t("误报（要写理由）", "false alarm (asks for a reason)")]]
       : [["g", t("申诉成立（要写理由）", "grant (asks for a reason)")], ["r", t("驳回（要写理由）", "reject (asks for a reason)")]]),
-    ["?", t("这张表", "this list")], ["Esc", t("关闭", "close")],
+    ["1…9", t("选常用理由并提交", "a usual reason, and send it")], ["?", t("这张表", "this list")], ["Esc", t("关闭", "close")],
   ];
   return html`
     <${Dialog} title=${t("快捷键", "Keys")} onClose=${onClose}>

@@ -3,18 +3,16 @@
 
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { post } from "../shared/api.js";
-import { baseName, callAddress, clock, count, moment } from "../shared/format.js";
+import { baseName, callAddress, clock, count, moment, today } from "../shared/format.js";
 import { Marked } from "../shared/marked.js";
 import { t } from "../shared/settings.js";
 import { Fault, Severity, html } from "../shared/ui.js";
 
-const DAY_MS = 86_400_000;
 const DAYS = 30;
 
 /** @param {{files: {name: string, text: string}[]}} properties */
 export function Backtest({ files }) {
-  const day = (/** @type {number} */ back) => new Date(Date.now() - back * DAY_MS - new Date().getTimezoneOffset() * 60_000).toISOString().slice(0, 10);
-  const [span, setSpan] = useState({ from: day(DAYS), to: day(0), agent_id: "" });
+  const [span, setSpan] = useState({ from: today(DAYS), to: today(), agent_id: "" });
   const [state, setState] = useState(/** @type {{report?: any, error?: unknown, busy: boolean}} */ ({ busy: false }));
   const running = useRef(/** @type {AbortController | null} */ (null));
   useEffect(() => () => running.current?.abort(), []);

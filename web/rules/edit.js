@@ -30,6 +30,12 @@ export function Edit({ files, edited, setText, filters, change }) {
       setJump(null);
     }
   }, [jump, current?.name]);
+  useEffect(() => {
+    // From a rule of the packs to its line.
+    if (area.current !== null && Number(filters.line) > 0) {
+      select(area.current, text, { file: "", line: Number(filters.line), column: 1 });
+    }
+  }, [current?.name, filters.line]);
   if (current === undefined) {
     return html`<p class="panel empty">${t("没有可编辑的规则文件。", "There are no rule files to edit.")}</p>`;
   }
@@ -45,7 +51,7 @@ export function Edit({ files, edited, setText, filters, change }) {
   };
   const go = (/** @type {Place} */ place) => {
     if (files.some(({ name }) => name === place.file)) {
-      change({ file: place.file });
+      change({ file: baseName(place.file) });
       setJump({ ...place });
     }
   };
@@ -60,7 +66,7 @@ export function Edit({ files, edited, setText, filters, change }) {
         <section class="panel stack">
           <div class="row spread">
             <label class="inline"><span>${t("文件", "File")}</span>
-              <select value=${current.name} onChange=${(/** @type {any} */ event) => change({ file: event.target.value })}>
+              <select value=${current.name} onChange=${(/** @type {any} */ event) => change({ file: baseName(event.target.value), line: "" })}>
                 ${files.map(({ name }) => html`<option key=${name} value=${name}>${baseName(name)}${edited[name] === undefined ? "" : t("（已改）", " (edited)")}</option>`)}
               </select></label>
             <div class="row tight">

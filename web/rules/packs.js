@@ -14,7 +14,7 @@ const HITS_MAX = 60;
 /** @typedef {{pack: string, title: string | null, file: string | null, text: string | null, shadow: boolean, enabled: boolean, rules: Rule[]}} Pack */
 
 /**
- * @param {{packs: Pack[], quality: Map<string, any>, filters: Record<string, string>, change: (changes: Record<string, string>) => void, edit: (file: string) => void}} properties
+ * @param {{packs: Pack[], quality: Map<string, any>, filters: Record<string, string>, change: (changes: Record<string, string>) => void, edit: (file: string, line: number) => void}} properties
  *   `quality` is of the version in use, by rule
  */
 export function Packs({ packs, quality, filters, change, edit }) {
@@ -33,7 +33,7 @@ export function Packs({ packs, quality, filters, change, edit }) {
       <section class="panel stack source-box">
         <div class="row spread">
           <h2 class="flat">${pack.title ?? pack.pack} <code class="quiet" title=${pack.file ?? undefined}>${baseName(pack.file ?? pack.pack)}</code></h2>
-          ${pack.file ? html`<button onClick=${() => edit(String(pack.file))}>${t("编辑并回测", "Edit and backtest")}</button>` : null}
+          ${pack.file ? html`<button onClick=${() => edit(String(pack.file), Number(filters.line) || lineOf(pack, filters.rule))}>${t("编辑并回测", "Edit and backtest")}</button>` : null}
         </div>
         ${pack.text === null
           ? html`<p class="empty">${t("这些规则不是从文件读的，没有原文。", "These rules do not come from a file.")}</p>`
@@ -82,7 +82,7 @@ function Precision({ quality }) {
   if (quality === undefined || quality.precision === null) {
     return html`<span>${t("未复核", "not reviewed")}</span>`;
   }
-  const text = `${t("准确率", "precision")} ${percent(quality.precision)}（${quality.confirmed}/${quality.reviewed}）`;
+  const text = `${t("准确率", "precision")} ${percent(quality.precision)}${t(`（${quality.confirmed}/${quality.reviewed}）`, ` (${quality.confirmed}/${quality.reviewed})`)}`;
   return quality.below ? html`<span class="tag critical">${text}</span>` : html`<span>${text}</span>`;
 }
 

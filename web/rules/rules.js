@@ -1,9 +1,9 @@
 // Rules: as written, tried out, edited and backtested, their clauses and
 // versions, what became of the last reload.
 
-import { useState } from "../vendor/hooks.js";
+import { useEffect, useState } from "../vendor/hooks.js";
 import { get, post } from "../shared/api.js";
-import { count, moment } from "../shared/format.js";
+import { baseName, count, moment } from "../shared/format.js";
 import { Tabs } from "../shared/parts.js";
 import { t, token } from "../shared/settings.js";
 import { Fault, Frame, Guard, html, show, useAnswer, useFilters } from "../shared/ui.js";
@@ -44,7 +44,7 @@ function useEdited() {
 }
 
 function Page() {
-  const [filters, change] = useFilters(DEFAULTS);
+  const [filters, change] = useFilters(DEFAULTS, ["q"]);
   const [edited, setText] = useEdited();
   const me = useAnswer((signal) => get("/v1/me", {}, signal), [token()]).value;
   const use = useAnswer((signal) => get("/v1/rules", {}, signal), [token()]);
@@ -58,6 +58,15 @@ function Page() {
   if (packs.value?.parameters) {
     files.push({ name: packs.value.parameters.file, text: packs.value.parameters.text });
   }
+  const isEdited = Object.keys(edited).length > 0;
+  useEffect(() => {
+    // What was edited goes with the tab.
+    const ask = (/** @type {BeforeUnloadEvent} */ event) => event.preventDefault();
+    if (isEdited) {
+      addEventListener("beforeunload", ask);
+    }
+    return () => removeEventListener("beforeunload", ask);
+  }, [isEdited]);
   const openRule = (/** @type {string} */ rule) => {
     const pack = packs.value?.packs.find((/** @type {any} */ pack) => pack.rules.some((/** @type {any} */ one) => one.id === rule));
     change({ view: "packs", pack: pack?.pack ?? "", rule, line: "", q: "" });
@@ -77,7 +86,7 @@ function Page() {
         ${filters.view === "versions" ? html`<${Versions} filters=${filters} change=${change} />` : null}
         ${filters.view === "edit" && packs.value ? html`<${Edit} files=${files} edited=${edited} setText=${setText} filters=${filters} change=${change} />` : null}
         ${filters.view === "packs" && packs.value ? html`<${Packs} packs=${packs.value.packs} quality=${ofVersion} filters=${filters} change=${change}
-          edit=${(/** @type {string} */ file) => change({ view: "edit", file })} />` : null}
+          edit=${(/** @type {string} */ file, /** @type {number} */ line) => change({ view: "edit", file: baseName(file), line: line > 0 ? String(line) : "" })} />` : null}
       </${Guard}>
     </div>
   `;

@@ -98,6 +98,11 @@ function Windows({ windows }) {
 /** What counts against the agent; the other candidates are words that are required, and conditions. */
 const FORBIDDEN = "禁说";
 
+/** What a phrase is for, in the reader's language; parts and steps have names of their own. @param {string} purpose */
+function purposeName(purpose) {
+  return { 事先说明: t("事先说明", "said before"), 问候: t("问候", "greeting"), 起点或前提: t("起点或前提", "start or condition") }[purpose] ?? purpose;
+}
+
 /** @param {{utterance: any}} properties */
 function Utterance({ utterance }) {
   const against = utterance.candidates.filter((/** @type {any} */ one) => one.purpose === FORBIDDEN);
@@ -125,10 +130,10 @@ function Candidates({ candidates, text }) {
     <thead><tr><th scope="col">${t("原话", "Words")}</th><th scope="col">${t("结论", "Verdict")}</th><th scope="col">${t("规则", "Rule")}</th><th scope="col">${t("话术", "Phrase")}</th></tr></thead>
     <tbody>${candidates.map((one, at) => html`<tr key=${at}>
       <td>${characters.slice(one.start, one.end).join("")}${one.homophone ? html` <span class="tag neutral">${t("同音", "homophone")}</span>` : null}</td>
-      <td>${one.veto !== null ? html`<span class="tag neutral">${t("不计", "does not")}</span> ${one.veto}`
+      <td>${one.veto !== null ? html`<span class="tag neutral">${t("不计", "does not")}</span> ${t(one.veto, one.veto_en)}`
         : one.purpose === FORBIDDEN ? html`<span class="tag warning">${t("计入", "counts")}</span>` : html`<span class="tag good">${t("听到", "heard")}</span>`}</td>
       <td title=${one.rule_id}>${one.rule_name}</td>
-      <td class="quiet phrase">${one.phrase}${one.purpose === FORBIDDEN || one.purpose === one.phrase ? null : html` → ${one.purpose}`}</td>
+      <td class="quiet phrase">${one.phrase}${one.purpose === FORBIDDEN || one.purpose === one.phrase ? null : html` → ${purposeName(one.purpose)}`}</td>
     </tr>`)}</tbody>
   </table></div>`;
 }

@@ -91,7 +91,12 @@ export async function post(path, body, signal) {
 /** A file, kept by the browser under `name`. @param {string} path @param {string} name */
 export async function download(path, name) {
   const response = await request(path, {});
-  const address = URL.createObjectURL(await response.blob());
+  keepFile(await response.blob(), name);
+}
+
+/** @param {Blob} blob @param {string} name */
+export function keepFile(blob, name) {
+  const address = URL.createObjectURL(blob);
   const link = document.createElement("a");
   link.href = address;
   link.download = name;

@@ -66,6 +66,11 @@ export function BarChart({ title, bars, countName, rateName, placeName, onChoose
   `;
 }
 
+/** As wide as its longest label. @param {any} _ @param {string[] | null} labels */
+function widthOf(_, labels) {
+  return 20 + 8 * Math.max(2, ...(labels ?? []).map((label) => label.length));
+}
+
 /** On the side of the pointer that has room. @param {number} left @param {number} width */
 function hintPlace(left, width) {
   return left > width / 2 ? { right: `${Math.max(0, width - left + 14)}px` } : { left: `${left + 14}px` };
@@ -99,8 +104,8 @@ function options(box, bars, setHint, choose) {
         ...axis, grid: { show: false }, space: 46, incrs: [1, 2, 3, 4, 6, 7, 14, 30, 60, 90],
         values: (/** @type {any} */ _, /** @type {number[]} */ places) => places.map((at) => bars[at]?.short ?? ""),
       },
-      { ...axis, size: 44, values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map((value) => (Number.isInteger(value) ? count(value) : "")) },
-      { ...axis, scale: "rate", side: 1, size: 44, grid: { show: false }, values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map(String) },
+      { ...axis, size: widthOf, values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map((value) => (Number.isInteger(value) ? count(value) : "")) },
+      { ...axis, scale: "rate", side: 1, size: widthOf, grid: { show: false }, values: (/** @type {any} */ _, /** @type {number[]} */ values) => values.map(String) },
     ],
     series: [
       {},

@@ -1,6 +1,6 @@
 // Times, numbers and the words of the API as people read them.
 
-import { currentLanguage, t } from "./settings.js";
+import { currentLanguage, inZone, t } from "./settings.js";
 
 /** `1:05`, `1:02:03`. @param {number} ms of a call's clock */
 export function clock(ms) {
@@ -21,15 +21,25 @@ export function count(value) {
   return value.toLocaleString(currentLanguage() === "zh" ? "zh-CN" : "en");
 }
 
-/** Day and time as the server told them, in its offset. @param {string | null | undefined} text RFC 3339 */
+/** Day and time in the centre's zone. @param {string | null | undefined} text RFC 3339 */
 export function moment(text) {
-  return text ? `${text.slice(0, 10)} ${text.slice(11, 19)}` : "—";
+  const ms = Date.parse(text ?? "");
+  if (Number.isNaN(ms)) {
+    return text || "—";
+  }
+  const told = inZone(ms);
+  return `${told.slice(0, 10)} ${told.slice(11, 19)}`;
 }
 
-/** `CallId` may hold anything: it goes into an address escaped. @param {string} callId @param {string} [startedAt] */
-export function callAddress(callId, startedAt) {
+/** The centre's day: `2026-11-21`; so many days ago. @param {number} [ago] */
+export function today(ago = 0) {
+  return inZone(Date.now() - ago * 86_400_000).slice(0, 10);
+}
+
+/** `CallId` may hold anything: it goes into an address escaped. @param {string} callId @param {string} [startedAt] @param {string} [alertId] to be shown there */
+export function callAddress(callId, startedAt, alertId) {
   const query = startedAt ? `?started_at=${encodeURIComponent(startedAt)}` : "";
-  return `/call/${encodeURIComponent(callId)}${query}`;
+  return `/call/${encodeURIComponent(callId)}${query}${alertId ? `#alert-${encodeURIComponent(alertId)}` : ""}`;
 }
 
 /** @param {string} severity */

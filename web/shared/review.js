@@ -58,7 +58,7 @@ export function ReviewSteps({ review }) {
       ${review.steps.map(
         (step, at) => html`<li key=${at}>
           <strong>${step.by}</strong> ${actionName(step.action)} <span class="small quiet">${moment(step.at)}</span>
-          ${step.reason ? html`<br /><span class="quiet">${t("理由：", "Reason: ")}</span>${step.reason}` : null}
+          ${step.reason ? html`<br /><span class="quiet">${t("理由：", "Reason: ")}</span><bdi>${step.reason}</bdi>` : null}
         </li>`,
       )}
     </ol>
@@ -69,16 +69,29 @@ export function ReviewSteps({ review }) {
 export function Evidence({ alert }) {
   const utterances = group(alert.evidence ?? []);
   return html`
-    ${utterances.length === 0 ? html`<p class="said quiet">${t("没有说出要求的话，所以没有原话。", "What is required was not said, so there are no words.")}</p>` : null}
+    ${utterances.length === 0 ? html`<p class="said quiet">${wordless(alert.kind)}</p>` : null}
     ${utterances.map(
       ({ first, ranges }) => html`<p key=${first.utterance_id} class="said">
-        <span class="who">${roleName(first.role)}</span><${Marked} text=${first.text} ranges=${ranges} />
+        <span class="who">${roleName(first.role)}</span><bdi><${Marked} text=${first.text} ranges=${ranges} /></bdi>
       </p>`,
     )}
     ${alert.suggestion
       ? html`<p class="better"><span class="label">${t("可以这样说", "Better words")}</span>${alert.suggestion}</p>`
       : null}
   `;
+}
+
+/** Why an alert rests on no words. @param {string} kind */
+function wordless(kind) {
+  switch (kind) {
+    case "missing":
+    case "order":
+      return t("没有说出要求的话，所以没有原话。", "What is required was not said, so there are no words.");
+    case "timing":
+      return t("是时间的问题，不是哪句话，所以没有原话。", "It is about time, not about words.");
+    default:
+      return t("是通话中的动作，不是哪句话，所以没有原话。", "It is about what was done, not about words.");
+  }
 }
 
 /** Evidence by utterance, in its order. @param {any[]} evidence */
@@ -92,10 +105,10 @@ function group(evidence) {
   return [...found.values()];
 }
 
-/** Takes a step. @param {any} alert @param {Action} action @param {string | null} reason @param {string | null} by @returns {Promise<Review>} */
+/** Takes a step, unless somebody else has taken one since the alert was read. @param {any} alert @param {Action} action @param {string | null} reason @param {string | null} by @returns {Promise<Review>} */
 export function takeStep(alert, action, reason, by) {
   const which = queryOf({ call_id: alert.call_id, started_at: alert.started_at });
-  return post(`/v1/alerts/${encodeURIComponent(alert.alert_id)}/reviews${which}`, { action, ...(reason ? { reason } : {}), ...(by ? { by } : {}) });
+  return post(`/v1/alerts/${encodeURIComponent(alert.alert_id)}/reviews${which}`, { action, steps_seen: alert.review.steps.length, ...(reason ? { reason } : {}), ...(by ? { by } : {}) });
 }
 
 const REVIEWER = "tingjian.reviewer";
@@ -195,16 +208,31 @@ function ReasonDialog({ action, me, onClose, onSubmit }) {
     }
     onSubmit(reason.trim() === "" ? null : reason.trim(), name === "" ? null : name);
   };
+  // A digit is a usual reason, and sends it, unless words are being written or a name is missing.
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    const usual = common[Number(event.key) - 1];
+    const isNamed = event.target instanceof HTMLInputElement;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      form.current?.requestSubmit();
+    } else if (usual !== undefined && reason === "" && !isNamed && !event.ctrlKey && !event.altKey && !event.metaKey && !event.isComposing) {
+      event.preventDefault();
+      const name = me?.open ? reviewer() : "";
+      if (me?.open && name === "") {
+        setReason(usual);
+      } else {
+        onSubmit(usual, name === "" ? null : name);
+      }
+    }
+  };
   return html`
     <${Dialog} title=${titles[action]} onClose=${onClose}>
-      <form class="stack" ref=${form} onSubmit=${submit}>
+      <form class="stack" ref=${form} onSubmit=${submit} onKeyDown=${onKeyDown}>
         ${common.length === 0 ? null : html`<div class="row reasons" role="group" aria-label=${t("常用理由", "Usual reasons")}>
-          ${common.map((text) => html`<button type="button" key=${text} class="small" onClick=${() => setReason(text)}>${text}</button>`)}
+          ${common.map((text, at) => html`<button type="button" key=${text} class="small" onClick=${() => setReason(text)}><kbd aria-hidden="true">${at + 1}</kbd>${text}</button>`)}
         </div>`}
         <label><span>${action === "confirm" ? t("说明（可不写）", "Note (optional)") : t("理由", "Reason")}</span>
           <textarea name="reason" rows="3" maxlength=${REASON_CHARS_MAX} required=${action !== "confirm"} autofocus=${action !== "confirm"} value=${reason}
-            onInput=${(/** @type {any} */ event) => setReason(event.target.value)}
-            onKeyDown=${(/** @type {KeyboardEvent} */ event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && form.current?.requestSubmit()}></textarea>
+            onInput=${(/** @type {any} */ event) => setReason(event.target.value)}></textarea>
         </label>
         ${me?.open ? html`<label><span>${t("您的姓名（记入审计）", "Your name (kept in the audit)")}</span>
           <input name="by" required maxlength=${NAME_CHARS_MAX} autocomplete="name" autofocus=${action === "confirm"} defaultValue=${reviewer()} /></label>` : null}

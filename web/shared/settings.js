@@ -49,6 +49,29 @@ function changed() {
   }
 }
 
+/** Of the centre, in minutes east of Greenwich; until the server told, there is none. @type {number | null} */
+let zone = null;
+let zoneText = "";
+
+/** Keeps the offset in which the centre's days begin. @param {string} offset `+08:00` */
+export function keepZone(offset) {
+  const found = /^([+-])(\d\d):(\d\d)/.exec(offset);
+  if (found !== null) {
+    zone = (found[1] === "-" ? -1 : 1) * (Number(found[2]) * 60 + Number(found[3]));
+    zoneText = `UTC${offset.slice(0, 6)}`;
+  }
+}
+
+/** What to call the zone in which all times of the page are; empty while it is not known. */
+export function zoneName() {
+  return zoneText;
+}
+
+/** Day and time in the centre's zone, as `2026-11-21T10:00:00…`. @param {number} ms since 1970 */
+export function inZone(ms) {
+  return new Date(ms + (zone ?? -new Date(ms).getTimezoneOffset()) * 60_000).toISOString();
+}
+
 /** The same in the reader's language. @param {string} zh @param {string} en */
 export function t(zh, en) {
   return language === "zh" ? zh : en;
@@ -126,6 +149,7 @@ export function begin() {
     keepToken(brought);
     history.replaceState(null, "", location.pathname + location.search);
   }
+  keepZone(document.querySelector('meta[name="utc-offset"]')?.getAttribute("content") ?? "");
   document.documentElement.lang = language === "zh" ? "zh-CN" : "en";
   applyTheme();
   dark.addEventListener("change", () => {

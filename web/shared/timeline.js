@@ -106,7 +106,7 @@ function AsText({ record, holds, silences, until }) {
     <li>${t(`坐席共说 ${share("agent")}，客户共说 ${share("customer")}`, `agent spoke ${share("agent")}, customer ${share("customer")}`)}</li>
     <li>${t("保持：", "Holds: ")}${holds.length === 0 ? t("无", "none") : holds.map(range).join(t("、", ", "))}</li>
     <li>${t("静默：", "Silences: ")}${silences.length === 0 ? t("无", "none") : silences.map(range).join(t("、", ", "))}</li>
-    ${record.marks(until).filter((/** @type {any} */ mark) => mark.kind in names).map((/** @type {import("./record.js").Mark} */ mark) => html`<li>${clock(mark.at)} ${names[mark.kind]}${mark.by ? `（${roleName(mark.by)}）` : ""}${mark.to ? ` → ${mark.to}` : ""}</li>`)}
-    ${record.alertsAt(null).map((/** @type {any} */ alert) => html`<li>${clock(alert.at_ms)} ${severityName(alert.severity)} ${stateName(alert.state)}：${alert.message}</li>`)}
+    ${record.marks(until).filter((/** @type {any} */ mark) => mark.kind in names).map((/** @type {import("./record.js").Mark} */ mark) => html`<li>${clock(mark.at)} ${names[mark.kind]}${mark.by ? t(`（${roleName(mark.by)}）`, ` (${roleName(mark.by)})`) : ""}${mark.to ? ` → ${mark.to}` : ""}</li>`)}
+    ${record.alertsAt(null).map((/** @type {any} */ alert) => html`<li>${clock(alert.at_ms)} ${severityName(alert.severity)} ${stateName(alert.state)}${t("：", ": ")}<bdi>${alert.message}</bdi></li>`)}
   </ul>`;
 }

@@ -1,5 +1,5 @@
-// What was said in a call, with the places that alerts point at. It follows the
-// end as long as the reader looks at the end.
+// What was said in a call, with the places that alerts point at. While the call
+// goes on it follows the end, as long as the reader looks at the end.
 
 import { Component } from "../vendor/preact.js";
 import { html } from "./ui.js";
@@ -13,7 +13,7 @@ const END_PX = 48;
 /**
  * `items` in their order: utterances with their hits, and what happened between them.
  * @typedef {{key: string, at: number, utterance?: import("./record.js").Utterance, hits: {start: number, end: number, alert: any}[], isSpeaking: boolean, text?: string}} Item
- * @typedef {{items: Item[], selected: string | null, select: (alertId: string) => void, seek: ((at: number) => void) | null}} Properties
+ * @typedef {{items: Item[], selected: string | null, select: (alertId: string) => void, seek: ((at: number) => void) | null, follows: boolean}} Properties
  */
 export class Transcript extends Component {
   /** @type {HTMLElement | null} */
@@ -29,7 +29,7 @@ export class Transcript extends Component {
   }
 
   follow() {
-    if (this.place !== null && this.isAtEnd) {
+    if (this.place !== null && this.isAtEnd && /** @type {any} */ (this.props).follows) {
       this.place.scrollTop = this.place.scrollHeight;
     }
   }
@@ -71,21 +71,21 @@ class Said extends Component {
       ? html`<span class="time">${clock(at)}</span>`
       : html`<button class="time plain" onClick=${() => seek(at)} aria-label=${t(`跳到 ${clock(at)}`, `go to ${clock(at)}`)}>${clock(at)}</button>`;
     if (utterance === undefined) {
-      return html`<p class="happened">${time}<span>${text}</span></p>`;
+      return html`<p class="happened" data-at=${at}>${time}<bdi>${text}</bdi></p>`;
     }
     const words = isSpeaking
       ? html`<span class="speaking">${t("正在说话…", "speaking…")}</span>`
       : pieces(utterance.text, hits).map(({ text: piece, ranges }) => ranges.length === 0
           ? piece
-          : html`<a class=${`hit ${ranges[0].alert.severity} ${ranges[0].alert.state} ${ranges.some((one) => one.alert.alert_id === selected) ? "selected" : ""}`}
-              href=${`#alert-${ranges[0].alert.alert_id}`} title=${ranges.map((one) => one.alert.message).join("；")}
+          : html`<a class=${`hit ${ranges[0].alert.severity} ${ranges[0].alert.state} ${ranges[0].alert.display === "held" ? "held" : ""} ${ranges.some((one) => one.alert.alert_id === selected) ? "selected" : ""}`}
+              href=${`#alert-${encodeURIComponent(ranges[0].alert.alert_id)}`} data-alerts=${ranges.map((one) => one.alert.alert_id).join(" ")} title=${ranges.map((one) => one.alert.message).join("；")}
               onClick=${(/** @type {Event} */ event) => {
                 event.preventDefault();
                 select(ranges[0].alert.alert_id);
               }}><mark>${piece}</mark></a>`);
-    return html`<p class=${`said ${utterance.role} ${utterance.isFinal ? "" : "open"}`} data-utterance-id=${utterance.id} data-final=${utterance.isFinal}>
+    return html`<p class=${`said ${utterance.role} ${utterance.isFinal ? "" : "open"}`} data-utterance-id=${utterance.id} data-final=${utterance.isFinal} data-at=${at}>
       ${time}<span class="role">${roleName(utterance.role)}</span>
-      <span class="words">${words}${utterance.isCorrected && !isSpeaking ? html` <span class="corrected small quiet">${t("（已更正）", "(corrected)")}</span>` : null}</span>
+      <span class="words"><bdi>${words}</bdi>${utterance.isCorrected && !isSpeaking ? html` <span class="corrected small quiet">${t("（已更正）", "(corrected)")}</span>` : null}</span>
     </p>`;
   }
 }

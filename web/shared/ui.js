@@ -6,7 +6,7 @@ import { useCallback, useEffect, useRef, useState } from "../vendor/hooks.js";
 import htm from "../vendor/htm.js";
 import { ApiError, get } from "./api.js";
 import {
-  begin, chooseLanguage, chooseTheme, currentLanguage, currentTheme, keepToken, onSettings, t, token,
+  begin, chooseLanguage, chooseTheme, currentLanguage, currentTheme, keepToken, onSettings, t, token, zoneName,
 } from "./settings.js";
 import { severityName } from "./format.js";
 
@@ -76,31 +76,38 @@ export function useKeys(keys) {
   }, []);
 }
 
-/** The filters of a page, kept in its address, so that it can be sent to a colleague.
- * @param {Record<string, string>} defaults
- * @returns {[Record<string, string>, (changes: Record<string, string>) => void]}
+/** The filters of a page, kept in its address, so that it can be sent to a colleague and the way back leads through
+ * them. What is only typed (`typed`), or changed with `replace`, makes no step of its own.
+ * @param {Record<string, string>} defaults @param {string[]} [typed]
+ * @returns {[Record<string, string>, (changes: Record<string, string>, replace?: boolean) => void]}
  */
-export function useFilters(defaults) {
+export function useFilters(defaults, typed = []) {
   const read = () => {
     const query = new URLSearchParams(location.search);
     return Object.fromEntries(Object.entries(defaults).map(([name, value]) => [name, query.get(name) ?? value]));
   };
   const [filters, setFilters] = useState(read);
-  const change = useCallback((/** @type {Record<string, string>} */ changes) => {
-    setFilters((before) => {
-      const after = { ...before, ...changes };
-      const query = new URLSearchParams(location.search);
-      for (const [name, value] of Object.entries(after)) {
-        if (value === defaults[name]) {
-          query.delete(name);
-        } else {
-          query.set(name, value);
-        }
+  useEffect(() => {
+    const back = () => setFilters(read());
+    addEventListener("popstate", back);
+    return () => removeEventListener("popstate", back);
+  }, []);
+  const change = useCallback((/** @type {Record<string, string>} */ changes, replace = false) => {
+    const before = read();
+    const after = { ...before, ...changes };
+    const query = new URLSearchParams(location.search);
+    for (const [name, value] of Object.entries(after)) {
+      if (value === defaults[name]) {
+        query.delete(name);
+      } else {
+        query.set(name, value);
       }
-      const text = query.toString();
-      history.replaceState(null, "", location.pathname + (text === "" ? "" : `?${text}`) + location.hash);
-      return after;
-    });
+    }
+    const text = query.toString();
+    const address = location.pathname + (text === "" ? "" : `?${text}`) + location.hash;
+    const isStep = !replace && Object.keys(changes).some((name) => changes[name] !== before[name] && !typed.includes(name));
+    history[isStep ? "pushState" : "replaceState"](null, "", address);
+    setFilters(after);
   }, []);
   return [filters, change];
 }
@@ -127,6 +134,7 @@ export function Frame({ title, current, role, children }) {
         )}
       </nav>
       <div class="tools">
+        ${zoneName() ? html`<span class="small quiet zone" title=${t("本页所有时间的时区", "the zone of all times on this page")}>${zoneName()}</span>` : null}
         <${SignOut} me=${me} />
         <${Settings} />
       </div>

@@ -130,6 +130,17 @@ pub(super) fn reason(veto: &Veto, role: Role) -> String {
     }
 }
 
+/// Like [`reason`], in English.
+pub(super) fn reason_en(veto: &Veto, role: Role) -> String {
+    match veto {
+        Veto::Role => format!("the speaker is the {}: not for this rule", role.name()),
+        Veto::NotWords => String::from("not whole words"),
+        Veto::Unless(name) => format!("an exception applies (unless: {name})"),
+        Veto::Yields => String::from("another pack reports the same words (yields_to)"),
+        Veto::Only(name) => format!("a condition does not hold (only: {name})"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;

@@ -6,7 +6,8 @@
 //! call after the fact, decides nothing and changes nothing.
 
 use super::call::{Call, obstacles};
-use super::explain::{ExplainedWindow, purpose, reason};
+use super::context::Veto;
+use super::explain::{ExplainedWindow, purpose, reason, reason_en};
 use super::monitor;
 use super::rule::program::RuleIx;
 use super::text::{FoldedText, Likeness, cut};
@@ -58,6 +59,8 @@ pub struct Candidate {
     pub homophone: bool,
     /// Why it did not count, in Chinese; `None` if it counted.
     pub veto: Option<String>,
+    /// The same in English.
+    pub veto_en: Option<String>,
     /// What the rule wants it for.
     pub purpose: String,
 }
@@ -151,11 +154,12 @@ fn candidates<'a>(
     let own = span.own.clone().unwrap_or_default();
     rules.rules_of[seen.detector as usize].iter().map(move |&ix: &RuleIx| {
         let (rule, program) = (&rules.rules[ix as usize], &rules.programs[ix as usize]);
-        let veto = if call.is_active(ix) {
-            seen.veto.as_ref().map(|veto| reason(veto, spoken_role))
+        let (veto, veto_en) = if call.is_active(ix) {
+            let told = |reason: fn(&Veto, Role) -> String| seen.veto.as_ref().map(|veto| reason(veto, spoken_role));
+            (told(reason), told(reason_en))
         } else {
             let obstacles: Vec<String> = obstacles(program, &rule.pack, call.info()).map(|it| it.to_string()).collect();
-            Some(obstacles.join("；"))
+            (Some(obstacles.join("；")), Some(String::from("the rule does not apply to this call")))
         };
         Candidate {
             rule_id: rule.id.clone(),
@@ -166,6 +170,7 @@ fn candidates<'a>(
             continued: span.previous.is_some(),
             homophone: seen.matched.likeness != Likeness::Exact,
             veto,
+            veto_en,
             purpose: purpose(program, seen.detector),
         }
     })

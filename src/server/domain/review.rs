@@ -179,6 +179,8 @@ pub(crate) enum Impossible {
     SamePerson,
     /// There are as many steps as may be.
     TooManySteps,
+    /// Somebody else took a step meanwhile.
+    Changed,
 }
 
 impl Impossible {
@@ -194,6 +196,7 @@ impl Impossible {
             Self::NoAppeal => "no_appeal",
             Self::SamePerson => "same_person",
             Self::TooManySteps => "too_many_steps",
+            Self::Changed => "changed",
         }
     }
 
@@ -213,6 +216,9 @@ impl Impossible {
             Self::NoAppeal => "没有待处理的申诉 / there is no appeal to decide",
             Self::SamePerson => {
                 "最近一次复核的人和申诉人不能裁定申诉，请换一位 / who reviewed last, or appealed, may not decide; somebody else must"
+            }
+            Self::Changed => {
+                "别人刚刚处理了这条预警，请看过再定 / somebody else has just taken a step; look at it before you decide"
             }
             Self::TooManySteps => "这条预警的步骤太多了 / this alert has as many steps as may be",
         }

@@ -102,7 +102,7 @@ async fn appeal(shared: &Shared, agent_id: &str, answer: Answer) -> Result<(), R
         },
     };
     let who = Who { name: agent_id.to_owned(), role: Role::Agent.name() };
-    let target = Target { alert_id, call_id: None, started_ms, agent_id: Some(agent_id.to_owned()) };
+    let target = Target { alert_id, call_id: None, started_ms, agent_id: Some(agent_id.to_owned()), steps_seen: None };
     let reason = reason.map(|reason| privacy::mask(&reason).into_owned());
     let step = Step {
         action: Action::Appeal,

@@ -3,14 +3,16 @@
 //! that they show comes over the public API, with the reader's own token.
 //!
 //! Deliberately absent: inline scripts, cookies, anything of the reader in the
-//! HTML. A page is the same for everybody, so it needs no token, and its policy
+//! HTML, which has the centre's `utc_offset` alone. A page is the same for everybody, so it needs no token, and its policy
 //! forbids all that does not come from this server.
 
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{
+    ACCEPT, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH, REFERRER_POLICY,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use include_dir::{Dir, include_dir};
 use sha2::{Digest as _, Sha256};
@@ -83,9 +85,23 @@ pub(crate) async fn asset(Path((folder, name)): Path<(String, String)>, headers:
     }
 }
 
+/// The answer to an address that there is not: a page for a browser, an error for all others.
+pub(super) async fn missing(State(shared): State<Arc<Shared>>, method: Method, headers: HeaderMap) -> Response {
+    let accepted = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+    if method == Method::GET && accepted.flat_map(|accept| accept.split(',')).any(|kind| kind.trim() == "text/html") {
+        let mut response = page(&shared, "missing", "没有这个页面", &HeaderMap::new());
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return response;
+    }
+    reply::error(StatusCode::NOT_FOUND, "not_found", "没有这个地址 / no such address")
+}
+
 /// The page of that name: its script and style are in the folder of that name.
 fn page(shared: &Shared, name: &str, title: &str, headers: &HeaderMap) -> Response {
-    let html = SHELL.replace("{name}", name).replace("{title}", title);
+    let html = SHELL
+        .replace("{name}", name)
+        .replace("{title}", title)
+        .replace("{zone}", &shared.config.utc_offset.to_string());
     let mut response = serve(html.into_bytes(), "text/html; charset=utf-8", headers);
     let embedders: Vec<&str> = shared.config.allowed_origins.iter().map(OriginName::as_str).collect();
     let policy = format!("{POLICY}'self' {}", embedders.join(" "));

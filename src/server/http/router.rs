@@ -7,8 +7,8 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
+use axum::http::HeaderValue;
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
-use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::{Extension, Router, middleware};
@@ -26,7 +26,6 @@ use crate::server::http::api::{
 use crate::server::http::openapi::{self, Description, Preface};
 use crate::server::http::pages;
 use crate::server::net::body::Room;
-use crate::server::net::reply;
 use crate::server::runtime::Shared;
 
 const OPEN: Policy = Policy::of(&[]);
@@ -113,7 +112,7 @@ pub(super) fn routes(shared: &Arc<Shared>, access: Arc<Access>) -> Router {
     let (router, described) = router.split_for_parts();
     let guard = Guard { shared: Arc::clone(shared), access, policies: Arc::new(policies) };
     router
-        .fallback(async || reply::error(StatusCode::NOT_FOUND, "not_found", "没有这个地址 / no such address"))
+        .fallback(pages::missing)
         .layer(Extension(Description::new(&described)))
         // The body is there already, and no longer than it may be.
         .layer(DefaultBodyLimit::disable())

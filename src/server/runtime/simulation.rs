@@ -409,7 +409,7 @@ impl World {
         let who = Who { name: format!("qa-{}", self.chance.below(3)), role: "qa" };
         let reason = Some(self.chance.below(100).to_string());
         let step = Step { action, by: who.name.clone(), role: who.role.to_owned(), reason, at_ms: 1 };
-        let target = Target { alert_id, call_id: None, started_ms: None, agent_id: None };
+        let target = Target { alert_id, call_id: None, started_ms: None, agent_id: None, steps_seen: None };
         match self.server().writer.review(&target, &step, &who, 1) {
             Ok(Ok(taken)) => self.reviews += usize::from(!taken.steps.is_empty()),
             Ok(Err(untaken)) => {

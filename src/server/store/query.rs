@@ -82,6 +82,8 @@ pub(crate) struct CallFilter {
     pub(crate) call_id: Option<String>,
     pub(crate) queue: Option<String>,
     pub(crate) is_live: Option<bool>,
+    /// Only calls that have such an alert.
+    pub(crate) with_alert: Option<Box<AlertFilter>>,
     /// In which it was answered.
     pub(crate) hour: Option<Hour>,
 }
@@ -295,6 +297,11 @@ impl CallFilter {
             Some(true) => conditions.add("closed_ms IS NULL", []),
             Some(false) => conditions.add("closed_ms IS NOT NULL", []),
             None => {}
+        }
+        if let Some(alerts) = &self.with_alert {
+            let Conditions { sql, values } = alerts.conditions(alerts.span);
+            let condition = format!("calls.call_no IN (SELECT latest.call_no FROM latest_alerts AS latest {sql})");
+            conditions.add(&condition, values);
         }
         conditions.hour("calls.started_ms", self.hour);
         conditions

@@ -24,6 +24,8 @@ pub(crate) struct Target {
     pub(crate) started_ms: Option<i64>,
     /// Restricts the alerts to this agent's, without packs on trial, which agents do not see.
     pub(crate) agent_id: Option<String>,
+    /// How many steps were known to whoever takes the next; `None`: it does not matter.
+    pub(crate) steps_seen: Option<usize>,
 }
 
 /// An agent's answer on its way to the store.
@@ -181,6 +183,9 @@ impl Writer {
             Ok(standing) => standing,
             Err(impossible) => return Ok(Err(Untaken::Impossible(impossible))),
         };
+        if target.steps_seen.is_some_and(|seen| seen != steps.len()) {
+            return Ok(Err(Untaken::Impossible(Impossible::Changed)));
+        }
         let detail = json!({
             "call_no": subject.call_no, "rule_id": subject.rule_id, "rules_version": subject.rules_version,
             "verdict": standing.verdict.name(), "appeal": standing.appeal.map(Appeal::name),

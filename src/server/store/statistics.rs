@@ -125,7 +125,7 @@ impl StatisticsFilter {
     /// The calls that such alerts may be of.
     fn calls(&self) -> CallFilter {
         let AlertFilter { span, agent_id, call_id, queue, hour, .. } = self.alerts.clone();
-        CallFilter { span, agent_id, call_id, queue, is_live: None, hour }
+        CallFilter { span, agent_id, call_id, queue, is_live: None, with_alert: None, hour }
     }
 
     /// The question for rows of alerts.

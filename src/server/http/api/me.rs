@@ -1,16 +1,13 @@
 //! The principal of a request, for pages.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use axum::extract::State;
 use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::server::domain::principal::{Principal, Role};
 use crate::server::domain::refusal::ErrorMessage;
-use crate::server::runtime::Shared;
 
 /// The principal of a request.
 #[derive(Debug, Serialize, ToSchema)]
@@ -21,8 +18,6 @@ pub(crate) struct Me {
     roles: Vec<&'static str>,
     /// Null without tokens.
     name: Option<String>,
-    /// The offset in which the centre's days begin and its times are told.
-    utc_offset: String,
     /// The agents whose alerts the token may see, if it is an agent's.
     agents: BTreeSet<String>,
 }
@@ -32,14 +27,8 @@ pub(crate) struct Me {
     (status = 200, description = "Roles and name / 角色和姓名", body = Me),
     (status = 401, description = "The token is not known / 令牌不对", body = ErrorMessage),
 ))]
-pub(crate) async fn me(State(shared): State<Arc<Shared>>, Extension(principal): Extension<Principal>) -> Json<Me> {
+pub(crate) async fn me(Extension(principal): Extension<Principal>) -> Json<Me> {
     let Principal { name, roles, agents, is_open } = principal;
     let roles = roles.into_iter().map(Role::name).collect();
-    Json(Me {
-        open: is_open,
-        roles,
-        name: name.map(|name| name.to_string()),
-        agents,
-        utc_offset: shared.config.utc_offset.to_string(),
-    })
+    Json(Me { open: is_open, roles, name: name.map(|name| name.to_string()), agents })
 }

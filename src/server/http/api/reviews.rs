@@ -85,6 +85,8 @@ pub(crate) struct NewStep {
     /// The reviewer's name, where there are no tokens.
     #[schema(max_length = 64)]
     by: Option<String>,
+    /// How many steps the alert had when the reviewer looked; if it has others by now, this one is refused.
+    steps_seen: Option<usize>,
 }
 
 /// Review of an alert, or the decision of an appeal.
@@ -96,7 +98,7 @@ pub(crate) struct NewStep {
     (status = 201, description = "It is kept; where the alert stands / 已记下；预警现在的状态", body = ReviewView),
     (status = 400, description = "It cannot be used / 内容有误", body = ErrorMessage),
     (status = 404, description = "No such alert / 没有这条预警", body = ErrorMessage),
-    (status = 409, description = "Not possible: not_confirmed, final, no_change, already_dismissed, no_appeal, same_person, several_calls, too_many_steps / 现在不能这样做", body = ErrorMessage),
+    (status = 409, description = "Not possible: not_confirmed, final, no_change, already_dismissed, no_appeal, same_person, several_calls, too_many_steps, changed / 现在不能这样做", body = ErrorMessage),
     (status = 413, description = "Too long / 太长", body = ErrorMessage),
     (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
 ))]
@@ -108,8 +110,9 @@ pub(crate) async fn take(
     body: Result<String, StringRejection>,
 ) -> Result<Response, Unanswered> {
     let body = body?;
-    let target = target(alert_id, query.as_deref().unwrap_or_default())?;
-    let (step, who) = new_step(&principal, &body)?;
+    let mut target = target(alert_id, query.as_deref().unwrap_or_default())?;
+    let (step, who, steps_seen) = new_step(&principal, &body)?;
+    target.steps_seen = steps_seen;
     let Taken { agent_id, standing, counts, steps, .. } = take_step(&shared, target, step, who).await?;
     // No step is taken in any other state.
     let alert = (AlertState::Confirmed, agent_id.as_str());
@@ -120,12 +123,13 @@ pub(crate) async fn take(
 fn target(alert_id: String, query: &str) -> Result<Target, BadQuery> {
     let parameters = Parameters::read(query, ["call_id", "started_at"])?;
     let (call_id, started_ms) = (parameters.id("call_id")?, parameters.moment("started_at")?);
-    Ok(Target { alert_id, call_id, started_ms, agent_id: None })
+    Ok(Target { alert_id, call_id, started_ms, agent_id: None, steps_seen: None })
 }
 
-fn new_step(principal: &Principal, body: &str) -> Result<(Step, Who), Refusal> {
+fn new_step(principal: &Principal, body: &str) -> Result<(Step, Who, Option<usize>), Refusal> {
     let invalid = |reason: String| Refusal::InvalidReview { reason };
-    let NewStep { action, reason, by } = serde_json::from_str(body).map_err(|fault| invalid(fault.to_string()))?;
+    let NewStep { action, reason, by, steps_seen } =
+        serde_json::from_str(body).map_err(|fault| invalid(fault.to_string()))?;
     if action == Action::Appeal {
         return Err(invalid("申诉由坐席提出 / agents appeal, where they answer to alerts".to_owned()));
     }
@@ -133,5 +137,5 @@ fn new_step(principal: &Principal, body: &str) -> Result<(Step, Who), Refusal> {
     let reason = reason.map(|reason| privacy::mask(&reason).into_owned());
     let who = principal.person(by.as_deref()).map_err(Refusal::Unnamed)?;
     let step = Step { action, by: who.name.clone(), role: who.role.to_owned(), reason, at_ms: clock::unix_ms() };
-    Ok((step, who))
+    Ok((step, who, steps_seen))
 }

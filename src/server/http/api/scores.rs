@@ -37,6 +37,8 @@ struct ScoreView {
     calls: u64,
     /// The mean score of the calls, rounded to hundredths.
     mean: f64,
+    /// The mean lies within so much of it, in 95 of 100 cases; null for a single call.
+    margin: Option<f64>,
     min: u32,
     /// Calls with 0 by one vote.
     vetoed: u64,
@@ -126,11 +128,15 @@ fn units<'a>(call: &'a TotalledCall, group: Group, agent_id: Option<&str>) -> Ve
     parts.into_iter().filter(|(agent, _)| agent_id.is_none_or(|wanted| wanted == *agent)).collect()
 }
 
+/// 95 % of a normal distribution are within so many standard deviations.
+const NORMAL_95: f64 = 1.96;
+
 /// Scores put together.
 #[derive(Debug, Default)]
 struct Total {
     calls: u64,
     sum: u64,
+    squares: u64,
     min: Option<u32>,
     vetoed: u64,
     alerts: u64,
@@ -140,6 +146,7 @@ impl Total {
     fn add(&mut self, scoring: &Scoring, alerts: usize) {
         self.calls += 1;
         self.sum += u64::from(scoring.score);
+        self.squares += u64::from(scoring.score).pow(2);
         self.min = Some(self.min.map_or(scoring.score, |min| min.min(scoring.score)));
         self.vetoed += u64::from(!scoring.vetoed_by.is_empty());
         self.alerts += alerts as u64;
@@ -147,8 +154,14 @@ impl Total {
 
     #[allow(clippy::cast_precision_loss, reason = "no site has 2^53 points")]
     fn view(self, key: Option<String>) -> ScoreView {
-        let Self { calls, sum, min, vetoed, alerts } = self;
-        let mean = (sum as f64 / calls.max(1) as f64 * 100.0).round() / 100.0;
-        ScoreView { key, calls, mean, min: min.unwrap_or_default(), vetoed, alerts }
+        let Self { calls, sum, squares, min, vetoed, alerts } = self;
+        let hundredths = |value: f64| (value * 100.0).round() / 100.0;
+        let (count, sum) = (calls.max(1) as f64, sum as f64);
+        let mean = hundredths(sum / count);
+        let margin = (calls > 1).then(|| {
+            let variance = (squares as f64 - sum * sum / count).max(0.0) / (count - 1.0);
+            hundredths(NORMAL_95 * (variance / count).sqrt())
+        });
+        ScoreView { key, calls, mean, margin, min: min.unwrap_or_default(), vetoed, alerts }
     }
 }

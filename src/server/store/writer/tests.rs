@@ -120,7 +120,7 @@ fn step(action: Action, by: &str, at_ms: i64) -> Step {
 }
 
 fn target(call_no: i64) -> Target {
-    Target { alert_id: format!("alert-{call_no}"), call_id: None, started_ms: None, agent_id: None }
+    Target { alert_id: format!("alert-{call_no}"), call_id: None, started_ms: None, agent_id: None, steps_seen: None }
 }
 
 /// Reviews go with their alerts, the audit stays and tells of a round once.

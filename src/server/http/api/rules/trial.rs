@@ -95,6 +95,8 @@ struct CandidateView {
     homophone: bool,
     /// Why it does not count; null if it does.
     veto: Option<String>,
+    /// The same in English.
+    veto_en: Option<String>,
     /// The part of the rule that the hit serves.
     purpose: String,
 }
@@ -289,8 +291,8 @@ impl From<Inspected> for UtteranceView {
 
 impl From<Candidate> for CandidateView {
     fn from(seen: Candidate) -> Self {
-        let Candidate { rule_id, rule_name, phrase, start, end, continued, homophone, veto, purpose } = seen;
-        Self { rule_id, rule_name, phrase, start, end, continued, homophone, veto, purpose }
+        let Candidate { rule_id, rule_name, phrase, start, end, continued, homophone, veto, veto_en, purpose } = seen;
+        Self { rule_id, rule_name, phrase, start, end, continued, homophone, veto, veto_en, purpose }
     }
 }
 
