@@ -22,6 +22,7 @@ pub mod freeswitch;
 pub mod funasr;
 pub mod huawei;
 pub mod iflytek;
+pub mod masking;
 pub mod native;
 pub mod nls;
 #[cfg(feature = "server")]

@@ -130,7 +130,7 @@ impl Arguments {
         let selection =
             Selection { from: self.from.as_deref(), to: self.to.as_deref(), agent_id: self.agent_id.as_deref() };
         let data = self.data.as_ref().unwrap_or(&config.data);
-        let stored = StoredCalls::open(data, selection, config.utc_offset)?;
+        let stored = StoredCalls::open(data, selection, &config)?;
         let count = stored.count().map_err(|error| error.to_string())?;
         if count == 0 {
             return Err(format!(

@@ -108,7 +108,7 @@ impl Server {
         let metrics = Metrics::new().map_err(io::Error::other)?;
         let door = Door::new(&config, address).map_err(io::Error::other)?;
         let deliveries = Arc::new(Deliveries::new(&config, &metrics).map_err(io::Error::other)?);
-        let store = Store::open(&config.data).map_err(io::Error::other)?;
+        let store = Store::open(&config.data, &config.privacy).map_err(io::Error::other)?;
         let mut writer = store.writer().map_err(io::Error::other)?;
         let readers = store.readers();
         let recovered = keep_and_recover(&mut writer, &readers, &rules, unix_ms()).map_err(io::Error::other)?;

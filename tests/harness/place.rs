@@ -27,6 +27,8 @@ rules:
 /// Where everything of one test lies.
 pub(crate) struct Place {
     pub(crate) directory: TempDir,
+    /// The key of the store, whose words are then masked, too.
+    pub(crate) key: Option<&'static str>,
 }
 
 impl Place {
@@ -34,7 +36,7 @@ impl Place {
         let directory = TempDir::new().unwrap();
         std::fs::create_dir(directory.path().join("rules")).unwrap();
         std::fs::write(directory.path().join("rules/crash.yaml"), RULES).unwrap();
-        Self { directory }
+        Self { directory, key: None }
     }
 
     pub(crate) fn data(&self) -> std::path::PathBuf {
@@ -46,6 +48,9 @@ impl Place {
         let mut command = Process::serve();
         let path = |name: &str| self.directory.path().join(name);
         command.arg("--data").arg(path("data")).arg("--rules").arg(path("rules"));
+        if let Some(key) = self.key {
+            command.env("TINGJIAN_PRIVACY__KEY", key).env("TINGJIAN_PRIVACY__STORE", "masked");
+        }
         command
     }
 

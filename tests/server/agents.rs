@@ -450,6 +450,51 @@ async fn who_watches_reads_no_number_before_it_is_decided() {
 }
 
 #[tokio::test]
+async fn a_store_that_masks_or_seals_keeps_no_words_as_they_were_said() {
+    let sealed = "key = \"0123456789abcdef0123456789abcdef\"";
+    for (privacy, is_sealed) in
+        [("store = \"masked\"", false), (sealed, true), (&format!("store = \"masked\"\n{sealed}"), true)]
+    {
+        let server = Server::start(&format!("call_linger_ms = 1\n[privacy]\n{privacy}\n")).await;
+        let mut producer = server.connect("/v1/ingest").await;
+        let mut begin = start("c1");
+        begin["attributes"] = json!({"phone": "13912345678"});
+        tell(&mut producer, begin).await;
+        for (seq, said) in [(2, "不知道，您打139"), (3, "1234"), (4, "5678"), (5, "订单编号1391234")] {
+            tell(&mut producer, says("c1", seq, said)).await;
+        }
+        tell(&mut producer, json!({"type": "call.end", "call_id": "c1", "seq": 6, "at_ms": 20_000, "by": "agent"}))
+            .await;
+        let call = loop {
+            let (_, call) = server.request("GET", "/v1/calls/c1", "").await;
+            if call["live"] == false {
+                break call;
+            }
+        };
+        assert_eq!(call["events"][0]["attributes"]["phone"], "139****5678");
+        let texts: Vec<&str> =
+            call["events"].as_array().unwrap().iter().filter_map(|event| event["text"].as_str()).collect();
+        assert_eq!(texts, ["不知道，您打139", "****", "5678", "订单编号1391234"], "{privacy}");
+        assert_eq!(call["alerts"][0]["evidence"][0]["text"], "不知道，您打139");
+        assert!(server.get("/v1/export?format=csv").await.1.contains("不知道，您打139"));
+        let raw =
+            |what: &str, pattern: &str| server.ask::<i64>(&format!("SELECT count(*) FROM {what} LIKE '%{pattern}%'"));
+        assert_eq!(raw("events WHERE json", "\"1234\""), 0, "{privacy}");
+        assert_eq!(raw("calls WHERE start", "13912345678"), 0, "{privacy}");
+        let readable = raw("events WHERE json", "utterance_id")
+            + raw("calls WHERE start", "call_id")
+            + raw("alerts WHERE json", "evidence")
+            + raw("journal WHERE json", "utterance_id");
+        assert_eq!(readable == 0, is_sealed, "{privacy}");
+        let backtest = json!({"files": []}).to_string();
+        let (status, report) = server.request("POST", "/v1/backtest", &backtest).await;
+        assert_eq!((status, &report["calls"]), (200, &json!(1)), "{report}");
+        drop(producer);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn who_reads_decides_what_is_masked() {
     let config = "[tokens]\ningest = [\"ingest-0123456789\"]\nqa = [\"qa-0123456789abcdef\"]\nadmin = [\"admin-0123456789\"]\n\
         [tokens.agents]\na7 = [\"agent-0123456789\"]\n";

@@ -30,7 +30,26 @@ impl Chance {
 
 #[tokio::test]
 async fn killed_at_any_moment_nothing_is_lost_and_nothing_comes_twice() {
-    let place = Place::new();
+    is_killed_at_any_moment(&Place::new()).await;
+}
+
+#[tokio::test]
+async fn killed_at_any_moment_sealed_words_are_neither_lost_nor_readable() {
+    const KEY: &str = "0123456789abcdef0123456789abcdef";
+    let mut place = Place { key: Some(KEY), ..Place::new() };
+    is_killed_at_any_moment(&place).await;
+    for file in ["tingjian.db", "tingjian.db-wal"] {
+        let kept = std::fs::read(place.data().join(file)).unwrap_or_default();
+        assert!(!kept.windows(14).any(|bytes| bytes == b"\"utterance_id\""), "{file} has words that are not sealed");
+    }
+    for (key, hint) in [(None, "[privacy] key"), (Some("another-key-of-at-least-32-characters"), "old_keys")] {
+        place.key = key;
+        let refusal = place.refusal();
+        assert!(refusal.contains(hint), "{refusal}");
+    }
+}
+
+async fn is_killed_at_any_moment(place: &Place) {
     let mut chance = Chance(2026);
     let mut producer = Producer::new();
     let mut agents: Vec<Agent> = (0..3).map(|number| Agent { id: format!("a{number}"), alerts: Vec::new() }).collect();

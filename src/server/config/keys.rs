@@ -35,7 +35,7 @@ pub(super) struct Key {
 impl Key {
     /// Whether its value must not be shown.
     pub(super) fn is_secret(&self) -> bool {
-        self.path.starts_with("tokens.") || self.path == "webhooks"
+        self.path.starts_with("tokens.") || ["webhooks", "privacy.key", "privacy.old_keys"].contains(&self.path)
     }
 
     /// The variable that sets it.
@@ -120,6 +120,12 @@ pub(super) const KEYS: &[Key] = &[
         "days in which an agent may appeal, from when the call was closed or last reviewed"),
     key("review.precision_min", Kind::Fraction, "规则的准确率低于多少就报告（0 到 1）", "a rule of less precision than this is reported, from 0 to 1"),
     key("review.reviewed_min", Kind::Number, "复核了多少条才算准确率（条）", "alerts of a rule that must be reviewed before its precision counts"),
+    key("privacy.store", Kind::Text, "通话结束后留下的文字：plain 原文；masked 打码后留下，原文不再保留",
+        "the words kept of calls that are over: plain, as they came; masked, with personal data masked for good"),
+    unset("privacy.key", Kind::Text, "加密存储里通话文字的密钥，至少 32 个字符，可用 openssl rand -hex 32 生成；也可以写 { file = \"文件\" }。丢了就读不出来",
+        "seals the words in the store, at least 32 characters, or { file = \"FILE\" }; whoever loses it loses the words", "{ file = \"store.key\" }"),
+    key("privacy.old_keys", Kind::List, "以前的密钥，只用来读；写法同上，到用它加密的文字过期为止",
+        "earlier keys, which only open; needed until what they sealed has aged out"),
 ];
 
 /// The key of that path.

@@ -283,6 +283,50 @@ pub struct Config {
     pub score: Score,
     /// How alerts are reviewed.
     pub review: Review,
+    /// How the store keeps what was said.
+    pub privacy: Privacy,
+}
+
+/// `[privacy]`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Privacy {
+    /// What the store keeps of the words of calls that are over.
+    pub store: StoredWords,
+    /// The key that seals words in the store.
+    pub key: Option<SecretSource>,
+    /// Earlier keys, which only open.
+    pub old_keys: Vec<SecretSource>,
+}
+
+/// What the store keeps of the words of calls that are over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoredWords {
+    /// As they came.
+    #[default]
+    Plain,
+    /// Personal data masked.
+    Masked,
+}
+
+impl Privacy {
+    /// The keys, the one that seals first.
+    ///
+    /// # Errors
+    /// A file cannot be read or a key could be guessed; or there are old keys only.
+    pub(crate) fn read_keys(&self) -> Result<Vec<Secret>, String> {
+        if self.key.is_none() && !self.old_keys.is_empty() {
+            let message = "privacy.old_keys 要和 privacy.key 一起写 / privacy.old_keys needs a privacy.key";
+            return Err(message.to_owned());
+        }
+        let keys = self.key.iter().chain(&self.old_keys).map(|source| {
+            let key = source.read()?;
+            secret::check_length("privacy.key", &key)?;
+            Ok(key)
+        });
+        keys.collect()
+    }
 }
 
 /// `[tls]`: either both or none.
@@ -413,6 +457,7 @@ impl Default for Config {
             alerts: Alerts::default(),
             score: Score::default(),
             review: Review::default(),
+            privacy: Privacy::default(),
         }
     }
 }

@@ -81,11 +81,16 @@ impl SecretSource {
 
 /// Refuses a secret that others could guess, and so sign with.
 pub(crate) fn check_signing(secret: &Secret) -> Result<(), String> {
+    check_length("tokens.agent_secret", secret)
+}
+
+/// Refuses a secret that others could guess; `key` is its place in the configuration.
+pub(crate) fn check_length(key: &str, secret: &Secret) -> Result<(), String> {
     if secret.reveal().len() >= SIGNING_BYTES_MIN {
         return Ok(());
     }
     Err(format!(
-        "tokens.agent_secret 至少要有 {SIGNING_BYTES_MIN} 个字符，可用 openssl rand -hex 32 生成 / must have at least {SIGNING_BYTES_MIN} characters; openssl rand -hex 32 makes one"
+        "{key} 至少要有 {SIGNING_BYTES_MIN} 个字符，可用 openssl rand -hex 32 生成 / must have at least {SIGNING_BYTES_MIN} characters; openssl rand -hex 32 makes one"
     ))
 }
 

@@ -195,7 +195,7 @@ pub fn export_store(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<u64, ExportError> {
     let wanted = Wanted::read(query, config)?;
-    let readers = read_beside(directory)?;
+    let readers = read_beside(directory, Some(&config.privacy))?;
     let (total, last) = readers.count_alerts(&wanted.filter)?;
     let page = |behind| Ok(readers.alerts(&wanted.filter, Order::OldestFirst, behind, Some(last), EXPORT_PAGE)?);
     wanted.write(page, out, |rows| progress(rows, total.unsigned_abs()))

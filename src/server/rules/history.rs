@@ -101,7 +101,7 @@ pub fn rule_history(
     count_max: usize,
     with_diff: bool,
 ) -> Result<Vec<(RuleLoad, Option<String>)>, StoreError> {
-    let readers = read_beside(directory)?;
+    let readers = read_beside(directory, None)?;
     let load = |found: FoundVersion| {
         let diff = if with_diff { difference(&readers, &found)?.map(|(diff, _)| diff) } else { None };
         Ok((RuleLoad::new(&found, zone), diff))

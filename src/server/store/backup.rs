@@ -333,7 +333,7 @@ mod tests {
     fn a_busy_writer_does_not_make_a_backup_begin_anew() {
         let directory = TempDir::new().unwrap();
         let file = directory.path().join("backup.db");
-        drop(Store::open(directory.path()).unwrap());
+        drop(Store::open(directory.path(), &crate::server::config::Privacy::default()).unwrap());
         let writer = connect(&directory.path().join(FILE), OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
         let write = |bytes: i64| {
             let row = "INSERT INTO events (call_no, serial, now_ms, json)

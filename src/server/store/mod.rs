@@ -23,6 +23,7 @@ mod reader;
 mod review;
 mod rules;
 mod schema;
+mod sealing;
 mod statistics;
 mod stored_calls;
 mod writer;
@@ -35,6 +36,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
+
+use crate::server::config::{Privacy, StoredWords};
+use crate::server::store::sealing::Keys;
 
 pub(crate) use audit::{AUDITED, AuditEntry, AuditFilter, Fact, Head};
 pub(crate) use audit_check::AuditFault;
@@ -61,6 +65,9 @@ const STATEMENTS_CACHED: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
+    keys: Keys,
+    /// The words of calls are masked for good when they are over.
+    masks_closed: bool,
     _lock: Lock,
 }
 
@@ -112,6 +119,18 @@ pub enum StoreError {
         /// The version that can be read.
         known: usize,
     },
+    /// A key of `[privacy]` cannot be used.
+    Key {
+        /// Why not.
+        reason: String,
+    },
+    /// Words in it are sealed with a key that was not given.
+    Sealed {
+        /// The name of the key: the first digits of its digest.
+        key: String,
+        /// Another key was given.
+        is_any_given: bool,
+    },
     /// SQLite refuses.
     Sqlite(rusqlite::Error),
 }
@@ -159,6 +178,15 @@ impl fmt::Display for StoreError {
                 f,
                 "数据由更早的版本写成（第 {found} 版，本程序需要第 {known} 版）；请先用本程序启动一次服务 / the data was written by an earlier version ({found}; this program needs {known}); start the server of this program on it once"
             ),
+            Self::Key { reason } => write!(f, "[privacy]: {reason}"),
+            Self::Sealed { key, is_any_given: false } => write!(
+                f,
+                "数据里的通话文字是加密的（密钥 {key}），没有密钥读不出来；请在配置里写上 [privacy] key / the words in this data are sealed (key {key}) and cannot be read without it: give it as [privacy] key"
+            ),
+            Self::Sealed { key, is_any_given: true } => write!(
+                f,
+                "数据里有用密钥 {key} 加密的通话文字，给出的密钥打不开；请改正 [privacy] key，或把它写进 old_keys / words in this data are sealed with the key {key}, which none of those given is: correct [privacy] key, or add it to old_keys"
+            ),
             Self::Sqlite(error) if Self::is_damage(error) => write!(
                 f,
                 "{FILE} 已损坏，或不是本程序的数据：请从备份恢复，或移走该文件重新开始 / {FILE} is damaged, or not a store: restore a backup, or move it away to begin anew: {error}"
@@ -176,13 +204,16 @@ impl Store {
     ///
     /// # Errors
     /// The directory cannot be used, another process has it, or its file is
-    /// damaged or of a later version.
-    pub(crate) fn open(directory: &Path) -> Result<Self, StoreError> {
+    /// damaged or of a later version, or sealed with another key than `privacy` names.
+    pub(crate) fn open(directory: &Path, privacy: &Privacy) -> Result<Self, StoreError> {
+        let keys = Keys::read(privacy)?;
         let lock = Self::lock(directory)?;
-        let store = Self { path: directory.join(FILE), _lock: lock };
+        let masks_closed = privacy.store == StoredWords::Masked;
+        let store = Self { path: directory.join(FILE), keys, masks_closed, _lock: lock };
         let mut connection = store.connect(OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
         schema::migrate(&mut connection)?;
+        store.keys.note(&connection)?;
         Ok(store)
     }
 
@@ -209,30 +240,42 @@ impl Store {
 
     /// The one that writes. Only one may be made.
     pub(crate) fn writer(&self) -> Result<Writer, StoreError> {
-        Writer::new(self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?, self.path.clone())
+        let connection = self.connect(OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        if self.masks_closed || self.keys.seals() {
+            // What is masked, sealed anew or removed is overwritten.
+            connection.pragma_update(None, "secure_delete", "ON")?;
+        }
+        Writer::new(connection, self.path.clone(), self.masks_closed)
     }
 
     /// The readers of this store.
     pub(crate) fn readers(&self) -> Readers {
-        Readers::new(self.path.clone())
+        Readers::new(self.path.clone(), self.keys.clone())
     }
 
     fn connect(&self, access: OpenFlags) -> Result<Connection, StoreError> {
-        connect(&self.path, access)
+        let connection = connect(&self.path, access)?;
+        self.keys.teach(&connection)?;
+        Ok(connection)
     }
 }
 
-/// Readers of the store in `directory`, beside the server that has it.
+/// Readers of the store in `directory`, beside the server that has it; without `privacy`, of all
+/// but the words of calls.
 ///
 /// # Errors
-/// There is none, or it is of another version.
-pub(crate) fn read_beside(directory: &Path) -> Result<Readers, StoreError> {
+/// There is none, it is of another version, or sealed with another key.
+pub(crate) fn read_beside(directory: &Path, privacy: Option<&Privacy>) -> Result<Readers, StoreError> {
     let path = directory.join(FILE);
     if !path.is_file() {
         return Err(StoreError::Missing { path: directory.to_owned() });
     }
-    let readers = Readers::new(path);
+    let keys = privacy.map(Keys::read).transpose()?.unwrap_or_default();
+    let readers = Readers::new(path, keys.clone());
     readers.ask(schema::check)?;
+    if privacy.is_some() {
+        readers.ask(|connection| keys.check(connection))?;
+    }
     Ok(readers)
 }
 

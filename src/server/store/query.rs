@@ -327,7 +327,7 @@ impl Readers {
         let Conditions { sql, mut values } = conditions;
         let direction = order.name();
         let sql = format!(
-            "SELECT latest.said_ms, latest.alert_no, latest.cursor, alerts.json, latest.display, latest.history, queue, action, reason, given_ms,
+            "SELECT latest.said_ms, latest.alert_no, latest.cursor, words(alerts.json), latest.display, latest.history, queue, action, reason, given_ms,
                  started_at, latest.verdict, latest.appeal, latest.call_no, latest.alert_id, closed_ms, feedback.by
              FROM latest_alerts AS latest
              JOIN alerts ON alerts.cursor = latest.cursor
@@ -397,7 +397,7 @@ impl Readers {
     /// The stored events of a call in order, at most `count_max`.
     pub(crate) fn call_events(&self, call_no: i64, count_max: usize) -> Result<Vec<String>, StoreError> {
         self.ask(|connection| {
-            let events = "SELECT json FROM events WHERE call_no = ?1 ORDER BY serial LIMIT ?2";
+            let events = "SELECT words(json) FROM events WHERE call_no = ?1 ORDER BY serial LIMIT ?2";
             let mut events = connection.prepare_cached(events)?;
             let events = events.query_map((call_no, limit(count_max)), |row| row.get(0))?;
             Ok(events.collect::<Result<_, _>>()?)
@@ -407,7 +407,7 @@ impl Readers {
     /// The transitions of a call's alerts, at most `count_max` of them, in their order.
     pub(crate) fn call_transitions(&self, call_no: i64, count_max: usize) -> Result<Vec<Transition>, StoreError> {
         self.ask(|connection| {
-            let alerts = "SELECT alert_id, cursor, json FROM alerts WHERE call_no = ?1 ORDER BY cursor LIMIT ?2";
+            let alerts = "SELECT alert_id, cursor, words(json) FROM alerts WHERE call_no = ?1 ORDER BY cursor LIMIT ?2";
             let mut alerts = connection.prepare_cached(alerts)?;
             let alerts = alerts.query_map((call_no, limit(count_max)), |row| {
                 Ok(Transition { alert_id: row.get(0)?, cursor: row.get(1)?, json: row.get(2)? })
@@ -478,7 +478,7 @@ fn alert(connection: &Connection, row: &Row<'_>) -> Result<FoundAlert, StoreErro
     })
 }
 
-const CALL: &str = "call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, start, end_ms, ended_by, closed_ms, close_reason";
+const CALL: &str = "call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, words(start), end_ms, ended_by, closed_ms, close_reason";
 
 fn call(row: &Row<'_>) -> rusqlite::Result<FoundCall> {
     Ok(FoundCall {

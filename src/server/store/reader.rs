@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 use crate::engine::alert::AlertState;
 use crate::engine::severity::Severity;
 use crate::engine::time::CallTime;
+use crate::server::store::sealing::Keys;
 use crate::server::store::writer::{Display, Entry, kind};
 use crate::server::store::{Json, StoreError, connect};
 
@@ -20,6 +21,7 @@ const IDLE_MAX: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Readers {
     path: PathBuf,
+    keys: Keys,
     idle: Mutex<Vec<Connection>>,
 }
 
@@ -85,8 +87,8 @@ pub(crate) struct Backlog {
 }
 
 impl Readers {
-    pub(super) const fn new(path: PathBuf) -> Self {
-        Self { path, idle: Mutex::new(Vec::new()) }
+    pub(super) const fn new(path: PathBuf, keys: Keys) -> Self {
+        Self { path, keys, idle: Mutex::new(Vec::new()) }
     }
 
     /// Asks a question on a connection of its own. It blocks: not for tasks of the runtime.
@@ -94,7 +96,11 @@ impl Readers {
         let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
         let connection = match idle {
             Some(connection) => connection,
-            None => connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?,
+            None => {
+                let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+                self.keys.teach(&connection)?;
+                connection
+            }
         };
         let answer = question(&connection)?;
         if let Ok(mut idle) = self.idle.lock()
@@ -109,7 +115,7 @@ impl Readers {
     pub(crate) fn open_calls(&self) -> Result<Vec<OpenCall>, StoreError> {
         self.ask(|connection| {
             let mut calls = connection.prepare(
-                "SELECT call_no, rules_version, last_seq, start FROM calls WHERE closed_ms IS NULL ORDER BY call_no",
+                "SELECT call_no, rules_version, last_seq, words(start) FROM calls WHERE closed_ms IS NULL ORDER BY call_no",
             )?;
             let calls = calls.query_map([], |row| {
                 Ok(OpenCall {
@@ -126,7 +132,8 @@ impl Readers {
     /// Gives all of the journal to `take`, in its order: call, the call's time, what it was told.
     pub(crate) fn replay(&self, mut take: impl FnMut(i64, CallTime, Entry)) -> Result<(), StoreError> {
         self.ask(|connection| {
-            let mut journal = connection.prepare("SELECT call_no, kind, now_ms, json FROM journal ORDER BY serial")?;
+            let mut journal =
+                connection.prepare("SELECT call_no, kind, now_ms, words(json) FROM journal ORDER BY serial")?;
             let mut rows = journal.query([])?;
             while let Some(row) = rows.next()? {
                 let entry = match row.get(1)? {
@@ -172,7 +179,7 @@ impl Readers {
     ) -> Result<Vec<StoredAlert>, StoreError> {
         self.ask(|connection| {
             let mut alerts = connection.prepare_cached(
-                "SELECT cursor, json FROM alerts WHERE agent_id = ? AND cursor > ? AND display = 'card' ORDER BY cursor LIMIT ?",
+                "SELECT cursor, words(json) FROM alerts WHERE agent_id = ? AND cursor > ? AND display = 'card' ORDER BY cursor LIMIT ?",
             )?;
             let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
             let alerts = alerts.query_map(params![agent_id, cursor, count_max], |row| {
@@ -226,7 +233,7 @@ impl Readers {
             let mut alerts = connection.prepare(
                 "SELECT latest.call_no, latest.alert_id, latest.agent_id, latest.rule_id, latest.pack, latest.severity,
                      latest.deduct, latest.state, latest.said_ms, latest.display,
-                     (' ' || latest.history || ' ') LIKE '% confirmed %', alerts.json
+                     (' ' || latest.history || ' ') LIKE '% confirmed %', words(alerts.json)
                  FROM calls JOIN latest_alerts AS latest ON latest.call_no = calls.call_no
                  JOIN alerts ON alerts.cursor = latest.cursor WHERE closed_ms IS NULL ORDER BY latest.alert_no",
             )?;
@@ -254,7 +261,7 @@ impl Readers {
     pub(crate) fn letter_after(&self, webhook: &str, after: i64) -> Result<Option<Letter>, StoreError> {
         self.ask(|connection| {
             let mut letter = connection.prepare_cached(
-                "SELECT outbox_no, made_ms, due_ms, attempts, alert FROM outbox
+                "SELECT outbox_no, made_ms, due_ms, attempts, words(alert) FROM outbox
                  WHERE webhook = ? AND outbox_no > ? ORDER BY outbox_no LIMIT 1",
             )?;
             let letter = letter.query_row(params![webhook, after], |row| {

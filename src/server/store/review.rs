@@ -287,7 +287,7 @@ impl Readers {
     pub(crate) fn figures(&self, filter: &AlertFilter, count_max: usize) -> Result<Vec<RuleFigures>, StoreError> {
         let Conditions { sql, mut values } = filter.conditions(filter.span);
         let sql = format!(
-            "SELECT figures.*, alerts.json FROM (
+            "SELECT figures.*, words(alerts.json) FROM (
                 SELECT latest.rule_id, calls.rules_version, latest.pack, max(latest.cursor) AS last, count(*),
                     total(latest.display = 'card'),
                     total(latest.display = 'card' AND 'dismiss' = (SELECT action FROM feedback

@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -222,6 +222,11 @@ const V4: &str = "
 ALTER TABLE feedback ADD COLUMN by TEXT;
 ";
 
+const V5: &str = "
+-- The keys that words are sealed with, by their names. Sealed words are of no use to earlier programs.
+CREATE TABLE sealing_keys (name TEXT PRIMARY KEY) STRICT;
+";
+
 /// Whether the store is of this version; told by one that may not change it.
 pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
     let found = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? as usize;
@@ -256,6 +261,7 @@ mod tests {
 
     use super::V1;
     use crate::engine::alert::AlertState;
+    use crate::server::config::Privacy;
     use crate::server::domain::review::ReviewState;
     use crate::server::store::{AlertFilter, CallFilter, Order, Store};
 
@@ -291,7 +297,7 @@ mod tests {
         write_v1(&directory.path().join("tingjian.db"));
         // Twice: what is up to date stays as it is.
         for _ in 0..2 {
-            let store = Store::open(directory.path()).unwrap();
+            let store = Store::open(directory.path(), &Privacy::default()).unwrap();
             let readers = store.readers();
             let alerts = readers.alerts(&AlertFilter::default(), Order::OldestFirst, None, None, 10).unwrap();
             let answers: Vec<_> =

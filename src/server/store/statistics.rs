@@ -238,7 +238,7 @@ fn rule_names(
     let Conditions { sql, mut values } = filter.conditions();
     values.push(limit(count_max));
     let sql = format!(
-        "SELECT alerts.rule_id, json_extract(alerts.json, '$.rule_name') FROM alerts
+        "SELECT alerts.rule_id, json_extract(words(alerts.json), '$.rule_name') FROM alerts
          JOIN (SELECT max(latest.cursor) AS last FROM {ALERTS} {sql} GROUP BY latest.rule_id) ON alerts.cursor = last
          ORDER BY 1 LIMIT ?"
     );
@@ -262,7 +262,7 @@ mod tests {
     /// SQLite's plan for finding the alerts.
     fn plan(filter: &StatisticsFilter) -> String {
         let directory = TempDir::new().unwrap();
-        let store = Store::open(directory.path()).unwrap();
+        let store = Store::open(directory.path(), &crate::server::config::Privacy::default()).unwrap();
         let Conditions { sql, mut values } = filter.conditions();
         values.push(limit(1));
         let question = format!("EXPLAIN QUERY PLAN {}", filter.rows_sql(&sql));

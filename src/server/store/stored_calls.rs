@@ -78,12 +78,12 @@ impl Readers {
         self.ask(|connection| {
             // The words of a call go all at once; they must not go in between.
             let reading = connection.unchecked_transaction()?;
-            let start = "SELECT start FROM calls WHERE call_no = ? AND start <> ''";
+            let start = "SELECT words(start) FROM calls WHERE call_no = ? AND start <> ''";
             let start: Option<String> =
                 reading.prepare_cached(start)?.query_row([call_no], |row| row.get(0)).optional()?;
             let Some(start) = start else { return Ok(None) };
-            let mut events =
-                reading.prepare_cached("SELECT now_ms, json FROM events WHERE call_no = ? ORDER BY now_ms, serial")?;
+            let mut events = reading
+                .prepare_cached("SELECT now_ms, words(json) FROM events WHERE call_no = ? ORDER BY now_ms, serial")?;
             let events = events.query_map([call_no], |row| Ok((CallTime(row.get(0)?), row.get(1)?)))?;
             let told = events.collect::<Result<_, _>>()?;
             Ok(Some(Transcript { start, told }))

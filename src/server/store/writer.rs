@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction, params};
+use serde_json::Value;
 
+use crate::adapter::masking;
 use crate::engine::alert::AlertState;
 use crate::engine::severity::Severity;
 use crate::engine::time::CallTime;
@@ -159,6 +161,8 @@ pub(super) mod kind {
 #[derive(Debug)]
 pub(crate) struct Writer {
     pub(super) connection: Connection,
+    /// The words of calls are masked for good when they are over.
+    masks_closed: bool,
     checkpoints: Checkpoints,
     files: Files,
     /// The serial number of the next journal row.
@@ -174,7 +178,7 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(mut connection: Connection, path: PathBuf) -> Result<Self, StoreError> {
+    pub(super) fn new(mut connection: Connection, path: PathBuf, masks_closed: bool) -> Result<Self, StoreError> {
         let checkpoints = Checkpoints::new(&mut connection, path.clone())?;
         let bounds = "SELECT coalesce(min(serial), 1), coalesce(max(serial), 0) + 1 FROM journal";
         let (first_serial, next_serial) = connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -187,7 +191,7 @@ impl Writer {
         let head = Head::read(&connection)?;
         // The log is there once something was read.
         let files = Files::new(&path)?;
-        Ok(Self { connection, checkpoints, files, next_serial, first_serial, open, begins, head })
+        Ok(Self { connection, masks_closed, checkpoints, files, next_serial, first_serial, open, begins, head })
     }
 
     /// The number that the next call may have.
@@ -250,6 +254,9 @@ impl Writer {
                 }
                 Record::Closed(call) => {
                     close_call(&transaction, call)?;
+                    if self.masks_closed {
+                        mask_call(&transaction, call.call_no)?;
+                    }
                     closed.push(call.call_no);
                 }
                 Record::Settled { outbox_no } => {
@@ -294,7 +301,7 @@ impl Writer {
 fn insert_call(transaction: &Transaction<'_>, call: &CallRow) -> Result<(), StoreError> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO calls (call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, start, last_seq)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, seal(?), ?)",
     )?;
     let CallRow { call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, seq, start } = call;
     let seq = seq.map(u64::cast_signed);
@@ -312,7 +319,7 @@ fn insert_journal(
     json: Option<&str>,
 ) -> Result<(), StoreError> {
     let mut insert = transaction
-        .prepare_cached("INSERT INTO journal (serial, call_no, kind, now_ms, json) VALUES (?, ?, ?, ?, ?)")?;
+        .prepare_cached("INSERT INTO journal (serial, call_no, kind, now_ms, json) VALUES (?, ?, ?, ?, seal(?))")?;
     insert.execute(params![serial, call_no, kind, now.0, json])?;
     Ok(())
 }
@@ -325,7 +332,7 @@ fn insert_event(
     json: &str,
 ) -> Result<(), StoreError> {
     let mut insert =
-        transaction.prepare_cached("INSERT INTO events (call_no, serial, now_ms, json) VALUES (?, ?, ?, ?)")?;
+        transaction.prepare_cached("INSERT INTO events (call_no, serial, now_ms, json) VALUES (?, ?, ?, seal(?))")?;
     insert.execute(params![call_no, serial, now.0, json])?;
     Ok(())
 }
@@ -333,7 +340,7 @@ fn insert_event(
 fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<i64, StoreError> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO alerts (call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, seal(?))",
     )?;
     let AlertRow {
         call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, said_ms, display, json, ..
@@ -356,7 +363,7 @@ fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<i64, 
 fn insert_outbox(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<(), StoreError> {
     for webhook in &alert.webhooks {
         let mut insert = transaction.prepare_cached(
-            "INSERT INTO outbox (webhook, made_ms, due_ms, attempts, alert) VALUES (?1, ?2, ?2, 0, ?3)",
+            "INSERT INTO outbox (webhook, made_ms, due_ms, attempts, alert) VALUES (?1, ?2, ?2, 0, seal(?3))",
         )?;
         insert.execute(params![&**webhook, alert.made_ms, &*alert.json])?;
     }
@@ -371,6 +378,39 @@ fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), Sto
     let end_ms = end.map(|(at, _)| at.0);
     let ended_by = end.map(|(_, by)| by.name());
     update.execute(params![closed_ms, reason, last_seq.map(u64::cast_signed), end_ms, ended_by, call_no])?;
+    Ok(())
+}
+
+/// Masks the words of a call for good; those of the journal go with it.
+fn mask_call(transaction: &Transaction<'_>, call_no: i64) -> Result<(), StoreError> {
+    let start = "SELECT words(start) FROM calls WHERE call_no = ?";
+    let start: String = transaction.prepare_cached(start)?.query_row([call_no], |row| row.get(0))?;
+    let mut kept = vec![(None, start)];
+    let mut events =
+        transaction.prepare_cached("SELECT serial, words(json) FROM events WHERE call_no = ? ORDER BY serial")?;
+    let events = events.query_map([call_no], |row| Ok((Some(row.get::<_, i64>(0)?), row.get(1)?)))?;
+    for event in events {
+        kept.push(event?);
+    }
+    // What cannot be read is kept as it is, so that the places agree.
+    let plain: Vec<Value> = kept.iter().map(|(_, json)| serde_json::from_str(json).unwrap_or_default()).collect();
+    let mut masked = plain.clone();
+    masking::mask(&mut masked, &mut [], false);
+    for ((serial, _), (plain, masked)) in kept.iter().zip(plain.iter().zip(&masked)) {
+        if plain == masked {
+            continue;
+        }
+        match serial {
+            Some(serial) => {
+                let update = "UPDATE events SET json = seal(?) WHERE call_no = ? AND serial = ?";
+                transaction.prepare_cached(update)?.execute(params![masked.to_string(), call_no, serial])?;
+            }
+            None => {
+                let update = "UPDATE calls SET start = seal(?) WHERE call_no = ?";
+                transaction.prepare_cached(update)?.execute(params![masked.to_string(), call_no])?;
+            }
+        }
+    }
     Ok(())
 }
 

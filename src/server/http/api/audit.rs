@@ -124,7 +124,7 @@ pub fn read_audit(directory: &Path, query: &str, zone: FixedOffset) -> Result<Ve
     let parameters = Parameters::of_tables(query, &[OF_AUDIT, &[LIMIT]])?;
     let filter = parameters.audit(zone)?;
     let page = parameters.page("audit", 0)?;
-    let readers = read_beside(directory)?;
+    let readers = read_beside(directory, None)?;
     let entries = readers.audit_entries(&filter, None, page.count)?;
     let json = |entry| serde_json::to_value(EntryView::from(entry)).unwrap_or_default();
     Ok(entries.into_iter().rev().map(json).collect())
@@ -153,7 +153,7 @@ pub struct Verified {
 pub fn verify_audit(directory: &Path, head: Option<&str>) -> Result<Verified, AuditError> {
     let head = head.map(read_head).transpose()?;
     let (mut faults, mut more) = (Vec::new(), 0);
-    let extent = read_beside(directory)?.check_audit(head.as_ref(), |fault| {
+    let extent = read_beside(directory, None)?.check_audit(head.as_ref(), |fault| {
         if faults.len() < FAULTS_MAX {
             faults.push(worded(&fault));
         } else {

@@ -54,7 +54,7 @@ fn closed(call_no: i64, closed_ms: i64) -> Record {
 #[test]
 fn words_go_first_then_alerts_and_calls_in_progress_stay() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(directory.path()).unwrap();
+    let store = Store::open(directory.path(), &crate::server::config::Privacy::default()).unwrap();
     let mut writer = store.writer().unwrap();
     // More than one step of them, and one in progress.
     let old = 1..=FORGET_CALLS * 2;
@@ -90,7 +90,7 @@ fn words_go_first_then_alerts_and_calls_in_progress_stay() {
 #[test]
 fn the_journal_is_trimmed_up_to_the_first_call_that_needs_it() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(directory.path()).unwrap();
+    let store = Store::open(directory.path(), &crate::server::config::Privacy::default()).unwrap();
     let mut writer = store.writer().unwrap();
     let rows = || {
         let mut rows = Vec::new();
@@ -127,7 +127,7 @@ fn target(call_no: i64) -> Target {
 #[test]
 fn reviews_go_with_their_alerts_and_the_audit_stays() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(directory.path()).unwrap();
+    let store = Store::open(directory.path(), &crate::server::config::Privacy::default()).unwrap();
     let mut writer = store.writer().unwrap();
     let ends = [(1, 1), (2, 50 * DAY_MS)];
     let mut records: Vec<Record> = ends.iter().flat_map(|&(no, at)| [call(no), alert(no), closed(no, at)]).collect();
@@ -197,7 +197,8 @@ fn an_appeal_is_in_time_or_too_late() {
         (Some(5 * DAY_MS), Some(3 * DAY_MS), 5 * DAY_MS + APPEAL_MS - 1, true),
     ] {
         let directory = tempfile::tempdir().unwrap();
-        let mut writer = Store::open(directory.path()).unwrap().writer().unwrap();
+        let mut writer =
+            Store::open(directory.path(), &crate::server::config::Privacy::default()).unwrap().writer().unwrap();
         writer.commit([call(1), alert(1)].iter_mut().chain(&mut closed_ms.map(|at| closed(1, at)))).unwrap();
         if let Some(at_ms) = reviewed_ms {
             let step = step(Action::Confirm, "李静", at_ms);

@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use crate::adapter::native::{self, Event, EventBody};
 use crate::backtest::{self, Control, Plan, Recorded, Report, Told};
 use crate::engine::rule::RuleSet;
-use crate::server::config::{BACKTEST_CALLS_MAX, BACKTEST_PAGE};
+use crate::server::config::{BACKTEST_CALLS_MAX, BACKTEST_PAGE, Config};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::filter::{BadQuery, Parameters};
 use crate::server::http::api::rules::edit::{Edited, EditedFile, Fields, Turn};
@@ -56,14 +56,15 @@ impl Selection<'_> {
 }
 
 impl StoredCalls {
-    /// Reads the store in `directory`; a server may be running on it. Days begin in `zone`.
+    /// Reads the store in `directory`; a server may be running on it. Its keys and the zone of days are those of `config`.
     ///
     /// # Errors
     /// There is none, or the selection cannot be understood; ready to print.
-    pub fn open(directory: &Path, selection: Selection<'_>, zone: FixedOffset) -> Result<Self, String> {
-        let wanted =
-            selection.read(zone).map_err(|bad| format!("--{}: {}", bad.field.replace('_', "-"), bad.message))?;
-        let readers = read_beside(directory).map_err(|error| error.to_string())?;
+    pub fn open(directory: &Path, selection: Selection<'_>, config: &Config) -> Result<Self, String> {
+        let wanted = selection
+            .read(config.utc_offset)
+            .map_err(|bad| format!("--{}: {}", bad.field.replace('_', "-"), bad.message))?;
+        let readers = read_beside(directory, Some(&config.privacy)).map_err(|error| error.to_string())?;
         Ok(Self { readers, wanted })
     }
 
