@@ -43,6 +43,9 @@ pub struct AlertJson<'a> {
     pub emitted_at: String,
     #[cfg_attr(feature = "server", schema(value_type = Vec<schema::Evidence>))]
     pub evidence: Cow<'a, [Evidence]>,
+    /// How often the utterance says the forbidden words; left out when once.
+    #[serde(default = "once", skip_serializing_if = "is_once")]
+    pub count: u32,
     pub message: Cow<'a, str>,
     pub suggestion: Option<Cow<'a, str>>,
     /// Of forbidden words: how sure the second look is that a reviewer marks them, 0 to 1.
@@ -51,6 +54,15 @@ pub struct AlertJson<'a> {
     /// `held`: too unsure to be shown, kept for quality assurance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display: Option<Cow<'a, str>>,
+}
+
+const fn once() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_once(count: &u32) -> bool {
+    *count == 1
 }
 
 impl<'a> AlertJson<'a> {
@@ -76,6 +88,7 @@ impl<'a> AlertJson<'a> {
             due_ms: (alert.state == AlertState::Reminder).then_some(alert.at.0),
             emitted_at: wall_time(info.started_at, alert.emitted),
             evidence: Cow::Borrowed(&alert.evidence),
+            count: alert.count,
             message: Cow::Borrowed(&alert.message),
             suggestion: rule.suggestion.as_deref().map(Cow::Borrowed),
             display: alert.held.then_some(Cow::Borrowed("held")),
@@ -167,6 +180,7 @@ mod tests {
             end: 6,
             phrase: "不知道".into(),
             homophone: false,
+            offset: 0,
         });
         Alert {
             alert_id: "0a".into(),
@@ -178,6 +192,7 @@ mod tests {
             emitted: CallTime(8_121),
             evidence: evidence.collect(),
             message: message.into(),
+            count: 1,
             confidence: Some(8_213),
             held: false,
         }

@@ -116,7 +116,7 @@ pub struct Evidence {
     pub utterance_id: String,
     /// The speaker.
     pub role: Role,
-    /// The utterance as it came.
+    /// The utterance as it came; of a long one the part around the phrase.
     pub text: String,
     /// Where the phrase begins in `text`, in Unicode scalar values.
     pub start: usize,
@@ -127,11 +127,14 @@ pub struct Evidence {
     /// The words only sound like the phrase (同音).
     #[schema(required = false)]
     pub homophone: bool,
+    /// How many characters of the utterance stand before `text`.
+    #[schema(required = false)]
+    pub offset: usize,
 }
 
 impl From<alert::Evidence> for Evidence {
     fn from(evidence: alert::Evidence) -> Self {
-        let alert::Evidence { utterance_id, role, text, start, end, phrase, homophone } = evidence;
-        Self { utterance_id, role: role.into(), text, start, end, phrase, homophone }
+        let alert::Evidence { utterance_id, role, text, start, end, phrase, homophone, offset } = evidence;
+        Self { utterance_id, role: role.into(), text, start, end, phrase, homophone, offset }
     }
 }

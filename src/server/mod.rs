@@ -156,8 +156,10 @@ impl Server {
             move || journal::run(&shared, &runtime, writer, jobs)
         });
         let mut tasks = JoinSet::new();
+        // Each on a thread of its own: however long an event takes, connections and health are served.
         for (shard, queue) in shards {
-            tasks.spawn(shard::run(shard, queue));
+            let runtime = tokio::runtime::Handle::current();
+            tasks.spawn_blocking(move || runtime.block_on(shard::run(shard, queue)));
         }
         let mut senders = JoinSet::new();
         for index in 0..deliveries.len() {

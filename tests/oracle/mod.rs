@@ -377,7 +377,7 @@ impl<'a> Facts<'a> {
             stretches.as_ref().is_none_or(|all| all.iter().any(|s| s.from <= mention.at && mention.at <= s.until))
         });
         if forbid.at_least <= 1 {
-            return mentions.map(|m| violated(m.at, (m.id, m.nth))).collect();
+            return once_a_line(mentions).into_iter().map(|m| violated(m.at, (m.id, m.nth))).collect();
         }
         let mut different = BTreeSet::new();
         for mention in mentions {
@@ -618,16 +618,22 @@ impl<'a> Facts<'a> {
                         homophone: None,
                         boundary: None,
                     };
-                    for mention in self.mentions(&said) {
-                        if !self.in_hours(range.from_minute, range.until_minute, mention.at) {
-                            found.push(violated(mention.at, (mention.id, mention.nth * 100 + part)));
-                        }
+                    let wrong = self.mentions(&said).into_iter();
+                    let wrong = wrong.filter(|m| !self.in_hours(range.from_minute, range.until_minute, m.at));
+                    for mention in once_a_line(wrong) {
+                        found.push(violated(mention.at, (mention.id, mention.nth * 100 + part)));
                     }
                 }
                 found
             }
         }
     }
+}
+
+/// Of a phrase that a line says again and again, the first time.
+fn once_a_line(mentions: impl Iterator<Item = Mention>) -> Vec<Mention> {
+    let mut known = BTreeSet::new();
+    mentions.filter(|mention| known.insert((mention.line, mention.phrase.clone()))).collect()
 }
 
 fn violated(at: i64, key: (String, usize)) -> Candidate {

@@ -94,7 +94,10 @@ async fn every_entry_says_who_did_what_and_follows_from_the_one_before() {
     }
     assert_eq!(told[3]["detail"]["verdict"], "confirmed");
     assert_eq!(told[3]["detail"]["appeal"], "granted");
-    assert_eq!(told[0]["detail"], json!({"trigger": "start", "version": "v1", "previous": null, "ok": true}));
+    let files = server.ask::<String>("SELECT files FROM rule_versions");
+    let digest: String = Sha256::digest(files).iter().map(|byte| format!("{byte:02x}")).collect();
+    let loaded = json!({"trigger": "start", "version": "v1", "previous": null, "ok": true, "files_sha256": digest});
+    assert_eq!(told[0]["detail"], loaded);
     let export = json!({"format": "csv", "ok": true, "rows": 0, "query": {"call_id": "138****8000"}});
     assert_eq!(told[5]["detail"], export, "no personal data");
     let all = json!(told).to_string();
@@ -263,15 +266,75 @@ async fn whatever_is_changed_is_found() {
     // The one who writes a whole chain anew is found by what was noted elsewhere.
     let anew = tampered(&data, free, &format!("2:{}", "0".repeat(64)));
     assert!(anew.faults[0].contains("entry 2 is not what --head says"), "{anew:?}");
-    // What retention removes with an alert is no fault.
+    // A reviewed alert goes with its steps when it is too old, and not otherwise.
     let removed = format!(
-        "DELETE FROM reviews WHERE alert_id = '{alert_id}'; DELETE FROM latest_alerts WHERE alert_id = '{alert_id}'"
+        "DELETE FROM reviews WHERE alert_id = '{alert_id}'; DELETE FROM latest_alerts WHERE alert_id = '{alert_id}';
+         DELETE FROM alerts WHERE alert_id = '{alert_id}'"
     );
-    assert_eq!(tampered(&data, &removed, &head).faults, Vec::<String>::new());
+    let faults = tampered(&data, &removed, &head).faults;
+    assert!(
+        faults.len() == 3 && faults.iter().all(|fault| fault.contains("is gone, and not because of its age")),
+        "{faults:#?}"
+    );
+    let untold = format!("{removed}; UPDATE forgotten SET alerts = 1");
+    assert_eq!(
+        tampered(&data, &untold, &head).faults,
+        Vec::<String>::new(),
+        "a crash cut the round of forgetting short"
+    );
+    // What people judged, and what the rules were.
+    for (sql, expected) in [
+        ("UPDATE rule_versions SET files = files || ' '", &["the files of version v1"][..]),
+        ("DELETE FROM rule_versions", &["the files of version v1"]),
+        ("UPDATE latest_alerts SET deduct = 7", &["is not what its states come to", "is not what its states come to"]),
+        ("UPDATE latest_alerts SET state = 'retracted' WHERE alert_no = 1", &["is not what its states come to"]),
+    ] {
+        let faults = tampered(&data, sql, &head).faults;
+        assert_eq!(faults.len(), expected.len(), "{sql}: {faults:#?}");
+        assert!(faults.iter().zip(expected).all(|(fault, expected)| fault.contains(expected)), "{sql}: {faults:#?}");
+    }
+    let edited = tampered(&data, "UPDATE alerts SET json = replace(json, '不知道', '不晓得')", &head).faults;
+    assert!(!edited.is_empty() && edited.iter().all(|fault| fault.contains("judged it")), "{edited:#?}");
     // The triggers stop mistakes.
     let store = Connection::open(data.path().join("tingjian.db")).unwrap();
     for sql in ["UPDATE audit SET by = ''", "DELETE FROM audit"] {
         assert!(store.execute(sql, []).unwrap_err().to_string().contains("append-only"), "{sql}");
+    }
+}
+
+#[tokio::test]
+async fn a_closed_call_is_sealed() {
+    let server = Server::start("call_linger_ms = 1\n").await;
+    let mut producer = server.connect("/v1/ingest").await;
+    let mut supervisors = Vec::new();
+    for call in ["c1", "c2"] {
+        tell(&mut producer, start(call)).await;
+        tell(&mut producer, says(call, 2, "不知道")).await;
+        supervisors.push(server.connect(&format!("/v1/calls/{call}/watch")).await);
+        tell(&mut producer, json!({"type": "call.end", "call_id": call, "seq": 3, "at_ms": 9_000})).await;
+    }
+    for supervisor in supervisors {
+        crate::harness::rest(supervisor).await;
+    }
+    let data = server.stop().await;
+    let Verified { head, faults, .. } = verify_audit(data.path(), None).unwrap();
+    assert_eq!(faults, Vec::<String>::new());
+    for (sql, expected) in [
+        ("UPDATE events SET json = replace(json, '不知道', '我帮您查') WHERE call_no = 1", "the words of call 1"),
+        ("DELETE FROM events WHERE call_no = 2", "the words of call 2"),
+        ("UPDATE calls SET start = '' WHERE call_no = 1", "the words of call 1"),
+        ("UPDATE calls SET agent_id = 'a8' WHERE call_no = 1", "call 1 (its number in the store) or its alerts"),
+        ("UPDATE alerts SET json = replace(json, '不知道', '您好') WHERE call_no = 2", "call 2 (its number in the store) or its alerts"),
+        ("DELETE FROM alerts WHERE call_no = 2; DELETE FROM latest_alerts WHERE call_no = 2", "call 2 (its number in the store) or its alerts"),
+        ("UPDATE latest_alerts SET display = 'shadow' WHERE call_no = 1", "call 1 (its number in the store) or its alerts"),
+        (
+            "DELETE FROM alerts WHERE call_no = 2; DELETE FROM latest_alerts WHERE call_no = 2; DELETE FROM events WHERE call_no = 2;
+             DELETE FROM calls WHERE call_no = 2",
+            "is gone, and not because of its age",
+        ),
+    ] {
+        let faults = tampered(&data, sql, &head).faults;
+        assert!(faults.len() == 1 && faults[0].contains(expected), "{sql}: {faults:#?}");
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::harness::{PATIENCE, Server, Socket, next, refusal, send};
+use crate::harness::{PATIENCE, Server, Socket, next, refusal, request_as, send};
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use tingjian::engine::rule::RuleSet;
@@ -129,6 +129,57 @@ async fn calls_and_connections_have_limits() {
     assert_eq!(next(&mut producer).await["code"], "too_many_calls");
     let _second = server.connect("/v1/agents/a1/alerts").await;
     assert_eq!(refused(&server, "/v1/agents/a2/alerts").await.0, 503);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_producer_leaves_room_for_the_others() {
+    let first = "first-0123456789";
+    let second = "second-0123456789";
+    let config = format!(
+        "calls_per_token_max = 3\ncalls_per_connection_max = 2\ncall_linger_ms = 1\n[tokens]\ningest = [\"{first}\", \"{second}\"]\nqa = [\"qa-0123456789abcdef\"]\n"
+    );
+    let server = start_server(&config).await;
+    let mut producers = Vec::new();
+    for token in [first, first, second] {
+        producers.push(server.connect(&format!("/v1/ingest?token={token}")).await);
+    }
+    for (producer, call, code) in [
+        (0, "c1", None),
+        (0, "c2", None),
+        (0, "c3", Some("too_many_calls_of_connection")),
+        (1, "c3", None),
+        (1, "c4", Some("too_many_calls_of_token")),
+        (2, "c4", None),
+        (2, "c5", None),
+    ] {
+        let producer: &mut Socket = &mut producers[producer];
+        send(producer, start(call, 1)).await;
+        let answer = next(producer).await;
+        assert_eq!((answer["call_id"].as_str(), answer["code"].as_str()), (Some(call), code), "{answer}");
+    }
+    let body: String = ["c6", "c7", "c8"].map(|call| format!("{}\n", start(call, 1))).concat();
+    let (_, answer) = request_as(server.address, Some(second), "POST", "/v1/events", &body).await;
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    assert_eq!((&answer["accepted"], &answer["errors"][0]["code"]), (&json!(1), &json!("too_many_calls_of_token")));
+    // A call that is closed makes room.
+    let one = &mut producers[0];
+    let mut supervisor = server.connect("/v1/calls/c1/watch?token=qa-0123456789abcdef").await;
+    send(one, json!({"type": "call.end", "call_id": "c1", "seq": 2, "at_ms": 900})).await;
+    acked(one, "c1", 2).await;
+    assert_eq!(close_code(&mut supervisor).await, 1000);
+    send(one, start("c9", 1)).await;
+    acked(one, "c9", 1).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn one_address_leaves_room_for_the_others() {
+    let server = start_server("connections_max = 3\nconnections_per_address_max = 1\n").await;
+    let _first = server.connect("/v1/agents/a1/alerts").await;
+    let (status, answer) = server.get("/v1/calls").await;
+    assert!(status == 503 && answer.contains("too_many_connections_of_address"), "{answer}");
+    assert_eq!(server.get("/healthz").await.0, 200, "health is told all the same");
     server.stop().await;
 }
 

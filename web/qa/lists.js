@@ -101,7 +101,7 @@ function Words({ alert }) {
   const [first] = alert.evidence;
   return first === undefined
     ? html`<span class="quiet">${alert.message}</span>`
-    : html`<${Marked} text=${first.text} ranges=${alert.evidence.filter((/** @type {any} */ one) => one.utterance_id === first.utterance_id)} />`;
+    : html`<${Marked} text=${first.text} ranges=${alert.evidence.filter((/** @type {any} */ one) => one.utterance_id === first.utterance_id && one.offset === first.offset)} />`;
 }
 
 /** @param {{filters: Filters, change: Change}} properties */

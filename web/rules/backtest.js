@@ -88,7 +88,7 @@ function RuleDifference({ rule, open }) {
           const first = alert.evidence[0];
           return html`<li key=${`${sort}${at}`}>
             <span class=${`tag ${tone}`}>${name}</span> <${Severity} severity=${alert.severity} />
-            <span class="grow">${first ? html`<${Marked} text=${first.text} ranges=${alert.evidence.filter((/** @type {any} */ one) => one.utterance_id === first.utterance_id)} />` : alert.message}
+            <span class="grow">${first ? html`<${Marked} text=${first.text} ranges=${alert.evidence.filter((/** @type {any} */ one) => one.utterance_id === first.utterance_id && one.offset === first.offset)} />` : alert.message}
               ${example.changed.length > 0 ? html`<br /><span class="small quiet">${example.changed.map((/** @type {string} */ field) => `${field}: ${example.before?.[field]} → ${example.after?.[field]}`).join("；")}</span>` : null}</span>
             <a class="small" href=${callAddress(alert.call_id, example.started_at)}>${alert.agent_id} · ${moment(example.started_at).slice(0, 16)} · ${clock(alert.at_ms)}</a>
           </li>`;

@@ -166,12 +166,12 @@ export function hitsIn(utterance, alerts) {
   const characters = Array.from(utterance.text);
   const hits = [];
   for (const alert of alerts) {
-    for (const { utterance_id: id, text, start, end } of alert.evidence) {
+    for (const { utterance_id: id, text, start, end, offset = 0 } of alert.evidence) {
       // Evidence of a whole utterance marks nothing: all of it would be yellow.
       const isPart = end - start < Array.from(text).length || end - start <= 12;
       const words = Array.from(text).slice(start, end).join("");
-      if (id === utterance.id && isPart && characters.slice(start, end).join("") === words) {
-        hits.push({ start, end, alert });
+      if (id === utterance.id && isPart && characters.slice(offset + start, offset + end).join("") === words) {
+        hits.push({ start: offset + start, end: offset + end, alert });
       }
     }
   }

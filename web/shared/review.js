@@ -71,7 +71,7 @@ export function Evidence({ alert }) {
   return html`
     ${utterances.length === 0 ? html`<p class="said quiet">${wordless(alert.kind)}</p>` : null}
     ${utterances.map(
-      ({ first, ranges }) => html`<p key=${first.utterance_id} class="said">
+      ({ first, ranges }) => html`<p key=${`${first.offset ?? 0} ${first.utterance_id}`} class="said">
         <span class="who">${roleName(first.role)}</span><bdi><${Marked} text=${first.text} ranges=${ranges} /></bdi>
       </p>`,
     )}
@@ -98,9 +98,11 @@ function wordless(kind) {
 function group(evidence) {
   const found = new Map();
   for (const one of evidence) {
-    const known = found.get(one.utterance_id) ?? { first: one, ranges: [] };
+    // Of a long utterance each piece shows the part around its phrase.
+    const part = `${one.offset ?? 0} ${one.utterance_id}`;
+    const known = found.get(part) ?? { first: one, ranges: [] };
     known.ranges.push({ start: one.start, end: one.end, title: one.phrase });
-    found.set(one.utterance_id, known);
+    found.set(part, known);
   }
   return [...found.values()];
 }

@@ -1,6 +1,8 @@
 //! From matches of phrases to hits: whose mouth, whole words, conditions.
 
-use super::context::{Scene, Veto};
+use std::collections::BTreeMap;
+
+use super::context::{MATCH_SYMBOLS_MAX, Reading, Scene, Veto};
 use super::rule::RuleSet;
 use super::rule::program::{Detector, DetectorIx};
 use super::text::{Likeness, Match};
@@ -16,10 +18,51 @@ pub(crate) struct Considered {
     pub(crate) veto: Option<Veto>,
 }
 
+/// Hits of one detector in one utterance. Who says a thing more often says nothing new by it; the matches
+/// behind them are not looked at.
+const HITS_OF_UTTERANCE_MAX: u32 = 64;
+
+/// What a look at an utterance brought, besides its hits.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Looked {
+    /// A condition looked at other utterances.
+    pub(crate) around: bool,
+    /// There were more hits of one detector than are counted.
+    pub(crate) left_out: bool,
+}
+
+/// What was counted of one detector so far.
+#[derive(Default)]
+struct Counted<'m> {
+    hits: Vec<&'m Match>,
+    /// Hits that do not overlap, and where the last of them ends.
+    apart: u32,
+    end: usize,
+}
+
+impl<'m> Counted<'m> {
+    fn is_full(&self, next: &Match) -> bool {
+        self.apart >= HITS_OF_UTTERANCE_MAX && next.start >= self.end
+    }
+
+    fn add(&mut self, hit: &'m Match) {
+        if self.apart == 0 || hit.start >= self.end {
+            self.apart += 1;
+            self.end = hit.end;
+        }
+        self.hits.push(hit);
+    }
+
+    /// Whether one of the hits shares symbols with `other`.
+    fn overlaps(&self, other: &Match) -> bool {
+        let behind = self.hits.partition_point(|hit| hit.start < other.end);
+        let mut near = self.hits[..behind].iter().rev().take_while(|hit| hit.start + MATCH_SYMBOLS_MAX > other.start);
+        near.any(|hit| other.start < hit.end)
+    }
+}
+
 /// Finds the hits of an utterance whose text was scanned. `listening` says
 /// which detectors this call needs. Every match looked at goes to `considered`, if given.
-///
-/// Returns whether a condition looked at other utterances.
 pub(crate) fn detect(
     rules: &RuleSet,
     timeline: &Timeline,
@@ -28,29 +71,29 @@ pub(crate) fn detect(
     matches: &[Match],
     hits: &mut Vec<Hit>,
     mut considered: Option<&mut Vec<Considered>>,
-) -> bool {
+) -> Looked {
+    let mut reading = Reading::new(rules, timeline, ix);
     let spoken = timeline.get(ix);
-    let mut looks_around = false;
-    let mut whole_words: Option<(Match, bool)> = None;
-    let mut counted: Vec<(DetectorIx, &Match)> = Vec::new();
+    let mut looked = Looked::default();
+    let mut counted: BTreeMap<DetectorIx, Counted<'_>> = BTreeMap::new();
     for matched in matches {
+        // The same match is asked about by several detectors; jieba need only cut the sentence once.
+        let mut whole_words: Option<bool> = None;
         for &detector_ix in &rules.detectors_of[matched.phrase.0 as usize] {
             if !listening(detector_ix) {
                 continue;
             }
+            if counted.get(&detector_ix).is_some_and(|counted| counted.is_full(matched)) {
+                looked.left_out = true;
+                continue;
+            }
             let detector = &rules.detectors[detector_ix as usize];
             let veto = if detector.roles.contains(&spoken.role) {
-                // The same match is asked about by several detectors; jieba need only cut the sentence once.
-                let words = match &whole_words {
-                    Some((of, words)) if of == matched => *words,
-                    _ => {
-                        let words = rules.lexicon.in_words(&spoken.text, matched);
-                        whole_words = Some((matched.clone(), words));
-                        words
-                    }
-                };
-                looks_around |= words && detector.looks_around;
-                if words { verdict(rules, timeline, ix, detector, matched) } else { Some(Veto::NotWords) }
+                let words = *whole_words.get_or_insert_with(|| {
+                    rules.lexicon.in_words_again(&spoken.text, matched, &mut reading.boundaries)
+                });
+                looked.around |= words && detector.looks_around;
+                if words { verdict(&reading, detector, matched) } else { Some(Veto::NotWords) }
             } else {
                 Some(Veto::Role)
             };
@@ -63,39 +106,35 @@ pub(crate) fn detect(
                 });
             }
             if veto.is_none() {
-                counted.push((detector_ix, matched));
+                counted.entry(detector_ix).or_default().add(matched);
             }
         }
     }
-    for &(detector, matched) in &counted {
+    for (&detector, of_detector) in &counted {
         let first = &rules.detectors[detector as usize].yields_to;
-        let overlaps = |other: &Match| other.start < matched.end && matched.start < other.end;
-        if counted.iter().any(|&(other, words)| first.contains(&other) && overlaps(words)) {
-            let seen = considered.as_deref_mut().into_iter().flatten();
-            for seen in
-                seen.filter(|seen| (seen.detector, seen.utterance) == (detector, ix) && seen.matched == *matched)
-            {
-                seen.veto = Some(Veto::Yields);
+        let first: Vec<&Counted<'_>> = first.iter().filter_map(|other| counted.get(other)).collect();
+        for &matched in &of_detector.hits {
+            if first.iter().any(|other| other.overlaps(matched)) {
+                let seen = considered.as_deref_mut().into_iter().flatten();
+                for seen in
+                    seen.filter(|seen| (seen.detector, seen.utterance) == (detector, ix) && seen.matched == *matched)
+                {
+                    seen.veto = Some(Veto::Yields);
+                }
+            } else {
+                hits.push(hit(spoken, ix, detector, matched));
             }
-        } else {
-            hits.push(hit(spoken, ix, detector, matched));
         }
     }
     keep_longest(hits);
-    looks_around
+    looked
 }
 
-fn verdict(
-    rules: &RuleSet,
-    timeline: &Timeline,
-    ix: UtteranceIx,
-    detector: &Detector,
-    matched: &Match,
-) -> Option<Veto> {
+fn verdict(reading: &Reading<'_>, detector: &Detector, matched: &Match) -> Option<Veto> {
     if detector.unless.is_empty() && detector.only.is_empty() {
         return None;
     }
-    let scene = Scene::new(rules, &detector.subjects, timeline, ix, matched.start..matched.end);
+    let scene = Scene::new(reading, &detector.subjects, matched.start..matched.end);
     detector
         .unless
         .iter()
@@ -109,7 +148,7 @@ fn verdict(
 fn hit(spoken: &Spoken, ix: UtteranceIx, detector: DetectorIx, matched: &Match) -> Hit {
     let span = matched.raw_span(&spoken.text);
     let own = span.own.unwrap_or_default();
-    let chars = spoken.text.raw().chars().count().max(1);
+    let chars = spoken.text.raw_len().max(1);
     let share = |offset: usize| {
         let ms = spoken.end.since(spoken.start);
         // Shares of a second at most: an i64 of milliseconds times 10 000 characters fits.

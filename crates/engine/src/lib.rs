@@ -183,3 +183,4 @@ pub mod text;
 pub mod time;
 mod timeline;
 pub mod transcript;
+mod work;

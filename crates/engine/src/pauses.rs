@@ -46,6 +46,6 @@ impl Pauses {
                 Input::TransferAnswered { at, .. } => timeline.happened(EventKind::TransferAnswered, at),
             }
         }
-        Self { holds: timeline.holds().collect(), silences: timeline.silences() }
+        Self { holds: timeline.holds().to_vec(), silences: timeline.silences() }
     }
 }

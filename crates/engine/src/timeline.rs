@@ -3,14 +3,18 @@
 //! The order is a function of the utterances alone (start, then id), so it
 //! does not depend on when they arrived.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::context::Around;
 use super::pauses::{SILENCE_MS, Stretch};
+use super::rule::RuleSet;
 use super::rule::program::DetectorIx;
 use super::text::{FoldedText, Match, PhraseId};
 use super::time::CallTime;
 use super::transcript::{EventKind, Party, Role, Utterance};
+use super::work;
 
 /// Index of an utterance in the order of arrival of its first wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +32,9 @@ const EVENTS_MAX: usize = 1_000;
 /// Utterances without hits keep their text while fewer than so many follow;
 /// context and repeated questions look back no further.
 pub(crate) const TEXTS_KEPT: usize = 64;
+
+/// A pause of this length ends a monologue: the other party could have come in.
+const MONOLOGUE_PAUSE_MS: i64 = 3_000;
 
 /// How many neighbours in the order are asked whether they overlap or continue an utterance.
 const LOOK_BACK: usize = 8;
@@ -75,10 +82,30 @@ pub(crate) struct Spoken {
     pub(crate) hits: Vec<Hit>,
     /// What the model makes of it, if there is one.
     pub(crate) judged: Option<Judgement>,
-    /// It holds a phrase whose conditions look at its neighbours.
-    pub(crate) looks_around: bool,
-    /// The latest end of anything said up to here in the order, and by whom.
+    /// It holds a phrase whose conditions look at its neighbours: what those said.
+    pub(crate) around: Option<Box<Around>>,
+    /// What it says of all that conditions look for in turns.
+    said: OnceCell<Box<[PhraseId]>>,
+    /// It asks something.
+    pub(crate) asks: bool,
+    /// What everything said up to here in the order comes to.
     reach: Reach,
+}
+
+impl Spoken {
+    /// The phrases that it says, of all that conditions look for in turns.
+    pub(crate) fn said(&self, rules: &RuleSet) -> &[PhraseId] {
+        self.said.get_or_init(|| {
+            let own = self.text.lead()..self.text.len();
+            let says = |phrase: &&PhraseId| rules.lexicon.find(**phrase, &self.text, own.clone()).is_some();
+            rules.around.iter().filter(says).copied().collect()
+        })
+    }
+
+    /// Whether it is too short to end the other party's speech.
+    pub(crate) const fn is_backchannel(&self) -> bool {
+        self.chars <= BACKCHANNEL_CHARS_MAX
+    }
 }
 
 /// What the model makes of an utterance, and after which turns.
@@ -100,12 +127,40 @@ pub(crate) struct Before {
     pub(crate) own: Option<UtteranceIx>,
 }
 
-/// The latest ends of speech, of all and of each of the two parties.
-#[derive(Clone, Copy, Debug, Default)]
+/// What everything said up to a place in the order comes to: so that nobody need look back for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Reach {
+    /// The latest ends of speech, of all and of each of the two parties.
     any: Option<(CallTime, UtteranceIx)>,
     agent: Option<(CallTime, UtteranceIx)>,
     customer: Option<(CallTime, UtteranceIx)>,
+    /// The latest run of speech of the agent, the customer and the system.
+    runs: [Option<Run>; 3],
+    /// The first message that each of them has not answered.
+    waiting: [Option<UtteranceIx>; 3],
+}
+
+/// Speech of one role that nobody else ended, nor a pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    /// The utterance it began with, and when.
+    pub(crate) first: UtteranceIx,
+    pub(crate) from: CallTime,
+    /// The latest end of all its utterances but the last.
+    pub(crate) end_before: Option<CallTime>,
+    /// The latest end of all its utterances, and the end of the last one.
+    end: CallTime,
+    last_end: CallTime,
+    /// Somebody else said more than a backchannel since.
+    is_over: bool,
+}
+
+const fn role_ix(role: Role) -> usize {
+    match role {
+        Role::Agent => 0,
+        Role::Customer => 1,
+        Role::System => 2,
+    }
 }
 
 impl Reach {
@@ -117,7 +172,16 @@ impl Reach {
         }
     }
 
-    fn extended(mut self, role: Role, end: CallTime, ix: UtteranceIx) -> Self {
+    fn extended(mut self, spoken: &Spoken, ix: UtteranceIx) -> Self {
+        let (role, end) = (spoken.role, spoken.end);
+        self.extend_run(spoken, ix);
+        self.waiting[role_ix(role)] = None;
+        // 嗯嗯 wants no answer, 在吗 does.
+        if role != Role::System && (!spoken.is_backchannel() || spoken.asks) {
+            for by in [Role::Agent, Role::Customer, Role::System].into_iter().filter(|&by| by != role) {
+                self.waiting[role_ix(by)].get_or_insert(ix);
+            }
+        }
         let later = |reach: &mut Option<(CallTime, UtteranceIx)>| {
             if reach.is_none_or(|(latest, _)| end > latest) {
                 *reach = Some((end, ix));
@@ -130,6 +194,23 @@ impl Reach {
             Role::System => {}
         }
         self
+    }
+
+    fn extend_run(&mut self, spoken: &Spoken, ix: UtteranceIx) {
+        if !spoken.is_backchannel() {
+            let others = (0..).zip(&mut self.runs).filter(|(of, _)| *of != role_ix(spoken.role));
+            others.filter_map(|(_, run)| run.as_mut()).for_each(|run| run.is_over = true);
+        }
+        let run = &mut self.runs[role_ix(spoken.role)];
+        let goes_on = |run: &&mut Run| !run.is_over && spoken.start.since(run.last_end) < MONOLOGUE_PAUSE_MS;
+        if let Some(run) = run.as_mut().filter(goes_on) {
+            run.end_before = Some(run.end);
+            run.end = run.end.max(spoken.end);
+            run.last_end = spoken.end;
+        } else {
+            let (from, end) = (spoken.start, spoken.end);
+            *run = Some(Run { first: ix, from, end_before: None, end, last_end: end, is_over: false });
+        }
     }
 }
 
@@ -148,6 +229,11 @@ pub(crate) struct Timeline {
     ids: BTreeMap<Arc<str>, UtteranceIx>,
     latest: Option<UtteranceIx>,
     events: Vec<Happened>,
+    /// Times at which each kind of event happened, in order.
+    times: BTreeMap<EventKind, Vec<CallTime>>,
+    holds: Vec<Stretch>,
+    /// Milliseconds on hold before each of the holds.
+    held_before: Vec<i64>,
     end: Option<(CallTime, Party)>,
 }
 
@@ -161,6 +247,8 @@ pub(crate) struct Placed {
     pub(crate) changed_from: usize,
     /// The last position at which the order changed.
     pub(crate) changed_to: usize,
+    /// The last position at which what was said before comes to something else.
+    pub(crate) reaches_to: usize,
     /// It was not known before.
     pub(crate) is_new: bool,
     /// It moved, or its times changed, so that neighbours must be looked at again.
@@ -251,10 +339,8 @@ impl Timeline {
         spoken.revision += 1;
         let position = if start_moved { self.insert_in_order(ix) } else { old };
         let (changed_from, changed_to) = (position.min(old), position.max(old));
-        if moved {
-            self.extend_reach(changed_from);
-        }
-        Some(Placed { ix, position, changed_from, changed_to, is_new: false, moved })
+        let reaches_to = if moved { self.extend_reach(changed_from, changed_to) } else { changed_to };
+        Some(Placed { ix, position, changed_from, changed_to, reaches_to, is_new: false, moved })
     }
 
     fn append(&mut self, utterance: &Utterance) -> Option<Placed> {
@@ -277,14 +363,17 @@ impl Timeline {
             revision: 0,
             hits: Vec::new(),
             judged: None,
-            looks_around: false,
+            around: None,
+            said: OnceCell::new(),
+            asks: false,
             reach: Reach::default(),
         });
         self.ids.insert(id, ix);
         self.latest = Some(ix);
         let position = self.insert_in_order(ix);
-        self.extend_reach(position);
-        Some(Placed { ix, position, changed_from: position, changed_to: position, is_new: true, moved: true })
+        let reaches_to = self.extend_reach(position, position);
+        let (changed_from, changed_to) = (position, position);
+        Some(Placed { ix, position, changed_from, changed_to, reaches_to, is_new: true, moved: true })
     }
 
     fn insert_in_order(&mut self, ix: UtteranceIx) -> usize {
@@ -299,14 +388,50 @@ impl Timeline {
         position
     }
 
-    fn extend_reach(&mut self, from: usize) {
+    /// Takes what is known of an utterance once its words were heard; returns the last position that it reaches.
+    pub(crate) fn heard(&mut self, ix: UtteranceIx, chars: u32, asks: bool) -> usize {
+        let position = self.position(ix);
+        let spoken = self.get_mut(ix);
+        spoken.said = OnceCell::new();
+        let was = (spoken.is_backchannel(), spoken.asks);
+        (spoken.chars, spoken.asks) = (chars, asks);
+        if was == (spoken.is_backchannel(), spoken.asks) { position } else { self.extend_reach(position, position) }
+    }
+
+    /// Sums up anew from a position on, at least up to another; returns the last that it changed.
+    fn extend_reach(&mut self, from: usize, to: usize) -> usize {
         let mut reach = from.checked_sub(1).map(|before| self.spoken_at(before).reach).unwrap_or_default();
         for position in from..self.order.len() {
+            work::look(1);
             let ix = self.order[position];
-            let spoken = self.get_mut(ix);
-            reach = reach.extended(spoken.role, spoken.end, ix);
-            spoken.reach = reach;
+            reach = reach.extended(self.get(ix), ix);
+            if position > to && self.get(ix).reach == reach {
+                return position - 1;
+            }
+            self.get_mut(ix).reach = reach;
         }
+        self.order.len().saturating_sub(1)
+    }
+
+    /// The run of speech that the utterance at `position` is the last of, so far.
+    pub(crate) fn run_at(&self, position: usize) -> Option<Run> {
+        let spoken = self.spoken_at(position);
+        spoken.reach.runs[role_ix(spoken.role)]
+    }
+
+    /// The first message before a position that `by` did not answer.
+    pub(crate) fn unanswered_before(&self, position: usize, by: Role) -> Option<UtteranceIx> {
+        self.spoken_at(position.checked_sub(1)?).reach.waiting[role_ix(by)]
+    }
+
+    /// The first position at which something was said that ended after `at`.
+    pub(crate) fn first_ending_after(&self, at: CallTime) -> usize {
+        self.order.partition_point(|&ix| self.get(ix).reach.any.is_none_or(|(end, _)| end <= at))
+    }
+
+    /// The first position at which something began at `at` or later.
+    pub(crate) fn first_from(&self, at: CallTime) -> usize {
+        self.order.partition_point(|&ix| self.get(ix).start < at)
     }
 
     /// The latest end of speech before a position in the order, and whose utterance it was.
@@ -331,11 +456,14 @@ impl Timeline {
         None
     }
 
-    /// The positions of the turn that `position` belongs to: one speaker's neighbours in the order.
-    pub(crate) fn same_turn(&self, position: usize) -> std::ops::Range<usize> {
+    /// The positions of the turn that `position` belongs to, one speaker's neighbours in the order:
+    /// those that keep their texts, and `ahead` that come later.
+    pub(crate) fn turn_near(&self, position: usize, ahead: usize) -> std::ops::Range<usize> {
         let role = self.spoken_at(position).role;
-        let first = (0..position).rev().take_while(|&p| self.spoken_at(p).role == role).last().unwrap_or(position);
-        let last = (position..self.len()).take_while(|&p| self.spoken_at(p).role == role).last().unwrap_or(position);
+        let is_same = |p: &usize| self.spoken_at(*p).role == role;
+        let (nearest, farthest) = (position.saturating_sub(TEXTS_KEPT - 1), (position + ahead + 1).min(self.len()));
+        let first = (nearest..position).rev().take_while(is_same).last().unwrap_or(position);
+        let last = (position..farthest).take_while(is_same).last().unwrap_or(position);
         first..last + 1
     }
 
@@ -356,12 +484,16 @@ impl Timeline {
             && self.events.len() < EVENTS_MAX
         {
             self.events.insert(position, event);
+            let times = self.times.entry(kind).or_default();
+            times.insert(times.partition_point(|&earlier| earlier <= at), at);
+            self.find_holds();
         }
     }
 
     /// Takes the end of the call; a later one replaces it.
     pub(crate) fn ended(&mut self, at: CallTime, by: Party) {
         self.end = Some((at, by));
+        self.find_holds();
     }
 
     pub(crate) fn end(&self) -> Option<(CallTime, Party)> {
@@ -372,27 +504,47 @@ impl Timeline {
     pub(crate) fn times_of(&self, kind: EventKind) -> impl Iterator<Item = CallTime> + '_ {
         let answered = (kind == EventKind::Answered).then_some(CallTime::ANSWERED);
         let ended = self.end.filter(|_| kind == EventKind::End).map(|(at, _)| at);
-        let happened = self.events.iter().filter(move |event| event.kind == kind).map(|event| event.at);
+        let happened = self.times.get(&kind).into_iter().flatten().copied();
         answered.into_iter().chain(happened).chain(ended)
+    }
+
+    /// The last time up to `at` at which something happened.
+    pub(crate) fn last_time_of(&self, kind: EventKind, at: CallTime) -> Option<CallTime> {
+        let answered = Some(CallTime::ANSWERED).filter(|_| kind == EventKind::Answered);
+        let ended = self.end.map(|(end, _)| end).filter(|_| kind == EventKind::End);
+        let times = self.times.get(&kind).map(Vec::as_slice).unwrap_or_default();
+        let happened = times[..times.partition_point(|&time| time <= at)].last().copied();
+        [answered, ended, happened].into_iter().flatten().filter(|&time| time <= at).max()
     }
 
     /// Holds in order. A hold ends when the call is resumed, when its transfer is answered,
     /// and when the call ends, whichever is first.
-    pub(crate) fn holds(&self) -> impl Iterator<Item = Stretch> + '_ {
-        let mut events = self.events.iter();
+    pub(crate) fn holds(&self) -> &[Stretch] {
+        &self.holds
+    }
+
+    fn find_holds(&mut self) {
         let end = self.end.map(|(at, _)| at);
-        std::iter::from_fn(move || {
-            let from = events.find(|event| event.kind == EventKind::Hold)?.at;
+        let mut events = self.events.iter();
+        self.holds.clear();
+        self.held_before.clear();
+        let mut held = 0_i64;
+        while let Some(from) = events.find(|event| event.kind == EventKind::Hold).map(|event| event.at) {
             let taken_up = events.find(|event| event.kind.ends_hold()).map(|event| event.at);
+            if end.is_some_and(|end| from >= end) {
+                break;
+            }
             let until = [taken_up, end].into_iter().flatten().min();
-            end.is_none_or(|end| from < end).then_some(Stretch { from, until })
-        })
+            self.holds.push(Stretch { from, until });
+            self.held_before.push(held);
+            held = held.saturating_add(until.map_or(0, |until| until.since(from).max(0)));
+        }
     }
 
     /// Silences in order: the stretches of each gap between words that were not spent on hold, if
     /// they last [`SILENCE_MS`] together. After the last words it takes the end of the call to tell.
     pub(crate) fn silences(&self) -> Vec<Stretch> {
-        let holds: Vec<Stretch> = self.holds().collect();
+        let holds = self.holds();
         let mut earliest = 0;
         let mut silences = Vec::new();
         let end = self.end.map(|(at, _)| at);
@@ -422,25 +574,33 @@ impl Timeline {
 
     /// Milliseconds of `from..until` that were spent on hold.
     pub(crate) fn held_ms(&self, from: CallTime, until: CallTime) -> i64 {
-        self.holds()
-            .map(|hold| hold.until.unwrap_or(until).min(until).since(hold.from.max(from)).max(0))
-            .fold(0, i64::saturating_add)
+        if until <= from { 0 } else { self.held_up_to(until).saturating_sub(self.held_up_to(from)) }
+    }
+
+    /// Milliseconds before `at` that were spent on hold.
+    fn held_up_to(&self, at: CallTime) -> i64 {
+        let Some(last) = self.holds.partition_point(|hold| hold.from < at).checked_sub(1) else { return 0 };
+        let hold = self.holds[last];
+        let of_last = hold.until.map_or(at, |until| until.min(at)).since(hold.from).max(0);
+        self.held_before[last].saturating_add(of_last)
     }
 
     /// The moment `ms` after `from` on a clock that stops on hold; `None` while a hold keeps it from coming.
     pub(crate) fn after_holds(&self, from: CallTime, ms: i64) -> Option<CallTime> {
-        let mut due = from.plus(ms);
-        for hold in self.holds() {
-            if hold.from >= due {
-                break;
-            }
-            let held_from = hold.from.max(from);
-            match hold.until {
-                Some(until) if until > held_from => due = due.plus(until.since(held_from)),
-                Some(_) => {}
-                None => return None,
-            }
+        let first = self.holds.partition_point(|hold| hold.until.is_some_and(|until| until <= from));
+        let held_from = self.held_up_to(from);
+        // When it would be if no hold from this one on were to come.
+        let due_before = |hold: usize| {
+            let held = self.held_before[hold].saturating_sub(held_from).max(0);
+            from.plus(ms).plus(held)
+        };
+        let (mut low, mut high) = (first, self.holds.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            if self.holds[middle].from < due_before(middle) { low = middle + 1 } else { high = middle }
         }
-        Some(due)
+        let Some(last) = low.checked_sub(1).filter(|&last| last >= first) else { return Some(from.plus(ms)) };
+        let until = self.holds[last].until?;
+        Some(from.plus(ms).plus(self.held_up_to(until).saturating_sub(held_from).max(0)))
     }
 }

@@ -193,6 +193,7 @@ fn write_match(out: &mut dyn Write, found: &ExplainedMatch) -> io::Result<()> {
         end: *end,
         phrase: phrase.clone(),
         homophone: *homophone,
+        offset: 0,
     };
     let style = if veto.is_some() { VETOED } else { COUNTED };
     show::words(out, &evidence, style)?;

@@ -45,6 +45,10 @@ pub(crate) const WRITE_BUFFER_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub(crate) const CALLS_MAX: NonZeroUsize = NonZeroUsize::new(100_000).expect("not zero");
 /// Connections of all kinds.
 pub(crate) const CONNECTIONS_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
+/// Calls in progress of one token: half of all, so that others have room.
+const CALLS_PER_TOKEN_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not zero");
+/// Calls in progress that one connection, or one `POST`, started.
+const CALLS_PER_CONNECTION_MAX: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
 /// A call without any event for so long is closed.
 pub(crate) const CALL_IDLE_MS: NonZeroU64 = NonZeroU64::new(30 * 60 * 1_000).expect("not zero");
 /// A call is kept so long after its `call.end`, for late finals.
@@ -253,8 +257,14 @@ pub struct Config {
     pub events_per_second_max: NonZeroU32,
     /// Calls in progress.
     pub calls_max: NonZeroUsize,
+    /// Calls in progress of one token.
+    pub calls_per_token_max: NonZeroUsize,
+    /// Calls in progress of one connection.
+    pub calls_per_connection_max: NonZeroUsize,
     /// Connections of all kinds.
     pub connections_max: NonZeroUsize,
+    /// Connections of one address; 0 is no limit, and unless given it is half of all, this machine's own apart.
+    pub connections_per_address_max: Option<usize>,
     /// A call without any event for so long is closed, `by: system`.
     pub call_idle_ms: NonZeroU64,
     /// A call is kept so long after its `call.end`.
@@ -442,7 +452,10 @@ impl Default for Config {
             utterance_chars_max: NonZeroUsize::new(UTTERANCE_CHARS_MAX).expect("not zero"),
             events_per_second_max: EVENTS_PER_SECOND_MAX,
             calls_max: CALLS_MAX,
+            calls_per_token_max: CALLS_PER_TOKEN_MAX,
+            calls_per_connection_max: CALLS_PER_CONNECTION_MAX,
             connections_max: CONNECTIONS_MAX,
+            connections_per_address_max: None,
             call_idle_ms: CALL_IDLE_MS,
             call_linger_ms: CALL_LINGER_MS,
             asr_silent_ms: ASR_SILENT_MS,

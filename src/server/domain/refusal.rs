@@ -16,12 +16,18 @@ pub(crate) enum Refusal {
     UnknownCall,
     /// The limit of calls is reached.
     TooManyCalls { max: usize },
+    /// The connection has as many calls as one may have.
+    TooManyCallsOfConnection { max: usize },
+    /// The token has as many calls as one may have.
+    TooManyCallsOfToken { max: usize },
     /// The engine panicked in this call.
     CallFailed,
     /// The server is stopping.
     Stopping,
     /// The limit of connections is reached.
     TooManyConnections,
+    /// The address has as many connections as one may have.
+    TooManyConnectionsOfAddress,
     /// The limit of subscribers is reached.
     TooManySubscribers,
     /// A text frame was larger than allowed.
@@ -79,9 +85,12 @@ impl Refusal {
         match self {
             Self::UnknownCall => "unknown_call",
             Self::TooManyCalls { .. } => "too_many_calls",
+            Self::TooManyCallsOfConnection { .. } => "too_many_calls_of_connection",
+            Self::TooManyCallsOfToken { .. } => "too_many_calls_of_token",
             Self::CallFailed => "call_failed",
             Self::Stopping => "stopping",
             Self::TooManyConnections => "too_many_connections",
+            Self::TooManyConnectionsOfAddress => "too_many_connections_of_address",
             Self::TooManySubscribers => "too_many_subscribers",
             Self::FrameTooLarge { .. } => "frame_too_large",
             Self::UtteranceTooLong { .. } => "utterance_too_long",
@@ -118,12 +127,21 @@ impl Refusal {
             Self::TooManyCalls { max } => {
                 format!("同时进行的通话已达上限 {max}，请稍后重试 / {max} calls are in progress already; try later")
             }
+            Self::TooManyCallsOfConnection { max } => {
+                format!("这条连接进行中的通话已达上限 {max}，请分到几条连接，或稍后重试（calls_per_connection_max） / {max} calls of this connection are in progress already; use several connections, or try later (calls_per_connection_max)")
+            }
+            Self::TooManyCallsOfToken { max } => {
+                format!("这个令牌进行中的通话已达上限 {max}，请稍后重试（calls_per_token_max） / {max} calls of this token are in progress already; try later (calls_per_token_max)")
+            }
             Self::CallFailed => {
                 "处理这通通话时内部出错，该通话已关闭 / an internal fault in this call; it was closed".to_owned()
             }
             Self::Stopping => "服务正在停止，请重连后重发 / the server is stopping; reconnect and resend".to_owned(),
             Self::TooManyConnections => {
                 "连接数已达上限，请稍后重试（connections_max） / there are as many connections as may be; try later (connections_max)".to_owned()
+            }
+            Self::TooManyConnectionsOfAddress => {
+                "这个地址的连接数已达上限，请稍后重试；代理后面请把 connections_per_address_max 设为 0 / this address has as many connections as one may have; try later, or behind a proxy set connections_per_address_max = 0".to_owned()
             }
             Self::TooManySubscribers => "订阅者已达上限 / too many subscribers".to_owned(),
             Self::FrameTooLarge { bytes, max } => {

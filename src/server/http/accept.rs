@@ -24,11 +24,12 @@ use crate::server::config::{
 };
 use crate::server::domain::refusal::Refusal;
 use crate::server::http::access::Access;
+use crate::server::http::addresses::Addresses;
 use crate::server::http::router;
 use crate::server::http::tls::{self, Acceptor};
 use crate::server::net::patient::Patient;
 use crate::server::net::reply::Unanswered;
-use crate::server::net::ws::Permit;
+use crate::server::net::ws::{Held, Permit};
 use crate::server::runtime::Shared;
 use crate::server::telemetry::events::{ConnectionRefused, HandshakeFailed, Happening as _};
 
@@ -55,7 +56,23 @@ impl Door {
 enum Welcome {
     All,
     /// There are too many already: once, how the server is.
-    Health,
+    Health(Crowd),
+}
+
+/// What there is too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Crowd {
+    All,
+    Address,
+}
+
+impl Crowd {
+    const fn refusal(self) -> Refusal {
+        match self {
+            Self::All => Refusal::TooManyConnections,
+            Self::Address => Refusal::TooManyConnectionsOfAddress,
+        }
+    }
 }
 
 impl Welcome {
@@ -71,33 +88,41 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) async fn accept(shared: Arc<Shared>, door: Door, listener: TcpListener) {
     let Door { access, tls } = door;
     let routes = TowerToHyperService::new(router::routes(&shared, access));
+    let addresses = Arc::new(Addresses::default());
     loop {
         let accepted = tokio::select! {
             biased;
             () = shared.draining.cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let stream = match accepted {
-            Ok((stream, _peer)) => stream,
+        let (stream, address) = match accepted {
+            Ok((stream, peer)) => (stream, peer.ip()),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             }
         };
-        match Arc::clone(&shared.permits).try_acquire_owned() {
-            Ok(permit) => {
+        let admitted = match addresses.admit(&shared.config, address) {
+            None => Err(Crowd::Address),
+            Some(place) => {
+                let permit = Arc::clone(&shared.permits).try_acquire_owned().map_err(|_| Crowd::All);
+                permit.map(|permit| Held::new(permit, Some(Box::new(place))))
+            }
+        };
+        match admitted {
+            Ok(held) => {
                 let serving =
-                    admit(Arc::clone(&shared), tls.clone(), routes.clone(), stream, Arc::new(permit), Welcome::All);
+                    admit(Arc::clone(&shared), tls.clone(), routes.clone(), stream, Arc::new(held), Welcome::All);
                 shared.requests.spawn(serving);
             }
-            Err(_) => {
-                ConnectionRefused.report(&shared.metrics);
+            Err(crowd) => {
+                ConnectionRefused { code: crowd.refusal().code() }.report(&shared.metrics);
                 match Arc::clone(&shared.health_permits).try_acquire_owned() {
                     Ok(permit) => {
-                        let permit = Arc::new(permit);
-                        let serving =
-                            admit(Arc::clone(&shared), tls.clone(), routes.clone(), stream, permit, Welcome::Health);
+                        let held = Arc::new(Held::new(permit, None));
+                        let welcome = Welcome::Health(crowd);
+                        let serving = admit(Arc::clone(&shared), tls.clone(), routes.clone(), stream, held, welcome);
                         shared.requests.spawn(async {
                             // Whoever takes longer gives way to the next.
                             let _ = tokio::time::timeout(HEALTH_TIMEOUT, serving).await;
@@ -155,7 +180,8 @@ async fn serve<Stream>(
             match answer {
                 Some(answer) => answer.await,
                 None => {
-                    let mut refused = Unanswered::from(Refusal::TooManyConnections).into_response();
+                    let crowd = if let Welcome::Health(crowd) = welcome { crowd } else { Crowd::All };
+                    let mut refused = Unanswered::from(crowd.refusal()).into_response();
                     refused.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
                     refused.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                     Ok(refused)

@@ -5,6 +5,7 @@
 
 mod accept;
 mod access;
+mod addresses;
 pub(crate) mod api;
 mod openapi;
 mod pages;

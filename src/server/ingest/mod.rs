@@ -28,6 +28,7 @@ use crate::server::net::ws;
 use crate::server::net::ws::{Goodbye, Heartbeat, Socket};
 use crate::server::runtime::Shared;
 use crate::server::runtime::shard::{Command, Delivery, Join, Joined, Reply};
+use crate::server::runtime::shares::Origin;
 use crate::server::store::Json;
 use crate::server::telemetry::events::{Connection, FrameRefused, Happening as _, MessageUnrecognised, ProducerSlowed};
 
@@ -54,20 +55,20 @@ pub(crate) struct AsrLeg {
 }
 
 /// Serves a producer of native events.
-pub(crate) async fn serve_native(shared: Arc<Shared>, socket: Socket) {
+pub(crate) async fn serve_native(shared: Arc<Shared>, socket: Socket, origin: Arc<Origin>) {
     let _open = Connection::open(&shared.metrics, "ingest");
-    serve(shared, socket, Source::Native).await;
+    serve(shared, socket, Source::Native, origin).await;
 }
 
 /// Serves one channel of a recogniser.
-pub(crate) async fn serve_asr(shared: Arc<Shared>, socket: Socket, leg: AsrLeg) {
+pub(crate) async fn serve_asr(shared: Arc<Shared>, socket: Socket, leg: AsrLeg, origin: Arc<Origin>) {
     let _open = Connection::open(&shared.metrics, leg.format.name());
     let asr = Asr { leg, opened: clock::now(), joined: None, unrecognised: false };
-    serve(shared, socket, Source::Asr(Box::new(asr))).await;
+    serve(shared, socket, Source::Asr(Box::new(asr)), origin).await;
 }
 
-async fn serve(shared: Arc<Shared>, mut socket: Socket, source: Source) {
-    let mut producer = Producer::new(shared, source);
+async fn serve(shared: Arc<Shared>, mut socket: Socket, source: Source, origin: Arc<Origin>) {
+    let mut producer = Producer::new(shared, source, origin);
     let goodbye = producer.run(&mut socket).await;
     ws::close(socket, goodbye).await;
 }
@@ -97,6 +98,8 @@ struct Speaking {
 struct Producer {
     shared: Arc<Shared>,
     source: Source,
+    /// For whom the calls count that it starts.
+    origin: Arc<Origin>,
     replies: mpsc::Receiver<Reply>,
     reply_to: mpsc::Sender<Reply>,
     in_flight: usize,
@@ -111,12 +114,13 @@ struct Producer {
 }
 
 impl Producer {
-    fn new(shared: Arc<Shared>, source: Source) -> Self {
+    fn new(shared: Arc<Shared>, source: Source, origin: Arc<Origin>) -> Self {
         let (reply_to, replies) = mpsc::channel(IN_FLIGHT_MAX);
         let pace = Pace::new(shared.config.events_per_second_max);
         Self {
             shared,
             source,
+            origin,
             replies,
             reply_to,
             in_flight: 0,
@@ -253,7 +257,7 @@ impl Producer {
             }
         }
         if asr.joined.is_none() {
-            match join(&self.shared, &asr.leg, asr.opened).await {
+            match join(&self.shared, &asr.leg, asr.opened, &self.origin).await {
                 Ok(speaking) => asr.joined = Some(speaking),
                 Err(refusal) => {
                     let call_id = asr.leg.call_id.clone();
@@ -315,7 +319,8 @@ impl Producer {
             }
         }
         let (call_id, seq) = (event.call_id.clone(), event.seq);
-        let delivery = Delivery { event, json, received, replies: self.reply_to.clone() };
+        let (origin, replies) = (Arc::clone(&self.origin), self.reply_to.clone());
+        let delivery = Delivery { event, json, received, origin, replies };
         match self.shared.shards.send(&call_id, Command::Event(delivery)).await {
             Ok(()) => self.in_flight += 1,
             Err(refusal) => self.refuse(&refusal, Some(&call_id), seq),
@@ -367,7 +372,7 @@ impl Producer {
 }
 
 /// Joins a recogniser's connection to its call, and starts the call if no other connection did.
-async fn join(shared: &Shared, leg: &AsrLeg, opened: Instant) -> Result<Speaking, Refusal> {
+async fn join(shared: &Shared, leg: &AsrLeg, opened: Instant, origin: &Arc<Origin>) -> Result<Speaking, Refusal> {
     let call_id = leg.call_id.clone().ok_or(Refusal::NoCall)?;
     let start = leg.agent_id.clone().map(|agent_id| {
         let info = CallInfo {
@@ -386,7 +391,7 @@ async fn join(shared: &Shared, leg: &AsrLeg, opened: Instant) -> Result<Speaking
     });
     let named = start.is_some();
     let (reply, joined) = oneshot::channel();
-    let join = Join { call_id: call_id.clone(), start, began: opened, reply };
+    let join = Join { call_id: call_id.clone(), start, began: opened, origin: Arc::clone(origin), reply };
     shared.shards.send(&call_id, Command::Join(join)).await?;
     let Joined { leg: number, began } = match joined.await {
         Ok(Ok(joined)) => joined,

@@ -15,6 +15,7 @@ use crate::server::domain::refusal::Refusal;
 use crate::server::ingest::limit;
 use crate::server::runtime::Shared;
 use crate::server::runtime::shard::{Command, Delivery, Reply};
+use crate::server::runtime::shares::Origin;
 use crate::server::store::Json;
 use crate::server::telemetry::events::{FrameRefused, Happening as _};
 
@@ -72,7 +73,7 @@ impl Outcome {
 }
 
 /// Takes all events of `body`, in their order. A bad line costs only itself.
-pub(crate) async fn take(shared: &Arc<Shared>, body: &str) -> Outcome {
+pub(crate) async fn take(shared: &Arc<Shared>, body: &str, origin: &Arc<Origin>) -> Outcome {
     let mut outcome = Outcome::default();
     let (reply_to, mut replies) = mpsc::channel(IN_FLIGHT_MAX);
     let mut under_way = Vec::new();
@@ -104,7 +105,8 @@ pub(crate) async fn take(shared: &Arc<Shared>, body: &str) -> Outcome {
         }
         let (call_id, seq) = (event.call_id.clone(), event.seq);
         let json = Json::from(text);
-        let delivery = Delivery { event, json, received: clock::now(), replies: reply_to.clone() };
+        let (origin, replies) = (Arc::clone(origin), reply_to.clone());
+        let delivery = Delivery { event, json, received: clock::now(), origin, replies };
         match shared.shards.send(&call_id, Command::Event(delivery)).await {
             Ok(()) => under_way.push((line, call_id, seq)),
             Err(refusal) => {

@@ -60,6 +60,9 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         Refusal::Slowed { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::CallFailed => StatusCode::INTERNAL_SERVER_ERROR,
         Refusal::TooManyCalls { .. }
+        | Refusal::TooManyCallsOfConnection { .. }
+        | Refusal::TooManyCallsOfToken { .. }
+        | Refusal::TooManyConnectionsOfAddress
         | Refusal::Stopping
         | Refusal::TooManyConnections
         | Refusal::TooManySubscribers

@@ -37,7 +37,21 @@ use crate::server::net::reply::{self, Words};
 use crate::server::runtime::Shared;
 
 /// A connection's share of the limit; it lasts while a clone of the permit exists.
-pub(crate) type Permit = Arc<OwnedSemaphorePermit>;
+pub(crate) type Permit = Arc<Held>;
+
+/// What a connection takes up, until it is closed.
+#[derive(Debug)]
+pub(crate) struct Held {
+    _place: OwnedSemaphorePermit,
+    _share: Option<Box<dyn std::any::Any + Send + Sync>>,
+}
+
+impl Held {
+    /// A place among all connections, and what it takes of a share of somebody's.
+    pub(crate) fn new(place: OwnedSemaphorePermit, share: Option<Box<dyn std::any::Any + Send + Sync>>) -> Self {
+        Self { _place: place, _share: share }
+    }
+}
 
 /// The WebSocket subprotocol behind which a browser sends its token.
 pub(crate) const SUBPROTOCOL: &str = "bearer";

@@ -75,6 +75,8 @@ pub(crate) struct Applied {
     pub(crate) is_heard: bool,
     /// Words came again after the agent was told that none come.
     pub(crate) is_heard_again: bool,
+    /// From here on more is found than is told.
+    pub(crate) is_too_much: bool,
 }
 
 impl Cause {
@@ -111,8 +113,15 @@ impl CallState {
     /// engine does; the call is lost then.
     pub(crate) fn apply(&mut self, now: CallTime, cause: Cause) -> Applied {
         self.at = self.at.max(now);
-        let mut applied =
-            Applied { alerts: Vec::new(), is_kept: true, left_open: None, is_heard: false, is_heard_again: false };
+        let was_too_much = self.session.call().has_left_out();
+        let mut applied = Applied {
+            alerts: Vec::new(),
+            is_kept: true,
+            left_open: None,
+            is_heard: false,
+            is_heard_again: false,
+            is_too_much: false,
+        };
         match cause {
             Cause::Told { seq, input, json } => self.hear(now, seq, input, json, &mut applied),
             Cause::Leg => self.legs = self.legs.saturating_add(1),
@@ -122,6 +131,7 @@ impl CallState {
             Cause::Start => {}
         }
         applied.alerts.extend(std::iter::from_fn(|| self.session.poll_output()));
+        applied.is_too_much = !was_too_much && self.session.call().has_left_out();
         applied
     }
 

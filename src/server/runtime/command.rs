@@ -12,6 +12,7 @@ use crate::engine::transcript::CallInfo;
 use crate::server::config::SHARD_QUEUE_MAX;
 use crate::server::domain::refusal::Refusal;
 use crate::server::runtime::live::{Audience, Listing, Look};
+use crate::server::runtime::shares::Origin;
 use crate::server::runtime::subscription::{Push, Subscription};
 use crate::server::store::Json;
 
@@ -39,6 +40,8 @@ pub(crate) struct Delivery {
     /// The event as it is stored.
     pub(crate) json: Json,
     pub(crate) received: Instant,
+    /// For whom a call that it starts counts.
+    pub(crate) origin: Arc<Origin>,
     /// Has room for every event that its connection may have in flight, so a
     /// shard never waits for a connection.
     pub(crate) replies: mpsc::Sender<Reply>,
@@ -60,6 +63,8 @@ pub(crate) struct Join {
     pub(crate) start: Option<(Box<CallInfo>, Option<u64>)>,
     /// When the leg's audio began.
     pub(crate) began: Instant,
+    /// For whom a call that it starts counts.
+    pub(crate) origin: Arc<Origin>,
     pub(crate) reply: oneshot::Sender<Result<Joined, Refusal>>,
 }
 

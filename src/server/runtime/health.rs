@@ -119,6 +119,12 @@ pub(crate) fn asr_silent(call_id: &str, seconds: u64) -> Utf8Bytes {
     Status { kind: "status", state: "degraded", call_id: Some(call_id), causes: vec!["asr_silent"], why }.to_text()
 }
 
+/// The notice that a call has more findings than are told.
+pub(crate) fn too_much(call_id: &str) -> Utf8Bytes {
+    let why = "这通通话的预警太多，只显示前面的 / this call has too many alerts: the first are told".to_owned();
+    Status { kind: "status", state: "degraded", call_id: Some(call_id), causes: vec!["alerts_left_out"], why }.to_text()
+}
+
 /// The notice that speech results come again.
 pub(crate) fn asr_heard(call_id: &str) -> Utf8Bytes {
     Status { kind: "status", state: "ok", call_id: Some(call_id), causes: Vec::new(), why: String::new() }.to_text()

@@ -190,6 +190,7 @@ pub(crate) fn run(shared: &Shared, runtime: &Handle, mut writer: Writer, mut que
         })
     };
     let mut is_stopped = false;
+    let mut sealed = clock::now();
     while !is_stopped && receive(&mut jobs) {
         let begun = clock::now();
         for job in jobs.drain(..) {
@@ -209,9 +210,22 @@ pub(crate) fn run(shared: &Shared, runtime: &Handle, mut writer: Writer, mut que
             return;
         }
         // Under load, commits of a handful each would leave the cores to nothing else.
+        if clock::now().saturating_duration_since(sealed) >= LOOK_PERIOD {
+            sealed = clock::now();
+            seal(&mut writer, false);
+        }
         std::thread::sleep(GATHER.saturating_sub(clock::now().saturating_duration_since(begun)));
     }
+    while seal(&mut writer, true) {}
     writer.close();
+}
+
+/// Has the audit seal calls that were closed; says whether there may be more. What fails is tried again later.
+fn seal(writer: &mut Writer, all: bool) -> bool {
+    writer.seal(clock::unix_ms(), all).unwrap_or_else(|error| {
+        tracing::warn!(%error, "closed calls could not be sealed");
+        false
+    })
 }
 
 /// Commits the batches and does what follows from them, however long the store

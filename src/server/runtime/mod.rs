@@ -20,6 +20,7 @@ pub(crate) mod retention;
 pub(crate) mod review;
 pub(crate) mod shard;
 mod shared;
+pub(crate) mod shares;
 #[cfg(test)]
 mod simulation;
 pub(crate) mod slot;

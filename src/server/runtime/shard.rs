@@ -34,12 +34,13 @@ pub(crate) use crate::server::runtime::command::{Command, Delivery, Join, Joined
 use crate::server::runtime::journal::{Batch, Effect};
 use crate::server::runtime::live::Gone;
 use crate::server::runtime::recovery::Resumed;
+use crate::server::runtime::shares::Origin;
 use crate::server::runtime::slot::{Slot, Surroundings};
 use crate::server::store::{CallRow, ClosedCall, ClosedRow, Json, Record};
 use crate::server::telemetry::events::{CallClosed, CallStarted, CloseReason, Happening as _, Heard, ShardStep};
 use crate::session::Session;
 
-/// Runs one shard until all of its queue's senders are gone or the server drains it.
+/// Runs one shard until all of its queue's senders are gone, or the server drains or is killed.
 pub(crate) async fn run(mut shard: Shard, mut queue: mpsc::Receiver<Command>) {
     let shared = Arc::clone(&shard.shared);
     let mut commands = Vec::with_capacity(SHARD_BATCH_MAX);
@@ -48,6 +49,7 @@ pub(crate) async fn run(mut shard: Shard, mut queue: mpsc::Receiver<Command>) {
         tokio::select! {
             biased;
             () = shared.drained.cancelled() => break,
+            () = shared.killed.cancelled() => break,
             count = queue.recv_many(&mut commands, SHARD_BATCH_MAX) => {
                 if count == 0 {
                     break;
@@ -141,11 +143,11 @@ impl Shard {
     /// Does what is asked. For an event, returns when it was received.
     pub(crate) fn take(&mut self, command: Command, now: Instant) -> Option<Instant> {
         match command {
-            Command::Event(Delivery { event, json, received, replies }) => {
+            Command::Event(Delivery { event, json, received, origin, replies }) => {
                 let Event { call_id, seq, body } = event;
                 let kind = body.kind();
                 let outcome = match body {
-                    EventBody::Start(info) => self.start(&call_id, info, seq, json, received),
+                    EventBody::Start(info) => self.start(&call_id, info, seq, json, received, &origin),
                     EventBody::Input(input) => self.input(&call_id, seq, input, json, received),
                 };
                 if outcome.is_ok() {
@@ -154,8 +156,8 @@ impl Shard {
                 self.batch.tell(Effect::Reply { to: replies, reply: Reply { call_id, seq, outcome } });
                 Some(received)
             }
-            Command::Join(Join { call_id, start, began, reply }) => {
-                match self.join(&call_id, start, began) {
+            Command::Join(Join { call_id, start, began, origin, reply }) => {
+                match self.join(&call_id, start, began, &origin) {
                     Ok(joined) => self.batch.tell(Effect::Joined { to: reply, joined }),
                     Err(refusal) => drop(reply.send(Err(refusal))),
                 }
@@ -234,11 +236,13 @@ impl Shard {
         seq: Option<u64>,
         json: Json,
         received: Instant,
+        origin: &Arc<Origin>,
     ) -> Result<(), Refusal> {
         let started_ms = info.started_at.timestamp_millis();
         if self.calls.contains_key(call_id) || self.closed.is_over(call_id, started_ms) {
             return Ok(());
         }
+        let share = origin.take()?;
         let max = self.shared.config.calls_max.get();
         let one_more = |calls: usize| (calls < max).then_some(calls + 1);
         if self.shared.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
@@ -262,7 +266,8 @@ impl Shard {
             self.shared.metrics.panics.inc();
             return Err(Refusal::CallFailed);
         };
-        let slot = self.slot(CallState::new(call_no, session), CallClock::new(received), received);
+        let mut slot = self.slot(CallState::new(call_no, session), CallClock::new(received), received);
+        slot.share = Some(share);
         let call_id: Arc<str> = Arc::from(call_id);
         self.calls.insert(Arc::clone(&call_id), slot);
         CallStarted { call_id: &call_id, is_resumed: false }.report(&self.shared.metrics);
@@ -298,10 +303,11 @@ impl Shard {
         call_id: &str,
         start: Option<(Box<CallInfo>, Option<u64>)>,
         began: Instant,
+        origin: &Arc<Origin>,
     ) -> Result<Joined, Refusal> {
         if let Some((info, seq)) = start {
             let json = Json::from(native::start_to_json(&info));
-            self.start(call_id, info, seq, json, began)?;
+            self.start(call_id, info, seq, json, began, origin)?;
         }
         let slot = self.calls.get_mut(call_id).ok_or(Refusal::UnknownCall)?;
         let joined = Joined { leg: slot.state.legs(), began: slot.clock.at(began) };

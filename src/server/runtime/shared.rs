@@ -18,6 +18,7 @@ use crate::server::runtime::journal::Journal;
 use crate::server::runtime::live::Live;
 use crate::server::runtime::outbox::Outbox;
 use crate::server::runtime::precision::Precision;
+use crate::server::runtime::shares::Shares;
 use crate::server::store::{Fact, Readers, StoreError};
 use crate::server::telemetry::metrics::Metrics;
 
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) precision: Precision,
     /// Calls in progress over all shards.
     pub(crate) calls: AtomicUsize,
+    /// The calls of each producer.
+    pub(crate) shares: Shares,
     pub(crate) next_call_no: AtomicI64,
     /// Bounds the connections of all kinds.
     pub(crate) permits: Arc<Semaphore>,
@@ -107,6 +110,7 @@ impl Shared {
             live: Live::default(),
             precision: Precision::default(),
             calls: AtomicUsize::new(0),
+            shares: Shares::default(),
             next_call_no: AtomicI64::new(next_call_no),
             requests: TaskTracker::new(),
             producers: TaskTracker::new(),

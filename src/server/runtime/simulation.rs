@@ -348,8 +348,9 @@ impl World {
         producer.sent += 1;
         let event = native::parse(&text).unwrap();
         let (received, replies, unix_ms) = (self.now, self.reply_to.clone(), self.unix_ms());
-        let command = Command::Event(Delivery { event, json: text.into(), received, replies });
         let server = self.server();
+        let origin = server.shared.shares.origin(&server.shared.config, None);
+        let command = Command::Event(Delivery { event, json: text.into(), received, origin, replies });
         let place = server.shared.shards.place(&call_id);
         let (shard, _) = &mut server.shards[place];
         shard.begin(unix_ms);

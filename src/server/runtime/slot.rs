@@ -21,9 +21,10 @@ use crate::server::runtime::call_state::{Applied, CallState, Hypothesis};
 use crate::server::runtime::health;
 use crate::server::runtime::journal::{AlertEffect, Batch, Effect};
 use crate::server::runtime::live::{Audience, LiveCall, Look};
+use crate::server::runtime::shares::Share;
 use crate::server::runtime::subscription::Watchers;
 use crate::server::store::{AlertRow, Display, Entry, OpenAlert, Record};
-use crate::server::telemetry::events::{AlertDecided, Happening as _};
+use crate::server::telemetry::events::{AlertDecided, AlertsLeftOut, Happening as _};
 use crate::session::Session;
 
 /// The surroundings in which a call's slot decides.
@@ -47,6 +48,8 @@ pub(crate) struct Slot {
     /// The moment of its one alarm that counts.
     pub(crate) armed: Option<Instant>,
     pub(crate) serial: u64,
+    /// Counts it for its producer; `None` if it was taken up after a restart.
+    pub(crate) share: Option<Share>,
     pub(crate) watchers: Option<Arc<Watchers>>,
     /// The decisions on each of its alerts.
     known: HashMap<String, Known>,
@@ -84,6 +87,7 @@ impl Slot {
             silent_since: heard,
             armed: None,
             serial,
+            share: None,
             watchers: None,
             known: HashMap::new(),
             is_touched: true,
@@ -136,7 +140,7 @@ impl Slot {
         applied: Applied,
         batch: &mut Batch,
     ) {
-        let Applied { alerts, is_kept, left_open, is_heard, is_heard_again } = applied;
+        let Applied { alerts, is_kept, left_open, is_heard, is_heard_again, is_too_much } = applied;
         let call_no = self.state.call_no;
         if is_heard {
             self.silent_since = since;
@@ -152,6 +156,11 @@ impl Slot {
         if entry == Some(Entry::Unheard) {
             let silence = around.shared.config.asr_silent().as_secs();
             self.tell_all(now, health::asr_silent(&self.session().info().call_id, silence), batch);
+        }
+        if is_too_much {
+            let call_id = &self.session().info().call_id;
+            AlertsLeftOut { call_id }.report(&around.shared.metrics);
+            self.tell_all(now, health::too_much(call_id), batch);
         }
         if let Some(Hypothesis { now, json, .. }) = left_open {
             batch.keep(Record::LeftOpen { call_no, now, json });

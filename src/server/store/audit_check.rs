@@ -1,11 +1,14 @@
 //! Whether the audit is whole and reviews are what it says. The store finds the
 //! faults; their wording is the reader's.
 
-use rusqlite::Connection;
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, params};
 
 use crate::server::domain::review::ReviewState;
 use crate::server::store::audit::{Head, digest, each_entry, entry};
 use crate::server::store::review::{standing, steps_of};
+use crate::server::store::seal::{Seal, rules_digest, transition_digest};
 use crate::server::store::{Readers, StoreError};
 
 /// A fault of the audit, or of what it tells.
@@ -25,6 +28,20 @@ pub(crate) enum AuditFault {
     ReviewGone { no: i64, alert_id: String },
     /// An alert's verdict differs from its steps.
     StateDiffers { alert_id: String },
+    /// An entry records a step about an alert that is gone, though no round of forgetting took it.
+    AlertGone { no: i64, alert_id: String },
+    /// The state of an alert that a step judged is not what its entry says.
+    AlertDiffers { no: i64, alert_id: String },
+    /// An alert is not what its transitions come to.
+    LatestDiffers { alert_id: String },
+    /// The files of a version of the rules are not those that were loaded, or are gone.
+    RulesDiffer { version: String },
+    /// The words of a closed call are not what its seal says.
+    WordsDiffer { no: i64, call_no: i64 },
+    /// A closed call or its alerts are not what its seal says.
+    CallDiffers { no: i64, call_no: i64 },
+    /// A closed call is gone, though no round of forgetting took it.
+    CallGone { no: i64, call_no: i64 },
 }
 
 /// The extent of an audit that was checked.
@@ -45,12 +62,179 @@ impl Readers {
         self.ask(|connection| {
             let moment = connection.unchecked_transaction()?;
             let extent = check_chain(&moment, noted, &mut found)?;
+            let told = Told::read(&moment)?;
             check_steps(&moment, &mut found)?;
             check_gone(&moment, &mut found)?;
             check_states(&moment, &mut found)?;
+            check_judged(&moment, &told, &mut found)?;
+            check_latest(&moment, &mut found)?;
+            check_rules(&moment, &told, &mut found)?;
+            check_seals(&moment, &told, &mut found)?;
             Ok(extent)
         })
     }
+}
+
+/// What the audit says of other records.
+#[derive(Debug, Default)]
+struct Told {
+    /// Of each call, its seal and the entry that has it.
+    seals: BTreeMap<i64, (i64, Seal)>,
+    /// Of each version of the rules, the digest of its files.
+    rules: BTreeMap<String, String>,
+    steps: Vec<ToldStep>,
+    /// Rounds of forgetting: number, and up to when words, alerts and rules went.
+    rounds: Vec<Round>,
+}
+
+/// A step of a review as its entry tells it.
+#[derive(Debug)]
+struct ToldStep {
+    no: i64,
+    alert_id: String,
+    call_no: Option<i64>,
+    /// The cursor of the state that was judged, and its digest.
+    judged: Option<(i64, String)>,
+}
+
+#[derive(Debug)]
+struct Round {
+    no: i64,
+    words_ms: i64,
+    alerts_ms: i64,
+}
+
+impl Told {
+    fn read(connection: &Connection) -> Result<Self, StoreError> {
+        let mut told = Self::default();
+        each_entry(connection, |entry| {
+            let detail = &entry.detail;
+            match entry.action.as_str() {
+                "seal" => {
+                    for (call_no, seal) in detail["calls"].as_object().into_iter().flatten() {
+                        if let (Ok(call_no), Some(seal)) = (call_no.parse(), Seal::from_json(seal)) {
+                            told.seals.insert(call_no, (entry.no, seal));
+                        }
+                    }
+                }
+                "start" | "reload" => {
+                    if let Some(digest) = detail["files_sha256"].as_str() {
+                        told.rules.insert(entry.subject.clone(), digest.to_owned());
+                    }
+                }
+                "confirm" | "dismiss" | "appeal" | "grant" | "reject" => {
+                    let digest = detail["alert_sha256"].as_str().map(str::to_owned);
+                    let judged = detail["cursor"].as_i64().zip(digest);
+                    let (no, alert_id, call_no) = (entry.no, entry.subject.clone(), detail["call_no"].as_i64());
+                    told.steps.push(ToldStep { no, alert_id, call_no, judged });
+                }
+                "forget" => {
+                    let before = |what: &str| detail["before_ms"][what].as_i64().unwrap_or(i64::MIN);
+                    let (words_ms, alerts_ms) = (before("transcripts"), before("alerts"));
+                    told.rounds.push(Round { no: entry.no, words_ms, alerts_ms });
+                }
+                _ => {}
+            }
+        })?;
+        // A round that a crash cut short is told by the next one.
+        let is_cut = "SELECT calls + events + alerts + reviews + rule_versions > 0 FROM forgotten";
+        if connection.query_row(is_cut, [], |row| row.get(0))? {
+            told.rounds.push(Round { no: i64::MAX, words_ms: i64::MAX, alerts_ms: i64::MAX });
+        }
+        Ok(told)
+    }
+
+    fn forgot_words(&self, closed_ms: i64) -> bool {
+        self.rounds.iter().any(|round| round.words_ms > closed_ms || round.alerts_ms > closed_ms)
+    }
+
+    fn forgot_call(&self, closed_ms: i64) -> bool {
+        self.rounds.iter().any(|round| round.alerts_ms > closed_ms)
+    }
+}
+
+/// Checks that the alerts that were judged are there, as they were.
+fn check_judged(connection: &Connection, told: &Told, found: &mut impl FnMut(AuditFault)) -> Result<(), StoreError> {
+    for ToldStep { no, alert_id, call_no, judged } in &told.steps {
+        let exists = "SELECT 1 FROM latest_alerts WHERE alert_id = ? AND call_no = ?";
+        let exists = connection.prepare_cached(exists)?.exists(params![alert_id, call_no])?;
+        let forgot = match call_no.and_then(|call_no| told.seals.get(&call_no)) {
+            Some((_, seal)) => told.forgot_call(seal.closed_ms),
+            None => told.rounds.iter().any(|round| round.no > *no),
+        };
+        if !exists && !forgot {
+            found(AuditFault::AlertGone { no: *no, alert_id: alert_id.clone() });
+        } else if let Some((cursor, digest)) = judged.as_ref().filter(|_| exists)
+            && transition_digest(connection, *cursor)?.as_ref() != Some(digest)
+        {
+            found(AuditFault::AlertDiffers { no: *no, alert_id: alert_id.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Checks that alerts are what their transitions come to.
+fn check_latest(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> Result<(), StoreError> {
+    // A list of states has no order of its own in SQL of every version, so rows are sorted before.
+    let mut differing = connection.prepare(
+        "SELECT latest.alert_id FROM latest_alerts AS latest
+         LEFT JOIN (SELECT call_no, alert_id, min(cursor) AS first, max(cursor) AS last, group_concat(state, ' ') AS states
+                    FROM (SELECT * FROM alerts ORDER BY cursor) GROUP BY call_no, alert_id) AS summed
+             ON summed.call_no = latest.call_no AND summed.alert_id = latest.alert_id
+         LEFT JOIN alerts AS one ON one.cursor = summed.first
+         LEFT JOIN alerts AS now ON now.cursor = summed.last
+         WHERE latest.alert_no IS NOT summed.first OR latest.cursor IS NOT summed.last OR latest.history IS NOT summed.states
+             OR latest.state IS NOT now.state
+             OR latest.agent_id IS NOT one.agent_id OR latest.rule_id IS NOT one.rule_id
+             OR latest.severity IS NOT one.severity OR latest.said_ms IS NOT one.said_ms
+             OR latest.deduct IS NOT CASE WHEN json_valid(one.json) THEN coalesce(json_extract(one.json, '$.deduct'), latest.deduct) ELSE latest.deduct END
+         ORDER BY latest.alert_no",
+    )?;
+    let mut rows = differing.query([])?;
+    while let Some(row) = rows.next()? {
+        found(AuditFault::LatestDiffers { alert_id: row.get(0)? });
+    }
+    Ok(())
+}
+
+/// Checks that the files of the rules are those that were loaded.
+fn check_rules(connection: &Connection, told: &Told, found: &mut impl FnMut(AuditFault)) -> Result<(), StoreError> {
+    for (version, digest) in &told.rules {
+        let is_whole = match rules_digest(connection, version)? {
+            Some(now) => now == *digest,
+            None => !told.rounds.is_empty(),
+        };
+        if !is_whole {
+            found(AuditFault::RulesDiffer { version: version.clone() });
+        }
+    }
+    Ok(())
+}
+
+/// Checks that closed calls are what their seals say. What is too old to be kept is none of theirs.
+fn check_seals(connection: &Connection, told: &Told, found: &mut impl FnMut(AuditFault)) -> Result<(), StoreError> {
+    for (&call_no, (no, seal)) in &told.seals {
+        let no = *no;
+        let Some(now) = Seal::of(connection, call_no)? else {
+            if !told.forgot_call(seal.closed_ms) {
+                found(AuditFault::CallGone { no, call_no });
+            }
+            continue;
+        };
+        if now.words != seal.words && !(told.forgot_words(seal.closed_ms) && has_no_words(connection, call_no)?) {
+            found(AuditFault::WordsDiffer { no, call_no });
+        }
+        if now.alerts != seal.alerts {
+            found(AuditFault::CallDiffers { no, call_no });
+        }
+    }
+    Ok(())
+}
+
+fn has_no_words(connection: &Connection, call_no: i64) -> Result<bool, StoreError> {
+    let words =
+        "SELECT 1 FROM events WHERE call_no = ?1 UNION ALL SELECT 1 FROM calls WHERE call_no = ?1 AND start <> ''";
+    Ok(!connection.prepare_cached(words)?.exists([call_no])?)
 }
 
 /// Checks that each entry follows from the one before.

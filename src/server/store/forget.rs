@@ -60,6 +60,7 @@ impl Writer {
             transaction.execute("DELETE FROM latest_alerts WHERE call_no = ?", [call_no])?;
             transaction.execute("DELETE FROM events WHERE call_no = ?", [call_no])?;
             transaction.execute("DELETE FROM calls WHERE call_no = ?", [call_no])?;
+            transaction.execute("DELETE FROM unsealed WHERE call_no = ?", [call_no])?;
         }
         gone.webhooks = transaction.execute(
             "DELETE FROM outbox WHERE outbox_no IN (SELECT outbox_no FROM outbox WHERE made_ms < ? LIMIT ?)",

@@ -23,6 +23,7 @@ mod reader;
 mod review;
 mod rules;
 mod schema;
+mod seal;
 mod sealing;
 mod statistics;
 mod stored_calls;

@@ -13,6 +13,7 @@ use crate::server::domain::review::{
 use crate::server::store::audit::{Fact, digest};
 use crate::server::store::counts::{UPHELD, counts};
 use crate::server::store::query::{AlertFilter, Conditions, limit};
+use crate::server::store::seal::transition_digest;
 use crate::server::store::writer::{Display, Writer};
 use crate::server::store::{Readers, StoreError};
 
@@ -109,6 +110,8 @@ struct Subject {
     state: AlertState,
     display: Display,
     closed_ms: Option<i64>,
+    /// Of its latest state, which is judged.
+    cursor: i64,
 }
 
 impl Target {
@@ -130,7 +133,7 @@ impl Target {
     fn find(&self, connection: &Connection) -> Result<Result<Subject, Untaken>, StoreError> {
         let Conditions { sql, values } = self.conditions();
         let sql = format!(
-            "SELECT latest.call_no, latest.agent_id, latest.rule_id, calls.rules_version, latest.state, latest.display, closed_ms
+            "SELECT latest.call_no, latest.agent_id, latest.rule_id, calls.rules_version, latest.state, latest.display, closed_ms, latest.cursor
              FROM latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no {sql} LIMIT 2"
         );
         let mut found = connection.prepare_cached(&sql)?;
@@ -149,6 +152,7 @@ impl Target {
                 },
                 display: Display::from_name(&display).unwrap_or(Display::Held),
                 closed_ms: row.get(6)?,
+                cursor: row.get(7)?,
             })
         })?;
         let mut found: Vec<Subject> = found.collect::<Result<_, _>>()?;
@@ -190,6 +194,7 @@ impl Writer {
             "call_no": subject.call_no, "rule_id": subject.rule_id, "rules_version": subject.rules_version,
             "verdict": standing.verdict.name(), "appeal": standing.appeal.map(Appeal::name),
             "reason_sha256": step.reason.as_deref().map(digest),
+            "cursor": subject.cursor, "alert_sha256": transition_digest(&transaction, subject.cursor)?,
         });
         let (who, action, subject_id) = (who.clone(), step.action.name(), target.alert_id.clone());
         let fact = Fact { at_ms: step.at_ms, who, action, subject: subject_id, detail };

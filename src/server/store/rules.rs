@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::server::domain::principal::Who;
 use crate::server::store::audit::Fact;
 use crate::server::store::query::{Place, limit};
+use crate::server::store::seal::rules_digest;
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
@@ -55,7 +56,10 @@ impl Writer {
             who: who.clone(),
             action: if *trigger == "start" { "start" } else { "reload" },
             subject: version.clone(),
-            detail: json!({"trigger": trigger, "version": version, "previous": previous, "ok": true}),
+            detail: json!({
+                "trigger": trigger, "version": version, "previous": previous, "ok": true,
+                "files_sha256": rules_digest(&transaction, version)?,
+            }),
         };
         let head = self.head.append(&transaction, &fact)?;
         transaction.commit()?;

@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -225,6 +225,12 @@ ALTER TABLE feedback ADD COLUMN by TEXT;
 const V5: &str = "
 -- The keys that words are sealed with, by their names. Sealed words are of no use to earlier programs.
 CREATE TABLE sealing_keys (name TEXT PRIMARY KEY) STRICT;
+";
+
+const V6: &str = "
+-- Closed calls whose digests are not in the audit yet.
+CREATE TABLE unsealed (call_no INTEGER PRIMARY KEY) STRICT;
+INSERT INTO unsealed SELECT call_no FROM calls WHERE closed_ms IS NOT NULL;
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

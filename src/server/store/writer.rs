@@ -378,6 +378,7 @@ fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), Sto
     let end_ms = end.map(|(at, _)| at.0);
     let ended_by = end.map(|(_, by)| by.name());
     update.execute(params![closed_ms, reason, last_seq.map(u64::cast_signed), end_ms, ended_by, call_no])?;
+    transaction.prepare_cached("INSERT OR IGNORE INTO unsealed (call_no) VALUES (?)")?.execute([call_no])?;
     Ok(())
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct Metrics {
     pub(crate) calls_resumed: IntCounter,
     pub(crate) calls_lost: IntCounter,
     pub(crate) alerts: IntCounterVec,
+    pub(crate) alerts_left_out: IntCounter,
     pub(crate) alert_latency: Histogram,
     pub(crate) asr_lag: Histogram,
     pub(crate) stage_queue: Histogram,
@@ -115,6 +116,10 @@ impl Metrics {
                 "tingjian_alerts_total",
                 "Alert transitions, by rule, state and whether the agent is to see them.",
                 &["rule", "state", "display"],
+            )?,
+            alerts_left_out: counter(
+                "tingjian_alerts_left_out_total",
+                "Calls with so many findings that only the first of them are told.",
             )?,
             alert_latency: histogram(
                 "tingjian_alert_latency_seconds",

@@ -3,6 +3,7 @@
 //! Monitors keep nothing. Speech rate and its like are asked about the positions that changed
 //! only, so their findings at all others are kept here, beside the call.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::Call;
@@ -26,7 +27,8 @@ impl Call {
                 self.decide(rule);
                 continue;
             };
-            let found_changed = self.measure_from(rules, rule, timing, unless, placed.changed_from);
+            let last = placed.reaches_to.max(placed.changed_to.saturating_add(monitor::LOOKED_BACK_FROM));
+            let found_changed = self.measure_among(rules, rule, timing, unless, placed.changed_from..=last);
             // A rule that waits for something to go on too long is asked when it wakes, unless that may now be sooner.
             let waits = self.wakes.iter().any(|(_, waiting)| *waiting == rule);
             let reported = self.states.get(&rule).is_some_and(|state| !state.reported.is_empty());
@@ -36,30 +38,35 @@ impl Call {
         }
     }
 
-    /// Looks again at every position from `first` on; says whether a finding changed.
-    fn measure_from(
+    /// Looks again at these positions; says whether a finding changed.
+    fn measure_among(
         &mut self,
         rules: &RuleSet,
         rule: RuleIx,
         timing: &Timing,
         unless: &[PhraseId],
-        first: usize,
+        positions: RangeInclusive<usize>,
     ) -> bool {
         let program = &rules.programs[rule as usize];
         let mut found_changed = false;
-        for position in first..self.timeline.len() {
+        for position in *positions.start()..self.timeline.len().min(positions.end().saturating_add(1)) {
             let found = monitor::at_position(&self.view(), program, timing, unless, position);
             let ix = self.timeline.at(position);
             if found.is_none() && !self.states.contains_key(&rule) {
                 continue;
             }
-            let known = &mut self.states.entry(rule).or_default().found;
-            if known.get(&ix) != found.as_ref() {
+            let state = self.states.entry(rule).or_default();
+            if state.found.get(&ix) != found.as_ref() {
                 found_changed = true;
-                match found {
-                    Some(found) => known.insert(ix, found),
-                    None => known.remove(&ix),
+                let at = found.as_ref().map(|found| found.at);
+                let known = match found {
+                    Some(found) => state.found.insert(ix, found),
+                    None => state.found.remove(&ix),
                 };
+                if let Some(known) = known {
+                    state.found_in_order.remove(&(known.at, ix));
+                }
+                state.found_in_order.extend(at.map(|at| (at, ix)));
             }
         }
         found_changed
@@ -68,13 +75,13 @@ impl Call {
     /// Late news of a hold: silences from then on may have been part of it.
     pub(super) fn measure_silences_again(&mut self, since: CallTime) {
         let rules = Arc::clone(&self.rules);
-        let first = self.timeline.in_order().take_while(|(_, spoken)| spoken.start < since).count();
+        let first = self.timeline.first_from(since);
         for &rule in &rules.on_speech {
             if let BodyProgram::Timing(TimingProgram { timing: timing @ Timing::Silence { .. }, unless }) =
                 &rules.programs[rule as usize].body
                 && self.active.contains(rule)
             {
-                self.measure_from(&rules, rule, timing, unless, first);
+                self.measure_among(&rules, rule, timing, unless, first..=usize::MAX);
             }
         }
     }

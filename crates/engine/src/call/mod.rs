@@ -5,17 +5,20 @@
 //! what they find and what was reported. It decides nothing itself.
 
 mod admission;
+#[cfg(test)]
+mod cost;
 mod measured;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub(crate) use self::admission::obstacles;
 use crate::act::{Judged, Model, Scratch, Turn};
 use crate::agents::Agents;
-use crate::alert::{Alert, AlertState, Evidence, alert_id};
+use crate::alert::{Alert, AlertState, Clip, Evidence, alert_id, clip};
+use crate::context::{Around, TURN_AHEAD};
 use crate::detect::{Considered, detect};
-use crate::monitor::{self, Evaluation, Finding, Hits, Mark, Stage, View};
+use crate::monitor::{self, Evaluation, Finding, Hits, LOOKED_AT_MAX, Mark, OCCURRENCES_MAX, Stage, View};
 use crate::rule::RuleSet;
 use crate::rule::program::{DetectorIx, Program, RuleIx};
 use crate::rule::syntax::Limit;
@@ -24,6 +27,7 @@ use crate::text::{FoldedText, Match};
 use crate::time::CallTime;
 use crate::timeline::{Hit, Judgement, Placed, Timeline, UtteranceIx};
 use crate::transcript::{CallInfo, Channel, EventKind, Input, Party, Role, Utterance};
+use crate::work;
 
 /// A recogniser that cuts a sentence at a pause goes on within this time.
 const SPAN_GAP_MAX_MS: i64 = 3_000;
@@ -33,7 +37,7 @@ const SPAN_GAP_MAX_MS: i64 = 3_000;
 const ACT_ALONE: [u16; 2] = [6_000, 8_500];
 
 /// How many neighbours in the order a changed utterance can concern.
-const NEIGHBOURS: usize = 8;
+const NEIGHBOURS: usize = TURN_AHEAD;
 
 /// The state of one call under one version of the rules.
 #[derive(Debug)]
@@ -53,21 +57,30 @@ pub struct Call {
     now: CallTime,
     latest_said: CallTime,
     keep_texts: bool,
+    /// Something was found that is not told, because there was too much of it.
+    left_out: bool,
 }
 
 /// What one rule has done in this call.
 #[derive(Debug, Default)]
 struct State {
-    reported: Vec<Reported>,
+    /// What was reported, by the key of its occurrence.
+    reported: BTreeMap<String, Reported>,
     /// Findings of a timing rule by the utterance at whose position they stand.
     found: BTreeMap<UtteranceIx, Finding>,
+    found_in_order: BTreeSet<(CallTime, UtteranceIx)>,
 }
 
 #[derive(Debug)]
 struct Reported {
-    key: String,
+    /// What it was reported of, and of which wordings.
+    finding: Finding,
+    wordings: Vec<Wording>,
     last: Alert,
 }
+
+/// Which wording of an utterance a mark points at, and what the model makes of it.
+type Wording = (u32, Option<u16>);
 
 /// A small set of indexes.
 #[derive(Debug)]
@@ -113,6 +126,7 @@ impl Call {
             now: CallTime::ANSWERED,
             latest_said: CallTime::ANSWERED,
             keep_texts: false,
+            left_out: false,
         };
         call.decide_events();
         call
@@ -140,6 +154,12 @@ impl Call {
     #[must_use]
     pub fn ended(&self) -> bool {
         self.timeline.end().is_some()
+    }
+
+    /// Whether so much was found that some of it is not told: see [`OCCURRENCES_MAX`](monitor::OCCURRENCES_MAX).
+    #[must_use]
+    pub fn has_left_out(&self) -> bool {
+        self.left_out
     }
 
     /// Whether the customer is on hold.
@@ -225,7 +245,7 @@ impl Call {
 
     /// Every alert that was put out and not taken back, as it was put out last.
     pub(crate) fn reported(&self) -> impl Iterator<Item = &Alert> {
-        self.states.values().flat_map(|state| &state.reported).map(|reported| &reported.last)
+        self.states.values().flat_map(|state| state.reported.values()).map(|reported| &reported.last)
     }
 
     pub(crate) fn view(&self) -> View<'_> {
@@ -272,6 +292,7 @@ impl Call {
             considered.clear();
             self.rules.lexicon.matches(&text, &mut matches);
             matches.extend(spoken.judged.iter().flat_map(|judged| &judged.acts).cloned());
+            matches.sort_by_key(|matched| matched.start);
             detect(&self.rules, &self.timeline, ix, &listening, &matches, &mut Vec::new(), Some(&mut considered));
             take(ix, &text, &mut considered);
         }
@@ -299,10 +320,11 @@ impl Call {
     }
 
     fn hear(&mut self, utterance: &Utterance) {
-        let Some(placed) = self.timeline.place(utterance) else { return };
+        let Some(mut placed) = self.timeline.place(utterance) else { return };
         let rules = Arc::clone(&self.rules);
         let mut changed = Vec::new();
-        self.listen(&rules, placed.ix, placed.position, Some(&utterance.text), &mut changed);
+        let reaches_to = self.listen(&rules, placed.ix, placed.position, Some(&utterance.text), &mut changed);
+        placed.reaches_to = placed.reaches_to.max(reaches_to);
         self.relisten_neighbours(&rules, placed, &mut changed);
         if !self.keep_texts {
             self.timeline.forget_old_texts();
@@ -323,7 +345,7 @@ impl Call {
         }
     }
 
-    /// Scans an utterance, anew if `text` is `None`, and takes its hits.
+    /// Scans an utterance, anew if `text` is `None`, and takes its hits. Returns the last position that it reaches.
     fn listen(
         &mut self,
         rules: &RuleSet,
@@ -331,7 +353,7 @@ impl Call {
         position: usize,
         text: Option<&str>,
         changed: &mut Vec<DetectorIx>,
-    ) {
+    ) -> usize {
         let continues = self.timeline.continued_by(position, SPAN_GAP_MAX_MS);
         let again = text.is_none().then(|| self.timeline.get(ix).text.raw().to_owned());
         let raw = text.or(again.as_deref()).unwrap_or_default();
@@ -344,7 +366,9 @@ impl Call {
         }
         let spoken = self.timeline.get_mut(ix);
         spoken.continues = continues;
-        spoken.chars = narrow(spoken.text.spoken_chars());
+        let (chars, asks) = (narrow(spoken.text.spoken_chars()), monitor::asks(&spoken.text));
+        let reaches_to = self.timeline.heard(ix, chars, asks);
+        let spoken = self.timeline.get_mut(ix);
         let is_concerned = !spoken.hits.is_empty() || rules.lexicon.has_candidates(&spoken.text);
         if is_concerned || rules.model.is_some() && spoken.role != Role::System {
             self.take_hits(rules, ix, changed);
@@ -353,6 +377,7 @@ impl Call {
         if spoken.is_final {
             spoken.text.settle();
         }
+        reaches_to
     }
 
     fn take_hits(&mut self, rules: &RuleSet, ix: UtteranceIx, changed: &mut Vec<DetectorIx>) {
@@ -362,37 +387,44 @@ impl Call {
         let listening = |detector| self.listening.contains(detector);
         // Phrases are judged first: an earlier judgement of this utterance must not decide what it holds now.
         self.timeline.get_mut(ix).judged = None;
-        let mut looks_around = detect(rules, &self.timeline, ix, listening, &matches, &mut hits, None);
+        let mut looked = detect(rules, &self.timeline, ix, listening, &matches, &mut hits, None);
         if let Some(model) = &rules.model {
             let found = hits.iter().filter_map(|hit| rules.forbidding[hit.detector as usize]).collect();
             let acts = judge(model, rules, self.info.channel, &mut self.timeline, ix, found);
             if !acts.is_empty() {
                 matches.extend(acts);
+                matches.sort_by_key(|matched| matched.start);
                 hits.clear();
-                looks_around |= detect(rules, &self.timeline, ix, listening, &matches, &mut hits, None);
+                let again = detect(rules, &self.timeline, ix, listening, &matches, &mut hits, None);
+                looked.around |= again.around;
+                looked.left_out |= again.left_out;
             }
         }
+        let around = looked.around.then(|| Box::new(Around::of(rules, &self.timeline, ix)));
         let now = self.now;
         let spoken = self.timeline.get_mut(ix);
-        spoken.looks_around = looks_around;
+        spoken.around = around;
+        self.left_out |= looked.left_out;
         for hit in &mut hits {
-            let known = spoken.hits.iter().find(|old| (old.detector, old.ordinal) == (hit.detector, hit.ordinal));
+            let place = |hit: &Hit| (hit.detector, hit.ordinal);
+            let known = spoken.hits.binary_search_by_key(&place(hit), place).ok().map(|known| &spoken.hits[known]);
             (hit.seen_at, hit.seen_in) = known.map_or((now, spoken.revision), |old| (old.seen_at, old.seen_in));
         }
         if hits == spoken.hits && spoken.is_final {
             return;
         }
         let old = std::mem::replace(&mut spoken.hits, hits.clone());
+        changed.extend(old.iter().chain(&hits).map(|hit| hit.detector));
+        let place = |hit: &Hit| (hit.said_at, &self.timeline.get(hit.utterance).id, hit.ordinal);
         for hit in &old {
-            changed.push(hit.detector);
-            if let Some(all) = self.hits.get_mut(&hit.detector) {
-                all.retain(|other| other.utterance != ix);
+            let Some(all) = self.hits.get_mut(&hit.detector) else { continue };
+            let at = all.partition_point(|other| place(other) < place(hit));
+            if all.get(at).is_some_and(|other| other == hit) {
+                all.remove(at);
             }
         }
         for hit in hits {
-            changed.push(hit.detector);
             let all = self.hits.entry(hit.detector).or_default();
-            let place = |hit: &Hit| (hit.said_at, &self.timeline.get(hit.utterance).id, hit.ordinal);
             let at = all.partition_point(|other| place(other) < place(&hit));
             all.insert(at, hit);
         }
@@ -406,7 +438,7 @@ impl Call {
         let mut first = placed.changed_from.saturating_sub(NEIGHBOURS);
         if splits_no_turn {
             // Of what was said before, only the speaker's same turn looks ahead.
-            first = first.max(self.timeline.same_turn(placed.position).start);
+            first = first.max(self.timeline.turn_near(placed.position, 0).start);
         }
         let last = (placed.changed_to + 1 + NEIGHBOURS).min(self.timeline.len());
         for position in first..last {
@@ -421,7 +453,9 @@ impl Call {
             };
             if relinked {
                 self.listen(rules, ix, position, None, changed);
-            } else if spoken.looks_around || is_judged_anew(&self.timeline, position, placed.ix) {
+            } else if is_judged_anew(&self.timeline, position, placed.ix)
+                || is_surrounded_anew(rules, &self.timeline, ix)
+            {
                 self.take_hits(rules, ix, changed);
             }
         }
@@ -435,18 +469,23 @@ impl Call {
         let rules = Arc::clone(&self.rules);
         let program = &rules.programs[rule as usize];
         let view = self.view();
-        let Evaluation { mut findings, wake } = monitor::evaluate(&view, program);
-        if let Some(state) = self.states.get(&rule) {
-            findings.extend(state.found.values().cloned());
+        let Evaluation { mut findings, mut left_out, wake } = monitor::evaluate(&view, program);
+        if let Some(State { found, found_in_order, .. }) = self.states.get(&rule) {
+            left_out |= found.len() > LOOKED_AT_MAX;
+            let first = found_in_order.iter().take(LOOKED_AT_MAX).filter_map(|(_, ix)| found.get(ix));
+            findings.extend(first.cloned());
         }
         keep_what_counts(&view, program, &mut findings);
+        left_out |= findings.len() > OCCURRENCES_MAX;
+        findings.truncate(OCCURRENCES_MAX);
+        self.left_out |= left_out;
         self.wakes.retain(|(_, waiting)| *waiting != rule);
         self.wakes.extend(wake.map(|at| (at, rule)));
         let reported = self.states.get_mut(&rule).map(|state| std::mem::take(&mut state.reported)).unwrap_or_default();
         if findings.is_empty() && reported.is_empty() {
             return;
         }
-        let reported = self.report(&rules, rule, &findings, reported);
+        let reported = self.report(&rules, rule, findings, reported);
         self.states.entry(rule).or_default().reported = reported;
     }
 
@@ -455,55 +494,74 @@ impl Call {
         &mut self,
         rules: &RuleSet,
         rule: RuleIx,
-        findings: &[Finding],
-        mut reported: Vec<Reported>,
-    ) -> Vec<Reported> {
-        let mut kept = Vec::with_capacity(findings.len());
-        let gone: Vec<Reported> = {
-            let found = |known: &Reported| findings.iter().any(|finding| finding.key == known.key);
-            let (still, gone) = reported.drain(..).partition(found);
-            reported = still;
-            gone
-        };
+        findings: Vec<Finding>,
+        mut reported: BTreeMap<String, Reported>,
+    ) -> BTreeMap<String, Reported> {
+        let mut known: Vec<Option<Reported>> =
+            findings.iter().map(|finding| reported.remove(finding.key.as_str())).collect();
+        let mut gone: Vec<Reported> = reported.into_values().collect();
+        gone.sort_by(|a, b| (a.finding.at, &a.finding.key).cmp(&(b.finding.at, &b.finding.key)));
         for known in gone {
             if known.last.state != AlertState::Resolved {
                 self.put_out(Alert { state: AlertState::Retracted, emitted: self.now, ..known.last });
             }
         }
-        for finding in findings {
-            let known = reported.iter().position(|known| known.key == finding.key).map(|ix| reported.swap_remove(ix));
-            let before = known.as_ref().map(|known| known.last.state);
-            let told_at = known.as_ref().map(|known| known.last.emitted);
-            let Some(state) = next_state(before, finding.stage) else {
-                if finding.stage != Stage::Met {
-                    kept.extend(known);
-                }
-                continue;
-            };
-            let mut alert = self.alert(rules, rule, finding, state);
-            if let (AlertState::Retracted | AlertState::Resolved, Some(known)) = (state, &known) {
-                // What is taken back or made good is what was said before: nothing is missing any more.
-                alert.message.clone_from(&known.last.message);
-            }
-            let update = before != Some(state)
-                || state == AlertState::Confirmed
-                    && known.as_ref().is_some_and(|k| {
-                        (k.last.at, &k.last.evidence, k.last.held) != (alert.at, &alert.evidence, alert.held)
-                    });
-            if let Some(known) = known.filter(|known| !known.last.held && alert.held) {
-                // It was shown, and is now too unsure for that.
-                self.put_out(Alert { state: AlertState::Retracted, emitted: self.now, ..known.last });
-            }
-            if update {
-                self.put_out(alert.clone());
-            } else if let Some(emitted) = told_at {
-                alert.emitted = emitted;
-            }
-            if state != AlertState::Retracted {
-                kept.push(Reported { key: finding.key.clone(), last: alert });
+        let mut kept = BTreeMap::new();
+        for (finding, known) in findings.into_iter().zip(&mut known) {
+            if let Some(reported) = self.report_one(rules, rule, finding, known.take()) {
+                kept.insert(reported.finding.key.clone(), reported);
             }
         }
         kept
+    }
+
+    fn report_one(
+        &mut self,
+        rules: &RuleSet,
+        rule: RuleIx,
+        finding: Finding,
+        known: Option<Reported>,
+    ) -> Option<Reported> {
+        work::look(1);
+        let before = known.as_ref().map(|known| known.last.state);
+        let told_at = known.as_ref().map(|known| known.last.emitted);
+        let Some(state) = next_state(before, finding.stage) else {
+            return known.filter(|_| finding.stage != Stage::Met);
+        };
+        let wording = |mark: &Mark| {
+            let spoken = self.timeline.get(mark.utterance);
+            (spoken.revision, spoken.judged.as_ref().map(|judged| judged.verdict))
+        };
+        let is_same = |known: &Reported| {
+            known.last.state == state
+                && known.finding == finding
+                && finding.marks.iter().map(wording).eq(known.wordings.iter().copied())
+        };
+        if known.as_ref().is_some_and(is_same) {
+            return known;
+        }
+        let wordings = finding.marks.iter().map(wording).collect();
+        let mut alert = self.alert(rules, rule, &finding, state);
+        if let (AlertState::Retracted | AlertState::Resolved, Some(known)) = (state, &known) {
+            // What is taken back or made good is what was said before: nothing is missing any more.
+            alert.message.clone_from(&known.last.message);
+        }
+        let update = before != Some(state)
+            || state == AlertState::Confirmed
+                && known.as_ref().is_some_and(|k| {
+                    (k.last.at, &k.last.evidence, k.last.count, k.last.held)
+                        != (alert.at, &alert.evidence, alert.count, alert.held)
+                });
+        if let Some(known) = known.filter(|known| !known.last.held && alert.held) {
+            // It was shown, and is now too unsure for that.
+            self.put_out(Alert { state: AlertState::Retracted, emitted: self.now, ..known.last });
+        }
+        if update {
+            self.put_out(alert.clone());
+        } else if let Some(emitted) = told_at {
+            alert.emitted = emitted;
+        }
+        (state != AlertState::Retracted).then_some(Reported { finding, wordings, last: alert })
     }
 
     fn put_out(&mut self, alert: Alert) {
@@ -526,6 +584,7 @@ impl Call {
             at: finding.at,
             emitted: self.now,
             message: message(&program.message, finding, &evidence),
+            count: finding.count,
             evidence,
             confidence,
             held: confidence.is_some_and(|confidence| confidence < self.needed(rules, program, finding)),
@@ -547,19 +606,21 @@ impl Call {
 
     fn evidence(&self, rules: &RuleSet, mark: &Mark) -> Evidence {
         let spoken = self.timeline.get(mark.utterance);
-        let text = spoken.text.raw().to_owned();
-        let (start, end, phrase) = match mark.phrase {
-            Some(phrase) => (mark.start as usize, mark.end as usize, rules.lexicon.phrase_text(phrase).to_owned()),
-            None => (0, text.chars().count(), String::new()),
+        work::look(spoken.text.raw_len());
+        let (span, phrase) = match mark.phrase {
+            Some(phrase) => (mark.start as usize..mark.end as usize, rules.lexicon.phrase_text(phrase)),
+            None => (0..spoken.text.raw_len(), ""),
         };
+        let Clip { text, start, end, offset } = clip(spoken.text.raw(), span);
         Evidence {
             utterance_id: spoken.id.to_string(),
             role: spoken.role,
             text,
             start,
             end,
-            phrase,
+            phrase: phrase.to_owned(),
             homophone: mark.homophone,
+            offset,
         }
     }
 }
@@ -610,6 +671,12 @@ fn is_judged_anew(timeline: &Timeline, position: usize, changed: UtteranceIx) ->
         let now = timeline.before(position);
         judged.after != now || now.other == Some(changed) || now.own == Some(changed)
     })
+}
+
+/// Whether an utterance whose conditions look at its neighbours would now see others.
+fn is_surrounded_anew(rules: &RuleSet, timeline: &Timeline, ix: UtteranceIx) -> bool {
+    let around = timeline.get(ix).around.as_deref();
+    around.is_some_and(|around| *around != Around::of(rules, timeline, ix))
 }
 
 fn narrow(number: usize) -> u32 {

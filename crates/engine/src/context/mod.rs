@@ -5,21 +5,22 @@
 //! are spelled as folding leaves them (simplified, numerals as digits).
 //! Deliberately no parser: a call centre's spoken clauses are short.
 
+mod reading;
 mod words;
 
 use std::ops::Range;
 
+use self::reading::Places;
+pub(crate) use self::reading::{Around, Reading, TURN_AHEAD};
+
 use self::words::{
-    ADVERBS, CHOICES, COVERBS, DENIALS_OF_DEEDS, DOUBLE_NEGATION_REACH, FINAL_PARTICLES, NAMING_AFTER, NAMING_BEFORE,
-    NAMING_REACH, NEGATION_REACH, NEGATORS, NOT_NEGATORS, PARTICLES, PERSON_ENDINGS, POTENTIAL_DENIALS, SUPPOSITIONS,
-    TURNING_POINTS,
+    ADVERBS, CHOICES, COVERBS, DENIALS_OF_DEEDS, DOUBLE_NEGATION_REACH, NAMING_AFTER, NAMING_BEFORE, NAMING_REACH,
+    NEGATION_REACH, NEGATORS, NOT_NEGATORS, PARTICLES, PERSON_ENDINGS, POTENTIAL_DENIALS, SUPPOSITIONS, TURNING_POINTS,
 };
-use crate::rule::RuleSet;
 use crate::rule::subjects::Subjects;
 use crate::rule::syntax::{Context, Subject};
-use crate::text::{FoldedText, PhraseId};
-use crate::timeline::{Spoken, Timeline, UtteranceIx};
-use crate::transcript::Role;
+use crate::text::{PhraseId, SYMBOLS_MAX};
+use crate::work;
 
 /// Why a match did not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,126 +37,110 @@ pub(crate) enum Veto {
     Yields,
 }
 
+/// How far around a hit the words that deny, name, suppose or ask are looked for. Nobody speaks so long a clause.
+const REACH: usize = 120;
+
+/// More symbols than any match takes, its slots included.
+pub(crate) const MATCH_SYMBOLS_MAX: usize = 3 * SYMBOLS_MAX;
+
 /// A match and everything around it.
 pub(crate) struct Scene<'a> {
-    rules: &'a RuleSet,
+    reading: &'a Reading<'a>,
     subjects: &'a Subjects,
-    timeline: &'a Timeline,
-    ix: UtteranceIx,
-    spoken: &'a Spoken,
-    text: &'a FoldedText,
     span: Range<usize>,
     clause: Range<usize>,
     sentence: Range<usize>,
 }
 
-/// Whether an utterance does the act that `phrase` stands for.
-fn does(spoken: &Spoken, phrase: PhraseId) -> bool {
-    spoken.judged.as_ref().is_some_and(|judged| judged.acts.iter().any(|act| act.phrase == phrase))
-}
-
 impl<'a> Scene<'a> {
-    pub(crate) fn new(
-        rules: &'a RuleSet,
-        subjects: &'a Subjects,
-        timeline: &'a Timeline,
-        ix: UtteranceIx,
-        span: Range<usize>,
-    ) -> Self {
-        let spoken = timeline.get(ix);
-        let text = &spoken.text;
+    pub(crate) fn new(reading: &'a Reading<'a>, subjects: &'a Subjects, span: Range<usize>) -> Self {
+        let borders = reading.borders();
         let last = span.end.saturating_sub(1).max(span.start);
         let cover = |from: Range<usize>, to: Range<usize>| from.start..to.end;
-        let clause = cover(text.typed_clause(span.start), text.typed_clause(last));
-        let sentence = cover(text.sentence(span.start), text.sentence(last));
-        Self { rules, subjects, timeline, ix, spoken, text, span, clause, sentence }
+        let clause = cover(borders.clause(span.start), borders.clause(last));
+        let sentence = cover(borders.sentence(span.start), borders.sentence(last));
+        Self { reading, subjects, span, clause, sentence }
     }
 
     pub(crate) fn holds(&self, condition: &Context<PhraseId>) -> bool {
+        work::look(1);
+        let span = &self.span;
         match condition {
-            Context::Before { any, within } => {
-                let nearest = within.map_or(0, |within| self.span.start.saturating_sub(within as usize));
-                let region = self.clause.start..self.span.start;
-                self.occurs(any, region, |found| found.end >= nearest)
+            Context::Before { any, within: None } => {
+                self.says(any, |places| places.any_inside(&(self.clause.start..span.start)))
             }
-            Context::After { any, within } => {
-                let farthest = within.map_or(usize::MAX, |within| self.span.end.saturating_add(within as usize));
-                let region = self.span.end..self.clause.end;
-                self.occurs(any, region, |found| found.start <= farthest)
+            Context::Before { any, within: Some(within) } => {
+                let nearest = span.start.saturating_sub(*within as usize);
+                let from = self.clause.start.max(nearest.saturating_sub(MATCH_SYMBOLS_MAX));
+                let fits = |found: &Range<usize>| nearest <= found.end && found.end <= span.start;
+                self.says(any, |places| places.any_from(from..span.start + 1, fits))
             }
-            Context::Around(any) => self.occurs(any, self.sentence.clone(), |found| {
-                found.start <= self.span.start && found.end >= self.span.end
-            }),
-            Context::Clause(any) => self.occurs(any, self.clause.clone(), |_| true),
-            Context::Sentence(any) => self.occurs(any, self.sentence.clone(), |_| true),
-            Context::Turn(any) => self.in_positions(any, self.timeline.same_turn(self.timeline.position(self.ix))),
-            Context::Reply(any) => self.preceding_turn().is_some_and(|positions| self.in_positions(any, positions)),
+            Context::After { any, within: None } => {
+                self.says(any, |places| places.any_inside(&(span.end..self.clause.end)))
+            }
+            Context::After { any, within: Some(within) } => {
+                let farthest = span.end.saturating_add(*within as usize);
+                self.says(any, |places| {
+                    places.any_from(span.end..farthest.saturating_add(1), |found| found.end <= self.clause.end)
+                })
+            }
+            Context::Around(any) => {
+                let from = self.sentence.start.max(span.start.saturating_sub(MATCH_SYMBOLS_MAX));
+                let fits = |found: &Range<usize>| span.end <= found.end && found.end <= self.sentence.end;
+                self.says(any, |places| places.any_from(from..span.start + 1, fits))
+            }
+            Context::Clause(any) => self.says(any, |places| places.any_inside(&self.clause)),
+            Context::Sentence(any) => self.says(any, |places| places.any_inside(&self.sentence)),
+            Context::Turn(any) => any.iter().any(|&phrase| self.reading.turn_says(phrase)),
+            Context::Reply(any) => any.iter().any(|&phrase| self.reading.reply_says(phrase)),
             Context::Negated(is) => self.negated() == *is,
             Context::Question(is) => self.question() == *is,
             Context::Quoted(is) => self.quoted() == *is,
             Context::Conditional(is) => self.conditional() == *is,
             Context::Subject(subjects) => subjects.contains(&self.subject()),
-            Context::Alone(is) => self.alone() == *is,
+            Context::Alone(is) => self.reading.alone(span) == *is,
             Context::Begins(is) => self.begins() == *is,
             Context::Ends(is) => self.ends() == *is,
-            Context::VolumeAboveDb(db) => self.spoken.volume_db.is_some_and(|volume| volume > *db),
-            Context::PitchAboveHz(hz) => self.spoken.pitch_hz.is_some_and(|pitch| pitch > *hz),
+            Context::VolumeAboveDb(db) => self.reading.spoken.volume_db.is_some_and(|volume| volume > *db),
+            Context::PitchAboveHz(hz) => self.reading.spoken.pitch_hz.is_some_and(|pitch| pitch > *hz),
             Context::All(all) => all.iter().all(|part| self.holds(part)),
             Context::Any(any) => any.iter().any(|part| self.holds(part)),
             Context::Not(part) => !self.holds(part),
         }
     }
 
-    /// Whether one of the phrases stands in a region at a place that fits.
-    fn occurs(&self, any: &[PhraseId], region: Range<usize>, fits: impl Fn(&Range<usize>) -> bool) -> bool {
-        any.iter().any(|&phrase| {
-            // An act is of the whole utterance.
-            if does(self.spoken, phrase) {
-                return true;
-            }
-            let mut from = region.start;
-            while let Some(found) = self.rules.lexicon.find(phrase, self.text, from..region.end) {
-                if fits(&found) {
-                    return true;
-                }
-                from = found.start + 1;
-            }
-            false
-        })
+    /// Whether the utterance says one of the phrases at a place that fits. An act is of the whole utterance.
+    fn says(&self, any: &[PhraseId], fits: impl Fn(&Places) -> bool) -> bool {
+        any.iter().any(|&phrase| self.reading.says(phrase, &fits))
     }
 
-    fn in_positions(&self, any: &[PhraseId], mut positions: Range<usize>) -> bool {
-        positions.any(|position| {
-            let spoken = self.timeline.spoken_at(position);
-            let text = &spoken.text;
-            any.iter().any(|&phrase| {
-                does(spoken, phrase) || self.rules.lexicon.find(phrase, text, text.lead()..text.len()).is_some()
-            })
-        })
+    fn chars(&self, range: Range<usize>) -> &'a [char] {
+        work::look(range.len());
+        self.reading.text.chars().get(range).unwrap_or_default()
     }
 
-    /// The turn of the other party that this utterance follows.
-    fn preceding_turn(&self) -> Option<Range<usize>> {
-        let other = match self.spoken.role {
-            Role::Agent => Role::Customer,
-            Role::Customer | Role::System => Role::Agent,
-        };
-        let position = self.timeline.position(self.ix);
-        let last = (0..position).rev().find(|&earlier| self.timeline.spoken_at(earlier).role == other)?;
-        Some(self.timeline.same_turn(last))
+    /// What stands before the hit in its clause, as far as it matters.
+    fn before(&self) -> &'a [char] {
+        self.chars(self.clause.start.max(self.span.start.saturating_sub(REACH))..self.span.start)
     }
 
-    fn chars(&self, range: Range<usize>) -> &[char] {
-        self.text.chars().get(range).unwrap_or_default()
+    /// What stands before the hit in its sentence, as far as it matters.
+    fn earlier(&self) -> &'a [char] {
+        self.chars(self.sentence.start.max(self.span.start.saturating_sub(REACH))..self.span.start)
+    }
+
+    /// What follows the hit in its clause, as far as it matters.
+    fn after(&self) -> &'a [char] {
+        self.chars(self.span.end..self.clause.end.min(self.span.end + REACH))
     }
 
     /// The hit is under an odd number of denials, or its deed is out of reach (保证不了).
     pub(crate) fn negated(&self) -> bool {
-        let after = self.chars(self.span.end..self.clause.end);
+        let after = self.after();
         if POTENTIAL_DENIALS.iter().any(|denial| starts_with(after, denial)) {
             return true;
         }
-        let before = self.chars(self.clause.start..self.span.start);
+        let before = self.before();
         let denies = matches!(self.chars(self.span.clone()).first(), Some('不' | '没' | '无'));
         let mut denied = false;
         let mut is_of_deed = false;
@@ -196,17 +181,11 @@ impl<'a> Scene<'a> {
 
     /// The sentence asks: a question mark, 吗, 是否, A不A.
     pub(crate) fn question(&self) -> bool {
-        if self.text.ends_with_question_mark(&self.sentence) {
-            return true;
-        }
-        let chars = self.chars(self.sentence.clone());
-        let spoken = trim_end(chars, FINAL_PARTICLES);
-        if matches!(spoken.last(), Some('吗' | '么')) && !ends_with(spoken, "什么") && !ends_with(spoken, "怎么")
-        {
+        if self.reading.ends_as_question(&self.sentence) {
             return true;
         }
         // What follows the hit may only be embedded in it: 不知道是不是 states.
-        let before = self.chars(self.sentence.start..self.span.start);
+        let before = self.earlier();
         let hit = self.chars(self.span.clone());
         let denies = matches!(hit.first(), Some('不' | '没'));
         let is_own = self.subjects.own(hit).is_some();
@@ -227,11 +206,10 @@ impl<'a> Scene<'a> {
 
     /// The hit is in quotation marks, or named as a word.
     pub(crate) fn quoted(&self) -> bool {
-        if self.text.quoted(&self.span) {
+        if self.reading.borders().quoted(&self.span) {
             return true;
         }
-        let before = self.chars(self.clause.start..self.span.start);
-        let after = self.chars(self.span.end..self.clause.end);
+        let (before, after) = (self.before(), self.after());
         (0..=NAMING_REACH.min(before.len()))
             .any(|gap| NAMING_BEFORE.iter().any(|naming| ends_with(&before[..before.len() - gap], naming)))
             || (0..=NAMING_REACH.min(after.len()))
@@ -240,8 +218,7 @@ impl<'a> Scene<'a> {
 
     /// The clause supposes (如果…), or the hit is followed by 的话.
     pub(crate) fn conditional(&self) -> bool {
-        let before = self.chars(self.clause.start..self.span.start);
-        let after = self.chars(self.span.end..self.clause.end);
+        let (before, after) = (self.before(), self.after());
         (0..before.len()).any(|at| longest(&before[at..], SUPPOSITIONS).is_some())
             || (0..after.len()).any(|at| starts_with(&after[at..], "的话"))
     }
@@ -249,7 +226,7 @@ impl<'a> Scene<'a> {
     /// Who does it: the nearest person named before the hit, in its clause or
     /// else in the earlier clauses of its sentence (Chinese drops a subject that goes on).
     pub(crate) fn subject(&self) -> Subject {
-        let region = self.chars(self.sentence.start..self.span.start);
+        let region = self.earlier();
         for end in (1..=region.len()).rev() {
             let upto = &region[..end];
             if let Some((length, subject)) = self.subjects.ending(upto) {
@@ -268,19 +245,12 @@ impl<'a> Scene<'a> {
 
     /// Nothing but particles precedes in the clause.
     pub(crate) fn begins(&self) -> bool {
-        self.chars(self.clause.start..self.span.start).iter().all(|c| PARTICLES.contains(c))
+        self.before().iter().all(|c| PARTICLES.contains(c))
     }
 
     /// Nothing but particles follows in the clause.
     pub(crate) fn ends(&self) -> bool {
-        self.chars(self.span.end..self.clause.end).iter().all(|c| PARTICLES.contains(c))
-    }
-
-    /// The utterance says nothing else.
-    pub(crate) fn alone(&self) -> bool {
-        let own = self.text.lead()..self.text.len();
-        let silent = |range: Range<usize>| self.chars(range).iter().all(|c| PARTICLES.contains(c));
-        own.start <= self.span.start && silent(own.start..self.span.start) && silent(self.span.end..own.end)
+        self.after().iter().all(|c| PARTICLES.contains(c))
     }
 }
 

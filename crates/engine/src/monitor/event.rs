@@ -1,8 +1,9 @@
 //! Things that happen: who hung up, what was not said before, greetings at the wrong hour.
 
-use super::{Evaluation, Finding, Stage, View, forbid, window};
+use super::{Evaluation, Finding, LOOKED_AT_MAX, OCCURRENCES_MAX, Stage, View, forbid, window};
 use crate::rule::program::{DetectorIx, Program, WithoutProgram};
 use crate::rule::syntax::HourRange;
+use crate::timeline::Hit;
 use crate::transcript::{EventKind, Party};
 
 pub(super) fn hangup_by(view: &View<'_>, party: Party, evaluation: &mut Evaluation) {
@@ -15,8 +16,8 @@ pub(super) fn hangup_by(view: &View<'_>, party: Party, evaluation: &mut Evaluati
 
 pub(super) fn without(view: &View<'_>, program: &Program, without: &WithoutProgram, evaluation: &mut Evaluation) {
     let WithoutProgram { event, detector, within_ms } = *without;
-    for at in view.timeline.times_of(event) {
-        let asked = view.hits_of(detector).iter().any(|hit| hit.said_at <= at && at.since(hit.said_at) <= within_ms);
+    for at in view.timeline.times_of(event).take(OCCURRENCES_MAX) {
+        let asked = view.last_hit(detector, at).is_some_and(|hit| at.since(hit.said_at) <= within_ms);
         if asked {
             continue;
         }
@@ -55,13 +56,10 @@ pub(super) fn greeting(
     evaluation: &mut Evaluation,
 ) {
     for (part, (range, detector)) in hours.iter().enumerate() {
-        for hit in view.hits_of(*detector) {
-            if view.in_hours(*range, hit.said_at) || !forbid::visible(view, program, hit, evaluation) {
-                continue;
-            }
-            let mut finding = forbid::single(view, hit);
-            finding.key = format!("{}/{part}", finding.key);
-            evaluation.findings.push(finding);
-        }
+        let hits = view.hits_of(*detector).iter().take(LOOKED_AT_MAX);
+        let hits =
+            hits.filter(|hit| !view.in_hours(*range, hit.said_at) && forbid::visible(view, program, hit, evaluation));
+        let hits: Vec<&Hit> = hits.collect();
+        forbid::repeated(view, &hits, evaluation, |key| format!("{key}/{part}"));
     }
 }

@@ -1,23 +1,48 @@
 //! Forbidden words: each hit is an occurrence, or so many different phrases together are one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Evaluation, Finding, Mark, Stage, View, window};
+use super::{Evaluation, Finding, LOOKED_AT_MAX, Mark, OCCURRENCES_OF_UTTERANCE_MAX, Stage, View, window};
 use crate::rule::program::{ForbidProgram, Program};
 use crate::rule::syntax::Hypotheses;
-use crate::timeline::Hit;
+use crate::text::PhraseId;
+use crate::timeline::{Hit, UtteranceIx};
 
 pub(super) fn evaluate(view: &View<'_>, program: &Program, forbid: &ForbidProgram, evaluation: &mut Evaluation) {
     let spans = forbid.window.as_ref().map(|window| window::spans(view, window, &forbid.roles, true));
-    let hits = view.hits_of(forbid.detector).iter().filter(|hit| {
-        spans.as_ref().is_none_or(|spans| spans.iter().any(|span| span.holds(hit.said_at)))
-            && visible(view, program, hit, evaluation)
+    let spans = spans.map(|spans| window::Union::of(&spans));
+    let all = view.hits_of(forbid.detector);
+    evaluation.left_out |= all.len() > LOOKED_AT_MAX;
+    let hits = all.iter().take(LOOKED_AT_MAX).filter(|hit| {
+        spans.as_ref().is_none_or(|spans| spans.holds(hit.said_at)) && visible(view, program, hit, evaluation)
     });
     let hits: Vec<&Hit> = hits.collect();
     if forbid.at_least <= 1 {
-        evaluation.findings.extend(hits.into_iter().map(|hit| single(view, hit)));
+        repeated(view, &hits, evaluation, String::clone);
     } else {
         evaluation.findings.extend(together(&hits, forbid.at_least as usize));
+    }
+}
+
+/// One occurrence for each phrase of each utterance: words repeated in one breath are one matter.
+pub(super) fn repeated(view: &View<'_>, hits: &[&Hit], evaluation: &mut Evaluation, key: impl Fn(&String) -> String) {
+    let mut known: BTreeMap<(UtteranceIx, PhraseId), usize> = BTreeMap::new();
+    let mut of_utterance: BTreeMap<UtteranceIx, usize> = BTreeMap::new();
+    for hit in hits {
+        if let Some(&first) = known.get(&(hit.utterance, hit.phrase)) {
+            evaluation.findings[first].count += 1;
+            continue;
+        }
+        let different = of_utterance.entry(hit.utterance).or_default();
+        if *different >= OCCURRENCES_OF_UTTERANCE_MAX {
+            evaluation.left_out = true;
+            continue;
+        }
+        *different += 1;
+        known.insert((hit.utterance, hit.phrase), evaluation.findings.len());
+        let mut finding = single(view, hit);
+        finding.key = key(&finding.key);
+        evaluation.findings.push(finding);
     }
 }
 
@@ -42,7 +67,7 @@ pub(super) fn visible(view: &View<'_>, program: &Program, hit: &Hit, evaluation:
     }
 }
 
-pub(super) fn single(view: &View<'_>, hit: &Hit) -> Finding {
+fn single(view: &View<'_>, hit: &Hit) -> Finding {
     let stage = if hit.provisional { Stage::Provisional } else { Stage::Confirmed };
     let mut finding = Finding::new(view.key_of(hit), hit.said_at, stage);
     finding.marks.extend(Mark::all_of(hit));

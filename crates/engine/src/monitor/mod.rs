@@ -21,7 +21,7 @@ pub use explained::ExplainedWindow;
 pub(crate) use explained::explain_windows;
 pub(crate) use require::{Obligation, obligations};
 use timing::pending;
-pub(crate) use timing::{at_position, recent_speech, unheld_ms};
+pub(crate) use timing::{LOOKED_BACK_FROM, asks, at_position, recent_speech, unheld_ms};
 
 use super::rule::RuleSet;
 use super::rule::program::{BodyProgram, DetectorIx, Program};
@@ -31,9 +31,19 @@ use super::time::CallTime;
 use super::timeline::{Hit, Timeline, UtteranceIx};
 use super::transcript::{CallInfo, Party, Role};
 use crate::severity::AlertKind;
+use crate::work;
 
 /// A customer who hangs up this soon after their own last words left the agent no chance to close the call.
 const NO_CHANCE_MS: i64 = 2_000;
+
+/// Occurrences of one rule's matter in one call that are told; of more than that nobody reads.
+pub(crate) const OCCURRENCES_MAX: usize = 200;
+
+/// Different phrases of one rule in one utterance that are told.
+const OCCURRENCES_OF_UTTERANCE_MAX: usize = 16;
+
+/// Findings of one rule that are looked at for those that are told.
+pub(crate) const LOOKED_AT_MAX: usize = 2 * OCCURRENCES_MAX;
 
 /// Hits of one call, by detector, in the order they were said.
 pub(crate) type Hits = BTreeMap<DetectorIx, Vec<Hit>>;
@@ -98,11 +108,14 @@ pub(crate) struct Finding {
     pub(crate) kind: Option<AlertKind>,
     pub(crate) marks: Vec<Mark>,
     pub(crate) details: Details,
+    /// How often the utterance says it.
+    pub(crate) count: u32,
 }
 
 impl Finding {
     fn new(key: String, at: CallTime, stage: Stage) -> Self {
-        Self { key, at, stage, kind: None, marks: Vec::new(), details: Details::default() }
+        work::look(1);
+        Self { key, at, stage, kind: None, marks: Vec::new(), details: Details::default(), count: 1 }
     }
 }
 
@@ -110,6 +123,8 @@ impl Finding {
 #[derive(Debug, Default)]
 pub(crate) struct Evaluation {
     pub(crate) findings: Vec<Finding>,
+    /// There was more than is told.
+    pub(crate) left_out: bool,
     /// When it could say something else without anything new being said.
     pub(crate) wake: Option<CallTime>,
 }
@@ -124,6 +139,7 @@ impl Evaluation {
 /// utterance only add what is pending here; `at_position` gives the rest.
 pub(crate) fn evaluate(view: &View<'_>, program: &Program) -> Evaluation {
     let mut evaluation = Evaluation::default();
+    work::look(1);
     match &program.body {
         BodyProgram::Forbid(forbid) => forbid::evaluate(view, program, forbid, &mut evaluation),
         BodyProgram::Require(require) => require::evaluate(view, program, require, &mut evaluation),
@@ -146,9 +162,12 @@ pub(crate) fn holds(view: &View<'_>, expression: &Expression<DetectorIx>, at: Ca
         Expression::All(all) => all.iter().all(|part| holds(view, part, at)),
         Expression::Any(any) => any.iter().any(|part| holds(view, part, at)),
         Expression::Not(part) => !holds(view, part, at),
-        Expression::Said { said, within_ms } => view.hits_of(*said).iter().any(|hit| recent(hit.said_at, *within_ms)),
+        // The latest moment decides: if it is too long ago, all are.
+        Expression::Said { said, within_ms } => {
+            view.last_hit(*said, at).is_some_and(|hit| recent(hit.said_at, *within_ms))
+        }
         Expression::Happened { event, within_ms } => {
-            view.timeline.times_of(*event).any(|moment| recent(moment, *within_ms))
+            view.timeline.last_time_of(*event, at).is_some_and(|moment| recent(moment, *within_ms))
         }
         Expression::Hour(range) => view.in_hours(*range, at),
         Expression::LastedMs(ms) => at.since(CallTime::ANSWERED) >= *ms,
@@ -158,6 +177,18 @@ pub(crate) fn holds(view: &View<'_>, expression: &Expression<DetectorIx>, at: Ca
 impl<'a> View<'a> {
     pub(crate) fn hits_of(&self, detector: DetectorIx) -> &'a [Hit] {
         self.hits.get(&detector).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The last hit up to `at`.
+    fn last_hit(&self, detector: DetectorIx, at: CallTime) -> Option<&'a Hit> {
+        let hits = self.hits_of(detector);
+        hits[..hits.partition_point(|hit| hit.said_at <= at)].last()
+    }
+
+    /// The hits from `at` on.
+    fn hits_from(&self, detector: DetectorIx, at: CallTime) -> &'a [Hit] {
+        let hits = self.hits_of(detector);
+        &hits[hits.partition_point(|hit| hit.said_at < at)..]
     }
 
     /// The key of a hit: its utterance, and which of the detector's hits in it.

@@ -66,7 +66,8 @@ fn occurrences<'a>(view: &View<'a>, require: &RequireProgram) -> Vec<Occurrence<
 }
 
 fn said_in<'a>(view: &View<'a>, parts: &[PartProgram], span: &window::Span) -> Vec<Option<&'a Hit>> {
-    parts.iter().map(|part| view.hits_of(part.detector).iter().find(|hit| span.holds(hit.said_at))).collect()
+    let first = |part: &PartProgram| view.hits_from(part.detector, span.from).first();
+    parts.iter().map(|part| first(part).filter(|hit| span.holds(hit.said_at))).collect()
 }
 
 /// What a rule asks of the call, decided or not. What is to be said before the
@@ -96,8 +97,8 @@ pub(crate) fn obligations<'a>(view: &View<'a>, program: &'a Program) -> Vec<Obli
                 first.into_iter().for_each(|at| ahead.wake_at(view.now.plus(at.since(span.from) + 1)));
             }
             let late = |part: &PartProgram| {
-                let after = |hit: &&Hit| window.side == Side::After && deadline.is_some_and(|due| hit.said_at > due);
-                view.hits_of(part.detector).iter().find(after)
+                let due = deadline.filter(|_| window.side == Side::After)?;
+                view.hits_from(part.detector, due.plus(1)).first()
             };
             let parts = parts.iter().zip(&said).map(|(part, hit)| {
                 let hit = hit.or_else(|| late(part));
@@ -131,7 +132,7 @@ fn judge(
     let deadline = deadline?;
     let due = deadline.plus(grace_ms);
     if view.now >= due {
-        let late = |part: &PartProgram| view.hits_of(part.detector).iter().any(|hit| hit.said_at > deadline);
+        let late = |part: &PartProgram| view.hits_of(part.detector).last().is_some_and(|hit| hit.said_at > deadline);
         let made_good =
             window.side == Side::After && parts.iter().zip(said).all(|(part, hit)| hit.is_some() || late(part));
         return Some((if made_good { Stage::MadeGood } else { Stage::Confirmed }, deadline));

@@ -12,7 +12,10 @@ pub(super) fn evaluate(view: &View<'_>, program: &Program, sequence: &SequencePr
     let Some(span) = spans(view, window, &[], false).into_iter().next() else { return };
     let said: Vec<Option<&Hit>> = steps
         .iter()
-        .map(|step| view.hits_of(step.detector).iter().find(|hit| !hit.provisional && span.holds(hit.said_at)))
+        .map(|step| {
+            let mut hits = view.hits_from(step.detector, span.from).iter();
+            hits.find(|hit| !hit.provisional).filter(|hit| span.holds(hit.said_at))
+        })
         .collect();
     let mut explained = vec![false; steps.len()];
     for (later, hit) in said.iter().enumerate() {

@@ -4,23 +4,27 @@
 //! in the order (`at_position`), so that a new utterance costs one look; what
 //! goes on right now is `pending`.
 
-use super::{Details, Evaluation, Finding, Mark, Stage, View, seconds, window};
+use super::{Details, Evaluation, Finding, Mark, OCCURRENCES_MAX, Stage, View, seconds, window};
 use crate::rule::RuleSet;
 use crate::rule::program::Program;
 use crate::rule::syntax::{Hypotheses, Timing};
-use crate::text::PhraseId;
+use crate::text::{FoldedText, PhraseId};
 use crate::time::CallTime;
-use crate::timeline::{BACKCHANNEL_CHARS_MAX, Spoken, TEXTS_KEPT, UtteranceIx};
+use crate::timeline::{Spoken, TEXTS_KEPT, UtteranceIx};
 use crate::transcript::{EventKind, Role};
+use crate::work;
 
 /// Characters a minute that nobody exceeds; announcers reach 500.
 const RATE_POSSIBLE_MAX: i64 = 900;
 
-/// A pause of this length ends a monologue: the other party could have come in.
-const MONOLOGUE_PAUSE_MS: i64 = 3_000;
-
 /// How many neighbours before an utterance are asked whether it interrupts them, or how fast the speaker was.
 const LOOK_BACK: usize = 64;
+
+/// How many positions behind one that changed can measure otherwise, besides what all before it comes to.
+pub(crate) const LOOKED_BACK_FROM: usize = if LOOK_BACK > TEXTS_KEPT { LOOK_BACK } else { TEXTS_KEPT };
+
+/// Symbols of a question, and of what was said since, that are compared: those at its end.
+const QUESTION_SYMBOLS: usize = 200;
 
 /// Two questions are the same when their pairs of characters overlap this much (Dice's coefficient, in percent).
 const SAME_QUESTION_PERCENT: usize = 80;
@@ -36,6 +40,7 @@ pub(crate) fn at_position(
     unless: &[PhraseId],
     position: usize,
 ) -> Option<Finding> {
+    work::look(1);
     let spoken = view.timeline.spoken_at(position);
     if !spoken.is_final && program.hypotheses == Hypotheses::Final {
         return None;
@@ -71,23 +76,19 @@ pub(crate) fn at_position(
             if spoken.role != *role {
                 return None;
             }
-            let first = monologue_start(view, position);
-            let started = view.timeline.spoken_at(first).start;
-            let ms = spoken.end.since(started);
+            let run = view.timeline.run_at(position)?;
+            let ms = spoken.end.since(run.from);
             // Only the utterance that crosses the line is the occurrence; the ones after it only lengthen it.
-            let crossed_before = position > first
-                && (first..position).any(|p| {
-                    view.timeline.spoken_at(p).role == *role && view.timeline.spoken_at(p).end.since(started) > *over_ms
-                });
+            let crossed_before = run.end_before.is_some_and(|end| end.since(run.from) > *over_ms);
             (ms > *over_ms && !crossed_before).then(|| {
-                let mut finding = at(view, position, started.plus(*over_ms), stage_of(spoken.is_final));
-                finding.key = format!("from:{}", view.timeline.spoken_at(first).id);
+                let mut finding = at(view, position, run.from.plus(*over_ms), stage_of(spoken.is_final));
+                finding.key = format!("from:{}", view.timeline.get(run.first).id);
                 finding.details = measured(seconds(ms), seconds(*over_ms));
                 finding
             })
         }
         Timing::Reply { by, over_ms } => {
-            let asked = (spoken.role == *by).then(|| unanswered(view, position, *by))??;
+            let asked = (spoken.role == *by).then(|| view.timeline.unanswered_before(position, *by))??;
             let asked_at = view.timeline.get(asked).end;
             (spoken.start.since(asked_at) > *over_ms).then(|| late_reply(view, asked, spoken.start, *over_ms))
         }
@@ -114,13 +115,13 @@ pub(crate) fn pending(view: &View<'_>, program: &Program, timing: &Timing, evalu
             goes_on(view, program, due, end, evaluation, |until| silence(view, from, whose, until, *over_ms));
         }
         Timing::Reply { by, over_ms } => {
-            if let Some(asked) = unanswered(view, last, *by) {
+            if let Some(asked) = view.timeline.unanswered_before(last, *by) {
                 let due = view.timeline.get(asked).end.plus(*over_ms);
                 goes_on(view, program, Some(due), end, evaluation, |until| late_reply(view, asked, until, *over_ms));
             }
         }
         Timing::Hold { over_ms } => {
-            for hold in view.timeline.holds() {
+            for hold in view.timeline.holds().iter().take(OCCURRENCES_MAX) {
                 let due = hold.from.plus(*over_ms);
                 goes_on(view, program, Some(due), hold.until, evaluation, |until| {
                     let mut finding =
@@ -249,39 +250,6 @@ fn interrupted(view: &View<'_>, position: usize, overlap_ms: i64, after_ms: i64)
     })
 }
 
-/// The position at which the run of speech that `position` belongs to began.
-/// Backchannels of the other party do not end it, a pause does.
-fn monologue_start(view: &View<'_>, position: usize) -> usize {
-    let role = view.timeline.spoken_at(position).role;
-    let mut first = position;
-    for earlier in (0..position).rev() {
-        let spoken = view.timeline.spoken_at(earlier);
-        if spoken.role == role {
-            if view.timeline.spoken_at(first).start.since(spoken.end) >= MONOLOGUE_PAUSE_MS {
-                break;
-            }
-            first = earlier;
-        } else if spoken.chars > BACKCHANNEL_CHARS_MAX {
-            break;
-        }
-    }
-    first
-}
-
-/// The first message since `by` last spoke that nobody answered.
-fn unanswered(view: &View<'_>, position: usize, by: Role) -> Option<UtteranceIx> {
-    (0..position)
-        .rev()
-        .map(|p| view.timeline.at(p))
-        .take_while(|&ix| view.timeline.get(ix).role != by)
-        .filter(|&ix| {
-            let message = view.timeline.get(ix);
-            // 嗯嗯 wants no answer, 在吗 does.
-            message.role != Role::System && (message.chars > BACKCHANNEL_CHARS_MAX || asks(message))
-        })
-        .last()
-}
-
 fn late_reply(view: &View<'_>, asked: UtteranceIx, replied: CallTime, over_ms: i64) -> Finding {
     let message = view.timeline.get(asked);
     let mut finding = Finding::new(format!("to:{}", message.id), message.end.plus(over_ms), Stage::Confirmed);
@@ -294,7 +262,7 @@ fn late_reply(view: &View<'_>, asked: UtteranceIx, replied: CallTime, over_ms: i
 /// spoken in between and had not asked to hear it again.
 fn repeated(view: &View<'_>, position: usize, times: u32, unless: &[PhraseId]) -> Option<Finding> {
     let spoken = view.timeline.spoken_at(position);
-    if !asks(spoken) {
+    if !spoken.asks {
         return None;
     }
     let pairs = character_pairs(spoken);
@@ -304,11 +272,13 @@ fn repeated(view: &View<'_>, position: usize, times: u32, unless: &[PhraseId]) -
     for earlier in (0..position).rev().take(TEXTS_KEPT) {
         let other = view.timeline.spoken_at(earlier);
         if other.role != spoken.role {
-            if says(view.rules, other, unless) {
+            let text = &other.text;
+            let near = text.lead().max(text.len().saturating_sub(QUESTION_SYMBOLS))..text.len();
+            if unless.iter().any(|&phrase| view.rules.lexicon.find(phrase, text, near.clone()).is_some()) {
                 break;
             }
-            answered |= other.role != Role::System && other.chars > BACKCHANNEL_CHARS_MAX;
-        } else if answered && other.is_final && asks(other) && alike(&pairs, &character_pairs(other)) {
+            answered |= other.role != Role::System && !other.is_backchannel();
+        } else if answered && other.is_final && other.asks && alike(&pairs, &character_pairs(other)) {
             count += 1;
             marks.insert(0, Mark::whole(view.timeline.at(earlier)));
             answered = false;
@@ -322,22 +292,24 @@ fn repeated(view: &View<'_>, position: usize, times: u32, unless: &[PhraseId]) -
     })
 }
 
-fn asks(spoken: &Spoken) -> bool {
-    let text = &spoken.text;
+/// Whether an utterance asks something.
+pub(crate) fn asks(text: &FoldedText) -> bool {
     if text.is_empty() {
         return false;
     }
     let chars = &text.chars()[text.lead()..];
+    let word_at = |at: usize| {
+        let mut words = QUESTION_WORDS.iter();
+        words.any(|word| word.chars().eq(chars[at..].iter().copied().take(word.chars().count())))
+    };
     text.ends_with_question_mark(&text.sentence(text.len() - 1))
         || matches!(chars.last(), Some('吗' | '呢' | '么'))
-        || QUESTION_WORDS.iter().any(|word| {
-            let word: Vec<char> = word.chars().collect();
-            chars.windows(word.len()).any(|window| window == word)
-        })
+        || (0..chars.len()).any(word_at)
 }
 
 fn character_pairs(spoken: &Spoken) -> Vec<(char, char)> {
-    let chars = &spoken.text.chars()[spoken.text.lead()..];
+    let text = &spoken.text;
+    let chars = &text.chars()[text.lead().max(text.len().saturating_sub(QUESTION_SYMBOLS))..];
     let mut pairs: Vec<_> = chars.windows(2).map(|pair| (pair[0], pair[1])).collect();
     pairs.sort_unstable();
     pairs.dedup();

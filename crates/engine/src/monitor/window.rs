@@ -1,12 +1,15 @@
 //! The parts of a call that rules speak of: from or up to an anchor, for so
 //! long or so many turns.
 
-use super::{Mark, View};
+use super::{Mark, OCCURRENCES_MAX, View};
 use crate::rule::program::{AnchorProgram, Side, WindowProgram};
 use crate::rule::syntax::Extent;
 use crate::time::CallTime;
-use crate::timeline::BACKCHANNEL_CHARS_MAX;
 use crate::transcript::{EventKind, Role};
+use crate::work;
+
+/// Utterances on either side of an anchor among which the end, or the beginning, of its turns is looked for.
+const TURNS_REACH: usize = 256;
 
 /// One window of one call.
 #[derive(Debug)]
@@ -28,17 +31,44 @@ impl Span {
     }
 }
 
+/// All moments of some windows.
+#[derive(Debug)]
+pub(super) struct Union {
+    /// Windows by their begin, each with the latest end up to it; `None` is no end.
+    spans: Vec<(CallTime, Option<CallTime>)>,
+}
+
+impl Union {
+    pub(super) fn of(spans: &[Span]) -> Self {
+        let mut spans: Vec<_> = spans.iter().map(|span| (span.from, span.until)).collect();
+        spans.sort_unstable_by_key(|&(from, _)| from);
+        let mut latest = Some(CallTime(i64::MIN));
+        for (_, until) in &mut spans {
+            latest = latest.zip(*until).map(|(latest, until)| latest.max(until));
+            *until = latest;
+        }
+        Self { spans }
+    }
+
+    pub(super) fn holds(&self, at: CallTime) -> bool {
+        let begun = self.spans.partition_point(|&(from, _)| from <= at);
+        self.spans[..begun].last().is_some_and(|(_, until)| until.is_none_or(|until| at <= until))
+    }
+}
+
 /// The windows that a rule has in this call so far, in order. Anchors in
 /// hypotheses do not count: nobody is held to words that may not have been said.
 pub(super) fn spans(view: &View<'_>, window: &WindowProgram, roles: &[Role], count_hold: bool) -> Vec<Span> {
     let anchors: Vec<(String, CallTime, Vec<Mark>)> = match window.anchor {
         AnchorProgram::Event(kind) => {
-            view.timeline.times_of(kind).map(|at| (event_key(kind, at), at, Vec::new())).collect()
+            let times = view.timeline.times_of(kind).take(OCCURRENCES_MAX);
+            times.map(|at| (event_key(kind, at), at, Vec::new())).collect()
         }
         AnchorProgram::Said(detector) => view
             .hits_of(detector)
             .iter()
             .filter(|hit| !hit.provisional)
+            .take(OCCURRENCES_MAX)
             .map(|hit| (view.key_of(hit), hit.said_at, Mark::all_of(hit).collect()))
             .collect(),
     };
@@ -47,6 +77,7 @@ pub(super) fn spans(view: &View<'_>, window: &WindowProgram, roles: &[Role], cou
     anchors
         .into_iter()
         .map(|(key, at, anchor)| {
+            work::look(1);
             let (from, until) = match window.side {
                 Side::After => (at, end_of(view, at, window.extent, roles, count_hold)),
                 Side::Before => (start_of(view, at, window.extent, roles), Some(at)),
@@ -101,7 +132,9 @@ fn turn_end(view: &View<'_>, from: CallTime, turns: u32, roles: &[Role]) -> Opti
     let mut count = 0;
     let mut speaking = false;
     let mut end = None;
-    for (_, spoken) in view.timeline.in_order().filter(|(_, spoken)| spoken.end > from) {
+    let first = view.timeline.first_ending_after(from);
+    let near = first..view.timeline.len().min(first + TURNS_REACH);
+    for spoken in near.map(|at| view.timeline.spoken_at(at)).filter(|spoken| spoken.end > from) {
         if roles.contains(&spoken.role) {
             count += u32::from(!speaking);
             speaking = true;
@@ -109,7 +142,7 @@ fn turn_end(view: &View<'_>, from: CallTime, turns: u32, roles: &[Role]) -> Opti
                 return end;
             }
             end = Some(spoken.end);
-        } else if spoken.chars > BACKCHANNEL_CHARS_MAX {
+        } else if !spoken.is_backchannel() {
             if speaking && count == turns {
                 return end;
             }
@@ -124,7 +157,8 @@ fn turn_start(view: &View<'_>, until: CallTime, turns: u32, roles: &[Role]) -> C
     let mut count = 0;
     let mut speaking = false;
     let mut start = until;
-    for (_, spoken) in view.timeline.in_order().rev().filter(|(_, spoken)| spoken.start < until) {
+    let behind = view.timeline.first_from(until);
+    for spoken in (behind.saturating_sub(TURNS_REACH)..behind).rev().map(|at| view.timeline.spoken_at(at)) {
         if roles.contains(&spoken.role) {
             count += u32::from(!speaking);
             speaking = true;
@@ -132,7 +166,7 @@ fn turn_start(view: &View<'_>, until: CallTime, turns: u32, roles: &[Role]) -> C
                 break;
             }
             start = spoken.start;
-        } else if spoken.chars > BACKCHANNEL_CHARS_MAX {
+        } else if !spoken.is_backchannel() {
             speaking = false;
         }
     }

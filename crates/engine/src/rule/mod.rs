@@ -68,6 +68,8 @@ pub struct RuleSet {
     pub(crate) rules_of: Vec<Vec<RuleIx>>,
     /// Rules that utterances without hits can decide.
     pub(crate) on_speech: Vec<RuleIx>,
+    /// Phrases that conditions look for in turns, in order.
+    pub(crate) around: Vec<PhraseId>,
 }
 
 /// Rule files that could be used.
@@ -162,7 +164,12 @@ impl RuleSet {
             }
         }
         let on_speech = (0..).zip(&programs).filter(|(_, program)| program.on_speech).map(|(ix, _)| ix).collect();
+        let conditions = detectors.iter().flat_map(|detector| detector.unless.iter().chain(&detector.only));
+        let mut around: Vec<PhraseId> = conditions.flat_map(syntax::Context::around).collect();
+        around.sort_unstable();
+        around.dedup();
         Self {
+            around,
             version,
             rules,
             programs,

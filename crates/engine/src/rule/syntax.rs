@@ -264,6 +264,19 @@ impl<P> Context<P> {
         }
     }
 
+    /// The phrases that it looks for in turns.
+    pub(crate) fn around(&self) -> Vec<P>
+    where
+        P: Copy,
+    {
+        match self {
+            Self::Turn(any) | Self::Reply(any) => any.clone(),
+            Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::around).collect(),
+            Self::Not(part) => part.around(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Its name in rule files, for explanations.
     pub(crate) const fn name(&self) -> &'static str {
         match self {

@@ -147,6 +147,12 @@ impl FoldedText {
         &self.raw
     }
 
+    /// How many characters the utterance has as it came.
+    #[must_use]
+    pub fn raw_len(&self) -> usize {
+        self.raw_len as usize
+    }
+
     /// How many symbols there are, those of the previous utterance included.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -202,56 +208,29 @@ impl FoldedText {
     /// The clause that symbol `at` is in: from any mark, or a join, to the next.
     #[must_use]
     pub fn clause(&self, at: usize) -> Range<usize> {
-        self.piece(at, |kind| kind != Break::None)
-    }
-
-    /// The same, but spaces part clauses, too, where somebody typed them for
-    /// marks: 赔不了 没办法. Spaces after every word are a recogniser's.
-    #[must_use]
-    pub fn typed_clause(&self, at: usize) -> Range<usize> {
-        let clause = self.clause(at);
-        if !self.has_typed_spaces() {
-            return clause;
-        }
-        let raw: Vec<char> = self.raw.chars().collect();
-        let is_parted = |after: &usize| {
-            let (before, after) = (self.symbol(after - 1).end, self.symbol(*after).start);
-            raw.get(before..after).is_some_and(|between| between.iter().any(|c| c.is_whitespace()))
-        };
-        let own = clause.start.max(self.lead()) + 1;
-        let start = (own..=at).rev().find(is_parted).unwrap_or(clause.start);
-        let end = (own.max(at + 1)..clause.end).find(is_parted).unwrap_or(clause.end);
-        start..end
-    }
-
-    /// Whether there are spaces, with two and a half characters or more between them.
-    fn has_typed_spaces(&self) -> bool {
-        let runs = self.raw.split_whitespace().count();
-        runs > 1 && self.raw.chars().filter(|&c| is_han(c)).count() * 2 >= runs * 5
+        self.piece(at, usize::MAX, |kind| kind != Break::None)
     }
 
     /// The sentence that symbol `at` is in. A join does not end a sentence.
     #[must_use]
     pub fn sentence(&self, at: usize) -> Range<usize> {
-        self.piece(at, |kind| kind == Break::Hard)
+        self.piece(at, usize::MAX, |kind| kind == Break::Hard)
+    }
+
+    /// The clause that symbol `at` is in, as far as it lies within `reach` symbols of it.
+    pub(super) fn clause_near(&self, at: usize, reach: usize) -> Range<usize> {
+        self.piece(at, reach, |kind| kind != Break::None)
+    }
+
+    /// The sentence that symbol `at` is in, as far as it lies within `reach` symbols of it.
+    pub(super) fn sentence_near(&self, at: usize, reach: usize) -> Range<usize> {
+        self.piece(at, reach, |kind| kind == Break::Hard)
     }
 
     /// Whether a question mark stands at the end of `sentence`.
     #[must_use]
     pub fn ends_with_question_mark(&self, sentence: &Range<usize>) -> bool {
         self.mark(sentence.end).is_some_and(|mark| mark.bits & Mark::QUESTION != 0)
-    }
-
-    /// Whether `span` lies inside one pair of quotation marks.
-    #[must_use]
-    pub fn quoted(&self, span: &Range<usize>) -> bool {
-        const QUOTES: u8 = Mark::OPEN | Mark::CLOSE;
-        let split = self.marks.partition_point(|mark| mark.at as usize <= span.start);
-        let (before, after) = self.marks.split_at(split);
-        let last = before.iter().rfind(|mark| mark.bits & QUOTES != 0);
-        let next = after.iter().find(|mark| mark.bits & QUOTES != 0);
-        last.is_some_and(|mark| mark.bits & Mark::OPEN != 0)
-            && next.is_some_and(|mark| mark.bits & Mark::CLOSE != 0 && mark.at as usize >= span.end)
     }
 
     /// How much was said, for the speech rate: each Chinese character, fillers
@@ -373,20 +352,24 @@ impl FoldedText {
         &self.marks[from..from + len]
     }
 
-    /// Where the last mark before symbol `at` stands, or the beginning of the text.
-    pub(super) fn previous_break(&self, at: usize) -> usize {
+    /// Where the last mark before symbol `at` stands, or `reach` symbols before it if none is nearer.
+    pub(super) fn previous_break(&self, at: usize, reach: usize) -> usize {
+        let farthest = at.saturating_sub(reach);
         let before = self.marks.partition_point(|mark| (mark.at as usize) < at);
-        let last = self.marks[..before].iter().rfind(|mark| mark.kind() != Break::None);
-        last.map_or(0, |mark| mark.at as usize)
+        let mut near = self.marks[..before].iter().rev().take_while(|mark| mark.at as usize > farthest);
+        near.find(|mark| mark.kind() != Break::None).map_or(farthest, |mark| mark.at as usize)
     }
 
-    /// The piece around symbol `at` between two marks that end one.
-    fn piece(&self, at: usize, ends: impl Fn(Break) -> bool) -> Range<usize> {
+    /// The piece around symbol `at` between two marks that end one, no more than `reach` symbols either way.
+    fn piece(&self, at: usize, reach: usize, ends: impl Fn(Break) -> bool) -> Range<usize> {
+        let whole = at.saturating_sub(reach)..at.saturating_add(reach).saturating_add(1).min(self.len());
         let split = self.marks.partition_point(|mark| mark.at as usize <= at);
         let (before, after) = self.marks.split_at(split);
-        let start = before.iter().rfind(|mark| ends(mark.kind())).map_or(0, |mark| mark.at as usize);
-        let end = after.iter().find(|mark| ends(mark.kind())).map_or(self.len(), |mark| mark.at as usize);
-        start..end
+        let is_near = |mark: &&Mark| whole.start <= mark.at as usize && (mark.at as usize) < whole.end;
+        let start = before.iter().rev().take_while(is_near).find(|mark| ends(mark.kind()));
+        let end = after.iter().take_while(is_near).find(|mark| ends(mark.kind()));
+        let at = |mark: Option<&Mark>, otherwise| mark.map_or(otherwise, |mark| mark.at as usize);
+        at(start, whole.start)..at(end, whole.end)
     }
 
     /// The segment that symbol `at` belongs to.
@@ -418,8 +401,10 @@ pub(super) struct RawChars<'t> {
 
 impl RawChars<'_> {
     fn skip_to(&mut self, at: usize) {
-        while self.at < at && self.chars.next().is_some() {
-            self.at += 1;
+        // The library skips characters many times faster than one by one.
+        if let Some(last) = at.checked_sub(self.at + 1) {
+            self.chars.nth(last);
+            self.at = at;
         }
     }
 

@@ -15,6 +15,7 @@ use super::pattern::{self, Likeness, Pattern};
 use super::phrase::{DroppedElement, SYMBOLS_MAX};
 use super::segment;
 use super::update;
+use crate::work;
 
 /// A phrase of a [`Lexicon`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -210,7 +211,16 @@ impl Lexicon {
         if !(phrase.asks_start || phrase.asks_end) || m.start >= m.end {
             return true;
         }
-        segment::fits(text, &(m.start..m.end), phrase.asks_start, phrase.asks_end)
+        segment::fits(text, &(m.start..m.end), phrase.asks_start, phrase.asks_end, &mut segment::Judged::default())
+    }
+
+    /// [`in_words`](Self::in_words) for one of many matches: what looks alike is judged once.
+    pub(crate) fn in_words_again(&self, text: &FoldedText, m: &Match, judged: &mut segment::Judged) -> bool {
+        let phrase = &self.phrases[m.phrase.0 as usize];
+        if !(phrase.asks_start || phrase.asks_end) || m.start >= m.end {
+            return true;
+        }
+        segment::fits(text, &(m.start..m.end), phrase.asks_start, phrase.asks_end, judged)
     }
 
     /// The words around `m`, as [`in_words`](Self::in_words) sees them; none if its phrase does not ask.
@@ -242,6 +252,7 @@ impl Lexicon {
         for anchor in anchors {
             let len = usize::from(anchor.len);
             let last = within.end.checked_sub(len).filter(|&last| last >= within.start);
+            work::look(last.map_or(0, |last| last - within.start));
             let first = self.literal(anchor)[0];
             for at in last.into_iter().flat_map(|last| within.start..=last) {
                 // Most places differ in the first character already.
@@ -259,6 +270,33 @@ impl Lexicon {
             }
         }
         first
+    }
+
+    /// Every place where `phrase` stands, found without a scan: of those that begin at one
+    /// symbol the shortest, in order.
+    pub(crate) fn places(&self, phrase: PhraseId, text: &FoldedText) -> Vec<Range<usize>> {
+        let range = &self.phrases[phrase.0 as usize].anchors;
+        let anchors = &self.anchors[range.start as usize..range.end as usize];
+        let mut places: Vec<Range<usize>> = Vec::new();
+        for anchor in anchors {
+            let first = self.literal(anchor)[0];
+            let last = (text.len() + 1).saturating_sub(usize::from(anchor.len));
+            work::look(last);
+            for at in 0..last {
+                if anchor.least == Likeness::Exact && text.chars[at] != first {
+                    continue;
+                }
+                places.extend(self.verify(anchor, text, at).map(|(span, _)| span));
+            }
+        }
+        if anchors.is_empty() {
+            for (_, sequence) in self.dropped.iter().filter(|(id, _)| *id == phrase) {
+                dropped_spans(&text.dropped, sequence, |at, _| places.push(at..at));
+            }
+        }
+        places.sort_unstable_by_key(|place| (place.start, place.end));
+        places.dedup_by_key(|place| place.start);
+        places
     }
 
     /// The phrase as it was written.
@@ -305,6 +343,7 @@ impl Lexicon {
 
     /// The whole phrase around `anchor`, whose literal should begin at symbol `at`.
     fn verify(&self, anchor: &Anchor, text: &FoldedText, at: usize) -> Option<(Range<usize>, Likeness)> {
+        work::look(1);
         let span = at..at + usize::from(anchor.len);
         let chars = self.literal(anchor);
         match anchor.shape {
@@ -328,7 +367,7 @@ fn regex_span(regex: &Regex, text: &FoldedText, literal: &Range<usize>) -> Optio
     // A text of nothing but the literal is searched once for each: a bound on
     // what each search sees keeps that proportional to the text.
     let reach = literal.start.saturating_sub(SYMBOLS_MAX)..literal.end + SYMBOLS_MAX;
-    let sentence = text.sentence(literal.start);
+    let sentence = text.sentence_near(literal.start, SYMBOLS_MAX + literal.len());
     let sentence = sentence.start.max(reach.start)..sentence.end.min(reach.end);
     if sentence.end < literal.end {
         return None;

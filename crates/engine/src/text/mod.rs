@@ -65,6 +65,7 @@
 //!
 //! Slots take as little as they can. Fillers in longer phrases do not count.
 
+mod borders;
 mod chars;
 mod compile;
 mod expression;
@@ -79,6 +80,7 @@ mod plain;
 mod segment;
 mod update;
 
+pub(crate) use borders::Borders;
 pub use compile::{BuildError, LexiconBuilder};
 pub use fold::fold;
 pub use folded::{Break, FoldedText, RawSpan};
@@ -87,6 +89,7 @@ pub use options::{Boundary, Homophone};
 pub use pattern::Likeness;
 pub use phrase::{ANY_MAX, DIGITS_MAX, PhraseError, SYMBOLS_MAX, VARIANTS_MAX};
 pub(crate) use plain::plain_chars;
+pub(crate) use segment::Judged as WordsJudged;
 pub use segment::{cut, preload};
 
 /// The dictionaries that decide where words begin and how characters sound, as

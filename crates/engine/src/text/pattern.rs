@@ -6,6 +6,9 @@ use super::chars::{SOUNDS, Sameness, follows_one, is_han, is_letter};
 use super::folded::{Break, FoldedText};
 use super::phrase::{Element, NAME_HAN_MAX, NAME_LETTERS_MAX};
 
+/// The characters of the longest of [`ANSWERS`].
+const ANSWER_CHARS_MAX: usize = 3;
+
 /// Answers that stand alone: a mark after one of them separates it from what follows.
 const ANSWERS: [&str; 33] = [
     "不",
@@ -91,15 +94,14 @@ fn marks_allow(text: &FoldedText, span: Range<usize>) -> bool {
         Break::Hard => false,
         Break::Soft | Break::Join => {
             let at = mark.at as usize;
-            let from = text.previous_break(at);
+            let from = text.previous_break(at, ANSWER_CHARS_MAX + 1);
             from < span.start || !is_answer(&text.chars[from..at])
         }
     })
 }
 
 fn is_answer(chars: &[char]) -> bool {
-    const LONGEST: usize = 3;
-    chars.len() <= LONGEST && ANSWERS.iter().any(|answer| answer.chars().eq(chars.iter().copied()))
+    chars.len() <= ANSWER_CHARS_MAX && ANSWERS.iter().any(|answer| answer.chars().eq(chars.iter().copied()))
 }
 
 /// Whether neither edge of `span` cuts a numeral or a word of letters.

@@ -1,5 +1,6 @@
 //! Word boundaries, asked only about text that holds a match.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -36,12 +37,22 @@ const WORD_MAX: usize = 8;
 /// Adverbs that the dictionary joins with 不 to words that are none: 真不, 可不.
 const BEFORE_DENIAL: &str = "真可还就也都并才却总又更";
 
+/// Stretches of text that were judged, with the phrase in them and the edges asked about.
+#[derive(Debug, Default)]
+pub(crate) struct Judged(BTreeMap<(String, usize, usize, bool, bool), bool>);
+
 /// Whether words begin and end where `span` does. An edge that is not asked about fits.
-pub(super) fn fits(text: &FoldedText, span: &Range<usize>, asks_start: bool, asks_end: bool) -> bool {
+pub(super) fn fits(
+    text: &FoldedText,
+    span: &Range<usize>,
+    asks_start: bool,
+    asks_end: bool,
+    judged: &mut Judged,
+) -> bool {
     // Further away nothing decides how the words of a match are cut.
     const REACH: usize = 12;
-    let start = text.clause(span.start).start.max(span.start.saturating_sub(REACH));
-    let end = text.clause(span.end - 1).end.min(span.end + REACH);
+    let start = text.clause_near(span.start, REACH).start;
+    let end = text.clause_near(span.end - 1, REACH).end;
     let needs_start = asks_start && start < span.start;
     let needs_end = asks_end && span.end < end;
     if needs_start && is_inside_construction(text, start, span.start) {
@@ -67,7 +78,13 @@ pub(super) fn fits(text: &FoldedText, span: &Range<usize>, asks_start: bool, ask
     });
     let to = to.unwrap_or(at.len());
     at.push(surface.len());
-    Cuts { surface: &surface, at: &at, found: from..to, needs_start, needs_end }.fit()
+    let key = (surface, from, to, needs_start, needs_end);
+    if let Some(&fit) = judged.0.get(&key) {
+        return fit;
+    }
+    let fit = Cuts { surface: &key.0, at: &at, found: from..to, needs_start, needs_end }.fit();
+    judged.0.insert(key, fit);
+    fit
 }
 
 /// How a stretch of text may be cut into words, around a phrase that was found in it.

@@ -196,6 +196,27 @@ fn worded(fault: &AuditFault) -> String {
         AuditFault::ReviewGone { no, alert_id } => format!(
             "第 {no} 条的复核记录（预警 {alert_id}）不见了 / the review of entry {no} (alert {alert_id}) is gone"
         ),
+        AuditFault::AlertGone { no, alert_id } => format!(
+            "第 {no} 条复核的预警 {alert_id} 不见了，却不是因为超过保留期 / alert {alert_id}, which entry {no} judges, is gone, and not because of its age"
+        ),
+        AuditFault::AlertDiffers { no, alert_id } => format!(
+            "预警 {alert_id} 与第 {no} 条复核时的不同 / alert {alert_id} is not as it was when entry {no} judged it"
+        ),
+        AuditFault::LatestDiffers { alert_id } => {
+            format!("预警 {alert_id} 与它的各个状态不符 / alert {alert_id} is not what its states come to")
+        }
+        AuditFault::RulesDiffer { version } => format!(
+            "规则版本 {version} 的文件与加载时的不同，或不见了 / the files of version {version} of the rules are not those that were loaded, or are gone"
+        ),
+        AuditFault::WordsDiffer { no, call_no } => format!(
+            "通话 {call_no}（库内编号）的文字与第 {no} 条封存的不同 / the words of call {call_no} (its number in the store) are not those that entry {no} seals"
+        ),
+        AuditFault::CallDiffers { no, call_no } => format!(
+            "通话 {call_no}（库内编号）或它的预警与第 {no} 条封存的不同 / call {call_no} (its number in the store) or its alerts are not what entry {no} seals"
+        ),
+        AuditFault::CallGone { no, call_no } => format!(
+            "第 {no} 条封存的通话 {call_no}（库内编号）不见了，却不是因为超过保留期 / call {call_no} (its number in the store), which entry {no} seals, is gone, and not because of its age"
+        ),
         AuditFault::StateDiffers { alert_id } => {
             format!("预警 {alert_id} 的复核结论与它的步骤不符 / alert {alert_id} does not stand where its steps lead")
         }

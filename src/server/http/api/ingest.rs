@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::rejection::StringRejection;
 use axum::extract::{Path, RawQuery, State};
@@ -14,12 +15,14 @@ use crate::adapter::Format;
 use crate::adapter::native::{self, CALL_MS_MAX};
 use crate::engine::time::CallTime;
 use crate::server::config::POST_TIMEOUT;
+use crate::server::domain::principal::Principal;
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::http::api::query;
 use crate::server::ingest::{self, AsrLeg, post};
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::net::ws;
 use crate::server::runtime::Shared;
+use crate::server::runtime::shares::Origin;
 
 /// WebSocket: native call events.
 #[utoipa::path(get, path = "/v1/ingest", tag = "live", responses(
@@ -29,8 +32,13 @@ use crate::server::runtime::Shared;
     (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
 ))]
 pub(crate) async fn native(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
-    let serving = Arc::clone(&shared);
-    ws::upgrade(&shared, &shared.producers, &request, |socket| ingest::serve_native(serving, socket))
+    let (serving, origin) = (Arc::clone(&shared), origin(&shared, request.extensions().get::<Principal>()));
+    ws::upgrade(&shared, &shared.producers, &request, |socket| ingest::serve_native(serving, socket, origin))
+}
+
+/// For whom the calls of a request count.
+fn origin(shared: &Shared, principal: Option<&Principal>) -> Arc<Origin> {
+    shared.shares.origin(&shared.config, principal.and_then(|principal| principal.name.as_ref()))
 }
 
 #[derive(Debug, Deserialize)]
@@ -70,8 +78,8 @@ pub(crate) async fn asr(
     };
     match asr_leg(format, query.as_deref().unwrap_or_default()) {
         Ok(leg) => {
-            let serving = Arc::clone(&shared);
-            ws::upgrade(&shared, &shared.producers, &request, |socket| ingest::serve_asr(serving, socket, leg))
+            let (serving, origin) = (Arc::clone(&shared), origin(&shared, request.extensions().get::<Principal>()));
+            ws::upgrade(&shared, &shared.producers, &request, |socket| ingest::serve_asr(serving, socket, leg, origin))
         }
         Err(message) => reply::error(StatusCode::BAD_REQUEST, "invalid_query", &message),
     }
@@ -101,7 +109,11 @@ fn asr_leg(format: Format, query: &str) -> Result<AsrLeg, String> {
     (status = 408, description = "Not done in time; send it again / 没能及时处理完，请重发", body = ErrorMessage),
     (status = 413, description = "Too long / 太长", body = ErrorMessage),
 ))]
-pub(crate) async fn post_events(State(shared): State<Arc<Shared>>, body: Result<String, StringRejection>) -> Response {
+pub(crate) async fn post_events(
+    State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
+    body: Result<String, StringRejection>,
+) -> Response {
     let body = match body {
         Ok(body) => body,
         Err(rejection) if rejection.status() == StatusCode::BAD_REQUEST => {
@@ -109,7 +121,8 @@ pub(crate) async fn post_events(State(shared): State<Arc<Shared>>, body: Result<
         }
         Err(rejection) => return Unanswered::from(rejection).into_response(),
     };
-    let outcome = post::take(&shared, &body).await;
+    let origin = origin(&shared, Some(&principal));
+    let outcome = post::take(&shared, &body, &origin).await;
     let status = if outcome.is_clean() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
     reply::json(status, &outcome)
 }

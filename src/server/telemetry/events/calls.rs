@@ -21,6 +21,18 @@ impl Happening for CallStarted<'_> {
     }
 }
 
+/// A call has more findings than are told.
+pub(crate) struct AlertsLeftOut<'a> {
+    pub(crate) call_id: &'a str,
+}
+
+impl Happening for AlertsLeftOut<'_> {
+    fn report(self, metrics: &Metrics) {
+        metrics.alerts_left_out.inc();
+        tracing::warn!(call_id = self.call_id, "more findings than are told: the first of them are");
+    }
+}
+
 /// Calls were rebuilt from the journal.
 pub(crate) struct Recovery {
     pub(crate) calls: usize,

@@ -28,12 +28,15 @@ impl Happening for HandshakeFailed<'_> {
 }
 
 /// A connection beyond the limit was turned away.
-pub(crate) struct ConnectionRefused;
+pub(crate) struct ConnectionRefused {
+    /// Why.
+    pub(crate) code: &'static str,
+}
 
 impl Happening for ConnectionRefused {
     fn report(self, metrics: &Metrics) {
         metrics.connections_refused.inc();
-        tracing::warn!("connection refused: too many");
+        tracing::warn!(code = self.code, "connection refused: too many");
     }
 }
 

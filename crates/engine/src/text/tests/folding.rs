@@ -1,5 +1,6 @@
 //! What texts fold to, by tables.
 
+use super::borders::Borders;
 use super::*;
 
 fn check(raw: &str, expect: &str) {
@@ -218,10 +219,10 @@ fn pieces() {
     assert_eq!(sub(text.sentence(at("指"))), "不知道是指什么好吗");
     assert!(text.ends_with_question_mark(&text.sentence(at("指"))));
     assert!(!text.ends_with_question_mark(&text.sentence(text.len() - 1)));
-    assert!(text.quoted(&(at("不知道")..at("不知道") + 3)));
-    assert!(text.quoted(&(at("知道")..at("知道") + 1)));
-    assert!(!text.quoted(&(at("不知道")..at("不知道") + 4)));
-    assert!(!text.quoted(&(at("是指")..at("是指") + 1)));
+    assert!(Borders::of(&text).quoted(&(at("不知道")..at("不知道") + 3)));
+    assert!(Borders::of(&text).quoted(&(at("知道")..at("知道") + 1)));
+    assert!(!Borders::of(&text).quoted(&(at("不知道")..at("不知道") + 4)));
+    assert!(!Borders::of(&text).quoted(&(at("是指")..at("是指") + 1)));
 }
 
 #[test]
@@ -237,7 +238,7 @@ fn quotes() {
     ] {
         let text = fold(raw);
         let at = text.chars().iter().position(|&c| c == '不').unwrap();
-        assert_eq!(text.quoted(&(at..at + 1)), quoted, "{raw}");
+        assert_eq!(Borders::of(&text).quoted(&(at..at + 1)), quoted, "{raw}");
     }
 }
 
