@@ -16,6 +16,34 @@ use crate::engine::rule::RuleSet;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{CallInfo, Input, Utterance};
 
+/// What is said of a call that asks for packs that are not there: which, and which may be meant.
+/// Nothing, if they all are.
+#[must_use]
+pub fn unknown_packs(rules: &RuleSet, info: &CallInfo) -> Option<String> {
+    let unknown: Vec<(&str, Option<&str>)> = rules.unknown_packs(info).take(PACKS_TOLD).collect();
+    if unknown.is_empty() {
+        return None;
+    }
+    let shown = |name: &str| name.chars().take(NAME_CHARS_TOLD).collect::<String>();
+    let list = |named: fn(&str) -> String| {
+        let one = |(name, near): &(&str, Option<&str>)| match near {
+            Some(near) => format!("{}（{}）", shown(name), named(near)),
+            None => shown(name),
+        };
+        unknown.iter().map(one).collect::<Vec<_>>()
+    };
+    let (zh, en) = (list(|near| format!("是不是 {near}？")), list(|near| format!("did you mean {near}?")));
+    Some(format!(
+        "没有规则包 {}，这通通话改用全部启用的规则包 / no such pack: {}; all packs that are on apply to this call",
+        zh.join("、"),
+        en.join(", ").replace(['（', '）'], " ").trim_end()
+    ))
+}
+
+/// So many packs that are not there are named, and so many characters of each.
+const PACKS_TOLD: usize = 5;
+const NAME_CHARS_TOLD: usize = 40;
+
 /// A call in progress.
 #[derive(Debug)]
 pub struct Session {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use chrono::{DateTime, FixedOffset, SecondsFormat};
 use clap::{Subcommand, ValueEnum};
 use tingjian::server::{self, Verified};
 
@@ -102,13 +103,21 @@ fn list(arguments: &ListArguments) -> Result<(String, ExitCode), String> {
             Format::Jsonl => writeln!(text, "{entry}"),
             Format::Text => {
                 let field = |name: &str| entry[name].as_str().unwrap_or_default().to_owned();
-                let (at, by, role) = (field("at"), field("by"), field("role"));
+                let at = in_zone(&field("at"), config.utc_offset);
+                let (by, role) = (field("by"), field("role"));
                 let (action, subject) = (field("action"), field("subject"));
                 writeln!(text, "{}  {at}  {by} ({role})  {action}  {subject}  {}", entry["no"], entry["detail"])
             }
         };
     }
     Ok((text, ExitCode::SUCCESS))
+}
+
+/// A time as people read it, in the time zone of the configuration, as the history of the rules has it.
+fn in_zone(at: &str, zone: FixedOffset) -> String {
+    let parsed = DateTime::parse_from_rfc3339(at);
+    parsed
+        .map_or_else(|_| at.to_owned(), |time| time.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Millis, false))
 }
 
 fn verify(arguments: &VerifyArguments) -> Result<(String, ExitCode), String> {

@@ -18,7 +18,7 @@ use tingjian::adapter::alert_json::AlertJson;
 use tingjian::adapter::native::{self, Event, EventBody};
 use tingjian::engine::alert::AlertState;
 use tingjian::engine::rule::RuleSet;
-use tingjian::session::Session;
+use tingjian::session::{self, Session};
 
 use super::lines::Lines;
 use super::load::load_rules;
@@ -105,8 +105,16 @@ fn check_file<W: Write>(path: &Path, rules: &Arc<RuleSet>, report: &mut Report<W
         }
     };
     let mut recording = Recording::new(Arc::clone(rules));
+    let mut told_packs = false;
     while let Some(line) = lines.next_line() {
         let event = line.and_then(|text| native::parse(text).map_err(|error| error.to_string()));
+        if let Ok(Event { body: EventBody::Start(info), .. }) = &event
+            && !told_packs
+            && let Some(remark) = session::unknown_packs(rules, info)
+        {
+            told_packs = true;
+            complain(format_args!("{}:{}: {remark}", lines.name(), lines.number()));
+        }
         let outcome = match event {
             Ok(event) => recording.take(event, report)?,
             Err(fault) => Err(fault),

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use tingjian::server::{self, Config};
 
+use super::load::load_rules;
 use super::print;
-use super::serve::{read_config, unusable};
+use super::serve::{check_packs, read_config, unusable};
+use super::source::Origin;
 
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
@@ -25,6 +27,11 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let config = match &arguments.check {
         Some(path) => read_config(path).and_then(|config| {
             server::check(&config, config.listen)?;
+            if config.names_packs() {
+                let origin = Origin { rules: config.rules.clone(), parameters: config.parameters.clone() };
+                let packs = load_rules(&origin)?.packs().into_iter().map(str::to_owned).collect::<Vec<_>>();
+                check_packs(path, &config, &packs)?;
+            }
             Ok(config)
         }),
         None => Ok(Config::default()),

@@ -13,6 +13,7 @@ use hyper::{Request, StatusCode};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use tempfile::NamedTempFile;
+use tingjian::engine::diagnostic::nearest;
 use tingjian::server::{self, ExportError};
 
 use super::progress::Progress;
@@ -79,6 +80,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 impl Arguments {
     fn run(&self) -> Result<(), String> {
+        self.check_name()?;
         if self.output == Path::new("-") {
             let mut out = io::stdout();
             return match self.write(&mut out) {
@@ -87,7 +89,38 @@ impl Arguments {
                 written => written.map_err(|error| error.to_string()),
             };
         }
-        whole_file(&self.output, |file| self.write(file).map_err(|error| error.to_string()))
+        whole_file(&self.output, |file| self.write(file).map_err(|error| error.to_string()))?;
+        Progress::new("").conclude(format_args!("已导出到 {0} / exported to {0}", self.output.display()));
+        Ok(())
+    }
+
+    /// Refuses a name that promises a format that there is not.
+    fn check_name(&self) -> Result<(), String> {
+        let Some(extension) = self.extension() else { return Ok(()) };
+        if self.format.is_some() || server::FORMATS.contains(&extension.as_str()) {
+            return Ok(());
+        }
+        let formats = server::FORMATS.join(", ");
+        let meant = match extension.as_str() {
+            "xls" | "xlsm" => Some("xlsx"),
+            "json" | "ndjson" => Some("jsonl"),
+            "tsv" | "txt" => Some("csv"),
+            other => nearest(other, server::FORMATS.into_iter()),
+        };
+        let (zh, en) = match meant {
+            Some(meant) => (format!("是不是 .{meant}？"), format!("did you mean .{meant}? ")),
+            None => (String::new(), String::new()),
+        };
+        let output = self.output.display();
+        Err(format!(
+            "{output}: 不能导出成 .{extension}；{zh}文件名以 {formats} 之一结尾，或用 --format 指明格式 / cannot be exported as .{extension}; {en}end the name in one of {formats}, or give --format"
+        ))
+    }
+
+    /// What the name of the file ends in, in small letters.
+    fn extension(&self) -> Option<String> {
+        let extension = self.output.extension().and_then(|extension| extension.to_str());
+        extension.map(str::to_ascii_lowercase)
     }
 
     fn write(&self, out: &mut (impl Write + Send)) -> Result<(), ExportError> {
@@ -115,10 +148,9 @@ impl Arguments {
 
     /// The query of `GET /v1/export`.
     fn query(&self) -> String {
-        let named = self.output.extension().and_then(|extension| extension.to_str());
-        let named = named.filter(|extension| server::FORMATS.contains(extension));
+        let named = self.extension().filter(|extension| server::FORMATS.contains(&extension.as_str()));
         let parameters = [
-            ("format", self.format.as_deref().or(named)),
+            ("format", self.format.as_deref().or(named.as_deref())),
             ("from", self.from.as_deref()),
             ("to", self.to.as_deref()),
             ("agent_id", self.agent_id.as_deref()),

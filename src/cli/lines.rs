@@ -15,6 +15,8 @@ pub(crate) struct Lines {
     line: Vec<u8>,
     number: u64,
     broken: bool,
+    /// No line had anything in it yet.
+    is_empty: bool,
 }
 
 impl Lines {
@@ -32,10 +34,17 @@ impl Lines {
                 Err(error) => return Err(format!("{name}: 无法打开 / cannot open: {error}")),
             }
         };
-        Ok(Self { name, reader, line: Vec::new(), number: 0, broken: false })
+        Ok(Self { name, reader, line: Vec::new(), number: 0, broken: false, is_empty: true })
     }
 
-    /// The next line that is not empty. After a line that is no text come the next ones; after a
+    /// A file that may as well hold nothing.
+    pub(crate) const fn or_nothing(mut self) -> Self {
+        self.is_empty = false;
+        self
+    }
+
+    /// The next line that is not empty; of a file without any, one fault: most often what should
+    /// have written it has failed. After a line that is no text come the next ones; after a
     /// failure to read, nothing.
     pub(crate) fn next_line(&mut self) -> Option<Result<&str, String>> {
         loop {
@@ -44,8 +53,13 @@ impl Lines {
             }
             self.number += 1;
             match read_line(&mut self.reader, &mut self.line) {
+                Ok(Line::End) if self.is_empty => {
+                    (self.broken, self.number) = (true, 1);
+                    return Some(Err("是空的，没有任何内容 / is empty: there is nothing in it".to_owned()));
+                }
                 Ok(Line::End) => return None,
                 Ok(Line::TooLong) => {
+                    self.is_empty = false;
                     return Some(Err(format!(
                         "超过 {LINE_BYTES_MAX} 字节，已跳过 / longer than {LINE_BYTES_MAX} bytes, skipped"
                     )));
@@ -54,10 +68,11 @@ impl Lines {
                     self.broken = true;
                     return Some(Err(format!("无法读取 / cannot read: {error}")));
                 }
-                Ok(Line::Whole) if self.line.trim_ascii().is_empty() => {}
+                Ok(Line::Whole) if self.line.strip_prefix(UTF8_BOM).unwrap_or(&self.line).trim_ascii().is_empty() => {}
                 Ok(Line::Whole) => break,
             }
         }
+        self.is_empty = false;
         let line = if self.number == 1 { self.line.strip_prefix(UTF8_BOM).unwrap_or(&self.line) } else { &self.line };
         let text = std::str::from_utf8(line).map(str::trim);
         Some(

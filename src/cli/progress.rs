@@ -31,6 +31,13 @@ impl Progress {
         }
     }
 
+    /// Says what was done, behind the line.
+    pub(crate) fn conclude(&self, done: Arguments<'_>) {
+        if self.is_terminal {
+            let _ = writeln!(io::stderr(), "{done}");
+        }
+    }
+
     /// Ends the line.
     pub(crate) fn end(&self) {
         if self.is_begun {

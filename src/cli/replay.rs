@@ -56,6 +56,11 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             player.finish().await
         })
     });
+    if let Ok(Played { sent, refused, broken }) = played {
+        Progress::new("").conclude(format_args!(
+            "已播放 {sent} 条，拒绝 {refused} 条，读不懂 {broken} 行 / replayed {sent} events, {refused} refused, {broken} lines unreadable"
+        ));
+    }
     match played {
         Ok(Played { broken: 1.., .. }) => ExitCode::from(EXIT_UNUSABLE),
         Ok(Played { refused: 1.., .. }) => ExitCode::from(1),

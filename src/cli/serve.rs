@@ -19,7 +19,7 @@ use super::{EXIT_UNUSABLE, complain};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// 监听地址，默认 127.0.0.1:8787；端口 0 由系统挑选 / Where to listen, by default 127.0.0.1:8787; port 0 picks one
-    #[arg(long, value_name = "ADDR:PORT")]
+    #[arg(long, value_name = "ADDR:PORT", value_parser = server::listen_address)]
     listen: Option<SocketAddr>,
     /// 数据目录，默认 data / Directory for data, by default data
     #[arg(long, value_name = "DIR")]
@@ -75,14 +75,43 @@ impl ConfigFile {
     }
 }
 
+impl ConfigFile {
+    /// Checks the names of packs in a configuration against the packs that there are.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    fn check_packs(&self, config: &Config, packs: &[String]) -> Result<(), String> {
+        match &self.config {
+            Some(path) => check_packs(path, config, packs),
+            None => config.check_packs(None, packs).map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// Checks the names of packs in the configuration that was read from `path`.
+///
+/// # Errors
+/// Every name that is none of `packs`; the message is ready to print.
+pub(crate) fn check_packs(path: &Path, config: &Config, packs: &[String]) -> Result<(), String> {
+    let (name, text) = read_text(path)?;
+    config.check_packs(Some((&name, &text)), packs).map_err(|error| error.to_string())
+}
+
+/// The name and the text of a configuration file.
+fn read_text(path: &Path) -> Result<(String, String), String> {
+    let name = path.display().to_string();
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok((name, text)),
+        Err(error) => Err(format!("{name}: 无法读取配置 / cannot read the configuration: {error}")),
+    }
+}
+
 /// The configuration in the file at `path`, and the environment over it.
 ///
 /// # Errors
 /// Configuration or rules cannot be used; the message is ready to print.
 pub(crate) fn read_config(path: &Path) -> Result<Config, String> {
-    let name = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| format!("{name}: 无法读取配置 / cannot read the configuration: {error}"))?;
+    let (name, text) = read_text(path)?;
     Config::load(Some((&name, &text)), environment()).map_err(|error| error.to_string())
 }
 
@@ -94,6 +123,11 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 }
 
 impl Arguments {
+    /// Whether a flag says where the data is.
+    pub(crate) const fn names_data(&self) -> bool {
+        self.data.is_some()
+    }
+
     /// The configuration and the rules that were asked for: flags go before
     /// the environment, which goes before the file.
     ///
@@ -115,6 +149,7 @@ impl Arguments {
         let directory = origin.directory().map(Path::to_owned);
         let sources = directory.into_iter().chain(origin.parameters.clone()).collect();
         let rules = Rulebook::new(sources, move || load::load(&origin)).map_err(|rejected| rejected.text)?;
+        self.file.check_packs(&config, &rules.packs())?;
         Ok((config, rules))
     }
 }
@@ -148,11 +183,22 @@ pub(crate) fn run_to_end<T>(serving: impl Future<Output = io::Result<T>>) -> io:
     result
 }
 
+/// What to do where the system's own words do not say it.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "；已有程序占用，停掉它，或用 --listen 换一个端口（0 由系统挑选） / something listens there already: stop it, or choose another port with --listen (0 picks one)"
+        }
+        io::ErrorKind::PermissionDenied => "；小于 1024 的端口需要权限 / ports below 1024 need the right to",
+        _ => "",
+    }
+}
+
 /// Listens, or says where it could not.
 pub(crate) async fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| io::Error::new(error.kind(), format!("无法监听 / cannot listen on {address}: {error}")))
+    TcpListener::bind(address).await.map_err(|error| {
+        io::Error::new(error.kind(), format!("无法监听 / cannot listen on {address}: {error}{}", hint(&error)))
+    })
 }
 
 /// The first line of standard output: from here on connections are taken.

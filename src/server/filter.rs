@@ -165,11 +165,16 @@ impl Parameters {
         for (name, value) in pairs {
             if !known.clone().into_iter().any(|known| known == name) {
                 let all = known.clone().into_iter().collect::<Vec<_>>().join(", ");
+                let shown: String = name.chars().take(NAME_CHARS_SHOWN).collect();
+                if all.is_empty() {
+                    let message =
+                        format!("没有参数 {shown}；这个地址不带参数 / no parameter {shown}: this address takes none");
+                    return Err(BadQuery::new(&shown, message));
+                }
                 let meant = match nearest(&name, known.clone().into_iter()) {
                     Some(near) => format!("是不是 {near}？可用的有：{all} / did you mean {near}? known are: {all}"),
                     None => format!("可用的有：{all} / known are: {all}"),
                 };
-                let shown: String = name.chars().take(NAME_CHARS_SHOWN).collect();
                 return Err(BadQuery::new(&shown, format!("没有参数 {shown}；{meant}")));
             }
             if values.contains_key(&name) {

@@ -36,6 +36,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, FixedOffset};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -44,7 +45,7 @@ use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
     Alerts, Config, ConfigError, Holders, OriginName, PersonTokens, Retention, Review, Score, Secret, SecretSource,
-    Tls, TokenSource, Tokens, Webhook, WebhookStyle,
+    Tls, TokenSource, Tokens, Webhook, WebhookStyle, listen_address,
 };
 pub use crate::server::export::{ExportError, FORMATS, export_store};
 pub use crate::server::feeds::push::CLOSE_SLOW;
@@ -242,6 +243,12 @@ pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
     Door::new(config, address)?;
     outbox::targets(config)?;
     Ok(())
+}
+
+/// The time of the clock on the wall in a zone.
+#[must_use]
+pub fn wall_now(zone: FixedOffset) -> DateTime<FixedOffset> {
+    clock::wall_now(zone)
 }
 
 /// A token for `agent_id`, good for `lifetime` from now.

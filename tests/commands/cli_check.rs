@@ -47,6 +47,46 @@ fn a_clean_call_is_exit_0_and_prints_nothing_as_jsonl() {
 }
 
 #[test]
+fn an_empty_recording_is_no_clean_one() {
+    for input in ["", "\n \n", "\u{feff}\n"] {
+        let output = check(&["-"], input);
+        assert_eq!(output.status.code(), Some(2), "{input:?}");
+        assert!(stderr(&output).contains("<stdin>:1: 是空的"), "{}", stderr(&output));
+    }
+    let path = temporary("empty.jsonl", "");
+    let recording = format!("{}/fixtures/calls/order-query.jsonl", env!("CARGO_MANIFEST_DIR"));
+    assert_eq!(check(&[&recording, path.to_str().unwrap()], "").status.code(), Some(2));
+    for command in [
+        &["backtest", "--rules", "rules"][..],
+        &["eval"],
+        &["rules", "explain", "--rule", "hold.thank-after", "--call"],
+    ] {
+        let output = tingjian().args(command).arg(&path).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {output:?}");
+    }
+}
+
+#[test]
+fn a_pack_that_is_not_there_is_told_and_the_others_apply() {
+    let said = r#"{"type":"utterance","call_id":"c1","utterance_id":"u1","role":"agent","text":"我不知道","start_ms":5000,"end_ms":6000,"final":true}"#;
+    let with = |packs: &str| {
+        CLEAN.replacen("[]", packs, 1).replacen(
+            "{\"type\":\"call.hold\"",
+            &format!("{said}\n{{\"type\":\"call.hold\""),
+            1,
+        )
+    };
+    let told = |packs: &str| {
+        let output = check(&["--format", "jsonl", "--held", "-"], &with(packs));
+        (String::from_utf8(output.stdout.clone()).unwrap().contains("\"forbidden\""), stderr(&output))
+    };
+    let (alerted, remark) = told(r#"["forbiden"]"#);
+    assert!(alerted && remark.contains("forbiden") && remark.contains("是不是 forbidden？"), "{remark}");
+    assert_eq!(told(r#"["forbidden"]"#), (true, String::new()));
+    assert_eq!(told(r#"["timing"]"#), (false, String::new()));
+}
+
+#[test]
 fn broken_lines_are_told_by_number_and_the_rest_is_checked() {
     let text = format!(
         "\u{feff}{CLEAN}not json\n\n{}\n{}\n",

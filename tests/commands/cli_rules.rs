@@ -365,6 +365,9 @@ fn a_rule_explains_itself() {
     let (code, _, err) = explain("p.shrug", &[]);
     assert_eq!(code, 2);
     assert!(err.contains("有几通通话（c1、c2）"), "{err}");
+    let other =
+        "pack: other\ntitle: t\nrules:\n  - { id: other.r, name: n, message: m, event: { hangup_by: system } }\n";
+    fs::write(path.join("other.yaml"), other).unwrap();
     fs::write(&call, CALL.replace("\"rings\":2", "\"packs\":[\"other\"]")).unwrap();
     let (_, text, _) = explain("p.shrug", &[]);
     assert!(text.contains("不适用于这通通话\n    通话只用规则包 other，没有 p\n"), "{text}");

@@ -142,6 +142,107 @@ fn what_is_wrong_is_told_with_its_place_and_without_secrets() {
     }
 }
 
+/// One round tells all: types, unknown keys, keys of webhooks, elements of lists, and what only several
+/// keys together show; each at its place.
+#[test]
+fn all_faults_are_told_at_once() {
+    let file = format!(
+        "calls_max = 0\nlistn = \"x\"\nallowed_origins = [\"https://a.com/x\", \"no\"]\n\
+         [tls]\ncertificate = \"a.crt\"\n\
+         [tokens]\nqa = [\"short\", \"{SECRET}\", \"shorter\"]\nagent_secret = \"short\"\n\
+         [[webhooks]]\nname = \"x\"\nurl = \"ftp://a\"\nstyle = \"wechat\"\nseverity_min = \"high\"\n\
+         [[webhooks]]\nname = \"x\"\nstile = \"json\"\n"
+    );
+    let fault = load(&file, &[("TINGJIAN_SHARDS", "many")]).unwrap_err();
+    for told in [
+        "a.toml:1:13",
+        "a.toml:2:1",
+        "a.toml:3:20",
+        "a.toml:3:39",
+        "a.toml:5:1",
+        "缺少 tls.key",
+        "a.toml:7:7",
+        "a.toml:7:",
+        "a.toml:8:1",
+        "a.toml:11:7",
+        "a.toml:12:9",
+        "json、wecom、dingtalk、feishu",
+        "a.toml:13:16",
+        "info、warning、critical",
+        "a.toml:15:8",
+        "两个 name",
+        "a.toml:16:1",
+        "缺少 url",
+        "TINGJIAN_SHARDS",
+    ] {
+        assert!(fault.contains(told), "{told}:\n{fault}");
+    }
+    assert_eq!(fault.matches("tokens.qa").count(), 2, "{fault}");
+}
+
+#[test]
+fn packs_that_are_not_there_are_told_with_their_places() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("tingjian.toml");
+    let file = "shadow_packs = [\"forbidden\", \"forbiden\"]\n[score]\npack_caps = { nosuch = 10, timing = 5 }\nveto_packs = [\"ad-low\"]\n";
+    let run = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let output =
+            tingjian(arguments).envs(variables.iter().copied()).current_dir(directory.path()).output().unwrap();
+        (output.status.code(), text(&output))
+    };
+    std::fs::write(&path, file).unwrap();
+    for arguments in [
+        &["config", "--check", "tingjian.toml"][..],
+        &["serve", "--listen", "127.0.0.1:0", "--config", "tingjian.toml"],
+    ] {
+        let (code, told) = run(arguments, &[]);
+        assert_eq!(code, Some(2), "{told}");
+        for part in [
+            "tingjian.toml:1:30",
+            "是不是 forbidden？",
+            "tingjian.toml:3:15",
+            "nosuch",
+            "tingjian.toml:4:15",
+            "是不是 ad-law？",
+        ] {
+            assert!(told.contains(part), "{part}: {told}");
+        }
+        assert!(!told.contains("timing`") && told.matches("no such pack").count() >= 3, "{told}");
+    }
+    std::fs::write(&path, "shadow_packs = [\"forbidden\"]\n").unwrap();
+    assert_eq!(run(&["config", "--check", "tingjian.toml"], &[]).0, Some(0));
+    let (code, told) = run(&["config", "--check", "tingjian.toml"], &[("TINGJIAN_SHADOW_PACKS", "forbiden")]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("TINGJIAN_SHADOW_PACKS"), "{told}");
+}
+
+#[test]
+fn this_machine_may_be_called_localhost() {
+    let address = |text: &str| server::listen_address(text).map(|address| address.to_string());
+    assert_eq!(address("localhost:8787"), Ok("127.0.0.1:8787".to_owned()));
+    assert_eq!(address("LocalHost:0"), Ok("127.0.0.1:0".to_owned()));
+    assert_eq!(address("[::1]:80"), Ok("[::1]:80".to_owned()));
+    for text in ["localhost", "8787", ":8787", "example.com:80", "localhost:99999", ""] {
+        assert!(address(text).unwrap_err().contains("localhost:8787"), "{text}");
+    }
+    assert_eq!(load("listen = \"localhost:9\"\n", &[]).unwrap().listen.to_string(), "127.0.0.1:9");
+    assert!(load("listen = \"x:9\"\n", &[]).unwrap_err().contains("a.toml:1:10"));
+}
+
+#[test]
+fn an_export_is_named_after_a_format_that_there_is() {
+    let directory = tempfile::tempdir().unwrap();
+    for (name, meant) in
+        [("x.pdf", ""), ("x.xls", "是不是 .xlsx？"), ("x.json", "是不是 .jsonl？"), ("x.parqet", "是不是 .parquet？")]
+    {
+        let output = tingjian(&["export", "-o", name]).current_dir(directory.path()).output().unwrap();
+        let told = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{told}");
+        assert!(told.contains(meant) && told.contains("--format") && told.contains("parquet"), "{told}");
+        assert!(!directory.path().join(name).exists());
+    }
+}
+
 #[test]
 fn a_server_that_others_can_reach_needs_tokens() {
     for (address, tokens, fits) in [

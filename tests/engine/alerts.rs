@@ -74,36 +74,49 @@ fn messages_say_what_happened() {
         ("缺{missing}", parts, &[(1, AGENT, "您好，我姓王")], &["缺工号"]),
         ("{said}/{total} {limit}秒", parts, &[], &["0/3 10秒（已说 0/3，还缺：姓名、工号、问候）"]),
         ("没说", "require: { any: [您好], after: answered, within: 10s }", &[], &["没说"]),
-        ("{step}/{before}", steps, complaint, &["方案/致歉", "跟进/（已说 2/3，还缺：跟进）"]),
-        ("{value}>{limit}", "timing: { silence: { of: agent, over: 90s } }", &[(2, AGENT, "您好")], &["92>90"]),
-        ("{value}", "timing: { silence: { of: agent, over: 96500ms } }", &[(2, AGENT, "您好")], &["97"]),
-        ("{limit}", "timing: { silence: { of: agent, over: 96500ms } }", &[(2, AGENT, "您好")], &["96.5"]),
-        ("{value}>{limit}", "timing: { rings: { over: 3 } }", &[], &["9>3"]),
+        ("{step}/{before}", steps, complaint, &["方案/致歉", "未说：跟进"]),
+        ("{said}/{total} {missing}", steps, complaint, &["1/3 致歉", "2/3 跟进"]),
+        ("没说", steps, &[(1, CUSTOMER, "我要投诉")], &["没说（已说 0/3，还缺：致歉、方案、跟进）"]),
+        ("{value}>{limit}", "timing: { silence: { of: agent, over: 90s } }", &[(2, AGENT, "您好")], &["92 秒>90 秒"]),
+        ("静了{value}秒", "timing: { silence: { of: agent, over: 90s } }", &[(2, AGENT, "您好")], &["静了92秒"]),
+        ("{value}", "timing: { silence: { of: agent, over: 96500ms } }", &[(2, AGENT, "您好")], &["97 秒"]),
+        ("{limit}", "timing: { silence: { of: agent, over: 96500ms } }", &[(2, AGENT, "您好")], &["96.5 秒"]),
+        ("{value}>{limit}", "timing: { rings: { over: 3 } }", &[], &["9 声>3 声"]),
         (
             "{value}>{limit}",
             "timing: { rate: { role: agent, above: 300, window: 10s, at_least: 1s } }",
             &[(1, AGENT, "一二三四五六")],
-            &["360>300"],
+            &["360 字/分钟>300 字/分钟"],
         ),
-        ("{value}>{limit}", "timing: { volume: { role: agent, above: -10 } }", &[(1, AGENT, "喂")], &["-8>-10"]),
-        ("{value}>{limit}", "timing: { pitch: { role: agent, above: 250 } }", &[(1, AGENT, "喂")], &["300>250"]),
+        (
+            "{value}>{limit}",
+            "timing: { volume: { role: agent, above: -10 } }",
+            &[(1, AGENT, "喂")],
+            &["-8 分贝>-10 分贝"],
+        ),
+        (
+            "{value}>{limit}",
+            "timing: { pitch: { role: agent, above: 250 } }",
+            &[(1, AGENT, "喂")],
+            &["300 赫兹>250 赫兹"],
+        ),
         (
             "{value}>{limit}",
             "timing: { reply: { by: agent, over: 5s } }",
             &[(1, CUSTOMER, "在吗"), (10, AGENT, "在的")],
-            &["7>5"],
+            &["7 秒>5 秒"],
         ),
         (
             "{value}>{limit}",
             "timing: { monologue: { role: agent, over: 1500ms } }",
             &[(1, AGENT, "很长"), (2, AGENT, "的话")],
-            &["2>1.5"],
+            &["2 秒>1.5 秒"],
         ),
         (
             "{value}/{limit}",
             "timing: { repeat: { role: agent, times: 2, min_chars: 4 } }",
             &[(1, AGENT, "您贵姓什么呢"), (3, CUSTOMER, "我姓王啊"), (5, AGENT, "您贵姓什么呢")],
-            &["2/2"],
+            &["2 遍/2 遍"],
         ),
     ];
     for (message, body, lines, expected) in cases {
@@ -111,6 +124,65 @@ fn messages_say_what_happened() {
         let messages: Vec<&str> = alerts.iter().map(|alert| alert.message.as_str()).collect();
         assert_eq!(messages, *expected, "{body}");
     }
+}
+
+#[test]
+fn a_reminder_has_words_of_its_own() {
+    let told = |body: &str| {
+        let alerts = heard(&rule("没有说", body), &[(8, CUSTOMER, "喂喂喂喂"), (9, AGENT, "您好")]);
+        alerts.iter().map(|alert| format!("{} {}", alert.state.name(), alert.message)).collect::<Vec<_>>()
+    };
+    let one = |more: &str| told(&format!("require: {{ any: [您好], after: answered, within: 10s, remind: 4s{more} }}"));
+    assert_eq!(one(""), ["reminder 快到时限：n", "resolved n：已说"]);
+    assert_eq!(one(", reminder: \"请说{missing}，共 {limit}\""), ["reminder 请说您好，共 10 秒", "resolved n：已说"]);
+    let two = "require: { all: [{ name: 问候, any: [您好] }, { name: 姓名, any: [我姓王] }], after: answered, within: 10s, remind: 4s }";
+    assert_eq!(told(two), ["reminder 快到时限：n，还没说：问候、姓名", "confirmed 没有说（已说 1/2，还缺：姓名）"]);
+}
+
+#[test]
+fn what_is_taken_back_says_why() {
+    let says = |text: &str, is_final: bool, arrives: i64| {
+        let (start, end) = (CallTime(1_000), CallTime(2_000));
+        let (utterance_id, text) = (String::from("u"), text.to_owned());
+        let (role, confidence, volume_db, pitch_hz) = (AGENT, None, None, None);
+        let utterance = Utterance { utterance_id, role, text, start, end, is_final, confidence, volume_db, pitch_hz };
+        (CallTime(arrives), Input::Utterance(utterance))
+    };
+    let messages = |rules: &Arc<RuleSet>, arrivals: &[(CallTime, Input)]| -> Vec<String> {
+        let alerts = play(rules, &info(None), arrivals);
+        alerts.iter().filter(|alert| alert.state == AlertState::Retracted).map(|alert| alert.message.clone()).collect()
+    };
+    let forbid = rule("不要说“{phrase}”", "forbid: { any: [不知道] }");
+    let corrected = [says("这个不知道", false, 2_000), says("这个我知道了", true, 2_500)];
+    assert_eq!(messages(&forbid, &corrected), ["最终结果是“这个我知道了”"]);
+    let again = [says("不知道", true, 2_000), says("不止到，我的号码是13800138000", true, 2_500)];
+    assert!(messages(&forbid, &again)[0].starts_with("最终结果是“不止到，我的号码是"));
+    assert!(!messages(&forbid, &again)[0].contains("13800138000"));
+    let require = rule("没有问候", "require: { any: [您好], after: answered, within: 5s }");
+    assert_eq!(messages(&require, &[says("您好请讲", true, 9_000)]), ["按时说了“您好请讲”"]);
+}
+
+#[test]
+fn a_call_that_asks_for_a_pack_that_is_not_there_gets_those_that_are_on() {
+    let pack = |name: &str, enabled: bool| {
+        let rule = format!("{{ id: {name}.r, name: n, message: m, timing: {{ rings: {{ over: 3 }} }} }}");
+        let text = format!("pack: {name}\ntitle: t\nenabled: {enabled}\nrules:\n  - {rule}\n");
+        SourceFile { name: format!("{name}.yaml"), text }
+    };
+    let rules = load(&[pack("forbidden", true), pack("finance", false)], String::from("test")).unwrap().rules;
+    let told = |packs: &[&str]| {
+        let info = CallInfo { packs: Some(packs.iter().map(|&pack| pack.to_owned()).collect()), ..info(Some(9)) };
+        let unknown: Vec<_> = rules.unknown_packs(&info).map(|(name, near)| format!("{name} {near:?}")).collect();
+        let alerts = play(&rules, &info, &[]);
+        (alerts.iter().map(|alert| alert.rule.pack.clone()).collect::<Vec<_>>(), unknown)
+    };
+    assert_eq!(told(&["finance"]), (vec![String::from("finance")], vec![]));
+    let forbidden = vec![String::from("forbidden")];
+    assert_eq!(told(&["forbiden"]), (forbidden.clone(), vec![String::from("forbiden Some(\"forbidden\")")]));
+    assert_eq!(told(&["nosuch"]), (forbidden, vec![String::from("nosuch None")]));
+    let (mut packs, _) = told(&["finance", "forbiden"]);
+    packs.sort();
+    assert_eq!(packs, ["finance", "forbidden"]);
 }
 
 #[test]
@@ -157,7 +229,8 @@ fn rules_apply_to_the_calls_they_name() {
         ("effective: { until: 2026-03-02 }", Box::new(as_it_is), true),
         ("effective: { until: 2026-03-01 }", Box::new(as_it_is), false),
         ("scope: {}", Box::new(packs("p")), true),
-        ("scope: {}", Box::new(packs("q")), false),
+        // There is no such pack: the packs that are on apply.
+        ("scope: {}", Box::new(packs("q")), true),
     ];
     for (clause, change, applies) in cases {
         let rules = rule("m", &format!("{clause}\n    timing: {{ rings: {{ over: 3 }} }}"));
@@ -185,7 +258,7 @@ fn an_alert_is_its_agents_and_of_its_kind() {
     let arrivals: Vec<_> = arrivals.split_off(1);
     let alerts = play(&rule("m", steps), &info(None), &arrivals);
     let said: Vec<_> = alerts.iter().map(|a| (a.kind, &*a.agent_id, a.at.0)).collect();
-    assert_eq!(said, [(AlertKind::Missing, "second", 20_000), (AlertKind::Missing, "second", 20_000)]);
+    assert_eq!(said, [(AlertKind::Missing, "second", 20_000)]);
 }
 
 #[test]

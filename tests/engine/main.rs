@@ -11,6 +11,7 @@ mod oracle;
 mod adapters;
 mod alerts;
 mod fuzz_corpus;
+mod negation;
 mod packs;
 mod privacy;
 mod properties;

@@ -171,3 +171,106 @@ fn a_fault_in_a_long_line_is_shown_with_its_place_and_its_surroundings() {
     assert!(rendered.contains(&format!("long.yaml:3:{}", fault.at.column)), "{rendered}");
     assert!(rendered.contains("wrong: 1") && rendered.chars().count() < 1_000, "{rendered}");
 }
+
+/// A pack with one rule of these lines; the first of them is line 9 of the file.
+fn faults_of(lines: &str) -> Vec<(&'static str, u32, u32, String, String)> {
+    let head = "pack: p\ntitle: t\nlists:\n  promise: [保证收益]\nrules:\n  - id: p.a\n    name: 甲\n    message: 话\n";
+    let files = [SourceFile { name: "t.yaml".to_owned(), text: format!("{head}{lines}") }];
+    let told = parse(&files).1.into_iter();
+    told.map(|fault| (fault.code, fault.at.line, fault.at.column, fault.zh, fault.help_zh)).collect()
+}
+
+/// Each slip is told once, where it is, in words that name it.
+#[test]
+fn slips_of_the_hand_are_told_for_what_they_are() {
+    let cases: &[(&str, &str, u32, u32, &str, &str)] = &[
+        (
+            "    suggestion: \"请说：{phrase}\n    forbid: { any: [保证] }\n",
+            "yaml-syntax",
+            9,
+            17,
+            "引号没有结束",
+            "`\"`",
+        ),
+        ("    suggestion: '请说\n    forbid: { any: [保证] }\n", "yaml-syntax", 9, 17, "引号没有结束", "`'`"),
+        (
+            "    forbid:\n      any: [$promise, 肯定赚钱\n      role: agent\n",
+            "yaml-syntax",
+            10,
+            12,
+            "`[` 没有结束",
+            "`]`",
+        ),
+        ("    forbid: { any: [保证]\n    severity: info\n", "yaml-syntax", 9, 13, "`{` 没有结束", "`}`"),
+        ("    forbid:\n      any: [\"保证, 肯定]\n    severity: info\n", "yaml-syntax", 10, 13, "引号没有结束", "`\"`"),
+        (
+            "    deduct:5\n    forbid: { any: [保证] }\n",
+            "missing-space",
+            9,
+            11,
+            "`deduct:` 后面少一个空格",
+            "deduct: …",
+        ),
+        ("    deduct: \"5\"\n    forbid: { any: [保证] }\n", "bad-value", 9, 13, "加了引号", "去掉引号"),
+        ("    limit: 3\n    forbid: { any: [保证] }\n", "bad-value", 9, 12, "`3` 不能用在这里", "limit: { max: 3 }"),
+        (
+            "    forbid: { any: [保证] }\n    tests:\n      -fires: 保证\n",
+            "missing-space",
+            11,
+            7,
+            "`-` 后面少一个空格",
+            "`- `",
+        ),
+        (
+            "    forbid: { any: [保证] }\n    tests:\n      – fires: 保证\n",
+            "full-width-dash",
+            11,
+            7,
+            "`–` 不是半角",
+            "`- `",
+        ),
+        (
+            "    forbid:\n      any: [保证]\n      unless:\n        − negated: true\n",
+            "full-width-dash",
+            12,
+            9,
+            "`−` 不是半角",
+            "`- `",
+        ),
+        (
+            "    forbid:\n      any: [保证]\n      unless: [{ 否定: true }]\n",
+            "unknown-key",
+            11,
+            18,
+            "`否定`",
+            "`negated`",
+        ),
+        ("    forbid:\n      any: 保证收益、稳赚不赔\n", "one-phrase", 10, 12, "是一条话术", "[保证收益, 稳赚不赔]"),
+        ("    forbid:\n      any: 保证收益, 稳赚不赔\n", "one-phrase", 10, 12, "是一条话术", "[保证收益, 稳赚不赔]"),
+        ("    forbid:\n      any: [＄promise]\n", "full-width-dollar", 10, 13, "`＄`", "$promise"),
+        ("    suggestion: 投资有风险 #1\n    forbid: { any: [保证] }\n", "cut-text", 9, 23, "` #`", "双引号"),
+    ];
+    for (lines, code, line, column, zh, help) in cases {
+        let told = faults_of(lines);
+        let [(told_code, told_line, told_column, told_zh, told_help)] = told.as_slice() else {
+            panic!("{lines}{told:?}")
+        };
+        assert_eq!((told_code, told_line, told_column), (code, line, column), "{lines}{told:?}");
+        assert!(told_zh.contains(zh) && told_help.contains(help), "{lines}{told:?}");
+    }
+}
+
+#[test]
+fn what_only_looks_like_a_slip_is_read() {
+    for lines in [
+        "    suggestion: \"请说：\n      好的\"\n    forbid: { any: [保证] }\n",
+        "    forbid:\n      any: [\n        保证, 肯定,\n      ]\n    severity: info\n",
+        "    forbid: { any: [保证] } # 注释\n    suggestion: 投资有风险 # 注释\n",
+        "    forbid: { any: \"您好，请讲\" }\n",
+        "    forbid:\n      any: 您好，请讲\n",
+        "    forbid:\n      any: \"保证收益、稳赚不赔\"\n",
+        "    suggestion: 保证收益、稳赚不赔都不要说\n    forbid: { any: [保证] }\n",
+    ] {
+        assert_eq!(faults_of(lines), [], "{lines}");
+    }
+}

@@ -183,7 +183,7 @@ fn require() -> impl Strategy<Value = Body> {
     let part = said().prop_map(|said| Part { name: None, said });
     (vec(part, 1..3), window(), option::of(select(&[500_i64, 2_000, 6_000][..])), any::<bool>(), any::<bool>())
         .prop_map(|(parts, window, remind_ms, count_hold, even_if_cut_short)| {
-            Body::Require(Require { parts, window, remind_ms, count_hold, even_if_cut_short })
+            Body::Require(Require { parts, window, remind_ms, reminder: None, count_hold, even_if_cut_short })
         })
 }
 

@@ -457,10 +457,10 @@ impl<'a> Facts<'a> {
             }
         }
         let cut = self.end < deadline || sequence.within_ms.is_none() && self.cut_short();
-        for (ix, step) in sequence.steps.iter().enumerate() {
-            if !cut && !step.optional && said[ix].is_none() && !spoken_of.contains(&ix) {
-                found.push(violated(deadline, (String::from("missing"), ix)));
-            }
+        // However many are missing, it is one thing that was left out.
+        let mut steps = sequence.steps.iter().enumerate();
+        if !cut && steps.any(|(ix, step)| !step.optional && said[ix].is_none() && !spoken_of.contains(&ix)) {
+            found.push(violated(deadline, (String::from("missing"), 0)));
         }
         found
     }
@@ -602,7 +602,7 @@ impl<'a> Facts<'a> {
             EventRule::TransferUnanswered => {
                 let Some(transfer) = self.times(EventKind::Transfer).pop() else { return Vec::new() };
                 let answered = self.times(EventKind::TransferAnswered).into_iter().any(|at| at >= transfer);
-                if answered || self.ended_by == Party::Customer {
+                if answered {
                     return Vec::new();
                 }
                 vec![violated(self.end, (String::new(), 0))]

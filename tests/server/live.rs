@@ -89,6 +89,55 @@ fn the_demo_plays_to_its_end_from_any_directory() {
     assert!(text.contains("坐席："), "{text}");
 }
 
+/// The demo keeps its calls to itself, closes them, dates them to the last days, and sums up.
+#[tokio::test]
+async fn a_demo_leaves_nothing_that_a_server_takes_for_its_own() {
+    let directory = TempDir::new().unwrap();
+    let demo = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tingjian"))
+            .args(["demo", "--once", "--speed", "1000", "--listen", "127.0.0.1:0"])
+            .args(more)
+            .current_dir(directory.path())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = demo(&[]);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "nothing is left behind");
+    assert!(text.contains("播放了 12 通通话：确认") && text.contains("12 calls played:"), "{text}");
+    // An alert stands behind the line that it rests on.
+    let mut said = String::new();
+    for line in text.lines() {
+        if let Some(words) = line.strip_prefix("    坐席：").or_else(|| line.strip_prefix("    客户：")) {
+            let words = words.trim_matches('…');
+            assert!(said.contains(words), "{words} is not said before:\n{text}");
+        }
+        said.push_str(line.split_once('：').map_or("", |(_, words)| words));
+        said.push('\n');
+    }
+
+    demo(&["--data", "kept"]);
+    let mut command = Process::serve();
+    command.args(["--data", "kept"]).current_dir(directory.path());
+    let server = Process::start(&mut command);
+    let get = async |target: &str| -> Value {
+        let (status, body) = crate::harness::request(server.address, "GET", target, "").await;
+        assert_eq!(status, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    };
+    assert_eq!(get("/v1/calls?live=true").await["calls"], serde_json::json!([]));
+    let calls = get("/v1/calls?limit=1000").await["calls"].clone();
+    let offset = chrono::FixedOffset::east_opt(8 * 3_600).unwrap();
+    let today = tingjian::server::wall_now(offset).date_naive();
+    for call in calls.as_array().unwrap() {
+        let started: chrono::DateTime<chrono::FixedOffset> = call["started_at"].as_str().unwrap().parse().unwrap();
+        let age = today - started.with_timezone(&offset).date_naive();
+        assert!((1..7).contains(&age.num_days()), "{call}");
+    }
+    assert!(calls.as_array().unwrap().len() >= 12, "{calls}");
+}
+
 #[tokio::test]
 async fn live_alerts_are_those_of_check() {
     for recording in recordings() {

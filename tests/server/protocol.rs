@@ -62,6 +62,60 @@ fn utterance(call_id: &str, seq: u64, text: &str) -> Value {
 }
 
 #[tokio::test]
+async fn a_pack_that_is_not_there_is_told_once_a_connection_and_counted() {
+    let server = Server::start("").await;
+    let known = server.get("/v1/rules").await.1;
+    let known: Value = serde_json::from_str(&known).unwrap();
+    let pack = known["packs"].as_object().unwrap().keys().next().unwrap().clone();
+    let asks = |call_id: &str, name: &str| {
+        let mut event = start(call_id, 1);
+        event["packs"] = json!([name]);
+        event
+    };
+    let mut producer = server.connect("/v1/ingest").await;
+    send(&mut producer, asks("c1", &format!("{pack}s"))).await;
+    let (mut told, mut acked) = (Vec::new(), 0);
+    send(&mut producer, asks("c2", "nosuch")).await;
+    send(&mut producer, asks("c3", &pack)).await;
+    while acked < 3 {
+        let message = next(&mut producer).await;
+        if message["type"] == "ack" { acked += 1 } else { told.push(message) }
+    }
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!((&told[0]["type"], &told[0]["code"]), (&json!("error"), &json!("unknown_pack")));
+    assert_eq!((&told[0]["call_id"], &told[0]["seq"]), (&json!("c1"), &Value::Null));
+    let message = told[0]["message"].as_str().unwrap();
+    assert!(message.contains(&format!("是不是 {pack}？")) && message.contains("did you mean"), "{message}");
+    assert!(server.metrics().await.contains("tingjian_packs_unknown_total 2"), "{}", server.metrics().await);
+
+    let body = format!("{}\n{}\n", asks("c4", "nosuch"), asks("c5", "nosuch"));
+    let (status, answer) = server.request("POST", "/v1/events", &body).await;
+    assert_eq!((status, &answer["accepted"], &answer["errors"]), (200, &json!(2), &json!([])));
+    assert_eq!(answer["warnings"].as_array().unwrap().len(), 1);
+    assert_eq!((&answer["warnings"][0]["line"], &answer["warnings"][0]["code"]), (&json!(1), &json!("unknown_pack")));
+
+    let tried = json!({"dialogue": "坐席：您好", "call": {"packs": [format!("{pack}s")]}}).to_string();
+    let (status, answer) = server.request("POST", "/v1/rules/try", &tried).await;
+    assert_eq!((status, &answer["field"]), (400, &json!("call.packs")), "{answer}");
+}
+
+#[tokio::test]
+async fn parameters_that_are_not_there_are_refused_with_what_was_meant() {
+    let server = start_server("").await;
+    for (path, told) in [
+        ("/v1/ingest/funasr?call_id=c1&agent_id=a7&role=agent&offest_ms=3", "是不是 offset_ms？"),
+        ("/v1/ingest/funasr?callid=c1&agent_id=a7&role=agent", "是不是 call_id？"),
+        ("/v1/ingest?call_id=c1", "这个地址不带参数"),
+    ] {
+        let (status, body) = refused(&server, path).await;
+        assert_eq!(status, 400, "{path}: {body}");
+        assert!(body.contains(told), "{path}: {body}");
+    }
+    let (status, answer) = server.request("POST", "/v1/events?call_id=c1", &start("c1", 1).to_string()).await;
+    assert_eq!((status, &answer["code"]), (400, &json!("invalid_query")), "{answer}");
+}
+
+#[tokio::test]
 async fn events_are_acknowledged_and_resent_ones_too() {
     let server = start_server("").await;
     let mut producer = server.connect("/v1/ingest").await;

@@ -27,6 +27,8 @@ pub struct Explanation {
     pub matches: Vec<ExplainedMatch>,
     /// Its windows, if it has any.
     pub windows: Vec<ExplainedWindow>,
+    /// What it measured or what happened, in Chinese, of rules about time and events.
+    pub measures: Vec<String>,
 }
 
 /// One place at which a phrase of the rule stands.
@@ -70,9 +72,12 @@ pub fn explain(call: &Call, rule_id: &str) -> Option<Explanation> {
         rule_id: rule_id.to_owned(),
         rule_name: rules.rules[ix as usize].name.clone(),
         pack: rules.rules[ix as usize].pack.clone(),
-        obstacles: obstacles(program, &rules.rules[ix as usize].pack, call.info()).map(|it| it.to_string()).collect(),
+        obstacles: obstacles(program, &rules.rules[ix as usize].pack, call.info(), rules.misnames_packs(call.info()))
+            .map(|it| it.to_string())
+            .collect(),
         matches: matches(call, ix, program),
         windows: monitor::explain_windows(&call.view(), program),
+        measures: monitor::explain_measures(&call.view(), program),
     })
 }
 
@@ -101,6 +106,9 @@ fn matches(call: &Call, ix: RuleIx, program: &Program) -> Vec<ExplainedMatch> {
     explained.collect()
 }
 
+/// What words are for that the rule does not itself forbid or require.
+pub(super) const OTHER_PURPOSE: &str = "起点或前提";
+
 pub(super) fn purpose(program: &Program, detector: u32) -> String {
     let own = match &program.body {
         BodyProgram::Forbid(forbid) if forbid.detector == detector => Some(String::from("禁说")),
@@ -114,7 +122,7 @@ pub(super) fn purpose(program: &Program, detector: u32) -> String {
         }
         _ => None,
     };
-    own.unwrap_or_else(|| String::from("起点或前提"))
+    own.unwrap_or_else(|| OTHER_PURPOSE.to_owned())
 }
 
 pub(super) fn reason(veto: &Veto, role: Role) -> String {

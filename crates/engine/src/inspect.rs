@@ -152,13 +152,15 @@ fn candidates<'a>(
     let spoken_role = call.view().timeline.get(seen.utterance).role;
     let span = seen.matched.raw_span(text);
     let own = span.own.clone().unwrap_or_default();
+    let misnamed = rules.misnames_packs(call.info());
     rules.rules_of[seen.detector as usize].iter().map(move |&ix: &RuleIx| {
         let (rule, program) = (&rules.rules[ix as usize], &rules.programs[ix as usize]);
         let (veto, veto_en) = if call.is_active(ix) {
             let told = |reason: fn(&Veto, Role) -> String| seen.veto.as_ref().map(|veto| reason(veto, spoken_role));
             (told(reason), told(reason_en))
         } else {
-            let obstacles: Vec<String> = obstacles(program, &rule.pack, call.info()).map(|it| it.to_string()).collect();
+            let obstacles: Vec<String> =
+                obstacles(program, &rule.pack, call.info(), misnamed).map(|it| it.to_string()).collect();
             (Some(obstacles.join("；")), Some(String::from("the rule does not apply to this call")))
         };
         Candidate {

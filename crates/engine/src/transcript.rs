@@ -79,6 +79,16 @@ impl Party {
             Self::System => "system",
         }
     }
+
+    /// Its name for people.
+    #[must_use]
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Agent => "坐席",
+            Self::Customer => "客户",
+            Self::System => "系统",
+        }
+    }
 }
 
 /// The facts that a call begins with: the `call.start` of `docs/events.md`.
@@ -181,6 +191,19 @@ pub enum EventKind {
 }
 
 impl EventKind {
+    /// Its name for people.
+    #[must_use]
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Answered => "接通",
+            Self::Hold => "等待",
+            Self::Resume => "等待结束",
+            Self::Transfer => "转接",
+            Self::TransferAnswered => "转接被接起",
+            Self::End => "通话结束",
+        }
+    }
+
     /// Whether somebody is with the customer again.
     #[must_use]
     pub const fn ends_hold(self) -> bool {

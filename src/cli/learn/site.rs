@@ -35,7 +35,7 @@ enum Violation {
 /// # Errors
 /// Every line that is none, ready to print.
 pub(super) fn rows(path: &Path) -> Result<Vec<Row>, Vec<String>> {
-    let mut lines = Lines::open(path).map_err(|fault| vec![fault])?;
+    let mut lines = Lines::open(path).map_err(|fault| vec![fault])?.or_nothing();
     let (mut rows, mut faults) = (Vec::new(), Vec::new());
     while let Some(line) = lines.next_line() {
         let labelled = line.and_then(|text| {

@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use tingjian::adapter::native::{self, Event, EventBody};
 use tingjian::engine::alert::{Alert, Evidence};
 use tingjian::engine::call::Call;
+use tingjian::engine::diagnostic::nearest;
 use tingjian::engine::explain::{ExplainedMatch, Explanation, explain};
 use tingjian::engine::rule::RuleSet;
 use tingjian::session::Session;
@@ -50,7 +51,14 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
     let rules = loaded.rules;
     if !rules.rules.iter().any(|rule| rule.id == arguments.rule) {
         let rule = show::plain(&arguments.rule);
-        complain(format_args!("没有规则 {rule}；`tingjian rules lint` 会检查规则文件 / there is no rule {rule}"));
+        match nearest(&arguments.rule, rules.rules.iter().map(|rule| rule.id.as_str())) {
+            Some(near) => complain(format_args!(
+                "没有规则 {rule}；是不是 {near}？ / there is no rule {rule}; did you mean {near}?"
+            )),
+            None => complain(format_args!(
+                "没有规则 {rule}；`tingjian rules lint` 会检查规则文件 / there is no rule {rule}"
+            )),
+        }
         return unusable;
     }
     let (events, broken) = match read(arguments) {
@@ -130,7 +138,7 @@ fn play(rules: &Arc<RuleSet>, events: Vec<Event>) -> Result<(Session, Vec<Alert>
 
 fn write(out: &mut dyn Write, call: &Call, explanation: &Explanation, alerts: &[Alert]) -> io::Result<()> {
     let info = call.info();
-    let Explanation { rule_id, rule_name, pack, obstacles, matches, windows } = explanation;
+    let Explanation { rule_id, rule_name, pack, obstacles, matches, windows, measures } = explanation;
     writeln!(
         out,
         "{BOLD}{rule_id}{BOLD:#} {} {DIM}规则包 {pack} · 通话 {} · 坐席 {}{DIM:#}",
@@ -146,8 +154,16 @@ fn write(out: &mut dyn Write, call: &Call, explanation: &Explanation, alerts: &[
             writeln!(out, "    {}", show::plain(obstacle))?;
         }
     }
-    writeln!(out, "\n{BOLD}话术{BOLD:#}")?;
-    if matches.is_empty() {
+    if !measures.is_empty() {
+        writeln!(out, "\n{BOLD}测量{BOLD:#}")?;
+        for measure in measures {
+            writeln!(out, "    {}", show::plain(measure))?;
+        }
+    }
+    if measures.is_empty() || !matches.is_empty() {
+        writeln!(out, "\n{BOLD}话术{BOLD:#}")?;
+    }
+    if matches.is_empty() && measures.is_empty() {
         writeln!(out, "    这通通话里没有出现规则的话术")?;
     }
     for found in matches {

@@ -232,6 +232,7 @@ const _: () = {
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// Where to listen.
+    #[serde(deserialize_with = "listen_at")]
     pub listen: SocketAddr,
     /// Where data is kept.
     pub data: PathBuf,
@@ -531,6 +532,21 @@ impl Config {
         read::read(file, environment)
     }
 
+    /// Checks that the packs which the configuration names are among `known`. `file` is what it was
+    /// read from.
+    ///
+    /// # Errors
+    /// Every name that is not, with its place and the name that may be meant.
+    pub fn check_packs(&self, file: Option<(&str, &str)>, known: &[String]) -> Result<(), ConfigError> {
+        read::check_packs(self, file, known)
+    }
+
+    /// Whether it names packs at all.
+    #[must_use]
+    pub fn names_packs(&self) -> bool {
+        !(self.shadow_packs.is_empty() && self.score.pack_caps.is_empty() && self.score.veto_packs.is_empty())
+    }
+
     /// The configuration as a TOML file with every key, its unit and what it
     /// is for; secrets are shown as `***`.
     ///
@@ -569,6 +585,25 @@ impl Config {
     pub(crate) const fn shutdown_grace(&self) -> Duration {
         Duration::from_millis(self.shutdown_grace_ms.get())
     }
+}
+
+/// Reads where to listen: an IP address and a port; `localhost` is this machine.
+///
+/// # Errors
+/// It is neither; the message says what to write, in Chinese and English.
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let named = text.split_once(':').filter(|(host, _)| host.eq_ignore_ascii_case("localhost"));
+    let address = match named {
+        Some((_, port)) => port.parse().ok().map(|port: u16| SocketAddr::new(LISTEN.ip(), port)),
+        None => text.parse().ok(),
+    };
+    address.ok_or_else(|| {
+        format!("要写 IP 地址和端口，如 {LISTEN}，本机也可以写 localhost:{0}，所有网卡写 0.0.0.0:{0} / write an IP address and a port, such as {LISTEN}, localhost:{0} for this machine, or 0.0.0.0:{0} for all", LISTEN.port())
+    })
+}
+
+fn listen_at<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    listen_address(&String::deserialize(deserializer)?).map_err(de::Error::custom)
 }
 
 fn utc_offset<'de, D: Deserializer<'de>>(deserializer: D) -> Result<FixedOffset, D::Error> {

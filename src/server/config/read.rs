@@ -1,12 +1,13 @@
 //! From text to [`Config`]: every fault at once, each with its place. A value
 //! that may be secret is never part of a message.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
 use serde::Deserialize as _;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeArray, DeTable, DeValue};
 use toml::{Spanned, Value};
 
 use crate::engine::diagnostic::{Diagnostic, Language, Position, nearest};
@@ -14,7 +15,7 @@ use crate::engine::rule::parse::SourceFile;
 use crate::engine::rule::render::render;
 use crate::server::config::keys::{Key, Kind, PREFIX};
 use crate::server::config::secret::check_signing;
-use crate::server::config::{Config, SecretSource, WEBHOOK_NAME_CHARS_MAX, WEBHOOKS_MAX, keys};
+use crate::server::config::{Config, Secret, WEBHOOK_NAME_CHARS_MAX, WEBHOOKS_MAX, Webhook, keys};
 
 /// Variables of other uses: `TINGJIAN_CONFIG` is the `--config` of the command line.
 const OTHER_VARIABLES: [&str; 2] = ["TINGJIAN_LOG", "TINGJIAN_CONFIG"];
@@ -40,70 +41,82 @@ pub(super) fn read(
     file: Option<(&str, &str)>,
     environment: impl Iterator<Item = (String, String)>,
 ) -> Result<Config, ConfigError> {
-    let mut reader = Reader { values: toml::Table::new(), diagnostics: Vec::new() };
+    let mut reader = Reader::default();
     let shown = file.map(|(name, text)| reader.file(name, text));
     for (name, value) in environment {
         reader.variable(&name, &value);
     }
+    reader.contradictions();
     let error = |diagnostics, shown| ConfigError { diagnostics, shown };
     if !reader.diagnostics.is_empty() {
         return Err(error(reader.diagnostics, shown));
     }
     // Each key was tried alone, so this cannot fail; if it does, it says so.
-    let config = Config::deserialize(Value::Table(reader.values))
-        .map_err(|fault| error(vec![diagnostic("", fault.message(), fault.message())], None))?;
-    match contradiction(&config) {
-        Some(contradiction) => Err(error(vec![contradiction], None)),
-        None => Ok(config),
-    }
+    Config::deserialize(Value::Table(reader.values))
+        .map_err(|fault| error(vec![diagnostic("", fault.message(), fault.message())], None))
 }
 
-/// A fault that only several keys together show.
-fn contradiction(config: &Config) -> Option<Diagnostic> {
-    let tls = match (&config.tls.certificate, &config.tls.key) {
-        (Some(_), None) => Some("tls.key"),
-        (None, Some(_)) => Some("tls.certificate"),
-        _ => None,
+/// Refuses names of packs that are none of `known`, each at its place.
+pub(super) fn check_packs(config: &Config, file: Option<(&str, &str)>, known: &[String]) -> Result<(), ConfigError> {
+    let score = &config.score;
+    let named = [
+        ("shadow_packs", config.shadow_packs.iter().collect::<Vec<_>>()),
+        ("score.pack_caps", score.pack_caps.keys().collect()),
+        ("score.veto_packs", score.veto_packs.iter().collect()),
+    ];
+    let mut unknown: Vec<(&str, &String)> =
+        named.into_iter().flat_map(|(path, names)| names.into_iter().map(move |name| (path, name))).collect();
+    unknown.retain(|(_, name)| !known.contains(name));
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let places = file.map(|(name, text)| pack_places(&Arc::from(name), text)).unwrap_or_default();
+    let fault = |(path, name): (&str, &String)| {
+        let written = places.iter().find(|(place, pack, _)| (*place, pack) == (path, name));
+        let variable = || keys::find(path).map(Key::variable).unwrap_or_default();
+        let at = written.map_or_else(|| diagnostic(&variable(), "", "").at, |(.., at)| at.clone());
+        let (zh, en) = (format!("{path}：没有规则包 `{name}`"), format!("{path}: no such pack: `{name}`"));
+        let fault = Diagnostic::error("config", at, format!("{zh} / no such pack"), en);
+        match nearest(name, known.iter().map(String::as_str)) {
+            Some(near) => {
+                fault.help(format!("是不是 {near}？ / did you mean {near}?"), format!("did you mean {near}?"))
+            }
+            None => {
+                let all = known.join(", ");
+                fault.help(format!("有这些：{all} / there are: {all}"), format!("there are: {all}"))
+            }
+        }
     };
-    if let Some(missing) = tls {
-        return Some(diagnostic(
-            "",
-            format!("缺少 {missing}：证书和私钥要一起配置 / {missing} is missing: certificate and key go together"),
-            format!("{missing} is missing: certificate and key go together"),
-        ));
+    let shown = file.map(|(name, text)| SourceFile { name: name.to_owned(), text: without_values(text) });
+    let mut diagnostics: Vec<Diagnostic> = unknown.into_iter().map(fault).collect();
+    diagnostics.sort_by(|a, b| a.at.cmp(&b.at));
+    Err(ConfigError { diagnostics, shown })
+}
+
+/// Where a file names packs: under which key, which, and where.
+fn pack_places(file: &Arc<str>, text: &str) -> Vec<(&'static str, String, Position)> {
+    let (root, _) = DeTable::parse_recoverable(text);
+    fn find<'i>(table: &DeTable<'i>, name: &str) -> Option<DeValue<'i>> {
+        table.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value.get_ref().clone())
     }
-    if let Some(SecretSource::Plain(secret)) = &config.tokens.agent_secret
-        && let Err(fault) = check_signing(secret)
-    {
-        return Some(diagnostic("", fault.clone(), fault));
-    }
-    if config.webhooks.len() > WEBHOOKS_MAX {
-        return Some(diagnostic(
-            "",
-            format!("webhooks 最多 {WEBHOOKS_MAX} 个 / at most {WEBHOOKS_MAX} webhooks"),
-            format!("at most {WEBHOOKS_MAX} webhooks are possible"),
-        ));
-    }
-    for (index, webhook) in config.webhooks.iter().enumerate() {
-        if webhook.name.is_empty() || webhook.name.chars().count() > WEBHOOK_NAME_CHARS_MAX {
-            return Some(diagnostic(
-                "",
-                format!(
-                    "webhooks 的 name 要有 1 到 {WEBHOOK_NAME_CHARS_MAX} 个字 / the name of a webhook has 1 to {WEBHOOK_NAME_CHARS_MAX} characters"
-                ),
-                format!("the name of a webhook has 1 to {WEBHOOK_NAME_CHARS_MAX} characters"),
-            ));
-        }
-        if config.webhooks[..index].iter().any(|other| other.name == webhook.name) {
-            let name = &webhook.name;
-            return Some(diagnostic(
-                "",
-                format!("webhooks 里有两个 name = \"{name}\" / two webhooks are called \"{name}\""),
-                format!("two webhooks are called \"{name}\""),
-            ));
+    let score = find(root.get_ref(), "score");
+    let in_score = |name: &str| score.as_ref().and_then(DeValue::as_table).and_then(|table| find(table, name));
+    let mut places = Vec::new();
+    for (path, value) in [
+        ("shadow_packs", find(root.get_ref(), "shadow_packs")),
+        ("score.pack_caps", in_score("pack_caps")),
+        ("score.veto_packs", in_score("veto_packs")),
+    ] {
+        let mut note = |name: &str, at: Range<usize>| places.push((path, name.to_owned(), place(file, text, &at)));
+        match &value {
+            Some(DeValue::Array(items)) => items.iter().for_each(|item| {
+                item.get_ref().as_str().into_iter().for_each(|name| note(name, item.span()));
+            }),
+            Some(DeValue::Table(entries)) => entries.iter().for_each(|(key, _)| note(key.get_ref(), key.span())),
+            _ => {}
         }
     }
-    None
+    places
 }
 
 fn diagnostic(file: &str, zh: impl Into<String>, en: impl Into<String>) -> Diagnostic {
@@ -111,9 +124,14 @@ fn diagnostic(file: &str, zh: impl Into<String>, en: impl Into<String>) -> Diagn
     Diagnostic::error("config", Position { file: Arc::from(file), ..Position::default() }, zh, en)
 }
 
+#[derive(Default)]
 struct Reader {
     /// The values understood so far.
     values: toml::Table,
+    /// The webhooks as they are written, understood or not.
+    webhooks: Vec<Value>,
+    /// Where each key is set, whatever its value: `tls.key`, `webhooks.0.name`.
+    places: BTreeMap<String, Position>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -138,21 +156,33 @@ impl Reader {
                 near: None,
             })
             .collect();
+        let file: Arc<str> = Arc::from(name);
+        let written: toml::Table = toml::from_str(text).unwrap_or_default();
         if faults.is_empty() {
             let whole = root.span();
             for (key, value) in root.get_ref() {
                 let section = value.get_ref().as_table().filter(|_| keys::is_section(key.get_ref()));
-                let Some(section) = section else {
-                    faults.extend(try_alone(whole.clone(), None, key, value));
-                    continue;
-                };
-                for inner in section {
-                    faults.extend(try_alone(whole.clone(), Some((key, value.span())), inner.0, inner.1));
+                let inner = section.into_iter().flatten().map(|inner| (Some((key, value.span())), inner));
+                let own = section.is_none().then_some((None, (key, value)));
+                for (section, (key, value)) in inner.chain(own) {
+                    let found = faults_of(&whole, section.as_ref(), key, value);
+                    let section = section.map(|(section, _)| section.get_ref().to_string());
+                    let path = path_of(section.as_deref(), key.get_ref());
+                    self.places.insert(path, place(&file, text, &key.span()));
+                    if section.is_none() && key.get_ref() == WEBHOOKS {
+                        self.webhooks = written.get(WEBHOOKS).and_then(Value::as_array).cloned().unwrap_or_default();
+                        self.note_webhooks(&file, text, value);
+                    }
+                    if found.is_empty() {
+                        let table = section.as_ref().map_or(Some(&written), |section| written.get(section)?.as_table());
+                        let value = table.and_then(|table| table.get(key.get_ref().as_ref())).cloned();
+                        value.into_iter().for_each(|value| self.set(section.as_deref(), key.get_ref(), value));
+                    }
+                    faults.extend(found);
                 }
             }
             faults.sort_by_key(|fault| fault.at.start);
         }
-        let file: Arc<str> = Arc::from(name);
         self.diagnostics.extend(faults.into_iter().map(|Fault { at, zh, en, near }| {
             let fault = Diagnostic::error("config", place(&file, text, &at), zh, en);
             match near {
@@ -162,11 +192,6 @@ impl Reader {
                 None => fault,
             }
         }));
-        if self.diagnostics.is_empty()
-            && let Ok(values) = toml::from_str(text)
-        {
-            self.values = values;
-        }
         SourceFile { name: name.to_owned(), text: without_values(text) }
     }
 
@@ -213,6 +238,15 @@ impl Reader {
             self.diagnostics.push(diagnostic(name, zh, en));
             return;
         }
+        self.places.insert(key.path.to_owned(), diagnostic(name, "", "").at);
+        if key.path == WEBHOOKS {
+            self.places.retain(|path, _| !path.starts_with("webhooks."));
+            self.webhooks = value.as_array().cloned().unwrap_or_default();
+        }
+        self.set(section, last, value);
+    }
+
+    fn set(&mut self, section: Option<&str>, key: &str, value: Value) {
         let table = match section {
             Some(section) => {
                 let table = self.values.entry(section).or_insert_with(|| Value::Table(toml::Table::new()));
@@ -221,13 +255,159 @@ impl Reader {
             None => Some(&mut self.values),
         };
         if let Some(table) = table {
-            table.insert(last.to_owned(), value);
+            table.insert(key.to_owned(), value);
+        }
+    }
+
+    fn note_webhooks(&mut self, file: &Arc<str>, text: &str, value: &SpannedValue<'_>) {
+        for (index, item) in value.get_ref().as_array().into_iter().flat_map(|items| items.iter()).enumerate() {
+            for (key, value) in item.get_ref().as_table().into_iter().flatten() {
+                self.places.insert(format!("webhooks.{index}.{}", key.get_ref()), place(file, text, &value.span()));
+            }
+        }
+    }
+
+    /// Where a key is set, or the one that it is a part of.
+    fn place_of(&self, path: &str) -> Position {
+        let whole = || self.places.get(path.split('.').next().unwrap_or_default());
+        self.places.get(path).or_else(whole).cloned().unwrap_or_else(|| diagnostic("", "", "").at)
+    }
+
+    fn contradicts(&mut self, path: &str, zh: String, en: String) {
+        let at = self.place_of(path);
+        self.diagnostics.push(Diagnostic::error("config", at, zh, en));
+    }
+
+    /// Reports the faults that only several keys together show.
+    fn contradictions(&mut self) {
+        for (given, missing) in [("tls.certificate", "tls.key"), ("tls.key", "tls.certificate")] {
+            if self.places.contains_key(given) && !self.places.contains_key(missing) {
+                let en = format!("{missing} is missing: certificate and key go together");
+                self.contradicts(given, format!("缺少 {missing}：证书和私钥要一起配置 / {en}"), en);
+            }
+        }
+        let secret = self.values.get("tokens").and_then(|tokens| tokens.get("agent_secret")).and_then(Value::as_str);
+        if let Some(fault) = secret.and_then(|secret| check_signing(&Secret::new(secret.to_owned())).err()) {
+            self.contradicts("tokens.agent_secret", fault.clone(), fault);
+        }
+        if self.webhooks.len() > WEBHOOKS_MAX {
+            let en = format!("at most {WEBHOOKS_MAX} webhooks are possible");
+            self.contradicts(WEBHOOKS, format!("webhooks 最多 {WEBHOOKS_MAX} 个 / {en}"), en);
+        }
+        let names: Vec<Option<String>> =
+            self.webhooks.iter().map(|webhook| webhook.get("name")?.as_str().map(str::to_owned)).collect();
+        for (index, name) in names.iter().enumerate() {
+            let Some(name) = name else { continue };
+            let path = format!("webhooks.{index}.name");
+            if name.is_empty() || name.chars().count() > WEBHOOK_NAME_CHARS_MAX {
+                let en = format!("the name of a webhook has 1 to {WEBHOOK_NAME_CHARS_MAX} characters");
+                self.contradicts(&path, format!("webhooks 的 name 要有 1 到 {WEBHOOK_NAME_CHARS_MAX} 个字 / {en}"), en);
+            } else if names[..index].contains(&Some(name.clone())) {
+                let en = format!("two webhooks are called \"{name}\"");
+                self.contradicts(&path, format!("webhooks 里有两个 name = \"{name}\" / {en}"), en);
+            }
         }
     }
 }
 
 type SpannedKey<'i> = Spanned<toml::de::DeString<'i>>;
 type SpannedValue<'i> = Spanned<DeValue<'i>>;
+
+/// The path of a key.
+fn path_of(section: Option<&str>, key: &str) -> String {
+    section.map_or_else(|| key.to_owned(), |section| format!("{section}.{key}"))
+}
+
+/// Every fault of one key: if its value cannot be used, of each of its parts.
+fn faults_of<'i>(
+    whole: &Range<usize>,
+    section: Option<&(&SpannedKey<'i>, Range<usize>)>,
+    key: &SpannedKey<'i>,
+    value: &SpannedValue<'i>,
+) -> Vec<Fault> {
+    let Some(fault) = try_alone(whole.clone(), section.cloned(), key, value) else { return Vec::new() };
+    let found: Vec<Fault> = match value.get_ref() {
+        DeValue::Array(items) if section.is_none() && key.get_ref() == WEBHOOKS => {
+            items.iter().flat_map(|item| webhook_faults(whole, item)).collect()
+        }
+        _ => parts(value).iter().flat_map(|part| faults_of(whole, section, key, part)).collect(),
+    };
+    if found.is_empty() { vec![fault] } else { found }
+}
+
+/// A list as lists of one, a table as tables of one entry; nothing of what cannot be taken apart.
+fn parts<'i>(value: &SpannedValue<'i>) -> Vec<SpannedValue<'i>> {
+    match value.get_ref() {
+        DeValue::Array(items) if items.len() > 1 => {
+            let one = |item: &SpannedValue<'i>| {
+                let mut one = DeArray::new();
+                one.push(item.clone());
+                Spanned::new(item.span(), DeValue::Array(one))
+            };
+            items.iter().map(one).collect()
+        }
+        DeValue::Table(entries) => {
+            let split = |(key, value): (&SpannedKey<'i>, &SpannedValue<'i>)| {
+                let inner = parts(value);
+                let inner = if inner.is_empty() { vec![value.clone()] } else { inner };
+                let alone = |value: SpannedValue<'i>| {
+                    Spanned::new(value.span(), DeValue::Table(DeTable::from_iter([(key.clone(), value)])))
+                };
+                inner.into_iter().map(alone).collect::<Vec<_>>()
+            };
+            let split: Vec<_> = entries.iter().flat_map(split).collect();
+            if split.len() > 1 { split } else { Vec::new() }
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// The key of the list of webhooks.
+const WEBHOOKS: &str = "webhooks";
+
+/// Every fault of one webhook: each of its keys is tried among others that are right.
+fn webhook_faults<'i>(whole: &Range<usize>, item: &SpannedValue<'i>) -> Vec<Fault> {
+    let fault = |at, (zh, en): (String, String), near| Fault {
+        at,
+        zh: format!("webhooks：{zh} / {en}"),
+        en: format!("webhooks: {en}"),
+        near,
+    };
+    let Some(entries) = item.get_ref().as_table() else {
+        let text =
+            ("每个 webhook 写成 { name = …, url = … }".to_owned(), "each webhook is { name = …, url = … }".to_owned());
+        return vec![fault(item.span(), text, None)];
+    };
+    let mut found = Vec::new();
+    for (key, value) in entries {
+        let right = [("name", "right"), ("url", "http://localhost")]
+            .map(|(name, text)| (Spanned::new(0..0, name.into()), Spanned::new(0..0, DeValue::String(text.into()))));
+        let mut alone = DeTable::from_iter(right);
+        alone.remove(key);
+        alone.insert(key.clone(), value.clone());
+        let deserializer = toml::de::Deserializer::from(Spanned::new(whole.clone(), alone));
+        let Err(error) = Webhook::deserialize(deserializer) else { continue };
+        let name = key.get_ref();
+        if let Some((name, near)) = unknown_field(error.message()) {
+            found.push(fault(key.span(), (format!("没有配置项 `{name}`"), format!("no such key: `{name}`")), near));
+            continue;
+        }
+        let (zh, en) = match name.as_ref() {
+            "style" => ("要写其中之一：json、wecom、dingtalk、feishu", "must be one of json, wecom, dingtalk, feishu"),
+            "severity_min" => ("要写其中之一：info、warning、critical", "must be one of info, warning, critical"),
+            "url" => ("要是完整的 http:// 或 https:// 地址", "must be a whole http:// or https:// address"),
+            "secret" => ("要是文字，或 { file = \"文件\" }", "must be text, or { file = \"FILE\" }"),
+            _ => ("要是文字", "must be text"),
+        };
+        found.push(fault(value.span(), (format!("{name} {zh}"), format!("{name} {en}")), None));
+    }
+    for required in ["name", "url"] {
+        if !entries.keys().any(|key| key.get_ref() == required) {
+            found.push(fault(item.span(), (format!("缺少 {required}"), format!("{required} is missing")), None));
+        }
+    }
+    found
+}
 
 /// Reads a configuration of this one key, so that every fault is reported, not only the first.
 fn try_alone<'i>(

@@ -9,10 +9,25 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 
 use crate::adapter::native::EventBody;
-use crate::engine::transcript::Input;
+use crate::engine::transcript::{CallInfo, Input};
 use crate::server::clock;
 use crate::server::config::Config;
 use crate::server::domain::refusal::Refusal;
+use crate::server::runtime::Shared;
+use crate::server::telemetry::events::{Happening as _, PackUnknown};
+use crate::session;
+
+/// The code of the remark that a call asks for a pack that is not there.
+pub(crate) const UNKNOWN_PACK: &str = "unknown_pack";
+
+/// Counts a call that asks for a pack that is not there, and returns what its producer is told,
+/// once a connection.
+pub(crate) fn unknown_packs(shared: &Shared, info: &CallInfo, told: &mut bool) -> Option<String> {
+    let message = session::unknown_packs(&shared.rules.current(), info)?;
+    let first = !std::mem::replace(told, true);
+    PackUnknown { message: &message, first }.report(&shared.metrics);
+    first.then_some(message)
+}
 
 /// The clock of the server, as the rate limiter reads it.
 #[derive(Clone, Debug, Default)]

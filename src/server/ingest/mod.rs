@@ -104,6 +104,8 @@ struct Producer {
     reply_to: mpsc::Sender<Reply>,
     in_flight: usize,
     pace: Pace,
+    /// Whether the producer was told that a pack it asks for is not there.
+    told_packs: bool,
     /// Acknowledgements that are not written yet, by call.
     acks: HashMap<String, Option<u64>>,
     /// Errors that are not written yet; no more than events in flight and
@@ -125,6 +127,7 @@ impl Producer {
             reply_to,
             in_flight: 0,
             pace,
+            told_packs: false,
             acks: HashMap::new(),
             errors: Vec::new(),
             inputs: Vec::new(),
@@ -317,6 +320,11 @@ impl Producer {
                 Some(reply) => self.note(reply),
                 None => return,
             }
+        }
+        if let EventBody::Start(info) = &event.body
+            && let Some(message) = limit::unknown_packs(&self.shared, info, &mut self.told_packs)
+        {
+            self.errors.push(ErrorMessage::new(limit::UNKNOWN_PACK, &message).of(Some(&event.call_id), None).to_json());
         }
         let (call_id, seq) = (event.call_id.clone(), event.seq);
         let (origin, replies) = (Arc::clone(&self.origin), self.reply_to.clone());

@@ -8,7 +8,7 @@ use serde::Serialize;
 use tokio::sync::mpsc;
 use utoipa::ToSchema;
 
-use crate::adapter::native;
+use crate::adapter::native::{self, EventBody};
 use crate::server::clock;
 use crate::server::config::{IN_FLIGHT_MAX, POST_ERRORS_MAX};
 use crate::server::domain::refusal::Refusal;
@@ -31,6 +31,9 @@ pub(crate) struct Outcome {
     /// How many more were.
     #[serde(skip_serializing_if = "is_zero")]
     errors_more: usize,
+    /// Remarks on lines that were taken.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Fault>,
 }
 
 /// As serde asks it.
@@ -77,6 +80,7 @@ pub(crate) async fn take(shared: &Arc<Shared>, body: &str, origin: &Arc<Origin>)
     let mut outcome = Outcome::default();
     let (reply_to, mut replies) = mpsc::channel(IN_FLIGHT_MAX);
     let mut under_way = Vec::new();
+    let mut told_packs = false;
     for (line, text) in (1..).zip(body.lines()).filter(|(_, text)| !text.trim().is_empty()) {
         // Lines that are refused wait for nothing: other tasks come in between, and the time limit.
         tokio::task::consume_budget().await;
@@ -99,6 +103,12 @@ pub(crate) async fn take(shared: &Arc<Shared>, body: &str, origin: &Arc<Origin>)
             let (code, message) = (refusal.code(), refusal.message());
             outcome.refuse(shared, Fault { line, code, message, call_id: Some(event.call_id), seq: event.seq });
             continue;
+        }
+        if let EventBody::Start(info) = &event.body
+            && let Some(message) = limit::unknown_packs(shared, info, &mut told_packs)
+        {
+            let call_id = Some(event.call_id.clone());
+            outcome.warnings.push(Fault { line, code: limit::UNKNOWN_PACK, message, call_id, seq: None });
         }
         if under_way.len() == IN_FLIGHT_MAX {
             settle(shared, &mut replies, &mut under_way, &mut outcome).await;

@@ -121,6 +121,12 @@ impl Rulebook {
         })
     }
 
+    /// The packs in force.
+    #[must_use]
+    pub fn packs(&self) -> Vec<String> {
+        self.current().packs().into_iter().map(str::to_owned).collect()
+    }
+
     /// The sources of the rules that the server starts with, as they are stored.
     pub(crate) fn first_files(&self) -> &str {
         &self.first_files

@@ -50,6 +50,7 @@ pub(crate) struct Metrics {
     pub(crate) subscribers_slow: IntCounter,
     pub(crate) panics: IntCounter,
     pub(crate) producers_slowed: IntCounter,
+    pub(crate) packs_unknown: IntCounter,
     pub(crate) requests_refused: IntCounterVec,
     pub(crate) handshakes_failed: IntCounter,
     pub(crate) rules_reloads: IntCounterVec,
@@ -165,6 +166,10 @@ impl Metrics {
             subscribers_slow: counter("tingjian_subscribers_slow_total", "Subscribers closed for being slow.")?,
             panics: counter("tingjian_panics_total", "Calls closed because the engine panicked.")?,
             producers_slowed: counter("tingjian_producers_slowed_total", "Connections faster than allowed.")?,
+            packs_unknown: counter(
+                "tingjian_packs_unknown_total",
+                "Calls that asked for a pack of rules that is not there.",
+            )?,
             requests_refused: counters("tingjian_requests_refused_total", "Requests without the right.", &["code"])?,
             handshakes_failed: counter("tingjian_handshakes_failed_total", "Connections that did not become TLS.")?,
             rules_reloads: counters("tingjian_rules_reloads_total", "Reloads of rules, by result.", &["result"])?,

@@ -39,14 +39,20 @@ pub(crate) enum Obstacle<'a> {
     },
 }
 
-/// What keeps a rule of `pack` from a call; it applies if there is nothing.
+/// What keeps a rule of `pack` from a call; it applies if there is nothing. A call that asks for a
+/// pack that is not there (`misnamed`) gets all that are on, beside those that it asks for.
 pub(crate) fn obstacles<'a>(
     program: &'a Program,
     pack: &'a str,
     info: &'a CallInfo,
+    misnamed: bool,
 ) -> impl Iterator<Item = Obstacle<'a>> {
     let chosen = match &info.packs {
         None => (!program.pack_enabled).then_some(Obstacle::PackOff(pack)),
+        Some(asked) if misnamed => {
+            let is_on = program.pack_enabled || asked.iter().any(|name| name == pack);
+            (!is_on).then_some(Obstacle::PackOff(pack))
+        }
         Some(asked) => (!asked.iter().any(|name| name == pack)).then_some(Obstacle::OtherPacks { asked, pack }),
     };
     let day = info.started_at.date_naive();

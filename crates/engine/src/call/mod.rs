@@ -18,7 +18,8 @@ use crate::agents::Agents;
 use crate::alert::{Alert, AlertState, Clip, Evidence, alert_id, clip};
 use crate::context::{Around, TURN_AHEAD};
 use crate::detect::{Considered, detect};
-use crate::monitor::{self, Evaluation, Finding, Hits, LOOKED_AT_MAX, Mark, OCCURRENCES_MAX, Stage, View};
+use crate::monitor::{self, Evaluation, Finding, Hits, LOOKED_AT_MAX, Mark, OCCURRENCES_MAX, Stage, Unit, View};
+use crate::privacy;
 use crate::rule::RuleSet;
 use crate::rule::program::{DetectorIx, Program, RuleIx};
 use crate::rule::syntax::Limit;
@@ -106,8 +107,9 @@ impl Call {
     pub fn new(rules: Arc<RuleSet>, info: CallInfo) -> Self {
         let mut active = Bits::new(rules.programs.len());
         let mut listening = Bits::new(rules.detectors.len());
+        let misnamed = rules.misnames_packs(&info);
         for (ix, (program, rule)) in (0..).zip(rules.programs.iter().zip(&rules.rules)) {
-            if obstacles(program, &rule.pack, &info).next().is_none() {
+            if obstacles(program, &rule.pack, &info, misnamed).next().is_none() {
                 active.insert(ix);
                 program.detectors.iter().for_each(|&detector| listening.insert(detector));
             }
@@ -503,7 +505,7 @@ impl Call {
         gone.sort_by(|a, b| (a.finding.at, &a.finding.key).cmp(&(b.finding.at, &b.finding.key)));
         for known in gone {
             if known.last.state != AlertState::Resolved {
-                self.put_out(Alert { state: AlertState::Retracted, emitted: self.now, ..known.last });
+                self.retract(known.last, None);
             }
         }
         let mut kept = BTreeMap::new();
@@ -542,9 +544,14 @@ impl Call {
         }
         let wordings = finding.marks.iter().map(wording).collect();
         let mut alert = self.alert(rules, rule, &finding, state);
-        if let (AlertState::Retracted | AlertState::Resolved, Some(known)) = (state, &known) {
-            // What is taken back or made good is what was said before: nothing is missing any more.
-            alert.message.clone_from(&known.last.message);
+        match (state, &known) {
+            (AlertState::Retracted, _) => alert.message = taken_back(&finding, &alert.evidence),
+            (AlertState::Resolved, Some(known)) if known.last.state == AlertState::Reminder => {
+                alert.message = format!("{}：已说", alert.rule.name);
+            }
+            // What is made good is what was missing before.
+            (AlertState::Resolved, Some(known)) => alert.message.clone_from(&known.last.message),
+            _ => {}
         }
         let update = before != Some(state)
             || state == AlertState::Confirmed
@@ -554,7 +561,7 @@ impl Call {
                 });
         if let Some(known) = known.filter(|known| !known.last.held && alert.held) {
             // It was shown, and is now too unsure for that.
-            self.put_out(Alert { state: AlertState::Retracted, emitted: self.now, ..known.last });
+            self.retract(known.last, Some("把握不足，不再提示"));
         }
         if update {
             self.put_out(alert.clone());
@@ -562,6 +569,26 @@ impl Call {
             alert.emitted = emitted;
         }
         (state != AlertState::Retracted).then_some(Reported { finding, wordings, last: alert })
+    }
+
+    /// Takes back what was put out. The reason is what the words in question became, unless given.
+    fn retract(&mut self, last: Alert, reason: Option<&str>) {
+        let message = reason.map_or_else(|| self.became(&last.evidence), str::to_owned);
+        self.put_out(Alert { state: AlertState::Retracted, emitted: self.now, message, ..last });
+    }
+
+    /// What the words that an alert rested on became.
+    fn became(&self, evidence: &[Evidence]) -> String {
+        let changed = evidence.iter().find_map(|evidence| {
+            let mut said = self.timeline.in_order().map(|(_, spoken)| spoken);
+            let spoken = said.find(|spoken| *spoken.id == *evidence.utterance_id)?;
+            (spoken.text.raw() != evidence.text && !spoken.text.raw().is_empty()).then_some(spoken)
+        });
+        match changed {
+            Some(spoken) if spoken.is_final => format!("最终结果是“{}”", quoted(spoken.text.raw())),
+            Some(spoken) => format!("识别改成了“{}”", quoted(spoken.text.raw())),
+            None => String::from("通话的其他内容改变了判断"),
+        }
     }
 
     fn put_out(&mut self, alert: Alert) {
@@ -583,7 +610,7 @@ impl Call {
             kind,
             at: finding.at,
             emitted: self.now,
-            message: message(&program.message, finding, &evidence),
+            message: message(&program.template(&visible.name, finding.stage), finding, &evidence),
             count: finding.count,
             evidence,
             confidence,
@@ -737,6 +764,40 @@ fn keep_within_limit(limit: Limit, findings: &mut Vec<Finding>) {
     });
 }
 
+/// Writes what was measured, with its unit unless the message names it itself.
+fn measure(text: &mut String, value: Option<&str>, unit: Unit, template: &str, after: &str) {
+    let Some(value) = value else { return };
+    text.push_str(value);
+    let (name, own) = unit.names();
+    if !own.iter().any(|own| after.trim_start().starts_with(own)) {
+        let name = if template.contains("每分钟") { name.split('/').next().unwrap_or_default() } else { name };
+        text.push(' ');
+        text.push_str(name);
+    }
+}
+
+/// Why what was held against the agent is not any more.
+fn taken_back(finding: &Finding, evidence: &[Evidence]) -> String {
+    let said = evidence.iter().rev().find(|evidence| !evidence.phrase.is_empty());
+    match said.filter(|_| finding.stage == Stage::Met) {
+        Some(said) => format!("按时说了“{}”", quoted(&said.text)),
+        None => String::from("时限顺延，还没有到期"),
+    }
+}
+
+/// So many characters of an utterance are quoted.
+const QUOTED_CHARS: usize = 40;
+
+/// Words as a message quotes them: the beginning, without personal data.
+fn quoted(text: &str) -> String {
+    let masked = privacy::mask(text);
+    let mut shown: String = masked.chars().take(QUOTED_CHARS).collect();
+    if masked.chars().nth(QUOTED_CHARS).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
 /// The rule's message with its placeholders filled; what is missing of several parts is said in any case.
 fn message(template: &str, finding: &Finding, evidence: &[Evidence]) -> String {
     let details = &finding.details;
@@ -748,6 +809,9 @@ fn message(template: &str, finding: &Finding, evidence: &[Evidence]) -> String {
         .flat_map(|evidence| evidence.text.chars().take(evidence.end).skip(evidence.start))
         .collect();
     let missing = details.missing.join("、");
+    // What never came was overtaken by nothing.
+    let never_came = finding.kind == Some(AlertKind::Missing) && details.before.is_none();
+    let template = if never_came && template.contains("{before}") { "未说：{missing}" } else { template };
     let mut text = String::with_capacity(template.len());
     let mut rest = template;
     while let Some(open) = rest.find('{') {
@@ -763,8 +827,8 @@ fn message(template: &str, finding: &Finding, evidence: &[Evidence]) -> String {
             "{missing}" => text.push_str(&missing),
             "{said}" => text.push_str(&details.said.to_string()),
             "{total}" => text.push_str(&details.total.to_string()),
-            "{value}" => text.push_str(details.value.as_deref().unwrap_or_default()),
-            "{limit}" => text.push_str(details.limit.as_deref().unwrap_or_default()),
+            "{value}" => measure(&mut text, details.value.as_deref(), details.unit, template, after),
+            "{limit}" => measure(&mut text, details.limit.as_deref(), details.unit, template, after),
             "{step}" => text.push_str(details.step.as_deref().unwrap_or_default()),
             "{before}" => text.push_str(details.before.as_deref().unwrap_or_default()),
             other => text.push_str(other),
@@ -772,7 +836,8 @@ fn message(template: &str, finding: &Finding, evidence: &[Evidence]) -> String {
         rest = after;
     }
     text.push_str(rest);
-    if details.total > 1 && !missing.is_empty() && !template.contains("{missing}") {
+    let is_overtaken = details.before.is_some();
+    if details.total > 1 && !is_overtaken && !missing.is_empty() && !template.contains("{missing}") {
         text.push_str(&format!("（已说 {}/{}，还缺：{missing}）", details.said, details.total));
     }
     if evidence.iter().any(|evidence| evidence.homophone) {

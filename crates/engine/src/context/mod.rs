@@ -5,6 +5,7 @@
 //! are spelled as folding leaves them (simplified, numerals as digits).
 //! Deliberately no parser: a call centre's spoken clauses are short.
 
+mod denial;
 mod reading;
 mod words;
 
@@ -14,8 +15,8 @@ use self::reading::Places;
 pub(crate) use self::reading::{Around, Reading, TURN_AHEAD};
 
 use self::words::{
-    ADVERBS, CHOICES, COVERBS, DENIALS_OF_DEEDS, DOUBLE_NEGATION_REACH, NAMING_AFTER, NAMING_BEFORE, NAMING_REACH,
-    NEGATION_REACH, NEGATORS, NOT_NEGATORS, PARTICLES, PERSON_ENDINGS, POTENTIAL_DENIALS, SUPPOSITIONS, TURNING_POINTS,
+    ADVERBS, CHOICES, COVERBS, NAMING_AFTER, NAMING_BEFORE, NAMING_REACH, NEGATION_CONTEXT, PARTICLES, PERSON_ENDINGS,
+    SUPPOSITIONS,
 };
 use crate::rule::subjects::Subjects;
 use crate::rule::syntax::{Context, Subject};
@@ -136,47 +137,10 @@ impl<'a> Scene<'a> {
 
     /// The hit is under an odd number of denials, or its deed is out of reach (保证不了).
     pub(crate) fn negated(&self) -> bool {
-        let after = self.after();
-        if POTENTIAL_DENIALS.iter().any(|denial| starts_with(after, denial)) {
-            return true;
-        }
+        // Beyond this nothing before the hit reaches it.
         let before = self.before();
-        let denies = matches!(self.chars(self.span.clone()).first(), Some('不' | '没' | '无'));
-        let mut denied = false;
-        let mut is_of_deed = false;
-        let mut last_end = 0;
-        let mut at = 0;
-        while at < before.len() {
-            let rest = &before[at..];
-            if let Some(length) = longest(rest, TURNING_POINTS) {
-                denied = false;
-                at += length;
-            } else if let Some(length) = self.subjects.party(rest) {
-                denied &= !is_of_deed || at == last_end;
-                at += length;
-            } else if let Some(length) = longest(rest, NOT_NEGATORS) {
-                at += length;
-            } else if alternative_question(before, at) {
-                at += 2;
-            } else if let Some(length) = longest(rest, NEGATORS) {
-                denied = !denied;
-                is_of_deed = DENIALS_OF_DEEDS.iter().any(|denial| denial.chars().eq(rest[..length].iter().copied()));
-                at += length;
-                last_end = at;
-            } else {
-                at += 1;
-            }
-        }
-        let starts_anew = || {
-            let hit = self.chars(self.span.clone());
-            is_of_deed && before.len() > last_end && self.subjects.party(hit).is_some()
-        };
-        let reach = match (denies, is_of_deed) {
-            (true, true) => 1,
-            (true, false) => DOUBLE_NEGATION_REACH,
-            (false, _) => NEGATION_REACH,
-        };
-        denied && before.len() - last_end <= reach && !starts_anew()
+        let before = &before[before.len().saturating_sub(NEGATION_CONTEXT)..];
+        denial::is_denied(self.subjects, before, self.chars(self.span.clone()), self.after())
     }
 
     /// The sentence asks: a question mark, 吗, 是否, A不A.

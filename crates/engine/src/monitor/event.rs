@@ -30,13 +30,12 @@ pub(super) fn without(view: &View<'_>, program: &Program, without: &WithoutProgr
     }
 }
 
-/// The agent left, or the line broke, before anybody took the transferred call.
-/// A customer who would not wait any longer is not the agent's fault.
+/// The call ended before anybody took it, whoever ended it: a customer who gives up waiting was left alone.
 pub(super) fn transfer_unanswered(view: &View<'_>, program: &Program, evaluation: &mut Evaluation) {
-    let Some((end, by)) = view.timeline.end() else { return };
+    let Some((end, _)) = view.timeline.end() else { return };
     let Some(transfer) = view.timeline.times_of(EventKind::Transfer).last() else { return };
     let answered = view.timeline.times_of(EventKind::TransferAnswered).any(|at| at >= transfer);
-    if answered || by == Party::Customer {
+    if answered {
         return;
     }
     // The news that somebody answered may come a little after the news of the end.

@@ -8,6 +8,7 @@
 mod event;
 mod explained;
 mod forbid;
+mod measures;
 mod require;
 mod sequence;
 mod timing;
@@ -19,6 +20,7 @@ use chrono::Timelike;
 
 pub use explained::ExplainedWindow;
 pub(crate) use explained::explain_windows;
+pub(crate) use measures::explain_measures;
 pub(crate) use require::{Obligation, obligations};
 use timing::pending;
 pub(crate) use timing::{LOOKED_BACK_FROM, asks, at_position, recent_speech, unheld_ms};
@@ -93,8 +95,39 @@ pub(crate) struct Details {
     pub(crate) total: usize,
     pub(crate) value: Option<String>,
     pub(crate) limit: Option<String>,
+    /// The unit of both.
+    pub(crate) unit: Unit,
     pub(crate) step: Option<String>,
     pub(crate) before: Option<String>,
+}
+
+/// The unit of what is measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// A bare count.
+    #[default]
+    None,
+    Seconds,
+    CharactersAMinute,
+    Rings,
+    Times,
+    Decibels,
+    Hertz,
+}
+
+impl Unit {
+    /// Its name, and how a message may begin to name it itself.
+    pub(crate) const fn names(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::None => ("", &[""]),
+            Self::Seconds => ("秒", &["秒", "s", "S"]),
+            Self::CharactersAMinute => ("字/分钟", &["字", "个字", "/"]),
+            Self::Rings => ("声", &["声", "次", "响"]),
+            Self::Times => ("遍", &["遍", "次", "回"]),
+            Self::Decibels => ("分贝", &["分贝", "d", "D"]),
+            Self::Hertz => ("赫兹", &["赫", "h", "H"]),
+        }
+    }
 }
 
 /// One occurrence of a rule's matter.

@@ -1,6 +1,6 @@
 //! Required words: all parts within a window, in any order and across utterances.
 
-use super::{Evaluation, Finding, Mark, Stage, View, seconds, window};
+use super::{Evaluation, Finding, Mark, Stage, Unit, View, seconds, window};
 use crate::rule::program::{AnchorProgram, BodyProgram, PartProgram, Program, RequireProgram, Side};
 use crate::time::CallTime;
 use crate::timeline::Hit;
@@ -40,6 +40,7 @@ pub(super) fn evaluate(view: &View<'_>, program: &Program, require: &RequireProg
             parts.iter().zip(&said).filter(|(_, hit)| hit.is_none()).map(|(part, _)| part.name.clone()).collect();
         finding.details.total = parts.len();
         finding.details.said = parts.len() - finding.details.missing.len();
+        finding.details.unit = Unit::Seconds;
         finding.details.limit = span.until.map(|until| seconds(until.since(span.from)));
         evaluation.findings.push(finding);
     }

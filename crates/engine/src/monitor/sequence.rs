@@ -32,8 +32,14 @@ pub(super) fn evaluate(view: &View<'_>, program: &Program, sequence: &SequencePr
         explained[skipped] = true;
         let mut finding = Finding::new(format!("{}/order/{later}", span.key), hit.said_at, Stage::Confirmed);
         finding.marks.extend(Mark::all_of(hit));
+        let said_by_then = |ix: usize| said[ix].is_some_and(|other| other.said_at <= hit.said_at);
+        let required = |ix: &usize| !steps[*ix].optional;
         finding.details.step = Some(steps[later].name.clone());
         finding.details.before = Some(steps[skipped].name.clone());
+        finding.details.missing =
+            (0..later).filter(required).filter(|&ix| !said_by_then(ix)).map(|ix| steps[ix].name.clone()).collect();
+        finding.details.total = (0..steps.len()).filter(required).count();
+        finding.details.said = (0..steps.len()).filter(required).filter(|&ix| said_by_then(ix)).count();
         evaluation.findings.push(finding);
     }
     let Some(deadline) = span.until else { return };
@@ -48,17 +54,16 @@ pub(super) fn evaluate(view: &View<'_>, program: &Program, sequence: &SequencePr
     }
     let required = || steps.iter().zip(&said).filter(|(step, _)| !step.optional);
     let missing: Vec<String> = required().filter(|(_, hit)| hit.is_none()).map(|(step, _)| step.name.clone()).collect();
-    for (ix, step) in steps.iter().enumerate() {
-        if said[ix].is_some() || step.optional || explained[ix] {
-            continue;
-        }
-        let mut finding = Finding::new(format!("{}/missing/{ix}", span.key), deadline, Stage::Confirmed);
+    // However many steps are missing, one thing was left out: one alert, one deduction.
+    let owed = |ix: usize| said[ix].is_none() && !steps[ix].optional && !explained[ix];
+    if (0..steps.len()).any(owed) {
+        let mut finding = Finding::new(format!("{}/missing", span.key), deadline, Stage::Confirmed);
         finding.kind = Some(AlertKind::Missing);
-        finding.marks.extend(span.anchor.clone());
-        finding.details.step = Some(step.name.clone());
-        finding.details.missing.clone_from(&missing);
+        finding.marks.extend(span.anchor);
+        finding.details.step = Some(missing.join("、"));
         finding.details.total = required().count();
         finding.details.said = finding.details.total - missing.len();
+        finding.details.missing = missing;
         evaluation.findings.push(finding);
     }
 }

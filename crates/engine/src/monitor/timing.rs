@@ -4,7 +4,7 @@
 //! in the order (`at_position`), so that a new utterance costs one look; what
 //! goes on right now is `pending`.
 
-use super::{Details, Evaluation, Finding, Mark, OCCURRENCES_MAX, Stage, View, seconds, window};
+use super::{Details, Evaluation, Finding, Mark, OCCURRENCES_MAX, Stage, Unit, View, seconds, window};
 use crate::rule::RuleSet;
 use crate::rule::program::Program;
 use crate::rule::syntax::{Hypotheses, Timing};
@@ -69,7 +69,7 @@ pub(crate) fn at_position(
             let stage = stage_of(spoken.is_final && over.is_final);
             let mut finding = at(view, position, spoken.start, stage);
             finding.marks.insert(0, Mark::whole(other));
-            finding.details = measured(seconds(both_ms), seconds(*overlap_ms));
+            finding.details = measured(Unit::Seconds, seconds(both_ms), seconds(*overlap_ms));
             Some(finding)
         }
         Timing::Monologue { role, over_ms } => {
@@ -83,7 +83,7 @@ pub(crate) fn at_position(
             (ms > *over_ms && !crossed_before).then(|| {
                 let mut finding = at(view, position, run.from.plus(*over_ms), stage_of(spoken.is_final));
                 finding.key = format!("from:{}", view.timeline.get(run.first).id);
-                finding.details = measured(seconds(ms), seconds(*over_ms));
+                finding.details = measured(Unit::Seconds, seconds(ms), seconds(*over_ms));
                 finding
             })
         }
@@ -98,8 +98,12 @@ pub(crate) fn at_position(
             }
             repeated(view, position, *times, unless)
         }
-        Timing::Volume { role, below, above } => level(view, position, *role, spoken.volume_db, *below, *above),
-        Timing::Pitch { role, below, above } => level(view, position, *role, spoken.pitch_hz, *below, *above),
+        Timing::Volume { role, below, above } => {
+            level(view, position, *role, spoken.volume_db, *below, *above, Unit::Decibels)
+        }
+        Timing::Pitch { role, below, above } => {
+            level(view, position, *role, spoken.pitch_hz, *below, *above, Unit::Hertz)
+        }
         Timing::Hold { .. } | Timing::Rings { .. } => None,
     }
 }
@@ -126,7 +130,7 @@ pub(crate) fn pending(view: &View<'_>, program: &Program, timing: &Timing, evalu
                 goes_on(view, program, Some(due), hold.until, evaluation, |until| {
                     let mut finding =
                         Finding::new(window::event_key(EventKind::Hold, hold.from), due, Stage::Confirmed);
-                    finding.details = measured(seconds(until.since(hold.from)), seconds(*over_ms));
+                    finding.details = measured(Unit::Seconds, seconds(until.since(hold.from)), seconds(*over_ms));
                     finding
                 });
             }
@@ -134,7 +138,7 @@ pub(crate) fn pending(view: &View<'_>, program: &Program, timing: &Timing, evalu
         Timing::Rings { over } => {
             if let Some(rings) = view.info.rings.filter(|rings| rings > over) {
                 let mut finding = Finding::new(String::from("rings"), CallTime::ANSWERED, Stage::Confirmed);
-                finding.details = measured(rings.to_string(), over.to_string());
+                finding.details = measured(Unit::Rings, rings.to_string(), over.to_string());
                 evaluation.findings.push(finding);
             }
         }
@@ -165,8 +169,8 @@ fn stage_of(settled: bool) -> Stage {
     if settled { Stage::Confirmed } else { Stage::Provisional }
 }
 
-fn measured(value: String, limit: String) -> Details {
-    Details { value: Some(value), limit: Some(limit), ..Details::default() }
+fn measured(unit: Unit, value: String, limit: String) -> Details {
+    Details { value: Some(value), limit: Some(limit), unit, ..Details::default() }
 }
 
 fn at(view: &View<'_>, position: usize, at: CallTime, stage: Stage) -> Finding {
@@ -181,7 +185,7 @@ fn says(rules: &RuleSet, spoken: &Spoken, any: &[PhraseId]) -> bool {
 }
 
 /// When speech before a position ended, and whose it was; the answer, when nobody had spoken.
-fn last_speech(view: &View<'_>, position: usize, of: Option<Role>) -> (CallTime, Option<UtteranceIx>) {
+pub(super) fn last_speech(view: &View<'_>, position: usize, of: Option<Role>) -> (CallTime, Option<UtteranceIx>) {
     view.timeline.reach_before(position, of).map_or((CallTime::ANSWERED, None), |(at, ix)| (at, Some(ix)))
 }
 
@@ -195,7 +199,7 @@ fn silence(view: &View<'_>, from: CallTime, last: Option<UtteranceIx>, until: Ca
     let due = view.timeline.after_holds(from, over_ms).unwrap_or(until);
     let mut finding = Finding::new(key, due, Stage::Confirmed);
     finding.marks.extend(last.map(Mark::whole));
-    finding.details = measured(seconds(unheld_ms(view, from, until)), seconds(over_ms));
+    finding.details = measured(Unit::Seconds, seconds(unheld_ms(view, from, until)), seconds(over_ms));
     finding
 }
 
@@ -234,12 +238,12 @@ fn rate(
         .or_else(|| above.filter(|&above| a_minute > i64::from(above)))?;
     let spoken = view.timeline.spoken_at(position);
     let mut finding = at(view, position, spoken.end, stage_of(spoken.is_final));
-    finding.details = measured(a_minute.to_string(), limit.to_string());
+    finding.details = measured(Unit::CharactersAMinute, a_minute.to_string(), limit.to_string());
     Some(finding)
 }
 
 /// Whom an utterance interrupts: somebody else who had been speaking and went on.
-fn interrupted(view: &View<'_>, position: usize, overlap_ms: i64, after_ms: i64) -> Option<UtteranceIx> {
+pub(super) fn interrupted(view: &View<'_>, position: usize, overlap_ms: i64, after_ms: i64) -> Option<UtteranceIx> {
     let spoken = view.timeline.spoken_at(position);
     (0..position).rev().take(LOOK_BACK.min(8)).map(|p| view.timeline.at(p)).find(|&ix| {
         let other = view.timeline.get(ix);
@@ -254,7 +258,7 @@ fn late_reply(view: &View<'_>, asked: UtteranceIx, replied: CallTime, over_ms: i
     let message = view.timeline.get(asked);
     let mut finding = Finding::new(format!("to:{}", message.id), message.end.plus(over_ms), Stage::Confirmed);
     finding.marks.push(Mark::whole(asked));
-    finding.details = measured(seconds(replied.since(message.end)), seconds(over_ms));
+    finding.details = measured(Unit::Seconds, seconds(replied.since(message.end)), seconds(over_ms));
     finding
 }
 
@@ -287,7 +291,7 @@ fn repeated(view: &View<'_>, position: usize, times: u32, unless: &[PhraseId]) -
     (count == times).then(|| {
         let mut finding = at(view, position, spoken.start, Stage::Confirmed);
         finding.marks = marks;
-        finding.details = measured(count.to_string(), times.to_string());
+        finding.details = measured(Unit::Times, count.to_string(), times.to_string());
         finding
     })
 }
@@ -328,11 +332,12 @@ fn level(
     value: Option<f32>,
     below: Option<f32>,
     above: Option<f32>,
+    unit: Unit,
 ) -> Option<Finding> {
     let spoken = view.timeline.spoken_at(position);
     let value = value.filter(|_| spoken.role == role)?;
     let limit = below.filter(|&below| value < below).or_else(|| above.filter(|&above| value > above))?;
     let mut finding = at(view, position, spoken.start, stage_of(spoken.is_final));
-    finding.details = measured(format!("{value:.0}"), format!("{limit:.0}"));
+    finding.details = measured(unit, format!("{value:.0}"), format!("{limit:.0}"));
     Some(finding)
 }

@@ -184,6 +184,7 @@ impl Compiler {
                 window: self.window(&require.window, lists),
                 roles: require.parts.first().map(|part| part.said.roles.clone()).unwrap_or_default(),
                 remind_ms: require.remind_ms,
+                reminder: require.reminder.clone(),
                 count_hold: require.count_hold,
                 even_if_cut_short: require.even_if_cut_short,
             }),

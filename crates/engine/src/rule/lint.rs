@@ -12,8 +12,8 @@ use pinyin::ToPinyin as _;
 
 use self::words::Words;
 use super::syntax::{
-    Anchor, Body, Context, EventRule, Expression, PackSource, PhraseSource, RuleSource, Said, TestSource, Timing,
-    Window,
+    Anchor, Body, Context, EventRule, Expression, Extent, PackSource, PhraseSource, RuleSource, Said, TestSource,
+    Timing, Window,
 };
 use super::unit_test;
 use crate::diagnostic::{Diagnostic, Faults, Position};
@@ -36,6 +36,7 @@ pub fn lint(packs: &[PackSource], known_clauses: Option<&BTreeSet<String>>) -> V
     tests(packs, &mut out);
     placeholders(packs, &mut out);
     unused_lists(packs, &mut out);
+    reminders(packs, &mut out);
     if let Some(known) = known_clauses {
         clauses(packs, known, &mut out);
     }
@@ -555,6 +556,32 @@ fn placeholders(packs: &[PackSource], out: &mut Vec<Diagnostic>) {
                 .help(format!("可以用：{possible}。"), format!("Possible: {possible}.")),
             );
         }
+    }
+}
+
+/// Warns of reminders that come when the window opens, or would before it.
+fn reminders(packs: &[PackSource], out: &mut Vec<Diagnostic>) {
+    for rule in packs.iter().flat_map(|pack| &pack.rules) {
+        let Body::Require(require) = &rule.body.value else { continue };
+        let (Window::After(_, extent) | Window::Before(_, extent)) = &require.window else { continue };
+        let (Extent::Ms(within), Some(remind)) = (extent, require.remind_ms) else { continue };
+        if remind < *within {
+            continue;
+        }
+        let seconds = |ms: i64| format!("{}s", ms as f64 / 1_000.0);
+        let (remind, within) = (seconds(remind), seconds(*within));
+        out.push(
+            Diagnostic::warning(
+                "early-reminder",
+                rule.body.at.clone(),
+                format!("`remind: {remind}` 不短于 `within: {within}`：时限一开始就会提醒"),
+                format!("`remind: {remind}` is no shorter than `within: {within}`: the reminder comes at once"),
+            )
+            .help(
+                "`remind` 是到期前多久提醒，要比 `within` 短，如 `3s`。",
+                "`remind` is how long before the deadline; make it shorter than `within`, such as `3s`.",
+            ),
+        );
     }
 }
 

@@ -20,9 +20,10 @@ use std::sync::Arc;
 
 use self::program::{Detector, DetectorIx, Program, RuleIx};
 use crate::act::{ActId, Model};
-use crate::diagnostic::{Diagnostic, Position};
+use crate::diagnostic::{Diagnostic, Position, nearest};
 use crate::severity::{AlertKind, Severity};
 use crate::text::{Lexicon, PhraseId};
+use crate::transcript::CallInfo;
 
 /// A compiled rule: what alerts, exports and pages say about it. What the
 /// engine runs on is private to it.
@@ -132,6 +133,27 @@ fn read_model(files: &[parse::SourceFile]) -> Result<Option<Arc<Model>>, Box<Dia
 }
 
 impl RuleSet {
+    /// The packs, each once, in the order of files.
+    #[must_use]
+    pub fn packs(&self) -> Vec<&str> {
+        let mut packs: Vec<&str> = self.rules.iter().map(|rule| rule.pack.as_str()).collect();
+        packs.dedup();
+        packs
+    }
+
+    /// Packs that a call asks for and that are not there, each with the name that may be meant.
+    pub fn unknown_packs<'a>(&'a self, info: &'a CallInfo) -> impl Iterator<Item = (&'a str, Option<&'a str>)> {
+        let known = self.packs();
+        let unknown = info.packs.iter().flatten().map(String::as_str);
+        let unknown: Vec<&str> = unknown.filter(|name| !known.contains(name)).collect();
+        unknown.into_iter().map(move |name| (name, nearest(name, known.iter().copied())))
+    }
+
+    /// Whether a call asks for a pack that is not there.
+    pub(crate) fn misnames_packs(&self, info: &CallInfo) -> bool {
+        info.packs.is_some() && self.unknown_packs(info).next().is_some()
+    }
+
     /// A rule set without rules.
     ///
     /// # Panics

@@ -308,7 +308,7 @@ impl Decoder {
     }
 
     /// Reports placeholders of a message that nothing fills.
-    fn placeholders(&mut self, message: &Located<String>) {
+    pub(super) fn placeholders(&mut self, message: &Located<String>) {
         let mut rest = message.value.as_str();
         while let Some((_, after)) = rest.split_once('{') {
             let Some((name, after)) = after.split_once('}') else { break };
@@ -379,6 +379,23 @@ impl Decoder {
     }
 
     fn limit(&mut self, node: &Node) -> Option<Limit> {
+        if let Content::Scalar(text, _) = &node.content
+            && text.parse::<u32>().is_ok()
+        {
+            self.report(
+                Diagnostic::error(
+                    "bad-value",
+                    node.at.clone(),
+                    format!("`{text}` 不能用在这里"),
+                    format!("`{text}` is not possible here"),
+                )
+                .help(
+                    format!("最多报几次写成 `limit: {{ max: {text} }}`；也可以写 `each`、`once`。"),
+                    format!("To tell it so often at most, write `limit: {{ max: {text} }}`; `each` and `once` are possible, too."),
+                ),
+            );
+            return None;
+        }
         if matches!(node.content, Content::Scalar(..)) {
             let once = self.word(node, surface::LIMIT_WORD)? == "once";
             return Some(if once { Limit::Once } else { Limit::Each });

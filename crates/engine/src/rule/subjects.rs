@@ -93,6 +93,9 @@ const NOUNS: &[(Subject, &[&str])] = &[
     ),
 ];
 
+/// Longer names of those who act are not looked for behind a denial.
+const NAME_CHARS_MAX: usize = 4;
+
 /// A word, folded, and whom it names.
 type Named = (Box<[char]>, Subject);
 
@@ -154,6 +157,12 @@ impl Subjects {
     /// How long the word for the speaker's own side is that `chars` begin with.
     pub(crate) fn own(&self, chars: &[char]) -> Option<usize> {
         self.opening(chars, |subject| subject == Subject::Own)
+    }
+
+    /// How long the word for anybody is that `chars` begin with.
+    pub(crate) fn named(&self, chars: &[char]) -> Option<usize> {
+        let ends = (1..=chars.len().min(NAME_CHARS_MAX)).rev();
+        ends.into_iter().find(|&end| self.ending(&chars[..end]).is_some_and(|(length, _)| length == end))
     }
 
     fn opening(&self, chars: &[char], wanted: impl Fn(Subject) -> bool) -> Option<usize> {

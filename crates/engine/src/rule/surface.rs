@@ -389,6 +389,7 @@ pub(super) static REQUIRE: Shape = Shape {
         key("before", ANCHORED, "到起点为止"),
         key("within", Kind::Extent, "时限；默认不限"),
         key("remind", Kind::Duration, "到期前多久提醒"),
+        key("reminder", Kind::Text, "提醒时说什么，占位符同 message；默认是规则名称和还没说的部分"),
         key("count_hold", Kind::Bool, "等待期间是否计时；默认 false"),
         key("even_if_cut_short", Kind::Bool, "时限未到通话就结束了，是否也算违规；默认 false"),
     ],

@@ -445,6 +445,8 @@ pub struct Require {
     pub window: Window,
     /// How long before the deadline the agent is reminded, in milliseconds.
     pub remind_ms: Option<i64>,
+    /// What the reminder says; the name of the rule and what is missing unless said.
+    pub reminder: Option<String>,
     /// Whether the clock runs while the customer is on hold.
     pub count_hold: bool,
     /// Whether a call that ends inside the window violates the rule.

@@ -23,6 +23,8 @@ use super::syntax::{Body, EventRule, PackSource, RuleSource, TestSource};
 use crate::alert::{Alert, AlertState};
 use crate::call::Call;
 use crate::diagnostic::{Diagnostic, Language, Located, Position};
+use crate::explain;
+use crate::monitor;
 use crate::time::CallTime;
 use crate::transcript::{CallInfo, Input, Party, Role, Utterance};
 
@@ -70,6 +72,8 @@ pub enum Reason {
     Silent {
         /// The line.
         line: String,
+        /// What kept it from firing.
+        why: Vec<Obstacle>,
     },
     /// The line should not have fired and did.
     Fired {
@@ -83,10 +87,26 @@ pub enum Reason {
     /// Lines of the script that were not understood.
     Script(Vec<Diagnostic>),
     /// What came out is not what was expected.
-    Alerts(Vec<Row>),
+    Alerts {
+        /// Both, side by side.
+        rows: Vec<Row>,
+        /// What kept the rule's words from counting, if something did not come.
+        why: Vec<Obstacle>,
+    },
     /// The call wanted to be woken again and again.
     Restless,
 }
+
+/// Something that kept a rule from firing, in both languages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Obstacle {
+    pub zh: String,
+    pub en: String,
+}
+
+/// So many of them are told of one test.
+const OBSTACLES_TOLD: usize = 5;
 
 /// One line of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,15 +157,19 @@ impl Failure {
         let mut text = format!("{failed}: {at}: {rule_id}: {}\n", reason.title(zh));
         // Writing to a string cannot fail.
         match reason {
-            Reason::Alerts(rows) => table(&mut text, rows, zh),
+            Reason::Alerts { rows, why } => {
+                table(&mut text, rows, zh);
+                obstacles(&mut text, why, zh);
+            }
             Reason::Script(faults) => {
                 for fault in faults {
                     let (what, help) = if zh { (&fault.zh, &fault.help_zh) } else { (&fault.en, &fault.help_en) };
                     let _ = writeln!(text, "    {}: {what}\n        {help}", fault.at);
                 }
             }
-            Reason::Silent { line } => {
+            Reason::Silent { line, why } => {
                 let _ = writeln!(text, "    {line}");
+                obstacles(&mut text, why, zh);
             }
             Reason::Fired { line, phrases } => {
                 let phrases = phrases.join(if zh { "、" } else { ", " });
@@ -168,11 +192,21 @@ impl Reason {
             (Self::NotAboutLines, false) => "one line says nothing about this kind of rule; write a `call: |` instead",
             (Self::Script(_), true) => "对话里有看不明白的行",
             (Self::Script(_), false) => "the script has lines that are not understood",
-            (Self::Alerts(_), true) => "预警与预期不符",
-            (Self::Alerts(_), false) => "alerts differ from what was expected",
+            (Self::Alerts { .. }, true) => "预警与预期不符",
+            (Self::Alerts { .. }, false) => "alerts differ from what was expected",
             (Self::Restless, true) => "规则反复要求唤醒，测试已中止",
             (Self::Restless, false) => "the rule wants to be woken again and again; the test was stopped",
         }
+    }
+}
+
+fn obstacles(text: &mut String, why: &[Obstacle], zh: bool) {
+    for obstacle in why {
+        // Writing to a string cannot fail.
+        let _ = match zh {
+            true => writeln!(text, "    因为：{}", obstacle.zh),
+            false => writeln!(text, "    because: {}", obstacle.en),
+        };
     }
 }
 
@@ -273,7 +307,7 @@ impl Bench<'_> {
         let alerts = match &self.rule.body.value {
             Body::Require(_) | Body::Sequence(_) | Body::Event(EventRule::Without { .. }) => {
                 return match (fires, self.counts(&script)?) {
-                    (true, false) => Err(Reason::Silent { line }),
+                    (true, false) => Err(Reason::Silent { line, why: self.why(&script) }),
                     (false, true) => Err(Reason::Fired { line, phrases: Vec::new() }),
                     _ => Ok(()),
                 };
@@ -291,7 +325,7 @@ impl Bench<'_> {
         if fired.is_empty() == fires {
             let phrases = fired.iter().flat_map(|alert| &alert.evidence).map(|evidence| evidence.phrase.clone());
             return Err(if fires {
-                Reason::Silent { line }
+                Reason::Silent { line, why: self.why(&script) }
             } else {
                 Reason::Fired { line, phrases: phrases.collect() }
             });
@@ -307,7 +341,66 @@ impl Bench<'_> {
         if rows.iter().all(|row| row.expected.is_some() == row.actual.is_some()) {
             return Ok(());
         }
-        Err(Reason::Alerts(rows))
+        let lacks = rows.iter().any(|row| row.expected.is_some() && row.actual.is_none());
+        Err(Reason::Alerts { why: if lacks { self.why(&script) } else { Vec::new() }, rows })
+    }
+
+    /// What kept the rule from firing on a script: conditions of its words, its window, its precondition.
+    fn why(&self, script: &Script) -> Vec<Obstacle> {
+        let call = Call::explainable(Arc::clone(self.rules), self.info(&script.start));
+        let (Some(ix), Ok((call, _))) = (self.rules.rule_ix(&self.rule.id.value), play(call, script)) else {
+            return Vec::new();
+        };
+        let program = &self.rules.programs[ix as usize];
+        let view = call.view();
+        let anchor_or_when = explain::OTHER_PURPOSE;
+        let mut why = Vec::new();
+        let mut told = |zh: String, en: String| {
+            let obstacle = Obstacle { zh, en };
+            if why.len() < OBSTACLES_TOLD && !why.contains(&obstacle) {
+                why.push(obstacle);
+            }
+        };
+        let mut counted = Vec::new();
+        let mut heard = false;
+        for considered in call.considered(ix) {
+            let own = explain::purpose(program, considered.detector) != anchor_or_when;
+            heard |= own;
+            let spoken = view.timeline.get(considered.utterance);
+            let phrase = self.rules.lexicon.phrase_text(considered.matched.phrase);
+            match &considered.veto {
+                Some(veto) => told(
+                    format!("“{phrase}”不算：{}", explain::reason(veto, spoken.role)),
+                    format!("`{phrase}` does not count: {}", explain::reason_en(veto, spoken.role)),
+                ),
+                None if own => counted.push((phrase, spoken.start)),
+                None => {}
+            }
+        }
+        if !heard {
+            told("没有说出规则的话术".to_owned(), "none of the rule's phrases is said".to_owned());
+        }
+        let windows = monitor::explain_windows(&view, program);
+        for &(phrase, at) in &counted {
+            if program.when.as_ref().is_some_and(|when| !monitor::holds(&view, when, at)) {
+                told(
+                    format!("“{phrase}”在 {at} 说出时，前提 `when` 不成立"),
+                    format!("the precondition `when` does not hold at {at}, when `{phrase}` is said"),
+                );
+            }
+            if matches!(&program.body, BodyProgram::Forbid(forbid) if forbid.window.is_some()) {
+                let shown = windows.iter().map(ToString::to_string).collect::<Vec<_>>().join("；");
+                let (zh, en) = match windows.is_empty() {
+                    true => (
+                        "没有时间窗：起点没有出现".to_owned(),
+                        "there is no window: its anchor did not come".to_owned(),
+                    ),
+                    false => (format!("时间窗是 {shown}"), format!("the window is {shown}")),
+                };
+                told(format!("“{phrase}”在 {at} 说出，{zh}"), format!("`{phrase}` is said at {at}; {en}"));
+            }
+        }
+        why
     }
 
     /// Plays a script to a call and collects all that comes out.
@@ -537,7 +630,7 @@ mod tests {
             seen("b", 53_000, AlertState::Confirmed),
             seen("a", 61_000, AlertState::Retracted),
         ];
-        let reason = Reason::Alerts(compare("a", &lines, &came));
+        let reason = Reason::Alerts { rows: compare("a", &lines, &came), why: Vec::new() };
         let at = Position { file: Arc::from("t.yaml"), line: 5, column: 9, length: 0 };
         let failure = Failure { rule_id: "a".to_owned(), at, reason };
         let report = TestReport { total: 3, failures: vec![failure] };

@@ -190,12 +190,7 @@ fn text_of(cell: &Data) -> String {
 
 fn csv(name: &str, bytes: &[u8]) -> Result<Sheet, String> {
     let text = decode(bytes)?;
-    let heading = text.lines().next().unwrap_or_default();
-    let delimiter = match (heading.contains(','), heading.contains('\t'), heading.contains(';')) {
-        (false, true, _) => b'\t',
-        (false, false, true) => b';',
-        _ => b',',
-    };
+    let delimiter = delimiter(&text);
     let mut reader =
         csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
     let mut rows = Vec::new();
@@ -213,6 +208,22 @@ fn csv(name: &str, bytes: &[u8]) -> Result<Sheet, String> {
     }
     Ok(Sheet { name: name.into(), rows })
 }
+
+/// What stands between cells: what most of the first lines have. A title above the heading has none,
+/// and commas are in phrases, too.
+fn delimiter(text: &str) -> u8 {
+    let lines_with =
+        |mark: u8| text.lines().take(DELIMITER_LINES).filter(|line| line.contains(char::from(mark))).count();
+    // Of equals the last one counts.
+    [b';', b',', b'\t']
+        .into_iter()
+        .filter(|mark| lines_with(*mark) > 0)
+        .max_by_key(|mark| lines_with(*mark))
+        .unwrap_or(b',')
+}
+
+/// So many lines show what stands between cells.
+const DELIMITER_LINES: usize = 20;
 
 /// UTF-8, with or without a mark, UTF-16 with one, or GB18030, as a Chinese Excel saves CSV.
 fn decode(bytes: &[u8]) -> Result<String, String> {
@@ -256,6 +267,17 @@ mod tests {
             assert_eq!(cells, [(1, "话术|类型".to_owned()), (2, "不知道|禁说".to_owned())]);
         }
         assert!(csv("words.csv", b"\xff\xff\xff").is_err());
+    }
+
+    #[test]
+    fn unicode_text_of_excel_is_read_with_a_title_and_commas() {
+        let text = "话术清单，2026\n话术\t类型\n不知道,啊\t禁说\n";
+        let utf16: Vec<u8> = [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let sheet = csv("words.txt", &utf16).unwrap();
+        assert_eq!(
+            sheet.rows[1..],
+            [(2, vec!["话术".into(), "类型".into()]), (3, vec!["不知道,啊".into(), "禁说".into()])]
+        );
     }
 
     #[test]

@@ -58,8 +58,8 @@ pub(crate) async fn alerts(
     request: Request<Body>,
 ) -> Result<Response, Unanswered> {
     check_agent(&agent_id)?;
-    let query: AlertsQuery =
-        query::read(query.as_deref().unwrap_or_default()).map_err(|message| Unanswered::bad("", message))?;
+    let query: AlertsQuery = query::read(query.as_deref().unwrap_or_default(), &["after"])
+        .map_err(|message| Unanswered::bad("", message))?;
     // A browser that reconnects an event stream tells what it had last.
     let resumed = request.headers().get("last-event-id").and_then(|id| id.to_str().ok());
     let Some(after) = After::parse(resumed.or(query.after.as_deref())) else {

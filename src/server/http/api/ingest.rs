@@ -31,7 +31,14 @@ use crate::server::runtime::shares::Origin;
     (status = 400, description = "The handshake is wrong / 握手有误", body = ErrorMessage),
     (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
 ))]
-pub(crate) async fn native(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+pub(crate) async fn native(
+    State(shared): State<Arc<Shared>>,
+    RawQuery(query): RawQuery,
+    request: Request<Body>,
+) -> Response {
+    if let Err(message) = query::check(query.as_deref().unwrap_or_default(), &[]) {
+        return reply::error(StatusCode::BAD_REQUEST, "invalid_query", &message);
+    }
     let (serving, origin) = (Arc::clone(&shared), origin(&shared, request.extensions().get::<Principal>()));
     ws::upgrade(&shared, &shared.producers, &request, |socket| ingest::serve_native(serving, socket, origin))
 }
@@ -49,6 +56,9 @@ struct AsrQuery {
     agent_channel: Option<String>,
     offset_ms: Option<i64>,
 }
+
+/// The fields of [`AsrQuery`].
+const ASR_PARAMETERS: &[&str] = &["call_id", "agent_id", "role", "agent_channel", "offset_ms"];
 
 /// WebSocket: one recogniser channel's messages, verbatim.
 #[utoipa::path(get, path = "/v1/ingest/{format}", tag = "live", params(
@@ -86,7 +96,7 @@ pub(crate) async fn asr(
 }
 
 fn asr_leg(format: Format, query: &str) -> Result<AsrLeg, String> {
-    let query: AsrQuery = query::read(query)?;
+    let query: AsrQuery = query::read(query, ASR_PARAMETERS)?;
     let voices = format.voices(query.role.as_deref(), query.agent_channel.as_deref())?;
     for (name, id) in [("call_id", &query.call_id), ("agent_id", &query.agent_id)] {
         if let Some(id) = id {
@@ -112,8 +122,12 @@ fn asr_leg(format: Format, query: &str) -> Result<AsrLeg, String> {
 pub(crate) async fn post_events(
     State(shared): State<Arc<Shared>>,
     Extension(principal): Extension<Principal>,
+    RawQuery(query): RawQuery,
     body: Result<String, StringRejection>,
 ) -> Response {
+    if let Err(message) = query::check(query.as_deref().unwrap_or_default(), &[]) {
+        return reply::error(StatusCode::BAD_REQUEST, "invalid_query", &message);
+    }
     let body = match body {
         Ok(body) => body,
         Err(rejection) if rejection.status() == StatusCode::BAD_REQUEST => {

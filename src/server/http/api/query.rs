@@ -1,11 +1,20 @@
-//! The query of an address as a struct with the fields that it may have.
+//! The query of an address as a struct with the fields that it may have; any other is refused.
 
 use axum::extract::Query;
 use serde::de::DeserializeOwned;
 
-pub(crate) fn read<T: DeserializeOwned>(query: &str) -> Result<T, String> {
+use crate::server::filter::Parameters;
+
+/// Reads a query that may have the parameters `known`, which are the fields of `T`.
+pub(crate) fn read<T: DeserializeOwned>(query: &str, known: &[&str]) -> Result<T, String> {
+    check(query, known)?;
     let uri = format!("/?{query}").parse().map_err(|_| "地址中的查询无法读取 / the query cannot be read".to_owned())?;
     Query::try_from_uri(&uri)
         .map(|Query(query)| query)
         .map_err(|fault| format!("地址中的查询无法读取 / the query cannot be read: {fault}"))
+}
+
+/// Refuses parameters that are none of `known`, and those that are given twice.
+pub(crate) fn check(query: &str, known: &[&str]) -> Result<(), String> {
+    Parameters::read(query, known.iter().copied()).map(drop).map_err(|fault| fault.message)
 }

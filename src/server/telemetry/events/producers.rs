@@ -26,6 +26,22 @@ impl Happening for ProducerSlowed {
     }
 }
 
+/// A call asks for a pack of rules that is not there.
+pub(crate) struct PackUnknown<'a> {
+    pub(crate) message: &'a str,
+    /// Whether this is the connection's first, which alone is logged.
+    pub(crate) first: bool,
+}
+
+impl Happening for PackUnknown<'_> {
+    fn report(self, metrics: &Metrics) {
+        metrics.packs_unknown.inc();
+        if self.first {
+            tracing::warn!(message = self.message, "call asks for an unknown pack");
+        }
+    }
+}
+
 /// A recogniser's message could not be used.
 pub(crate) struct MessageUnrecognised<'a> {
     pub(crate) format: &'static str,

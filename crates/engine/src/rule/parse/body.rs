@@ -3,7 +3,7 @@
 use super::decoder::{Decoder, Fields};
 use super::said::Inherited;
 use super::yaml::{Content, Node};
-use crate::diagnostic::{Diagnostic, Located};
+use crate::diagnostic::{Diagnostic, Located, Position};
 use crate::rule::surface;
 use crate::rule::syntax::{Body, EventRule, Forbid, Part, Require, Sequence, Step, Timing};
 use crate::transcript::Role;
@@ -50,9 +50,30 @@ impl Decoder {
         };
         let window = self.anchored(&mut fields);
         let remind_ms = fields.get("remind").and_then(|node| self.duration(node));
+        let reminder = fields.get("reminder").and_then(|node| self.text(node));
+        if let Some(reminder) = &reminder {
+            self.placeholders(reminder);
+            if remind_ms.is_none() {
+                self.reminder_without_time(&reminder.at);
+            }
+        }
         let count_hold = fields.get("count_hold").and_then(|node| self.boolean(node)).unwrap_or(false);
         let even_if_cut_short = fields.get("even_if_cut_short").and_then(|node| self.boolean(node)).unwrap_or(false);
-        Some(Require { parts, window: window?, remind_ms, count_hold, even_if_cut_short })
+        let reminder = reminder.map(|text| text.value);
+        Some(Require { parts, window: window?, remind_ms, reminder, count_hold, even_if_cut_short })
+    }
+
+    /// Nobody is reminded unless it is said how long before.
+    fn reminder_without_time(&mut self, at: &Position) {
+        self.report(
+            Diagnostic::error(
+                "idle-reminder",
+                at.clone(),
+                "有 `reminder` 而没有 `remind`",
+                "`reminder` without `remind`",
+            )
+            .help("写明到期前多久提醒，如 `remind: 3s`。", "Say how long before the deadline, such as `remind: 3s`."),
+        );
     }
 
     fn part(&mut self, node: &Node, inherited: &Inherited) -> Option<Part> {

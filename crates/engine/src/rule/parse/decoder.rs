@@ -191,7 +191,9 @@ impl Decoder {
     /// Reports a key that is not in `shape`; returns the one that was probably meant.
     fn unknown_key(&mut self, key: &Node, name: &str, shape: &Shape) -> Option<&'static str> {
         let names = shape.keys.iter().map(|key| key.name);
-        let near = nearest(name, names.clone());
+        // Somebody may write the Chinese word.
+        let named = |key: &&crate::rule::surface::Key| !name.is_ascii() && key.zh.contains(name);
+        let near = shape.keys.iter().find(named).map(|key| key.name).or_else(|| nearest(name, names.clone()));
         let diagnostic = Diagnostic::error(
             "unknown-key",
             key.at.clone(),
@@ -407,10 +409,25 @@ impl Decoder {
         let en = format!("a whole number of {least} or more");
         let (text, style) = self.scalar(node, &zh, &en)?;
         let number = text.parse().ok().filter(|number| *number >= least && style.is_plain());
-        if number.is_none() {
-            self.bad_value(&node.at, text, &zh, &en);
+        match number {
+            None if !style.is_plain() && text.trim().parse::<u32>().is_ok() => self.quoted_number(node, text),
+            None => self.bad_value(&node.at, text, &zh, &en),
+            Some(_) => {}
         }
         number
+    }
+
+    /// Reports a number that is in quotes, and so a text.
+    fn quoted_number(&mut self, node: &Node, text: &str) {
+        self.report(
+            Diagnostic::error(
+                "bad-value",
+                node.at.clone(),
+                format!("`\"{text}\"` 加了引号，是文字，不是数字"),
+                format!("`\"{text}\"` is in quotes: a text, not a number"),
+            )
+            .help(format!("去掉引号：{text}。"), format!("Remove the quotes: {text}.")),
+        );
     }
 
     pub(super) fn number(&mut self, node: &Node) -> Option<f32> {
@@ -418,8 +435,10 @@ impl Decoder {
         let (text, style) = self.scalar(node, zh, en)?;
         let looks = style.is_plain() && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-');
         let number = text.parse::<f32>().ok().filter(|number| looks && number.is_finite());
-        if number.is_none() {
-            self.bad_value(&node.at, text, zh, en);
+        match number {
+            None if !style.is_plain() && text.trim().parse::<f32>().is_ok() => self.quoted_number(node, text),
+            None => self.bad_value(&node.at, text, zh, en),
+            Some(_) => {}
         }
         number
     }

@@ -1,7 +1,7 @@
 //! What is said, around what, and when: phrases, contexts, preconditions, anchors and windows.
 
 use super::decoder::{Decoder, Fields};
-use super::yaml::{Content, Node};
+use super::yaml::{Content, Node, Style};
 use crate::diagnostic::{Diagnostic, Located, nearest};
 use crate::rule::surface;
 use crate::rule::syntax::{Anchor, Context, Expression, Extent, PhraseSource, Said, Window};
@@ -36,7 +36,40 @@ impl Decoder {
     /// Phrases: a list, or one alone.
     pub(super) fn phrases(&mut self, node: &Node) -> Vec<PhraseSource> {
         let items = self.one_or_many(node).unwrap_or_default();
+        if let [one] = items
+            && std::ptr::eq(one, node)
+        {
+            self.one_for_many(node);
+        }
         items.iter().filter_map(|item| self.phrase(item)).collect()
+    }
+
+    /// Reports one text that separates phrases as a list does.
+    fn one_for_many(&mut self, node: &Node) {
+        let Content::Scalar(text, Style::Plain) = &node.content else { return };
+        let Some(mark) = ["、", ", ", ";", "；", "|"].into_iter().find(|mark| text.contains(mark)) else { return };
+        if text.contains(['(', '{', '/', '$']) && !matches!(mark, "、" | ", ") {
+            return;
+        }
+        let items: Vec<&str> = text.split(mark).map(str::trim).filter(|item| !item.is_empty()).collect();
+        if items.len() < 2 {
+            return;
+        }
+        let (mark, items) = (mark.trim(), items.join(", "));
+        self.report(
+            Diagnostic::error(
+                "one-phrase",
+                node.at.clone(),
+                format!("`{text}` 是一条话术，`{mark}` 不分隔各项"),
+                format!("`{text}` is one phrase: `{mark}` separates nothing"),
+            )
+            .help(
+                format!("要分成几条，加方括号和半角逗号：`[{items}]`；真是一句话，就加半角引号。"),
+                format!(
+                    "For several write brackets and half-width commas: `[{items}]`; if it is one phrase, quote it."
+                ),
+            ),
+        );
     }
 
     fn phrase(&mut self, node: &Node) -> Option<PhraseSource> {
@@ -57,6 +90,18 @@ impl Decoder {
             }
             (self.text(node)?, None, None)
         };
+        if let Some(name) = text.value.strip_prefix('＄') {
+            self.report(
+                Diagnostic::error(
+                    "full-width-dollar",
+                    text.at.clone(),
+                    format!("`{}` 的 `＄` 是全角的，会被当作文字", text.value),
+                    format!("the `＄` of `{}` is full-width and would be part of the text", text.value),
+                )
+                .help(format!("引用词表写半角的 `${name}`。"), format!("To refer to a list write `${name}`.")),
+            );
+            return None;
+        }
         self.reference(&text);
         Some(PhraseSource { text, is_act: false, homophone, boundary })
     }
@@ -207,6 +252,10 @@ impl Decoder {
     }
 
     fn empty_map(&mut self, node: &Node) {
+        // What cannot be used of it has been reported.
+        if matches!(&node.content, Content::Map(entries) if !entries.is_empty()) {
+            return;
+        }
         self.report(
             Diagnostic::error("empty-map", node.at.clone(), "`{}` 里没有内容", "there is nothing in `{}`")
                 .help("写上条件，或删去它。", "Write a condition or remove it."),

@@ -25,6 +25,8 @@ pub(super) struct Repaired {
     insertions: Insertions,
     /// Lines with a fault that was reported.
     pub(super) fault_lines: Lines,
+    /// Lines on which a quote or a bracket opens that nothing closes: what follows is read wrongly.
+    pub(super) unclosed_lines: Lines,
     /// Lines indented with tabs: how deep they were meant to be, nobody knows.
     pub(super) tab_lines: Lines,
 }
@@ -44,6 +46,8 @@ pub(super) fn repair(file: &Arc<str>, text: &str, out: &mut Faults) -> Repaired 
     // Indentation of the key whose `|` or `>` block we are in.
     let mut block: Option<usize> = None;
     let mut brackets = Vec::new();
+    // Where the quote or bracket opened that the lines before left open, and how deep its line is.
+    let mut left_open: Option<Open> = None;
     for (number, line) in (1..).zip(text.split_inclusive('\n')) {
         let indent = line.chars().take_while(|c| *c == ' ').count();
         if let Some(parent) = block {
@@ -53,8 +57,18 @@ pub(super) fn repair(file: &Arc<str>, text: &str, out: &mut Faults) -> Repaired 
             }
             block = None;
         }
-        let mut pass = Pass { file, line: number, result: &mut result, out, column: 0, written: 0 };
+        if let Some(open) = left_open.take_if(|open| indent <= open.indent && begins_entry(line)) {
+            result.unclosed_lines.insert(open.line);
+            brackets.clear();
+            out.push(open.fault(file));
+        }
+        let mut pass = Pass { file, line: number, result: &mut result, out, column: 0, written: 0, open: None };
+        let was_open = !brackets.is_empty();
         let key_at = pass.line(line, &mut brackets);
+        let opened = pass.open;
+        if !was_open || brackets.is_empty() {
+            left_open = opened.map(|(column, mark)| Open { line: number, column, mark, indent });
+        }
         let content = line.trim_end();
         let content = content.rsplit_once(" #").map_or(content, |(before, _)| before).trim_end();
         if content.ends_with(['|', '>']) || [" |-", " >-", " |+", " >+"].iter().any(|end| content.ends_with(end)) {
@@ -62,6 +76,42 @@ pub(super) fn repair(file: &Arc<str>, text: &str, out: &mut Faults) -> Repaired 
         }
     }
     result
+}
+
+/// A quote or a bracket that its line does not close.
+struct Open {
+    line: u32,
+    column: u32,
+    mark: char,
+    /// How deep its line is indented.
+    indent: usize,
+}
+
+impl Open {
+    fn fault(&self, file: &Arc<str>) -> Diagnostic {
+        let Self { line, column, mark, .. } = *self;
+        let at = Position { file: Arc::clone(file), line, column, length: 1 };
+        let close = match mark {
+            '[' => ']',
+            '{' => '}',
+            quote => quote,
+        };
+        let (zh, en) = match mark {
+            '[' | '{' => (format!("`{mark}` 没有结束"), format!("`{mark}` is not closed")),
+            _ => ("引号没有结束".to_owned(), "a quote is not closed".to_owned()),
+        };
+        Diagnostic::error("yaml-syntax", at, zh, en)
+            .help(format!("在这一行的末尾补上 `{close}`。"), format!("Add `{close}` at the end of this line."))
+    }
+}
+
+/// Whether a line begins a new entry: a key, or an item of a list.
+fn begins_entry(line: &str) -> bool {
+    let content = line.trim_start();
+    let key = content.strip_prefix("- ").unwrap_or(content);
+    let length = key.chars().take_while(|c| c.is_alphanumeric() || matches!(c, '_' | '-')).count();
+    let rest: String = key.chars().skip(length).take(2).collect();
+    content.starts_with("- ") || length > 0 && (rest.starts_with(": ") || rest.trim_end() == ":")
 }
 
 /// One line on its way from the file to the repaired text.
@@ -74,6 +124,8 @@ struct Pass<'a> {
     column: u32,
     /// Characters written.
     written: u32,
+    /// The first quote or bracket that is open at the line's end: its column, from 1.
+    open: Option<(u32, char)>,
 }
 
 impl Pass<'_> {
@@ -82,14 +134,36 @@ impl Pass<'_> {
         let chars: Vec<char> = line.chars().collect();
         let mut i = self.indentation(&chars);
         let mut after_dash = false;
+        let mut opened: Vec<(u32, char)> = Vec::new();
         while brackets.is_empty() {
             match (chars.get(i), chars.get(i + 1)) {
                 (Some('-'), Some(' ')) => {}
-                (Some('－' | '—'), Some(next)) if !"－—-".contains(*next) => {
+                (Some('-'), Some(next)) if next.is_ascii_lowercase() && names_key(&chars[i + 1..]) => {
+                    self.fault(
+                        "missing-space",
+                        1,
+                        ("`-` 后面少一个空格", "a space is missing after `-`"),
+                        (
+                            "列表的每一项以 `- ` 开头，横线后面空一格。",
+                            "Items of a list begin with `- `, with a space.",
+                        ),
+                    );
+                    self.copy('-');
+                    self.insert(' ');
+                    i += 1;
+                    after_dash = true;
+                    continue;
+                }
+                (Some(dash @ ('－' | '—' | '–' | '−' | '‐' | '‑' | '―' | '﹣')), Some(next))
+                    if !DASHES.contains(next) =>
+                {
                     self.fault(
                         "full-width-dash",
                         1,
-                        ("这里的横线是全角的", "this dash is full-width"),
+                        (
+                            &format!("这里的横线 `{dash}` 不是半角的 `-`"),
+                            &format!("this dash `{dash}` is not a half-width `-`"),
+                        ),
                         ("列表的每一项以半角的 `- ` 开头。", "Items of a list begin with a half-width `- `."),
                     );
                     let spaced = *next == ' ';
@@ -139,24 +213,55 @@ impl Pass<'_> {
                         self.insert(' ');
                     }
                     value = true;
+                } else if mark == Some(':')
+                    && gap == 0
+                    && brackets.is_empty()
+                    && chars.get(i + 1).is_some_and(|c| !c.is_whitespace())
+                    && surface::is_key(&name)
+                {
+                    let (zh, en) = (format!("`{name}:` 后面少一个空格"), format!("a space is missing after `{name}:`"));
+                    let help = format!("`{name}: …`");
+                    self.fault(
+                        "missing-space",
+                        1,
+                        (&zh, &en),
+                        (&format!("冒号后面空一格：{help}。"), &format!("Leave a space after the colon: {help}.")),
+                    );
+                    self.copy(':');
+                    self.insert(' ');
+                    i += 1;
+                    value = true;
                 }
                 continue;
             }
             match c {
                 '"' | '\'' if value => {
                     let end = quoted_end(&chars, i);
+                    if end == chars.len() && !closes(&chars, i) {
+                        opened.push((self.column + 1, c));
+                    }
                     chars[i..end].iter().for_each(|c| self.copy(*c));
                     i = end;
                     (key, value) = (false, false);
                     continue;
                 }
-                '#' if i == 0 || chars[i - 1].is_whitespace() => break,
+                '#' if i == 0 || chars[i - 1].is_whitespace() => {
+                    self.cut_text(&chars, i, value);
+                    break;
+                }
                 '[' | '{' if value || !brackets.is_empty() => {
                     brackets.push(c);
+                    opened.push((self.column + 1, c));
                     (key, value) = (c == '{', true);
                 }
                 ']' | '}' => {
-                    brackets.pop();
+                    let opener = if c == ']' { '[' } else { '{' };
+                    if brackets.pop().is_some_and(|open| open != opener) {
+                        // Which of them is meant, the parser asks.
+                        brackets.clear();
+                        opened.clear();
+                    }
+                    opened.pop();
                     (key, value) = (false, false);
                 }
                 ',' if !brackets.is_empty() => (key, value) = (brackets.last() == Some(&'{'), true),
@@ -184,7 +289,31 @@ impl Pass<'_> {
             i += 1;
         }
         chars[i..].iter().for_each(|c| self.copy(*c));
+        // A bracket that a quote swallows is not to blame.
+        let quote = opened.iter().find(|(_, mark)| matches!(mark, '"' | '\''));
+        self.open = quote.or(opened.first()).copied();
         key_at
+    }
+
+    /// Warns of a text that a `#` cuts off: a comment has a space behind its `#`.
+    fn cut_text(&mut self, chars: &[char], at: usize, nothing_before: bool) {
+        let is_comment = chars.get(at + 1).is_none_or(|c| c.is_whitespace() || *c == '#');
+        if is_comment || nothing_before || chars[..at].iter().all(char::is_ascii) {
+            return;
+        }
+        let place = Position { file: Arc::clone(self.file), line: self.line, column: self.column + 1, length: 1 };
+        self.out.push(
+            Diagnostic::warning(
+                "cut-text",
+                place,
+                "文字到 ` #` 为止，`#` 和后面的都成了注释",
+                "the text ends at ` #`: the rest of the line is a comment",
+            )
+            .help(
+                "`#` 属于文字，就给整段文字加双引号；真是注释，就在 `#` 后面空一格。",
+                "If `#` belongs to the text, put it in double quotes; if it is a comment, leave a space after `#`.",
+            ),
+        );
     }
 
     fn indentation(&mut self, chars: &[char]) -> usize {
@@ -265,6 +394,21 @@ impl Pass<'_> {
         self.written += 1;
         self.result.insertions.entry(self.line).or_default().push(self.written);
     }
+}
+
+/// Marks that look like the `-` of a list.
+const DASHES: &[char] = &['－', '—', '–', '−', '‐', '‑', '―', '﹣', '-'];
+
+/// Whether a key that is known begins here, with its colon.
+fn names_key(chars: &[char]) -> bool {
+    let name: String = chars.iter().take_while(|c| c.is_ascii_lowercase() || **c == '_').collect();
+    matches!(chars.get(name.len()), Some(':' | '：')) && surface::is_key(&name)
+}
+
+/// Whether the quoted text that begins at `start` ends on its line.
+fn closes(chars: &[char], start: usize) -> bool {
+    let end = quoted_end(chars, start);
+    end > start + 1 && chars.get(end - 1) == Some(&chars[start]) && quoted_end(&chars[..end - 1], start) == end - 1
 }
 
 /// Where the quoted text that begins at `start` ends, or the line does.

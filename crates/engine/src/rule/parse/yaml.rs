@@ -106,7 +106,9 @@ pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Faults) -> Option<Load
         }
     }
     let place = Position { file: Arc::clone(name), line: split.rules_line + 1, column: 1, length: 5 };
-    let list = Node { at: place.clone(), content: Content::List(rules) };
+    // Of a list whose items could none of them be read, that has been reported.
+    let content = if rules.is_empty() { Content::Refused } else { Content::List(rules) };
+    let list = Node { at: place.clone(), content };
     let header_lost = !matches!(&header, Some(Node { content: Content::Map(_), .. }));
     let mut entries = match header {
         Some(Node { content: Content::Map(entries), .. }) => entries,
@@ -274,7 +276,9 @@ impl File<'_> {
                 at.column = self.repaired.original_column(at.line, column);
             }
         }
-        if self.repaired.fault_lines.contains(&at.line) {
+        let is_told = self.repaired.fault_lines.contains(&at.line)
+            || self.repaired.unclosed_lines.range(line_offset + 1..=at.line).next().is_some();
+        if is_told {
             return None;
         }
         let line = text.lines().nth((at.line - line_offset).saturating_sub(1) as usize);
@@ -313,10 +317,18 @@ fn tag_fault(at: Position) -> Diagnostic {
 }
 
 fn explain(kind: &ErrorKind, at: Position, line: &str) -> Diagnostic {
-    let slot = line.match_indices('{').any(|(i, _)| {
-        line[i + 1..].chars().next().is_some_and(|c| c.is_ascii_lowercase())
-            && line[i + 1..].split_once('}').is_some_and(|(inner, _)| !inner.contains(": "))
-    });
+    let in_quotes = matches!(
+        kind,
+        ErrorKind::UnclosedQuotedScalar
+            | ErrorKind::InvalidQuotedScalarIndent
+            | ErrorKind::InvalidTrailingDoubleQuotedScalar
+            | ErrorKind::InvalidTrailingSingleQuotedScalar
+    );
+    let slot = !in_quotes
+        && line.match_indices('{').any(|(i, _)| {
+            line[i + 1..].chars().next().is_some_and(|c| c.is_ascii_lowercase())
+                && line[i + 1..].split_once('}').is_some_and(|(inner, _)| !inner.contains(": "))
+        });
     let full_width = line.chars().find(|c| "：，“”「」【】＝".contains(*c));
     let (zh, en) = match kind {
         _ if slot => ("含 `{…}` 的话术没有加引号".to_owned(), "a phrase with `{…}` is not in quotes".to_owned()),

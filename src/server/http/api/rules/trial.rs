@@ -27,7 +27,7 @@ use crate::server::http::api::rules::edit::{Edited, EditedFile, Fields, Turn, ba
 use crate::server::net::reply::Unanswered;
 use crate::server::rules::{Remark, Written};
 use crate::server::runtime::Shared;
-use crate::session::{Session, standing};
+use crate::session::{self, Session, standing};
 
 /// A dialogue, and edited rule files to try on it.
 #[derive(Debug, ToSchema)]
@@ -140,6 +140,12 @@ pub(crate) async fn try_out(
     let files = fields.files()?;
     let call = Conversation::read(&fields, || clock::wall_now(shared.config.utc_offset).to_rfc3339())?;
     let written = shared.rules.written();
+    // Edited files may have packs of their own.
+    if files.is_empty()
+        && let Some(message) = session::unknown_packs(&written.rules, &call.info)
+    {
+        return Err(bad("call.packs", message));
+    }
     Ok(Json(in_turn(&shared, turn, move |over| tried(&written, &files, call, over)).await?))
 }
 
