@@ -150,6 +150,23 @@ test("a pointer at rest holds the order for a while only, and new critical calls
   await close();
 });
 
+test("a call from which nothing has come for a minute stands behind those that go on", async () => {
+  const { page, close } = await open(server, "/live");
+  const order = await page.evaluate(async () => {
+    const { Wall } = await import("/assets/live/wall.js");
+    const wall = new Wall();
+    const call = (call_id, more) => ({
+      call_id, agent_id: "a", queue: null, started_at: "2026-11-21T10:00:00+08:00", clock_ms: 0, running: true, state: "silent", state_ms: 0, speaker: null,
+      asr_silent: false, alerts: { critical: 0, warning: 0, info: 0 }, worst: null, last_alert: null, owed: 0, ...more,
+    });
+    const critical = { alerts: { critical: 3, warning: 0, info: 0 }, worst: "critical" };
+    wall.take({ snapshot: true, more: false, gone: [], calls: [call("dead", { ...critical, asr_silent: true, state_ms: 90_000 }), call("short", { ...critical, asr_silent: true, state_ms: 20_000 }), call("alive", {})] }, 0);
+    return wall.arrange(() => true, false, 0).map((row) => row.call_id);
+  });
+  assert.deepEqual(order, ["short", "alive", "dead"]);
+  await close();
+});
+
 test("a call that has ended is no call in progress, though late words are awaited", async () => {
   const mine = await Server.start({ rules: RULES });
   const first = await Producer.connect(mine);

@@ -223,6 +223,23 @@ test("an axis has room for its labels, however many alerts there are", async () 
   await close();
 });
 
+test("the overview is printed without its controls, and whole", async () => {
+  const { page, close } = await qa(SPAN, { width: 720 });
+  await page.getByRole("region", { name: "规则和小时的预警数" }).waitFor();
+  await page.emulateMedia({ media: "print" });
+  const printed = await page.evaluate(() => ({
+    controls: [...document.querySelectorAll(".filters, .tabs, .bar")].filter((one) => one.getClientRects().length > 0).length,
+    wide: document.documentElement.scrollWidth - innerWidth,
+    heat: document.querySelector(".heat").getBoundingClientRect().right - innerWidth,
+    colour: getComputedStyle(document.querySelector(".heat td.hot")).printColorAdjust,
+  }));
+  assert.equal(printed.controls, 0);
+  assert.ok(printed.wide <= 0 && printed.heat <= 0, JSON.stringify(printed));
+  assert.equal(printed.colour, "exact");
+  await screenshot(page, "qa-print");
+  await close();
+});
+
 test("rates of few calls do not lead, and say how sure they are", async () => {
   const many = await Server.start({ rules: RULES, config: "call_linger_ms = 50\n" });
   const producer = await Producer.connect(many);

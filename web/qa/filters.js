@@ -131,6 +131,23 @@ function Select({ name, value, options, onChange, all = "" }) {
     </select></label>`;
 }
 
+/** What the open view asks for. @param {Filters} filters @returns {Record<string, string>} */
+function askedBy(filters) {
+  switch (filters.view) {
+    case "review":
+    case "appeal":
+      return ofQueue(filters, filters.view);
+    case "calls":
+      return ofCallList(filters);
+    case "scores":
+      return { group: filters.group, ...ofCalls(filters) };
+    case "quality":
+      return ofQuality(filters);
+    default:
+      return ofAlerts(filters);
+  }
+}
+
 /** @param {number} hour */
 export function hourName(hour) {
   const two = (/** @type {number} */ number) => String(number).padStart(2, "0");
@@ -144,13 +161,13 @@ function Export({ filters }) {
   const { view } = filters;
   const { from, to } = spanOf(filters);
   const span = [from, to].filter(Boolean).join("_");
-  const asked = view === "review" || view === "appeal" ? ofQueue(filters, view) : ofAlerts(filters);
+  const asked = askedBy(filters);
   const name = (/** @type {string} */ what, /** @type {string} */ format) => `tingjian-${what}${span ? `-${span}` : ""}.${format}`;
   const save = (/** @type {string} */ format) => {
     setError(null);
     setWriting(format);
     const writes = view in TABLES
-      ? tableOf(view, filters).then((text) => keepFile(new Blob([text], { type: "text/csv;charset=utf-8" }), name(view, format)))
+      ? tableOf(view, asked).then((text) => keepFile(new Blob([text], { type: "text/csv;charset=utf-8" }), name(view, format)))
       : download(`/v1/export${queryOf({ format, ...asked })}`, name("alerts", format));
     writes.catch(setError).finally(() => setWriting(""));
   };

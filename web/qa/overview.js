@@ -32,27 +32,32 @@ export function Overview({ filters, change }) {
   const agents = useStatistics("agent", filters);
   const queues = useStatistics("queue", filters);
   const heat = useStatistics("rule,hour", filters);
-  const error = [days, hours, rules, agents, queues, heat].find((answer) => answer.error);
+  const answers = [days, hours, rules, agents, queues, heat];
+  const error = answers.find((answer) => answer.error);
   if (error) {
     return html`<${Fault} error=${error.error} retry=${error.reload} />`;
   }
-  const busy = [days, hours, rules, agents, queues, heat].some((answer) => answer.loading);
+  // All of it at once: parts that come one by one push each other about.
+  if (!days.value || !hours.value || !rules.value || !agents.value || !queues.value || !heat.value) {
+    return html`<p class="empty">${t("正在统计…", "Counting…")}</p>`;
+  }
+  const names = rules.value.rule_names;
   return html`
-    <div class="stack wide-gap" aria-busy=${busy ? "true" : "false"}>
-      ${days.value ? html`<${Totals} answer=${days.value} change=${change} />` : html`<p class="empty">${t("正在统计…", "Counting…")}</p>`}
+    <div class="stack wide-gap" aria-busy=${answers.some((answer) => answer.loading) ? "true" : "false"}>
+      <${Totals} answer=${days.value} change=${change} />
       <div class="grid charts">
         <section class="panel">
           <h2>${t("每日趋势", "By day")}</h2>
-          ${days.value ? html`<${ByDay} answer=${days.value} filters=${filters} change=${change} />` : null}
+          <${ByDay} answer=${days.value} filters=${filters} change=${change} />
         </section>
         <section class="panel">
           <h2>${t("按小时", "By hour")}</h2>
-          ${hours.value ? html`<${ByHour} answer=${hours.value} change=${change} />` : null}
+          <${ByHour} answer=${hours.value} change=${change} />
         </section>
       </div>
       <div class="grid tops">
         <${Top} title=${t("预警最多的规则", "Rules with most alerts")} answer=${rules.value} column=${t("规则", "Rule")}
-          name=${(/** @type {string} */ id) => rules.value?.rule_names[id] ?? id} by="rule_id" change=${change} />
+          name=${(/** @type {string} */ id) => names[id] ?? id} by="rule_id" change=${change} />
         <${Top} title=${t("预警最多的坐席", "Agents with most alerts")} answer=${agents.value} column=${t("坐席", "Agent")}
           by="agent_id" change=${change} />
         <${Top} title=${t("预警最多的队列", "Queues with most alerts")} answer=${queues.value} column=${t("队列", "Queue")}
@@ -60,7 +65,7 @@ export function Overview({ filters, change }) {
       </div>
       <section class="panel">
         <h2>${t("热力图：规则 × 小时", "Heat map: rule × hour")}</h2>
-        ${heat.value ? html`<${Heat} answer=${heat.value} change=${change} />` : null}
+        <${Heat} answer=${heat.value} change=${change} />
       </section>
     </div>
   `;
@@ -161,11 +166,8 @@ function interval(alerts, calls) {
   return [bound(alerts, -1), bound(alerts + 1, 1)].map((n) => ((n * 100) / calls).toFixed(0)).join("–");
 }
 
-/** @param {{title: string, answer: Statistics | undefined, column: string, name?: (id: string) => string, by: string, change: (changes: Record<string, string>) => void}} properties */
+/** @param {{title: string, answer: Statistics, column: string, name?: (id: string) => string, by: string, change: (changes: Record<string, string>) => void}} properties */
 function Top({ title, answer, column, name = (id) => id, by, change }) {
-  if (answer === undefined) {
-    return html`<section class="panel"><h2>${title}</h2></section>`;
-  }
   const calls = new Map(answer.answered.rows.map((row) => [row.key[0] ?? null, row.calls]));
   const most = Math.max(0, ...answer.rows.map((row) => row.alerts));
   const answered = (/** @type {Row} */ row) => (answer.answered.groups.length === 0 ? answer.answered.total : (calls.get(row.key[0]) ?? 0));

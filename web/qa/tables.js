@@ -3,29 +3,27 @@
 
 import { get } from "../shared/api.js";
 import { moment } from "../shared/format.js";
-import { ofCallList, ofCalls, ofQuality } from "./filters.js";
 
 /** Rows that are asked for at once, and that a file has at most. */
 const PAGE = 1_000;
 const ROWS_MAX = 100_000;
 
-/** @typedef {Record<string, string>} Filters */
-/** @typedef {{path: string, name: string, asked: (filters: Filters) => Record<string, string>, columns: [string, ((row: any) => any)?][]}} Table */
+/** @typedef {{path: string, name: string, columns: [string, ((row: any) => any)?][]}} Table */
 
 /** By view. @type {Record<string, Table>} */
 export const TABLES = {
   calls: {
-    path: "/v1/calls", name: "calls", asked: ofCallList,
+    path: "/v1/calls", name: "calls",
     columns: [
       ["started_at", (row) => moment(row.started_at)], ["call_id"], ["agent_id"], ["queue"], ["ended_by"], ["live"], ["confirmed"], ["score"],
     ],
   },
   scores: {
-    path: "/v1/scores", name: "scores", asked: (filters) => ({ group: filters.group, ...ofCalls(filters) }),
+    path: "/v1/scores", name: "scores",
     columns: [["key"], ["mean"], ["margin"], ["min"], ["calls"], ["alerts"], ["vetoed"]],
   },
   quality: {
-    path: "/v1/quality", name: "rules", asked: ofQuality,
+    path: "/v1/quality", name: "rules",
     columns: [
       ["rule_id"], ["rule_name"], ["rules_version"], ["precision"], ["reviewed"], ["confirmed"], ["dismissed"], ["alerts"], ["override_rate"],
       ["appeals"], ["appeal_success_rate"], ["below"],
@@ -33,14 +31,14 @@ export const TABLES = {
   },
 };
 
-/** A view as CSV that Excel reads. @param {string} view @param {Filters} filters */
-export async function tableOf(view, filters) {
-  const { path, name, asked, columns } = TABLES[view];
+/** A view as CSV that Excel reads. @param {string} view @param {Record<string, string>} asked what its list asks for */
+export async function tableOf(view, asked) {
+  const { path, name, columns } = TABLES[view];
   const isPaged = view === "calls";
   const rows = [];
   let cursor = null;
   do {
-    const answer = /** @type {any} */ (await get(path, { ...asked(filters), ...(isPaged ? { limit: PAGE, cursor } : {}) }));
+    const answer = /** @type {any} */ (await get(path, { ...asked, ...(isPaged ? { limit: PAGE, cursor } : {}) }));
     rows.push(...answer[name]);
     cursor = isPaged ? answer.next_cursor : null;
   } while (cursor !== null && rows.length < ROWS_MAX);

@@ -103,6 +103,17 @@ function purposeName(purpose) {
   return { 事先说明: t("事先说明", "said before"), 问候: t("问候", "greeting"), 起点或前提: t("起点或前提", "start or condition") }[purpose] ?? purpose;
 }
 
+/** The conditions of the rule files' syntax. */
+const CONDITIONS = /** @type {Record<string, string>} */ ({
+  before: "前文", after: "后文", around: "前后文", clause: "同一分句", sentence: "同一句", turn: "同一轮", reply: "对方的上一轮", negated: "否定", question: "疑问",
+  quoted: "引述", conditional: "假设", subject: "主语", alone: "单独成句", begins: "句首", ends: "句末", volume_above: "音量", pitch_above: "音高",
+});
+
+/** Why a hit does not count, in the reader's language and without the words of the syntax. @param {{veto: string, veto_en: string}} candidate */
+function vetoOf({ veto, veto_en }) {
+  return t(veto.replace(/（(?:unless|only): (\w+)）/, (_, name) => `：${CONDITIONS[name] ?? name}`).replace("（yields_to）", ""), veto_en);
+}
+
 /** @param {{utterance: any}} properties */
 function Utterance({ utterance }) {
   const against = utterance.candidates.filter((/** @type {any} */ one) => one.purpose === FORBIDDEN);
@@ -130,7 +141,7 @@ function Candidates({ candidates, text }) {
     <thead><tr><th scope="col">${t("原话", "Words")}</th><th scope="col">${t("结论", "Verdict")}</th><th scope="col">${t("规则", "Rule")}</th><th scope="col">${t("话术", "Phrase")}</th></tr></thead>
     <tbody>${candidates.map((one, at) => html`<tr key=${at}>
       <td>${characters.slice(one.start, one.end).join("")}${one.homophone ? html` <span class="tag neutral">${t("同音", "homophone")}</span>` : null}</td>
-      <td>${one.veto !== null ? html`<span class="tag neutral">${t("不计", "does not")}</span> ${t(one.veto, one.veto_en)}`
+      <td>${one.veto !== null ? html`<span class="tag neutral">${t("不计", "does not")}</span> ${vetoOf(one)}`
         : one.purpose === FORBIDDEN ? html`<span class="tag warning">${t("计入", "counts")}</span>` : html`<span class="tag good">${t("听到", "heard")}</span>`}</td>
       <td title=${one.rule_id}>${one.rule_name}</td>
       <td class="quiet phrase">${one.phrase}${one.purpose === FORBIDDEN || one.purpose === one.phrase ? null : html` → ${purposeName(one.purpose)}`}</td>
