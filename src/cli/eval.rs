@@ -3,9 +3,11 @@
 //! Each line says by its fields what it is; see [`read`]. Every error is
 //! listed, so that a rule writer sees what to mend.
 
+mod calls;
 mod pairs;
 mod read;
 mod report;
+mod second_look;
 mod speech;
 mod turns;
 mod words;
@@ -82,6 +84,11 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
             complain(fault);
         }
     }
+    let (calls, faults) = calls::measure(&rules, &data.calls);
+    for fault in faults {
+        broken = true;
+        complain(fault);
+    }
     let bench = speech::Bench {
         rules,
         packs: Some(arguments.packs.clone()).filter(|packs| !packs.is_empty()),
@@ -108,6 +115,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         dialogues: (!data.dialogues.is_empty())
             .then(|| turns::measure_dialogues(&taken_for(Channel::Voice), &data.dialogues)),
         pairs: pairs::measure(&data.pairs),
+        calls,
     };
     let text = match arguments.format {
         Format::Text => report.text(),

@@ -81,8 +81,8 @@ fn learn(arguments: &Arguments) -> Result<ExitCode, Vec<String>> {
     let mut is_worse = false;
     if !site.is_empty() {
         let verdict = learned.last().map(|learned| &learned.left_out).into_iter().flatten();
-        let after: Vec<(u16, bool)> =
-            verdict.filter(|scored| site.contains(&scored.example)).map(|scored| (scored.share, scored.case)).collect();
+        let after: Vec<(i32, bool)> =
+            verdict.filter(|scored| site.contains(&scored.example)).map(|scored| (scored.score, scored.case)).collect();
         let before = in_use.as_ref().map(|model| judged(model, &rows[site.clone()]));
         let after_figure = average_precision(after);
         let before_figure = before.map(average_precision);
@@ -145,11 +145,11 @@ fn turn(row: &Row) -> Turn<'_> {
     }
 }
 
-/// The model that the rules have now, if they have one.
+/// The model that the rules have now, if they have one that this version reads.
 fn current(origin: &Origin) -> Result<Option<Model>, Vec<String>> {
     let sources = source::read(origin).map_err(|error| vec![error.to_string()])?;
     let file = sources.files.iter().find(|file| rule::parse::is_model_file(&file.name));
-    file.map(|file| Model::from_text(&file.text).map_err(|fault| vec![format!("{}：{fault}", file.name)])).transpose()
+    Ok(file.and_then(|file| Model::from_text(&file.text).ok()))
 }
 
 /// The rules with a model that finds nothing: what phrases alone find.
@@ -201,20 +201,20 @@ fn all_targets(learner: &Learner<'_>) -> Vec<Learned> {
     learned.into_iter().map(|(_, learned)| learned).collect()
 }
 
-fn judged(model: &Model, rows: &[Row]) -> Vec<(u16, bool)> {
+fn judged(model: &Model, rows: &[Row]) -> Vec<(i32, bool)> {
     let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
     let labelled = rows.iter().filter(|row| row.verdict != Label::Unknown);
     labelled
         .map(|row| {
             model.judge(&turn(row), &mut scratch, &mut judged);
-            (model.verdict(&judged), row.verdict == Label::Yes)
+            (model.verdict_score(&judged), row.verdict == Label::Yes)
         })
         .collect()
 }
 
-/// The mean of the precision at each case, in falling order of shares.
-fn average_precision(mut judged: Vec<(u16, bool)>) -> f64 {
-    judged.sort_by_key(|&(share, case)| (std::cmp::Reverse(share), case));
+/// The mean of the precision at each case, in falling order of scores.
+fn average_precision(mut judged: Vec<(i32, bool)>) -> f64 {
+    judged.sort_by_key(|&(score, case)| (std::cmp::Reverse(score), case));
     let (mut right, mut sum) = (0.0, 0.0);
     for (seen, &(_, case)) in (1_u32..).zip(&judged) {
         if case {
@@ -237,7 +237,7 @@ fn figures(learner: &Learner<'_>, learned: &[Learned], own: usize) -> String {
         let cases = learned.left_out.iter().filter(|scored| scored.case).count();
         let (right, wrong) = (told(true), told(false));
         let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
-        let ap = average_precision(learned.left_out.iter().map(|scored| (scored.share, scored.case)).collect());
+        let ap = average_precision(learned.left_out.iter().map(|scored| (scored.score, scored.case)).collect());
         let _ = writeln!(
             text,
             "{name:<24} {cases:>6} {:>6.2} {:>6.2} {ap:>6.2}",

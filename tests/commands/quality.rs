@@ -34,10 +34,10 @@ fn labelled_turns_and_words() {
         assert!(value >= least, "{figure} of {what} is {value}: {:#}", measured[what]["errors"]);
     };
     // By voice an act alone may speak. In chats the second look is stricter: nothing false, at the price of a few.
-    at_least(&voice, "turns", "precision", 0.95);
-    at_least(&voice, "turns", "recall", 0.94);
+    at_least(&voice, "turns", "precision", 0.98);
+    at_least(&voice, "turns", "recall", 0.89);
     at_least(&chat, "turns", "precision", 0.99);
-    at_least(&chat, "turns", "recall", 0.79);
+    at_least(&chat, "turns", "recall", 0.85);
     at_least(&voice, "words", "precision", 0.88);
     at_least(&voice, "words", "recall", 0.96);
 }

@@ -4,13 +4,15 @@
 //!   after the other party's;
 //! - `text`, `word`, `is_real_occurrence`: whether the word stands there as a word;
 //! - `turns` of `role` and `text`, maybe `dialogue_id`: a dialogue that deserves no alert;
+//! - `clause`, `kind` (`violating`, `compliant`), `focus` (utterance ids), `events`: a call written
+//!   from a clause, in the events of the wire format;
 //! - `ref`, `hyp`: what was said, and what the recogniser made of it.
 
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tingjian::engine::transcript::Role;
 
@@ -42,6 +44,7 @@ pub(super) struct Data {
     pub(super) words: Vec<Placed<Word>>,
     pub(super) dialogues: Vec<Placed<Dialogue>>,
     pub(super) pairs: Vec<Placed<Pair>>,
+    pub(super) calls: Vec<Placed<ClauseCall>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -59,6 +62,24 @@ pub(super) struct Turn {
     pub(super) prev_turn: Option<String>,
     pub(super) agent_prev: Option<String>,
     pub(super) role: Option<Role>,
+    pub(super) category: Option<String>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct ClauseCall {
+    pub(super) clause: String,
+    pub(super) kind: Kind,
+    /// The utterances that carry it.
+    #[serde(default)]
+    pub(super) focus: Vec<String>,
+    pub(super) events: Vec<Value>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    Violating,
+    Compliant,
 }
 
 #[derive(Deserialize)]
@@ -121,13 +142,15 @@ impl Data {
             self.turns.push(line(at, value)?);
         } else if has("is_real_occurrence") {
             self.words.push(line(at, value)?);
+        } else if has("clause") && has("events") {
+            self.calls.push(line(at, value)?);
         } else if has("turns") {
             self.dialogues.push(line(at, value)?);
         } else if has("ref") && has("hyp") {
             self.pairs.push(line(at, value)?);
         } else {
             return Err(String::from(
-                "看不出是哪种数据；要有 is_violation、is_real_occurrence、turns 或 ref 和 hyp / unknown kind of line: one of is_violation, is_real_occurrence, turns, or ref and hyp is needed",
+                "看不出是哪种数据；要有 is_violation、is_real_occurrence、turns、clause 和 events，或 ref 和 hyp / unknown kind of line: one of is_violation, is_real_occurrence, turns, clause and events, or ref and hyp is needed",
             ));
         }
         Ok(())

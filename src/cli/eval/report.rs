@@ -6,7 +6,10 @@ use serde::Serialize;
 use tingjian::engine::alert::Alert;
 
 use super::super::show::plain;
+use super::calls::{Calls, Fates};
 use super::pairs::{Figures, Pairs};
+use super::read::Kind;
+use super::second_look::SecondLook;
 use super::turns::{Dialogues, Turns};
 use super::words::Words;
 
@@ -23,6 +26,7 @@ pub(super) struct Report {
     pub(super) words: Option<Words>,
     pub(super) dialogues: Option<Dialogues>,
     pub(super) pairs: Option<Pairs>,
+    pub(super) calls: Option<Calls>,
 }
 
 /// Labels against alerts.
@@ -128,6 +132,7 @@ impl Report {
             self.words.as_ref().map(words),
             self.dialogues.as_ref().map(dialogues),
             self.pairs.as_ref().map(pairs),
+            self.calls.as_ref().map(calls),
         ];
         for part in parts.into_iter().flatten() {
             if !text.is_empty() {
@@ -147,6 +152,21 @@ impl Report {
 fn turns(turns: &Turns) -> String {
     let mut text = format!("标注的单句：{} 句\n  {}\n", turns.total, turns.counts.text());
     let _ = writeln!(text, "  两可的 {} 句，其中报了 {} 句，不计入", turns.borderline, turns.borderline_alerted);
+    let _ = writeln!(text, "  每千句有预警的 {:.1} 句", turns.alerted_per_1000);
+    for (category, fates) in &turns.by_category {
+        let _ = writeln!(
+            text,
+            "  {:<12} 违规 {} 句，报了 {}；两可 {} 句，报了 {}",
+            plain(category),
+            fates.violations,
+            fates.found,
+            fates.borderline,
+            fates.borderline_alerted,
+        );
+    }
+    if let Some(look) = &turns.second_look {
+        text.push_str(&second_look(look));
+    }
     for error in &turns.errors {
         let what = if error.fired.is_empty() { "漏报" } else { "误报" };
         let _ = writeln!(text, "  {what} {}：{}", error.at, plain(&error.text));
@@ -156,6 +176,61 @@ fn turns(turns: &Turns) -> String {
         for fired in &error.fired {
             let _ = writeln!(text, "      {}", fired.text());
         }
+    }
+    text
+}
+
+fn second_look(look: &SecondLook) -> String {
+    let or_dash = |share: Option<f64>| share.map_or_else(|| String::from("—"), |share| format!("{share:.3}"));
+    let mut text = format!("  只看把握：平均准确率 {:.3}，Brier {:.4}\n", look.average_precision, look.brier);
+    text.push_str("  把握从  报了  准确率 召回率\n");
+    for point in &look.curve {
+        let (precision, recall) = (or_dash(point.precision), or_dash(point.recall));
+        let _ = writeln!(text, "  {:<7.1} {:<5} {precision:<6} {recall}", point.confidence, point.told);
+    }
+    text.push_str("  把握    句数  平均把握 其中违规\n");
+    for tenth in &look.reliability {
+        let _ = writeln!(
+            text,
+            "  {:.1}–{:.1} {:<5} {:<8.3} {:.3}",
+            tenth.from,
+            tenth.from + 0.1,
+            tenth.turns,
+            tenth.mean_confidence,
+            tenth.violations
+        );
+    }
+    text
+}
+
+fn calls(calls: &Calls) -> String {
+    let share = |part: usize, whole: usize| match whole {
+        0 => String::from("—"),
+        _ => format!("{:.3}", part as f64 / whole as f64),
+    };
+    let line = |name: &str, fates: &Fates| {
+        format!(
+            "  {name:<9} {:<5} {:<9} {:<9} {:<5} {:<9} {}\n",
+            fates.violating,
+            share(fates.found_by_clause, fates.violating),
+            share(fates.found_at_place, fates.violating),
+            fates.compliant,
+            share(fates.told_falsely, fates.compliant),
+            share(fates.told_anything, fates.compliant),
+        )
+    };
+    let mut text = String::from("按条款写的通话：\n  条款      违规  按条款    在原处    合规  误报该条  误报任何\n");
+    text.push_str(&line("全部", &calls.counts));
+    for (clause, fates) in &calls.by_clause {
+        text.push_str(&line(&plain(clause), fates));
+    }
+    for error in &calls.errors {
+        let what = match error.kind {
+            Kind::Violating => "漏报",
+            Kind::Compliant => "误报",
+        };
+        let fired: Vec<String> = error.fired.iter().map(Fired::text).collect();
+        let _ = writeln!(text, "  {what} {}：{} {}", error.at, plain(&error.clause), fired.join("，"));
     }
     text
 }

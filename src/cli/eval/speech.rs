@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::DateTime;
-use tingjian::engine::alert::{Alert, AlertState};
+use tingjian::engine::alert::Alert;
 use tingjian::engine::call::Call;
 use tingjian::engine::rule::RuleSet;
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::{CallInfo, Channel, Direction, Input, Role, Utterance};
+use tingjian::session::standing;
 
 /// A single turn stands in the middle of a call, where no rule about the beginning looks.
 pub(crate) const MIDDLE: CallTime = CallTime(120_000);
@@ -27,6 +28,20 @@ pub(crate) struct Bench {
     pub(crate) channel: Channel,
 }
 
+/// A call that was played to its end.
+pub(super) struct Played {
+    /// The alerts that stand and are shown, in order of time.
+    pub(super) alerts: Vec<Alert>,
+    call: Call,
+}
+
+impl Played {
+    /// How sure the second look is of the words of line `n`, from 0 to 1; `None` without a model.
+    pub(super) fn verdict(&self, n: &str) -> Option<f64> {
+        self.call.verdict(n).map(|share| f64::from(share) / 10_000.0)
+    }
+}
+
 impl Bench {
     /// The rules whose forbidden phrases the last of `lines` holds.
     pub(crate) fn found<'t>(&self, lines: impl Iterator<Item = (Role, &'t str)>) -> Vec<u32> {
@@ -41,21 +56,15 @@ impl Bench {
         call.found(&last.to_string())
     }
 
-    /// Plays a call whose first words begin at `start`, and which is cut off after the last ones;
-    /// returns the alerts that stand. The words of line `n` are the utterance `n`.
-    pub(super) fn play<'t>(&self, start: CallTime, lines: impl Iterator<Item = (Role, &'t str)>) -> Vec<Alert> {
+    /// Plays a call whose first words begin at `start`, and which is cut off after the last ones.
+    /// The words of line `n` are the utterance `n`.
+    pub(super) fn play<'t>(&self, start: CallTime, lines: impl Iterator<Item = (Role, &'t str)>) -> Played {
         let mut call = self.call(start, lines);
         call.finish();
-        let mut standing: BTreeMap<String, Alert> = BTreeMap::new();
-        while let Some(alert) = call.poll_output() {
-            standing.remove(&alert.alert_id);
-            if alert.state == AlertState::Confirmed && !alert.held {
-                standing.insert(alert.alert_id.clone(), alert);
-            }
-        }
-        let mut alerts: Vec<Alert> = standing.into_values().collect();
+        let transitions = std::iter::from_fn(|| call.poll_output()).collect::<Vec<_>>();
+        let mut alerts = standing(transitions);
         alerts.sort_by(|a, b| (a.at, &a.rule.id).cmp(&(b.at, &b.rule.id)));
-        alerts
+        Played { alerts, call }
     }
 
     /// A call in which `lines` were said, the first at `start`.

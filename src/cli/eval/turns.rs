@@ -9,6 +9,7 @@ use tingjian::engine::transcript::Role;
 
 use super::read::{Dialogue, Label, Placed, Turn};
 use super::report::{Counts, Fired};
+use super::second_look::SecondLook;
 use super::speech::{Bench, MIDDLE};
 use tingjian::engine::severity::AlertKind;
 
@@ -21,7 +22,22 @@ pub(super) struct Turns {
     /// Turns that could be taken either way, and how many of them were alerted; not in the counts.
     pub(super) borderline: usize,
     pub(super) borderline_alerted: usize,
+    /// Turns with an alert among a thousand.
+    pub(super) alerted_per_1000: f64,
+    /// How the violations fared, by the category that the labeller gave them.
+    pub(super) by_category: BTreeMap<String, Category>,
+    /// What the second look alone makes of the turns; `None` without a model.
+    pub(super) second_look: Option<SecondLook>,
     pub(super) errors: Vec<TurnError>,
+}
+
+/// Violations of one category.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct Category {
+    pub(super) violations: usize,
+    pub(super) found: usize,
+    pub(super) borderline: usize,
+    pub(super) borderline_alerted: usize,
 }
 
 /// A turn that was judged otherwise than labelled.
@@ -40,8 +56,13 @@ pub(super) fn measure_turns(bench: &Bench, lines: &[Placed<Turn>]) -> Turns {
         counts: Counts::default(),
         borderline: 0,
         borderline_alerted: 0,
+        alerted_per_1000: 0.0,
+        by_category: BTreeMap::new(),
+        second_look: None,
         errors: Vec::new(),
     };
+    let mut alerted_turns = 0;
+    let mut judged: Vec<(f64, bool)> = Vec::new();
     for Placed { at, line } in lines {
         let role = line.role.unwrap_or(Role::Agent);
         let other = if role == Role::Customer { Role::Agent } else { Role::Customer };
@@ -52,24 +73,39 @@ pub(super) fn measure_turns(bench: &Bench, lines: &[Placed<Turn>]) -> Turns {
             said(role, &line.agent_prev).into_iter().chain(said(other, &line.prev_turn)).collect();
         let id = before.len().to_string();
         let lines = before.iter().map(|(role, text)| (*role, text.as_str()));
-        let alerts = bench.play(MIDDLE, lines.chain([(role, line.text.as_str())]));
+        let played = bench.play(MIDDLE, lines.chain([(role, line.text.as_str())]));
         // The label is about the words of this turn, not about what a call should have had.
-        let fired: Vec<Fired> = alerts
+        let fired: Vec<Fired> = played
+            .alerts
             .iter()
             .filter(|alert| alert.kind == AlertKind::Forbidden)
             .filter(|alert| alert.evidence.iter().any(|evidence| evidence.utterance_id == id))
             .map(Fired::of)
             .collect();
         let alerted = !fired.is_empty();
+        alerted_turns += usize::from(alerted);
+        let mut category = match (&line.category, line.is_violation) {
+            (Some(category), Label::Yes | Label::Borderline) => Some(turns.by_category.entry(category.clone()).or_default()),
+            _ => None,
+        };
         let expected = match line.is_violation {
             Label::Yes => true,
             Label::No => false,
             Label::Borderline => {
                 turns.borderline += 1;
                 turns.borderline_alerted += usize::from(alerted);
+                if let Some(category) = &mut category {
+                    category.borderline += 1;
+                    category.borderline_alerted += usize::from(alerted);
+                }
                 continue;
             }
         };
+        if let Some(category) = &mut category {
+            category.violations += 1;
+            category.found += usize::from(alerted);
+        }
+        judged.extend(played.verdict(&id).map(|share| (share, expected)));
         turns.counts.add(expected, alerted);
         if alerted != expected {
             turns.errors.push(TurnError {
@@ -80,6 +116,8 @@ pub(super) fn measure_turns(bench: &Bench, lines: &[Placed<Turn>]) -> Turns {
             });
         }
     }
+    turns.alerted_per_1000 = alerted_turns as f64 * 1_000.0 / turns.total.max(1) as f64;
+    turns.second_look = (!judged.is_empty()).then(|| SecondLook::of(&judged));
     turns
 }
 
@@ -112,8 +150,8 @@ pub(super) fn measure_dialogues(bench: &Bench, lines: &[Placed<Dialogue>]) -> Di
     let mut errors = Vec::new();
     for Placed { at, line } in lines {
         agent_turns += line.turns.iter().filter(|turn| turn.role == Role::Agent).count();
-        let alerts = bench.play(CallTime(1_000), line.turns.iter().map(|turn| (turn.role, turn.text.as_str())));
-        for alert in &alerts {
+        let played = bench.play(CallTime(1_000), line.turns.iter().map(|turn| (turn.role, turn.text.as_str())));
+        for alert in &played.alerts {
             let kind = kind_name(alert.kind);
             *by_kind.entry(kind).or_insert(0) += 1;
             errors.push(DialogueError {

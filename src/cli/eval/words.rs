@@ -52,7 +52,7 @@ pub(super) fn measure(lines: &[Placed<Word>]) -> (Option<Words>, Vec<String>) {
             }
         });
         let Some(bench) = bench else { continue };
-        let found = !bench.play(CallTime::ANSWERED, [(Role::Agent, line.text.as_str())].into_iter()).is_empty();
+        let found = !bench.play(CallTime::ANSWERED, [(Role::Agent, line.text.as_str())].into_iter()).alerts.is_empty();
         words.total += 1;
         words.counts.add(line.is_real_occurrence, found);
         if found != line.is_real_occurrence {

@@ -1,6 +1,6 @@
 //! From a score to the share of such turns that are what the score is for.
 
-/// A rising line through steps: scores in thousandths, shares in ten thousandths.
+/// A rising line through steps: scores in ten thousandths, shares in ten thousandths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Calibration {
     knots: Vec<(i32, u16)>,

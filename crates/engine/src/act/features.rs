@@ -41,8 +41,8 @@ pub(super) struct Feature {
     /// In characters of the raw text; empty for what is not of the text itself.
     pub(super) start: u32,
     pub(super) end: u32,
-    /// It is of a turn before.
-    pub(super) is_background: bool,
+    /// It is not of the words themselves: what stood before, how long the turn is, how the call is held.
+    pub(super) is_setting: bool,
 }
 
 /// The source of a feature; part of its key.
@@ -123,13 +123,14 @@ pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, features: &mut Ve
     tones.clear();
     framed(turn.text, TURN_CHARS_MAX, text, tones);
     let tones_of_text = tones.len();
-    let none = |key| Feature { key, start: 0, end: 0, is_background: false };
+    let of_turn = |key| Feature { key, start: 0, end: 0, is_setting: false };
+    let setting = |key| Feature { is_setting: true, ..of_turn(key) };
     for length in 1..=GRAM_CHARS_MAX {
         features.extend(text.windows(length).filter(|run| length > 1 || !is_frame(run[0].0)).map(|run| Feature {
             key: key(Place::Text, run.iter().map(|&(c, _)| c)),
             start: run[0].1,
             end: run[length - 1].1 + u32::from(!is_frame(run[length - 1].0)),
-            is_background: false,
+            is_setting: false,
         }));
     }
     for (at, &(first, start)) in text.iter().enumerate() {
@@ -138,25 +139,25 @@ pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, features: &mut Ve
                 key: key(Place::Gap, [first, second]),
                 start,
                 end: end + u32::from(!is_frame(second)),
-                is_background: false,
+                is_setting: false,
             });
         }
     }
     let length = text.len() - 2;
     let step = [2, 4, 7, 12, 20, 40].iter().take_while(|&&most| length > most).count();
-    features.push(none(key(Place::Length, char::from_digit(step as u32, 10))));
-    features.extend(turn.found.iter().map(|&key| none(key)));
+    features.push(setting(key(Place::Length, char::from_digit(step as u32, 10))));
+    features.extend(turn.found.iter().map(|&key| of_turn(key)));
     if !turn.found.is_empty() {
-        features.push(none(key(Place::Found, [])));
+        features.push(of_turn(key(Place::Found, [])));
     }
     if asks(turn.text) {
-        features.push(none(key(Place::Question, ['?'])));
+        features.push(of_turn(key(Place::Question, ['?'])));
     }
     if turn.channel == Channel::Chat {
-        features.push(none(key(Place::Chat, ['c'])));
+        features.push(setting(key(Place::Chat, ['c'])));
     }
     for &(c, at) in &tones[..tones_of_text] {
-        features.push(Feature { start: at, end: at + 1, ..none(key(Place::Tone, [c])) });
+        features.push(Feature { start: at, end: at + 1, ..of_turn(key(Place::Tone, [c])) });
     }
     let opening: [char; 2] = [text[1].0, text.get(2).map_or(END, |next| next.0)];
     framed(turn.prev, BEFORE_CHARS_MAX, before, tones);
@@ -167,9 +168,9 @@ pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, features: &mut Ve
     } else {
         '.'
     };
-    features.push(none(key(Place::AskedBefore, [asked])));
-    features.push(none(key(Place::BeforeAndText, [asked, opening[0]])));
-    features.push(none(key(Place::BeforeAndText, [asked, opening[0], opening[1]])));
+    features.push(setting(key(Place::AskedBefore, [asked])));
+    features.push(setting(key(Place::BeforeAndText, [asked, opening[0]])));
+    features.push(setting(key(Place::BeforeAndText, [asked, opening[0], opening[1]])));
     for (place, said) in [(Place::Before, turn.prev), (Place::OwnBefore, turn.own_prev)] {
         if said.is_empty() {
             continue;
@@ -177,9 +178,7 @@ pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, features: &mut Ve
         framed(said, BEFORE_CHARS_MAX, before, tones);
         for length in 1..=2 {
             let runs = before.windows(length).filter(|run| length > 1 || !is_frame(run[0].0));
-            features.extend(
-                runs.map(|run| Feature { is_background: true, ..none(key(place, run.iter().map(|&(c, _)| c))) }),
-            );
+            features.extend(runs.map(|run| setting(key(place, run.iter().map(|&(c, _)| c)))));
         }
     }
 }

@@ -12,34 +12,30 @@ use std::collections::BTreeMap;
 
 use super::calibration::Calibration;
 use super::features::{Buffers, Turn, features};
-use super::model::{Act, ActId, Model, ONE, SQUARE, Target, Weighed, channel_ix};
+use super::model::{Act, ActId, Model, ONE, Target, Weighed, channel_ix};
 use crate::transcript::{Channel, Role};
 
 /// How many parts the turns are dealt into; each is scored by what the others teach.
 const FOLDS: u64 = 5;
 
-/// A feature in fewer turns is chance.
+/// A feature in fewer turns is chance to an act.
 const TURNS_OF_FEATURE_MIN: u32 = 2;
 
-/// Turns before weigh less than the turn itself.
-const BACKGROUND: f64 = 0.5;
-
 /// The price of a mistake against the price of large weights.
-const COST: f64 = 1.0;
+const COST: f64 = 0.03;
 
 /// A case of a rare act costs more than a turn without it, up to this much.
 const RARE_COST_MAX: f64 = 4.0;
 
-/// The share of an agent's turns that a reviewer marks, at work: by voice, where
-/// turns are long and calls are picked; in chats, where they are short and many.
-const FAULTS_AT_WORK: [f64; 2] = [0.1, 0.03];
+/// The share of the turns worth a look that a reviewer marks, at work.
+const FAULTS_AT_WORK: f64 = 0.1;
 
 const PASSES_MAX: usize = 40;
 const TOLERANCE: f64 = 0.05;
 
 /// Weights that a model keeps: of one act, of the verdict. The smallest go.
 const ACT_WEIGHTS_MAX: usize = 1_500;
-const VERDICT_WEIGHTS_MAX: usize = 40_000;
+const VERDICT_WEIGHTS_MAX: usize = 60_000;
 
 /// The label of an example for one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,12 +68,34 @@ pub struct Example<'t> {
 pub struct Learner<'t> {
     acts: Vec<Act>,
     examples: Vec<Example<'t>>,
-    /// The features that count, rising by key, and the square of each one's size.
+    /// All features, rising by key.
     keys: Vec<u32>,
-    squares: Vec<u16>,
-    /// Features of all examples one after another, and where each example's end.
+    /// What acts are learned from: words and setting, without what is in one turn alone.
+    of_acts: Rows,
+    /// What the verdict is learned from: the words alone. Settings of a corpus are not those of a
+    /// centre (measured: with them, the order of real turns was worse).
+    of_verdict: Rows,
+}
+
+/// How often each example has which feature.
+#[derive(Debug, Default)]
+struct Rows {
+    /// Of all examples one after another: the number of the feature, and how often.
     columns: Vec<(u32, f32)>,
+    /// Where each example's end.
     ends: Vec<usize>,
+}
+
+impl Rows {
+    fn push(&mut self, row: impl Iterator<Item = (u32, f32)>) {
+        self.columns.extend(row);
+        self.ends.push(self.columns.len());
+    }
+
+    fn get(&self, ix: usize) -> &[(u32, f32)] {
+        let start = ix.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.columns[start..self.ends[ix]]
+    }
 }
 
 /// A target learned: to be handed to [`Learner::model`].
@@ -94,7 +112,7 @@ pub struct Learned {
 pub struct Scored {
     /// Its index among the examples.
     pub example: usize,
-    /// The score, in thousandths.
+    /// The score, in ten thousandths.
     pub score: i32,
     /// Its share by the calibration, in ten thousandths.
     pub share: u16,
@@ -115,40 +133,33 @@ impl<'t> Learner<'t> {
     #[must_use]
     pub fn new(acts: Vec<Act>, examples: Vec<Example<'t>>) -> Self {
         let (mut buffers, mut found) = (Buffers::default(), Vec::new());
-        // Of each feature: in how many turns it is, and whether it is of what stood before.
+        // Of each feature: in how many turns it is, and whether it is of the setting.
         let mut turns_of: BTreeMap<u32, (u32, bool)> = BTreeMap::new();
-        let mut counted: Vec<Vec<(u32, u32)>> = Vec::with_capacity(examples.len());
+        let mut counted: Vec<Vec<(u32, u16)>> = Vec::with_capacity(examples.len());
         for example in &examples {
             features(&example.turn, &mut buffers, &mut found);
             found.sort_unstable_by_key(|feature| feature.key);
             let runs = found.chunk_by(|a, b| a.key == b.key);
-            counted.push(runs.map(|run| (run[0].key, run.len() as u32)).collect());
+            // Each occurrence counts, as it does when the model scores.
+            counted.push(runs.map(|run| (run[0].key, u16::try_from(run.len()).unwrap_or(u16::MAX))).collect());
             for run in found.chunk_by(|a, b| a.key == b.key) {
-                turns_of.entry(run[0].key).or_insert((0, run[0].is_background)).0 += 1;
+                turns_of.entry(run[0].key).or_insert((0, run[0].is_setting)).0 += 1;
             }
         }
-        turns_of.retain(|_, (turns, _)| *turns >= TURNS_OF_FEATURE_MIN);
-        let total = examples.len() as f64;
-        let square = |&(turns, background): &(u32, bool)| {
-            let rarity = libm::log((1.0 + total) / (1.0 + f64::from(turns))) + 1.0;
-            let size = if background { rarity * BACKGROUND } else { rarity };
-            (size * size * SQUARE).round().clamp(1.0, f64::from(u16::MAX)) as u16
-        };
         let keys: Vec<u32> = turns_of.keys().copied().collect();
-        let squares: Vec<u16> = turns_of.values().map(square).collect();
-        let (mut columns, mut ends) = (Vec::new(), Vec::with_capacity(counted.len()));
+        let kinds: Vec<(u32, bool)> = turns_of.into_values().collect();
+        let (mut of_acts, mut of_verdict) = (Rows::default(), Rows::default());
         for runs in counted {
-            let known =
-                runs.iter().filter_map(|&(key, times)| Some((keys.binary_search(&key).ok()?, f64::from(times))));
-            let known: Vec<(usize, f64)> = known.collect();
-            // Each occurrence counts, as it does when the model scores.
-            let length = known.iter().map(|&(column, times)| times * size(squares[column]).powi(2)).sum::<f64>().sqrt();
-            columns.extend(
-                known.iter().map(|&(column, times)| (column as u32, (times * size(squares[column]) / length) as f32)),
-            );
-            ends.push(columns.len());
+            let known = runs.iter().filter_map(|&(key, times)| Some((keys.binary_search(&key).ok()?, f32::from(times))));
+            let known: Vec<(usize, f32)> = known.collect();
+            let row = |keeps: &dyn Fn((u32, bool)) -> bool| -> Vec<(u32, f32)> {
+                let kept = known.iter().filter(|(column, _)| keeps(kinds[*column]));
+                kept.map(|&(column, times)| (column as u32, times)).collect()
+            };
+            of_acts.push(row(&|(turns, _)| turns >= TURNS_OF_FEATURE_MIN).into_iter());
+            of_verdict.push(row(&|(_, is_setting)| !is_setting).into_iter());
         }
-        Self { acts, examples, keys, squares, columns, ends }
+        Self { acts, examples, keys, of_acts, of_verdict }
     }
 
     /// The acts, as the model will number them.
@@ -169,13 +180,15 @@ impl<'t> Learner<'t> {
         let labels: Vec<Label> = self.examples.iter().map(|example| self.label(example, of)).collect();
         let taught: Vec<usize> = (0..labels.len()).filter(|&ix| labels[ix] != Label::Unknown).collect();
         let is_case = |ix: usize| labels[ix] == Label::Yes;
+        let is_verdict = of == self.acts.len();
+        let rows = if is_verdict { &self.of_verdict } else { &self.of_acts };
         let mut left_out = Vec::with_capacity(taught.len());
         for fold in 0..FOLDS {
             let (out, rest): (Vec<usize>, Vec<usize>) = taught.iter().partition(|&&ix| self.fold(ix) == fold);
-            let plane = self.separate(&rest, is_case);
+            let plane = self.separate(rows, &rest, is_case);
             left_out.extend(out.into_iter().map(|ix| Scored {
                 example: ix,
-                score: (plane.score(self.row(ix)) * ONE).round() as i32,
+                score: (plane.score(rows.get(ix)) * ONE).round() as i32,
                 share: 0,
                 case: is_case(ix),
             }));
@@ -189,10 +202,10 @@ impl<'t> Learner<'t> {
             scored.share = calibrations[channel_ix(channel)].share(scored.score);
         }
         let threshold = threshold(&weighed);
-        let plane = self.separate(&taught, is_case);
-        let most = if of == self.acts.len() { VERDICT_WEIGHTS_MAX } else { ACT_WEIGHTS_MAX };
+        let plane = self.separate(rows, &taught, is_case);
+        let most = if is_verdict { VERDICT_WEIGHTS_MAX } else { ACT_WEIGHTS_MAX };
         let target = Target { bias: (plane.bias * ONE).round() as i32, threshold, calibrations };
-        Learned { target, weights: self.kept(&plane, most), left_out }
+        Learned { target, weights: plane.kept(most), left_out }
     }
 
     /// The model of what [`target`](Self::target) learned, one a target, in their order.
@@ -206,7 +219,7 @@ impl<'t> Learner<'t> {
         }
         let row = |(column, weights): (u32, Vec<(ActId, i16)>)| {
             let column = column as usize;
-            Weighed { key: self.keys[column], square: self.squares[column], weights }
+            Weighed { key: self.keys[column], weights }
         };
         let targets = learned.iter().map(|learned| learned.target.clone()).collect();
         Model::new(self.acts.clone(), targets, rows.into_iter().map(row).collect())
@@ -221,9 +234,8 @@ impl<'t> Learner<'t> {
         let mut weighed: Vec<(i32, f64, bool)> =
             own.map(|scored| (scored.score, self.examples[scored.example].weight, scored.case)).collect();
         if of == self.acts.len() {
-            let share = FAULTS_AT_WORK[channel_ix(channel)];
             let sum = |case: bool| -> f64 { weighed.iter().filter(|turn| turn.2 == case).map(|turn| turn.1).sum() };
-            let harmless = sum(true) * (1.0 - share) / share / sum(false).max(1.0);
+            let harmless = sum(true) * (1.0 - FAULTS_AT_WORK) / FAULTS_AT_WORK / sum(false).max(1.0);
             weighed.iter_mut().filter(|turn| !turn.2).for_each(|turn| turn.1 *= harmless);
         }
         Calibration::fit(&weighed)
@@ -254,13 +266,8 @@ impl<'t> Learner<'t> {
         (hash >> 17) % FOLDS
     }
 
-    fn row(&self, ix: usize) -> &[(u32, f32)] {
-        let start = ix.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.columns[start..self.ends[ix]]
-    }
-
     /// Dual coordinate descent over the examples `taught`.
-    fn separate(&self, taught: &[usize], is_case: impl Fn(usize) -> bool) -> Plane {
+    fn separate(&self, rows: &Rows, taught: &[usize], is_case: impl Fn(usize) -> bool) -> Plane {
         let mut plane = Plane { weights: vec![0.0; self.keys.len()], bias: 0.0 };
         let weight_of = |case: bool| -> f64 {
             taught.iter().filter(|&&ix| is_case(ix) == case).map(|&ix| self.examples[ix].weight).sum()
@@ -284,7 +291,7 @@ impl<'t> Learner<'t> {
             let case = is_case(example);
             let cost = COST * self.examples[example].weight * if case { rare } else { 1.0 };
             let slack = 0.5 / cost;
-            let own: f64 = self.row(example).iter().map(|&(_, value)| f64::from(value) * f64::from(value)).sum();
+            let own: f64 = rows.get(example).iter().map(|&(_, value)| f64::from(value) * f64::from(value)).sum();
             Dual { example, sign: if case { 1.0 } else { -1.0 }, slack, square: own + 1.0 + slack, alpha: 0.0 }
         };
         let mut duals: Vec<Dual> = taught.iter().map(dual).collect();
@@ -301,7 +308,7 @@ impl<'t> Learner<'t> {
             let mut at = 0;
             while at < active {
                 let dual = &mut duals[order[at]];
-                let row = self.row(dual.example);
+                let row = rows.get(dual.example);
                 let gradient = dual.sign * plane.score(row) - 1.0 + dual.slack * dual.alpha;
                 if dual.alpha == 0.0 && gradient > shrink_above {
                     active -= 1;
@@ -331,24 +338,6 @@ impl<'t> Learner<'t> {
         }
         plane
     }
-
-    fn kept(&self, plane: &Plane, most: usize) -> Vec<(u32, i16)> {
-        let weight = |(column, &weight): (usize, &f64)| {
-            let whole = (weight * size(self.squares[column]) * ONE).round();
-            (column as u32, whole.clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16)
-        };
-        let mut weights: Vec<(u32, i16)> =
-            plane.weights.iter().enumerate().map(weight).filter(|kept| kept.1 != 0).collect();
-        weights.sort_by_key(|&(column, weight)| (std::cmp::Reverse(weight.unsigned_abs()), column));
-        weights.truncate(most);
-        weights.sort_unstable();
-        weights
-    }
-}
-
-/// A feature's own size, as the model file keeps its square.
-fn size(square: u16) -> f64 {
-    (f64::from(square) / SQUARE).sqrt()
 }
 
 /// A plane that separates cases from others.
@@ -368,6 +357,20 @@ impl Plane {
         }
         self.bias += times;
     }
+
+    /// The `most` greatest weights, by the number of their feature.
+    fn kept(&self, most: usize) -> Vec<(u32, i16)> {
+        let weight = |(column, weight): (usize, &f64)| {
+            let whole = (weight * ONE).round();
+            (column as u32, whole.clamp(f64::from(i16::MIN), f64::from(i16::MAX)) as i16)
+        };
+        let mut weights: Vec<(u32, i16)> =
+            self.weights.iter().enumerate().map(weight).filter(|kept| kept.1 != 0).collect();
+        weights.sort_by_key(|&(column, weight)| (std::cmp::Reverse(weight.unsigned_abs()), column));
+        weights.truncate(most);
+        weights.sort_unstable();
+        weights
+    }
 }
 
 /// The score that parts cases from others best: the greatest F measure.
@@ -375,7 +378,7 @@ fn threshold(scored: &[(i32, f64, bool)]) -> i32 {
     let mut falling = scored.to_vec();
     falling.sort_by_key(|&(score, _, case)| (std::cmp::Reverse(score), case));
     let all: f64 = falling.iter().filter(|scored| scored.2).map(|scored| scored.1).sum();
-    let (mut right, mut told, mut best, mut at) = (0.0, 0.0, 0.0, 1_000);
+    let (mut right, mut told, mut best, mut at) = (0.0, 0.0, 0.0, ONE as i32);
     for (ix, &(score, weight, case)) in falling.iter().enumerate() {
         told += weight;
         if case {

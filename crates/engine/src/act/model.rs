@@ -13,13 +13,10 @@ use crate::transcript::{Channel, Role};
 pub type ActId = u16;
 
 /// Scores are sums of weights; this much is 1.
-pub(super) const ONE: f64 = 1_000.0;
-
-/// Squares of the features' lengths are kept in this unit.
-pub(super) const SQUARE: f64 = 16.0;
+pub(super) const ONE: f64 = 10_000.0;
 
 /// The first line of a model file.
-const HEADER: &str = "tingjian acts 1";
+const HEADER: &str = "tingjian acts 2";
 
 /// A longer model file is refused.
 pub const MODEL_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -65,7 +62,7 @@ pub struct Act {
 /// One target: an act, or the verdict.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
-    /// In thousandths.
+    /// In ten thousandths.
     pub(super) bias: i32,
     /// The score from which on the act counts as done.
     pub(super) threshold: i32,
@@ -85,8 +82,6 @@ pub(super) const fn channel_ix(channel: Channel) -> usize {
 #[derive(Debug)]
 pub(super) struct Weighed {
     pub(super) key: u32,
-    /// The square of its size, in 1/16.
-    pub(super) square: u16,
     /// What it says of which targets.
     pub(super) weights: Vec<(ActId, i16)>,
 }
@@ -99,8 +94,8 @@ pub struct Model {
     targets: Vec<Target>,
     /// Open addressing: the key and the number of its row plus 1; 0 is empty.
     slots: Vec<(u32, u32)>,
-    /// Of each row: its square, and where its weights end.
-    rows: Vec<(u16, u32)>,
+    /// Where each row's weights end.
+    ends: Vec<u32>,
     weights: Vec<(ActId, i16)>,
     /// Rows in the order of the file: their keys.
     keys: Vec<u32>,
@@ -111,7 +106,7 @@ impl std::fmt::Debug for Model {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Model")
             .field("acts", &self.acts.len())
-            .field("features", &self.rows.len())
+            .field("features", &self.ends.len())
             .finish_non_exhaustive()
     }
 }
@@ -146,7 +141,7 @@ pub struct Scratch {
 /// What the model makes of a turn: a score for each act of the speaker's role, and the verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
-    /// Scores in thousandths, one an act; acts of the other role have none.
+    /// Scores in ten thousandths, one an act; acts of the other role have none.
     pub(super) scores: Vec<i32>,
     channel: Channel,
 }
@@ -158,19 +153,19 @@ pub struct Term {
     pub start: u32,
     /// See `start`.
     pub end: u32,
-    /// What it adds, in thousandths.
+    /// What it adds, in ten thousandths.
     pub adds: i32,
 }
 
 impl Model {
     pub(super) fn new(acts: Vec<Act>, targets: Vec<Target>, features: Vec<Weighed>) -> Self {
-        let (mut rows, mut weights, mut keys) = (Vec::new(), Vec::new(), Vec::new());
-        for Weighed { key, square, weights: own } in features {
+        let (mut ends, mut weights, mut keys) = (Vec::new(), Vec::new(), Vec::new());
+        for Weighed { key, weights: own } in features {
             weights.extend(own);
-            rows.push((square, u32::try_from(weights.len()).unwrap_or(u32::MAX)));
+            ends.push(u32::try_from(weights.len()).unwrap_or(u32::MAX));
             keys.push(key);
         }
-        let mut model = Self { acts, targets, slots: Vec::new(), rows, weights, keys, digest: String::new() };
+        let mut model = Self { acts, targets, slots: Vec::new(), ends, weights, keys, digest: String::new() };
         model.index();
         model.digest = Sha256::digest(model.body().as_bytes())[..6].iter().map(|byte| format!("{byte:02x}")).collect();
         model
@@ -217,7 +212,7 @@ impl Model {
     /// How many features it weighs.
     #[must_use]
     pub fn features(&self) -> usize {
-        self.rows.len()
+        self.ends.len()
     }
 
     fn row(&self, key: u32) -> Option<usize> {
@@ -233,8 +228,8 @@ impl Model {
     }
 
     fn weights(&self, row: usize) -> &[(ActId, i16)] {
-        let start = row.checked_sub(1).map_or(0, |before| self.rows[before].1);
-        &self.weights[start as usize..self.rows[row].1 as usize]
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.weights[start as usize..self.ends[row] as usize]
     }
 
     /// Scores `turn`: one sum an act, and the verdict's.
@@ -243,18 +238,15 @@ impl Model {
         features(turn, buffers, found);
         sums.clear();
         sums.resize(self.targets.len(), 0);
-        let mut square = 0_u64;
         for feature in found.iter() {
             let Some(row) = self.row(feature.key) else { continue };
-            square += u64::from(self.rows[row].0);
             for &(act, weight) in self.weights(row) {
                 sums[act as usize] += i32::from(weight);
             }
         }
-        let length = length(square);
         judged.channel = turn.channel;
         judged.scores.clear();
-        judged.scores.extend(sums.iter().zip(&self.targets).map(|(&sum, target)| scaled(sum, length) + target.bias));
+        judged.scores.extend(sums.iter().zip(&self.targets).map(|(&sum, target)| sum + target.bias));
     }
 
     /// The acts of `role` that a judged turn does, with their confidence in ten thousandths.
@@ -290,6 +282,12 @@ impl Model {
         self.confidence(judged, self.verdict_target())
     }
 
+    /// The score behind [`verdict`](Self::verdict), in ten thousandths: finer than the share, for putting turns in order.
+    #[must_use]
+    pub fn verdict_score(&self, judged: &Judged) -> i32 {
+        judged.scores.last().copied().unwrap_or(i32::MIN)
+    }
+
     #[cfg(test)]
     pub(super) fn bias(&self, act: usize) -> i32 {
         self.targets[act].bias
@@ -305,14 +303,12 @@ impl Model {
         let mut scratch = Scratch::default();
         features(turn, &mut scratch.buffers, &mut scratch.features);
         let target = act.unwrap_or(self.verdict_target());
-        let rows: Vec<_> =
-            scratch.features.iter().filter_map(|feature| Some((feature, self.row(feature.key)?))).collect();
-        let length = length(rows.iter().map(|&(_, row)| u64::from(self.rows[row].0)).sum());
-        let term = |(feature, row): (&Feature, usize)| {
-            let weight = self.weights(row).iter().find(|(of, _)| *of == target)?.1;
-            Some(Term { start: feature.start, end: feature.end, adds: scaled(i32::from(weight), length) })
+        let term = |feature: &Feature| {
+            let weights = self.weights(self.row(feature.key)?);
+            let adds = i32::from(weights.iter().find(|(of, _)| *of == target)?.1);
+            Some(Term { start: feature.start, end: feature.end, adds })
         };
-        rows.into_iter().filter_map(term).collect()
+        scratch.features.iter().filter_map(term).collect()
     }
 
     /// The characters that speak most for `act` in a turn: the densest stretch, `end` exclusive.
@@ -360,7 +356,7 @@ impl Model {
             let _ = writeln!(text, " {act}");
         }
         for (row, key) in self.keys.iter().enumerate() {
-            let _ = write!(text, "{key:x} {}", self.rows[row].0);
+            let _ = write!(text, "{key:x}");
             for (act, weight) in self.weights(row) {
                 let _ = write!(text, " {act}:{weight}");
             }
@@ -435,23 +431,12 @@ fn read_calibration(knots: &str) -> Option<Calibration> {
 fn read_row(line: &str, targets: usize) -> Option<Weighed> {
     let mut parts = line.split(' ');
     let key = u32::from_str_radix(parts.next()?, 16).ok()?;
-    let square = parts.next()?.parse().ok()?;
     let weights = parts.map(|part| {
         let (act, weight) = part.split_once(':')?;
         let act: ActId = act.parse().ok()?;
         (usize::from(act) < targets).then_some((act, weight.parse().ok()?))
     });
-    Some(Weighed { key, square, weights: weights.collect::<Option<_>>()? })
-}
-
-/// The length of a turn's features, in 1/256.
-fn length(square: u64) -> i64 {
-    // SQUARE is 16, and 16 · 4 096 is the square of 256.
-    i64::try_from((square * 4_096).isqrt()).unwrap_or(i64::MAX).max(1)
-}
-
-fn scaled(sum: i32, length: i64) -> i32 {
-    i32::try_from(i64::from(sum) * 256 / length).unwrap_or(if sum < 0 { i32::MIN / 2 } else { i32::MAX / 2 })
+    Some(Weighed { key, weights: weights.collect::<Option<_>>()? })
 }
 
 #[cfg(test)]
@@ -461,13 +446,13 @@ mod tests {
     #[test]
     fn a_damaged_file_is_refused_with_its_line() {
         let target = Target { bias: -5, threshold: 10, calibrations: Default::default() };
-        let model = Model::new(Vec::new(), vec![target], vec![Weighed { key: 7, square: 30, weights: vec![(0, 5)] }]);
+        let model = Model::new(Vec::new(), vec![target], vec![Weighed { key: 7, weights: vec![(0, 5)] }]);
         let text = model.to_text();
         assert_eq!(Model::from_text(&text).unwrap(), model);
         for (bad, line) in [
             (text.replace("0:5", "0:6"), 1),
             (text.replace("0:5", "9:5"), 3),
-            (text.replace("acts 1", "acts 2"), 1),
+            (text.replace("acts 2", "acts 1"), 1),
             (text.replace("act -5", "act x"), 2),
         ] {
             assert_eq!(Model::from_text(&bad).unwrap_err().line, line, "{bad}");

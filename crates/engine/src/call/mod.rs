@@ -26,7 +26,7 @@ use crate::rule::syntax::Limit;
 use crate::severity::AlertKind;
 use crate::text::{FoldedText, Match};
 use crate::time::CallTime;
-use crate::timeline::{Hit, Judgement, Placed, Timeline, UtteranceIx};
+use crate::timeline::{Hit, Judgement, Placed, Spoken, Timeline, UtteranceIx};
 use crate::transcript::{CallInfo, Channel, EventKind, Input, Party, Role, Utterance};
 use crate::work;
 
@@ -35,7 +35,7 @@ const SPAN_GAP_MAX_MS: i64 = 3_000;
 
 /// What an act needs that no phrase bears out, by voice and in chats, in ten thousandths. Typed
 /// turns are so short that an act alone is right in one of ten (November 2026, 1 395 turns).
-const ACT_ALONE: [u16; 2] = [6_000, 8_500];
+const ACT_ALONE: [u16; 2] = [9_000, 8_000];
 
 /// How many neighbours in the order a changed utterance can concern.
 const NEIGHBOURS: usize = TURN_AHEAD;
@@ -229,10 +229,20 @@ impl Call {
         Self { keep_texts: true, ..Self::new(rules, info) }
     }
 
+    fn spoken(&self, utterance_id: &str) -> Option<&Spoken> {
+        self.timeline.in_order().map(|(_, spoken)| spoken).find(|spoken| *spoken.id == *utterance_id)
+    }
+
+    /// How sure the second look is that a reviewer marks an utterance, in ten thousandths; `None` without a model.
+    #[must_use]
+    pub fn verdict(&self, utterance_id: &str) -> Option<u16> {
+        Some(self.spoken(utterance_id)?.judged.as_ref()?.verdict)
+    }
+
     /// The rules whose forbidden phrases an utterance holds, as the model knows them.
     #[must_use]
     pub fn found(&self, utterance_id: &str) -> Vec<u32> {
-        let spoken = self.timeline.in_order().map(|(_, spoken)| spoken).find(|spoken| *spoken.id == *utterance_id);
+        let spoken = self.spoken(utterance_id);
         let hits = spoken.iter().flat_map(|spoken| &spoken.hits);
         let mut found: Vec<u32> = hits.filter_map(|hit| self.rules.forbidding[hit.detector as usize]).collect();
         found.sort_unstable();
