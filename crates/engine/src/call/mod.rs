@@ -36,7 +36,7 @@ const SPAN_GAP_MAX_MS: i64 = 3_000;
 /// What an act needs that no phrase bears out, by voice and in chats, in ten thousandths. In chats,
 /// where turns are a few characters long, an act alone is wrong below it more often than right at
 /// centres that taught nothing (November 2026, 1 395 turns).
-const ACT_ALONE: [u16; 2] = [7_000, 9_000];
+const ACT_ALONE: [u16; 2] = [8_500, 9_000];
 
 /// How many neighbours in the order a changed utterance can concern.
 const NEIGHBOURS: usize = TURN_AHEAD;
