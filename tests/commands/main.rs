@@ -1,7 +1,7 @@
 //! The command line, run as a process over files: no server is started.
 
 #![cfg(feature = "server")]
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod bench;
 mod cli_check;

@@ -107,7 +107,9 @@ fn play(rules: &Arc<RuleSet>, call: &ClauseCall) -> Result<Vec<Alert>, String> {
             (EventBody::Start(_), Some(_)) => {}
             (EventBody::Input(input), Some(session)) => session.take(event.seq, input),
             (EventBody::Input(_), None) => {
-                return Err(format!("events[{number}]: 第一个事件要是 call.start / the first event must be call.start"));
+                return Err(format!(
+                    "events[{number}]: 第一个事件要是 call.start / the first event must be call.start"
+                ));
             }
         }
         transitions.extend(session.iter_mut().flat_map(|session| std::iter::from_fn(|| session.poll_output())));

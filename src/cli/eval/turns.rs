@@ -85,7 +85,9 @@ pub(super) fn measure_turns(bench: &Bench, lines: &[Placed<Turn>]) -> Turns {
         let alerted = !fired.is_empty();
         alerted_turns += usize::from(alerted);
         let mut category = match (&line.category, line.is_violation) {
-            (Some(category), Label::Yes | Label::Borderline) => Some(turns.by_category.entry(category.clone()).or_default()),
+            (Some(category), Label::Yes | Label::Borderline) => {
+                Some(turns.by_category.entry(category.clone()).or_default())
+            }
             _ => None,
         };
         let expected = match line.is_violation {

@@ -150,7 +150,8 @@ impl<'t> Learner<'t> {
         let kinds: Vec<(u32, bool)> = turns_of.into_values().collect();
         let (mut of_acts, mut of_verdict) = (Rows::default(), Rows::default());
         for runs in counted {
-            let known = runs.iter().filter_map(|&(key, times)| Some((keys.binary_search(&key).ok()?, f32::from(times))));
+            let known =
+                runs.iter().filter_map(|&(key, times)| Some((keys.binary_search(&key).ok()?, f32::from(times))));
             let known: Vec<(usize, f32)> = known.collect();
             let row = |keeps: &dyn Fn((u32, bool)) -> bool| -> Vec<(u32, f32)> {
                 let kept = known.iter().filter(|(column, _)| keeps(kinds[*column]));
