@@ -117,6 +117,7 @@ fn utterance(n: usize, text: &str, is_final: bool) -> Input {
         confidence: None,
         volume_db: None,
         pitch_hz: None,
+        agent_id: None,
     })
 }
 

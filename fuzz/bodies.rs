@@ -194,6 +194,7 @@ fn play(rules: &Arc<RuleSet>, data: &[u8]) {
                     confidence: bytes.level(),
                     volume_db: bytes.level(),
                     pitch_hz: bytes.level(),
+                    agent_id: None,
                 };
                 Input::Utterance(utterance)
             }

@@ -4,13 +4,14 @@
 //!
 //! [`engine`] is pure: events and the time go in, alerts come out. [`adapter`]
 //! turns the JSON of recognisers into the engine's events and is pure too, as is
-//! [`session`], one call as all programs run it.
+//! [`session`], one call as all programs run it, with the [`numbers`] of its events.
 //! `backtest` compares what two rule sets make of recorded calls.
 //! `server` (feature `server`) is the only part with sockets, files and a clock.
 
 pub mod adapter;
 #[cfg(feature = "server")]
 pub mod backtest;
+pub mod numbers;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod session;

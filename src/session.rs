@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::adapter::alert_json::AlertJson;
+use crate::adapter::native::Number;
 use crate::engine::alert::{Alert, AlertState};
 use crate::engine::call::Call;
 use crate::engine::privacy::Running;
 use crate::engine::rule::RuleSet;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{CallInfo, Input, Utterance};
+use crate::numbers::{self, Numbers, Seen};
 
 /// What is said of a call that asks for packs that are not there: which, and which may be meant.
 /// Nothing, if they all are.
@@ -49,27 +51,36 @@ const NAME_CHARS_TOLD: usize = 40;
 pub struct Session {
     call: Call,
     said: CallTime,
-    seq: Option<u64>,
+    numbers: Numbers,
     words: Running,
     /// Finals that read otherwise since the last input, masked.
     reworded: Vec<Utterance>,
 }
 
 impl Session {
-    /// A call that was just answered; `seq` is the number of its `call.start`.
+    /// A call that was just answered; `number` is that of its `call.start`.
     #[must_use]
-    pub fn new(rules: Arc<RuleSet>, info: CallInfo, seq: Option<u64>) -> Self {
-        Self::of(Call::new(rules, info), seq)
+    pub fn new(rules: Arc<RuleSet>, info: CallInfo, number: &Number) -> Self {
+        Self::of(Call::new(rules, info), number)
     }
 
     /// A session that keeps what `explain` needs after the call.
     #[must_use]
-    pub fn explainable(rules: Arc<RuleSet>, info: CallInfo, seq: Option<u64>) -> Self {
-        Self::of(Call::explainable(rules, info), seq)
+    pub fn explainable(rules: Arc<RuleSet>, info: CallInfo, number: &Number) -> Self {
+        Self::of(Call::explainable(rules, info), number)
     }
 
-    fn of(call: Call, seq: Option<u64>) -> Self {
-        Self { call, said: CallTime::ANSWERED, seq, words: Running::default(), reworded: Vec::new() }
+    fn of(call: Call, number: &Number) -> Self {
+        let mut numbers = Numbers::default();
+        numbers.take(number, numbers::print_of_start(call.info()));
+        Self { call, said: CallTime::ANSWERED, numbers, words: Running::default(), reworded: Vec::new() }
+    }
+
+    /// Takes over what was sent before under its id, when a call goes on after it was closed.
+    pub fn remember(&mut self, mut earlier: Numbers) {
+        // The start may have come with a number of its own.
+        std::mem::swap(&mut self.numbers, &mut earlier);
+        self.numbers.absorb(earlier);
     }
 
     /// The call as the engine has it, for views of its state.
@@ -80,9 +91,9 @@ impl Session {
 
     /// Takes an event as it was recorded: what was taken before is passed over,
     /// and only events move the clock.
-    pub fn take(&mut self, seq: Option<u64>, input: Input) {
-        if !self.is_resent(seq) {
-            let now = self.hear(seq, &input);
+    pub fn take(&mut self, number: &Number, input: Input) {
+        if self.look(number, &input) == Seen::New {
+            let now = self.hear(number, &input);
             self.handle(now, input);
         }
     }
@@ -105,17 +116,21 @@ impl Session {
         self.call.ended()
     }
 
-    /// Whether an event of this number was taken before. One without a number
-    /// never was.
+    /// Whether an event was taken before. One without a number never was.
     #[must_use]
-    pub fn is_resent(&self, seq: Option<u64>) -> bool {
-        matches!((seq, self.seq), (Some(seq), Some(taken)) if seq <= taken)
+    pub fn look(&self, number: &Number, input: &Input) -> Seen {
+        match number.seq {
+            Some(_) => self.numbers.look(number, numbers::print(&self.info().call_id, input)),
+            None => Seen::New,
+        }
     }
 
     /// Takes an event's number and the moment it speaks of, ahead of
     /// [`Self::handle`]; returns the latest moment spoken of.
-    pub fn hear(&mut self, seq: Option<u64>, input: &Input) -> CallTime {
-        self.seq = self.seq.max(seq);
+    pub fn hear(&mut self, number: &Number, input: &Input) -> CallTime {
+        if number.seq.is_some() {
+            self.numbers.take(number, numbers::print(&self.call.info().call_id, input));
+        }
         self.said = self.said.max(input.said_at());
         self.said
     }
@@ -158,10 +173,10 @@ impl Session {
         self.call.rules()
     }
 
-    /// The number of the latest event taken.
+    /// The numbers of the events taken.
     #[must_use]
-    pub const fn seq(&self) -> Option<u64> {
-        self.seq
+    pub const fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 
     /// The next alert, until there is none.

@@ -10,7 +10,8 @@
 //! | Transcribe counts seconds, Call Analytics milliseconds, segments seconds in strings | |
 //! | `ChannelId` (`ch_0`) with two channels; on one, `Items` may have a `Speaker` | the speaker of most items |
 //! | Call Analytics names roles (`AGENT`, `CUSTOMER`), segments channels (`AGENT`, `CALLER`) | channels, like the others: `agent_channel=AGENT` |
-//! | a segment comes again with personal data taken out | a correction |
+//! | segments also tell what nobody said: `AGENT_ASSISTANT`, `CATEGORY_MATCH`, `AGENT_VOICETONE`, `CALLER_VOICETONE` | say nothing |
+//! | a segment comes again with personal data taken out | a correction: ids are unique |
 //! | items may end before they begin | only the times of the whole are used |
 //! | `CategoryEvent`, `START` and `END` of segments, empty results | say nothing |
 //! | exceptions are members named `…Exception`, empty where there is none | reported by their name |
@@ -133,12 +134,16 @@ fn say(result: &Outcome, hearing: &mut Hearing<'_>) -> Result<(), Unrecognised> 
         start: result.start_time.seconds(),
         end: result.end_time.seconds(),
         is_final: result.is_partial != Some(true),
+        is_unique: result.result_id.get().is_some(),
         ..Said::default()
     })
 }
 
 impl Segment {
     fn say(&self, hearing: &mut Hearing<'_>) -> Result<(), Unrecognised> {
+        if self.participant_role.get().is_some_and(is_nobody) {
+            return Ok(());
+        }
         hearing.say(&Said {
             key: self.utterance_id.get().unwrap_or_default().to_owned(),
             speaker: self.participant_role.get(),
@@ -146,7 +151,15 @@ impl Segment {
             start: self.begin_offset_millis.ms().or(self.start_time.seconds()),
             end: self.end_offset_millis.ms().or(self.end_time.seconds()),
             is_final: self.is_partial != Some(true),
+            is_unique: self.utterance_id.get().is_some(),
             ..Said::default()
         })
     }
+}
+
+/// Whether a channel carries what neither party said: advice to the agent, what was found in the words, how a voice
+/// sounds.
+fn is_nobody(channel: &str) -> bool {
+    let channel = channel.to_ascii_uppercase();
+    channel == "CATEGORY_MATCH" || ["_ASSISTANT", "_VOICETONE"].iter().any(|ending| channel.ends_with(ending))
 }

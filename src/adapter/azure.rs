@@ -119,6 +119,7 @@ impl Dialect for Azure {
             end: start.zip(message.duration.ticks()).map(|(start, duration)| start + duration),
             is_final,
             confidence: best.and_then(|best| best.confidence.confidence()),
+            is_unique: false,
         })
     }
 }

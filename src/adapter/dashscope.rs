@@ -4,7 +4,7 @@
 //! | quirk | what is done |
 //! |---|---|
 //! | each `result-generated` words the whole sentence anew | a hypothesis of the same id |
-//! | `sentence_id` is absent in older models | then the key is `begin_time` |
+//! | `sentence_id` is absent in older models, and always 0 in others | then the key is `begin_time`; a sentence that begins behind the last one of its id is another |
 //! | older models have no `sentence_end` either | then a sentence with an `end_time` is final |
 //! | `end_time` is null in hypotheses, and in some finals | the end of the last word, else when the message came |
 //! | `heartbeat` sentences while nobody speaks | say nothing |
@@ -186,6 +186,7 @@ impl Dashscope {
             start: speech.and_then(|speech| speech.start),
             end: speech.and_then(|speech| speech.end),
             is_final,
+            is_unique: !item.is_empty(),
             ..Said::default()
         })?;
         if result == "failed" { Err(fault(message)) } else { Ok(()) }

@@ -129,6 +129,10 @@ impl Deepgram {
 
         let settles = message.is_final == Some(true);
         let pieces = self.channels.entry(channel).or_default();
+        if start.zip(pieces.start).is_some_and(|(start, begun)| start < begun) {
+            // The stream began anew: the pieces so far are of the one before.
+            pieces.end(channel, hearing)?;
+        }
         if settles && speaker.is_some() && speaker != pieces.speaker {
             pieces.end(channel, hearing)?;
         }
@@ -147,6 +151,7 @@ impl Deepgram {
             end: span.1,
             is_final: ends,
             confidence: best.confidence.confidence().filter(|_| !words.is_empty()),
+            is_unique: false,
         })?;
         if settled {
             *pieces = pieces.next();
@@ -179,7 +184,7 @@ impl Pieces {
             start: pieces.start,
             end: pieces.end,
             is_final: true,
-            confidence: None,
+            ..Said::default()
         })
     }
 }

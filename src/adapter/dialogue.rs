@@ -118,6 +118,7 @@ pub fn parse(text: &str) -> Result<Vec<Input>, Vec<Fault>> {
                     confidence: None,
                     volume_db: None,
                     pitch_hz: None,
+                    agent_id: None,
                 })
             }
             What::Hold => Input::Hold { at: begin },

@@ -15,6 +15,7 @@
 //! | `sip_hangup_disposition` is told from the switch's side, for each leg | `recv_…`: the party of that leg; `send_…` with `NORMAL_CLEARING`: the other one; else the system |
 //! | the transferring leg hangs up, and the call goes on | `BLIND_TRANSFER` and `ATTENDED_TRANSFER` as the cause or the `endpoint_disposition`, and an agent's leg behind a transfer that nobody answered yet, end nothing |
 //! | a leg that nobody answered hangs up (other agents that rang) | ends nothing |
+//! | the agent asks a colleague over a leg of their own | only the legs of the first bridge, and after a transfer those of its answer, are the agent's and the customer's; others hold, resume and end nothing |
 //! | plain events encode values (`%3A`), JSON ones do not | both are read where it matters |
 //! | a header may come twice (`Hangup-Cause`) | the last counts |
 //! | all other events | say nothing |
@@ -32,6 +33,8 @@ const NAME: &str = "FreeSWITCH";
 /// The leg that was called: in a hotline, the agent's.
 pub const CALLED_LEG: &str = "b";
 const CALLING_LEG: &str = "a";
+/// A leg that was answered so much later than the first two were joined is neither of them.
+const JOINED_LATER_US: i64 = 2_000_000;
 /// Transfers of one call; later ones are ignored.
 const TRANSFERS_MAX: usize = 64;
 
@@ -42,6 +45,13 @@ pub struct Freeswitch {
     /// When the call was answered, in epoch microseconds.
     answered: Option<i64>,
     bridged: bool,
+    /// When the two were first joined, in epoch microseconds.
+    bridged_at: Option<i64>,
+    /// The `Unique-ID`s of the two parties' legs, where they are known.
+    agent_leg: Option<String>,
+    customer_leg: Option<String>,
+    /// The leg that the switch called and that was answered last.
+    answered_leg: Option<String>,
     held: bool,
     /// The transfers that were told.
     transfers: BTreeSet<String>,
@@ -62,6 +72,10 @@ impl Freeswitch {
             agent,
             answered: None,
             bridged: false,
+            bridged_at: None,
+            agent_leg: None,
+            customer_leg: None,
+            answered_leg: None,
             held: false,
             transfers: BTreeSet::new(),
             transferring: false,
@@ -70,6 +84,9 @@ impl Freeswitch {
     }
 
     fn is_agents(&self, event: &Event) -> bool {
+        if let (Some(leg), Some(agent)) = (event.leg(), &self.agent_leg) {
+            return leg == agent;
+        }
         match self.agent.as_str() {
             CALLED_LEG => event.is_called(),
             CALLING_LEG => !event.is_called(),
@@ -93,6 +110,38 @@ impl Freeswitch {
             _ if is_agents => event.number("Caller-Channel-Answered-Time"),
             _ => event.number("Caller-Channel-Bridged-Time"),
         };
+    }
+
+    /// Whether the leg is the customer's or the agent's own, as far as that is known.
+    fn is_party(&self, event: &Event) -> bool {
+        let Some(leg) = event.leg() else { return true };
+        if self.customer_leg.as_deref() == Some(leg) || self.agent_leg.as_deref() == Some(leg) {
+            return true;
+        }
+        if self.agent_leg.is_some() && self.customer_leg.is_some() {
+            return false;
+        }
+        // Both were there when they were first joined; who was answered later is a colleague.
+        let joined = self.bridged_at.or(self.answered).zip(event.number("Caller-Channel-Answered-Time"));
+        !self.transfers.is_empty() || joined.is_none_or(|(both, leg)| leg <= both + JOINED_LATER_US)
+    }
+
+    /// Learns whose legs a bridge joins.
+    fn learn_legs(&mut self, event: &Event, is_agents: bool) {
+        let Some(own) = event.leg() else { return };
+        let other = ["Bridge-A-Unique-ID", "Bridge-B-Unique-ID", "Other-Leg-Unique-ID"]
+            .iter()
+            .filter_map(|header| event.text(header))
+            .find(|leg| *leg != own);
+        let customers = self.customer_leg.as_deref();
+        let (agent, customer) = match other {
+            Some(other) if customers == Some(other) => (Some(own), Some(other)),
+            other if customers == Some(own) || !is_agents => (other, Some(own)),
+            other => (Some(own), other),
+        };
+        let (agent, customer) = (agent.map(str::to_owned), customer.map(str::to_owned));
+        self.agent_leg = agent.or_else(|| self.answered_leg.take().filter(|leg| customer.as_ref() != Some(leg)));
+        self.customer_leg = customer.or_else(|| self.customer_leg.take());
     }
 
     fn at(&self, epoch_us: Option<i64>, now: CallTime) -> CallTime {
@@ -127,8 +176,12 @@ impl Freeswitch {
         }
     }
 
-    fn bridge(&mut self, event: &Event, at: CallTime, inputs: &mut Vec<Input>) {
+    fn bridge(&mut self, event: &Event, is_agents: bool, at: CallTime, inputs: &mut Vec<Input>) {
         let again = std::mem::replace(&mut self.bridged, true);
+        self.bridged_at = self.bridged_at.or_else(|| event.stamp());
+        if !again || self.transferring {
+            self.learn_legs(event, is_agents);
+        }
         if again && self.transferring {
             self.transferring = false;
             let agent = event.text("variable_cc_agent").or_else(|| event.text("variable_agent_id"));
@@ -144,7 +197,7 @@ impl Freeswitch {
         let goes_on = is_transfer(cause)
             || event.text("variable_endpoint_disposition").is_some_and(is_transfer)
             || is_agents && (self.transferring || never_answered);
-        if goes_on || self.ended {
+        if goes_on || self.ended || !self.is_party(event) {
             return;
         }
         let (own, other) = match is_agents {
@@ -172,6 +225,9 @@ impl Adapter for Freeswitch {
             return Ok(());
         }
         let is_agents = self.is_agents(&event);
+        if kind == "CHANNEL_ANSWER" && event.is_called() {
+            self.answered_leg = event.leg().map(str::to_owned);
+        }
         self.learn_answer(&event, kind, is_agents);
         self.transfers(&event, now, inputs);
         let at = self.at(event.stamp(), now);
@@ -184,7 +240,7 @@ impl Adapter for Freeswitch {
                 self.held = false;
                 inputs.push(Input::Resume { at });
             }
-            "CHANNEL_BRIDGE" => self.bridge(&event, at, inputs),
+            "CHANNEL_BRIDGE" => self.bridge(&event, is_agents, at, inputs),
             "CHANNEL_HANGUP_COMPLETE" => {
                 let at = self.at(event.number("Caller-Channel-Hangup-Time").or_else(|| event.stamp()), now);
                 self.hangup(&event, is_agents, at, inputs);
@@ -212,6 +268,10 @@ impl Event {
         let value = self.0.get(header)?;
         let number = value.as_str().map_or_else(|| value.as_i64(), |text| text.parse().ok());
         number.filter(|number| *number > 0)
+    }
+
+    fn leg(&self) -> Option<&str> {
+        self.text("Unique-ID")
     }
 
     /// When it happened, in epoch microseconds.

@@ -14,6 +14,7 @@
 //! | `timestamp` is a string of JSON (C++), an array (Python), or an integer of epoch milliseconds (newer C++, when there is no stamp) | stamps from the string count from the stream, those from the array from the start of the speech segment, the integer is no stamp |
 //! | `stamp_sents` is an array or `""` | `""` is no stamp |
 //! | newer C++ servers number segments (`index`, from 0) and their slices (`slice_type` 0, 1, 2) | the index is the utterance id; an online slice of another index, or `slice_type` 2 online, leaves the text open until its offline text or the next index |
+//! | a server that is restarted behind its forwarder counts stamps and segments from 0 again | a new session, numbered in the id; stamps are checked as `course` says |
 //! | deltas have no times at all | they are placed between the last end and the moment they came |
 //! | an error comes as text (`ERROR. …`), or as `error` | not words: reported |
 //! | the `offline` mode sends one reply for a whole recording | a final with the stamps' times |
@@ -25,6 +26,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::course::Course;
 use super::native::CALL_MS_MAX;
 use super::shape::{self, Number};
 use super::stream::{CHARACTER_MS, CHUNK_MS, OPEN_CHARS_MAX, Said, Utterances};
@@ -38,6 +40,9 @@ const NAME: &str = "FunASR";
 #[derive(Debug)]
 pub struct Funasr {
     leg: Leg,
+    course: Course,
+    /// How often the server began anew.
+    session: u32,
     /// The utterances of Fun-ASR-Nano.
     nano: Utterances,
     /// Numbers the segments of servers that do not.
@@ -105,8 +110,16 @@ impl Funasr {
     /// The adapter of one connection.
     #[must_use]
     pub fn new(leg: Leg) -> Self {
-        let settled_until = leg.began;
-        Self { nano: Utterances::new(leg.clone()), leg, next_segment: 0, open: None, last: None, settled_until }
+        Self {
+            nano: Utterances::new(leg.clone()),
+            course: Course::new(leg.began),
+            session: 0,
+            settled_until: leg.began.max(CallTime::ANSWERED),
+            leg,
+            next_segment: 0,
+            open: None,
+            last: None,
+        }
     }
 
     fn online(&mut self, message: &Message, text: &str, now: CallTime, inputs: &mut Vec<Input>) {
@@ -117,6 +130,10 @@ impl Funasr {
         }
         if text.is_empty() {
             return;
+        }
+        if message.index == Some(0) && self.open.is_none() && self.next_segment > 0 {
+            self.begin_anew(inputs);
+            self.course.jump(0, now.plus(-CHUNK_MS).max(self.settled_until));
         }
         // A recording replayed faster than it was spoken runs ahead of `now`.
         let now = now.max(self.settled_until);
@@ -150,6 +167,7 @@ impl Funasr {
             (Some(open), Some(index)) if open.segment != index => None,
             _ => self.open.take(),
         };
+        let is_late = message.index.is_some_and(|index| index < self.next_segment);
         let segment = message.index.or(open.as_ref().map(|open| open.segment)).unwrap_or(self.next_segment);
         self.next_segment = self.next_segment.max(segment.saturating_add(1));
         if words.is_empty() {
@@ -159,7 +177,14 @@ impl Funasr {
             }
             return;
         }
-        let (start, end) = self.place(stamps(message), open.as_ref(), words, now);
+        let stamps = stamps(message);
+        if let Stamps::Stream { start, end } = stamps {
+            if !is_late && self.course.runs_back("", start) || self.course.is_apart(start, Some(end), now) {
+                self.course.jump(end, now.max(self.settled_until.plus(end - start)));
+            }
+            self.course.follow("", start, Some(end));
+        }
+        let (start, end) = self.place(stamps, open.as_ref(), words, now);
         self.settled_until = self.settled_until.max(end);
         let settled = self.utterance(segment, words.to_owned(), start, end, true);
         if self.last.as_ref() != Some(&settled) {
@@ -174,7 +199,7 @@ impl Funasr {
         let now = now.max(self.settled_until);
         let ending_now = |duration: i64| now.plus(-duration).max(open.map_or(self.settled_until, |open| open.start));
         match (stamps, open) {
-            (Stamps::Stream { start, end }, _) => (self.leg.began.plus(start), self.leg.began.plus(end)),
+            (Stamps::Stream { start, end }, _) => (self.course.at(start), self.course.at(end)),
             (Stamps::Segment { end }, Some(open)) => (open.start, open.start.plus(end)),
             (Stamps::Segment { end }, None) => {
                 let start = ending_now(end);
@@ -200,6 +225,8 @@ impl Funasr {
                 start: sentence.start.ms(),
                 end: sentence.end.ms(),
                 is_final: true,
+                // Where the first one is another, all are.
+                is_unique: place > 0,
                 ..Said::default()
             };
             self.nano.say(&said, now, inputs)?;
@@ -226,6 +253,14 @@ impl Funasr {
         inputs.push(Input::Utterance(last.clone()));
     }
 
+    /// The server counts from 0 again.
+    fn begin_anew(&mut self, inputs: &mut Vec<Input>) {
+        self.settle_open(inputs);
+        self.session += 1;
+        self.next_segment = 0;
+        self.last = None;
+    }
+
     fn settle_open(&mut self, inputs: &mut Vec<Input>) {
         let Some(open) = self.open.take() else { return };
         self.next_segment = self.next_segment.max(open.segment.saturating_add(1));
@@ -236,22 +271,28 @@ impl Funasr {
     }
 
     fn utterance(&self, segment: u64, text: String, start: CallTime, end: CallTime, is_final: bool) -> Utterance {
+        let prefix = &self.leg.id_prefix;
         Utterance {
-            utterance_id: format!("{}{segment}", self.leg.id_prefix),
+            utterance_id: match self.session {
+                0 => format!("{prefix}{segment}"),
+                session => format!("{prefix}s{session}-{segment}"),
+            },
             role: self.leg.voices.role(None).unwrap_or(Role::Customer),
             text,
-            start: start.min(CallTime(CALL_MS_MAX)),
-            end: end.max(start).min(CallTime(CALL_MS_MAX)),
+            start: start.clamp(CallTime::ANSWERED, CallTime(CALL_MS_MAX)),
+            end: end.max(start).clamp(CallTime::ANSWERED, CallTime(CALL_MS_MAX)),
             is_final,
             confidence: None,
             volume_db: None,
             pitch_hz: None,
+            agent_id: None,
         }
     }
 }
 
 impl Adapter for Funasr {
     fn message(&mut self, text: &str, now: CallTime, inputs: &mut Vec<Input>) -> Result<(), Unrecognised> {
+        let now = now.max(CallTime::ANSWERED);
         let message: Message = shape::json(NAME, text)?;
         let words = message.text.as_deref().unwrap_or_default();
         if words.starts_with("ERROR") && message.mode.is_none() {
@@ -295,6 +336,10 @@ impl Adapter for Funasr {
     fn finish(&mut self, inputs: &mut Vec<Input>) {
         self.settle_open(inputs);
         self.nano.settle_all(inputs);
+    }
+
+    fn take_jumps(&mut self) -> u32 {
+        self.course.take_jumps().saturating_add(self.nano.take_jumps())
     }
 }
 

@@ -5,6 +5,7 @@
 //! | a `RESULT` has one or more `segments`, each a hypothesis or final | taken in turn |
 //! | segments have no id | told apart by `start_time` |
 //! | `score` is 0 in hypotheses, and not to be relied upon | ignored |
+//! | a connection may run one session after another | another `trace_id` is another session |
 //! | `START` and `EVENT` (voice begins, voice ends, silence) | say nothing |
 //! | `ERROR` and `FATAL_ERROR` | reported with the `error_code` |
 //! | `END` ends the stream | what is open is settled |
@@ -29,6 +30,8 @@ struct Message {
     #[serde(default)]
     resp_type: Id,
     #[serde(default)]
+    trace_id: Id,
+    #[serde(default)]
     error_code: Id,
     #[serde(default)]
     segments: Option<Vec<Segment>>,
@@ -52,6 +55,7 @@ struct Words {
 impl Dialect for Huawei {
     fn read(&mut self, text: &str, hearing: &mut Hearing<'_>) -> Result<(), Unrecognised> {
         let message: Message = shape::json(NAME, text)?;
+        hearing.session(message.trace_id.get());
         match message.resp_type.get() {
             Some("RESULT") => {
                 let segments = message.segments.unwrap_or_default();

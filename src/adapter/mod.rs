@@ -15,6 +15,7 @@ pub mod alert_json;
 pub mod aws;
 pub mod azure;
 pub mod baidu;
+mod course;
 pub mod dashscope;
 pub mod deepgram;
 pub mod dialogue;
@@ -57,6 +58,11 @@ pub trait Adapter: Send {
 
     /// The connection is over: what is still open becomes final.
     fn finish(&mut self, inputs: &mut Vec<Input>);
+
+    /// How often the stamps of the stream jumped since this was last asked.
+    fn take_jumps(&mut self) -> u32 {
+        0
+    }
 }
 
 /// The facts about a connection that its adapter is given once.
@@ -64,8 +70,8 @@ pub trait Adapter: Send {
 pub struct Leg {
     /// The voices it carries.
     pub voices: Voices,
-    /// The call's time at which the audio of this connection begins; the
-    /// recogniser counts from there.
+    /// The call's time at which the audio of this connection begins, before the
+    /// answer too; the recogniser counts from there.
     pub began: CallTime,
     /// Put before every utterance id, so that legs and reconnects, which all
     /// count from zero, never meet in one call.

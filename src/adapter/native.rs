@@ -40,10 +40,19 @@ pub const CALL_MS_MAX: i64 = 31 * 24 * 60 * 60 * 1_000;
 pub struct Event {
     /// Which call.
     pub call_id: String,
-    /// The producer's number of it, rising within the call.
-    pub seq: Option<u64>,
+    /// Who numbered it, and how.
+    pub number: Number,
     /// The start of the call, or something that happened in it.
     pub body: EventBody,
+}
+
+/// The number of an event, as its producer counts within the call.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Number {
+    /// One of several producers of the call, each with numbers of its own.
+    pub producer: Option<String>,
+    /// Rising within the call.
+    pub seq: Option<u64>,
 }
 
 /// The contents of an event.
@@ -111,12 +120,13 @@ impl EventType {
     const fn fields(self) -> &'static [Field] {
         use Field::{
             AgentId, AtMs, Attributes, By, CallId, Channel, Confidence, CustomerName, Direction, EndMs, Final, Packs,
-            PitchHz, Queue, Rings, Role, Seq, StartMs, StartedAt, Text, To, Type, UtteranceId, VolumeDb,
+            PitchHz, Producer, Queue, Rings, Role, Seq, StartMs, StartedAt, Text, To, Type, UtteranceId, VolumeDb,
         };
         match self {
             Self::Start => &[
                 Type,
                 CallId,
+                Producer,
                 Seq,
                 AgentId,
                 StartedAt,
@@ -128,22 +138,43 @@ impl EventType {
                 Packs,
                 Attributes,
             ],
-            Self::Utterance => {
-                &[Type, CallId, Seq, UtteranceId, Role, Text, StartMs, EndMs, Final, Confidence, VolumeDb, PitchHz]
-            }
-            Self::Hold | Self::Resume => &[Type, CallId, Seq, AtMs],
-            Self::Transfer => &[Type, CallId, Seq, AtMs, To],
-            Self::TransferAnswered => &[Type, CallId, Seq, AtMs, AgentId],
-            Self::End => &[Type, CallId, Seq, AtMs, By],
+            Self::Utterance => &[
+                Type,
+                CallId,
+                Producer,
+                Seq,
+                UtteranceId,
+                Role,
+                AgentId,
+                Text,
+                StartMs,
+                EndMs,
+                Final,
+                Confidence,
+                VolumeDb,
+                PitchHz,
+            ],
+            Self::Hold | Self::Resume => &[Type, CallId, Producer, Seq, AtMs],
+            Self::Transfer => &[Type, CallId, Producer, Seq, AtMs, To],
+            Self::TransferAnswered => &[Type, CallId, Producer, Seq, AtMs, AgentId],
+            Self::End => &[Type, CallId, Producer, Seq, AtMs, By],
         }
     }
 }
 
-/// Reads one event.
+/// A frame or line without what may stand around its JSON: white space, and the byte-order mark
+/// that editors put before a text.
+#[must_use]
+pub fn bare(text: &str) -> &str {
+    text.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}')
+}
+
+/// Reads one event, [bare](bare) or not.
 ///
 /// # Errors
 /// The first field that `docs/events.md` does not allow. Unknown fields are ignored.
 pub fn parse(text: &str) -> Result<Event, EventError> {
+    let text = bare(text);
     match serde_json::from_str::<Frame<'_>>(text) {
         Ok(frame) => frame.into_event(),
         Err(error) => explain(text, &error),
@@ -182,6 +213,8 @@ struct Frame<'a> {
     kind: Option<Text<'a>>,
     #[serde(borrow)]
     call_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    producer: Option<Text<'a>>,
     seq: Option<u64>,
     #[serde(borrow)]
     agent_id: Option<Text<'a>>,
@@ -220,17 +253,17 @@ struct Frame<'a> {
 
 impl Frame<'_> {
     fn into_event(self) -> Result<Event, EventError> {
-        let seq = self.seq;
+        let number = Number { producer: self.producer.as_ref().map(|id| clip_id(&id.0)), seq: self.seq };
         let call_id = self.call_id.as_ref().map(|id| clip_id(&id.0));
         let result = self.check();
-        result.map_err(|error| EventError { call_id, seq, ..error })
+        result.map_err(|error| EventError { call_id, number, ..error })
     }
 
     fn check(self) -> Result<Event, EventError> {
         let Some(name) = &self.kind else { return Err(no_type()) };
         let kind = EventType::from_name(&name.0).ok_or_else(|| unknown_type(&name.0))?;
-        let seq = self.seq;
         let call_id = required_id(self.call_id, Field::CallId, kind)?;
+        let number = Number { producer: optional_id(self.producer, Field::Producer)?, seq: self.seq };
         let at = || required_ms(self.at_ms, Field::AtMs, kind);
         let input = match kind {
             EventType::Start => {
@@ -246,7 +279,7 @@ impl Frame<'_> {
                     packs: self.packs,
                     attributes: attributes(self.attributes)?,
                 };
-                return Ok(Event { call_id, seq, body: EventBody::Start(Box::new(info)) });
+                return Ok(Event { call_id, number, body: EventBody::Start(Box::new(info)) });
             }
             EventType::Utterance => {
                 let start = required_ms(self.start_ms, Field::StartMs, kind)?;
@@ -262,6 +295,7 @@ impl Frame<'_> {
                     utterance_id: required_id(self.utterance_id, Field::UtteranceId, kind)?,
                     role: choice(self.role.as_ref(), Field::Role, &ROLES)?
                         .ok_or_else(|| EventError::missing(Field::Role, kind))?,
+                    agent_id: optional_id(self.agent_id, Field::AgentId)?,
                     text: words(self.text, kind)?,
                     start,
                     end,
@@ -281,7 +315,7 @@ impl Frame<'_> {
                 Input::End { at: at()?, by: choice(self.by.as_ref(), Field::By, &PARTIES)?.unwrap_or(Party::System) }
             }
         };
-        Ok(Event { call_id, seq, body: EventBody::Input(input) })
+        Ok(Event { call_id, number, body: EventBody::Input(input) })
     }
 }
 
@@ -466,7 +500,7 @@ mod tests {
     #[test]
     fn an_utterance_is_read_and_written_back() {
         let event = parse(UTTERANCE).unwrap();
-        assert_eq!((event.call_id.as_str(), event.seq), ("c1", Some(7)));
+        assert_eq!((event.call_id.as_str(), event.number.seq), ("c1", Some(7)));
         let EventBody::Input(input) = &event.body else { panic!("not an input") };
         let again = parse(&to_json("c1", input)).unwrap();
         assert_eq!(again.body, event.body);
@@ -547,7 +581,7 @@ mod tests {
     #[test]
     fn a_fault_says_whose_it_is() {
         let error = parse(&UTTERANCE.replace("\"final\":true", "\"final\":\"yes\"")).unwrap_err();
-        assert_eq!((error.call_id.as_deref(), error.seq, error.field), (Some("c1"), Some(7), Some("final")));
+        assert_eq!((error.call_id.as_deref(), error.number.seq, error.field), (Some("c1"), Some(7), Some("final")));
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! |---|---|
 //! | a key is a recogniser's own name of an utterance | the utterance id is the leg's prefix, the session and the key |
 //! | a session (task, stream) restarts keys and times | later sessions are numbered in the id, and count from the moment they were heard of |
+//! | stamps that run back, or lie far from their arrival (`course`) | likewise a new session, placed by arrival; counted |
+//! | other words under the id of a settled sentence | a correction, if they lie where it lies, are much like it and come soon, or where the system says that its ids are unique; else another sentence, numbered in the id |
 //! | what was said already is not said again | a hypothesis that did not change, a final that is sent again, a hypothesis behind its final |
 //! | an empty text | only takes back an open hypothesis |
 //! | no start | where the hypothesis began, else a little before the message came |
@@ -17,7 +19,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::native::CALL_MS_MAX;
+use super::course::Course;
 use super::shape::check_length;
 use super::{Adapter, Leg, Unrecognised};
 use crate::engine::time::CallTime;
@@ -38,6 +40,16 @@ const OPEN_MAX: usize = 16;
 const SETTLED_MAX: usize = 1_024;
 /// How far the start of a hypothesis may move and still be the same utterance's.
 const MOVED_MS_MAX: i64 = 1_500;
+/// A correction of a final comes within this time.
+const CORRECTION_MS_MAX: i64 = 30_000;
+/// What two wordings of one sentence have in common at least, in percent of their characters.
+const ALIKE_PERCENT: usize = 60;
+/// What a hypothesis behind its final has in common with it, in percent of its own characters.
+const BEHIND_PERCENT: usize = 50;
+/// Characters that are compared.
+const COMPARED_CHARS_MAX: usize = 120;
+/// Sentences under one id among which a final that is sent again is looked for.
+const AGAIN_LOOK_BACK: u32 = 4;
 /// Longest key of a recogniser, in bytes.
 const KEY_BYTES_MAX: usize = 128;
 
@@ -67,6 +79,10 @@ impl<D: Dialect> Adapter for Recogniser<D> {
     fn finish(&mut self, inputs: &mut Vec<Input>) {
         self.utterances.settle_all(inputs);
     }
+
+    fn take_jumps(&mut self) -> u32 {
+        self.utterances.take_jumps()
+    }
 }
 
 /// One wording of one utterance. Times are milliseconds of the stream.
@@ -80,6 +96,8 @@ pub(super) struct Said<'a> {
     pub(super) end: Option<i64>,
     pub(super) is_final: bool,
     pub(super) confidence: Option<f32>,
+    /// The system never uses a key again: other words are a correction.
+    pub(super) is_unique: bool,
 }
 
 /// The listener to which a [`Dialect`] reports the contents of one message.
@@ -118,7 +136,7 @@ impl Hearing<'_> {
         if self.utterances.session.is_some() {
             self.settle_all();
             self.utterances.session_number += 1;
-            self.utterances.began = self.now;
+            self.utterances.course.begin(self.now);
         }
         self.utterances.session = Some(id.to_owned());
     }
@@ -154,33 +172,108 @@ impl Counter {
 #[derive(Debug)]
 pub(super) struct Utterances {
     leg: Leg,
-    /// Where the session's times count from.
-    began: CallTime,
+    course: Course,
     session: Option<String>,
     session_number: u64,
     open: Vec<Utterance>,
-    /// A hash of each final's words, by the hash of its id.
-    settled: BTreeMap<u64, u64>,
+    /// By the hash of its id.
+    settled: BTreeMap<u64, Settled>,
     settled_order: VecDeque<u64>,
+    /// How many sentences each id stood for, where it was more than one, by the id's hash.
+    again: BTreeMap<u64, u32>,
     /// Keys of hypotheses whose starts moved, and the ids they began with.
     moved: VecDeque<(String, String)>,
     /// Numbers those of a window that have no start.
     unplaced: Counter,
     /// Until when words are settled.
     settled_until: CallTime,
+    /// When the last message came.
+    heard: CallTime,
+}
+
+/// How words go with what is known of their id and of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    /// They word anew what is open or settled, or say nothing.
+    Known,
+    New,
+    /// The id stood for a sentence that is settled.
+    Another,
+    /// The stream began anew.
+    Jumps,
+}
+
+/// A final, as far as it matters for what comes under its id.
+#[derive(Debug)]
+struct Settled {
+    /// A hash of all that was said of it.
+    words: u64,
+    /// Its first characters.
+    text: Box<str>,
+    start: CallTime,
+    end: CallTime,
+    arrived: CallTime,
+}
+
+impl Settled {
+    /// Whether `said`, which arrives at `now`, words this sentence: once more, otherwise, or as a
+    /// hypothesis behind its final.
+    fn is_worded_by(&self, said: &Said<'_>, start: Option<CallTime>, end: Option<CallTime>, now: CallTime) -> bool {
+        let is_later = start.is_some_and(|start| start >= self.end && start.since(self.start) > MOVED_MS_MAX);
+        let is_earlier = end.is_some_and(|end| end <= self.start && self.start.since(end) > MOVED_MS_MAX);
+        if is_later || is_earlier {
+            return false;
+        }
+        let text: String = said.text.trim().chars().take(COMPARED_CHARS_MAX).collect();
+        if *self.text == *text {
+            return true;
+        }
+        let (own, other) = (spoken(&self.text), spoken(&text));
+        let common = common_chars(&own, &other);
+        if !said.is_final {
+            return common * 100 >= BEHIND_PERCENT * other.len();
+        }
+        now.since(self.arrived) <= CORRECTION_MS_MAX && 2 * common * 100 >= ALIKE_PERCENT * (own.len() + other.len())
+    }
+}
+
+/// The characters of a text, without its marks.
+fn spoken(text: &str) -> Vec<char> {
+    text.chars().filter(|character| character.is_alphanumeric()).collect()
+}
+
+/// How many characters two texts have in common, in their order.
+fn common_chars(left: &[char], right: &[char]) -> usize {
+    let mut row = vec![0; right.len() + 1];
+    for own in left {
+        let mut diagonal = 0;
+        for (place, other) in right.iter().enumerate() {
+            let above = row[place + 1];
+            row[place + 1] = if own == other { diagonal + 1 } else { above.max(row[place]) };
+            diagonal = above;
+        }
+    }
+    row[right.len()]
+}
+
+/// The id of a later sentence under one id.
+fn numbered(id: &str, number: u32) -> String {
+    format!("{id}~{number}")
 }
 
 impl Utterances {
     pub(super) fn new(leg: Leg) -> Self {
         Self {
-            began: leg.began,
-            settled_until: leg.began,
+            course: Course::new(leg.began),
+            settled_until: leg.began.max(CallTime::ANSWERED),
+            heard: leg.began.max(CallTime::ANSWERED),
             leg,
             session: None,
             session_number: 0,
             open: Vec::new(),
             settled: BTreeMap::new(),
             settled_order: VecDeque::new(),
+            again: BTreeMap::new(),
             moved: VecDeque::new(),
             unplaced: Counter::default(),
         }
@@ -188,9 +281,104 @@ impl Utterances {
 
     pub(super) fn say(&mut self, said: &Said<'_>, now: CallTime, inputs: &mut Vec<Input>) -> Result<(), Unrecognised> {
         check_length(said.text)?;
-        let id = self.id(&said.key)?;
+        let now = now.max(CallTime::ANSWERED);
+        self.heard = now;
+        let mut id = self.current(self.id(&said.key)?);
+        match self.relation(&id, said, now) {
+            Relation::Jumps => {
+                self.jump(std::slice::from_ref(said), now, inputs);
+                id = self.current(self.id(&said.key)?);
+            }
+            Relation::Another => id = self.next_sentence(self.id(&said.key)?),
+            Relation::Known | Relation::New => {}
+        }
         self.say_as(id, said, now, inputs);
         Ok(())
+    }
+
+    /// How `said` goes with what is known of its id and of the stream.
+    fn relation(&self, id: &str, said: &Said<'_>, now: CallTime) -> Relation {
+        if said.text.trim().is_empty() {
+            return Relation::Known;
+        }
+        let speaker = said.speaker.unwrap_or_default();
+        if let Some(open) = self.open.iter().find(|open| open.utterance_id == id) {
+            // The start of an open hypothesis moves a little, not by a session.
+            let jumps = said.start.is_some_and(|start| {
+                self.course.runs_back(speaker, start) && open.start.since(self.course.at(start)) > MOVED_MS_MAX
+            });
+            return if jumps { Relation::Jumps } else { Relation::Known };
+        }
+        let mut is_another = false;
+        if let Some(settled) = self.settled.get(&hash(id)) {
+            let (start, end) = (said.start.map(|ms| self.course.at(ms)), said.end.map(|ms| self.course.at(ms)));
+            if said.is_unique || settled.is_worded_by(said, start, end, now) {
+                return Relation::Known;
+            }
+            if start.is_some_and(|start| start < settled.end) {
+                return Relation::Jumps;
+            }
+            is_another = true;
+        }
+        match said.start {
+            Some(start) if self.course.runs_back(speaker, start) || self.course.is_apart(start, said.end, now) => {
+                Relation::Jumps
+            }
+            _ if is_another => Relation::Another,
+            _ => Relation::New,
+        }
+    }
+
+    /// Begins a new session that ends with the last of `window`, which arrives at `now`.
+    fn jump(&mut self, window: &[Said<'_>], now: CallTime, inputs: &mut Vec<Input>) {
+        self.settle_all(inputs);
+        self.session_number += 1;
+        self.moved.clear();
+        let stamped = |said: &&Said<'_>| said.start.is_some();
+        let (Some(first), Some(last)) = (window.iter().find(stamped), window.iter().rev().find(stamped)) else {
+            return;
+        };
+        let begun = last.start.unwrap_or_default();
+        let chars = i64::try_from(last.text.trim().chars().count()).unwrap_or(i64::MAX);
+        let guessed = if last.is_final { chars.saturating_mul(CHARACTER_MS) } else { CHUNK_MS };
+        let end = last.end.filter(|end| *end >= begun).unwrap_or_else(|| begun.saturating_add(guessed));
+        let length = end - first.start.unwrap_or_default();
+        // What was settled before was said before.
+        let end_at = now.max(self.settled_until.plus(length));
+        self.course.jump(end, end_at);
+    }
+
+    pub(super) fn take_jumps(&mut self) -> u32 {
+        self.course.take_jumps()
+    }
+
+    /// The id under which the latest sentence of that id goes.
+    fn current(&self, id: String) -> String {
+        match self.again.get(&hash(&id)) {
+            None => id,
+            Some(number) => numbered(&id, *number),
+        }
+    }
+
+    /// The id of one more sentence under an id.
+    fn next_sentence(&mut self, id: String) -> String {
+        if self.again.len() >= SETTLED_MAX {
+            // So many ids that each stood for several sentences are not looked back at.
+            self.again.clear();
+        }
+        let number = self.again.entry(hash(&id)).or_insert(1);
+        *number += 1;
+        numbered(&id, *number)
+    }
+
+    /// Whether a final was settled under one of the earlier sentences of its id.
+    fn was_settled(&self, id: &str, words: u64) -> bool {
+        let Some((base, number)) = id.rsplit_once('~') else { return false };
+        let Ok(number) = number.parse::<u32>() else { return false };
+        (number.saturating_sub(AGAIN_LOOK_BACK).max(1)..number).any(|number| {
+            let earlier = if number == 1 { base.to_owned() } else { numbered(base, number) };
+            self.settled.get(&hash(&earlier)).is_some_and(|settled| settled.words == words)
+        })
     }
 
     fn id(&self, key: &str) -> Result<String, Unrecognised> {
@@ -209,7 +397,7 @@ impl Utterances {
 
     fn say_as(&mut self, id: String, said: &Said<'_>, now: CallTime, inputs: &mut Vec<Input>) {
         let text = said.text.trim();
-        let known = self.settled.get(&hash(&id)).copied();
+        let known = self.settled.get(&hash(&id)).map(|settled| settled.words);
         if known.is_some() && (!said.is_final || text.is_empty()) {
             return;
         }
@@ -222,6 +410,13 @@ impl Utterances {
         if text.is_empty() && open.as_ref().is_none_or(|open| open.text.is_empty()) {
             // This id has no words, so there is nothing to take back.
             return;
+        }
+        if let Some(open) = open.as_ref().filter(|open| !said.is_final && open.text == text && open.role == role) {
+            self.open.push(open.clone());
+            return;
+        }
+        if let Some(start) = said.start.filter(|_| !text.is_empty()) {
+            self.course.follow(said.speaker.unwrap_or_default(), start, said.end);
         }
         let (start, end) = match &open {
             Some(open) if text.is_empty() => (open.start, open.end),
@@ -237,20 +432,19 @@ impl Utterances {
             confidence: said.confidence,
             volume_db: None,
             pitch_hz: None,
+            agent_id: None,
         };
         if said.is_final {
             let words = hash((text, role, said.start, said.end));
-            if known == Some(words) {
+            if known == Some(words) || self.was_settled(&utterance.utterance_id, words) {
                 return;
             }
             self.settled_until = self.settled_until.max(end);
-            self.remember(hash(&utterance.utterance_id), words);
+            self.remember(&utterance, words);
             inputs.push(Input::Utterance(utterance));
             return;
         }
-        if open.as_ref().is_none_or(|open| (&open.text, open.role) != (&utterance.text, role)) {
-            inputs.push(Input::Utterance(utterance.clone()));
-        }
+        inputs.push(Input::Utterance(utterance.clone()));
         if self.open.len() >= OPEN_MAX {
             let oldest = self.open.remove(0);
             self.settle(oldest, inputs);
@@ -262,7 +456,7 @@ impl Utterances {
     fn place(&self, said: &Said<'_>, text: &str, open: Option<&Utterance>, now: CallTime) -> (CallTime, CallTime) {
         // A recording replayed faster than it was spoken runs ahead of `now`.
         let now = now.max(self.settled_until);
-        let at = |ms: i64| self.began.plus(ms).min(CallTime(CALL_MS_MAX));
+        let at = |ms: i64| self.course.at(ms);
         let spoken_before = |duration: i64| now.plus(-duration).max(self.settled_until);
         let start = match (said.start, open) {
             (Some(start), _) => at(start),
@@ -282,6 +476,8 @@ impl Utterances {
     }
 
     fn window(&mut self, window: &mut [Said<'_>], now: CallTime, inputs: &mut Vec<Input>) -> Result<(), Unrecognised> {
+        let now = now.max(CallTime::ANSWERED);
+        self.heard = now;
         let mut mentioned: Vec<String> = Vec::with_capacity(window.len());
         let mut last_is_final = None;
         for said in window.iter_mut() {
@@ -290,6 +486,11 @@ impl Utterances {
                 Some(start) => start.to_string(),
                 None => format!("n{}", self.unplaced.key(said.is_final)),
             };
+        }
+        if self.window_jumps(window, now)? {
+            self.jump(window, now, inputs);
+        }
+        for said in window.iter() {
             let id = self.known_id(&said.key)?;
             // Two may begin together, unless one is the other's final; a third would be nonsense.
             let twin = mentioned.last() == Some(&id) && last_is_final == Some(said.is_final);
@@ -315,6 +516,27 @@ impl Utterances {
         Ok(())
     }
 
+    /// Whether a window goes on from nothing that is known, but begins anew.
+    fn window_jumps(&self, window: &[Said<'_>], now: CallTime) -> Result<bool, Unrecognised> {
+        let mut goes_on = false;
+        let mut jumps = false;
+        for said in window {
+            let id = self.known_id(&said.key)?;
+            match self.relation(&id, said, now) {
+                Relation::Known => goes_on |= self.settled.contains_key(&hash(&id)),
+                Relation::Jumps => {
+                    let is_apart = said.start.is_some_and(|start| self.course.is_apart(start, said.end, now));
+                    if is_apart && !self.is_known(&id) {
+                        return Ok(true);
+                    }
+                    jumps = true;
+                }
+                Relation::Another | Relation::New => {}
+            }
+        }
+        Ok(jumps && !goes_on)
+    }
+
     /// The id of a key, also where its start has moved.
     fn known_id(&self, key: &str) -> Result<String, Unrecognised> {
         let id = self.id(key)?;
@@ -328,7 +550,7 @@ impl Utterances {
 
     /// The open hypothesis that `said` words anew though it starts elsewhere.
     fn moved_from(&self, said: &Said<'_>, mentioned: &[String]) -> Option<String> {
-        let start = self.began.plus(said.start?);
+        let start = self.course.at(said.start?);
         let role = self.leg.voices.role(said.speaker);
         let open = self.open.iter().find(|open| {
             role.is_none_or(|role| role == open.role)
@@ -341,7 +563,7 @@ impl Utterances {
     /// Takes back hypotheses whose words are now in another final.
     fn withdraw_within(&mut self, said: &Said<'_>, mentioned: &[String], inputs: &mut Vec<Input>) {
         let (Some(start), Some(end)) = (said.start, said.end) else { return };
-        let span = self.began.plus(start)..self.began.plus(end);
+        let span = self.course.at(start)..self.course.at(end);
         let role = self.leg.voices.role(said.speaker);
         let mut place = 0;
         while place < self.open.len() {
@@ -363,7 +585,7 @@ impl Utterances {
     }
 
     fn settle_others(&mut self, key: &str, inputs: &mut Vec<Input>) {
-        let Ok(id) = self.id(key) else { return };
+        let Ok(id) = self.id(key).map(|id| self.current(id)) else { return };
         while let Some(place) = self.open.iter().position(|open| open.utterance_id != id) {
             let open = self.open.remove(place);
             self.settle(open, inputs);
@@ -378,12 +600,16 @@ impl Utterances {
     }
 
     fn close(&mut self, open: Utterance, inputs: &mut Vec<Input>) {
-        self.remember(hash(&open.utterance_id), hash((&open.text, open.role)));
+        self.remember(&open, hash((&open.text, open.role)));
         inputs.push(Input::Utterance(Utterance { is_final: true, ..open }));
     }
 
-    fn remember(&mut self, id: u64, words: u64) {
-        if self.settled.insert(id, words).is_none() {
+    fn remember(&mut self, utterance: &Utterance, words: u64) {
+        let id = hash(&utterance.utterance_id);
+        let text: String = utterance.text.chars().take(COMPARED_CHARS_MAX).collect();
+        let Utterance { start, end, .. } = *utterance;
+        let settled = Settled { words, text: text.into(), start, end, arrived: self.heard };
+        if self.settled.insert(id, settled).is_none() {
             self.settled_order.push_back(id);
         }
         if self.settled_order.len() > SETTLED_MAX

@@ -3,6 +3,7 @@
 //! | quirk | what is done |
 //! |---|---|
 //! | a message is a hypothesis with the key `partial`, or a final with `text`; neither has an id | sentences are counted |
+//! | a hypothesis comes again with each chunk of the silence behind it | it changes nothing, nor does it last longer |
 //! | empty ones come with each chunk of silence | say nothing |
 //! | Chinese has spaces between words | dropped, also from beside marks; those beside Latin letters stay |
 //! | `result` (seconds) comes with the final, and only if words were asked for; `partial_result` likewise | else placed by when the message came |

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 
 use super::{Recorded, Told};
 use crate::adapter::native::{Event, EventBody};
-use crate::engine::transcript::Input;
+use crate::engine::transcript::{CallInfo, Input};
 
 /// Calls in progress in one file.
 pub const CALLS_MAX: usize = 100_000;
@@ -19,8 +19,8 @@ pub const HELD_BYTES_MAX: usize = 1 << 30;
 #[derive(Debug, Default)]
 pub struct Gathering {
     calls: HashMap<String, Open>,
-    /// The calls that have ended, the longest ago first.
-    ended: VecDeque<String>,
+    /// The calls that have ended, the longest ago first, with their places.
+    ended: VecDeque<(String, usize)>,
     next_number: usize,
     held_bytes: usize,
 }
@@ -40,20 +40,24 @@ impl Gathering {
     /// # Errors
     /// The event cannot be used; the message is ready to print.
     pub fn take(&mut self, event: Event) -> Result<Option<Recorded>, String> {
-        let Event { call_id, seq, body } = event;
+        let Event { call_id, number, body } = event;
         let input = match body {
             EventBody::Input(input) => input,
             // A second start of a call changes nothing, as in the server.
-            EventBody::Start(_) if self.calls.contains_key(&call_id) => return Ok(None),
+            EventBody::Start(info) if self.calls.get(&call_id).is_some_and(|open| open.is_answered_as(&info)) => {
+                return Ok(None);
+            }
             EventBody::Start(_) if self.calls.len() >= CALLS_MAX => {
                 return Err(format!("同时进行的通话超过 {CALLS_MAX} 通 / more than {CALLS_MAX} calls in progress"));
             }
             EventBody::Start(info) => {
-                let call = Recorded { info: *info, seq, told: Vec::new() };
+                let call = Recorded { info: *info, number, told: Vec::new() };
                 let open = Open { number: self.next_number, call, bytes: 0, has_ended: false };
                 self.next_number += 1;
-                self.calls.insert(call_id, open);
-                return Ok(None);
+                // Another answer time is another call: the one before is over.
+                let before = self.calls.insert(call_id, open);
+                self.held_bytes -= before.as_ref().map_or(0, |open| open.bytes);
+                return Ok(before.map(|open| open.call));
             }
         };
         let Some(open) = self.calls.get_mut(&call_id) else {
@@ -70,11 +74,13 @@ impl Gathering {
         open.has_ended |= ends;
         open.bytes += bytes;
         self.held_bytes += bytes;
-        open.call.told.push(Told { now: None, seq, input });
+        open.call.told.push(Told { now: None, number, input });
+        let place = open.number;
         if ends {
-            self.ended.push_back(call_id);
+            self.ended.push_back((call_id, place));
             if self.ended.len() > ENDED_CALLS_MAX
-                && let Some(oldest) = self.ended.pop_front()
+                && let Some((oldest, place)) = self.ended.pop_front()
+                && self.calls.get(&oldest).is_some_and(|open| open.number == place)
                 && let Some(open) = self.calls.remove(&oldest)
             {
                 self.held_bytes -= open.bytes;
@@ -90,6 +96,12 @@ impl Gathering {
         let mut left: Vec<Open> = self.calls.into_values().collect();
         left.sort_unstable_by_key(|open| open.number);
         left.into_iter().map(|open| open.call).collect()
+    }
+}
+
+impl Open {
+    fn is_answered_as(&self, info: &CallInfo) -> bool {
+        self.call.info.started_at.timestamp_millis() == info.started_at.timestamp_millis()
     }
 }
 

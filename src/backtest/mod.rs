@@ -24,6 +24,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::adapter::native::Number;
 use crate::engine::alert::Alert;
 use crate::engine::rule::RuleSet;
 use crate::engine::time::CallTime;
@@ -54,7 +55,7 @@ pub struct Recorded {
     /// How it began.
     pub info: CallInfo,
     /// The number of its `call.start`.
-    pub seq: Option<u64>,
+    pub number: Number,
     /// Its events, in the order of arrival.
     pub told: Vec<Told>,
 }
@@ -65,7 +66,7 @@ pub struct Told {
     /// The time of the call's clock; `None` where only events move it.
     pub now: Option<CallTime>,
     /// The producer's number of it.
-    pub seq: Option<u64>,
+    pub number: Number,
     /// The event.
     pub input: Input,
 }
@@ -180,16 +181,16 @@ struct Replayed {
 /// Replays one call; `None` if the engine panicked, as it would have closed the call live.
 fn replay(rules: &Arc<RuleSet>, call: &Recorded) -> Option<Replayed> {
     let replaying = || {
-        let mut session = Session::new(Arc::clone(rules), call.info.clone(), call.seq);
+        let mut session = Session::new(Arc::clone(rules), call.info.clone(), &call.number);
         let mut transitions = Vec::new();
-        for Told { now, seq, input } in &call.told {
+        for Told { now, number, input } in &call.told {
             match now {
                 // It was taken then; a hypothesis that was kept at the end may bear an earlier number.
                 Some(now) => {
-                    session.hear(*seq, input);
+                    session.hear(number, input);
                     session.handle(*now, input.clone());
                 }
-                None => session.take(*seq, input.clone()),
+                None => session.take(number, input.clone()),
             }
             transitions.extend(std::iter::from_fn(|| session.poll_output()));
         }

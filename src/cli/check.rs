@@ -130,8 +130,8 @@ fn check_file<W: Write>(path: &Path, rules: &Arc<RuleSet>, report: &mut Report<W
 struct Recording {
     rules: Arc<RuleSet>,
     calls: HashMap<String, Open>,
-    /// The calls that have ended, the longest ago first.
-    ended: VecDeque<String>,
+    /// The calls that have ended, the longest ago first, with their places.
+    ended: VecDeque<(String, usize)>,
     next_number: usize,
     /// Alerts that stand as things are, by call in order of appearance, time and id.
     standing: BTreeMap<(usize, i64, String), String>,
@@ -152,19 +152,21 @@ impl Recording {
 
     /// Takes one event. The inner error is a fault of the event.
     fn take<W: Write>(&mut self, event: Event, report: &mut Report<W>) -> io::Result<Result<(), String>> {
-        let Event { call_id, seq, body } = event;
+        let Event { call_id, number, body } = event;
         let input = match body {
             EventBody::Start(info) => {
-                // A second start of a call changes nothing, as in the server.
-                if self.calls.contains_key(&call_id) {
-                    return Ok(Ok(()));
+                match self.calls.get(&call_id).map(|open| open.session.info().started_at.timestamp_millis()) {
+                    // A second start of a call changes nothing, as in the server; one at another time is another call.
+                    Some(started_ms) if started_ms == info.started_at.timestamp_millis() => return Ok(Ok(())),
+                    Some(_) => self.finish_call(&call_id, report)?,
+                    None => {}
                 }
                 if self.calls.len() >= CALLS_MAX {
                     return Ok(Err(format!(
                         "同时进行的通话超过 {CALLS_MAX} 通 / more than {CALLS_MAX} calls in progress"
                     )));
                 }
-                let session = Session::new(Arc::clone(&self.rules), *info, seq);
+                let session = Session::new(Arc::clone(&self.rules), *info, &number);
                 let open = Open { number: self.next_number, session, standing_at: HashMap::new() };
                 self.next_number += 1;
                 report.calls += 1;
@@ -179,18 +181,16 @@ impl Recording {
                 show::plain(&call_id)
             )));
         };
-        if open.session.is_resent(seq) {
-            return Ok(Ok(()));
-        }
         let had_ended = open.session.ended();
-        let now = open.session.hear(seq, &input);
-        open.session.handle(now, input);
-        let has_ended = open.session.ended();
+        open.session.take(&number, input);
+        let (has_ended, place) = (open.session.ended(), open.number);
         self.drain(&call_id, report)?;
         if has_ended && !had_ended {
-            self.ended.push_back(call_id);
+            self.ended.push_back((call_id, place));
             if self.ended.len() > ENDED_CALLS_MAX
-                && let Some(oldest) = self.ended.pop_front()
+                && let Some((oldest, place)) = self.ended.pop_front()
+                // The id may be that of another call by now.
+                && self.calls.get(&oldest).is_some_and(|open| open.number == place)
             {
                 self.finish_call(&oldest, report)?;
             }

@@ -4,9 +4,10 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
+use tingjian::adapter::native;
+
 /// One line, with room for the longest event, or a labelled dialogue.
 const LINE_BYTES_MAX: usize = 1024 * 1024;
-const UTF8_BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A file that is read line by line.
 pub(crate) struct Lines {
@@ -68,13 +69,12 @@ impl Lines {
                     self.broken = true;
                     return Some(Err(format!("无法读取 / cannot read: {error}")));
                 }
-                Ok(Line::Whole) if self.line.strip_prefix(UTF8_BOM).unwrap_or(&self.line).trim_ascii().is_empty() => {}
+                Ok(Line::Whole) if std::str::from_utf8(&self.line).is_ok_and(|line| native::bare(line).is_empty()) => {}
                 Ok(Line::Whole) => break,
             }
         }
         self.is_empty = false;
-        let line = if self.number == 1 { self.line.strip_prefix(UTF8_BOM).unwrap_or(&self.line) } else { &self.line };
-        let text = std::str::from_utf8(line).map(str::trim);
+        let text = std::str::from_utf8(&self.line).map(native::bare);
         Some(
             text.map_err(|error| format!("第 {0} 字节起不是 UTF-8 / not UTF-8 from byte {0}", error.valid_up_to() + 1)),
         )

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::Value;
-use tingjian::adapter::native::{self, Event, EventBody};
+use tingjian::adapter::native::{self, Event, EventBody, Number};
 use tokio_tungstenite::tungstenite::Message;
 
 use self::link::{Link, Socket};
@@ -82,6 +82,7 @@ struct Played {
 /// An event that is not acknowledged yet.
 struct Sent {
     call_id: String,
+    producer: Option<String>,
     seq: u64,
     frame: String,
 }
@@ -121,7 +122,7 @@ impl Player {
                 let frame = serde_json::from_str::<Value>(text).map_err(|error| error.to_string())?;
                 Ok((event, frame))
             });
-            let (Event { call_id, seq, body }, mut frame) = match read {
+            let (Event { call_id, number: Number { producer, seq }, body }, mut frame) = match read {
                 Ok(read) => read,
                 Err(fault) => {
                     self.played.broken += 1;
@@ -140,7 +141,7 @@ impl Player {
             let seq = seq.unwrap_or(call.seq.saturating_add(1));
             call.seq = call.seq.max(seq);
             frame["seq"] = Value::from(seq);
-            self.send(Sent { call_id, seq, frame: frame.to_string() }).await?;
+            self.send(Sent { call_id, producer, seq, frame: frame.to_string() }).await?;
         }
         Ok(())
     }
@@ -200,16 +201,19 @@ impl Player {
         };
         let answer: Value = serde_json::from_str(&text).unwrap_or_default();
         let (call_id, seq) = (answer["call_id"].as_str(), answer["seq"].as_u64());
+        let is_other = |sent: &Sent, call_id: &str| {
+            sent.call_id != call_id || sent.producer.as_deref() != answer["producer"].as_str()
+        };
         match (answer["type"].as_str(), call_id, seq) {
             (Some("ack"), Some(call_id), Some(seq)) => {
-                self.unacked.retain(|sent| sent.call_id != call_id || sent.seq > seq);
+                self.unacked.retain(|sent| is_other(sent, call_id) || sent.seq > seq);
             }
             (Some("error"), ..) => {
                 complain(show::plain(answer["message"].as_str().unwrap_or_default()));
                 // A remark such as `slowed` concerns no event.
                 if let (Some(call_id), Some(seq)) = (call_id, seq) {
                     self.played.refused += 1;
-                    self.unacked.retain(|sent| sent.call_id != call_id || sent.seq != seq);
+                    self.unacked.retain(|sent| is_other(sent, call_id) || sent.seq != seq);
                 }
             }
             _ => {}

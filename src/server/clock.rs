@@ -64,6 +64,12 @@ impl CallClock {
         self.said.plus(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
+    /// The clock's time at an `instant` that may lie before the call began.
+    pub(crate) fn at_or_before(&self, instant: Instant) -> CallTime {
+        let before = self.arrived.saturating_duration_since(instant);
+        self.at(instant).plus(-i64::try_from(before.as_millis()).unwrap_or(i64::MAX))
+    }
+
     /// When the clock will show `time`, if nothing moves it before.
     pub(crate) fn when(&self, time: CallTime) -> Instant {
         let ms = time.since(self.said).clamp(0, CALL_MS_MAX);
@@ -84,6 +90,8 @@ mod tests {
         assert_eq!(clock.at(after(300)), CallTime(5_200));
         clock.hear(CallTime(4_000), after(300));
         assert_eq!(clock.at(after(300)), CallTime(5_200));
+        assert_eq!(clock.at_or_before(after(300)), CallTime(5_200));
+        assert_eq!(clock.at_or_before(start), CallTime(4_900));
         assert_eq!(clock.when(CallTime(6_000)), after(1_100));
         assert_eq!(clock.when(CallTime(1_000)), after(100));
         assert!(clock.when(CallTime::MAX) > after(1_000_000));

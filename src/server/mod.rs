@@ -57,7 +57,7 @@ pub use crate::server::store::{BackupError, StoreError, back_up, restore};
 
 use crate::adapter::native;
 use crate::engine::text;
-use crate::server::config::CLOSED_CALLS_MAX;
+use crate::server::config::{CLOSED_CALLS_MAX, CLOSED_NUMBERS_BYTES_MAX};
 use crate::server::domain::principal::Who;
 use crate::server::feeds::live;
 use crate::server::http::Door;
@@ -121,7 +121,10 @@ impl Server {
         precision::begin(&shared).map_err(io::Error::other)?;
         let mut shards: Vec<_> = queues.into_iter().map(|queue| (Shard::new(Arc::clone(&shared)), queue)).collect();
         let now = now();
-        let mut closed = shared.readers.closed_calls(CLOSED_CALLS_MAX * shards.len()).map_err(io::Error::other)?;
+        let mut closed = shared
+            .readers
+            .closed_calls(CLOSED_CALLS_MAX * shards.len(), CLOSED_NUMBERS_BYTES_MAX * shards.len())
+            .map_err(io::Error::other)?;
         // The earliest first: what there is no room for is the oldest.
         while let Some(call) = closed.pop() {
             shards[shared.shards.place(&call.call_id)].0.remember(call);
@@ -225,7 +228,7 @@ fn keep_and_recover(
         .lost
         .iter()
         .map(|&call_no| {
-            Record::Closed(Box::new(ClosedRow { call_no, reason, closed_ms: unix_ms, last_seq: None, end: None }))
+            Record::Closed(Box::new(ClosedRow { call_no, reason, closed_ms: unix_ms, numbers: None, end: None }))
         })
         .collect();
     writer.commit(&mut lost)?;

@@ -350,3 +350,256 @@ proptest! {
         }
     }
 }
+
+/// The words that finals leave standing of messages that arrive at these times of the call, which the leg joined at
+/// its beginning: id, words, start and end.
+fn heard(
+    format: &str,
+    agent_channel: Option<&str>,
+    messages: &[(i64, String)],
+) -> (Vec<(String, String, i64, i64)>, u32) {
+    let format = Format::from_name(format).unwrap();
+    let role = agent_channel.is_none().then_some("agent");
+    let voices = format.voices(role, agent_channel).unwrap();
+    let mut adapter = format.adapter(Leg { voices, began: CallTime(0), id_prefix: PREFIX.to_owned() });
+    let (mut inputs, mut jumps) = (Vec::new(), 0);
+    for (at, message) in messages {
+        adapter.message(message, CallTime(*at), &mut inputs).unwrap();
+        jumps += adapter.take_jumps();
+    }
+    adapter.finish(&mut inputs);
+    let mut standing: Vec<(String, String, i64, i64)> = Vec::new();
+    for input in inputs {
+        let Input::Utterance(Utterance { utterance_id, text, start, end, is_final: true, .. }) = input else {
+            continue;
+        };
+        standing.retain(|(id, ..)| *id != utterance_id);
+        if !text.is_empty() {
+            standing.push((utterance_id, text, start.0, end.0));
+        }
+    }
+    (standing, jumps)
+}
+
+/// A final of a system that stamps its words, as it says them.
+fn stamped(format: &str, text: &str, start: i64, end: i64) -> String {
+    let (from, to) = (start as f64 / 1_000.0, end as f64 / 1_000.0);
+    match format {
+        "azure" => format!(
+            r#"{{"RecognitionStatus":"Success","DisplayText":"{text}","Offset":{},"Duration":{}}}"#,
+            start * 10_000,
+            (end - start) * 10_000
+        ),
+        "deepgram" => format!(
+            r#"{{"type":"Results","channel_index":[0,1],"is_final":true,"speech_final":true,"start":{from},"duration":{},"channel":{{"alternatives":[{{"transcript":"{text}"}}]}}}}"#,
+            to - from
+        ),
+        "funasr" => {
+            format!(r#"{{"mode":"2pass-offline","text":"{text}","timestamp":"[[{start},{end}]]","is_final":false}}"#)
+        }
+        "vosk" => format!(r#"{{"result":[{{"word":"{text}","start":{from},"end":{to}}}],"text":"{text}"}}"#),
+        "wenet" => format!(
+            r#"{{"status":"ok","type":"final_result","nbest":"[{{\"sentence\":\"{text}\",\"word_pieces\":[{{\"word\":\"{text}\",\"start\":{start},\"end\":{end}}}]}}]"}}"#
+        ),
+        "baidu" => {
+            format!(r#"{{"type":"FIN_TEXT","result":"{text}","err_no":0,"start_time":{start},"end_time":{end}}}"#)
+        }
+        "whisperlive" => {
+            format!(r#"{{"segments":[{{"text":"{text}","start":"{from}","end":"{to}","completed":true}}]}}"#)
+        }
+        "huawei" => format!(
+            r#"{{"resp_type":"RESULT","trace_id":"t1","segments":[{{"start_time":{start},"end_time":{end},"is_final":true,"result":{{"text":"{text}"}}}}]}}"#
+        ),
+        "sherpa-onnx" => format!(
+            r#"{{"text":"{text}","segment":0,"start_time":{from},"timestamps":[0.0,{}],"is_final":true}}"#,
+            // The last character takes 0.22 s.
+            to - from - 0.22
+        ),
+        "dashscope" => format!(
+            r#"{{"header":{{"event":"result-generated","task_id":"t"}},"payload":{{"output":{{"sentence":{{"sentence_id":0,"text":"{text}","begin_time":{start},"end_time":{end},"sentence_end":true}}}}}}}}"#
+        ),
+        other => panic!("{other}"),
+    }
+}
+
+const STAMPING: [&str; 10] =
+    ["azure", "deepgram", "funasr", "vosk", "wenet", "baidu", "whisperlive", "huawei", "sherpa-onnx", "dashscope"];
+
+#[test]
+fn stamps_that_run_back_are_placed_by_arrival() {
+    for format in STAMPING {
+        let say = |at, text, start, end| (at, stamped(format, text, start, end));
+        let messages = [
+            say(3_000, "您好请讲", 1_000, 2_800),
+            say(202_000, "这个我不知道", 200_000, 201_500),
+            // Behind its forwarder, the recogniser begins anew.
+            say(212_000, "我帮您查一下", 0, 1_500),
+            say(216_000, "请您稍等片刻", 4_000, 5_600),
+        ];
+        let (standing, jumps) = heard(format, None, &messages);
+        let words: Vec<&str> = standing.iter().map(|(_, text, ..)| text.as_str()).collect();
+        assert_eq!(words, ["您好请讲", "这个我不知道", "我帮您查一下", "请您稍等片刻"], "{format}");
+        let times: Vec<i64> = standing.iter().map(|(.., start, _)| *start).collect();
+        assert_eq!((times[0], times[1]), (1_000, 200_000), "{format}");
+        assert!(
+            (210_000..=212_000).contains(&times[2]) && (214_000..=216_000).contains(&times[3]),
+            "{format} {times:?}"
+        );
+        assert_eq!(jumps, 1, "{format}");
+    }
+}
+
+#[test]
+fn a_leg_that_is_ahead_is_placed_by_arrival() {
+    for format in STAMPING {
+        let say = |at, text, start: i64| (at, stamped(format, text, start, start + 1_500));
+        let messages = [say(2_000, "您好请讲", 120_000), say(7_000, "这个我不知道", 125_000)];
+        let (standing, jumps) = heard(format, None, &messages);
+        let times: Vec<(i64, i64)> = standing.iter().map(|(.., start, end)| (*start, *end)).collect();
+        assert_eq!((times, jumps), (vec![(500, 2_000), (5_500, 7_000)], 1), "{format}");
+    }
+}
+
+#[test]
+fn stamps_that_go_on_are_believed() {
+    for format in STAMPING {
+        let say = |at, text, start: i64| (at, stamped(format, text, start, start + 1_500));
+        // Late by seconds, behind a long silence, and a recording that is sent faster than it was spoken.
+        let messages = [
+            say(9_000, "您好请讲", 1_000),
+            say(9_500, "这个我不知道", 3_000),
+            say(400_000, "我帮您查一下", 398_000),
+            say(400_100, "请您稍等片刻", 403_000),
+            say(400_200, "还有别的需要吗", 408_000),
+            say(400_300, "祝您生活愉快", 413_000),
+        ];
+        let (standing, jumps) = heard(format, None, &messages);
+        let times: Vec<i64> = standing.iter().map(|(.., start, _)| *start).collect();
+        assert_eq!((times, jumps), (vec![1_000, 3_000, 398_000, 403_000, 408_000, 413_000], 0), "{format}");
+    }
+}
+
+#[test]
+fn a_hypothesis_of_before_is_settled_when_the_stream_begins_anew() {
+    let azure = |text: &str, offset: i64| {
+        format!(r#"{{"Text":"{text}","Offset":{},"Duration":10000000}}"#, offset * 10_000_000)
+    };
+    let messages = [
+        (201_000, azure("这个我不", 200)),
+        (240_000, azure("请您稍等", 0)),
+        (241_000, stamped("azure", "请您稍等。", 0, 1_500)),
+    ];
+    let (standing, jumps) = heard("azure", None, &messages);
+    let words: Vec<&str> = standing.iter().map(|(_, text, ..)| text.as_str()).collect();
+    assert_eq!((words, jumps), (vec!["这个我不", "请您稍等。"], 1));
+}
+
+#[test]
+fn other_words_under_a_settled_id_are_another_sentence() {
+    for format in ["whisperlive", "huawei", "sherpa-onnx", "dashscope"] {
+        let messages =
+            [(2_000, stamped(format, "这个我不知道", 0, 1_500)), (6_000, stamped(format, "请您稍等片刻", 0, 1_500))];
+        let (standing, _) = heard(format, None, &messages);
+        let words: Vec<(&str, i64)> = standing.iter().map(|(_, text, start, _)| (text.as_str(), *start)).collect();
+        assert_eq!(words, [("这个我不知道", 0), ("请您稍等片刻", 4_500)], "{format}");
+    }
+    // Hypotheses, too, and the same words at another time.
+    let sherpa = |text: &str, is_final: bool| format!(r#"{{"text":"{text}","segment":0,"is_final":{is_final}}}"#);
+    let messages = [
+        (1_000, sherpa("好的我", false)),
+        (2_000, sherpa("好的我不知道", true)),
+        (9_000, sherpa("请您", false)),
+        (10_000, sherpa("请您稍等", true)),
+        (10_500, sherpa("请您稍等", true)),
+    ];
+    let (standing, _) = heard("sherpa-onnx", None, &messages);
+    let words: Vec<&str> = standing.iter().map(|(_, text, ..)| text.as_str()).collect();
+    assert_eq!(words, ["好的我不知道", "请您稍等"]);
+    let again = [(2_000, stamped("dashscope", "好的", 0, 1_500)), (6_000, stamped("dashscope", "好的", 4_000, 5_500))];
+    assert_eq!(heard("dashscope", None, &again).0.len(), 2);
+    // Huawei counts from 0 in each session.
+    let other = stamped("huawei", "这个我不知道的", 0, 1_500).replace("t1", "t2");
+    assert_eq!(
+        heard("huawei", None, &[(2_000, stamped("huawei", "这个我不知道", 0, 1_500)), (6_000, other)]).0.len(),
+        2
+    );
+}
+
+#[test]
+fn a_correction_replaces_its_sentence() {
+    for format in
+        STAMPING.into_iter().filter(|format| !matches!(*format, "vosk" | "wenet" | "baidu" | "deepgram" | "funasr"))
+    {
+        let messages =
+            [(2_000, stamped(format, "这个我不知道", 0, 1_500)), (2_500, stamped(format, "这个我不知道。", 0, 1_500))];
+        let (standing, _) = heard(format, None, &messages);
+        let words: Vec<&str> = standing.iter().map(|(_, text, ..)| text.as_str()).collect();
+        assert_eq!(words, ["这个我不知道。"], "{format}");
+    }
+    // Its ids are unique: whatever was taken out of the words, it is the same segment.
+    let segment = |text: &str| {
+        format!(
+            r#"{{"SegmentId":"s","Channel":"CALLER","Transcript":"{text}","StartTime":"1.0","EndTime":"2.0","IsPartial":false}}"#
+        )
+    };
+    let (standing, _) = heard("aws", Some("AGENT"), &[(2_000, segment("一三九")), (90_000, segment("[PHONE]"))]);
+    assert_eq!(standing.len(), 1);
+}
+
+#[test]
+fn an_unchanged_hypothesis_prolongs_nothing() {
+    let partial = r#"{"partial":"我 想 问 一下"}"#.to_owned();
+    let mut messages: Vec<(i64, String)> = (1..20).map(|n| (1_000 + 500 * n, partial.clone())).collect();
+    messages.push((11_000, r#"{"text":"我 想 问 一下"}"#.to_owned()));
+    let (standing, _) = heard("vosk", None, &messages);
+    assert_eq!(standing, [(format!("{PREFIX}0"), "我想问一下".to_owned(), 900, 1_500)]);
+}
+
+#[test]
+fn what_neither_party_said_is_left_out() {
+    let segment = |channel: &str| {
+        format!(
+            r#"{{"SegmentId":"{channel}","Channel":"{channel}","Transcript":"不知道","StartTime":1,"EndTime":2,"IsPartial":false}}"#
+        )
+    };
+    for voices in [Some("AGENT"), None] {
+        for nobody in ["AGENT_ASSISTANT", "CATEGORY_MATCH", "AGENT_VOICETONE", "CALLER_VOICETONE", "category_match"] {
+            assert_eq!(heard("aws", voices, &[(3_000, segment(nobody))]).0, [], "{nobody}");
+        }
+        for party in ["AGENT", "CALLER"] {
+            assert_eq!(heard("aws", voices, &[(3_000, segment(party))]).0.len(), 1, "{party}");
+        }
+    }
+}
+
+#[test]
+fn a_colleague_who_hangs_up_ends_nothing() {
+    let event = |kind: &str, leg: &str, direction: &str, second: i64, more: &str| {
+        let epoch = 1_795_226_400 + second;
+        format!(
+            r#"{{"Event-Name":"{kind}","Unique-ID":"{leg}","Call-Direction":"{direction}","Event-Date-Timestamp":"{epoch}000000","Caller-Channel-Answered-Time":"{}000000","Hangup-Cause":"NORMAL_CLEARING","variable_sip_hangup_disposition":"recv_bye"{more}}}"#,
+            if leg == "C" { 1_795_226_440 } else { 1_795_226_400 }
+        )
+    };
+    let joined = |a: &str, b: &str| format!(r#","Bridge-A-Unique-ID":"{a}","Bridge-B-Unique-ID":"{b}""#);
+    for knows_legs in [true, false] {
+        let bridge = |a: &str, b: &str| if knows_legs { joined(a, b) } else { String::new() };
+        let mut messages = vec![event("CHANNEL_BRIDGE", "A", "inbound", 0, &bridge("A", "B"))];
+        if knows_legs {
+            messages.insert(0, event("CHANNEL_ANSWER", "B", "outbound", 0, ""));
+            messages.push(event("CHANNEL_ANSWER", "C", "outbound", 40, ""));
+            messages.push(event("CHANNEL_BRIDGE", "B", "outbound", 41, &joined("B", "C")));
+            messages.push(event("CHANNEL_HOLD", "C", "outbound", 42, ""));
+        }
+        messages.push(event("CHANNEL_HANGUP_COMPLETE", "C", "outbound", 60, ""));
+        messages.push(event("CHANNEL_HANGUP_COMPLETE", "A", "inbound", 90, ""));
+        let voices = Format::Freeswitch.voices(None, None).unwrap();
+        let mut adapter = Format::Freeswitch.adapter(Leg { voices, began: CallTime(0), id_prefix: PREFIX.to_owned() });
+        let mut inputs = Vec::new();
+        for message in messages {
+            adapter.message(&message, CallTime(0), &mut inputs).unwrap();
+        }
+        let end = Input::End { at: CallTime(90_000), by: tingjian::engine::transcript::Party::Customer };
+        assert_eq!(inputs, [end], "{knows_legs}");
+    }
+}

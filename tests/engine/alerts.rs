@@ -42,6 +42,7 @@ fn call(lines: &[Line]) -> Vec<(CallTime, Input)> {
             confidence: None,
             volume_db: Some(-8.0),
             pitch_hz: Some(300.4),
+            agent_id: None,
         };
         Input::Utterance(utterance)
     };

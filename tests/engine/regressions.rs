@@ -33,6 +33,7 @@ fn says(role: Role, id: &str, start: i64, end: i64, text: &str) -> (CallTime, In
         confidence: None,
         volume_db: None,
         pitch_hz: None,
+        agent_id: None,
     };
     (CallTime(end), Input::Utterance(utterance))
 }
@@ -222,4 +223,44 @@ fn words_do_not_go_on_from_an_utterance_that_moved_away() {
         end,
     ]);
     assert_eq!(outcome(&heard(&rules, &far)), ["retracted 1000"]);
+}
+
+#[test]
+fn a_backchannel_does_not_hide_a_phrase() {
+    let rules = rule("forbid: { any: [不知道] }");
+    let halves = [says(Role::Agent, "a1", 1_000, 2_000, "这个我不"), says(Role::Agent, "a2", 2_600, 3_200, "知道")];
+    for between in ["嗯", "嗯嗯", "好的", "对对对", "嗯嗯好的", "哦"] {
+        let customer = says(Role::Customer, "c1", 2_100, 2_400, between);
+        let call = [halves[0].clone(), customer, halves[1].clone()];
+        assert_eq!(outcome(&heard(&rules, &call)), ["confirmed 2600"], "{between}");
+    }
+    let asks = says(Role::Customer, "c1", 2_100, 2_400, "那我该找谁");
+    assert_eq!(outcome(&heard(&rules, &[halves[0].clone(), asks, halves[1].clone()])), [""; 0]);
+}
+
+#[test]
+fn a_listener_owes_nothing_while_nobody_speaks() {
+    let rules = rule("timing: { listening: { by: agent, over: 45s } }");
+    let greets = says(Role::Agent, "a1", 1_000, 3_000, "您好请讲");
+    let silent =
+        [greets.clone(), says(Role::Customer, "c1", 4_000, 14_000, "我家宽带断了"), ends(90_000, Party::Customer)];
+    assert_eq!(outcome(&heard(&rules, &silent)), [""; 0]);
+    let talks = says(Role::Customer, "c1", 4_000, 30_000, "我家宽带断了");
+    let more = says(Role::Customer, "c2", 60_000, 86_000, "断了好几天");
+    let long = [greets, talks.clone(), more.clone(), ends(90_000, Party::Customer)];
+    assert_eq!(outcome(&heard(&rules, &long)), ["confirmed 79000"]);
+    // Who says 嗯 in between listens.
+    let listens = says(Role::Agent, "a2", 20_000, 20_300, "嗯");
+    assert_eq!(outcome(&heard(&rules, &[long[0].clone(), talks, listens, more, long[3].clone()])), [""; 0]);
+}
+
+#[test]
+fn words_of_a_second_agent_are_their_own() {
+    let rules = rule("forbid: { any: [不知道] }");
+    let (at, Input::Utterance(said)) = says(Role::Agent, "a1", 1_000, 2_000, "这个我不知道") else { panic!() };
+    let second = Input::Utterance(Utterance { agent_id: Some(String::from("a9")), ..said.clone() });
+    let agents =
+        |input| heard(&rules, &[(at, input)]).iter().map(|alert| alert.agent_id.to_string()).collect::<Vec<_>>();
+    assert_eq!(agents(second), ["a9"]);
+    assert_eq!(agents(Input::Utterance(said)), [info(None).agent_id]);
 }

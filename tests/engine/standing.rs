@@ -149,6 +149,7 @@ fn says(role: Role, start: i64, end: i64, chars: usize) -> Input {
         confidence: None,
         volume_db: None,
         pitch_hz: None,
+        agent_id: None,
     })
 }
 

@@ -207,6 +207,7 @@ fn timing() -> impl Strategy<Value = Body> {
     let interruption = (party(), 100_i64..1_500, 0_i64..1_500, 1_u32..4, any::<bool>());
     prop_oneof![
         3 => (option::of(party()), over()).prop_map(|(of, over_ms)| Timing::Silence { of, over_ms }),
+        2 => (party(), over()).prop_map(|(by, over_ms)| Timing::Listening { by, over_ms }),
         1 => over().prop_map(|over_ms| Timing::Hold { over_ms }),
         2 => rate.prop_map(|(role, below, above, window_ms, at_least_ms)| {
             Timing::Rate { role, below, above, window_ms, at_least_ms }
@@ -468,6 +469,7 @@ pub(crate) fn recording(always_ends: bool) -> impl Strategy<Value = Recording> {
                     confidence: None,
                     volume_db: line.volume_db,
                     pitch_hz: None,
+                    agent_id: None,
                 });
             }
             let mut events = Vec::new();

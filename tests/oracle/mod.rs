@@ -165,7 +165,8 @@ impl<'a> Facts<'a> {
         let this = self.lines[line];
         let before = (0..line).rev().find(|&other| self.lines[other].role == this.role)?;
         let earlier = self.lines[before];
-        let somebody_came_between = (before + 1..line).any(|other| self.lines[other].start >= earlier.end);
+        let comes_between = |other: &Utterance| !Self::backchannel(other) && other.start >= earlier.end;
+        let somebody_came_between = (before + 1..line).any(|other| comes_between(self.lines[other]));
         (!somebody_came_between && this.start.0 - earlier.end.0 <= JOIN_MS).then_some(before)
     }
 
@@ -280,6 +281,17 @@ impl<'a> Facts<'a> {
 
     fn backchannel(line: &Utterance) -> bool {
         line.text.chars().count() <= BACKCHANNEL_CHARS
+    }
+
+    /// When the other party has talked for more than `over_ms` between two moments, holds left out.
+    fn heard_too_long(&self, by: Role, from: i64, until: i64, over_ms: i64) -> Option<i64> {
+        let talks = |at: i64| {
+            let speaks = |line: &&Utterance| line.role != by && line.role != Role::System;
+            self.lines.iter().copied().filter(speaks).any(|line| (line.start.0..line.end.0).contains(&at))
+        };
+        let holds = self.on_hold();
+        let waits = |at: i64| holds.iter().any(|(begin, end)| (*begin..*end).contains(&at));
+        (from..until).filter(|at| talks(*at) && !waits(*at)).nth(usize::try_from(over_ms).unwrap())
     }
 
     /// Turns of these roles among the lines chosen: the speaker's runs, which backchannels of others do not end.
@@ -484,6 +496,20 @@ impl<'a> Facts<'a> {
                 if self.end > due {
                     found.push(violated(due, (String::new(), usize::MAX)));
                 }
+            }
+            Timing::Listening { by, over_ms } => {
+                let mut quiet_since = 0;
+                for (n, line) in self.lines.iter().filter(|line| line.role == *by).enumerate() {
+                    found.extend(
+                        self.heard_too_long(*by, quiet_since, line.start.0, *over_ms)
+                            .map(|due| violated(due, (String::new(), n))),
+                    );
+                    quiet_since = quiet_since.max(line.end.0);
+                }
+                found.extend(
+                    self.heard_too_long(*by, quiet_since, self.end, *over_ms)
+                        .map(|due| violated(due, (String::new(), usize::MAX))),
+                );
             }
             Timing::Hold { over_ms } => {
                 let too_long = self.on_hold().into_iter().filter(|(from, until)| until - from > *over_ms);

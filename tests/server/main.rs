@@ -16,6 +16,7 @@ mod crash;
 mod live;
 mod live_feeds;
 mod operations;
+mod producers;
 mod protocol;
 mod query;
 mod replay;

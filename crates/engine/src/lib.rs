@@ -112,6 +112,7 @@
 //!         confidence: None,
 //!         volume_db: None,
 //!         pitch_hz: None,
+//!         agent_id: None,
 //!     })
 //! };
 //!

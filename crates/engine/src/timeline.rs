@@ -20,8 +20,11 @@ use super::work;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct UtteranceIx(u32);
 
-/// Shorter utterances are backchannels (嗯, 好的): they do not end the other party's speech.
-pub(crate) const BACKCHANNEL_CHARS_MAX: u32 = 2;
+/// Utterances of no more characters are backchannels (嗯, 好的): they do not end the other party's speech,
+const BACKCHANNEL_CHARS_MAX: u32 = 2;
+/// nor do those of no more that hold nothing but [`MURMURS`] (嗯嗯嗯, 对对对, 哦好的).
+const MURMUR_CHARS_MAX: u32 = 6;
+const MURMURS: &str = "嗯恩唔哦噢喔啊呀哎唉诶欸呃额好的對对是行";
 
 /// Utterances of one call; later ones are ignored. A day of speech has fewer.
 pub(crate) const UTTERANCES_MAX: usize = 50_000;
@@ -67,6 +70,8 @@ pub(crate) struct Hit {
 pub(crate) struct Spoken {
     pub(crate) id: Arc<str>,
     pub(crate) role: Role,
+    /// The agent who speaks, if it is another than the one who has the call.
+    pub(crate) agent: Option<Arc<str>>,
     pub(crate) start: CallTime,
     pub(crate) end: CallTime,
     pub(crate) is_final: bool,
@@ -74,6 +79,8 @@ pub(crate) struct Spoken {
     pub(crate) pitch_hz: Option<f32>,
     /// Characters spoken: what speech rate counts.
     pub(crate) chars: u32,
+    /// It holds little, and nothing but sounds of somebody who listens.
+    murmurs: bool,
     pub(crate) text: FoldedText,
     /// The utterance this one continues, when the recogniser cut one sentence in two.
     pub(crate) continues: Option<UtteranceIx>,
@@ -104,7 +111,7 @@ impl Spoken {
 
     /// Whether it is too short to end the other party's speech.
     pub(crate) const fn is_backchannel(&self) -> bool {
-        self.chars <= BACKCHANNEL_CHARS_MAX
+        self.chars <= BACKCHANNEL_CHARS_MAX || self.murmurs
     }
 }
 
@@ -331,6 +338,9 @@ impl Timeline {
         }
         let spoken = self.get_mut(ix);
         spoken.role = utterance.role;
+        if spoken.agent.as_deref() != utterance.agent_id.as_deref() {
+            spoken.agent = utterance.agent_id.as_deref().map(Arc::from);
+        }
         spoken.start = utterance.start;
         spoken.end = utterance.end.max(utterance.start);
         spoken.is_final = utterance.is_final;
@@ -352,12 +362,14 @@ impl Timeline {
         self.utterances.push(Spoken {
             id: Arc::clone(&id),
             role: utterance.role,
+            agent: utterance.agent_id.as_deref().map(Arc::from),
             start: utterance.start,
             end: utterance.end.max(utterance.start),
             is_final: utterance.is_final,
             volume_db: utterance.volume_db,
             pitch_hz: utterance.pitch_hz,
             chars: 0,
+            murmurs: false,
             text: FoldedText::new(),
             continues: None,
             revision: 0,
@@ -395,6 +407,8 @@ impl Timeline {
         spoken.said = OnceCell::new();
         let was = (spoken.is_backchannel(), spoken.asks);
         (spoken.chars, spoken.asks) = (chars, asks);
+        spoken.murmurs = chars <= MURMUR_CHARS_MAX
+            && spoken.text.raw().chars().filter(|c| c.is_alphanumeric()).all(|c| MURMURS.contains(c));
         if was == (spoken.is_backchannel(), spoken.asks) { position } else { self.extend_reach(position, position) }
     }
 
@@ -440,7 +454,7 @@ impl Timeline {
     }
 
     /// The nearest earlier utterance of the same speaker, if `position`'s may continue it:
-    /// close in time, with nobody else in between.
+    /// close in time, with nobody else in between except for a backchannel.
     pub(crate) fn continued_by(&self, position: usize, gap_max_ms: i64) -> Option<UtteranceIx> {
         let spoken = self.spoken_at(position);
         let mut others_began: Option<CallTime> = None;
@@ -451,7 +465,9 @@ impl Timeline {
                 let alone = others_began.is_none_or(|began| began < earlier.end);
                 return (alone && spoken.start.since(earlier.end) <= gap_max_ms).then_some(ix);
             }
-            others_began = others_began.max(Some(earlier.start));
+            if !earlier.is_backchannel() {
+                others_began = others_began.max(Some(earlier.start));
+            }
         }
         None
     }

@@ -123,6 +123,8 @@ pub struct Utterance {
     pub utterance_id: String,
     /// The speaker.
     pub role: Role,
+    /// The agent who speaks, where it is another than the one who has the call.
+    pub agent_id: Option<String>,
     /// The words, as they came.
     pub text: String,
     /// When it began.

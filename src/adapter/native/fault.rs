@@ -6,7 +6,7 @@ use std::fmt;
 use serde::Deserialize as _;
 use serde_json::{Map, Value};
 
-use super::{Event, EventType, Frame, ID_BYTES_MAX};
+use super::{Event, EventType, Frame, ID_BYTES_MAX, Number};
 
 /// The sort of fault: the `code` of an `error` answer and of a metric, so the set is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +45,12 @@ pub struct EventError {
     /// The call, as far as it could be read.
     pub call_id: Option<String>,
     /// The number, as far as it could be read.
-    pub seq: Option<u64>,
+    pub number: Number,
 }
 
 impl EventError {
     pub(super) fn new(code: EventErrorCode, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { code, field: None, zh: zh.into(), en: en.into(), call_id: None, seq: None }
+        Self { code, field: None, zh: zh.into(), en: en.into(), call_id: None, number: Number::default() }
     }
 
     pub(super) fn missing(field: Field, kind: EventType) -> Self {
@@ -87,6 +87,7 @@ impl std::error::Error for EventError {}
 pub(super) enum Field {
     Type,
     CallId,
+    Producer,
     Seq,
     AgentId,
     StartedAt,
@@ -116,6 +117,7 @@ impl Field {
         match self {
             Self::Type => "type",
             Self::CallId => "call_id",
+            Self::Producer => "producer",
             Self::Seq => "seq",
             Self::AgentId => "agent_id",
             Self::StartedAt => "started_at",
@@ -141,6 +143,10 @@ impl Field {
         }
     }
 
+    const fn is_integer(self) -> bool {
+        matches!(self, Self::Seq | Self::Rings | Self::StartMs | Self::EndMs | Self::AtMs)
+    }
+
     /// Whether `value` has the field's type, and that type in Chinese and English.
     pub(super) fn expects(self, value: &Value) -> (bool, &'static str, &'static str) {
         match self {
@@ -163,6 +169,7 @@ impl Field {
             Self::Attributes => (value.is_object(), "必须是对象", "must be an object"),
             Self::Type
             | Self::CallId
+            | Self::Producer
             | Self::AgentId
             | Self::StartedAt
             | Self::Direction
@@ -200,8 +207,9 @@ pub(super) fn explain(text: &str, error: &serde_json::Error) -> Result<Event, Ev
         }
     };
     let call_id = object.get("call_id").and_then(Value::as_str).map(clip_id);
-    let seq = object.get("seq").and_then(Value::as_u64);
-    explain_object(object, error).map_err(|fault| EventError { call_id, seq, ..fault })
+    let producer = object.get("producer").and_then(Value::as_str).map(clip_id);
+    let number = Number { producer, seq: object.get("seq").and_then(Value::as_u64) };
+    explain_object(object, error).map_err(|fault| EventError { call_id, number, ..fault })
 }
 
 fn explain_object(mut object: Map<String, Value>, error: &serde_json::Error) -> Result<Event, EventError> {
@@ -221,7 +229,12 @@ fn explain_object(mut object: Map<String, Value>, error: &serde_json::Error) -> 
         let Some(value) = object.get(field.name()).filter(|value| !value.is_null()) else { continue };
         let (fits, zh, en) = field.expects(value);
         if !fits {
-            let (got_zh, got_en) = kind_of(value);
+            let (got_zh, got_en) = match value {
+                Value::Number(number) if field.is_integer() && !number.is_f64() => {
+                    ("超出范围的整数", "an integer out of range")
+                }
+                value => kind_of(value),
+            };
             return Err(EventError::invalid(
                 *field,
                 format_args!("{zh}，收到的是{got_zh}"),
@@ -278,7 +291,7 @@ fn kind_of(value: &Value) -> (&'static str, &'static str) {
         Value::Null => (" null", "null"),
         Value::Bool(_) => ("布尔值", "a boolean"),
         Value::Number(number) if number.is_f64() => ("小数", "a fraction"),
-        Value::Number(_) => ("超出范围的整数", "an integer out of range"),
+        Value::Number(_) => ("整数", "an integer"),
         Value::String(_) => ("字符串", "a string"),
         Value::Array(_) => ("数组", "an array"),
         Value::Object(_) => ("对象", "an object"),

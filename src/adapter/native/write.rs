@@ -26,6 +26,8 @@ pub fn to_json(call_id: &str, input: &Input) -> String {
         Utterance {
             utterance_id: &'a str,
             role: Role,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            agent_id: Option<&'a str>,
             text: &'a str,
             start_ms: i64,
             end_ms: i64,
@@ -55,6 +57,7 @@ pub fn to_json(call_id: &str, input: &Input) -> String {
             Body::Utterance {
                 utterance_id: &utterance.utterance_id,
                 role: utterance.role,
+                agent_id: utterance.agent_id.as_deref(),
                 text: &utterance.text,
                 start_ms: utterance.start.0,
                 end_ms: utterance.end.0,

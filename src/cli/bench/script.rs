@@ -216,7 +216,7 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use tingjian::adapter::native::{self, EventBody};
+    use tingjian::adapter::native::{self, EventBody, Number};
     use tingjian::engine::alert::AlertState;
     use tingjian::engine::rule;
     use tingjian::engine::rule::parse::SourceFile;
@@ -237,13 +237,13 @@ mod tests {
         let mut came = 0;
         for call in 0..script.calls {
             let EventBody::Start(info) = native::parse(&script.start(call)).unwrap().body else { panic!() };
-            let mut session = Session::new(Arc::clone(&rules), *info, Some(1));
+            let mut session = Session::new(Arc::clone(&rules), *info, &Number { producer: None, seq: Some(1) });
             let mut owing = BTreeMap::new();
             for event in 0..script.events {
                 let parsed = native::parse(&script.event(call, event)).unwrap();
-                assert_eq!((script.call_of(&parsed.call_id), parsed.seq), (Some(call), Some(event + 2)));
+                assert_eq!((script.call_of(&parsed.call_id), parsed.number.seq), (Some(call), Some(event + 2)));
                 let EventBody::Input(input) = parsed.body else { panic!() };
-                let now = session.hear(parsed.seq, &input);
+                let now = session.hear(&parsed.number, &input);
                 session.handle(now, input);
                 while let Some(alert) = session.poll_output() {
                     let state = match alert.state {

@@ -97,6 +97,7 @@ impl Bench {
                 confidence: None,
                 volume_db: None,
                 pitch_hz: None,
+                agent_id: None,
             };
             call.handle(end, Input::Utterance(utterance));
             clock = end.plus(PAUSE_MS);

@@ -122,13 +122,13 @@ fn read(arguments: &Arguments) -> Result<(Vec<Event>, bool), String> {
 /// Plays a call as `check` does, and keeps what `explain` needs.
 fn play(rules: &Arc<RuleSet>, events: Vec<Event>) -> Result<(Session, Vec<Alert>), String> {
     let mut events = events.into_iter();
-    let Some(Event { body: EventBody::Start(info), seq, .. }) = events.next() else {
+    let Some(Event { body: EventBody::Start(info), number, .. }) = events.next() else {
         return Err(String::from("通话的第一个事件不是 call.start / the first event of the call is no call.start"));
     };
-    let mut session = Session::explainable(Arc::clone(rules), *info, seq);
+    let mut session = Session::explainable(Arc::clone(rules), *info, &number);
     for event in events {
         if let EventBody::Input(input) = event.body {
-            session.take(event.seq, input);
+            session.take(&event.number, input);
         }
     }
     session.finish();

@@ -84,6 +84,8 @@ pub(super) const KEYS: &[Key] = &[
         "open connections of one address; when not given half of connections_max, without a limit for this machine; 0 is no limit, for a server behind a proxy", "1000"),
     key("call_idle_ms", Kind::Number, "通话多久没有任何消息就关闭（毫秒）",
         "a call without any event for so long is closed, in milliseconds"),
+    unset("chat_idle_ms", Kind::Number, "文字会话多久没有任何消息就关闭（毫秒）；不写时是 call_idle_ms 的 8 倍",
+        "a chat without any message for so many milliseconds is closed; when not given: eight times call_idle_ms", "14400000"),
     key("call_linger_ms", Kind::Number, "通话结束后保留多久，等迟到的结果（毫秒）",
         "a call is kept so long after its end, for late finals, in milliseconds"),
     key("asr_silent_ms", Kind::Number, "识别多久没有结果就提示检查不完整（毫秒）",

@@ -28,6 +28,7 @@ pub(crate) use secret::{PERSON_CHARS_MAX, check_person};
 
 use crate::adapter::native::UTTERANCE_CHARS_MAX;
 use crate::engine::severity::Severity;
+use crate::engine::transcript::Channel;
 
 /// Largest message a producer may send; a larger one is refused, and the
 /// connection goes on.
@@ -51,6 +52,8 @@ const CALLS_PER_TOKEN_MAX: NonZeroUsize = NonZeroUsize::new(50_000).expect("not 
 const CALLS_PER_CONNECTION_MAX: NonZeroUsize = NonZeroUsize::new(20_000).expect("not zero");
 /// A call without any event for so long is closed.
 pub(crate) const CALL_IDLE_MS: NonZeroU64 = NonZeroU64::new(30 * 60 * 1_000).expect("not zero");
+/// A chat without any event may last so many times as long, unless it is configured.
+const CHAT_IDLE_TIMES: u32 = 8;
 /// A call is kept so long after its `call.end`, for late finals.
 pub(crate) const CALL_LINGER_MS: NonZeroU64 = NonZeroU64::new(30 * 1_000).expect("not zero");
 /// How long a shutdown waits for connections and shards.
@@ -154,6 +157,13 @@ pub(crate) const COMMIT_BATCHES_MAX: usize = 256;
 pub(crate) const LEFT_OPEN_MAX: usize = 64;
 /// Closed calls that a shard knows, so that resending them does no harm.
 pub(crate) const CLOSED_CALLS_MAX: usize = 32_768;
+/// Bytes of the numbers by which a shard knows the events of closed calls when they are sent again.
+pub(crate) const CLOSED_NUMBERS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// A recogniser's messages wait so long for the start of their call,
+pub(crate) const EARLY_WAIT: Duration = Duration::from_secs(10);
+/// and no more of them: in number, and in bytes together.
+pub(crate) const EARLY_MESSAGES_MAX: usize = 1_024;
+pub(crate) const EARLY_BYTES_MAX: usize = 256 * 1024;
 /// Agents who listen or had a card within the last minute.
 pub(crate) const AGENTS_MAX: usize = 100_000;
 /// Supervisors of one call.
@@ -268,6 +278,8 @@ pub struct Config {
     pub connections_per_address_max: Option<usize>,
     /// A call without any event for so long is closed, `by: system`.
     pub call_idle_ms: NonZeroU64,
+    /// The same for a chat; eight times as long when not given.
+    pub chat_idle_ms: Option<NonZeroU64>,
     /// A call is kept so long after its `call.end`.
     pub call_linger_ms: NonZeroU64,
     /// Without words for so long in a call, its checking is degraded.
@@ -458,6 +470,7 @@ impl Default for Config {
             connections_max: CONNECTIONS_MAX,
             connections_per_address_max: None,
             call_idle_ms: CALL_IDLE_MS,
+            chat_idle_ms: None,
             call_linger_ms: CALL_LINGER_MS,
             asr_silent_ms: ASR_SILENT_MS,
             shutdown_grace_ms: SHUTDOWN_GRACE_MS,
@@ -561,8 +574,14 @@ impl Config {
         self.shards.unwrap_or_else(cores).get()
     }
 
-    pub(crate) const fn call_idle(&self) -> Duration {
-        Duration::from_millis(self.call_idle_ms.get())
+    /// How long nothing may be heard of a call.
+    pub(crate) fn idle(&self, channel: Channel) -> Duration {
+        let call_idle = Duration::from_millis(self.call_idle_ms.get());
+        match (channel, self.chat_idle_ms) {
+            (Channel::Voice, _) => call_idle,
+            (Channel::Chat, Some(ms)) => Duration::from_millis(ms.get()),
+            (Channel::Chat, None) => call_idle.saturating_mul(CHAT_IDLE_TIMES),
+        }
     }
 
     pub(crate) const fn call_linger(&self) -> Duration {

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::adapter::native::Number;
 use crate::server::config::PERSON_CHARS_MAX;
 use crate::server::domain::principal::Unnamed;
 use crate::server::domain::review::Impossible;
@@ -46,6 +47,12 @@ pub(crate) enum Refusal {
     NoAgent,
     /// The call was closed.
     CallOver,
+    /// Another agent has the call.
+    OtherAgent { agent_id: String },
+    /// The event's number is so old that nobody knows whether it was taken.
+    SeqPassed,
+    /// As many producers name themselves in the call as may.
+    TooManyProducers { max: usize },
     /// The agent has no such alert.
     UnknownAlert,
     /// The store has no such call.
@@ -100,6 +107,9 @@ impl Refusal {
             Self::NoCall => "no_call",
             Self::NoAgent => "no_agent",
             Self::CallOver => "call_over",
+            Self::OtherAgent { .. } => "other_agent",
+            Self::SeqPassed => "seq_passed",
+            Self::TooManyProducers { .. } => "too_many_producers",
             Self::UnknownAlert => "unknown_alert",
             Self::NoSuchCall => "no_such_call",
             Self::TooManyExports => "too_many_exports",
@@ -165,6 +175,15 @@ impl Refusal {
                 "通话已结束并关闭；新的通话请用新的 call_id，或新的 started_at / the call is over and closed; a new call needs a call_id or started_at of its own"
                     .to_owned()
             }
+            Self::OtherAgent { agent_id } => {
+                format!("这通通话属于坐席 {agent_id}；这里的坐席另算，他说的话记在他名下 / the call is {agent_id}'s; the agent named here is another one, whose words are their own")
+            }
+            Self::SeqPassed => {
+                "seq 太旧，已无法判断是否收过，没有保存；请给每个发送方写上 producer，并让 seq 递增 / seq is too old to tell whether it was taken, and the event is not kept; name each producer, and let seq rise".to_owned()
+            }
+            Self::TooManyProducers { max } => {
+                format!("一通通话最多 {max} 个 producer / a call has at most {max} producers")
+            }
             Self::UnknownAlert => "该坐席没有这条预警 / this agent has no such alert".to_owned(),
             Self::NoSuchCall => "没有这通通话，或已超过保留期 / no such call, or it is no longer kept".to_owned(),
             Self::TooManyExports => {
@@ -216,6 +235,8 @@ pub(crate) struct ErrorMessage<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     call_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    producer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     seq: Option<u64>,
     /// The parameter that cannot be used.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -225,12 +246,12 @@ pub(crate) struct ErrorMessage<'a> {
 impl<'a> ErrorMessage<'a> {
     /// A fault that belongs to no event.
     pub(crate) const fn new(code: &'a str, message: &'a str) -> Self {
-        Self { kind: "error", code, message, call_id: None, seq: None, field: None }
+        Self { kind: "error", code, message, call_id: None, producer: None, seq: None, field: None }
     }
 
     /// This error, with the event that it belongs to.
-    pub(crate) const fn of(self, call_id: Option<&'a str>, seq: Option<u64>) -> Self {
-        Self { call_id, seq, ..self }
+    pub(crate) fn of(self, call_id: Option<&'a str>, number: &'a Number) -> Self {
+        Self { call_id, producer: number.producer.as_deref(), seq: number.seq, ..self }
     }
 
     /// This error, with the parameter at fault.

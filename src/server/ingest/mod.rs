@@ -7,8 +7,9 @@
 pub(crate) mod limit;
 pub(crate) mod post;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use serde::Serialize;
@@ -16,12 +17,12 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::{self, Message, Utf8Bytes};
 
-use crate::adapter::native::{self, Event, EventBody, EventErrorCode};
+use crate::adapter::native::{self, Event, EventBody, EventErrorCode, Number};
 use crate::adapter::{Adapter, Format, Leg, Voices};
 use crate::engine::time::CallTime;
-use crate::engine::transcript::{CallInfo, Channel, Direction, Input};
+use crate::engine::transcript::{CallInfo, Channel, Direction, Input, Role};
 use crate::server::clock;
-use crate::server::config::{FRAME_BATCH_MAX, IN_FLIGHT_MAX};
+use crate::server::config::{EARLY_BYTES_MAX, EARLY_MESSAGES_MAX, EARLY_WAIT, FRAME_BATCH_MAX, IN_FLIGHT_MAX};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::ingest::limit::Pace;
 use crate::server::net::ws;
@@ -30,15 +31,19 @@ use crate::server::runtime::Shared;
 use crate::server::runtime::shard::{Command, Delivery, Join, Joined, Reply};
 use crate::server::runtime::shares::Origin;
 use crate::server::store::Json;
-use crate::server::telemetry::events::{Connection, FrameRefused, Happening as _, MessageUnrecognised, ProducerSlowed};
+use crate::server::telemetry::events::{
+    Connection, FrameRefused, Happening as _, MessageUnrecognised, ProducerSlowed, StampsJumped,
+};
 
-/// An acknowledgement. It is cumulative: all events of the call up to `seq`, or
-/// all so far where the producer does not number them.
+/// An acknowledgement. It is cumulative: all events of the producer up to `seq` that came before the one so
+/// numbered, or all so far where they are not numbered.
 #[derive(Debug, Serialize)]
 struct Ack<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     call_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    producer: Option<&'a str>,
     seq: Option<u64>,
 }
 
@@ -63,7 +68,7 @@ pub(crate) async fn serve_native(shared: Arc<Shared>, socket: Socket, origin: Ar
 /// Serves one channel of a recogniser.
 pub(crate) async fn serve_asr(shared: Arc<Shared>, socket: Socket, leg: AsrLeg, origin: Arc<Origin>) {
     let _open = Connection::open(&shared.metrics, leg.format.name());
-    let asr = Asr { leg, opened: clock::now(), joined: None, unrecognised: false };
+    let asr = Asr { leg, opened: clock::now(), place: Place::Unknown, unrecognised: false };
     serve(shared, socket, Source::Asr(Box::new(asr)), origin).await;
 }
 
@@ -83,9 +88,48 @@ enum Source {
 struct Asr {
     leg: AsrLeg,
     opened: Instant,
-    joined: Option<Speaking>,
+    place: Place,
     /// Whether a message was not recognised and the producer told so.
     unrecognised: bool,
+}
+
+/// The place of a recogniser's connection in a call.
+enum Place {
+    Unknown,
+    /// It was asked for; the call may not have begun.
+    Awaited(Early),
+    Known(Speaking),
+}
+
+/// The messages of a recogniser whose call has not begun.
+struct Early {
+    joined: oneshot::Receiver<Result<Joined, Refusal>>,
+    call_id: String,
+    /// Whether the call has not begun; else the answer is on its way.
+    is_early: Arc<AtomicBool>,
+    until: Instant,
+    messages: VecDeque<(Utf8Bytes, Instant)>,
+    bytes: usize,
+}
+
+impl Early {
+    /// Keeps a message until the call begins, if there is room.
+    fn keep(&mut self, text: &Utf8Bytes, received: Instant) -> bool {
+        let has_room = self.messages.len() < EARLY_MESSAGES_MAX && self.bytes + text.len() <= EARLY_BYTES_MAX;
+        if has_room {
+            self.bytes += text.len();
+            self.messages.push_back((text.clone(), received));
+        }
+        has_room
+    }
+
+    async fn joined(&mut self) -> Result<Joined, Refusal> {
+        match tokio::time::timeout_at(self.until, &mut self.joined).await {
+            Ok(joined) => joined.unwrap_or(Err(Refusal::Stopping)),
+            Err(_) if self.is_early.load(Ordering::Relaxed) => Err(Refusal::NoAgent),
+            Err(_) => (&mut self.joined).await.unwrap_or(Err(Refusal::Stopping)),
+        }
+    }
 }
 
 /// A recogniser's connection that has its place in a call.
@@ -93,6 +137,8 @@ struct Speaking {
     adapter: Box<dyn Adapter>,
     call_id: String,
     began: CallTime,
+    /// The agent who speaks here, if another one has the call.
+    agent_id: Option<String>,
 }
 
 struct Producer {
@@ -106,8 +152,8 @@ struct Producer {
     pace: Pace,
     /// Whether the producer was told that a pack it asks for is not there.
     told_packs: bool,
-    /// Acknowledgements that are not written yet, by call.
-    acks: HashMap<String, Option<u64>>,
+    /// Acknowledgements that are not written yet, by call and producer.
+    acks: HashMap<(String, Option<String>), Option<u64>>,
     /// Errors that are not written yet; no more than events in flight and
     /// frames in a batch.
     errors: Vec<String>,
@@ -142,6 +188,7 @@ impl Producer {
                 biased;
                 () = draining.cancelled() => break Goodbye::shutdown(),
                 Some(reply) = self.replies.recv() => self.note(reply),
+                joined = self.source.joined() => self.take_place(joined).await,
                 frame = socket.next() => {
                     heartbeat.heard();
                     if let Some(goodbye) = self.frames(socket, frame).await {
@@ -190,7 +237,7 @@ impl Producer {
                         return None;
                     }
                 }
-                Some(Ok(Message::Binary(_))) => self.refuse(&Refusal::BinaryFrame, None, None),
+                Some(Ok(Message::Binary(_))) => self.refuse(&Refusal::BinaryFrame, None, &Number::default()),
                 Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                 None | Some(Ok(Message::Close(_))) => return Some(Goodbye::gone()),
                 Some(Err(error)) => return Some(Goodbye::after(&error)),
@@ -224,12 +271,12 @@ impl Producer {
     async fn frame(&mut self, text: &Utf8Bytes, received: Instant) {
         let max = self.shared.config.frame_bytes_max.get();
         if text.len() > max {
-            self.refuse(&Refusal::FrameTooLarge { bytes: text.len(), max }, None, None);
+            self.refuse(&Refusal::FrameTooLarge { bytes: text.len(), max }, None, &NO_NUMBER);
             return;
         }
         match self.source {
             Source::Native => match native::parse(text) {
-                Ok(event) => self.deliver(event, text.as_str().into(), received).await,
+                Ok(event) => self.deliver(event, native::bare(text).into(), received).await,
                 Err(error) => self.refuse_event(&error),
             },
             Source::Asr(_) => self.asr_frame(text, received).await,
@@ -245,11 +292,11 @@ impl Producer {
                 Ok(event) => {
                     let known = asr.leg.call_id.as_deref();
                     if known.is_some_and(|call_id| call_id != event.call_id) {
-                        self.refuse(&Refusal::WrongCall, Some(&event.call_id), event.seq);
+                        self.refuse(&Refusal::WrongCall, Some(&event.call_id), &event.number);
                         return;
                     }
                     asr.leg.call_id = Some(event.call_id.clone());
-                    self.deliver(event, text.as_str().into(), received).await;
+                    self.deliver(event, native::bare(text).into(), received).await;
                     return;
                 }
                 Err(error) if error.field == Some("type") || error.code == EventErrorCode::InvalidJson => {}
@@ -259,37 +306,96 @@ impl Producer {
                 }
             }
         }
-        if asr.joined.is_none() {
-            match join(&self.shared, &asr.leg, asr.opened, &self.origin).await {
-                Ok(speaking) => asr.joined = Some(speaking),
+        if matches!(asr.place, Place::Unknown) {
+            match ask_for_place(&self.shared, &asr.leg, asr.opened, &self.origin).await {
+                Ok(early) => asr.place = Place::Awaited(early),
                 Err(refusal) => {
                     let call_id = asr.leg.call_id.clone();
-                    self.refuse(&refusal, call_id.as_deref(), None);
+                    self.refuse(&refusal, call_id.as_deref(), &NO_NUMBER);
                     return;
                 }
             }
         }
-        let Some(speaking) = &mut asr.joined else { return };
+        if let Place::Awaited(early) = &mut asr.place {
+            if early.keep(text, received) {
+                return;
+            }
+            // There is no room for more: what comes waits in the socket.
+            let joined = early.joined().await;
+            self.take_place(joined).await;
+        }
+        self.asr_message(text, received).await;
+    }
+
+    /// A message of a recogniser that has its place.
+    async fn asr_message(&mut self, text: &Utf8Bytes, received: Instant) {
+        let Source::Asr(asr) = &mut self.source else { return };
+        let Place::Known(speaking) = &mut asr.place else {
+            let call_id = asr.leg.call_id.clone();
+            self.refuse(&Refusal::NoAgent, call_id.as_deref(), &NO_NUMBER);
+            return;
+        };
         let since = received.saturating_duration_since(asr.opened).as_millis();
         let now = speaking.began.plus(i64::try_from(since).unwrap_or(i64::MAX));
-        let result = speaking.adapter.message(text, now, &mut self.inputs);
+        let result = speaking.adapter.message(native::bare(text), now, &mut self.inputs);
+        let format = asr.leg.format.name();
+        let jumps = speaking.adapter.take_jumps();
+        if jumps > 0 {
+            StampsJumped { format, jumps }.report(&self.shared.metrics);
+        }
         if let Err(error) = result {
             let first = !std::mem::replace(&mut asr.unrecognised, true);
             let reason = error.to_string();
-            let format = asr.leg.format.name();
             MessageUnrecognised { format, reason: &reason, first }.report(&self.shared.metrics);
             if first {
-                let error = ErrorMessage::new("unrecognised", &reason).of(Some(&speaking.call_id), None);
+                let error = ErrorMessage::new("unrecognised", &reason).of(Some(&speaking.call_id), &NO_NUMBER);
                 self.errors.push(error.to_json());
             }
         }
         self.deliver_inputs(received).await;
     }
 
+    /// The call has begun, or will not: what waited for it is taken or refused.
+    async fn take_place(&mut self, joined: Result<Joined, Refusal>) {
+        let Source::Asr(asr) = &mut self.source else { return };
+        let Place::Awaited(early) = std::mem::replace(&mut asr.place, Place::Unknown) else { return };
+        let Early { call_id, messages, .. } = early;
+        let Joined { leg: number, began, agent_id } = match joined {
+            Ok(joined) => joined,
+            Err(refusal) => {
+                for _ in &messages {
+                    self.refuse(&refusal, Some(&call_id), &NO_NUMBER);
+                }
+                return;
+            }
+        };
+        let leg = &asr.leg;
+        let began = leg.offset.unwrap_or(began);
+        let id_prefix = format!("{}-{number}-", leg.voices.name());
+        let adapter = leg.format.adapter(Leg { voices: leg.voices.clone(), began, id_prefix });
+        let own = leg.agent_id.clone().filter(|own| **own != *agent_id);
+        asr.place = Place::Known(Speaking { adapter, call_id: call_id.clone(), began, agent_id: own.clone() });
+        if own.is_some() {
+            self.refuse(&Refusal::OtherAgent { agent_id: agent_id.to_string() }, Some(&call_id), &NO_NUMBER);
+        }
+        for (text, received) in messages {
+            self.asr_message(&text, received).await;
+        }
+    }
+
     /// Makes open hypotheses of a recogniser final when its connection ends.
     async fn end_of_stream(&mut self) {
+        if let Source::Asr(asr) = &self.source
+            && matches!(asr.place, Place::Awaited(_))
+        {
+            let joined = tokio::select! {
+                joined = self.source.joined() => joined,
+                () = self.shared.drained.cancelled() => Err(Refusal::Stopping),
+            };
+            self.take_place(joined).await;
+        }
         if let Source::Asr(asr) = &mut self.source
-            && let Some(speaking) = &mut asr.joined
+            && let Place::Known(speaking) = &mut asr.place
         {
             speaking.adapter.finish(&mut self.inputs);
             self.deliver_inputs(clock::now()).await;
@@ -298,12 +404,17 @@ impl Producer {
 
     async fn deliver_inputs(&mut self, received: Instant) {
         let Source::Asr(asr) = &self.source else { return };
-        let Some(speaking) = &asr.joined else { return };
-        let call_id = speaking.call_id.clone();
+        let Place::Known(speaking) = &asr.place else { return };
+        let (call_id, agent_id) = (speaking.call_id.clone(), speaking.agent_id.clone());
         let mut inputs = std::mem::take(&mut self.inputs);
-        for input in inputs.drain(..) {
+        for mut input in inputs.drain(..) {
+            if let Input::Utterance(utterance) = &mut input
+                && utterance.role == Role::Agent
+            {
+                utterance.agent_id.clone_from(&agent_id);
+            }
             let json = Json::from(native::to_json(&call_id, &input));
-            let event = Event { call_id: call_id.clone(), seq: None, body: EventBody::Input(input) };
+            let event = Event { call_id: call_id.clone(), number: Number::default(), body: EventBody::Input(input) };
             self.deliver(event, json, received).await;
         }
         self.inputs = inputs;
@@ -312,7 +423,7 @@ impl Producer {
     /// Sends an event to its shard, once there is room for its reply.
     async fn deliver(&mut self, event: Event, json: Json, received: Instant) {
         if let Err(refusal) = limit::check(&self.shared.config, &event.body) {
-            self.refuse(&refusal, Some(&event.call_id), event.seq);
+            self.refuse(&refusal, Some(&event.call_id), &event.number);
             return;
         }
         while self.in_flight >= IN_FLIGHT_MAX {
@@ -324,14 +435,15 @@ impl Producer {
         if let EventBody::Start(info) = &event.body
             && let Some(message) = limit::unknown_packs(&self.shared, info, &mut self.told_packs)
         {
-            self.errors.push(ErrorMessage::new(limit::UNKNOWN_PACK, &message).of(Some(&event.call_id), None).to_json());
+            self.errors
+                .push(ErrorMessage::new(limit::UNKNOWN_PACK, &message).of(Some(&event.call_id), &NO_NUMBER).to_json());
         }
-        let (call_id, seq) = (event.call_id.clone(), event.seq);
+        let (call_id, number) = (event.call_id.clone(), event.number.clone());
         let (origin, replies) = (Arc::clone(&self.origin), self.reply_to.clone());
         let delivery = Delivery { event, json, received, origin, replies };
         match self.shared.shards.send(&call_id, Command::Event(delivery)).await {
             Ok(()) => self.in_flight += 1,
-            Err(refusal) => self.refuse(&refusal, Some(&call_id), seq),
+            Err(refusal) => self.refuse(&refusal, Some(&call_id), &number),
         }
     }
 
@@ -345,25 +457,25 @@ impl Producer {
         self.in_flight = self.in_flight.saturating_sub(1);
         match reply.outcome {
             // A recogniser does not number its messages and waits for no answer.
-            Ok(()) if reply.seq.is_none() && matches!(self.source, Source::Asr(_)) => {}
+            Ok(()) if reply.number.seq.is_none() && matches!(self.source, Source::Asr(_)) => {}
             Ok(()) => {
-                let acked = self.acks.entry(reply.call_id).or_default();
-                *acked = (*acked).max(reply.seq);
+                let acked = self.acks.entry((reply.call_id, reply.number.producer)).or_default();
+                *acked = (*acked).max(reply.number.seq);
             }
-            Err(refusal) => self.refuse(&refusal, Some(&reply.call_id), reply.seq),
+            Err(refusal) => self.refuse(&refusal, Some(&reply.call_id), &reply.number),
         }
     }
 
-    fn refuse(&mut self, refusal: &Refusal, call_id: Option<&str>, seq: Option<u64>) {
+    fn refuse(&mut self, refusal: &Refusal, call_id: Option<&str>, number: &Number) {
         FrameRefused { code: refusal.code() }.report(&self.shared.metrics);
-        self.errors.push(ErrorMessage::new(refusal.code(), &refusal.message()).of(call_id, seq).to_json());
+        self.errors.push(ErrorMessage::new(refusal.code(), &refusal.message()).of(call_id, number).to_json());
     }
 
     fn refuse_event(&mut self, error: &native::EventError) {
         let code = error.code.name();
         FrameRefused { code }.report(&self.shared.metrics);
         let message = error.to_string();
-        self.errors.push(ErrorMessage::new(code, &message).of(error.call_id.as_deref(), error.seq).to_json());
+        self.errors.push(ErrorMessage::new(code, &message).of(error.call_id.as_deref(), &error.number).to_json());
     }
 
     /// Writes what there is to answer, in one go.
@@ -371,19 +483,36 @@ impl Producer {
         if self.acks.is_empty() && self.errors.is_empty() {
             return Ok(());
         }
-        let acks = self.acks.drain().map(|(call_id, seq)| {
-            serde_json::to_string(&Ack { kind: "ack", call_id: &call_id, seq })
+        let acks = self.acks.drain().map(|((call_id, producer), seq)| {
+            serde_json::to_string(&Ack { kind: "ack", call_id: &call_id, producer: producer.as_deref(), seq })
                 .expect("strings and numbers always serialise")
         });
         ws::feed_all(socket, acks.chain(self.errors.drain(..)).map(Utf8Bytes::from)).await
     }
 }
 
-/// Joins a recogniser's connection to its call, and starts the call if no other connection did.
-async fn join(shared: &Shared, leg: &AsrLeg, opened: Instant, origin: &Arc<Origin>) -> Result<Speaking, Refusal> {
+/// The number of what has none.
+const NO_NUMBER: Number = Number { producer: None, seq: None };
+
+impl Source {
+    /// The place of a recogniser's connection, once it is known; nothing else ever comes.
+    async fn joined(&mut self) -> Result<Joined, Refusal> {
+        match self {
+            Self::Asr(asr) => match &mut asr.place {
+                Place::Awaited(early) => early.joined().await,
+                Place::Unknown | Place::Known(_) => std::future::pending().await,
+            },
+            Self::Native => std::future::pending().await,
+        }
+    }
+}
+
+/// Asks for the place of a recogniser's connection in its call, and starts the call if the connection
+/// names its agent and no other connection started it.
+async fn ask_for_place(shared: &Shared, leg: &AsrLeg, opened: Instant, origin: &Arc<Origin>) -> Result<Early, Refusal> {
     let call_id = leg.call_id.clone().ok_or(Refusal::NoCall)?;
     let start = leg.agent_id.clone().map(|agent_id| {
-        let info = CallInfo {
+        Box::new(CallInfo {
             call_id: call_id.clone(),
             agent_id,
             started_at: clock::wall_now(shared.config.utc_offset),
@@ -394,21 +523,19 @@ async fn join(shared: &Shared, leg: &AsrLeg, opened: Instant, origin: &Arc<Origi
             customer_name: None,
             packs: None,
             attributes: std::collections::BTreeMap::new(),
-        };
-        (Box::new(info), None)
+        })
     });
-    let named = start.is_some();
     let (reply, joined) = oneshot::channel();
-    let join = Join { call_id: call_id.clone(), start, began: opened, origin: Arc::clone(origin), reply };
-    shared.shards.send(&call_id, Command::Join(join)).await?;
-    let Joined { leg: number, began } = match joined.await {
-        Ok(Ok(joined)) => joined,
-        Ok(Err(Refusal::UnknownCall)) if !named => return Err(Refusal::NoAgent),
-        Ok(Err(refusal)) => return Err(refusal),
-        Err(_) => return Err(Refusal::Stopping),
+    let is_early = Arc::new(AtomicBool::new(false));
+    let join = Join {
+        call_id: call_id.clone(),
+        start,
+        began: opened,
+        origin: Arc::clone(origin),
+        is_early: Arc::clone(&is_early),
+        reply,
     };
-    let began = leg.offset.unwrap_or(began);
-    let id_prefix = format!("{}-{number}-", leg.voices.name());
-    let adapter = leg.format.adapter(Leg { voices: leg.voices.clone(), began, id_prefix });
-    Ok(Speaking { adapter, call_id, began })
+    shared.shards.send(&call_id, Command::Join(join)).await?;
+    let until = clock::now() + EARLY_WAIT;
+    Ok(Early { joined, call_id, is_early, until, messages: VecDeque::new(), bytes: 0 })
 }

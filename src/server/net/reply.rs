@@ -53,6 +53,9 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         }
         Refusal::WrongCall
         | Refusal::CallOver
+        | Refusal::OtherAgent { .. }
+        | Refusal::SeqPassed
+        | Refusal::TooManyProducers { .. }
         | Refusal::BacktestRunning
         | Refusal::Impossible(_)
         | Refusal::SeveralCalls => StatusCode::CONFLICT,

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::adapter::native::Number;
 use crate::engine::alert::Alert;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{Channel, Input, Party};
@@ -51,7 +52,7 @@ pub(crate) enum Cause {
     /// The call was answered.
     Start,
     /// A producer sent an event.
-    Told { seq: Option<u64>, input: Input, json: Json },
+    Told { number: Number, input: Input, json: Json },
     /// A recogniser's connection joined.
     Leg,
     /// Time went on.
@@ -123,7 +124,7 @@ impl CallState {
             is_too_much: false,
         };
         match cause {
-            Cause::Told { seq, input, json } => self.hear(now, seq, input, json, &mut applied),
+            Cause::Told { number, input, json } => self.hear(now, &number, input, json, &mut applied),
             Cause::Leg => self.legs = self.legs.saturating_add(1),
             Cause::Tick => self.session.handle_timeout(now),
             Cause::Unheard => self.is_speech_missed = true,
@@ -135,7 +136,7 @@ impl CallState {
         applied
     }
 
-    fn hear(&mut self, now: CallTime, seq: Option<u64>, input: Input, json: Json, applied: &mut Applied) {
+    fn hear(&mut self, now: CallTime, number: &Number, input: Input, json: Json, applied: &mut Applied) {
         match &input {
             Input::Utterance(utterance) => {
                 applied.is_heard = true;
@@ -154,7 +155,7 @@ impl CallState {
             Input::Hold { .. } | Input::Resume { .. } | Input::Transfer { .. } | Input::TransferAnswered { .. } => {}
         }
         let is_words = matches!(input, Input::Utterance(_));
-        self.session.hear(seq, &input);
+        self.session.hear(number, &input);
         self.session.handle(now, input);
         if !is_words {
             let was_expected = self.is_speech_expected;

@@ -2,11 +2,12 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use crate::adapter::native::Event;
+use crate::adapter::native::{Event, Number};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::CallInfo;
 use crate::server::config::SHARD_QUEUE_MAX;
@@ -51,7 +52,7 @@ pub(crate) struct Delivery {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) call_id: String,
-    pub(crate) seq: Option<u64>,
+    pub(crate) number: Number,
     pub(crate) outcome: Result<(), Refusal>,
 }
 
@@ -59,22 +60,26 @@ pub(crate) struct Reply {
 #[derive(Debug)]
 pub(crate) struct Join {
     pub(crate) call_id: String,
-    /// Starts the call if it is not in progress.
-    pub(crate) start: Option<(Box<CallInfo>, Option<u64>)>,
+    /// Starts the call if it is not in progress; without it, the leg waits until somebody does.
+    pub(crate) start: Option<Box<CallInfo>>,
     /// When the leg's audio began.
     pub(crate) began: Instant,
     /// For whom a call that it starts counts.
     pub(crate) origin: Arc<Origin>,
+    /// Set when it has to wait for its call to begin.
+    pub(crate) is_early: Arc<AtomicBool>,
     pub(crate) reply: oneshot::Sender<Result<Joined, Refusal>>,
 }
 
 /// A leg's place in its call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Joined {
     /// The leg's number, from 0.
     pub(crate) leg: u32,
-    /// The call's time at which its audio began.
+    /// The call's time at which its audio began; before the answer if the leg came first.
     pub(crate) began: CallTime,
+    /// The agent who has the call.
+    pub(crate) agent_id: Arc<str>,
 }
 
 /// The queues of all shards.

@@ -64,8 +64,14 @@ pub(crate) fn recover(readers: &Readers, mut rules: impl FnMut(&str) -> Arc<Rule
 }
 
 fn begin(call: &OpenCall, rules: Arc<RuleSet>) -> Option<Resumed> {
-    let Ok(Event { body: EventBody::Start(info), .. }) = native::parse(&call.start) else { return None };
-    let begun = catch_unwind(AssertUnwindSafe(|| CallState::new(call.call_no, Session::new(rules, *info, call.seq))));
+    let Ok(Event { number, body: EventBody::Start(info), .. }) = native::parse(&call.start) else { return None };
+    let begun = catch_unwind(AssertUnwindSafe(|| {
+        let mut session = Session::new(rules, *info, &number);
+        if let Some(numbers) = &call.numbers {
+            session.remember(numbers.clone());
+        }
+        CallState::new(call.call_no, session)
+    }));
     let resumed = Resumed { state: begun.ok()?, raised: BTreeMap::new(), told: BTreeMap::new() };
     resumed.apply(CallTime::ANSWERED, Cause::Start)
 }
@@ -108,7 +114,7 @@ impl Resumed {
 /// The cause that an event of the journal is. It was parsed before it was kept.
 fn told(json: Json) -> Option<Cause> {
     match native::parse(&json) {
-        Ok(Event { seq, body: EventBody::Input(input), .. }) => Some(Cause::Told { seq, input, json }),
+        Ok(Event { number, body: EventBody::Input(input), .. }) => Some(Cause::Told { number, input, json }),
         _ => None,
     }
 }

@@ -20,9 +20,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use crate::adapter::native::{self, Event, EventBody};
+use crate::adapter::native::{self, Event, EventBody, Number};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{CallInfo, Input};
+use crate::numbers::{PRODUCERS_MAX, Seen};
 use crate::server::clock;
 use crate::server::clock::CallClock;
 use crate::server::config::SHARD_BATCH_MAX;
@@ -96,6 +97,8 @@ pub(crate) struct Shard {
     shared: Arc<Shared>,
     calls: HashMap<Arc<str>, Slot>,
     closed: ClosedCalls,
+    /// Legs that came before their call.
+    early: EarlyLegs,
     alarms: BinaryHeap<Reverse<Alarm>>,
     /// The serial number of the last call, so that an alarm never wakes a later call of the same
     /// id.
@@ -126,6 +129,7 @@ impl Shard {
             shared,
             calls: HashMap::new(),
             closed: ClosedCalls::default(),
+            early: EarlyLegs::default(),
             alarms: BinaryHeap::new(),
             serial: 0,
             batch: Batch::default(),
@@ -144,23 +148,20 @@ impl Shard {
     pub(crate) fn take(&mut self, command: Command, now: Instant) -> Option<Instant> {
         match command {
             Command::Event(Delivery { event, json, received, origin, replies }) => {
-                let Event { call_id, seq, body } = event;
+                let Event { call_id, number, body } = event;
                 let kind = body.kind();
                 let outcome = match body {
-                    EventBody::Start(info) => self.start(&call_id, info, seq, json, received, &origin),
-                    EventBody::Input(input) => self.input(&call_id, seq, input, json, received),
+                    EventBody::Start(info) => self.start(&call_id, info, &number, json, received, &origin),
+                    EventBody::Input(input) => self.input(&call_id, &number, input, json, received),
                 };
                 if outcome.is_ok() {
                     self.shared.metrics.event(kind);
                 }
-                self.batch.tell(Effect::Reply { to: replies, reply: Reply { call_id, seq, outcome } });
+                self.batch.tell(Effect::Reply { to: replies, reply: Reply { call_id, number, outcome } });
                 Some(received)
             }
-            Command::Join(Join { call_id, start, began, origin, reply }) => {
-                match self.join(&call_id, start, began, &origin) {
-                    Ok(joined) => self.batch.tell(Effect::Joined { to: reply, joined }),
-                    Err(refusal) => drop(reply.send(Err(refusal))),
-                }
+            Command::Join(join) => {
+                self.join(join);
                 None
             }
             Command::Watch { call_id, reply } => {
@@ -190,10 +191,10 @@ impl Shard {
         }
     }
 
-    /// The number of the last event that a call in progress has.
+    /// The numbers of the events that a call in progress has.
     #[cfg(test)]
-    pub(crate) fn seq(&self, call_id: &str) -> Option<u64> {
-        self.calls.get(call_id).and_then(|slot| slot.session().seq())
+    pub(crate) fn numbers(&self, call_id: &str) -> Option<&crate::numbers::Numbers> {
+        self.calls.get(call_id).map(|slot| slot.session().numbers())
     }
 
     /// Takes the records and effects that gathered since the last call.
@@ -228,21 +229,31 @@ impl Shard {
 
     /// Starts a call. A second start of a call in progress changes nothing:
     /// producers resend, and both legs of a call may announce it. Nor does that
-    /// of a call which is over, unless it was answered at another time.
+    /// of a call which is over. One that was answered at another time is another
+    /// call, and the one before it is over; one that was closed because nothing was heard of it goes on.
     fn start(
         &mut self,
         call_id: &str,
         info: Box<CallInfo>,
-        seq: Option<u64>,
+        number: &Number,
         json: Json,
         received: Instant,
         origin: &Arc<Origin>,
     ) -> Result<(), Refusal> {
         let started_ms = info.started_at.timestamp_millis();
-        if self.calls.contains_key(call_id) || self.closed.is_over(call_id, started_ms) {
+        let known = self.calls.get(call_id).map(Slot::session).map(Session::info);
+        if let Some(known) = known.filter(|known| known.started_at.timestamp_millis() == started_ms) {
+            return match known.agent_id == info.agent_id {
+                true => Ok(()),
+                false => Err(Refusal::OtherAgent { agent_id: known.agent_id.clone() }),
+            };
+        }
+        if self.closed.is_over(call_id, started_ms) {
             return Ok(());
         }
         let share = origin.take()?;
+        self.finish(call_id, received, received, CloseReason::Replaced);
+        let earlier = self.closed.idle(call_id, started_ms);
         let max = self.shared.config.calls_max.get();
         let one_more = |calls: usize| (calls < max).then_some(calls + 1);
         if self.shared.calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
@@ -258,60 +269,92 @@ impl Shard {
             started_at: info.started_at.to_rfc3339(),
             started_ms,
             rules_version: rules.version.clone(),
-            seq,
+            numbers: earlier.clone(),
             start: json,
         };
-        let Ok(session) = guard(|| Session::new(rules, *info, seq)) else {
+        let Ok(mut session) = guard(|| Session::new(rules, *info, number)) else {
             self.shared.calls.fetch_sub(1, Ordering::Relaxed);
             self.shared.metrics.panics.inc();
             return Err(Refusal::CallFailed);
         };
+        if let Some(earlier) = earlier {
+            session.remember(earlier);
+        }
         let mut slot = self.slot(CallState::new(call_no, session), CallClock::new(received), received);
         slot.share = Some(share);
         let call_id: Arc<str> = Arc::from(call_id);
         self.calls.insert(Arc::clone(&call_id), slot);
         CallStarted { call_id: &call_id, is_resumed: false }.report(&self.shared.metrics);
         self.batch.keep(Record::Call(Box::new(row)));
-        self.drive(&call_id, received, CallTime::ANSWERED, Cause::Start)
+        self.drive(&call_id, received, CallTime::ANSWERED, Cause::Start)?;
+        for join in self.early.of(&call_id) {
+            self.join(join);
+        }
+        Ok(())
     }
 
     fn input(
         &mut self,
         call_id: &str,
-        seq: Option<u64>,
+        number: &Number,
         input: Input,
         json: Json,
         received: Instant,
     ) -> Result<(), Refusal> {
         let Some(slot) = self.calls.get_mut(call_id) else {
-            return self.closed.input(call_id, seq);
+            return self.closed.input(call_id, number, &input);
         };
         slot.heard = received;
-        if slot.session().is_resent(seq) {
-            return Ok(());
+        match slot.session().look(number, &input) {
+            Seen::New => {}
+            Seen::Before => return Ok(()),
+            Seen::Forgotten => return Err(Refusal::SeqPassed),
+            Seen::TooManyProducers => return Err(Refusal::TooManyProducers { max: PRODUCERS_MAX }),
         }
         if let Input::Utterance(utterance) = &input {
             Heard { lag_ms: slot.clock.at(received).since(utterance.end) }.report(&self.shared.metrics);
         }
         slot.clock.hear(input.said_at(), received);
         let now = slot.clock.at(received);
-        self.drive(call_id, received, now, Cause::Told { seq, input, json })
+        self.drive(call_id, received, now, Cause::Told { number: number.clone(), input, json })
     }
 
-    fn join(
+    /// Gives a leg its place in its call. If the call has not begun and the leg does not begin it,
+    /// the leg waits, as long as its connection does.
+    fn join(&mut self, join: Join) {
+        if join.start.is_none() && !self.calls.contains_key(join.call_id.as_str()) {
+            join.is_early.store(true, Ordering::Relaxed);
+            self.early.wait(join);
+            return;
+        }
+        let Join { call_id, start, began, origin, reply, .. } = join;
+        match self.place_leg(&call_id, start, began, &origin) {
+            Ok(joined) => self.batch.tell(Effect::Joined { to: reply, joined }),
+            Err(refusal) => drop(reply.send(Err(refusal))),
+        }
+    }
+
+    fn place_leg(
         &mut self,
         call_id: &str,
-        start: Option<(Box<CallInfo>, Option<u64>)>,
+        start: Option<Box<CallInfo>>,
         began: Instant,
         origin: &Arc<Origin>,
     ) -> Result<Joined, Refusal> {
-        if let Some((info, seq)) = start {
+        if let Some(info) = start
+            && !self.calls.contains_key(call_id)
+        {
             let json = Json::from(native::start_to_json(&info));
-            self.start(call_id, info, seq, json, began, origin)?;
+            self.start(call_id, info, &Number::default(), json, began, origin)?;
         }
         let slot = self.calls.get_mut(call_id).ok_or(Refusal::UnknownCall)?;
-        let joined = Joined { leg: slot.state.legs(), began: slot.clock.at(began) };
-        self.drive(call_id, began, joined.began, Cause::Leg)?;
+        let now = slot.clock.at(began);
+        let joined = Joined {
+            leg: slot.state.legs(),
+            began: slot.clock.at_or_before(began),
+            agent_id: Arc::clone(slot.session().agent_at(now)),
+        };
+        self.drive(call_id, began, now, Cause::Leg)?;
         Ok(joined)
     }
 
@@ -360,9 +403,7 @@ impl Shard {
         let at = slot.clock.at(now);
         let is_due = slot.session().poll_timeout().is_some_and(|timeout| timeout <= at);
         if self.calls.get(call_id).is_some_and(|slot| self.end_of_life(slot) <= now) {
-            if self.drive(call_id, due, at, Cause::Finish).is_ok() {
-                self.close(call_id, reason);
-            }
+            self.finish(call_id, due, now, reason);
         } else if is_due {
             let _ = self.drive(call_id, due, at, Cause::Tick);
         } else {
@@ -373,7 +414,17 @@ impl Shard {
     fn end_of_life(&self, slot: &Slot) -> Instant {
         match slot.ended {
             Some(ended) => ended + self.shared.config.call_linger(),
-            None => slot.heard + self.shared.config.call_idle(),
+            None => slot.heard + self.shared.config.idle(slot.session().info().channel),
+        }
+    }
+
+    /// Decides all that is open in a call in progress, and closes it.
+    fn finish(&mut self, call_id: &str, since: Instant, now: Instant, reason: CloseReason) {
+        let Some(slot) = self.calls.get(call_id) else { return };
+        let at = slot.clock.at(now);
+        // A call that panics here is closed by `drive`.
+        if self.drive(call_id, since, at, Cause::Finish).is_ok() {
+            self.close(call_id, reason);
         }
     }
 
@@ -436,12 +487,18 @@ impl Shard {
         for Hypothesis { now, json, .. } in slot.state.left_open().cloned() {
             self.batch.keep(Record::LeftOpen { call_no, now, json });
         }
-        let last_seq = slot.session().seq();
-        let row =
-            ClosedRow { call_no, reason: reason.name(), closed_ms: self.unix_ms, last_seq, end: slot.state.end() };
+        let numbers = Some(slot.session().numbers().clone());
+        let row = ClosedRow {
+            call_no,
+            reason: reason.name(),
+            closed_ms: self.unix_ms,
+            numbers: numbers.clone(),
+            end: slot.state.end(),
+        };
         self.batch.keep(Record::Closed(Box::new(row)));
         let started_ms = slot.session().info().started_at.timestamp_millis();
-        self.closed.insert(ClosedCall { call_id: call_id.to_owned(), started_ms, last_seq });
+        let is_idle = matches!(reason, CloseReason::Idle);
+        self.closed.insert(ClosedCall { call_id: call_id.to_owned(), started_ms, is_idle, numbers });
         self.gone.extend(slot.shown.take().map(|shown| Gone::new(&shown)));
         self.leave(call_id, slot, reason);
     }
@@ -463,6 +520,39 @@ impl Shard {
     }
 }
 
+/// The legs that wait for their calls. A leg waits on its own connection, which gives up after a while.
+#[derive(Debug, Default)]
+struct EarlyLegs {
+    legs: HashMap<String, Vec<Join>>,
+    count: usize,
+    /// Those that gave up are dropped when so many wait.
+    sweep_at: usize,
+}
+
+impl EarlyLegs {
+    fn wait(&mut self, join: Join) {
+        if self.count >= self.sweep_at {
+            self.legs.retain(|_, legs| {
+                legs.retain(|leg| !leg.reply.is_closed());
+                !legs.is_empty()
+            });
+            self.count = self.legs.values().map(Vec::len).sum();
+            self.sweep_at = EARLY_LEGS_SPARE.max(2 * self.count);
+        }
+        self.count += 1;
+        self.legs.entry(join.call_id.clone()).or_default().push(join);
+    }
+
+    /// Those of a call that begins.
+    fn of(&mut self, call_id: &str) -> Vec<Join> {
+        let legs = self.legs.remove(call_id).unwrap_or_default();
+        self.count -= legs.len();
+        legs
+    }
+}
+
+/// Fewer legs that wait are not looked at.
+const EARLY_LEGS_SPARE: usize = 256;
 /// Events that waited longer mean that checking is behind.
 const BEHIND: Duration = Duration::from_secs(1);
 /// Stale alarms are dropped when the heap holds more than so many for each call,

@@ -7,7 +7,7 @@
 //! that what was acknowledged or shown is kept, and at the end that every call
 //! has the alerts that its recording has, each once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use crate::engine::alert::AlertState;
 use crate::engine::rule::parse::SourceFile;
 use crate::engine::rule::sources::Sources;
 use crate::engine::rule::{self, RuleSet};
+use crate::numbers::{self, Seen};
 use crate::server::clock;
 use crate::server::config::{Privacy, Secret, SecretSource, StoredWords};
 use crate::server::domain::principal::{Reading, Who};
@@ -155,17 +156,31 @@ fn script(call_id: &str, chance: &mut Chance) -> Vec<Value> {
         }
     }
     events.push(json!({"type": "call.end", "call_id": call_id, "at_ms": at + 500, "by": "customer"}));
-    for (seq, event) in (1_u64..).zip(&mut events) {
-        event["seq"] = seq.into();
-    }
+    number(&mut events, chance);
     events
+}
+
+/// Numbers the events as one producer does, or as two legs do: named or not, each from 1.
+fn number(events: &mut [Value], chance: &mut Chance) {
+    let legs = chance.below(3);
+    let mut seqs = [0_u64; 2];
+    for event in events {
+        let is_second = legs > 0 && event["role"] == "customer";
+        let seq = &mut seqs[usize::from(is_second)];
+        // Some count by more than one.
+        *seq += if legs == 1 && is_second { 1_000 } else { 1 };
+        event["seq"] = (*seq).into();
+        if legs == 1 && is_second {
+            event["producer"] = "customer".into();
+        }
+    }
 }
 
 /// The alerts that a recording of these events gives an agent.
 fn standing_of_recording(rules: &Arc<RuleSet>, events: &[Value]) -> BTreeSet<String> {
     let mut parsed = events.iter().map(|event| native::parse(&event.to_string()).unwrap());
-    let Some(Event { body: EventBody::Start(info), seq, .. }) = parsed.next() else { panic!("no start") };
-    let mut session = Session::new(Arc::clone(rules), *info, seq);
+    let Some(Event { body: EventBody::Start(info), number, .. }) = parsed.next() else { panic!("no start") };
+    let mut session = Session::new(Arc::clone(rules), *info, &number);
     let mut standing = BTreeMap::new();
     let mut drain = |session: &mut Session| {
         while let Some(alert) = session.poll_output() {
@@ -175,8 +190,7 @@ fn standing_of_recording(rules: &Arc<RuleSet>, events: &[Value]) -> BTreeSet<Str
     drain(&mut session);
     for event in parsed {
         let EventBody::Input(input) = event.body else { continue };
-        let now = session.hear(event.seq, &input);
-        session.handle(now, input);
+        session.take(&event.number, input);
         drain(&mut session);
     }
     session.finish();
@@ -197,7 +211,10 @@ fn privacy(seed: u64) -> Privacy {
 struct Producer {
     events: Vec<Value>,
     sent: usize,
+    /// All before this one are acknowledged.
     acked: usize,
+    /// The events whose answers are to come, in this order.
+    under_way: VecDeque<usize>,
 }
 
 /// The simulated world: server, producers and agent.
@@ -235,7 +252,9 @@ impl World {
     /// A world with these calls.
     fn of(scripts: BTreeMap<String, Vec<Value>>, chance: Chance, privacy: Privacy) -> Self {
         let (reply_to, replies) = mpsc::channel(10_000);
-        let producers = scripts.into_iter().map(|(id, events)| (id, Producer { events, sent: 0, acked: 0 }));
+        let producers = scripts
+            .into_iter()
+            .map(|(id, events)| (id, Producer { events, sent: 0, acked: 0, under_way: VecDeque::new() }));
         let now = clock::now();
         let mut world = Self {
             chance,
@@ -345,6 +364,7 @@ impl World {
         let call_id = waiting[self.chance.below(waiting.len())].clone();
         let producer = self.producers.get_mut(&call_id).unwrap();
         let text = producer.events[producer.sent].to_string();
+        producer.under_way.push_back(producer.sent);
         producer.sent += 1;
         let event = native::parse(&text).unwrap();
         let (received, replies, unix_ms) = (self.now, self.reply_to.clone(), self.unix_ms());
@@ -408,6 +428,7 @@ impl World {
         while self.replies.try_recv().is_ok() {}
         for producer in self.producers.values_mut() {
             producer.sent = producer.acked;
+            producer.under_way.clear();
         }
         self.start();
         self.acknowledged_is_kept();
@@ -451,22 +472,31 @@ impl World {
     }
 
     fn hear_replies(&mut self) {
-        while let Ok(Reply { call_id, seq, outcome }) = self.replies.try_recv() {
-            assert_eq!(outcome, Ok(()), "{call_id} {seq:?}");
+        while let Ok(Reply { call_id, number, outcome }) = self.replies.try_recv() {
+            assert_eq!(outcome, Ok(()), "{call_id} {number:?}");
             let producer = self.producers.get_mut(&call_id).unwrap();
-            producer.acked = producer.acked.max(usize::try_from(seq.unwrap()).unwrap());
+            let answered = producer.under_way.pop_front().unwrap();
+            assert_eq!(producer.events[answered]["seq"], number.seq.unwrap());
+            producer.acked = producer.acked.max(answered + 1);
         }
     }
 
     /// A new process knows everything that an earlier one acknowledged.
     fn acknowledged_is_kept(&mut self) {
         let readers = Arc::clone(&self.server().shared.readers);
-        let closed = readers.closed_calls(100).unwrap();
+        let closed = readers.closed_calls(100, usize::MAX).unwrap();
         for (call_id, producer) in &self.producers {
-            let resumed = self.server.as_ref().unwrap().shards.iter().find_map(|(shard, _)| shard.seq(call_id));
-            let closed = closed.iter().find(|call| call.call_id == *call_id).and_then(|call| call.last_seq);
-            let kept = resumed.or(closed).unwrap_or(0);
-            assert!(kept >= producer.acked as u64, "{call_id}: {kept} kept, {} acknowledged", producer.acked);
+            let resumed = self.server.as_ref().unwrap().shards.iter().find_map(|(shard, _)| shard.numbers(call_id));
+            let closed = closed.iter().find(|call| call.call_id == *call_id).and_then(|call| call.numbers.as_ref());
+            for event in &producer.events[..producer.acked] {
+                let Event { number, body, .. } = native::parse(&event.to_string()).unwrap();
+                let print = match &body {
+                    EventBody::Start(info) => numbers::print_of_start(info),
+                    EventBody::Input(input) => numbers::print(call_id, input),
+                };
+                let kept = resumed.or(closed).map(|numbers| numbers.look(&number, print));
+                assert_eq!(kept, Some(Seen::Before), "{event} was acknowledged");
+            }
         }
     }
 

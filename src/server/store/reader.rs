@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
 
 use crate::engine::alert::AlertState;
 use crate::engine::severity::Severity;
 use crate::engine::time::CallTime;
+use crate::numbers::Numbers;
 use crate::server::store::sealing::Keys;
 use crate::server::store::writer::{Display, Entry, kind};
 use crate::server::store::{Json, StoreError, connect};
@@ -30,7 +31,8 @@ pub(crate) struct Readers {
 pub(crate) struct OpenCall {
     pub(crate) call_no: i64,
     pub(crate) rules_version: String,
-    pub(crate) seq: Option<u64>,
+    /// What was sent under its id before it began.
+    pub(crate) numbers: Option<Numbers>,
     pub(crate) start: String,
 }
 
@@ -46,7 +48,9 @@ pub(crate) struct StoredAlert {
 pub(crate) struct ClosedCall {
     pub(crate) call_id: String,
     pub(crate) started_ms: i64,
-    pub(crate) last_seq: Option<u64>,
+    /// It may go on: it was closed because nothing was heard of it.
+    pub(crate) is_idle: bool,
+    pub(crate) numbers: Option<Numbers>,
 }
 
 /// An alert of a call in progress, as it stands.
@@ -86,6 +90,11 @@ pub(crate) struct Backlog {
     pub(crate) oldest_ms: i64,
 }
 
+/// Numbers as a call's row has them; damaged ones are as good as none.
+fn numbers(value: ValueRef<'_>) -> Option<Numbers> {
+    Numbers::from_bytes(value.as_blob_or_null().ok()??)
+}
+
 impl Readers {
     pub(super) const fn new(path: PathBuf, keys: Keys) -> Self {
         Self { path, keys, idle: Mutex::new(Vec::new()) }
@@ -115,13 +124,13 @@ impl Readers {
     pub(crate) fn open_calls(&self) -> Result<Vec<OpenCall>, StoreError> {
         self.ask(|connection| {
             let mut calls = connection.prepare(
-                "SELECT call_no, rules_version, last_seq, words(start) FROM calls WHERE closed_ms IS NULL ORDER BY call_no",
+                "SELECT call_no, rules_version, numbers, words(start) FROM calls WHERE closed_ms IS NULL ORDER BY call_no",
             )?;
             let calls = calls.query_map([], |row| {
                 Ok(OpenCall {
                     call_no: row.get(0)?,
                     rules_version: row.get(1)?,
-                    seq: row.get::<_, Option<i64>>(2)?.map(i64::cast_unsigned),
+                    numbers: numbers(row.get_ref(2)?),
                     start: row.get(3)?,
                 })
             })?;
@@ -148,15 +157,22 @@ impl Readers {
         })
     }
 
-    /// The calls closed last, the latest first.
-    pub(crate) fn closed_calls(&self, count_max: usize) -> Result<Vec<ClosedCall>, StoreError> {
+    /// The calls closed last, the latest first; their numbers, as far as they have so many bytes together.
+    pub(crate) fn closed_calls(
+        &self,
+        count_max: usize,
+        numbers_bytes_max: usize,
+    ) -> Result<Vec<ClosedCall>, StoreError> {
         self.ask(|connection| {
             let mut calls = connection.prepare(
-                "SELECT call_id, started_ms, last_seq FROM calls WHERE closed_ms IS NOT NULL ORDER BY call_no DESC LIMIT ?",
+                "SELECT call_id, started_ms, close_reason = 'idle', numbers FROM calls WHERE closed_ms IS NOT NULL
+                 ORDER BY call_no DESC LIMIT ?",
             )?;
+            let mut left = numbers_bytes_max;
             let calls = calls.query_map([i64::try_from(count_max).unwrap_or(i64::MAX)], |row| {
-                let last_seq = row.get::<_, Option<i64>>(2)?.map(i64::cast_unsigned);
-                Ok(ClosedCall { call_id: row.get(0)?, started_ms: row.get(1)?, last_seq })
+                let numbers = if left > 0 { numbers(row.get_ref(3)?) } else { None };
+                left = left.saturating_sub(numbers.as_ref().map_or(0, Numbers::bytes));
+                Ok(ClosedCall { call_id: row.get(0)?, started_ms: row.get(1)?, is_idle: row.get(2)?, numbers })
             })?;
             Ok(calls.collect::<Result<_, _>>()?)
         })

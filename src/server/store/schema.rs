@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -231,6 +231,14 @@ const V6: &str = "
 -- Closed calls whose digests are not in the audit yet.
 CREATE TABLE unsealed (call_no INTEGER PRIMARY KEY) STRICT;
 INSERT INTO unsealed SELECT call_no FROM calls WHERE closed_ms IS NOT NULL;
+";
+
+const V7: &str = "
+-- The numbers of the events that a closed call was sent, as `numbers.rs` writes
+-- them, instead of the highest one; of a call that goes on after it was closed,
+-- those of before.
+ALTER TABLE calls ADD COLUMN numbers BLOB;
+ALTER TABLE calls DROP COLUMN last_seq;
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

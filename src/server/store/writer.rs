@@ -12,6 +12,7 @@ use crate::engine::alert::AlertState;
 use crate::engine::severity::Severity;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::Party;
+use crate::numbers::Numbers;
 use crate::server::store::audit::Head;
 use crate::server::store::checkpoint::{self, Checkpoints};
 use crate::server::store::files::Files;
@@ -76,7 +77,8 @@ pub(crate) struct CallRow {
     pub(crate) started_at: String,
     pub(crate) started_ms: i64,
     pub(crate) rules_version: String,
-    pub(crate) seq: Option<u64>,
+    /// What was sent under its id before it began.
+    pub(crate) numbers: Option<Numbers>,
     pub(crate) start: Json,
 }
 
@@ -145,7 +147,7 @@ pub(crate) struct ClosedRow {
     pub(crate) call_no: i64,
     pub(crate) reason: &'static str,
     pub(crate) closed_ms: i64,
-    pub(crate) last_seq: Option<u64>,
+    pub(crate) numbers: Option<Numbers>,
     pub(crate) end: Option<(CallTime, Party)>,
 }
 
@@ -300,13 +302,23 @@ impl Writer {
 
 fn insert_call(transaction: &Transaction<'_>, call: &CallRow) -> Result<(), StoreError> {
     let mut insert = transaction.prepare_cached(
-        "INSERT INTO calls (call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, start, last_seq)
+        "INSERT INTO calls (call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, start, numbers)
          VALUES (?, ?, ?, ?, ?, ?, ?, seal(?), ?)",
     )?;
-    let CallRow { call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, seq, start } = call;
-    let seq = seq.map(u64::cast_signed);
+    let CallRow { call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, numbers, start } = call;
+    let numbers = numbers.as_ref().map(Numbers::to_bytes);
     let start = &**start;
-    insert.execute(params![call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, start, seq])?;
+    insert.execute(params![
+        call_no,
+        call_id,
+        agent_id,
+        queue,
+        started_at,
+        started_ms,
+        rules_version,
+        start,
+        numbers
+    ])?;
     Ok(())
 }
 
@@ -372,12 +384,13 @@ fn insert_outbox(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<(), 
 
 fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), StoreError> {
     let mut update = transaction.prepare_cached(
-        "UPDATE calls SET closed_ms = ?, close_reason = ?, last_seq = ?, end_ms = ?, ended_by = ? WHERE call_no = ?",
+        "UPDATE calls SET closed_ms = ?, close_reason = ?, numbers = ?, end_ms = ?, ended_by = ? WHERE call_no = ?",
     )?;
-    let ClosedRow { call_no, reason, closed_ms, last_seq, end } = call;
+    let ClosedRow { call_no, reason, closed_ms, numbers, end } = call;
+    let numbers = numbers.as_ref().map(Numbers::to_bytes);
     let end_ms = end.map(|(at, _)| at.0);
     let ended_by = end.map(|(_, by)| by.name());
-    update.execute(params![closed_ms, reason, last_seq.map(u64::cast_signed), end_ms, ended_by, call_no])?;
+    update.execute(params![closed_ms, reason, numbers, end_ms, ended_by, call_no])?;
     transaction.prepare_cached("INSERT OR IGNORE INTO unsealed (call_no) VALUES (?)")?.execute([call_no])?;
     Ok(())
 }

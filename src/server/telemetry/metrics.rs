@@ -22,6 +22,7 @@ pub(crate) struct Metrics {
     events: [IntCounter; EventType::ALL.len()],
     pub(crate) frames_refused: IntCounterVec,
     pub(crate) messages_unrecognised: IntCounterVec,
+    pub(crate) stamp_jumps: IntCounterVec,
     pub(crate) calls_live: IntGauge,
     pub(crate) calls_closed: IntCounterVec,
     pub(crate) calls_resumed: IntCounter,
@@ -107,6 +108,11 @@ impl Metrics {
             messages_unrecognised: counters(
                 "tingjian_messages_unrecognised_total",
                 "Recogniser messages that could not be used, by format.",
+                &["format"],
+            )?,
+            stamp_jumps: counters(
+                "tingjian_stamp_jumps_total",
+                "Stretches of a recogniser's stream that were placed by arrival because stamps jumped, by format.",
                 &["format"],
             )?,
             calls_live,
@@ -204,6 +210,7 @@ impl Metrics {
         }
         for format in Format::ALL {
             self.messages_unrecognised.with_label_values(&[format.name()]);
+            self.stamp_jumps.with_label_values(&[format.name()]);
         }
         for (counters, values) in [
             (&self.feedback, &["seen", "dismiss", "appeal"][..]),

@@ -32,7 +32,8 @@ impl Call {
             // A rule that waits for something to go on too long is asked when it wakes, unless that may now be sooner.
             let waits = self.wakes.iter().any(|(_, waiting)| *waiting == rule);
             let reported = self.states.get(&rule).is_some_and(|state| !state.reported.is_empty());
-            if found_changed || reported || !waits || !placed.is_new && placed.moved {
+            let is_sooner = !placed.is_new && placed.moved || matches!(timing, Timing::Listening { .. });
+            if found_changed || reported || !waits || is_sooner {
                 self.decide(rule);
             }
         }
@@ -77,8 +78,10 @@ impl Call {
         let rules = Arc::clone(&self.rules);
         let first = self.timeline.first_from(since);
         for &rule in &rules.on_speech {
-            if let BodyProgram::Timing(TimingProgram { timing: timing @ Timing::Silence { .. }, unless }) =
-                &rules.programs[rule as usize].body
+            if let BodyProgram::Timing(TimingProgram {
+                timing: timing @ (Timing::Silence { .. } | Timing::Listening { .. }),
+                unless,
+            }) = &rules.programs[rule as usize].body
                 && self.active.contains(rule)
             {
                 self.measure_among(&rules, rule, timing, unless, first..=usize::MAX);

@@ -613,11 +613,12 @@ impl Call {
         let verdicts = finding.marks.iter().filter_map(|mark| self.timeline.get(mark.utterance).judged.as_ref());
         let confidence = verdicts.map(|judged| judged.verdict).max().filter(|_| kind == AlertKind::Forbidden);
         let program = &rules.programs[rule as usize];
+        let speaker = finding.marks.last().and_then(|mark| self.timeline.get(mark.utterance).agent.as_ref());
         Alert {
             alert_id: alert_id(&self.info.call_id, &visible.id, &finding.key),
             state,
             rule: Arc::clone(visible),
-            agent_id: Arc::clone(self.agents.at(finding.at)),
+            agent_id: Arc::clone(speaker.unwrap_or_else(|| self.agents.at(finding.at))),
             kind,
             at: finding.at,
             emitted: self.now,

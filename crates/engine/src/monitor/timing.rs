@@ -54,6 +54,10 @@ pub(crate) fn at_position(
             let until = spoken.start;
             (unheld_ms(view, from, until) > *over_ms).then(|| silence(view, from, last, until, *over_ms))
         }
+        Timing::Listening { by, over_ms } => {
+            let heard = (spoken.role == *by).then(|| heard(view, position, *by, *over_ms, Some(spoken.start)))?;
+            Some(unacknowledged(view, heard.since, heard.crossed?, heard.ms, *over_ms))
+        }
         Timing::Rate { role, below, above, window_ms, at_least_ms } => {
             let spoken_ms_and_chars = (spoken.role == *role && is_sayable(spoken))
                 .then(|| recent_speech(view, position, *role, *window_ms))?;
@@ -117,6 +121,15 @@ pub(crate) fn pending(view: &View<'_>, program: &Program, timing: &Timing, evalu
             let (from, whose) = last_speech(view, last, *of);
             let due = view.timeline.after_holds(from, *over_ms);
             goes_on(view, program, due, end, evaluation, |until| silence(view, from, whose, until, *over_ms));
+        }
+        Timing::Listening { by, over_ms } => {
+            let heard = heard(view, last, *by, *over_ms, end);
+            let due = heard.crossed;
+            // Late words of the listener may still come before the moment.
+            let until = end.map(|_| CallTime::MAX);
+            goes_on(view, program, due, until, evaluation, |_| {
+                unacknowledged(view, heard.since, due.unwrap_or(CallTime::ANSWERED), heard.ms, *over_ms)
+            });
         }
         Timing::Reply { by, over_ms } => {
             if let Some(asked) = view.timeline.unanswered_before(last, *by) {
@@ -200,6 +213,52 @@ fn silence(view: &View<'_>, from: CallTime, last: Option<UtteranceIx>, until: Ca
     let mut finding = Finding::new(key, due, Stage::Confirmed);
     finding.marks.extend(last.map(Mark::whole));
     finding.details = measured(Unit::Seconds, seconds(unheld_ms(view, from, until)), seconds(over_ms));
+    finding
+}
+
+/// What a listener has heard of the other party since the listener's own last words.
+struct Heard {
+    since: Option<UtteranceIx>,
+    /// Milliseconds of speech, as far as it was looked at.
+    ms: i64,
+    /// When it came to more than was asked.
+    crossed: Option<CallTime>,
+}
+
+/// What `by` hears before a position in the order, up to `until`, without what was said on hold. It is
+/// looked at until it exceeds `over_ms`.
+fn heard(view: &View<'_>, position: usize, by: Role, over_ms: i64, until: Option<CallTime>) -> Heard {
+    let timeline = view.timeline;
+    let other = if by == Role::Agent { Role::Customer } else { Role::Agent };
+    let (from, since) = last_speech(view, position, Some(by));
+    let first = since.map_or(0, |ix| timeline.position(ix));
+    // Who had begun before may still be speaking.
+    let going_on = timeline.reach_before(first, Some(other)).map(|(end, _)| (from, end));
+    let stretches = (first..position).map(|p| timeline.spoken_at(p)).filter(|spoken| spoken.role == other);
+    let (mut ms, mut at) = (0, from);
+    for (start, end) in going_on.into_iter().chain(stretches.map(|spoken| (spoken.start, spoken.end))) {
+        let start = start.max(at);
+        let end = until.map_or(end, |until| end.min(until));
+        if end <= start {
+            continue;
+        }
+        let left = over_ms.saturating_sub(ms);
+        ms = ms.saturating_add(unheld_ms(view, start, end));
+        at = end;
+        if ms > over_ms {
+            // The moment at which the first millisecond too many begins.
+            let crossed = timeline.after_holds(start, left.saturating_add(1)).map_or(end, |at| at.plus(-1));
+            return Heard { since, ms, crossed: Some(crossed) };
+        }
+    }
+    Heard { since, ms, crossed: None }
+}
+
+fn unacknowledged(view: &View<'_>, since: Option<UtteranceIx>, due: CallTime, ms: i64, over_ms: i64) -> Finding {
+    let key = since.map_or_else(|| String::from("answered"), |ix| format!("after:{}", view.timeline.get(ix).id));
+    let mut finding = Finding::new(key, due, Stage::Confirmed);
+    finding.marks.extend(since.map(Mark::whole));
+    finding.details = measured(seconds(ms), seconds(over_ms));
     finding
 }
 

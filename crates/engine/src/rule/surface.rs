@@ -443,6 +443,7 @@ pub(super) static TIMING: Shape = Shape {
     zh: "时间；恰好写一种",
     keys: &[
         key("silence", Kind::Map(&SILENCE), "没有人说话"),
+        key("listening", Kind::Map(&LISTENING), "听对方说了很久，一声不应"),
         key("hold", Kind::Map(&HOLD), "等待过长"),
         key("rate", Kind::Map(&RATE), "语速"),
         key("interruption", Kind::Map(&INTERRUPTION), "打断对方"),
@@ -453,13 +454,35 @@ pub(super) static TIMING: Shape = Shape {
         key("volume", Kind::Map(&VOLUME), "音量"),
         key("pitch", Kind::Map(&PITCH), "音高"),
     ],
-    one_of: &[&["silence", "hold", "rate", "interruption", "monologue", "reply", "rings", "repeat", "volume", "pitch"]],
+    one_of: &[&[
+        "silence",
+        "listening",
+        "hold",
+        "rate",
+        "interruption",
+        "monologue",
+        "reply",
+        "rings",
+        "repeat",
+        "volume",
+        "pitch",
+    ]],
 };
 
 pub(super) static SILENCE: Shape = Shape {
     name: "silence",
     zh: "没有人说话；等待期间不算",
     keys: &[key("of", Kind::Choice(SILENT), "谁不说话；默认 both"), must("over", Kind::Duration, "超过多久")],
+    one_of: &[],
+};
+
+pub(super) static LISTENING: Shape = Shape {
+    name: "listening",
+    zh: "听对方说了很久，一声不应；等待期间不算",
+    keys: &[
+        key("by", Kind::Choice(EITHER_PARTY), "谁在听；默认 agent"),
+        must("over", Kind::Duration, "对方说话累计超过多久"),
+    ],
     one_of: &[],
 };
 

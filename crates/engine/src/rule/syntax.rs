@@ -493,6 +493,13 @@ pub enum Timing {
         /// Milliseconds.
         over_ms: i64,
     },
+    /// The other party has talked for longer than `over_ms` since the role last said anything. Holds do not count.
+    Listening {
+        /// Who listens.
+        by: Role,
+        /// Milliseconds of the other party's speech.
+        over_ms: i64,
+    },
     /// A hold lasts longer than `over_ms`.
     Hold {
         /// Milliseconds.

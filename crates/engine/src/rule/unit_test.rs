@@ -518,6 +518,7 @@ fn line_script(text: &Located<String>, role: Role, reply_to: Option<&str>) -> Sc
             confidence: None,
             volume_db: None,
             pitch_hz: None,
+            agent_id: None,
         };
         script.arrivals.push(script::Arrival { at: end, input: Input::Utterance(utterance) });
         clock = end.plus(500);

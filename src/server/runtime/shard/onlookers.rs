@@ -25,7 +25,7 @@ impl Shard {
             "agent_id": info.agent_id,
             "started_at": wall_time(info.started_at, CallTime::ANSWERED),
             "at_ms": slot.clock.at(now).0,
-            "seq": slot.session().seq(),
+            "seq": slot.session().numbers().latest(),
             "asr_silent": slot.state.is_unheard(),
         });
         Ok((Push { text: Utf8Bytes::from(hello.to_string()), cursor: None, since: None }, subscription))

@@ -19,7 +19,7 @@ fn call(call_no: i64) -> Record {
         // Whatever a producer claims.
         started_ms: 0,
         rules_version: "v1".to_owned(),
-        seq: None,
+        numbers: None,
         start: "{}".into(),
     }))
 }
@@ -48,7 +48,7 @@ fn alert(call_no: i64) -> Record {
 }
 
 fn closed(call_no: i64, closed_ms: i64) -> Record {
-    Record::Closed(Box::new(ClosedRow { call_no, reason: "ended", closed_ms, last_seq: None, end: None }))
+    Record::Closed(Box::new(ClosedRow { call_no, reason: "ended", closed_ms, numbers: None, end: None }))
 }
 
 #[test]

@@ -84,6 +84,8 @@ pub(crate) enum CloseReason {
     Ended,
     /// Nothing was heard of it for too long.
     Idle,
+    /// Another call began under its id.
+    Replaced,
     /// The engine panicked in it.
     Panicked,
     /// The server stopped while it was in progress; it is taken up again.
@@ -91,13 +93,14 @@ pub(crate) enum CloseReason {
 }
 
 impl CloseReason {
-    pub(crate) const ALL: [Self; 4] = [Self::Ended, Self::Idle, Self::Panicked, Self::Shutdown];
+    pub(crate) const ALL: [Self; 5] = [Self::Ended, Self::Idle, Self::Replaced, Self::Panicked, Self::Shutdown];
 
     /// Its name in metrics and in the store.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Ended => "ended",
             Self::Idle => "idle",
+            Self::Replaced => "replaced",
             Self::Panicked => "panicked",
             Self::Shutdown => "shutdown",
         }
@@ -119,7 +122,7 @@ impl Happening for CallClosed<'_> {
             CloseReason::Ended | CloseReason::Shutdown => {
                 tracing::debug!(call_id = self.call_id, reason, "call closed");
             }
-            CloseReason::Idle => tracing::info!(call_id = self.call_id, reason, "call closed"),
+            CloseReason::Idle | CloseReason::Replaced => tracing::info!(call_id = self.call_id, reason, "call closed"),
             CloseReason::Panicked => {
                 metrics.panics.inc();
                 tracing::error!(call_id = self.call_id, reason, "call closed");

@@ -18,7 +18,7 @@ pub(crate) use connections::{
     Connection, ConnectionRefused, HandshakeFailed, Reconnected, RequestRefused, SubscriberSlow,
 };
 pub(crate) use exports::Exported;
-pub(crate) use producers::{FrameRefused, MessageUnrecognised, PackUnknown, ProducerSlowed};
+pub(crate) use producers::{FrameRefused, MessageUnrecognised, PackUnknown, ProducerSlowed, StampsJumped};
 pub(crate) use rules::{RuleMeasured, RulesReloaded};
 pub(crate) use store::{Committed, RowsForgotten, StoreFailed, StoreMended};
 pub(crate) use webhooks::{WebhookDelivered, WebhookFailed, WebhookGivenUp};

@@ -42,6 +42,19 @@ impl Happening for PackUnknown<'_> {
     }
 }
 
+/// Stamps of a recogniser's stream did not go on from the ones before, or from their arrival.
+pub(crate) struct StampsJumped {
+    pub(crate) format: &'static str,
+    pub(crate) jumps: u32,
+}
+
+impl Happening for StampsJumped {
+    fn report(self, metrics: &Metrics) {
+        metrics.stamp_jumps.with_label_values(&[self.format]).inc_by(self.jumps.into());
+        tracing::info!(format = self.format, jumps = self.jumps, "stamps jumped, placed by arrival");
+    }
+}
+
 /// A recogniser's message could not be used.
 pub(crate) struct MessageUnrecognised<'a> {
     pub(crate) format: &'static str,

@@ -114,6 +114,11 @@ impl Decoder {
     fn timing(&mut self, node: &Node) -> Option<Timing> {
         let mut fields = self.fields(node, &surface::TIMING)?;
         let silence = fields.get("silence").and_then(|node| self.silence(node));
+        let listening = fields.get("listening").and_then(|node| {
+            let mut fields = self.fields(node, &surface::LISTENING)?;
+            let by = self.party(&mut fields, "by");
+            Some(Timing::Listening { by, over_ms: self.over(&mut fields)? })
+        });
         let hold = fields.get("hold").and_then(|node| {
             let mut fields = self.fields(node, &surface::HOLD)?;
             Some(Timing::Hold { over_ms: self.over(&mut fields)? })
@@ -144,7 +149,8 @@ impl Decoder {
             let (role, below, above) = self.levels(node, &surface::PITCH)?;
             Some(Timing::Pitch { role, below, above })
         });
-        [silence, hold, rate, interruption, monologue, reply, rings, repeat, volume, pitch].into_iter().flatten().next()
+        let timings = [silence, listening, hold, rate, interruption, monologue, reply, rings, repeat, volume, pitch];
+        timings.into_iter().flatten().next()
     }
 
     fn over(&mut self, fields: &mut Fields<'_>) -> Option<i64> {

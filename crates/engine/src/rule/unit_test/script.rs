@@ -255,6 +255,7 @@ fn place(speeches: &[(u32, Speech)]) -> Vec<Arrival> {
                 confidence: None,
                 volume_db: speech.volume_db,
                 pitch_hz: speech.pitch_hz,
+                agent_id: None,
             }),
         });
     }

@@ -117,12 +117,12 @@ fn pages<'a>(readers: &'a Readers, wanted: &'a Stored) -> impl Iterator<Item = R
 fn recorded(readers: &Readers, place: Place) -> Result<Option<Recorded>, StoreError> {
     let Some(Transcript { start, told }) = readers.transcript(place.no)? else { return Ok(None) };
     // What was kept was parsed before it was.
-    let Ok(Event { seq, body: EventBody::Start(info), .. }) = native::parse(&start) else { return Ok(None) };
+    let Ok(Event { number, body: EventBody::Start(info), .. }) = native::parse(&start) else { return Ok(None) };
     let told = told.into_iter().filter_map(|(now, json)| match native::parse(&json) {
-        Ok(Event { seq, body: EventBody::Input(input), .. }) => Some(Told { now: Some(now), seq, input }),
+        Ok(Event { number, body: EventBody::Input(input), .. }) => Some(Told { now: Some(now), number, input }),
         _ => None,
     });
-    Ok(Some(Recorded { info: *info, seq, told: told.collect() }))
+    Ok(Some(Recorded { info: *info, number, told: told.collect() }))
 }
 
 /// Edited rules and the calls to try them on.

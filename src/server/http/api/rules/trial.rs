@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use crate::adapter::alert_json::AlertJson;
 use crate::adapter::dialogue;
-use crate::adapter::native::{self, Event, EventBody};
+use crate::adapter::native::{self, Event, EventBody, Number};
 use crate::adapter::schema;
 use crate::engine::inspect::{self, Candidate, Inspected, InspectedWindow};
 use crate::engine::rule::RuleSet;
@@ -152,8 +152,8 @@ pub(crate) async fn try_out(
 /// One call: how it began and what it was told.
 struct Conversation {
     info: CallInfo,
-    seq: Option<u64>,
-    told: Vec<(Option<u64>, Input)>,
+    number: Number,
+    told: Vec<(Number, Input)>,
 }
 
 impl Conversation {
@@ -205,8 +205,9 @@ impl Conversation {
         start.entry("started_at").or_insert_with(|| json!(started_at()));
         let event = native::parse(&Value::Object(start).to_string());
         match event.map_err(|error| bad(format!("call.{}", error.field.unwrap_or_default()), error.to_string()))? {
-            Event { body: EventBody::Start(info), seq, .. } => {
-                Ok(Self { info: *info, seq, told: told.into_iter().map(|input| (None, input)).collect() })
+            Event { body: EventBody::Start(info), number, .. } => {
+                let told = told.into_iter().map(|input| (Number::default(), input)).collect();
+                Ok(Self { info: *info, number, told })
             }
             Event { .. } => Err(bad("call", "call 要是 call.start / must be a call.start")),
         }
@@ -221,10 +222,10 @@ impl Conversation {
                 return Err(bad(field, message));
             }
             let event = native::parse(&text).map_err(|error| bad(field, format!("{name}: {error}")))?;
-            let Event { call_id, seq, body } = event;
+            let Event { call_id, number, body } = event;
             match (&mut conversation, body) {
                 (None, EventBody::Start(info)) => {
-                    conversation = Some(Self { info: *info, seq, told: Vec::new() });
+                    conversation = Some(Self { info: *info, number, told: Vec::new() });
                 }
                 (None, EventBody::Input(_)) => {
                     let message = format!("{name}: 第一个事件要是 call.start / the first event must be call.start");
@@ -233,7 +234,7 @@ impl Conversation {
                 (Some(known), _) if known.info.call_id != call_id => {
                     return Err(bad(field, format!("{name}: 只能有一通通话 / one call only")));
                 }
-                (Some(known), EventBody::Input(input)) => known.told.push((seq, input)),
+                (Some(known), EventBody::Input(input)) => known.told.push((number, input)),
                 // A second start of a call changes nothing, as in `check`.
                 (Some(_), EventBody::Start(_)) => {}
             }
@@ -256,13 +257,13 @@ fn tried(written: &Written, files: &[SourceFile], call: Conversation, over: &Can
 
 /// Nothing, if `over` is told before the end.
 fn play(rules: &Arc<RuleSet>, call: Conversation, over: &CancellationToken) -> Option<Tried> {
-    let Conversation { info, seq, told } = call;
-    let mut session = Session::explainable(Arc::clone(rules), info, seq);
-    for (seq, input) in told {
+    let Conversation { info, number, told } = call;
+    let mut session = Session::explainable(Arc::clone(rules), info, &number);
+    for (number, input) in told {
         if over.is_cancelled() {
             return None;
         }
-        session.take(seq, input);
+        session.take(&number, input);
     }
     session.finish();
     let alerts = standing(std::iter::from_fn(|| session.poll_output()));
