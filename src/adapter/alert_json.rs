@@ -229,6 +229,7 @@ mod tests {
                 confidence: None,
                 volume_db: None,
                 pitch_hz: None,
+                agent_id: None,
             });
         }
         let info = info();

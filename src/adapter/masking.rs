@@ -51,6 +51,7 @@ fn utterance(event: &Value, is_final: bool) -> Option<Utterance> {
         confidence: None,
         volume_db: None,
         pitch_hz: None,
+        agent_id: None,
     })
 }
 

@@ -475,7 +475,7 @@ mod tests {
 
     fn fault(text: &str) -> (EventErrorCode, Option<&'static str>, String) {
         let error = parse(text).expect_err("it must be refused");
-        (error.code, error.field, error.en)
+        (error.code, error.field, error.en.to_string())
     }
 
     const UTTERANCE: &str = r#"{"type":"utterance","call_id":"c1","seq":7,"utterance_id":"u1","role":"agent","text":"您好","start_ms":100,"end_ms":900,"final":true,"confidence":0.5,"mood":"calm"}"#;

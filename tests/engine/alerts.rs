@@ -146,7 +146,18 @@ fn what_is_taken_back_says_why() {
         let (start, end) = (CallTime(1_000), CallTime(2_000));
         let (utterance_id, text) = (String::from("u"), text.to_owned());
         let (role, confidence, volume_db, pitch_hz) = (AGENT, None, None, None);
-        let utterance = Utterance { utterance_id, role, text, start, end, is_final, confidence, volume_db, pitch_hz };
+        let utterance = Utterance {
+            utterance_id,
+            role,
+            text,
+            start,
+            end,
+            is_final,
+            confidence,
+            volume_db,
+            pitch_hz,
+            agent_id: None,
+        };
         (CallTime(arrives), Input::Utterance(utterance))
     };
     let messages = |rules: &Arc<RuleSet>, arrivals: &[(CallTime, Input)]| -> Vec<String> {
@@ -350,6 +361,7 @@ fn what_is_weighed_anew_is_not_news() {
             confidence: None,
             volume_db: None,
             pitch_hz: None,
+            agent_id: None,
         })
     };
     for (at, input) in [

@@ -26,6 +26,7 @@ fn is_negated(sentence: &str, phrase: &str) -> bool {
         confidence: None,
         volume_db: None,
         pitch_hz: None,
+        agent_id: None,
     });
     let end = Input::End { at: CallTime(9_000), by: Party::Customer };
     let call = [(said.said_at(), said), (end.said_at(), end)];

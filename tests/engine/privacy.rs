@@ -39,6 +39,7 @@ fn said(role: Role, id: &str, text: &str, is_final: bool) -> Utterance {
         confidence: None,
         volume_db: None,
         pitch_hz: None,
+        agent_id: None,
     }
 }
 

@@ -39,9 +39,9 @@ pub struct EventError {
     /// The field at fault.
     pub field: Option<&'static str>,
     /// The fault and the allowed values, in Chinese.
-    pub zh: String,
+    pub zh: Box<str>,
     /// The fault and the allowed values, in English.
-    pub en: String,
+    pub en: Box<str>,
     /// The call, as far as it could be read.
     pub call_id: Option<String>,
     /// The number, as far as it could be read.
@@ -49,7 +49,7 @@ pub struct EventError {
 }
 
 impl EventError {
-    pub(super) fn new(code: EventErrorCode, zh: impl Into<String>, en: impl Into<String>) -> Self {
+    pub(super) fn new(code: EventErrorCode, zh: impl Into<Box<str>>, en: impl Into<Box<str>>) -> Self {
         Self { code, field: None, zh: zh.into(), en: en.into(), call_id: None, number: Number::default() }
     }
 

@@ -109,6 +109,7 @@ fn said(role: Role, id: impl ToString, at: i64, text: impl Into<String>, is_fina
         confidence: None,
         volume_db: None,
         pitch_hz: None,
+        agent_id: None,
     })
 }
 

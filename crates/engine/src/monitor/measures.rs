@@ -82,6 +82,15 @@ fn timing(view: &View<'_>, timing: &Timing) -> Vec<String> {
             });
             longest("静默", gaps, over_ms)
         }
+        Timing::Listening { by, over_ms } => {
+            let turns = positions.filter(|&position| spoken(position).role == by);
+            let turns = turns.map(|position| (position, Some(spoken(position).start)));
+            let heard = turns.chain([(view.timeline.len(), end)]).map(|(position, until)| {
+                let (from, _) = last_speech(view, position, Some(by));
+                (from, super::timing::heard(view, position, by, i64::MAX, until).ms)
+            });
+            longest("对方说话", heard, over_ms)
+        }
         Timing::Hold { over_ms } => {
             let until = |until: Option<CallTime>| until.or(end).unwrap_or(view.now);
             longest(

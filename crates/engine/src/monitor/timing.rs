@@ -217,17 +217,17 @@ fn silence(view: &View<'_>, from: CallTime, last: Option<UtteranceIx>, until: Ca
 }
 
 /// What a listener has heard of the other party since the listener's own last words.
-struct Heard {
+pub(super) struct Heard {
     since: Option<UtteranceIx>,
     /// Milliseconds of speech, as far as it was looked at.
-    ms: i64,
+    pub(super) ms: i64,
     /// When it came to more than was asked.
     crossed: Option<CallTime>,
 }
 
 /// What `by` hears before a position in the order, up to `until`, without what was said on hold. It is
 /// looked at until it exceeds `over_ms`.
-fn heard(view: &View<'_>, position: usize, by: Role, over_ms: i64, until: Option<CallTime>) -> Heard {
+pub(super) fn heard(view: &View<'_>, position: usize, by: Role, over_ms: i64, until: Option<CallTime>) -> Heard {
     let timeline = view.timeline;
     let other = if by == Role::Agent { Role::Customer } else { Role::Agent };
     let (from, since) = last_speech(view, position, Some(by));
@@ -258,7 +258,7 @@ fn unacknowledged(view: &View<'_>, since: Option<UtteranceIx>, due: CallTime, ms
     let key = since.map_or_else(|| String::from("answered"), |ix| format!("after:{}", view.timeline.get(ix).id));
     let mut finding = Finding::new(key, due, Stage::Confirmed);
     finding.marks.extend(since.map(Mark::whole));
-    finding.details = measured(seconds(ms), seconds(over_ms));
+    finding.details = measured(Unit::Seconds, seconds(ms), seconds(over_ms));
     finding
 }
 
