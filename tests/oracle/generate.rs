@@ -206,8 +206,10 @@ fn timing() -> impl Strategy<Value = Body> {
     let rate = (party(), option::of(100_u32..300), option::of(150_u32..500), over(), 500_i64..3_000);
     let interruption = (party(), 100_i64..1_500, 0_i64..1_500, 1_u32..4, any::<bool>());
     prop_oneof![
-        3 => (option::of(party()), over()).prop_map(|(of, over_ms)| Timing::Silence { of, over_ms }),
-        2 => (party(), over()).prop_map(|(by, over_ms)| Timing::Listening { by, over_ms }),
+        3 => (option::of(party()), over()).prop_map(|(of, over_ms)| match of {
+            Some(by) if over_ms < 6_000 => Timing::Listening { by, over_ms },
+            of => Timing::Silence { of, over_ms },
+        }),
         1 => over().prop_map(|over_ms| Timing::Hold { over_ms }),
         2 => rate.prop_map(|(role, below, above, window_ms, at_least_ms)| {
             Timing::Rate { role, below, above, window_ms, at_least_ms }

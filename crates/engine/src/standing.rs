@@ -217,7 +217,8 @@ fn talking_since(view: &View<'_>, resumed: CallTime) -> CallTime {
             break;
         }
     }
-    since.max(resumed)
+    // A hypothesis may be stamped ahead of the moment at which it came.
+    since.max(resumed).min(view.now)
 }
 
 fn speech_rate(view: &View<'_>) -> Option<i64> {
