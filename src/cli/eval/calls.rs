@@ -103,9 +103,9 @@ fn play(rules: &Arc<RuleSet>, call: &ClauseCall) -> Result<Vec<Alert>, String> {
     for (number, event) in (1..).zip(&call.events) {
         let event = native::parse(&event.to_string()).map_err(|fault| format!("events[{number}]: {fault}"))?;
         match (event.body, &mut session) {
-            (EventBody::Start(info), None) => session = Some(Session::new(Arc::clone(rules), *info, event.seq)),
+            (EventBody::Start(info), None) => session = Some(Session::new(Arc::clone(rules), *info, &event.number)),
             (EventBody::Start(_), Some(_)) => {}
-            (EventBody::Input(input), Some(session)) => session.take(event.seq, input),
+            (EventBody::Input(input), Some(session)) => session.take(&event.number, input),
             (EventBody::Input(_), None) => {
                 return Err(format!(
                     "events[{number}]: 第一个事件要是 call.start / the first event must be call.start"
