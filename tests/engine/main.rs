@@ -1,8 +1,7 @@
 //! What the engine and the adapters do, tested through their public surface alone, with no server.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
-#[allow(clippy::print_stdout)]
 #[path = "../../fuzz/bodies.rs"]
 mod bodies;
 #[path = "../oracle/mod.rs"]

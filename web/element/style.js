@@ -84,7 +84,6 @@ header { display: flex; align-items: center; gap: 10px; min-height: 44px; flex: 
 .at { margin-left: auto; color: var(--quiet); font-variant-numeric: tabular-nums; min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .message { font-weight: 600; flex: none; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; overflow-wrap: anywhere; }
 .card[data-state="provisional"] .message { font-weight: 400; }
-.card[data-state="retracted"] .message { text-decoration: line-through; }
 .due { font-size: 1.25rem; font-weight: 700; color: var(--tone); font-variant-numeric: tabular-nums; flex: none; }
 .say { font-size: 1.375rem; font-weight: 600; line-height: 1.35; overflow: hidden; overflow-wrap: anywhere; flex: none; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; }
 .say.long { font-size: 1.125rem; }

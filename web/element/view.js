@@ -230,7 +230,7 @@ function Line({ card, children }) {
   return html`<li class=${`line ${alert.severity}`} data-alert-id=${alert.alert_id} data-state=${alert.state} data-handled=${handled ?? ""}>
     <span class="at">${clock(alert.at_ms)}</span>
     <span class="tag">${severityName(alert.severity)}</span>
-    <span class="text"><bdi class=${isGone ? "struck" : ""}>${alert.message}</bdi>
+    <span class="text"><bdi class=${alert.state === "resolved" ? "struck" : ""}>${alert.message}</bdi>
       <span class="word">${[isGone ? reasonGone(card) : standing(card), mine].filter(Boolean).join(" · ")}</span>
       ${children}</span>
   </li>`;
