@@ -34,6 +34,27 @@ fn turns_are_counted_against_their_labels() {
 }
 
 #[test]
+fn calls_from_clauses_are_counted_by_clause_and_place() {
+    let calls = &json(&["tests/eval/data.jsonl"])["calls"];
+    let expected = serde_json::json!({
+        "violating": 2, "found_by_clause": 0, "found_at_place": 1, "compliant": 2, "told_falsely": 0, "told_anything": 2,
+    });
+    assert_eq!(calls["by_clause"]["S1.41"], expected);
+    // The rules name no clause: both violating calls are misses, one of them told at its place. Nobody says 您好.
+    let errors = calls["errors"].as_array().unwrap();
+    let kinds: Vec<&str> = errors.iter().map(|error| error["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["violating", "violating", "compliant", "compliant"]);
+    assert_eq!(errors[0]["fired"][1]["rule"], "eval.shrug");
+    let broken = r#"{"clause": "S1.41", "kind": "violating", "events": [{"type": "call.hold"}]}"#;
+    let path = std::env::temp_dir().join(format!("tingjian-eval-{}.jsonl", std::process::id()));
+    std::fs::write(&path, broken).unwrap();
+    let output = eval(&[path.to_str().unwrap()]);
+    std::fs::remove_file(&path).unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && told.contains(":1: events[1]:"), "{told}");
+}
+
+#[test]
 fn words_are_told_from_accidents() {
     let words = &json(&["tests/eval/data.jsonl"])["words"];
     assert_eq!((&words["precision"], &words["recall"]), (&Value::from(1.0), &Value::from(1.0)));

@@ -42,6 +42,18 @@ fn labelled_turns_and_words() {
     at_least(&voice, "words", "recall", 0.96);
 }
 
+#[test]
+fn calls_written_from_the_clauses() {
+    let measured: Value = serde_json::from_str(&run(&["eval", "tests/eval/clauses.jsonl", "--format", "json"])).unwrap();
+    let count = |name: &str| measured["calls"][name].as_f64().unwrap();
+    let (found, told, anything) = (
+        count("found_by_clause") / count("violating"),
+        count("told_falsely") / count("compliant"),
+        count("told_anything") / count("compliant"),
+    );
+    assert!(found >= 0.7 && told <= 0.03 && anything <= 0.05, "{found} {told} {anything}");
+}
+
 /// The alerts of calls whose turns follow one another with a pause.
 fn alerts(name: &str, calls: &[Value]) -> Vec<Value> {
     let mut events = String::new();
