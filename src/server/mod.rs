@@ -45,7 +45,7 @@ use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
     Alerts, Config, ConfigError, Holders, OriginName, PersonTokens, Retention, Review, Score, Secret, SecretSource,
-    Tls, TokenSource, Tokens, Webhook, WebhookStyle, listen_address,
+    Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle, listen_address,
 };
 pub use crate::server::export::{ExportError, FORMATS, export_store};
 pub use crate::server::feeds::push::CLOSE_SLOW;

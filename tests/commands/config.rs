@@ -43,6 +43,7 @@ fn what_is_set_is_read() {
     let file = format!(
         "calls_max = 7\nutc_offset = \"-05:00\"\nallowed_origins = [\"https://CRM.example.com:443\"]\n\
          [tokens]\ningest = [\"{SECRET}\", {{ file = \"ingest.tokens\" }}]\n[tokens.agents]\na7 = [\"{SECRET}\"]\n\
+         [relay.funasr]\nurl = \"wss://asr.example.com/?key={SECRET}\"\n\
          [[webhooks]]\nname = \"qa\"\nurl = \"https://example.com/?key={SECRET}\"\nstyle = \"wecom\"\n"
     );
     let config = load(&file, &[]).unwrap();
@@ -52,6 +53,7 @@ fn what_is_set_is_read() {
     assert_eq!(config.allowed_origins[0].as_str(), "https://crm.example.com");
     assert!(matches!(&config.tokens.ingest[..], [TokenSource::Plain(_), TokenSource::File { .. }]));
     assert_eq!(config.webhooks[0].style, WebhookStyle::Wecom);
+    assert!(config.relay["funasr"].url.reveal().ends_with(SECRET));
     for shown in [format!("{config:?}"), format!("{config:#?}"), config.to_toml().unwrap()] {
         assert!(shown.contains("***") && !shown.contains("s3cret"), "{shown}");
     }
@@ -99,6 +101,12 @@ fn what_is_wrong_is_told_with_its_place_and_without_secrets() {
         ("utterance_chars_max = 10001\n".into(), &["a.toml:1:23", "10000"]),
         ("frame_bytes_max = 1048577\n".into(), &["a.toml:1:19", "1048576"]),
         ("[[webhooks]]\nname = \"x\"\nurl = \"ftp://s3cret\"\n".into(), &["a.toml:3:7", "https://"]),
+        ("[relay.funsar]\nurl = \"ws://asr\"\n".into(), &["a.toml:1:8", "funsar", "是不是 funasr？"]),
+        ("[relay.funasr]\nurl = \"https://s3cret\"\n".into(), &["a.toml:2:7", "ws://", "wss://"]),
+        ("[relay.funasr]\nurl = \"ws://s3cret\"\nkey = 1\n".into(), &["a.toml:3:1", "没有配置项 `key`"]),
+        ("[relay.funasr]\nurl = 1\n".into(), &["a.toml:2:7", "relay"]),
+        ("[relay.funasr]\n".into(), &["a.toml:1:", "缺少 url"]),
+        ("relay = \"ws://s3cret\"\n".into(), &["a.toml:1:9", "relay"]),
         ("allowed_origins = [\"https://a.com/x\"]".into(), &["a.toml:1:19", "https://crm.example.com"]),
         ("calls_max = 1\ncalls_max = 2\n".into(), &["a.toml:2:1", "TOML"]),
         // All of them at once, the one below the section, too.
@@ -318,7 +326,7 @@ fn the_examples_in_the_documentation_can_be_used() {
     for page in ["config.md", "config.zh-CN.md"] {
         let page = std::fs::read_to_string(docs.join(page)).unwrap();
         let examples: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-        assert_eq!(examples.len(), 4);
+        assert_eq!(examples.len(), 5);
         for example in examples {
             assert_ne!(load(example, &[]).unwrap(), Config::default(), "{example}");
         }

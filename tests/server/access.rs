@@ -200,6 +200,7 @@ async fn each_token_opens_what_its_role_may() {
         ("/metrics", Some(&[METRICS, QA, ADMIN, HASHED.0])),
         ("/v1/ingest", Some(&[INGEST])),
         ("/v1/ingest/funasr?role=agent", Some(&[INGEST])),
+        ("/v1/relay/funasr?role=agent", Some(&[INGEST])),
         ("/v1/agents/a7/alerts", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
         ("/v1/agents/%61%37/alerts", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
         ("/v1/agents/%E7%94%B2.1/alerts", Some(&[AGENT, review[0], review[1], review[2]])),

@@ -19,6 +19,7 @@ mod operations;
 mod producers;
 mod protocol;
 mod query;
+mod relay;
 mod replay;
 mod review;
 mod rules_api;

@@ -35,7 +35,8 @@ pub(super) struct Key {
 impl Key {
     /// Whether its value must not be shown.
     pub(super) fn is_secret(&self) -> bool {
-        self.path.starts_with("tokens.") || ["webhooks", "privacy.key", "privacy.old_keys"].contains(&self.path)
+        self.path.starts_with("tokens.")
+            || ["webhooks", "relay", "privacy.key", "privacy.old_keys"].contains(&self.path)
     }
 
     /// The variable that sets it.
@@ -98,6 +99,8 @@ pub(super) const KEYS: &[Key] = &[
     key("webhook_days", Kind::Number, "外发一直失败，多久后放弃（天）", "what a webhook did not take for so many days is given up"),
     key("webhooks", Kind::Table, "外发预警，每个一行：{ name = \"名称\", url = \"https://…\", secret = \"签名密钥\", style = \"json|wecom|dingtalk|feishu\", severity_min = \"info|warning|critical\" }；url 和 secret 不会显示",
         "where alerts are sent to; url and secret are never shown"),
+    key("relay", Kind::Table, "/v1/relay/格式 背后的识别系统，每种格式一节 [relay.格式]：url = \"ws://…\" 或 \"wss://…\"；url 不会显示",
+        "the recognisers behind /v1/relay/FORMAT, a section [relay.FORMAT] each: url = \"ws://HOST:PORT\" or \"wss://HOST\", never shown"),
     unset("tls.certificate", Kind::Text, "证书文件（PEM，含中间证书）；与 key 一起写就启用 HTTPS",
         "PEM file with the certificate and those that vouch for it; with key, the port speaks HTTPS", "\"server.crt\""),
     unset("tls.key", Kind::Text, "私钥文件（PEM）", "PEM file with the private key", "\"server.key\""),

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -26,6 +27,7 @@ pub use review::Review;
 pub use secret::{Holders, OriginName, PersonTokens, Secret, SecretSource, TokenSource};
 pub(crate) use secret::{PERSON_CHARS_MAX, check_person};
 
+use crate::adapter::Format;
 use crate::adapter::native::UTTERANCE_CHARS_MAX;
 use crate::engine::severity::Severity;
 use crate::engine::transcript::Channel;
@@ -103,6 +105,14 @@ pub(crate) const POST_ERRORS_MAX: usize = 100;
 pub(crate) const POST_TIMEOUT: Duration = Duration::from_secs(60);
 /// Events of one connection that are not durable yet; further frames wait in the socket.
 pub(crate) const IN_FLIGHT_MAX: usize = 256;
+/// Results of one relayed stream that wait to be read; the stream does not wait for them.
+pub(crate) const RELAY_QUEUE_MAX: usize = 256;
+/// Bytes of a relayed stream in one direction that are under way.
+pub(crate) const RELAY_BUFFER_BYTES: usize = 16 * 1024;
+/// How long a relayed recogniser may take to accept a connection.
+pub(crate) const RELAY_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most bytes of a recogniser's refusal that are passed on; a longer one is passed on without its body.
+pub(crate) const RELAY_REFUSAL_BYTES_MAX: usize = 64 * 1024;
 /// Frames of one connection that are read before answers are written.
 pub(crate) const FRAME_BATCH_MAX: usize = 256;
 /// Messages that wait for one agent or supervisor; one who falls further
@@ -294,6 +304,9 @@ pub struct Config {
     pub webhook_days: NonZeroU32,
     /// Where alerts are sent to as HTTP requests.
     pub webhooks: Vec<Webhook>,
+    /// The recogniser behind `/v1/relay/{format}`, by format.
+    #[serde(deserialize_with = "by_format")]
+    pub relay: BTreeMap<String, Upstream>,
     /// Certificate and key of the port.
     pub tls: Tls,
     /// The tokens, by role.
@@ -432,6 +445,15 @@ pub struct Webhook {
     pub severity_min: Severity,
 }
 
+/// One of `[relay.FORMAT]`.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Upstream {
+    /// The WebSocket of the recogniser. Some have their key in it.
+    #[serde(deserialize_with = "socket_address")]
+    pub url: Secret,
+}
+
 /// The shape of a webhook's body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -478,6 +500,7 @@ impl Default for Config {
             webhook_retry_ms: WEBHOOK_RETRY_MS,
             webhook_days: WEBHOOK_DAYS,
             webhooks: Vec::new(),
+            relay: BTreeMap::new(),
             tls: Tls::default(),
             tokens: Tokens::default(),
             retention: Retention::default(),
@@ -643,17 +666,46 @@ fn at_most<'de, D: Deserializer<'de>, const MAX: usize>(deserializer: D) -> Resu
 }
 
 fn web_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    whole_address(deserializer, ["http", "https"])
+}
+
+fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+    whole_address(deserializer, ["ws", "wss"])
+}
+
+fn whole_address<'de, D: Deserializer<'de>>(deserializer: D, [plain, sealed]: [&str; 2]) -> Result<Secret, D::Error> {
     let address = Secret::deserialize(deserializer)?;
     let uri: Option<Uri> = address.reveal().parse().ok();
     let is_whole = uri.is_some_and(|uri| {
-        matches!(uri.scheme_str(), Some("http" | "https")) && uri.host().is_some_and(|host| !host.is_empty())
+        uri.scheme_str().is_some_and(|scheme| scheme == plain || scheme == sealed)
+            && uri.host().is_some_and(|host| !host.is_empty())
     });
     if is_whole {
         return Ok(address);
     }
-    Err(de::Error::custom(
-        "url 必须是完整的 http:// 或 https:// 地址 / url must be a whole http:// or https:// address",
-    ))
+    Err(de::Error::custom(format!(
+        "url 必须是完整的 {plain}:// 或 {sealed}:// 地址 / url must be a whole {plain}:// or {sealed}:// address"
+    )))
+}
+
+/// The name of a [`Format`].
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct FormatName(String);
+
+impl<'de> Deserialize<'de> for FormatName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        static NAMES: LazyLock<Vec<&str>> = LazyLock::new(|| Format::ALL.iter().map(|format| format.name()).collect());
+        let name = String::deserialize(deserializer)?;
+        match Format::from_name(&name) {
+            Some(_) => Ok(Self(name)),
+            None => Err(de::Error::unknown_field(&name, NAMES.as_slice())),
+        }
+    }
+}
+
+fn by_format<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<String, Upstream>, D::Error> {
+    let upstreams = BTreeMap::<FormatName, Upstream>::deserialize(deserializer)?;
+    Ok(upstreams.into_iter().map(|(FormatName(name), upstream)| (name, upstream)).collect())
 }
 
 #[cfg(test)]

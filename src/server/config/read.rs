@@ -449,7 +449,12 @@ fn unknown_field(message: &str) -> Option<(String, Option<String>)> {
 /// value, messages of this crate do not.
 fn wrong_value(key: Option<&Key>, path: &str, message: &str) -> (String, String) {
     let ours = message.contains(" / ");
+    let missing = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
     let (zh, en) = match key.map(|key| (key.kind, key)) {
+        Some(_) if missing.is_some() => {
+            let name = missing.unwrap_or_default();
+            (format!("缺少 {name} / {name} is missing"), format!("{name} is missing"))
+        }
         Some(_) if ours => (message.to_owned(), message.to_owned()),
         None => (format!("应是一节 [{path}] / must be a section"), "must be a section".to_owned()),
         Some((Kind::Number, _)) => (

@@ -27,16 +27,18 @@ use crate::server::http::access::Access;
 use crate::server::http::addresses::Addresses;
 use crate::server::http::router;
 use crate::server::http::tls::{self, Acceptor};
+use crate::server::ingest::relay::upstream::Upstreams;
 use crate::server::net::patient::Patient;
 use crate::server::net::reply::Unanswered;
 use crate::server::net::ws::{Held, Permit};
 use crate::server::runtime::Shared;
 use crate::server::telemetry::events::{ConnectionRefused, HandshakeFailed, Happening as _};
 
-/// The tokens that are accepted, and the certificate of the port.
+/// The tokens that are accepted, the recognisers behind the relay, and the certificate of the port.
 #[derive(Debug)]
 pub(crate) struct Door {
     access: Arc<Access>,
+    upstreams: Upstreams,
     tls: Option<Acceptor>,
 }
 
@@ -44,10 +46,14 @@ impl Door {
     /// The door of a server at `address`.
     ///
     /// # Errors
-    /// A file of tokens or the certificate cannot be used, or the server would
+    /// A file of tokens or a certificate cannot be used, or the server would
     /// be open to others without any token.
     pub(crate) fn new(config: &Config, address: SocketAddr) -> Result<Self, String> {
-        Ok(Self { access: Arc::new(Access::new(config, address)?), tls: tls::acceptor(&config.tls)? })
+        Ok(Self {
+            access: Arc::new(Access::new(config, address)?),
+            upstreams: Upstreams::new(config)?,
+            tls: tls::acceptor(&config.tls)?,
+        })
     }
 }
 
@@ -86,8 +92,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Takes connections until the server drains.
 pub(crate) async fn accept(shared: Arc<Shared>, door: Door, listener: TcpListener) {
-    let Door { access, tls } = door;
-    let routes = TowerToHyperService::new(router::routes(&shared, access));
+    let Door { access, upstreams, tls } = door;
+    let routes = TowerToHyperService::new(router::routes(&shared, access, upstreams));
     let addresses = Arc::new(Addresses::default());
     loop {
         let accepted = tokio::select! {

@@ -54,11 +54,18 @@ pub(super) struct Policy {
     closes_refused: bool,
     /// Open to all, yet a token that comes along is read: it tells who asks.
     tells_who: bool,
+    /// Its other headers are for another server: a token in the address comes first.
+    passes_headers: bool,
 }
 
 impl Policy {
     pub(super) const fn of(roles: &'static [Role]) -> Self {
-        Self { roles, token_in_query: false, closes_refused: false, tells_who: false }
+        Self { roles, token_in_query: false, closes_refused: false, tells_who: false, passes_headers: false }
+    }
+
+    /// A producer opens it as a stream to another server, which may want a token of its own.
+    pub(super) const fn relayed_stream(self) -> Self {
+        Self { passes_headers: true, ..self.producer_stream() }
     }
 
     /// A producer opens it as a stream.
@@ -74,6 +81,14 @@ impl Policy {
     pub(super) const fn telling_who(self) -> Self {
         Self { tells_who: true, ..self }
     }
+}
+
+/// Where the token of a request stood: what goes on to another server must not hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenPlace {
+    Header,
+    Subprotocol,
+    Query,
 }
 
 /// Policies by path, as the router has it.
@@ -194,9 +209,20 @@ impl Access {
         if self.open {
             return Ok(Principal::open());
         }
-        let given = in_header(&parts.headers)
-            .or_else(|| in_subprotocol(&parts.headers))
-            .or_else(|| in_query.filter(|_| policy.token_in_query && parts.method == Method::GET));
+        let in_query = in_query.filter(|_| policy.token_in_query && parts.method == Method::GET);
+        let mut places = [
+            (TokenPlace::Header, in_header(&parts.headers)),
+            (TokenPlace::Subprotocol, in_subprotocol(&parts.headers)),
+            (TokenPlace::Query, in_query),
+        ];
+        if policy.passes_headers {
+            places.rotate_right(1);
+        }
+        let given = places.into_iter().find_map(|(place, token)| Some((place, token?)));
+        let given = given.map(|(place, token)| {
+            parts.extensions.insert(place);
+            token
+        });
         if policy.roles.is_empty() || (self.open_metrics && policy.roles.contains(&Role::Metrics)) {
             let told = given.filter(|_| policy.tells_who).map(|token| self.holder(&token)).transpose()?;
             return Ok(told.unwrap_or_default());

@@ -25,6 +25,7 @@ use crate::server::http::api::{
 };
 use crate::server::http::openapi::{self, Description, Preface};
 use crate::server::http::pages;
+use crate::server::ingest::relay::upstream::Upstreams;
 use crate::server::net::body::Room;
 use crate::server::runtime::Shared;
 
@@ -77,6 +78,7 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(METRICS, routes!(operate::metrics))
         .with(INGEST.producer_stream(), routes!(ingest::native))
         .with(INGEST.producer_stream(), routes!(ingest::asr))
+        .with(INGEST.relayed_stream(), routes!(ingest::relay))
         .with_body(INGEST, EVENTS_BODY_BYTES_MAX, events)
         .with(OPEN.telling_who(), routes!(me::me))
         .with(AGENT.page_stream(), routes!(agents::alerts, agents::answer))
@@ -107,13 +109,14 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
 }
 
 /// The router behind the guard.
-pub(super) fn routes(shared: &Arc<Shared>, access: Arc<Access>) -> Router {
+pub(super) fn routes(shared: &Arc<Shared>, access: Arc<Access>, upstreams: Upstreams) -> Router {
     let Endpoints { router, policies, bodies } = endpoints(shared);
     let (router, described) = router.split_for_parts();
     let guard = Guard { shared: Arc::clone(shared), access, policies: Arc::new(policies) };
     router
         .fallback(pages::missing)
         .layer(Extension(Description::new(&described)))
+        .layer(Extension(upstreams))
         // The body is there already, and no longer than it may be.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state((Room::new(), Arc::new(bodies)), read_body))

@@ -6,6 +6,7 @@
 
 pub(crate) mod limit;
 pub(crate) mod post;
+pub(crate) mod relay;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -68,8 +69,13 @@ pub(crate) async fn serve_native(shared: Arc<Shared>, socket: Socket, origin: Ar
 /// Serves one channel of a recogniser.
 pub(crate) async fn serve_asr(shared: Arc<Shared>, socket: Socket, leg: AsrLeg, origin: Arc<Origin>) {
     let _open = Connection::open(&shared.metrics, leg.format.name());
-    let asr = Asr { leg, opened: clock::now(), place: Place::Unknown, unrecognised: false };
-    serve(shared, socket, Source::Asr(Box::new(asr)), origin).await;
+    serve(shared, socket, Source::Asr(Box::new(Asr::new(leg))), origin).await;
+}
+
+impl Asr {
+    fn new(leg: AsrLeg) -> Self {
+        Self { leg, opened: clock::now(), place: Place::Unknown, unrecognised: false }
+    }
 }
 
 async fn serve(shared: Arc<Shared>, mut socket: Socket, source: Source, origin: Arc<Origin>) {
@@ -141,6 +147,19 @@ struct Speaking {
     agent_id: Option<String>,
 }
 
+/// A message that the producer is to be told.
+struct Told {
+    /// Why an event was refused; `None` for a remark.
+    refused: Option<&'static str>,
+    json: String,
+}
+
+impl Told {
+    const fn remark(json: String) -> Self {
+        Self { refused: None, json }
+    }
+}
+
 struct Producer {
     shared: Arc<Shared>,
     source: Source,
@@ -156,7 +175,7 @@ struct Producer {
     acks: HashMap<(String, Option<String>), Option<u64>>,
     /// Errors that are not written yet; no more than events in flight and
     /// frames in a batch.
-    errors: Vec<String>,
+    errors: Vec<Told>,
     /// Kept between messages, so that it is not allocated for each.
     inputs: Vec<Input>,
 }
@@ -206,13 +225,7 @@ impl Producer {
                 break Goodbye::gone();
             }
         };
-        self.end_of_stream().await;
-        while self.in_flight > 0 {
-            match self.replies.recv().await {
-                Some(reply) => self.note(reply),
-                None => break,
-            }
-        }
+        self.finish().await;
         // The peer may be gone; then nobody misses the last answers.
         let _ = self.answer(socket).await;
         goodbye
@@ -259,7 +272,8 @@ impl Producer {
             if self.pace.tell() {
                 let refusal = Refusal::Slowed { max: self.shared.config.events_per_second_max.get() };
                 ProducerSlowed.report(&self.shared.metrics);
-                self.errors.push(ErrorMessage::new(refusal.code(), &refusal.message()).to_json());
+                let message = ErrorMessage::new(refusal.code(), &refusal.message()).to_json();
+                self.errors.push(Told::remark(message));
                 // A peer that is gone is noticed at the next read.
                 let _ = self.answer(socket).await;
             }
@@ -349,7 +363,7 @@ impl Producer {
             MessageUnrecognised { format, reason: &reason, first }.report(&self.shared.metrics);
             if first {
                 let error = ErrorMessage::new("unrecognised", &reason).of(Some(&speaking.call_id), &NO_NUMBER);
-                self.errors.push(error.to_json());
+                self.errors.push(Told::remark(error.to_json()));
             }
         }
         self.deliver_inputs(received).await;
@@ -383,8 +397,8 @@ impl Producer {
         }
     }
 
-    /// Makes open hypotheses of a recogniser final when its connection ends.
-    async fn end_of_stream(&mut self) {
+    /// Makes open hypotheses of a recogniser final when its connection ends, and waits for what is under way.
+    async fn finish(&mut self) {
         if let Source::Asr(asr) = &self.source
             && matches!(asr.place, Place::Awaited(_))
         {
@@ -399,6 +413,12 @@ impl Producer {
         {
             speaking.adapter.finish(&mut self.inputs);
             self.deliver_inputs(clock::now()).await;
+        }
+        while self.in_flight > 0 {
+            match self.replies.recv().await {
+                Some(reply) => self.note(reply),
+                None => break,
+            }
         }
     }
 
@@ -435,8 +455,9 @@ impl Producer {
         if let EventBody::Start(info) = &event.body
             && let Some(message) = limit::unknown_packs(&self.shared, info, &mut self.told_packs)
         {
-            self.errors
-                .push(ErrorMessage::new(limit::UNKNOWN_PACK, &message).of(Some(&event.call_id), &NO_NUMBER).to_json());
+            let remark =
+                ErrorMessage::new(limit::UNKNOWN_PACK, &message).of(Some(&event.call_id), &NO_NUMBER).to_json();
+            self.errors.push(Told::remark(remark));
         }
         let (call_id, number) = (event.call_id.clone(), event.number.clone());
         let (origin, replies) = (Arc::clone(&self.origin), self.reply_to.clone());
@@ -467,15 +488,18 @@ impl Producer {
     }
 
     fn refuse(&mut self, refusal: &Refusal, call_id: Option<&str>, number: &Number) {
-        FrameRefused { code: refusal.code() }.report(&self.shared.metrics);
-        self.errors.push(ErrorMessage::new(refusal.code(), &refusal.message()).of(call_id, number).to_json());
+        let code = refusal.code();
+        FrameRefused { code }.report(&self.shared.metrics);
+        let json = ErrorMessage::new(code, &refusal.message()).of(call_id, number).to_json();
+        self.errors.push(Told { refused: Some(code), json });
     }
 
     fn refuse_event(&mut self, error: &native::EventError) {
         let code = error.code.name();
         FrameRefused { code }.report(&self.shared.metrics);
         let message = error.to_string();
-        self.errors.push(ErrorMessage::new(code, &message).of(error.call_id.as_deref(), &error.number).to_json());
+        let json = ErrorMessage::new(code, &message).of(error.call_id.as_deref(), &error.number).to_json();
+        self.errors.push(Told { refused: Some(code), json });
     }
 
     /// Writes what there is to answer, in one go.
@@ -487,7 +511,8 @@ impl Producer {
             serde_json::to_string(&Ack { kind: "ack", call_id: &call_id, producer: producer.as_deref(), seq })
                 .expect("strings and numbers always serialise")
         });
-        ws::feed_all(socket, acks.chain(self.errors.drain(..)).map(Utf8Bytes::from)).await
+        let errors = self.errors.drain(..).map(|told| told.json);
+        ws::feed_all(socket, acks.chain(errors).map(Utf8Bytes::from)).await
     }
 }
 

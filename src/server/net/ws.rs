@@ -12,7 +12,7 @@ use axum::http::header::{
     CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -90,11 +90,7 @@ where
 {
     match Handshake::of(request) {
         Ok(handshake) => handshake.accept(shared, connections, serve),
-        Err(Unusable::NoUpgrade) => reply::upgrade_required(),
-        Err(Unusable::Key) => {
-            let message = "Sec-WebSocket-Key 必须是 16 个字节的 base64，只写一次 / Sec-WebSocket-Key must be the base64 of 16 bytes, given once";
-            reply::error(StatusCode::BAD_REQUEST, "invalid_handshake", message)
-        }
+        Err(unusable) => unusable.into_response(),
     }
 }
 
@@ -115,6 +111,18 @@ pub(crate) enum Unusable {
     NoUpgrade,
     /// Its key is not the base64 of 16 bytes.
     Key,
+}
+
+impl IntoResponse for Unusable {
+    fn into_response(self) -> Response {
+        match self {
+            Self::NoUpgrade => reply::upgrade_required(),
+            Self::Key => {
+                let message = "Sec-WebSocket-Key 必须是 16 个字节的 base64，只写一次 / Sec-WebSocket-Key must be the base64 of 16 bytes, given once";
+                reply::error(StatusCode::BAD_REQUEST, "invalid_handshake", message)
+            }
+        }
+    }
 }
 
 impl Handshake {
@@ -143,14 +151,35 @@ impl Handshake {
         F: FnOnce(Socket) -> Serving + Send + 'static,
         Serving: Future<Output = ()> + Send,
     {
+        self.pass(shared, connections, None, |stream| async move {
+            serve(WebSocketStream::from_raw_socket(stream, Role::Server, Some(websocket_config())).await).await;
+        })
+    }
+
+    /// The proof that its handshake was understood.
+    pub(crate) const fn proof(&self) -> &HeaderValue {
+        &self.accept
+    }
+
+    /// Accepts the connection as a stream of bytes, under a subprotocol that another server chose.
+    pub(crate) fn pass<F, Serving>(
+        self,
+        shared: &Shared,
+        connections: &TaskTracker,
+        protocol: Option<HeaderValue>,
+        serve: F,
+    ) -> Response
+    where
+        F: FnOnce(TokioIo<Upgraded>) -> Serving + Send + 'static,
+        Serving: Future<Output = ()> + Send,
+    {
         let Self { accept, offers_token, upgrade, permit } = self;
         let killed = shared.killed.clone();
         connections.spawn(async move {
             let serving = async {
                 // A failed upgrade is a peer that left: there is nobody to tell.
                 if let Ok(upgraded) = upgrade.await {
-                    let io = TokioIo::new(upgraded);
-                    serve(WebSocketStream::from_raw_socket(io, Role::Server, Some(websocket_config())).await).await;
+                    serve(TokioIo::new(upgraded)).await;
                 }
             };
             tokio::select! {
@@ -165,8 +194,9 @@ impl Handshake {
             (SEC_WEBSOCKET_ACCEPT, accept),
         ];
         let mut response = (StatusCode::SWITCHING_PROTOCOLS, headers).into_response();
-        if offers_token {
-            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        let protocol = protocol.or(offers_token.then_some(HeaderValue::from_static(SUBPROTOCOL)));
+        if let Some(protocol) = protocol {
+            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
         }
         response
     }

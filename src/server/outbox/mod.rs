@@ -15,15 +15,15 @@ use std::time::Duration;
 
 use axum::http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::{ClientConfig, RootCertStore};
 use tokio_tungstenite::tungstenite::Bytes;
 
 use crate::server::clock;
 use crate::server::config::{Config, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_TIMEOUT};
+use crate::server::net::client;
 use crate::server::outbox::webhook::{Fault, Target, Verdict, pause};
 use crate::server::runtime::Shared;
 use crate::server::runtime::journal::{Batch, Telling};
@@ -57,19 +57,7 @@ impl Deliveries {
         for target in &targets {
             metrics.show_webhook(&target.name);
         }
-        let tls = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .map_err(|fault| fault.to_string())?;
-        let tls = match targets.iter().any(Target::is_https) {
-            true => tls
-                .with_native_roots()
-                .map_err(|fault| {
-                    format!("webhooks：找不到系统的根证书（Debian 包 ca-certificates） / webhooks: this machine has no root certificates (Debian package ca-certificates): {fault}")
-                })?
-                .with_no_client_auth(),
-            false => tls.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
-        };
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let connector = client::connector("webhooks", targets.iter().any(Target::is_https))?;
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_timer(TokioTimer::new())

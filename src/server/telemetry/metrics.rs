@@ -52,6 +52,10 @@ pub(crate) struct Metrics {
     pub(crate) panics: IntCounter,
     pub(crate) producers_slowed: IntCounter,
     pub(crate) packs_unknown: IntCounter,
+    pub(crate) relay_streams: IntGauge,
+    pub(crate) relay_bytes: IntCounterVec,
+    pub(crate) relay_upstream_errors: IntCounter,
+    pub(crate) relay_unchecked: IntCounterVec,
     pub(crate) requests_refused: IntCounterVec,
     pub(crate) handshakes_failed: IntCounter,
     pub(crate) rules_reloads: IntCounterVec,
@@ -85,6 +89,8 @@ impl Metrics {
         registry.register(Box::new(calls_live.clone()))?;
         let journal_depth = IntGauge::new("tingjian_journal_queue_depth", "Batches that wait for a commit.")?;
         registry.register(Box::new(journal_depth.clone()))?;
+        let relay_streams = IntGauge::new("tingjian_relay_streams", "Streams that are relayed to a recogniser.")?;
+        registry.register(Box::new(relay_streams.clone()))?;
         let histogram = |name: &str, help: &str| -> Result<Histogram, prometheus::Error> {
             let options = HistogramOpts::new(name, help).buckets(LATENCY_BUCKETS_SECONDS.to_vec());
             let histogram = Histogram::with_opts(options)?;
@@ -176,6 +182,17 @@ impl Metrics {
                 "tingjian_packs_unknown_total",
                 "Calls that asked for a pack of rules that is not there.",
             )?,
+            relay_streams,
+            relay_bytes: counters("tingjian_relay_bytes_total", "Bytes relayed, by direction.", &["direction"])?,
+            relay_upstream_errors: counter(
+                "tingjian_relay_upstream_errors_total",
+                "Streams that a recogniser behind the relay did not take.",
+            )?,
+            relay_unchecked: counters(
+                "tingjian_relay_unchecked_total",
+                "Messages that were relayed and not checked, by format.",
+                &["format"],
+            )?,
             requests_refused: counters("tingjian_requests_refused_total", "Requests without the right.", &["code"])?,
             handshakes_failed: counter("tingjian_handshakes_failed_total", "Connections that did not become TLS.")?,
             rules_reloads: counters("tingjian_rules_reloads_total", "Reloads of rules, by result.", &["result"])?,
@@ -211,10 +228,12 @@ impl Metrics {
         for format in Format::ALL {
             self.messages_unrecognised.with_label_values(&[format.name()]);
             self.stamp_jumps.with_label_values(&[format.name()]);
+            self.relay_unchecked.with_label_values(&[format.name()]);
         }
         for (counters, values) in [
             (&self.feedback, &["seen", "dismiss", "appeal"][..]),
             (&self.reconnects, &["agent", "sse"]),
+            (&self.relay_bytes, &["to_recogniser", "to_client"]),
             (&self.rules_reloads, &["ok", "failed"]),
         ] {
             for value in values {

@@ -6,7 +6,8 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::rejection::StringRejection;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::{Request, StatusCode};
+use axum::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
+use axum::http::{HeaderMap, HeaderValue, Request, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
@@ -17,12 +18,15 @@ use crate::engine::time::CallTime;
 use crate::server::config::POST_TIMEOUT;
 use crate::server::domain::principal::Principal;
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::http::access::TokenPlace;
 use crate::server::http::api::query;
+use crate::server::ingest::relay::upstream::{Answer, Upstreams};
 use crate::server::ingest::{self, AsrLeg, post};
 use crate::server::net::reply::{self, Unanswered};
-use crate::server::net::ws;
+use crate::server::net::ws::{self, Handshake, SUBPROTOCOL};
 use crate::server::runtime::Shared;
 use crate::server::runtime::shares::Origin;
+use crate::server::telemetry::events::{Happening as _, UpstreamFailed};
 
 /// WebSocket: native call events.
 #[utoipa::path(get, path = "/v1/ingest", tag = "live", responses(
@@ -60,6 +64,9 @@ struct AsrQuery {
 /// The fields of [`AsrQuery`].
 const ASR_PARAMETERS: &[&str] = &["call_id", "agent_id", "role", "agent_channel", "offset_ms"];
 
+/// Numbers events elsewhere; a recogniser's messages have no number.
+const PRODUCER: &str = "producer";
+
 /// WebSocket: one recogniser channel's messages, verbatim.
 #[utoipa::path(get, path = "/v1/ingest/{format}", tag = "live", params(
     ("format" = String, Path, description = "The recogniser / 识别系统"),
@@ -81,11 +88,7 @@ pub(crate) async fn asr(
     RawQuery(query): RawQuery,
     request: Request<Body>,
 ) -> Response {
-    let Some(format) = Format::from_name(&format) else {
-        let known = Format::names();
-        let message = format!("不认识的识别结果格式；可用的有：{known} / unknown format; known are: {known}");
-        return reply::error(StatusCode::NOT_FOUND, "unknown_format", &message);
-    };
+    let Some(format) = Format::from_name(&format) else { return unknown_format() };
     match asr_leg(format, query.as_deref().unwrap_or_default()) {
         Ok(leg) => {
             let (serving, origin) = (Arc::clone(&shared), origin(&shared, request.extensions().get::<Principal>()));
@@ -93,6 +96,102 @@ pub(crate) async fn asr(
         }
         Err(message) => reply::error(StatusCode::BAD_REQUEST, "invalid_query", &message),
     }
+}
+
+/// WebSocket: a recogniser, whose address is in the configuration; its results are checked on their way.
+#[utoipa::path(get, path = "/v1/relay/{format}", tag = "live", params(
+    ("format" = String, Path, description = "The recogniser / 识别系统"),
+    ("role" = Option<String>, Query, description = "agent, customer or system: whose voice the connection carries / 这一路是谁的声音"),
+    ("agent_channel" = Option<String>, Query, description = "instead of role: which channel is the agent's, where both come over one connection / 两个声道在一路里时，哪个是坐席"),
+    ("call_id" = Option<String>, Query, description = "Which call / 哪一通"),
+    ("agent_id" = Option<String>, Query, description = "Who answered / 谁接的"),
+    ("offset_ms" = Option<i64>, Query, description = "The call's time when the audio began / 音频开始时的通话时间"),
+), responses(
+    (status = 101, description = "The recogniser's WebSocket / 识别系统的 WebSocket"),
+    (status = 400, description = "The handshake is wrong / 握手有误", body = ErrorMessage),
+    (status = 404, description = "No such format, or no recogniser configured for it / 没有这种格式，或没有配置它的识别系统", body = ErrorMessage),
+    (status = 426, description = "Not a WebSocket request / 不是 WebSocket 请求", body = ErrorMessage),
+    (status = 502, description = "The recogniser cannot be reached; its own refusals are passed on / 连不上识别系统；它自己的拒绝原样转回", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn relay(
+    State(shared): State<Arc<Shared>>,
+    Extension(upstreams): Extension<Upstreams>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    mut request: Request<Body>,
+) -> Response {
+    let Some(format) = Format::from_name(&name) else { return unknown_format() };
+    if !upstreams.has(format) {
+        let message = format!(
+            "没有配置 {name} 的识别系统：请在配置文件里写 [relay.{name}] 和 url = \"ws://…\" / no recogniser is configured for {name}: write [relay.{name}] with url = \"ws://…\" into the configuration"
+        );
+        return reply::error(StatusCode::NOT_FOUND, "no_upstream", &message);
+    }
+    let handshake = match Handshake::of(&request) {
+        Ok(handshake) => handshake,
+        Err(unusable) => return unusable.into_response(),
+    };
+    let place = request.extensions().get::<TokenPlace>().copied();
+    let headers = request.headers_mut();
+    match place {
+        Some(TokenPlace::Header) => drop(headers.remove(AUTHORIZATION)),
+        Some(TokenPlace::Subprotocol) => without_token(headers),
+        Some(TokenPlace::Query) | None => {}
+    }
+    let (ours, theirs) = divide(query.as_deref().unwrap_or_default());
+    let answer = upstreams.connect(format, &theirs, request.headers(), handshake.proof()).await;
+    let (upstream, protocol) = match answer {
+        Ok(Answer::Taken { stream, protocol }) => (stream, protocol),
+        Ok(Answer::Refused { status, headers, body }) => {
+            UpstreamFailed { format: format.name(), reason: status.as_str() }.report(&shared.metrics);
+            return (status, headers, body).into_response();
+        }
+        Err(reason) => {
+            UpstreamFailed { format: format.name(), reason: &reason }.report(&shared.metrics);
+            let message =
+                format!("连不上 [relay.{name}] 的识别系统 / the recogniser of [relay.{name}] cannot be reached");
+            return reply::error(StatusCode::BAD_GATEWAY, "upstream_unreachable", &message);
+        }
+    };
+    // Parameters that cannot be used cost the check, not the call.
+    let leg = asr_leg(format, &ours).ok();
+    let origin = origin(&shared, request.extensions().get::<Principal>());
+    let serving = Arc::clone(&shared);
+    handshake.pass(&shared, &shared.producers, protocol, move |client| {
+        ingest::relay::serve(serving, client, upstream, format, leg, origin)
+    })
+}
+
+/// Takes `bearer, TOKEN` out of the subprotocols that a client offers.
+fn without_token(headers: &mut HeaderMap) {
+    let offered = headers.remove(SEC_WEBSOCKET_PROTOCOL);
+    let offered = offered.as_ref().and_then(|offered| offered.to_str().ok()).unwrap_or_default();
+    let mut names: Vec<&str> = offered.split(',').map(str::trim).collect();
+    if let Some(at) = names.iter().position(|name| *name == SUBPROTOCOL) {
+        names.drain(at..names.len().min(at + 2));
+    }
+    if let Some(others) = HeaderValue::from_str(&names.join(", ")).ok().filter(|others| !others.is_empty()) {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, others);
+    }
+}
+
+/// The parameters of an address that are ours, and those that are the recogniser's.
+fn divide(query: &str) -> (String, String) {
+    let is_ours = |pair: &&str| {
+        let name = pair.split('=').next().unwrap_or_default();
+        ASR_PARAMETERS.contains(&name) || name == PRODUCER
+    };
+    let (mut ours, theirs): (Vec<&str>, Vec<&str>) =
+        query.split('&').filter(|pair| !pair.is_empty()).partition(is_ours);
+    ours.retain(|pair| pair.split('=').next() != Some(PRODUCER));
+    (ours.join("&"), theirs.join("&"))
+}
+
+fn unknown_format() -> Response {
+    let known = Format::names();
+    let message = format!("不认识的识别结果格式；可用的有：{known} / unknown format; known are: {known}");
+    reply::error(StatusCode::NOT_FOUND, "unknown_format", &message)
 }
 
 fn asr_leg(format: Format, query: &str) -> Result<AsrLeg, String> {

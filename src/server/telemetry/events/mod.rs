@@ -6,6 +6,7 @@ mod calls;
 mod connections;
 mod exports;
 mod producers;
+mod relay;
 mod rules;
 mod store;
 mod webhooks;
@@ -19,6 +20,7 @@ pub(crate) use connections::{
 };
 pub(crate) use exports::Exported;
 pub(crate) use producers::{FrameRefused, MessageUnrecognised, PackUnknown, ProducerSlowed, StampsJumped};
+pub(crate) use relay::{RelayStream, RelayUnchecked, UpstreamFailed};
 pub(crate) use rules::{RuleMeasured, RulesReloaded};
 pub(crate) use store::{Committed, RowsForgotten, StoreFailed, StoreMended};
 pub(crate) use webhooks::{WebhookDelivered, WebhookFailed, WebhookGivenUp};
