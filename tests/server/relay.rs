@@ -2,18 +2,25 @@
 //! what the recogniser hears is checked.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use crate::harness::{PATIENCE, Server, Socket, next, send, start, tell};
+use crate::harness::{PATIENCE, Process, Server, Socket, next, send, start, tell};
 use futures_util::{SinkExt as _, StreamExt as _};
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::http::HeaderMap;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{WebSocketStream, accept_hdr_async, connect_async};
+use tokio_tungstenite::{WebSocketStream, accept_async, accept_hdr_async, connect_async};
 
 const RECORDED: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/asr/funasr/python-2pass.jsonl"));
 const CALL: &str = "/v1/relay/funasr?call_id=c1&agent_id=a7&role=agent";
@@ -61,13 +68,13 @@ impl Recogniser {
 
     /// A client at `path` of `server`, and this end of its stream.
     async fn relayed(&self, server: &Server, path: &str, headers: &[(&'static str, &str)]) -> (Socket, Taken) {
-        let (client, taken) = tokio::join!(open(server, path, headers), self.accept());
+        let (client, taken) = tokio::join!(open(server.address, path, headers), self.accept());
         (client.unwrap(), taken)
     }
 }
 
-async fn open(server: &Server, path: &str, headers: &[(&'static str, &str)]) -> Result<Socket, tungstenite::Error> {
-    let mut request = format!("ws://{}{path}", server.address).into_client_request().unwrap();
+async fn open(address: SocketAddr, path: &str, headers: &[(&'static str, &str)]) -> Result<Socket, tungstenite::Error> {
+    let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
     for (name, value) in headers {
         request.headers_mut().insert(*name, value.parse().unwrap());
     }
@@ -76,7 +83,7 @@ async fn open(server: &Server, path: &str, headers: &[(&'static str, &str)]) -> 
 
 /// Status and body of a handshake that is refused.
 async fn refused(server: &Server, path: &str) -> (u16, String) {
-    match open(server, path, &[]).await {
+    match open(server.address, path, &[]).await {
         Err(tungstenite::Error::Http(answer)) => {
             let body = answer.body().clone().unwrap_or_default();
             (answer.status().as_u16(), String::from_utf8(body).unwrap())
@@ -291,5 +298,48 @@ async fn a_stop_says_goodbye_to_both_ends() {
             Message::Close(Some(frame)) => assert_eq!(u16::from(frame.code), 1001),
             other => panic!("{other:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_recogniser_behind_tls_is_reached_and_checked() {
+    let directory = TempDir::new().unwrap();
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let roots = directory.path().join("roots.pem");
+    std::fs::write(&roots, cert.pem()).unwrap();
+    let key = PrivateKeyDer::from_pem_slice(signing_key.serialize_pem().as_bytes()).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![cert.der().clone()], key)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+
+    let mut command = Process::serve();
+    command.arg("--data").arg(directory.path().join("data")).env("SSL_CERT_FILE", &roots);
+    let relay =
+        format!("{{ funasr = {{ url = \"wss://localhost:{port}\" }}, vosk = {{ url = \"wss://127.0.0.1:{port}\" }} }}");
+    let server = Process::start(command.env("TINGJIAN_RELAY", relay));
+    let taking = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        accept_async(acceptor.accept(stream).await.unwrap()).await.unwrap()
+    };
+    let (client, mut recogniser) = tokio::join!(open(server.address, CALL, &[]), taking);
+    let mut client = client.unwrap();
+    passes(&mut client, &mut recogniser, [Message::binary(vec![7; 9_600])]).await;
+    passes(&mut recogniser, &mut client, recorded()).await;
+
+    // A name that its certificate does not have.
+    let taking = async {
+        let (stream, _) = listener.accept().await.unwrap();
+        acceptor.accept(stream).await.map(drop).unwrap_err();
+    };
+    let (refused, ()) = tokio::join!(open(server.address, "/v1/relay/vosk?role=agent", &[]), taking);
+    match refused {
+        Err(tungstenite::Error::Http(answer)) => assert_eq!(answer.status().as_u16(), 502),
+        other => panic!("not refused: {:?}", other.map(drop)),
     }
 }

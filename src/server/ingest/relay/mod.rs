@@ -190,7 +190,7 @@ async fn tunnel(shared: &Shared, client: TokioIo<Upgraded>, upstream: TokioIo<Up
         tokio::select! {
             biased;
             () = shared.draining.cancelled() => false,
-            () = quiet(&moved, shared.config.call_idle()) => false,
+            () = quiet(&moved, Duration::from_millis(shared.config.call_idle_ms.get())) => false,
             () = sending.as_mut() => timeout(CLOSE_TIMEOUT, receiving).await.is_ok(),
             () = receiving.as_mut() => timeout(CLOSE_TIMEOUT, sending).await.is_ok(),
         }
