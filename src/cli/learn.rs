@@ -1,4 +1,4 @@
-//! `tingjian learn [FILE…]`: the model of acts and of the second look, learned anew.
+//! `tingjian learn [FILE…] [--data DIR]`: the model of acts and of the second look, learned anew.
 //!
 //! The project's own corpus always teaches; labelled turns of the site come on
 //! top. What is printed is cross-validated: each turn is judged by what the
@@ -6,6 +6,7 @@
 //! use is not written.
 
 mod corpus;
+mod sides;
 mod site;
 
 use std::fmt::Write as _;
@@ -17,10 +18,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tingjian::engine::act::{Act, Example, Judged, Label, Learned, Learner, Model, Scratch, Turn};
 use tingjian::engine::rule::{self, RuleSet};
-use tingjian::engine::transcript::Channel;
+use tingjian::engine::transcript::{Channel, Role};
+use tingjian::server::ReviewedTurns;
 
 use self::corpus::Row;
+use self::sides::{Judgement, Side};
 use super::eval::Bench;
+use super::serve::ConfigFile;
 use super::source::{self, MODEL, Origin};
 use super::{EXIT_UNUSABLE, complain};
 
@@ -29,9 +33,20 @@ const SITE_WEIGHT: f64 = 3.0;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// 标注过的话（JSON Lines）：text、prev_turn、agent_prev、is_violation、category；- 为标准输入 / Labelled turns (JSON Lines); - is standard input
+    /// 标注过的话（.jsonl、.csv、.xlsx）：text 话、is_violation 是否违规、prev_turn 客户上一句、agent_prev 坐席上一句、category 类别、channel 渠道；- 为标准输入（JSON Lines） / Labelled turns (.jsonl, .csv, .xlsx); - is standard input (JSON Lines)
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
+    /// 也从这个数据目录里复核过的禁语预警学；服务正在运行也可以 / Also learn from the reviewed alerts of this data directory; a server may be running on it
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// 从哪天或什么时间说的起 / What was said from this day or time on
+    #[arg(long, value_name = "TIME", requires = "data")]
+    from: Option<String>,
+    /// 到什么时间（不含）或哪天（含）为止 / Up to this time, or to the end of this day
+    #[arg(long, value_name = "TIME", requires = "data")]
+    to: Option<String>,
+    #[command(flatten)]
+    file: ConfigFile,
     #[command(flatten)]
     origin: Origin,
     /// 写到这里；默认规则目录里的 confidence.model / Write here; default: confidence.model among the rules
@@ -61,38 +76,31 @@ fn learn(arguments: &Arguments) -> Result<ExitCode, Vec<String>> {
     let acts = corpus::acts()?;
     let mut rows = corpus::rows(&acts)?;
     let own = rows.len();
-    let mut faults = Vec::new();
-    for path in &arguments.files {
-        match site::rows(path) {
-            Ok(more) => rows.extend(more),
-            Err(more) => faults.extend(more),
-        }
-    }
-    if !faults.is_empty() {
-        return Err(faults);
-    }
+    let (of_site, sources) = site_rows(arguments)?;
+    rows.extend(of_site);
+    // Learning takes minutes: what it learns from is told before.
+    super::print(&sources, ExitCode::SUCCESS);
     let in_use = current(&arguments.origin)?;
-    find(&mut rows, &without_model(&arguments.origin, &acts)?);
+    let rules = without_model(&arguments.origin, &acts)?;
+    find(&mut rows, &rules);
     let learner = Learner::new(acts, rows.iter().map(|row| example(row, own_weight(row))).collect());
     let learned = all_targets(&learner);
     let model = learner.model(&learned);
-    let site = own..rows.len();
     let mut text = figures(&learner, &learned, own);
     let mut is_worse = false;
-    if !site.is_empty() {
+    if rows.len() > own {
         let verdict = learned.last().map(|learned| &learned.left_out).into_iter().flatten();
-        let after: Vec<(i32, bool)> =
-            verdict.filter(|scored| site.contains(&scored.example)).map(|scored| (scored.score, scored.case)).collect();
-        let before = in_use.as_ref().map(|model| judged(model, &rows[site.clone()]));
-        let after_figure = average_precision(after);
-        let before_figure = before.map(average_precision);
-        let _ = writeln!(
-            text,
-            "现场标注 {} 句：平均准确率 {} → {after_figure:.3}（交叉验证） / site's turns: average precision, cross-validated",
-            site.len(),
-            before_figure.map_or_else(|| String::from("–"), |figure| format!("{figure:.3}")),
-        );
-        is_worse = before_figure.is_some_and(|before| after_figure < before - 1e-9);
+        let sides: Vec<Side<'_>> = verdict
+            .filter(|scored| scored.example >= own)
+            .map(|scored| {
+                let row = &rows[scored.example];
+                let after = Judgement { score: scored.score, share: scored.share };
+                Side { row, before: in_use.as_ref().map(|model| judgement(model, row)), after, is_case: scored.case }
+            })
+            .collect();
+        text.push_str(&sides::report(&sides, &rules.confidences()));
+        let (before, after) = sides::average_precisions(&sides);
+        is_worse = before.is_some_and(|before| after < before - 1e-9);
     }
     let path = match (&arguments.output, arguments.origin.directory()) {
         (Some(path), _) => path.clone(),
@@ -114,6 +122,55 @@ fn learn(arguments: &Arguments) -> Result<ExitCode, Vec<String>> {
         let _ = writeln!(text, "{}：{} 个特征，版本 {} / written", path.display(), model.features(), model.digest());
     }
     Ok(super::print(&text, ExitCode::SUCCESS))
+}
+
+/// The turns of the site, and where they are from, ready to print.
+fn site_rows(arguments: &Arguments) -> Result<(Vec<Row>, String), Vec<String>> {
+    let (mut rows, mut faults, mut sources) = (Vec::new(), Vec::new(), String::new());
+    for path in &arguments.files {
+        match site::rows(path) {
+            Ok((more, notes)) => {
+                notes.iter().for_each(|note| complain(format_args!("提醒 / note: {note}")));
+                let _ = writeln!(sources, "{}: {}", path.display(), counted(&more));
+                rows.extend(more);
+            }
+            Err(more) => faults.extend(more),
+        }
+    }
+    if let Some(data) = &arguments.data {
+        let read = arguments
+            .file
+            .load()
+            .and_then(|config| ReviewedTurns::read(data, arguments.from.as_deref(), arguments.to.as_deref(), &config));
+        match read {
+            Ok(reviewed) if reviewed.turns.is_empty() && arguments.files.is_empty() => faults.push(format!(
+                "{}: 没有能学的复核结论；先在 /qa 复核禁语预警，或放宽 --from、--to / no reviewed alert to learn from: review alerts about forbidden words on /qa, or widen --from and --to",
+                data.display()
+            )),
+            Ok(reviewed) => {
+                let (alerts, left_out) = (reviewed.alerts, reviewed.left_out);
+                let more = site::reviewed(reviewed);
+                let _ = write!(sources, "{}: {}", data.display(), counted(&more));
+                let _ = write!(sources, "，来自复核过的禁语预警 {alerts} 条 / of {alerts} reviewed alerts");
+                if left_out > 0 {
+                    let _ = write!(sources, "；{left_out} 句原话已不在或不是坐席说的，没有用 / {left_out} left out: their words are gone or not the agent's");
+                }
+                sources.push('\n');
+                rows.extend(more);
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+    if faults.is_empty() { Ok((rows, sources)) } else { Err(faults) }
+}
+
+fn counted(rows: &[Row]) -> String {
+    let [yes, no, borderline] =
+        [Label::Yes, Label::No, Label::Unknown].map(|label| rows.iter().filter(|row| row.verdict == label).count());
+    format!(
+        "{} 句（违规 {yes}，不违规 {no}，两可 {borderline}） / turns: {0} (yes {yes}, no {no}, borderline {borderline})",
+        rows.len()
+    )
 }
 
 /// Writes the file so that it is whole or as it was before.
@@ -201,15 +258,10 @@ fn all_targets(learner: &Learner<'_>) -> Vec<Learned> {
     learned.into_iter().map(|(_, learned)| learned).collect()
 }
 
-fn judged(model: &Model, rows: &[Row]) -> Vec<(i32, bool)> {
+fn judgement(model: &Model, row: &Row) -> Judgement {
     let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
-    let labelled = rows.iter().filter(|row| row.verdict != Label::Unknown);
-    labelled
-        .map(|row| {
-            model.judge(&turn(row), &mut scratch, &mut judged);
-            (model.verdict_score(&judged), row.verdict == Label::Yes)
-        })
-        .collect()
+    model.judge(&turn(row), &mut scratch, &mut judged);
+    Judgement { score: model.verdict_score(&judged), share: model.verdict(&judged) }
 }
 
 /// The mean of the precision at each case, in falling order of scores.
@@ -249,8 +301,7 @@ fn figures(learner: &Learner<'_>, learned: &[Learned], own: usize) -> String {
 }
 
 impl Row {
-    fn lines(&self) -> impl Iterator<Item = (tingjian::engine::transcript::Role, &str)> {
-        use tingjian::engine::transcript::Role;
+    fn lines(&self) -> impl Iterator<Item = (Role, &str)> {
         let other = if self.role == Role::Agent { Role::Customer } else { Role::Agent };
         let before = [(self.role, self.own_prev.as_str()), (other, self.prev.as_str())];
         before.into_iter().filter(|(_, text)| !text.is_empty()).chain([(self.role, self.text.as_str())])

@@ -17,6 +17,7 @@ mod progress;
 mod replay;
 mod rules;
 mod serve;
+mod sheet;
 mod show;
 mod source;
 mod token;

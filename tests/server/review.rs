@@ -1,7 +1,9 @@
 //! Review and appeal, over real sockets: who may take which step when, and
 //! what follows for scores, exports, metrics and the quality of rules.
 
-use std::io::Cursor;
+use std::io::{BufRead as _, BufReader, Cursor};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use crate::harness::{RULES, Server, Socket, next, request_as, says, send, start, tell};
 use calamine::{Data, Reader as _, Xlsx};
@@ -599,4 +601,56 @@ async fn ids_that_are_used_again_are_told_apart() {
     };
     assert_eq!(told(&alerts[0]), json!(["dismissed", null, null]));
     assert_eq!(told(&alerts[1]), json!(["unreviewed", "pending", "seen"]));
+}
+
+/// `tingjian learn --data`, on a store.
+fn learn(data: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tingjian"));
+    let rules = concat!(env!("CARGO_MANIFEST_DIR"), "/rules");
+    command.args(["learn", "--dry-run", "--rules", rules, "--data"]).arg(data).args(arguments);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[tokio::test]
+async fn reviewed_alerts_are_turns_to_learn_from() {
+    let mut site = Site::start().await;
+    // What QA has not decided teaches nothing.
+    let calls: [(&str, &[&str]); 6] = [
+        ("upheld", &["李静:confirm"]),
+        ("dismissed", &["李静:dismiss"]),
+        ("granted", &["李静:confirm", "a7:appeal", "赵敏:grant"]),
+        ("rejected", &["a7:appeal", "王芳:reject"]),
+        ("pending", &["a7:appeal"]),
+        ("unreviewed", &[]),
+    ];
+    for (call_id, steps) in calls {
+        site.call(call_id, &["您好", "不知道"]).await;
+        let alert_id = site.alert_id(call_id).await;
+        site.steps(&alert_id, steps).await;
+        site.end(call_id).await;
+    }
+    let data = site.server.stop().await;
+    // The rest of the run takes a minute and says nothing of the store.
+    let first_line = |arguments: &[&str]| {
+        let mut learning = learn(data.path(), arguments).spawn().unwrap();
+        let line = BufReader::new(learning.stdout.take().unwrap()).lines().next();
+        learning.kill().unwrap();
+        learning.wait().unwrap();
+        line.unwrap().unwrap()
+    };
+    let expected = format!(
+        "{}: 4 句（违规 2，不违规 2，两可 0） / turns: 4 (yes 2, no 2, borderline 0)，来自复核过的禁语预警 4 条 / of 4 reviewed alerts",
+        data.path().display()
+    );
+    assert_eq!(first_line(&[]), expected);
+    assert_eq!(first_line(&["--from", "2026-11-21", "--to", "2026-11-21"]), expected);
+    let refused = |arguments: &[&str]| {
+        let Output { status, stdout, stderr } = learn(data.path(), arguments).output().unwrap();
+        assert_eq!((status.code(), stdout.as_slice()), (Some(2), b"".as_slice()));
+        String::from_utf8(stderr).unwrap()
+    };
+    assert!(refused(&["--from", "2026-11-22"]).contains("没有能学的复核结论；先在 /qa 复核"));
+    assert!(refused(&["--from", "yesterday"]).contains("--from: "));
+    assert!(refused(&["--to", "2026-11-20", "--from", "2026-11-21"]).contains("--to: "));
 }

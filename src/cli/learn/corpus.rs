@@ -27,6 +27,8 @@ pub(super) struct Row {
     pub(super) unsure: Vec<ActId>,
     pub(super) verdict: Label,
     pub(super) is_of_site: bool,
+    /// What the site calls the violation.
+    pub(super) category: String,
     /// Rules whose forbidden phrases it holds.
     pub(super) found: Vec<u32>,
 }
@@ -106,6 +108,7 @@ fn row(line: &str, numbers: &BTreeMap<&str, ActId>, second: Option<&BTreeMap<&st
         unsure,
         verdict,
         is_of_site: false,
+        category: String::new(),
         found: Vec::new(),
     })
 }

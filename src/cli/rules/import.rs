@@ -2,13 +2,13 @@
 
 mod pack;
 mod rows;
-mod sheet;
 
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use super::super::sheet;
 use super::super::source::{self, Origin};
 use super::super::{EXIT_UNUSABLE, complain, print};
 

@@ -10,6 +10,7 @@
 mod csv;
 mod jsonl;
 mod parquet;
+mod reviewed;
 mod row;
 mod xlsx;
 
@@ -27,6 +28,7 @@ use crate::server::config::{Config, EXPORT_CHUNK_BYTES, EXPORT_PAGE, Review};
 use crate::server::domain::principal::Who;
 use crate::server::filter::{BadQuery, OF_ALERTS, Parameter, Parameters, Shape};
 use crate::server::store::{AlertFilter, Fact, FoundAlert, Order, Place, StoreError, read_beside};
+pub use reviewed::{ReviewedTurn, ReviewedTurns};
 use row::Row;
 
 /// The names of the formats.

@@ -106,6 +106,7 @@ pub(crate) struct Place {
 #[derive(Clone, Debug)]
 pub(crate) struct FoundAlert {
     pub(crate) place: Place,
+    pub(crate) call_no: i64,
     /// The cursor of its latest transition.
     pub(crate) cursor: i64,
     /// Its latest transition, as the JSON of `docs/events.md`.
@@ -466,6 +467,7 @@ fn alert(connection: &Connection, row: &Row<'_>) -> Result<FoundAlert, StoreErro
     let standing = review::standing(&verdict, appeal.as_deref());
     Ok(FoundAlert {
         place: Place { ms: row.get(0)?, no: row.get(1)? },
+        call_no,
         cursor: row.get(2)?,
         json: row.get(3)?,
         display: row.get(4)?,

@@ -38,6 +38,15 @@ const SPAN_GAP_MAX_MS: i64 = 3_000;
 /// centres that taught nothing (November 2026, 1 395 turns).
 const ACT_ALONE: [u16; 2] = [8_500, 9_000];
 
+/// How sure the second look must be of an act that no phrase bears out, in ten thousandths.
+#[must_use]
+pub const fn act_alone(channel: Channel) -> u16 {
+    match channel {
+        Channel::Voice => ACT_ALONE[0],
+        Channel::Chat => ACT_ALONE[1],
+    }
+}
+
 /// How many neighbours in the order a changed utterance can concern.
 const NEIGHBOURS: usize = TURN_AHEAD;
 
@@ -636,11 +645,7 @@ impl Call {
         if program.confidence == 0 || !finding.marks.iter().all(is_act) {
             return program.confidence;
         }
-        let alone = match self.info.channel {
-            Channel::Voice => ACT_ALONE[0],
-            Channel::Chat => ACT_ALONE[1],
-        };
-        program.confidence.max(alone)
+        program.confidence.max(act_alone(self.info.channel))
     }
 
     fn evidence(&self, rules: &RuleSet, mark: &Mark) -> Evidence {

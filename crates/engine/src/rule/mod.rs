@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::program::{Detector, DetectorIx, Program, RuleIx};
-use crate::act::{ActId, Model};
+use crate::act::{ActId, Model, phrase_key};
 use crate::diagnostic::{Diagnostic, Position, nearest};
 use crate::severity::{AlertKind, Severity};
 use crate::text::{Lexicon, PhraseId};
@@ -139,6 +139,14 @@ impl RuleSet {
         let mut packs: Vec<&str> = self.rules.iter().map(|rule| rule.pack.as_str()).collect();
         packs.dedup();
         packs
+    }
+
+    /// How sure the second look must be of the phrases of each forbidding rule, in ten thousandths,
+    /// by the key under which the model knows the rule.
+    #[must_use]
+    pub fn confidences(&self) -> BTreeMap<u32, u16> {
+        let forbidding = self.rules.iter().zip(&self.programs).filter(|(rule, _)| rule.kind == AlertKind::Forbidden);
+        forbidding.map(|(rule, program)| (phrase_key(&rule.id), program.confidence)).collect()
     }
 
     /// Packs that a call asks for and that are not there, each with the name that may be meant.

@@ -12,7 +12,7 @@ use tingjian::engine::rule::parse::{SourceFile, parse};
 use tingjian::engine::rule::{quote, unit_test};
 
 use super::rows::{Cell, Fault, Group, Kind, List};
-use super::sheet::Place;
+use crate::cli::sheet::Place;
 use tingjian::engine::severity::Severity;
 
 /// Longest part of an id that is made from a name.

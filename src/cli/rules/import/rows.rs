@@ -3,11 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::sheet::{Place, Sheet};
+use crate::cli::sheet::{Heading, Place, Sheet};
 use tingjian::engine::severity::Severity;
-
-/// The heading stands in one of the first rows; titles may stand above it.
-const HEADING_ROWS: usize = 10;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Column {
@@ -138,12 +135,14 @@ pub(super) fn understand(sheets: &[Sheet], clauses: Option<&BTreeSet<String>>) -
     let mut reader = Reader { clauses, drafts: Vec::new(), by_name: BTreeMap::new(), ..Reader::default() };
     let mut headed = 0;
     for sheet in sheets {
-        let Some((heading, columns)) = reader.heading(sheet) else {
+        let Some(Heading { index, columns, notes, faults }) = sheet.heading(COLUMNS, Column::Phrase) else {
             reader.notes.push(format!("{}: 没有“话术”列，跳过 / no column 话术, passed over", sheet.name));
             continue;
         };
         headed += 1;
-        for (number, cells) in &sheet.rows[heading + 1..] {
+        reader.notes.extend(notes.into_iter().map(|(at, what)| format!("{at}: {what}")));
+        reader.faults.extend(faults.into_iter().map(|(at, what)| Fault { at: Some(at), what }));
+        for (number, cells) in &sheet.rows[index + 1..] {
             reader.row(sheet, *number, cells, &columns);
         }
     }
@@ -173,26 +172,6 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn fault(&mut self, at: Place, what: impl Into<String>) {
         self.faults.push(Fault { at: Some(at), what: what.into() });
-    }
-
-    /// The row that names the columns, and which they are.
-    fn heading(&mut self, sheet: &Sheet) -> Option<(usize, BTreeMap<Column, usize>)> {
-        let named = |cells: &[String]| cells.iter().any(|cell| column(cell) == Some(Column::Phrase));
-        let heading = sheet.rows.iter().take(HEADING_ROWS).position(|(_, cells)| named(cells))?;
-        let (row, cells) = &sheet.rows[heading];
-        let mut columns = BTreeMap::new();
-        for (index, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
-            let at = Place { sheet: sheet.name.clone(), row: *row, column: index };
-            match column(cell) {
-                None => self.notes.push(format!("{at}: 没有用到“{cell}”这一列 / the column is not used")),
-                Some(known) => {
-                    if columns.insert(known, index).is_some() {
-                        self.fault(at, format!("“{cell}”这一列重复了，删去一列 / the column is there twice"));
-                    }
-                }
-            }
-        }
-        Some((heading, columns))
     }
 
     fn row(&mut self, sheet: &Sheet, row: u32, cells: &[String], columns: &BTreeMap<Column, usize>) {
@@ -346,13 +325,6 @@ fn agree_cells(known: &mut Option<Cell>, new: Option<Cell>, differing: &mut Vec<
         (Some(cell), Some(other)) if cell.text != other.text => differing.push((other.at, cell.at.clone())),
         _ => {}
     }
-}
-
-/// The column that a heading names, but for spaces, marks and remarks in brackets.
-fn column(heading: &str) -> Option<Column> {
-    let name: String = heading.chars().filter(|c| !c.is_whitespace() && !matches!(c, '*' | '：' | ':')).collect();
-    let name = name.split(['(', '（', '/', '／']).next().unwrap_or_default();
-    COLUMNS.iter().find(|(_, names)| names.contains(&name)).map(|(column, _)| *column)
 }
 
 /// The parts of a cell that lists several things.

@@ -1,5 +1,6 @@
 //! Cells of a workbook or a CSV file, as text, each with its name.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Cursor, Read as _};
@@ -9,9 +10,9 @@ use std::sync::Arc;
 use calamine::{Data, Reader as _, Xlsx, XlsxError};
 use encoding_rs::{Encoding, GB18030};
 
-/// A larger file is no phrase list.
+/// A larger file is no table that anybody looks after.
 const FILE_BYTES_MAX: u64 = 32 << 20;
-/// More rows are no phrase list that anybody looks after.
+/// More rows are none either.
 const ROWS_MAX: usize = 100_000;
 
 /// What a workbook may unpack to: a small file may hold gigabytes of one letter.
@@ -25,20 +26,77 @@ const TEXT_BYTES_MAX: usize = 64 << 20;
 
 /// One sheet.
 #[derive(Debug)]
-pub(super) struct Sheet {
-    pub(super) name: Arc<str>,
+pub(crate) struct Sheet {
+    pub(crate) name: Arc<str>,
     /// Row numbers as the file counts them, from 1, and the cells from column A on.
-    pub(super) rows: Vec<(u32, Vec<String>)>,
+    pub(crate) rows: Vec<(u32, Vec<String>)>,
+}
+
+/// The heading stands in one of the first rows; titles may stand above it.
+const HEADING_ROWS: usize = 10;
+
+/// The row that names the columns.
+#[derive(Debug)]
+pub(crate) struct Heading<C> {
+    /// Its index among the rows.
+    pub(crate) index: usize,
+    /// Where each known column stands, from 0.
+    pub(crate) columns: BTreeMap<C, usize>,
+    /// Columns that nobody knows, ready to print.
+    pub(crate) notes: Vec<(Place, String)>,
+    /// Columns that are there twice, ready to print.
+    pub(crate) faults: Vec<(Place, String)>,
+}
+
+impl Sheet {
+    /// The first row that names the column `key`, by the `names` of all columns.
+    pub(crate) fn heading<C: Copy + Ord>(&self, names: &[(C, &[&str])], key: C) -> Option<Heading<C>> {
+        let column = |cell: &str| {
+            let name = plain(cell);
+            names.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(column, _)| *column)
+        };
+        let is_heading = |cells: &[String]| cells.iter().any(|cell| column(cell) == Some(key));
+        let index = self.rows.iter().take(HEADING_ROWS).position(|(_, cells)| is_heading(cells))?;
+        let (row, cells) = &self.rows[index];
+        let mut heading = Heading { index, columns: BTreeMap::new(), notes: Vec::new(), faults: Vec::new() };
+        for (place, cell) in cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty()) {
+            match column(cell) {
+                None => {
+                    let note = format!("没有用到“{cell}”这一列 / the column is not used");
+                    heading.notes.push((self.place(*row, place), note));
+                }
+                Some(known) if heading.columns.contains_key(&known) => {
+                    let fault = format!("“{cell}”这一列重复了，删去一列 / the column is there twice");
+                    heading.faults.push((self.place(*row, place), fault));
+                }
+                Some(known) => {
+                    heading.columns.insert(known, place);
+                }
+            }
+        }
+        Some(heading)
+    }
+
+    /// The cell in a row of the file and a column from 0.
+    pub(crate) fn place(&self, row: u32, column: usize) -> Place {
+        Place { sheet: Arc::clone(&self.name), row, column }
+    }
+}
+
+/// A heading in small letters, but for spaces, marks and remarks in brackets.
+fn plain(heading: &str) -> String {
+    let name: String = heading.chars().filter(|c| !c.is_whitespace() && !matches!(c, '*' | '：' | ':')).collect();
+    name.split(['(', '（', '/', '／']).next().unwrap_or_default().to_lowercase()
 }
 
 /// A cell, as people call it: `Sheet1!C7`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) sheet: Arc<str>,
+pub(crate) struct Place {
+    pub(crate) sheet: Arc<str>,
     /// From 1.
-    pub(super) row: u32,
+    pub(crate) row: u32,
     /// From 0.
-    pub(super) column: usize,
+    pub(crate) column: usize,
 }
 
 impl fmt::Display for Place {
@@ -60,7 +118,7 @@ impl fmt::Display for Place {
 ///
 /// # Errors
 /// Why it cannot be read, ready to print.
-pub(super) fn read(path: &Path) -> Result<Vec<Sheet>, String> {
+pub(crate) fn read(path: &Path) -> Result<Vec<Sheet>, String> {
     let name = path.display();
     let mut bytes = Vec::new();
     File::open(path)
@@ -146,7 +204,7 @@ fn check_unpacked(bytes: &[u8]) -> Result<(), String> {
         let unpacked = io::copy(&mut part.take(left + 1), &mut io::sink()).map_err(|error| unreadable(&error))?;
         left = left.checked_sub(unpacked).ok_or_else(|| {
             let mib = UNPACKED_BYTES_MAX >> 20;
-            format!("解压后超过 {mib} MiB，不是话术表 / unpacks to more than {mib} MiB: this is no phrase list")
+            format!("解压后超过 {mib} MiB，请拆成几个文件 / unpacks to more than {mib} MiB; split it")
         })?;
     }
     Ok(())
@@ -160,7 +218,7 @@ fn too_many_cells(sheet: &str) -> String {
 
 fn too_much_text(sheet: &str) -> String {
     let mib = TEXT_BYTES_MAX >> 20;
-    format!("{sheet} 的文字超过 {mib} MiB，不是话术表 / more than {mib} MiB of text: this is no phrase list")
+    format!("{sheet} 的文字超过 {mib} MiB，请拆成几个文件 / more than {mib} MiB of text; split it")
 }
 
 /// Cells as the rows of a sheet from `top` on, all of one width.
