@@ -44,7 +44,8 @@ fn labelled_turns_and_words() {
 
 #[test]
 fn calls_written_from_the_clauses() {
-    let measured: Value = serde_json::from_str(&run(&["eval", "tests/eval/clauses.jsonl", "--format", "json"])).unwrap();
+    let measured: Value =
+        serde_json::from_str(&run(&["eval", "tests/eval/clauses.jsonl", "--format", "json"])).unwrap();
     let count = |name: &str| measured["calls"][name].as_f64().unwrap();
     let (found, told, anything) = (
         count("found_by_clause") / count("violating"),
