@@ -634,6 +634,7 @@ pub(super) static SHAPES: &[&Shape] = &[
     &STEP,
     &TIMING,
     &SILENCE,
+    &LISTENING,
     &HOLD,
     &RATE,
     &INTERRUPTION,
