@@ -169,7 +169,7 @@ pub fn bare(text: &str) -> &str {
     text.trim_matches(|character: char| character.is_whitespace() || character == '\u{feff}')
 }
 
-/// Reads one event, [bare](bare) or not.
+/// Reads one event, [`bare`] or not.
 ///
 /// # Errors
 /// The first field that `docs/events.md` does not allow. Unknown fields are ignored.

@@ -168,7 +168,7 @@ impl Call {
         self.timeline.end().is_some()
     }
 
-    /// Whether so much was found that some of it is not told: see [`OCCURRENCES_MAX`](monitor::OCCURRENCES_MAX).
+    /// Whether so much was found that some of it is not told: each rule tells a bounded number of occurrences.
     #[must_use]
     pub fn has_left_out(&self) -> bool {
         self.left_out
