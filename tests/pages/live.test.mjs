@@ -79,7 +79,8 @@ test("a thousand calls: the worst first, few rows in the document, search, keys,
 
   // Pointed at, the order is held, though the row itself changes.
   await row(page, idOf(500)).hover();
-  await producer.tell(says(idOf(901), "u2", "agent", "不清楚，不清楚，还是不清楚。", 9_000), says(idOf(900), "u9", "customer", "喂", 20_000));
+  const shrugs = ["不清楚。", "也不清楚。", "还是不清楚。"].map((text, ix) => says(idOf(901), `u${ix + 2}`, "agent", text, 9_000 + 3_000 * ix));
+  await producer.tell(...shrugs, says(idOf(900), "u9", "customer", "喂", 20_000));
   await count(page, "严重", "3");
   await row(page, idOf(900)).getByText("客户说").waitFor();
   assert.deepEqual((await order(page)).slice(0, 2), [idOf(900), idOf(500)]);
