@@ -70,9 +70,9 @@ pub struct Learner<'t> {
     examples: Vec<Example<'t>>,
     /// All features, rising by key.
     keys: Vec<u32>,
-    /// What acts are learned from: words and setting, without what is in one turn alone.
+    /// Acts are learned from these: words and setting, without features of one turn alone.
     of_acts: Rows,
-    /// What the verdict is learned from: the words alone. Settings of a corpus are not those of a
+    /// The verdict is learned from these: the words alone. Settings of a corpus are not those of a
     /// centre (measured: with them, the order of real turns was worse).
     of_verdict: Rows,
 }
@@ -80,7 +80,7 @@ pub struct Learner<'t> {
 /// How often each example has which feature.
 #[derive(Debug, Default)]
 struct Rows {
-    /// Of all examples one after another: the number of the feature, and how often.
+    /// The features of all examples, one example after another: the number of each, and how often it occurs.
     columns: Vec<(u32, f32)>,
     /// Where each example's end.
     ends: Vec<usize>,

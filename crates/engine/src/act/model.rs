@@ -153,7 +153,7 @@ pub struct Term {
     pub start: u32,
     /// See `start`.
     pub end: u32,
-    /// What it adds, in ten thousandths.
+    /// The term adds this much to the score, in ten thousandths.
     pub adds: i32,
 }
 

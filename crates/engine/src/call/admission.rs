@@ -39,7 +39,7 @@ pub(crate) enum Obstacle<'a> {
     },
 }
 
-/// What keeps a rule of `pack` from a call; it applies if there is nothing. A call that asks for a
+/// Lists the obstacles that keep a rule of `pack` from a call; without one the rule applies. A call that asks for a
 /// pack that is not there (`misnamed`) gets all that are on, beside those that it asks for.
 pub(crate) fn obstacles<'a>(
     program: &'a Program,

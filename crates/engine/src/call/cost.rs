@@ -1,4 +1,4 @@
-//! What an event costs: its own words, and not the call's history.
+//! An event costs its own words, and not the call's history.
 
 use std::sync::Arc;
 
@@ -121,7 +121,7 @@ fn cost(call: &mut Call, input: Input) -> (u64, Vec<Alert>) {
     (cost, std::iter::from_fn(|| call.poll_output()).collect())
 }
 
-/// What the dearest of these events costs, and which it is.
+/// Finds the dearest of the events: its cost, and the event.
 fn dearest(call: &mut Call, inputs: impl Iterator<Item = Input>) -> (u64, String) {
     let costs = inputs.map(|input| (format!("{input:?}"), cost(call, input).0));
     let (event, cost) = costs.max_by_key(|&(_, cost)| cost).unwrap_or_default();

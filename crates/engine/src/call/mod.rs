@@ -33,7 +33,7 @@ use crate::work;
 /// A recogniser that cuts a sentence at a pause goes on within this time.
 const SPAN_GAP_MAX_MS: i64 = 3_000;
 
-/// What an act needs that no phrase bears out, by voice and in chats, in ten thousandths. In chats,
+/// An act that no phrase bears out needs this confidence, by voice and in chats, in ten thousandths. In chats,
 /// where turns are a few characters long, an act alone is wrong below it more often than right at
 /// centres that taught nothing (November 2026, 1 395 turns).
 const ACT_ALONE: [u16; 2] = [8_500, 9_000];
