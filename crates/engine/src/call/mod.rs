@@ -7,26 +7,28 @@
 mod admission;
 #[cfg(test)]
 mod cost;
+mod judged;
 mod measured;
+mod message;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub(crate) use self::admission::obstacles;
-use crate::act::{Judged, Model, Scratch, Turn};
+use self::judged::{is_judged_anew, judge};
+use self::message::{message, quoted, taken_back};
 use crate::agents::Agents;
 use crate::alert::{Alert, AlertState, Clip, Evidence, alert_id, clip};
 use crate::context::{Around, TURN_AHEAD};
 use crate::detect::{Considered, detect};
-use crate::monitor::{self, Evaluation, Finding, Hits, LOOKED_AT_MAX, Mark, OCCURRENCES_MAX, Stage, Unit, View};
-use crate::privacy;
+use crate::monitor::{self, Evaluation, Finding, Hits, LOOKED_AT_MAX, Mark, OCCURRENCES_MAX, Stage, View};
 use crate::rule::RuleSet;
 use crate::rule::program::{DetectorIx, Program, RuleIx};
 use crate::rule::syntax::Limit;
 use crate::severity::AlertKind;
 use crate::text::{FoldedText, Match};
 use crate::time::CallTime;
-use crate::timeline::{Hit, Judgement, Placed, Spoken, Timeline, UtteranceIx};
+use crate::timeline::{Hit, Placed, Spoken, Timeline, UtteranceIx};
 use crate::transcript::{CallInfo, Channel, EventKind, Input, Party, Role, Utterance};
 use crate::work;
 
@@ -669,54 +671,6 @@ impl Call {
     }
 }
 
-/// What the model makes of an utterance: keeps its verdict and its acts, and
-/// returns the acts that rules speak of as matches, each with the words that speak for it.
-fn judge(
-    model: &Model,
-    rules: &RuleSet,
-    channel: Channel,
-    timeline: &mut Timeline,
-    ix: UtteranceIx,
-    mut found: Vec<u32>,
-) -> Vec<Match> {
-    let position = timeline.position(ix);
-    let after = timeline.before(position);
-    found.sort_unstable();
-    found.dedup();
-    let spoken = timeline.get(ix);
-    let raw = |ix: Option<UtteranceIx>| ix.map_or("", |ix| timeline.get(ix).text.raw());
-    let turn = Turn {
-        role: spoken.role,
-        channel,
-        text: spoken.text.raw(),
-        prev: raw(after.other),
-        own_prev: raw(after.own),
-        found: &found,
-    };
-    let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
-    model.judge(&turn, &mut scratch, &mut judged);
-    // What the first words of a hypothesis do, the last ones often undo.
-    let done = model.done(&judged, spoken.role).filter(|_| spoken.is_final);
-    let spoken_of = done.filter_map(|(act, _)| Some((act, *rules.acts.get(&act)?)));
-    let matches: Vec<Match> = spoken_of
-        .map(|(act, phrase)| {
-            let (start, end) = model.evidence(&turn, Some(act)).unwrap_or_default();
-            spoken.text.covering(phrase, start as usize..end as usize)
-        })
-        .collect();
-    let judgement = Judgement { verdict: model.verdict(&judged), acts: matches.clone(), after };
-    timeline.get_mut(ix).judged = Some(judgement);
-    matches
-}
-
-/// Whether an utterance now follows another turn than when it was judged, or `changed` itself.
-fn is_judged_anew(timeline: &Timeline, position: usize, changed: UtteranceIx) -> bool {
-    timeline.spoken_at(position).judged.as_ref().is_some_and(|judged| {
-        let now = timeline.before(position);
-        judged.after != now || now.other == Some(changed) || now.own == Some(changed)
-    })
-}
-
 /// Whether an utterance whose conditions look at its neighbours would now see others.
 fn is_surrounded_anew(rules: &RuleSet, timeline: &Timeline, ix: UtteranceIx) -> bool {
     let around = timeline.get(ix).around.as_deref();
@@ -779,86 +733,4 @@ fn keep_within_limit(limit: Limit, findings: &mut Vec<Finding>) {
         }
         allowed
     });
-}
-
-/// Writes what was measured, with its unit unless the message names it itself.
-fn measure(text: &mut String, value: Option<&str>, unit: Unit, template: &str, after: &str) {
-    let Some(value) = value else { return };
-    text.push_str(value);
-    let (name, own) = unit.names();
-    if !own.iter().any(|own| after.trim_start().starts_with(own)) {
-        let name = if template.contains("每分钟") { name.split('/').next().unwrap_or_default() } else { name };
-        text.push(' ');
-        text.push_str(name);
-    }
-}
-
-/// Why what was held against the agent is not any more.
-fn taken_back(finding: &Finding, evidence: &[Evidence]) -> String {
-    let said = evidence.iter().rev().find(|evidence| !evidence.phrase.is_empty());
-    match said.filter(|_| finding.stage == Stage::Met) {
-        Some(said) => format!("按时说了“{}”", quoted(&said.text)),
-        None => String::from("时限顺延，还没有到期"),
-    }
-}
-
-/// So many characters of an utterance are quoted.
-const QUOTED_CHARS: usize = 40;
-
-/// Words as a message quotes them: the beginning, without personal data.
-fn quoted(text: &str) -> String {
-    let masked = privacy::mask(text);
-    let mut shown: String = masked.chars().take(QUOTED_CHARS).collect();
-    if masked.chars().nth(QUOTED_CHARS).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
-/// The rule's message with its placeholders filled; what is missing of several parts is said in any case.
-fn message(template: &str, finding: &Finding, evidence: &[Evidence]) -> String {
-    let details = &finding.details;
-    // Words that go on in the next utterance are two pieces of evidence for one phrase.
-    let last = evidence.iter().rev().find(|evidence| !evidence.phrase.is_empty()).map(|last| last.phrase.as_str());
-    let phrase: String = evidence
-        .iter()
-        .filter(|evidence| last == Some(evidence.phrase.as_str()))
-        .flat_map(|evidence| evidence.text.chars().take(evidence.end).skip(evidence.start))
-        .collect();
-    let missing = details.missing.join("、");
-    // What never came was overtaken by nothing.
-    let never_came = finding.kind == Some(AlertKind::Missing) && details.before.is_none();
-    let template = if never_came && template.contains("{before}") { "未说：{missing}" } else { template };
-    let mut text = String::with_capacity(template.len());
-    let mut rest = template;
-    while let Some(open) = rest.find('{') {
-        let (before, from) = rest.split_at(open);
-        text.push_str(before);
-        let Some(close) = from.find('}') else {
-            rest = from;
-            break;
-        };
-        let (placeholder, after) = from.split_at(close + 1);
-        match placeholder {
-            "{phrase}" => text.push_str(&phrase),
-            "{missing}" => text.push_str(&missing),
-            "{said}" => text.push_str(&details.said.to_string()),
-            "{total}" => text.push_str(&details.total.to_string()),
-            "{value}" => measure(&mut text, details.value.as_deref(), details.unit, template, after),
-            "{limit}" => measure(&mut text, details.limit.as_deref(), details.unit, template, after),
-            "{step}" => text.push_str(details.step.as_deref().unwrap_or_default()),
-            "{before}" => text.push_str(details.before.as_deref().unwrap_or_default()),
-            other => text.push_str(other),
-        }
-        rest = after;
-    }
-    text.push_str(rest);
-    let is_overtaken = details.before.is_some();
-    if details.total > 1 && !is_overtaken && !missing.is_empty() && !template.contains("{missing}") {
-        text.push_str(&format!("（已说 {}/{}，还缺：{missing}）", details.said, details.total));
-    }
-    if evidence.iter().any(|evidence| evidence.homophone) {
-        text.push_str("（同音）");
-    }
-    text
 }
