@@ -12,6 +12,7 @@ use utoipa::openapi::{OpenApi, Required};
 
 use crate::server::export::OF_EXPORTS;
 use crate::server::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_HISTORY, OF_PAGES, Parameter, Shape};
+use crate::server::http::api::ingest::OF_ASR;
 use crate::server::http::api::scores::OF_SCORES;
 use crate::server::http::api::statistics::OF_STATISTICS;
 
@@ -89,6 +90,8 @@ pub(crate) struct AuditParameters;
 pub(crate) struct PageParameters;
 /// The format of an export.
 pub(crate) struct ExportParameters;
+/// The call and the voice of a recogniser's channel.
+pub(crate) struct AsrParameters;
 
 macro_rules! into_params {
     ($($name:ident: $table:expr;)+) => {
@@ -109,4 +112,5 @@ into_params! {
     StatisticsParameters: OF_STATISTICS;
     PageParameters: OF_PAGES;
     ExportParameters: OF_EXPORTS;
+    AsrParameters: OF_ASR;
 }

@@ -18,8 +18,10 @@ use crate::engine::time::CallTime;
 use crate::server::config::POST_TIMEOUT;
 use crate::server::domain::principal::Principal;
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::filter::{Parameter, Shape};
 use crate::server::http::access::TokenPlace;
 use crate::server::http::api::query;
+use crate::server::http::openapi::AsrParameters;
 use crate::server::ingest::relay::upstream::{Answer, Upstreams};
 use crate::server::ingest::{self, AsrLeg, post};
 use crate::server::net::reply::{self, Unanswered};
@@ -62,7 +64,25 @@ struct AsrQuery {
 }
 
 /// The fields of [`AsrQuery`].
-const ASR_PARAMETERS: &[&str] = &["call_id", "agent_id", "role", "agent_channel", "offset_ms"];
+pub(crate) const OF_ASR: &[Parameter] = &[
+    Parameter::new("call_id", "Which call / 哪一通", Shape::Text),
+    Parameter::new("agent_id", "Who answered / 谁接的", Shape::Text),
+    Parameter::new(
+        "role",
+        "Whose voice the connection carries / 这一路是谁的声音",
+        Shape::Names(&["agent", "customer", "system"]),
+    ),
+    Parameter::new(
+        "agent_channel",
+        "Instead of role: which channel is the agent's, where both come over one connection / 两个声道在一路里时，哪个是坐席",
+        Shape::Text,
+    ),
+    Parameter::new(
+        "offset_ms",
+        "The call's time when the audio began / 音频开始时的通话时间",
+        Shape::Number(0, CALL_MS_MAX as u32),
+    ),
+];
 
 /// Numbers events elsewhere; a recogniser's messages have no number.
 const PRODUCER: &str = "producer";
@@ -70,11 +90,7 @@ const PRODUCER: &str = "producer";
 /// WebSocket: one recogniser channel's messages, verbatim.
 #[utoipa::path(get, path = "/v1/ingest/{format}", tag = "live", params(
     ("format" = String, Path, description = "The recogniser / 识别系统"),
-    ("role" = Option<String>, Query, description = "agent, customer or system: whose voice the connection carries / 这一路是谁的声音"),
-    ("agent_channel" = Option<String>, Query, description = "instead of role: which channel is the agent's, where both come over one connection / 两个声道在一路里时，哪个是坐席"),
-    ("call_id" = Option<String>, Query, description = "Which call / 哪一通"),
-    ("agent_id" = Option<String>, Query, description = "Who answered / 谁接的"),
-    ("offset_ms" = Option<i64>, Query, description = "The call's time when the audio began / 音频开始时的通话时间"),
+    AsrParameters,
 ), responses(
     (status = 101, description = "A WebSocket / WebSocket"),
     (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
@@ -101,11 +117,7 @@ pub(crate) async fn asr(
 /// WebSocket: a recogniser, whose address is in the configuration; its results are checked on their way.
 #[utoipa::path(get, path = "/v1/relay/{format}", tag = "live", params(
     ("format" = String, Path, description = "The recogniser / 识别系统"),
-    ("role" = Option<String>, Query, description = "agent, customer or system: whose voice the connection carries / 这一路是谁的声音"),
-    ("agent_channel" = Option<String>, Query, description = "instead of role: which channel is the agent's, where both come over one connection / 两个声道在一路里时，哪个是坐席"),
-    ("call_id" = Option<String>, Query, description = "Which call / 哪一通"),
-    ("agent_id" = Option<String>, Query, description = "Who answered / 谁接的"),
-    ("offset_ms" = Option<i64>, Query, description = "The call's time when the audio began / 音频开始时的通话时间"),
+    AsrParameters,
 ), responses(
     (status = 101, description = "The recogniser's WebSocket / 识别系统的 WebSocket"),
     (status = 400, description = "The handshake is wrong / 握手有误", body = ErrorMessage),
@@ -180,7 +192,7 @@ fn without_token(headers: &mut HeaderMap) {
 fn divide(query: &str) -> (String, String) {
     let is_ours = |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default();
-        ASR_PARAMETERS.contains(&name) || name == PRODUCER
+        OF_ASR.iter().any(|parameter| parameter.name == name) || name == PRODUCER
     };
     let (mut ours, theirs): (Vec<&str>, Vec<&str>) =
         query.split('&').filter(|pair| !pair.is_empty()).partition(is_ours);
@@ -195,7 +207,8 @@ fn unknown_format() -> Response {
 }
 
 fn asr_leg(format: Format, query: &str) -> Result<AsrLeg, String> {
-    let query: AsrQuery = query::read(query, ASR_PARAMETERS)?;
+    let known: Vec<&str> = OF_ASR.iter().map(|parameter| parameter.name).collect();
+    let query: AsrQuery = query::read(query, &known)?;
     let voices = format.voices(query.role.as_deref(), query.agent_channel.as_deref())?;
     for (name, id) in [("call_id", &query.call_id), ("agent_id", &query.agent_id)] {
         if let Some(id) = id {
