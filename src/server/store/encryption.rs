@@ -1,12 +1,13 @@
-//! The words of calls as the store keeps them: plain, or sealed with a key.
+//! The words of calls as the store keeps them: plain, or encrypted with a key.
 //!
-//! Sealed are the columns that hold words: the starts of calls, their events, the journal, alerts,
+//! The columns that hold words are encrypted: the starts of calls, their events, the journal, alerts,
 //! and messages to webhooks. Each value has a nonce of its own (XChaCha20-Poly1305, 24 random bytes)
-//! and names its key, so several keys may be in use. SQL seals and opens by the functions `seal` and
+//! and names its key, so several keys may be in use. SQL encrypts and reads by the functions `seal` and
 //! `words`, which every connection has; without a key, `seal` returns what it is given, and `words`
-//! reads what was never sealed as it is.
+//! reads what was never encrypted as it is. The digests that the audit calls seals are another thing: see
+//! [`seal`](super::seal).
 //!
-//! Deliberately absent: sealing what lists are searched by (ids, agents, queues, rules, times), and
+//! Deliberately absent: encrypting what lists are searched by (ids, agents, queues, rules, times), and
 //! the reasons that people give, which are masked.
 
 use std::sync::Arc;

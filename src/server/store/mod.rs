@@ -15,6 +15,7 @@ mod audit_check;
 mod backup;
 mod checkpoint;
 mod counts;
+mod encryption;
 mod files;
 mod forget;
 mod json;
@@ -24,7 +25,6 @@ mod review;
 mod rules;
 mod schema;
 mod seal;
-mod sealing;
 mod statistics;
 mod stored_calls;
 mod writer;
@@ -39,7 +39,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::server::config::{Privacy, StoredWords};
-use crate::server::store::sealing::Keys;
+use crate::server::store::encryption::Keys;
 
 pub(crate) use audit::{AUDITED, AuditEntry, AuditFilter, Fact, Head};
 pub(crate) use audit_check::AuditFault;

@@ -10,7 +10,7 @@ use crate::engine::alert::AlertState;
 use crate::engine::severity::Severity;
 use crate::engine::time::CallTime;
 use crate::numbers::Numbers;
-use crate::server::store::sealing::Keys;
+use crate::server::store::encryption::Keys;
 use crate::server::store::writer::{Display, Entry, kind};
 use crate::server::store::{Json, StoreError, connect};
 
