@@ -1,27 +1,15 @@
 //! What lint warns of, and that the shipped rules are fit to be shipped.
 
-// Helpers of tests are tests, too.
-
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use crate::files;
 use tingjian::engine::diagnostic::Language;
 use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::parse::{SourceFile, parse};
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::{self, unit_test};
-
-fn files(directory: &str) -> Vec<SourceFile> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
-    let names = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<String> = names.filter(|name| name.ends_with(".yaml")).collect();
-    names.sort();
-    names
-        .into_iter()
-        .map(|name| SourceFile { text: fs::read_to_string(directory.join(&name)).unwrap(), name })
-        .collect()
-}
 
 #[test]
 fn what_is_probably_not_meant_is_said() {

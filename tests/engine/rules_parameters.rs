@@ -1,8 +1,6 @@
 //! Parameters: what companies set, and what is said when they set it wrong.
 
-use std::fs;
-use std::path::Path;
-
+use crate::files;
 use tingjian::engine::diagnostic::{Diagnostic, Language, Level};
 use tingjian::engine::rule::parse::{SourceFile, is_parameters_file, parse};
 use tingjian::engine::rule::render::render;
@@ -13,17 +11,9 @@ fn file(name: &str, text: &str) -> SourceFile {
     SourceFile { name: name.to_owned(), text: text.to_owned() }
 }
 
-fn files(directory: &str) -> Vec<SourceFile> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/rules").join(directory);
-    let mut names: Vec<_> =
-        fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names.into_iter().map(|name| file(&name, &fs::read_to_string(directory.join(&name)).unwrap())).collect()
-}
-
 /// The pack of `tests/rules/parameters` with a company's values, and what was said of it.
 fn greeting(values: &str) -> (PackSource, Vec<Diagnostic>) {
-    let mut files = files("parameters");
+    let mut files = files("tests/rules/parameters");
     files.push(file("parameters.yaml", values));
     let (mut packs, faults) = parse(&files);
     assert_eq!(packs.len(), 1);
@@ -40,7 +30,10 @@ fn rings(pack: &PackSource) -> u32 {
 #[test]
 fn defaults_stand_in_every_scalar() {
     let (pack, faults) = greeting("# nothing\n");
-    assert_eq!(render(&faults, &files("parameters"), Language::En, false).matches("unused-parameter").count(), 1);
+    assert_eq!(
+        render(&faults, &files("tests/rules/parameters"), Language::En, false).matches("unused-parameter").count(),
+        1
+    );
     assert_eq!(faults.len(), 1);
     assert!(!pack.enabled);
     assert_eq!(rings(&pack), 3);
@@ -72,7 +65,7 @@ fn a_company_sets_its_own() {
 /// The version of the rules is that of all the files, this one too; and its place does not matter.
 #[test]
 fn values_are_set_wherever_the_file_stands() {
-    let mut all = files("parameters");
+    let mut all = files("tests/rules/parameters");
     all.insert(0, file("branch/north.parameters.yml", "greeting: { rings: 7 }\n"));
     let loaded = rule::load(&all, String::new()).unwrap();
     assert_eq!(rings(&loaded.packs[0]), 7);
@@ -92,7 +85,7 @@ fn files_of_values_are_known_by_their_names() {
 /// Everything that can be wrong, with its place; a phrase of the wrong form is only found on compiling.
 #[test]
 fn what_is_wrong_is_said_where_it_stands() {
-    let files = files("parameters-broken");
+    let files = files("tests/rules/parameters-broken");
     let faults = rule::load(&files, String::new()).unwrap_err();
     insta::assert_snapshot!("parameters_zh", render(&faults, &files, Language::Zh, false));
     insta::assert_snapshot!("parameters_en", render(&faults, &files, Language::En, false));

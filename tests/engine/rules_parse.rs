@@ -1,25 +1,13 @@
 //! What is said of rule files: nothing of good ones, everything of broken ones.
 
-// Helpers of tests are tests, too.
-
 use std::fs;
 use std::path::Path;
 
+use crate::files;
 use proptest::prelude::*;
 use tingjian::engine::diagnostic::Language;
 use tingjian::engine::rule::parse::{SourceFile, parse};
 use tingjian::engine::rule::render::render;
-
-fn files(directory: &str) -> Vec<SourceFile> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory);
-    let mut names: Vec<_> =
-        fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-        .into_iter()
-        .map(|name| SourceFile { text: fs::read_to_string(directory.join(&name)).unwrap(), name })
-        .collect()
-}
 
 #[test]
 fn everything_that_can_be_written_is_understood() {
