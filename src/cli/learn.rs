@@ -24,6 +24,7 @@ use tingjian::server::ReviewedTurns;
 use self::corpus::Row;
 use self::sides::{Judgement, Side};
 use super::eval::Bench;
+use super::ranking::average_precision;
 use super::serve::ConfigFile;
 use super::source::{self, MODEL, Origin};
 use super::{EXIT_UNUSABLE, complain};
@@ -262,19 +263,6 @@ fn judgement(model: &Model, row: &Row) -> Judgement {
     let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
     model.judge(&turn(row), &mut scratch, &mut judged);
     Judgement { score: model.verdict_score(&judged), share: model.verdict(&judged) }
-}
-
-/// The mean of the precision at each case, in falling order of scores.
-fn average_precision(mut judged: Vec<(i32, bool)>) -> f64 {
-    judged.sort_by_key(|&(score, case)| (std::cmp::Reverse(score), case));
-    let (mut right, mut sum) = (0.0, 0.0);
-    for (seen, &(_, case)) in (1_u32..).zip(&judged) {
-        if case {
-            right += 1.0;
-            sum += right / f64::from(seen);
-        }
-    }
-    if right == 0.0 { 0.0 } else { sum / right }
 }
 
 /// Precision and recall by act, at the threshold that the model keeps.

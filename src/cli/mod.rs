@@ -14,6 +14,7 @@ mod learn;
 mod lines;
 mod load;
 mod progress;
+mod ranking;
 mod replay;
 mod rules;
 mod serve;

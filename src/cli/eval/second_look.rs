@@ -3,6 +3,8 @@
 
 use serde::Serialize;
 
+use crate::cli::ranking::average_precision;
+
 /// Figures over labelled turns, each with its confidence.
 #[derive(Debug, Serialize)]
 pub(super) struct SecondLook {
@@ -35,20 +37,13 @@ pub(super) struct Tenth {
 }
 
 impl SecondLook {
-    /// Of turns with their confidence, from 0 to 1, and whether they are violations.
-    pub(super) fn of(judged: &[(f64, bool)]) -> Self {
-        let mut falling = judged.to_vec();
-        // Of equal confidence, violations come last: chance must not flatter.
-        falling.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    /// Measures turns by their confidence, in ten thousandths, and whether they are violations.
+    pub(super) fn of(judged: &[(u16, bool)]) -> Self {
+        let mut falling: Vec<(f64, bool)> =
+            judged.iter().map(|&(share, case)| (f64::from(share) / 10_000.0, case)).collect();
+        falling.sort_by(|a, b| b.0.total_cmp(&a.0));
         let violations = falling.iter().filter(|turn| turn.1).count();
         let share = |part: usize, whole: usize| (whole > 0).then(|| part as f64 / whole as f64);
-        let (mut right, mut precisions) = (0, 0.0);
-        for (told, turn) in (1..).zip(&falling) {
-            if turn.1 {
-                right += 1;
-                precisions += right as f64 / told as f64;
-            }
-        }
         let point = |tenths: i32| {
             let confidence = f64::from(tenths) / 10.0;
             let told = falling.iter().take_while(|turn| turn.0 >= confidence).count();
@@ -69,7 +64,7 @@ impl SecondLook {
         };
         let squares: f64 = falling.iter().map(|&(share, case)| (share - f64::from(u8::from(case))).powi(2)).sum();
         Self {
-            average_precision: if violations == 0 { 0.0 } else { precisions / violations as f64 },
+            average_precision: average_precision(judged.to_vec()),
             brier: squares / falling.len().max(1) as f64,
             curve: (1..=9).map(point).collect(),
             reliability: (0..10).filter_map(tenth).collect(),
@@ -83,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_curve_falls_and_a_table_says_what_came_true() {
-        let look = SecondLook::of(&[(0.9, true), (0.9, false), (0.55, true), (0.1, false), (0.05, false)]);
+        let look = SecondLook::of(&[(9_000, true), (9_000, false), (5_500, true), (1_000, false), (500, false)]);
         let at = |confidence: f64| look.curve.iter().find(|point| point.confidence == confidence);
         let high = at(0.9).map(|point| (point.told, point.precision, point.recall));
         assert_eq!(high, Some((2, Some(0.5), Some(0.5))));

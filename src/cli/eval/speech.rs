@@ -36,9 +36,9 @@ pub(super) struct Played {
 }
 
 impl Played {
-    /// How sure the second look is of the words of line `n`, from 0 to 1; `None` without a model.
-    pub(super) fn verdict(&self, n: &str) -> Option<f64> {
-        self.call.verdict(n).map(|share| f64::from(share) / 10_000.0)
+    /// How sure the second look is of the words of line `n`, in ten thousandths; `None` without a model.
+    pub(super) fn verdict(&self, n: &str) -> Option<u16> {
+        self.call.verdict(n)
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn measure_turns(bench: &Bench, lines: &[Placed<Turn>]) -> Turns {
         errors: Vec::new(),
     };
     let mut alerted_turns = 0;
-    let mut judged: Vec<(f64, bool)> = Vec::new();
+    let mut judged: Vec<(u16, bool)> = Vec::new();
     for Placed { at, line } in lines {
         let role = line.role.unwrap_or(Role::Agent);
         let other = if role == Role::Customer { Role::Agent } else { Role::Customer };

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use tingjian::engine::call::act_alone;
 use tingjian::engine::privacy;
 
-use super::average_precision;
 use super::corpus::Row;
+use crate::cli::ranking::average_precision;
 
 /// Turns that changed sides, of which so many are shown.
 const SHOWN_MAX: usize = 20;
