@@ -103,6 +103,51 @@ fn only_the_store_speaks_sql_and_it_knows_no_sockets() {
     }
 }
 
+/// The declarations of a source that rooms outside its own see: functions up to their bodies, else the line.
+fn seen_outside(source: &str) -> impl Iterator<Item = &str> {
+    let source = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    source.match_indices("pub").filter_map(|(place, _)| {
+        let rest = &source[place..];
+        let is_seen = rest.starts_with("pub(crate) ") || rest.starts_with("pub ");
+        let line = rest.split('\n').next().unwrap_or_default();
+        is_seen.then(|| if line.contains("fn ") { rest.split('{').next().unwrap_or_default() } else { line })
+    })
+}
+
+/// A second store has the same border: what crosses it names no database.
+#[test]
+fn no_connection_and_nothing_of_sqlite_leaves_the_store() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server/store");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    for file in files {
+        let source = std::fs::read_to_string(&file).unwrap();
+        for declaration in seen_outside(&source) {
+            let named = ["Connection", "Transaction", "rusqlite", "Row<", "Conditions", "dyn Fn"];
+            let named: Vec<_> = named.iter().filter(|name| declaration.contains(**name)).collect();
+            assert!(named.is_empty(), "{}: {named:?} in {declaration}", file.display());
+        }
+    }
+}
+
+/// What stands for the store outside it is a named method, not a closure over its reader or writer.
+#[test]
+fn only_the_journal_hands_its_writer_on() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap();
+        if inside.starts_with("store") || inside.ends_with("layers.rs") || inside.ends_with("runtime/journal.rs") {
+            continue;
+        }
+        let source = std::fs::read_to_string(&file).unwrap();
+        for closure in ["|readers|", "|readers: &Readers|", "|writer|", "FnOnce(&Readers)", "FnOnce(&mut Writer)"] {
+            assert!(!source.contains(closure), "{}: {closure}", inside.display());
+        }
+    }
+}
+
 #[test]
 fn all_names_of_a_group_are_read() {
     let source = "use crate::server::{domain::review, Shared,\n    http};\nfn f() { crate::server::store::open() }\n\

@@ -77,11 +77,10 @@ pub(crate) async fn keep(
         let by = principal.name.as_deref().map(str::to_owned);
         let feedback =
             NewFeedback { agent_id: agent_id.to_owned(), alert_id, action, reason, by, given_ms: clock::unix_ms() };
-        let kept = shared.journal.perform(move |writer| writer.keep_feedback(&feedback));
-        match kept.await? {
+        match shared.journal.keep_feedback(feedback).await? {
             Ok(true) => {}
             Ok(false) => return Err(Refusal::UnknownAlert),
-            Err(error) => return Err(Refusal::StoreFailed { error: error.to_string() }),
+            Err(error) => return Err(Refusal::store(error)),
         }
     }
     FeedbackGiven { action }.report(&shared.metrics);

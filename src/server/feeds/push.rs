@@ -64,11 +64,9 @@ impl CatchUp {
             return Ok(Vec::new());
         }
         if std::mem::take(&mut self.is_from_live) {
-            let agent_id = self.agent_id.clone();
-            self.read = shared.ask(move |readers| readers.before_live_cards(&agent_id, LIVE_CARDS_MAX)).await?;
+            self.read = shared.store.before_live_cards(self.agent_id.clone(), LIVE_CARDS_MAX).await?;
         }
-        let (agent_id, read) = (self.agent_id.clone(), self.read);
-        let page = shared.ask(move |readers| readers.cards_after(&agent_id, read, CATCH_UP_PAGE)).await?;
+        let page = shared.store.cards_after(self.agent_id.clone(), self.read, CATCH_UP_PAGE).await?;
         self.is_done = page.len() < CATCH_UP_PAGE;
         self.read = page.last().map_or(self.read, |last| last.cursor);
         let text = |number, json| with_cursor(json, &Cursor { store: shared.store_id, number }.to_string()).into();

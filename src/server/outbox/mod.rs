@@ -26,8 +26,8 @@ use crate::server::config::{Config, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_TIMEOUT};
 use crate::server::net::client;
 use crate::server::outbox::webhook::{Fault, Target, Verdict, pause};
 use crate::server::runtime::Shared;
-use crate::server::runtime::journal::{Batch, Telling};
-use crate::server::store::{Letter, Readers, Record};
+use crate::server::runtime::journal::Batch;
+use crate::server::store::{Letter, Record};
 use crate::server::telemetry::events::{Happening as _, WebhookDelivered, WebhookFailed, WebhookGivenUp};
 use crate::server::telemetry::metrics::Metrics;
 
@@ -102,7 +102,7 @@ pub(crate) async fn measure(shared: &Shared) {
         return;
     }
     // A store that cannot be read shows elsewhere; the last figures stand.
-    let Ok(backlogs) = shared.ask(Readers::backlogs).await else { return };
+    let Ok(backlogs) = shared.store.backlogs().await else { return };
     let now_ms = clock::unix_ms();
     for name in shared.outbox.names() {
         let backlog = backlogs.iter().find(|backlog| *backlog.webhook == **name);
@@ -120,9 +120,7 @@ pub(crate) async fn run(shared: Arc<Shared>, deliveries: Arc<Deliveries>, index:
     let mut settled = 0;
     loop {
         kept.borrow_and_update();
-        let name = Arc::clone(&target.name);
-        let next = shared.ask(move |readers| readers.letter_after(&name, settled)).await;
-        match next {
+        match shared.store.letter_after(Arc::clone(&target.name), settled).await {
             Ok(Some(letter)) => {
                 settled = letter.outbox_no;
                 if !see_through(&shared, &deliveries, target, letter).await {
@@ -201,7 +199,7 @@ async fn hurry(shared: &Shared) {
 }
 
 /// Has a change of the outbox committed with whatever waits.
-async fn keep(shared: &Shared, record: Record<Telling>) {
+async fn keep(shared: &Shared, record: Record) {
     let mut batch = Batch::default();
     batch.keep(record);
     shared.journal.commit(batch).await;

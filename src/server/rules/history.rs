@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use crate::server::clock::wall_time;
 use crate::server::config::{DIFF_BYTES_MAX, DIFF_TIMEOUT};
 use crate::server::rules::KeptFile;
-use crate::server::store::{FoundVersion, Readers, StoreError, read_beside};
+use crate::server::store::{FoundVersion, StoreError, VersionFiles, read_beside};
 
 /// A version of the rules and the moment of its loading.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -54,14 +54,10 @@ fn kept_files(json: &str) -> Vec<KeptFile<'_>> {
 }
 
 /// The changes of a version, file by file, at most [`DIFF_BYTES_MAX`] of them; `None` if the
-/// version before it is no longer kept. The first version changed everything.
-pub(crate) fn difference(readers: &Readers, found: &FoundVersion) -> Result<Option<(String, bool)>, StoreError> {
-    let before = match &found.previous {
-        None => Some("[]".to_owned()),
-        Some(previous) => readers.rule_files(previous)?,
-    };
-    let (Some(before), Some(after)) = (before, readers.rule_files(&found.version)?) else { return Ok(None) };
-    Ok(Some(unified(&kept_files(&before), &kept_files(&after))))
+/// files of the version before it are no longer kept. It takes up to [`DIFF_TIMEOUT`] a file.
+pub(crate) fn difference(files: &VersionFiles) -> Option<(String, bool)> {
+    let (before, after) = files.before.as_deref().zip(files.after.as_deref())?;
+    Some(unified(&kept_files(before), &kept_files(after)))
 }
 
 fn unified(before: &[KeptFile<'_>], after: &[KeptFile<'_>]) -> (String, bool) {
@@ -103,7 +99,8 @@ pub fn rule_history(
 ) -> Result<Vec<(RuleLoad, Option<String>)>, StoreError> {
     let readers = read_beside(directory, None)?;
     let load = |found: FoundVersion| {
-        let diff = if with_diff { difference(&readers, &found)?.map(|(diff, _)| diff) } else { None };
+        let files = if with_diff { readers.version_files(&found)? } else { VersionFiles::default() };
+        let diff = difference(&files).map(|(diff, _)| diff);
         Ok((RuleLoad::new(&found, zone), diff))
     };
     readers.rule_versions(None, count_max)?.into_iter().map(load).collect()

@@ -17,13 +17,17 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use crate::adapter::alert_json::with_cursor;
 use crate::server::clock;
 use crate::server::config::{COMMIT_BATCHES_MAX, JOURNAL_QUEUE_MAX};
-use crate::server::domain::principal::Reading;
+use crate::server::domain::principal::{Reading, Who};
 use crate::server::domain::refusal::Refusal;
+use crate::server::domain::review::Step;
 use crate::server::runtime::Shared;
 use crate::server::runtime::live::Look;
 use crate::server::runtime::shard::{Joined, Reply};
 use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
-use crate::server::store::{Json, Record, StoreError, Writer};
+use crate::server::store::{
+    AlertRow, Fact, Forgotten, Head, Horizon, Json, LoadRow, NewFeedback, Record, StoreError, Taken, Target, Untaken,
+    Writer,
+};
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 
 /// The minimum time between two commits. Jobs that arrive in between share the next commit; a job
@@ -43,12 +47,11 @@ pub(crate) struct Batch {
 
 #[derive(Debug)]
 enum Deed {
-    Keep(Record<Telling>),
+    Keep(Record),
+    /// Stores an alert, then sends the messages about it.
+    KeepAlert(Record, Box<AlertEffect>),
     Tell(Effect),
 }
-
-/// The messages about an alert once it is stored; `None` if nobody gets one.
-pub(crate) type Telling = Option<Box<AlertEffect>>;
 
 impl Batch {
     pub(crate) fn is_empty(&self) -> bool {
@@ -56,8 +59,14 @@ impl Batch {
     }
 
     /// Adds a record to store.
-    pub(crate) fn keep(&mut self, record: Record<Telling>) {
+    pub(crate) fn keep(&mut self, record: Record) {
         self.deeds.push(Deed::Keep(record));
+    }
+
+    /// Adds an alert to store, and the messages to send once it is stored.
+    pub(crate) fn keep_alert(&mut self, row: AlertRow, tell: AlertEffect) {
+        let record = Record::Alert { row: Box::new(row), cursor: None };
+        self.deeds.push(Deed::KeepAlert(record, Box::new(tell)));
     }
 
     /// Adds an effect.
@@ -65,9 +74,9 @@ impl Batch {
         self.deeds.push(Deed::Tell(effect));
     }
 
-    fn records(&mut self) -> impl Iterator<Item = &mut Record<Telling>> {
+    fn records(&mut self) -> impl Iterator<Item = &mut Record> {
         self.deeds.iter_mut().filter_map(|deed| match deed {
-            Deed::Keep(record) => Some(record),
+            Deed::Keep(record) | Deed::KeepAlert(record, _) => Some(record),
             Deed::Tell(_) => None,
         })
     }
@@ -127,7 +136,11 @@ impl std::fmt::Debug for Job {
     }
 }
 
-/// The way to the thread.
+/// The outcome of work on the journal's thread: [`Refusal::Stopping`] if the thread is at its end,
+/// else what the store says.
+pub(crate) type Performed<T> = Result<Result<T, StoreError>, Refusal>;
+
+/// The way to the thread. Each of its methods waits for its turn among the commits.
 #[derive(Clone, Debug)]
 pub(crate) struct Journal {
     queue: mpsc::Sender<Job>,
@@ -146,20 +159,53 @@ impl Journal {
         let _ = self.queue.send(Job::Batch(batch)).await;
     }
 
-    /// Does `work` on the connection that writes, between two commits.
-    ///
-    /// # Errors
-    /// The work failed; or, as [`Refusal::Stopping`], the thread is at its end.
-    pub(crate) async fn perform<T: Send + 'static>(
+    /// Has the thread do `work` between two commits; fails if the thread is at its end.
+    async fn perform<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Writer) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<Result<T, StoreError>, Refusal> {
+    ) -> Performed<T> {
         let (reply, done) = oneshot::channel();
         let task = Box::new(move |writer: &mut Writer| {
             let _ = reply.send(work(writer));
         });
         self.queue.send(Job::Task(task)).await.map_err(|_| Refusal::Stopping)?;
         done.await.map_err(|_| Refusal::Stopping)
+    }
+
+    /// See [`Writer::review`].
+    pub(crate) async fn review(
+        &self,
+        target: Target,
+        step: Step,
+        who: Who,
+        appeal_ms: i64,
+    ) -> Performed<Result<Taken, Untaken>> {
+        self.perform(move |writer| writer.review(&target, &step, &who, appeal_ms)).await
+    }
+
+    /// See [`Writer::keep_feedback`].
+    pub(crate) async fn keep_feedback(&self, feedback: NewFeedback) -> Performed<bool> {
+        self.perform(move |writer| writer.keep_feedback(&feedback)).await
+    }
+
+    /// See [`Writer::audit`].
+    pub(crate) async fn audit(&self, fact: Fact) -> Performed<Head> {
+        self.perform(move |writer| writer.audit(&fact)).await
+    }
+
+    /// See [`Writer::load_rules`].
+    pub(crate) async fn load_rules(&self, row: LoadRow) -> Performed<()> {
+        self.perform(move |writer| writer.load_rules(&row)).await
+    }
+
+    /// See [`Writer::forget`].
+    pub(crate) async fn forget(&self, horizon: Horizon) -> Performed<Forgotten> {
+        self.perform(move |writer| writer.forget(horizon)).await
+    }
+
+    /// See [`Writer::tell_forgotten`].
+    pub(crate) async fn tell_forgotten(&self, horizon: Horizon, at_ms: i64) -> Performed<()> {
+        self.perform(move |writer| writer.tell_forgotten(horizon, at_ms)).await
     }
 
     /// Ends the thread once all that was queued before is done.
@@ -262,8 +308,8 @@ pub(crate) fn try_settle(shared: &Shared, writer: &mut Writer, batches: &mut Vec
     Committed { records, took: kept.saturating_duration_since(begun) }.report(&shared.metrics);
     for deed in batches.drain(..).flat_map(|batch| batch.deeds) {
         match deed {
-            Deed::Keep(Record::Alert { cursor, tell: Some(alert), .. }) => tell_alert(shared, *alert, cursor, kept),
-            Deed::Keep(_) => {}
+            Deed::KeepAlert(Record::Alert { cursor, .. }, alert) => tell_alert(shared, *alert, cursor, kept),
+            Deed::Keep(_) | Deed::KeepAlert(..) => {}
             Deed::Tell(effect) => tell(shared, effect),
         }
     }

@@ -8,7 +8,7 @@ use tokio::sync::Mutex;
 use crate::engine::rule::RuleSet;
 use crate::server::domain::quality::Judged;
 use crate::server::runtime::Shared;
-use crate::server::store::{Readers, StoreError};
+use crate::server::store::StoreError;
 use crate::server::telemetry::events::{Happening as _, RuleMeasured};
 
 /// Rules in use that are reported. One measurement at a time, so that an older
@@ -20,7 +20,8 @@ pub(crate) struct Precision {
 
 /// Shows the precision of the rules that a server begins with. It blocks.
 pub(crate) fn begin(shared: &Shared) -> Result<(), StoreError> {
-    let judged = judge(&shared.readers, &shared.rules.current())?;
+    let rules = shared.rules.current();
+    let judged = shared.readers.judged(ids(&rules), &rules.version)?;
     if let Ok(mut below) = shared.precision.below.try_lock() {
         show(shared, &mut below, judged);
     }
@@ -31,7 +32,7 @@ pub(crate) fn begin(shared: &Shared) -> Result<(), StoreError> {
 pub(crate) async fn measure_all(shared: &Shared) {
     let mut below = shared.precision.below.lock().await;
     let rules = shared.rules.current();
-    let Ok(judged) = shared.ask(move |readers| judge(readers, &rules)).await else { return };
+    let Ok(judged) = shared.store.judged(ids(&rules), rules.version.clone()).await else { return };
     shared.metrics.rule_precision.reset();
     shared.metrics.rules_imprecise.reset();
     below.clear();
@@ -45,13 +46,13 @@ pub(crate) async fn measure(shared: &Shared, rule_id: &str, rules_version: &str)
     if shared.rules.current().version != rules_version {
         return;
     }
-    let (asked, version) = (rule_id.to_owned(), rules_version.to_owned());
-    let Ok(judged) = shared.ask(move |readers| readers.judged(&asked, &version)).await else { return };
-    show(shared, &mut below, [(rule_id.to_owned(), judged)]);
+    let judged = shared.store.judged(vec![rule_id.to_owned()], rules_version.to_owned());
+    let Ok(judged) = judged.await else { return };
+    show(shared, &mut below, judged);
 }
 
-fn judge(readers: &Readers, rules: &RuleSet) -> Result<Vec<(String, Judged)>, StoreError> {
-    rules.rules.iter().map(|rule| Ok((rule.id.clone(), readers.judged(&rule.id, &rules.version)?))).collect()
+fn ids(rules: &RuleSet) -> Vec<String> {
+    rules.rules.iter().map(|rule| rule.id.clone()).collect()
 }
 
 fn show(shared: &Shared, below: &mut BTreeSet<String>, judged: impl IntoIterator<Item = (String, Judged)>) {

@@ -101,7 +101,7 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger, who: Who) -> Resul
 /// Keeps the files of a version. Without them a call that began with it goes
 /// on with later rules, should the server restart meanwhile.
 async fn keep(shared: &Shared, row: LoadRow) {
-    let kept = shared.journal.perform(move |writer| writer.load_rules(&row)).await;
+    let kept = shared.journal.load_rules(row).await;
     if let Ok(Err(error)) = kept {
         tracing::warn!(%error, "the files of the new rules could not be kept");
     }

@@ -39,7 +39,7 @@ async fn forget(shared: &Shared) {
     };
     let mut forgotten = Forgotten::default();
     loop {
-        match shared.journal.perform(move |writer| writer.forget(horizon)).await {
+        match shared.journal.forget(horizon).await {
             Ok(Ok(gone)) if gone == Forgotten::default() => break,
             Ok(Ok(Forgotten { calls, events, alerts, reviews, webhooks, rule_versions })) => {
                 forgotten.calls += calls;
@@ -57,7 +57,7 @@ async fn forget(shared: &Shared) {
         }
     }
     // The entry also covers removals of an earlier round that a crash cut short.
-    let told = shared.journal.perform(move |writer| writer.tell_forgotten(horizon, now_ms)).await;
+    let told = shared.journal.tell_forgotten(horizon, now_ms).await;
     if let Ok(Err(error)) = told {
         tracing::warn!(%error, "the audit could not be told what was removed");
     }

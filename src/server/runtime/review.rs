@@ -17,13 +17,13 @@ use crate::server::telemetry::events::{Happening as _, Reviewed};
 pub(crate) async fn take_step(shared: &Shared, target: Target, step: Step, who: Who) -> Result<Taken, Refusal> {
     let (action, alert_id) = (step.action, target.alert_id.clone());
     let appeal_ms = shared.config.review.appeal_ms();
-    let taken = shared.journal.perform(move |writer| writer.review(&target, &step, &who, appeal_ms)).await?;
+    let taken = shared.journal.review(target, step, who, appeal_ms).await?;
     let taken = match taken {
         Ok(Ok(taken)) => taken,
         Ok(Err(Untaken::Unknown)) => return Err(Refusal::UnknownAlert),
         Ok(Err(Untaken::Ambiguous)) => return Err(Refusal::SeveralCalls),
         Ok(Err(Untaken::Impossible(impossible))) => return Err(Refusal::Impossible(impossible)),
-        Err(error) => return Err(Refusal::StoreFailed { error: error.to_string() }),
+        Err(error) => return Err(Refusal::store(error)),
     };
     let (is_appeal, outcome) = match action {
         Action::Confirm => (false, Verdict::Confirmed.name()),

@@ -8,8 +8,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::engine::rule::RuleSet;
-use crate::server::config::{Config, EXPORTS_MAX, HEALTH_CONNECTIONS_MAX, POSTS_MAX, QUESTIONS_MAX, TRIALS_MAX};
-use crate::server::domain::refusal::Refusal;
+use crate::server::config::{Config, EXPORTS_MAX, HEALTH_CONNECTIONS_MAX, POSTS_MAX, TRIALS_MAX};
 use crate::server::rules::Rulebook;
 use crate::server::runtime::agents::{Agents, Cursor};
 use crate::server::runtime::command::Shards;
@@ -19,7 +18,7 @@ use crate::server::runtime::live::Live;
 use crate::server::runtime::outbox::Outbox;
 use crate::server::runtime::precision::Precision;
 use crate::server::runtime::shares::Shares;
-use crate::server::store::{Fact, Readers, StoreError};
+use crate::server::store::{AsyncReaders, Fact, Readers, StoreError};
 use crate::server::telemetry::metrics::Metrics;
 
 /// The state that the tasks of one server share.
@@ -31,9 +30,10 @@ pub(crate) struct Shared {
     pub(crate) health: Health,
     pub(crate) shards: Shards,
     pub(crate) journal: Journal,
+    /// Questions to the store, for code that may block.
     pub(crate) readers: Arc<Readers>,
-    /// Bounds the questions that are answered at once.
-    questions: Semaphore,
+    /// The same questions, for tasks.
+    pub(crate) store: AsyncReaders,
     /// Bounds the requests whose posted events are taken at once.
     pub(crate) posts: Semaphore,
     /// Bounds the exports that are written at once.
@@ -89,6 +89,7 @@ impl Shared {
     /// The store cannot be read.
     pub(crate) fn new(parts: Parts) -> Result<Self, StoreError> {
         let Parts { config, rules, metrics, shards, journal, readers, next_call_no } = parts;
+        let readers = Arc::new(readers);
         Ok(Self {
             outbox: Outbox::new(&config.webhooks),
             permits: Arc::new(Semaphore::new(config.connections_max.get().min(Semaphore::MAX_PERMITS))),
@@ -99,8 +100,8 @@ impl Shared {
             health: Health::new(),
             shards,
             journal,
-            readers: Arc::new(readers),
-            questions: Semaphore::new(QUESTIONS_MAX),
+            store: AsyncReaders::new(Arc::clone(&readers)),
+            readers,
             posts: Semaphore::new(POSTS_MAX),
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             trials: Arc::new(Semaphore::new(TRIALS_MAX)),
@@ -132,22 +133,11 @@ impl Shared {
         Cursor { store: self.store_id, number }
     }
 
-    /// Asks the store beside its writer.
-    pub(crate) async fn ask<T: Send + 'static>(
-        &self,
-        question: impl FnOnce(&Readers) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, Refusal> {
-        let _permit = self.questions.acquire().await.map_err(|_| Refusal::Stopping)?;
-        let readers = Arc::clone(&self.readers);
-        let answer = tokio::task::spawn_blocking(move || question(&readers)).await.map_err(|_| Refusal::Stopping)?;
-        answer.map_err(|error| Refusal::StoreFailed { error: error.to_string() })
-    }
-
     /// Writes an audit entry that belongs to no other record of the store.
     /// False when it could not be written, which is logged.
     pub(crate) async fn audit(&self, fact: Fact) -> bool {
         let action = fact.action;
-        match self.journal.perform(move |writer| writer.audit(&fact)).await {
+        match self.journal.audit(fact).await {
             Ok(Ok(_)) => true,
             Ok(Err(error)) => {
                 tracing::error!(action, %error, "the audit could not be told");

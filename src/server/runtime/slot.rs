@@ -302,7 +302,7 @@ impl Slot {
             has_webhooks: !row.webhooks.is_empty(),
             since,
         };
-        batch.keep(Record::Alert { row: Box::new(row), cursor: None, tell: Some(Box::new(tell)) });
+        batch.keep_alert(row, tell);
     }
 
     /// Decides how an alert is displayed: for good, unless the second look changes its mind.

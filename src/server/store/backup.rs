@@ -87,7 +87,7 @@ impl From<StoreError> for BackupError {
 
 impl From<rusqlite::Error> for BackupError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Store(StoreError::Sqlite(error))
+        Self::Store(error.into())
     }
 }
 
@@ -195,7 +195,7 @@ pub fn restore(file: &Path, directory: &Path, mut progress: impl FnMut(u64, u64)
     let mut copy = NamedTempFile::new_in(directory).map_err(io_at(directory))?;
     copy_bytes(&mut source, copy.as_file_mut(), file, &mut progress)?;
     take_up(copy.path(), file).map_err(|error| match error {
-        BackupError::Store(StoreError::Sqlite(error)) if StoreError::is_damage(&error) => {
+        BackupError::Store(StoreError::Damaged { error }) => {
             BackupError::Damaged { path: file.to_owned(), fault: error.to_string() }
         }
         error => error,

@@ -4,16 +4,20 @@
 //! commit); [`Readers`] answer questions beside it without ever blocking it (WAL). A commit
 //! survives a crash of the process and of the machine: every commit is synced.
 //!
-//! No connection and no SQL leaves this module: others use its named methods. The only type of
-//! SQLite that leaves it is the cause of a [`StoreError`].
+//! No connection, no SQL and no type of SQLite leaves this module: others use the named methods of
+//! [`Writer`], [`Readers`] and [`AsyncReaders`], and plain structs
+//! (`docs/adr/0016-the-border-of-the-store.md`).
 //!
 //! The store decides nothing about calls. It keeps rows in the order in which
 //! the shards produced them and gives them back.
 
+mod async_readers;
 mod audit;
 mod audit_check;
 mod backup;
 mod checkpoint;
+#[cfg(test)]
+mod contract;
 mod counts;
 mod encryption;
 mod files;
@@ -29,6 +33,7 @@ mod statistics;
 mod stored_calls;
 mod writer;
 
+use std::error::Error;
 use std::fmt;
 use std::fs::{DirBuilder, File, TryLockError};
 use std::io;
@@ -41,17 +46,19 @@ use rusqlite::{Connection, OpenFlags};
 use crate::server::config::{Privacy, StoredWords};
 use crate::server::store::encryption::Keys;
 
+pub(crate) use async_readers::AsyncReaders;
 pub(crate) use audit::{AUDITED, AuditEntry, AuditFilter, Fact, Head};
 pub(crate) use audit_check::AuditFault;
 pub use backup::{BackupError, back_up, restore};
 pub(crate) use forget::{Forgotten, Horizon};
 pub(crate) use json::Json;
 pub(crate) use query::{
-    AlertFilter, CallFilter, FoundAlert, FoundCall, Hour, Order, Place, Span, TotalledCall, Transition,
+    AlertFilter, CallFilter, CallQuery, CallRecord, FoundAlert, FoundCall, Hour, Order, Place, Span, TotalledCall,
+    Transition,
 };
 pub(crate) use reader::{ClosedCall, Letter, OpenAlert, OpenCall, Readers};
 pub(crate) use review::{FoundReview, NewFeedback, RuleFigures, Taken, Target, Untaken};
-pub(crate) use rules::{FoundVersion, LoadRow};
+pub(crate) use rules::{FoundVersion, LoadRow, VersionFiles};
 pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 pub(crate) use stored_calls::{Stored, Transcript};
 pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, Entry, Record, Writer};
@@ -132,22 +139,25 @@ pub enum StoreError {
         /// Another key was given.
         is_any_given: bool,
     },
-    /// SQLite refuses.
-    Sqlite(rusqlite::Error),
-}
-
-impl StoreError {
-    /// Whether the file is no store, or its contents are damaged: nothing that
-    /// waiting could mend.
-    fn is_damage(error: &rusqlite::Error) -> bool {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
-        matches!(error.sqlite_error_code(), Some(DatabaseCorrupt | NotADatabase))
-    }
+    /// The file is no store, or its contents are damaged: nothing that waiting could mend.
+    Damaged {
+        /// The error of the database.
+        error: Box<dyn Error + Send + Sync>,
+    },
+    /// The database refuses.
+    Failed {
+        /// The error of the database.
+        error: Box<dyn Error + Send + Sync>,
+    },
 }
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => Self::Damaged { error: Box::new(error) },
+            _ => Self::Failed { error: Box::new(error) },
+        }
     }
 }
 
@@ -188,16 +198,16 @@ impl fmt::Display for StoreError {
                 f,
                 "数据里有用密钥 {key} 加密的通话文字，给出的密钥打不开；请改正 [privacy] key，或把它写进 old_keys / words in this data are sealed with the key {key}, which none of those given is: correct [privacy] key, or add it to old_keys"
             ),
-            Self::Sqlite(error) if Self::is_damage(error) => write!(
+            Self::Damaged { error } => write!(
                 f,
                 "{FILE} 已损坏，或不是本程序的数据：请从备份恢复，或移走该文件重新开始 / {FILE} is damaged, or not a store: restore a backup, or move it away to begin anew: {error}"
             ),
-            Self::Sqlite(error) => write!(f, "存储出错 / the store failed: {error}"),
+            Self::Failed { error } => write!(f, "存储出错 / the store failed: {error}"),
         }
     }
 }
 
-impl std::error::Error for StoreError {}
+impl Error for StoreError {}
 
 impl Store {
     /// Opens the store in `directory`, which is made if it is not there, and

@@ -88,6 +88,28 @@ pub(crate) struct CallFilter {
     pub(crate) hour: Option<Hour>,
 }
 
+/// Which call is wanted, and how much of it.
+#[derive(Clone, Debug)]
+pub(crate) struct CallQuery {
+    pub(crate) call_id: String,
+    /// The call answered at that moment, where the id stands for several; the latest unless given.
+    pub(crate) started_ms: Option<i64>,
+    /// Also alerts that the second look holds back.
+    pub(crate) with_held: bool,
+    pub(crate) events_max: usize,
+    pub(crate) alerts_max: usize,
+}
+
+/// One call with what is stored of it.
+#[derive(Clone, Debug)]
+pub(crate) struct CallRecord {
+    pub(crate) call: FoundCall,
+    pub(crate) deductions: Vec<Deduction>,
+    pub(crate) events: Vec<String>,
+    pub(crate) alerts: Vec<FoundAlert>,
+    pub(crate) transitions: Vec<Transition>,
+}
+
 /// In which direction a list is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Order {
@@ -381,11 +403,7 @@ impl Readers {
     }
 
     /// The call of that id: the one answered at that moment, or the latest.
-    pub(crate) fn call(
-        &self,
-        call_id: &str,
-        started_ms: Option<i64>,
-    ) -> Result<Option<(FoundCall, Vec<Deduction>)>, StoreError> {
+    fn call(&self, call_id: &str, started_ms: Option<i64>) -> Result<Option<(FoundCall, Vec<Deduction>)>, StoreError> {
         let sql = format!(
             "SELECT {CALL} FROM calls WHERE call_id = ?1 AND (?2 IS NULL OR started_ms = ?2) ORDER BY call_no DESC LIMIT 1"
         );
@@ -393,6 +411,20 @@ impl Readers {
             let found = connection.prepare_cached(&sql)?.query_row((call_id, started_ms), call).optional()?;
             found.map(|call| with_deductions(connection, call)).transpose()
         })
+    }
+
+    /// The call of that id with its events, alerts and transitions, the oldest first.
+    pub(crate) fn call_record(&self, query: &CallQuery) -> Result<Option<CallRecord>, StoreError> {
+        let CallQuery { call_id, started_ms, with_held, events_max, alerts_max } = query;
+        let Some((call, deductions)) = self.call(call_id, *started_ms)? else { return Ok(None) };
+        let of_call = AlertFilter { call_no: Some(call.call_no), with_held: *with_held, ..AlertFilter::default() };
+        Ok(Some(CallRecord {
+            events: self.call_events(call.call_no, *events_max)?,
+            alerts: self.alerts(&of_call, Order::OldestFirst, None, None, *alerts_max)?,
+            transitions: self.call_transitions(call.call_no, *alerts_max)?,
+            call,
+            deductions,
+        }))
     }
 
     /// The stored events of a call in order, at most `count_max`.
@@ -406,7 +438,7 @@ impl Readers {
     }
 
     /// The transitions of a call's alerts, at most `count_max` of them, in their order.
-    pub(crate) fn call_transitions(&self, call_no: i64, count_max: usize) -> Result<Vec<Transition>, StoreError> {
+    fn call_transitions(&self, call_no: i64, count_max: usize) -> Result<Vec<Transition>, StoreError> {
         self.ask(|connection| {
             let alerts = "SELECT alert_id, cursor, words(json) FROM alerts WHERE call_no = ?1 ORDER BY cursor LIMIT ?2";
             let mut alerts = connection.prepare_cached(alerts)?;

@@ -330,8 +330,12 @@ impl Readers {
         })
     }
 
-    /// How many alerts of a rule in a version were judged, and how many stand.
-    pub(crate) fn judged(&self, rule_id: &str, rules_version: &str) -> Result<Judged, StoreError> {
+    /// For each of the rules, how many of its alerts in a version were judged, and how many stand.
+    pub(crate) fn judged(
+        &self,
+        rule_ids: Vec<String>,
+        rules_version: &str,
+    ) -> Result<Vec<(String, Judged)>, StoreError> {
         let sql = format!(
             "SELECT total({REVIEWED}), total({REVIEWED} AND {UPHELD})
              FROM latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no
@@ -339,10 +343,13 @@ impl Readers {
         );
         self.ask(|connection| {
             let mut judged = connection.prepare_cached(&sql)?;
-            let judged = judged.query_row([rule_id, rules_version], |row| {
-                Ok(Judged { reviewed: total(row, 0)?, upheld: total(row, 1)? })
-            });
-            Ok(judged.optional()?.unwrap_or_default())
+            let mut of_rule = |rule_id: String| {
+                let counted = judged.query_row([rule_id.as_str(), rules_version], |row| {
+                    Ok(Judged { reviewed: total(row, 0)?, upheld: total(row, 1)? })
+                });
+                Ok((rule_id, counted.optional()?.unwrap_or_default()))
+            };
+            rule_ids.into_iter().map(&mut of_rule).collect()
         })
     }
 }

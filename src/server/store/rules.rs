@@ -36,6 +36,13 @@ pub(crate) struct FoundVersion {
     pub(crate) is_current: bool,
 }
 
+/// The files of a version and of the version before it, as JSON; `None` where they are no longer kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct VersionFiles {
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+}
+
 impl Writer {
     /// Keeps the files of rules that come into use, unless they are in use
     /// already, and tells the audit.
@@ -102,6 +109,15 @@ impl Readers {
             let versions = versions.query_map((before, limit(count_max)), version)?;
             Ok(versions.collect::<Result<_, _>>()?)
         })
+    }
+
+    /// The files of a version and of the version before it. The first version has no files before it.
+    pub(crate) fn version_files(&self, found: &FoundVersion) -> Result<VersionFiles, StoreError> {
+        let before = match &found.previous {
+            None => Some("[]".to_owned()),
+            Some(previous) => self.rule_files(previous)?,
+        };
+        Ok(VersionFiles { before, after: self.rule_files(&found.version)? })
     }
 
     /// The version of that name.

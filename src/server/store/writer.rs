@@ -22,10 +22,9 @@ use crate::server::store::{Json, StoreError};
 /// the average, so that the journal shrinks, and few enough to delay no one.
 pub(super) const TRIM_ROWS: i64 = 2_048;
 
-/// A record to store. An alert carries the messages to send once it is stored, which the store does
-/// not look at.
+/// A record to store.
 #[derive(Debug)]
-pub(crate) enum Record<T = ()> {
+pub(crate) enum Record {
     /// A call was answered.
     Call(Box<CallRow>),
     /// Something moved a call in progress.
@@ -44,7 +43,6 @@ pub(crate) enum Record<T = ()> {
         row: Box<AlertRow>,
         /// Its place in its agent's feed, which the store gives it.
         cursor: Option<i64>,
-        tell: T,
     },
     /// A call is closed.
     Closed(Box<ClosedRow>),
@@ -219,10 +217,7 @@ impl Writer {
     ///
     /// # Errors
     /// Nothing was kept; the same may succeed later.
-    pub(crate) fn commit<'a, T: 'a>(
-        &mut self,
-        records: impl IntoIterator<Item = &'a mut Record<T>>,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn commit<'a>(&mut self, records: impl IntoIterator<Item = &'a mut Record>) -> Result<(), StoreError> {
         let mut serial = self.next_serial;
         let transaction = self.connection.transaction()?;
         let mut opened = Vec::new();
@@ -250,7 +245,7 @@ impl Writer {
                     insert_event(&transaction, serial, *call_no, *now, json)?;
                     serial += 1;
                 }
-                Record::Alert { row, cursor, .. } => {
+                Record::Alert { row, cursor } => {
                     *cursor = Some(insert_alert(&transaction, row)?);
                     insert_outbox(&transaction, row)?;
                 }

@@ -20,7 +20,7 @@ use crate::server::http::api::reviews::ReviewView;
 use crate::server::http::openapi::{AlertParameters, PageParameters};
 use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
-use crate::server::store::{AlertFilter, FoundAlert, Order, Readers};
+use crate::server::store::{AlertFilter, FoundAlert, Order};
 
 /// A page of alerts.
 #[derive(Debug, Serialize, ToSchema)]
@@ -93,9 +93,8 @@ pub(crate) async fn alerts_page(
 ) -> Result<AlertsPage, Unanswered> {
     let (span, zone) = (filter.span, shared.config.utc_offset);
     // One more than asked for tells whether there is another page.
-    let question =
-        move |readers: &Readers| readers.alerts(&filter, Order::NewestFirst, page.behind, None, page.count + 1);
-    let mut found = shared.ask(question).await?;
+    let (filter, count_max) = (Arc::new(filter), page.count + 1);
+    let mut found = shared.store.alerts(filter, Order::NewestFirst, page.behind, None, count_max).await?;
     let next_cursor = next_cursor(&mut found, page.count, page.list, |alert| alert.place);
     let alerts = found.into_iter().map(|alert| view(shared, principal, alert)).collect::<Result<_, _>>()?;
     Ok(AlertsPage { alerts, about: About::new(span, zone, next_cursor) })

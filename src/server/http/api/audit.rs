@@ -76,7 +76,7 @@ pub(crate) async fn audit(
     let filter = parameters.audit(zone)?;
     let page = parameters.page("audit", shared.store_id)?;
     let span = filter.span;
-    let mut found = shared.ask(move |readers| readers.audit_entries(&filter, page.behind, page.count + 1)).await?;
+    let mut found = shared.store.audit_entries(filter, page.behind, page.count + 1).await?;
     let place = |entry: &AuditEntry| Place { ms: entry.at_ms, no: entry.no };
     let next_cursor = next_cursor(&mut found, page.count, page.list, place);
     let entries = found.into_iter().map(EntryView::from).collect();

@@ -36,7 +36,7 @@ use crate::server::net::reply::{self, Unanswered};
 use crate::server::net::ws;
 use crate::server::runtime::Shared;
 use crate::server::runtime::command::Command;
-use crate::server::store::{AlertFilter, FoundCall, Order, Place, Readers, Transition};
+use crate::server::store::{CallQuery, CallRecord, FoundCall, Place, Transition};
 
 /// A page of calls.
 #[derive(Debug, Serialize, ToSchema)]
@@ -142,7 +142,7 @@ pub(crate) async fn calls(
     let filter = parameters.calls(zone)?;
     let page = parameters.page("calls", shared.store_id)?;
     let span = filter.span;
-    let mut found = shared.ask(move |readers| readers.calls(&filter, page.behind, page.count + 1)).await?;
+    let mut found = shared.store.calls(filter, page.behind, page.count + 1).await?;
     let place = |(call, _): &(FoundCall, _)| Place { ms: call.started_ms, no: call.call_no };
     let next_cursor = next_cursor(&mut found, page.count, page.list, place);
     let calls = found.into_iter().map(|(call, deductions)| call_view(&shared, call, &deductions).0).collect();
@@ -169,17 +169,15 @@ pub(crate) async fn call(
     let parameters = Parameters::read(query.as_deref().unwrap_or_default(), ["started_at", "held"])?;
     let started_ms = parameters.moment("started_at")?;
     let with_held = parameters.flag("held")?.unwrap_or(false);
-    let asked_call = call_id.clone();
-    let question = move |readers: &Readers| {
-        let Some((call, deductions)) = readers.call(&asked_call, started_ms)? else { return Ok(None) };
-        let events = readers.call_events(call.call_no, CALL_EVENTS_MAX + 1)?;
-        let of_call = AlertFilter { call_no: Some(call.call_no), with_held, ..AlertFilter::default() };
-        let alerts = readers.alerts(&of_call, Order::OldestFirst, None, None, CALL_ALERTS_MAX + 1)?;
-        let transitions = readers.call_transitions(call.call_no, CALL_ALERTS_MAX + 1)?;
-        Ok(Some((call, deductions, events, alerts, transitions)))
+    let query = CallQuery {
+        call_id: call_id.clone(),
+        started_ms,
+        with_held,
+        events_max: CALL_EVENTS_MAX + 1,
+        alerts_max: CALL_ALERTS_MAX + 1,
     };
-    let found = shared.ask(question).await?.ok_or(Refusal::NoSuchCall)?;
-    let (call, deductions, mut events, mut alerts, mut transitions) = found;
+    let found = shared.store.call_record(query).await?.ok_or(Refusal::NoSuchCall)?;
+    let CallRecord { call, deductions, mut events, mut alerts, mut transitions } = found;
     let truncated = events.len() > CALL_EVENTS_MAX || alerts.len().max(transitions.len()) > CALL_ALERTS_MAX;
     events.truncate(CALL_EVENTS_MAX);
     alerts.truncate(CALL_ALERTS_MAX);

@@ -41,8 +41,7 @@ pub(crate) async fn export(
     let wanted = Wanted::read(query.as_deref().unwrap_or_default(), &shared.config)?;
     let permit = Arc::clone(&shared.exports).try_acquire_owned().map_err(|_| Refusal::TooManyExports)?;
     let filter = Arc::new(wanted.filter.clone());
-    let asked = Arc::clone(&filter);
-    let (_, last) = shared.ask(move |readers| readers.count_alerts(&asked)).await?;
+    let (_, last) = shared.store.count_alerts(Arc::clone(&filter)).await?;
     let format = wanted.format;
     let who = principal.asker(&[Role::Qa, Role::Admin]);
     let (sender, receiver) = mpsc::channel(EXPORT_CHUNKS_MAX);
@@ -51,8 +50,7 @@ pub(crate) async fn export(
         let runtime = Handle::current();
         let page = |behind| {
             let filter = Arc::clone(&filter);
-            let question =
-                shared.ask(move |readers| readers.alerts(&filter, Order::OldestFirst, behind, Some(last), EXPORT_PAGE));
+            let question = shared.store.alerts(filter, Order::OldestFirst, behind, Some(last), EXPORT_PAGE);
             runtime.block_on(question).map_err(|refusal| ExportError::Store(refusal.message()))
         };
         let out = Pieces { sender: sender.clone(), runtime: runtime.clone() };

@@ -117,7 +117,7 @@ pub(crate) async fn quality(
     let zone = shared.config.utc_offset;
     let filter = parameters.alerts(zone)?;
     let about = About::new(filter.span, zone, None);
-    let mut figures = shared.ask(move |readers| readers.figures(&filter, QUALITY_ROWS_MAX + 1)).await?;
+    let mut figures = shared.store.figures(filter, QUALITY_ROWS_MAX + 1).await?;
     let truncated = figures.len() > QUALITY_ROWS_MAX;
     figures.truncate(QUALITY_ROWS_MAX);
     let config = &shared.config.review;

@@ -16,7 +16,7 @@ use crate::server::http::api::page::About;
 use crate::server::http::openapi::ScoreParameters;
 use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
-use crate::server::store::{CallFilter, Readers, StoreError, TotalledCall};
+use crate::server::store::{CallFilter, TotalledCall};
 
 /// Scores of several calls together.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,21 +66,17 @@ pub(crate) async fn scores(
     let agent_id = filter.agent_id.take();
     let span = filter.span;
     let config = shared.config.score.clone();
-    let question = move |readers: &Readers| -> Result<_, StoreError> {
-        let mut groups: BTreeMap<Option<String>, Total> = BTreeMap::new();
-        readers.totals(&filter, |call| {
-            for (agent, deductions) in units(call, group, agent_id.as_deref()) {
-                let key = match group {
-                    Group::Agent => Some(agent.to_owned()),
-                    Group::Team => call.queue.clone(),
-                    Group::Day => wall_time(call.started_ms, zone).map(|time| time.chars().take(DAY_CHARS).collect()),
-                };
-                groups.entry(key).or_default().add(&score(&config, deductions.iter().copied()), deductions.len());
-            }
-        })?;
-        Ok(groups)
+    let add = move |groups: &mut BTreeMap<Option<String>, Total>, call: &TotalledCall| {
+        for (agent, deductions) in units(call, group, agent_id.as_deref()) {
+            let key = match group {
+                Group::Agent => Some(agent.to_owned()),
+                Group::Team => call.queue.clone(),
+                Group::Day => wall_time(call.started_ms, zone).map(|time| time.chars().take(DAY_CHARS).collect()),
+            };
+            groups.entry(key).or_default().add(&score(&config, deductions.iter().copied()), deductions.len());
+        }
     };
-    let groups = shared.ask(question).await?;
+    let groups = shared.store.totals(filter, add).await?;
     let scores = groups.into_iter().map(|(key, total)| total.view(key)).collect();
     let About { from, to, utc_offset, .. } = About::new(span, zone, None);
     Ok(Json(Scores { group: group.name(), scores, from, to, utc_offset }))

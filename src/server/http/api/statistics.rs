@@ -121,7 +121,7 @@ pub(crate) async fn statistics(
     let filter =
         StatisticsFilter { alerts, groups: groups.clone(), offset_ms: i64::from(zone.local_minus_utc()) * 1_000 };
     // One row more than the limit shows whether there are more.
-    let counted = shared.ask(move |readers| readers.statistics(&filter, STATISTICS_ROWS_MAX + 1)).await?;
+    let counted = shared.store.statistics(filter, STATISTICS_ROWS_MAX + 1).await?;
     let Statistics { mut rows, total, mut answered, answered_total, rule_names } = counted;
     let truncated = rows.len().max(answered.len()) > STATISTICS_ROWS_MAX;
     rows.truncate(STATISTICS_ROWS_MAX);

@@ -14,7 +14,7 @@ use crate::server::http::openapi::PageParameters;
 use crate::server::net::reply::Unanswered;
 use crate::server::rules::history::{RuleLoad, difference};
 use crate::server::runtime::Shared;
-use crate::server::store::{FoundVersion, Place, Readers};
+use crate::server::store::{FoundVersion, Place};
 
 /// A page of versions.
 #[derive(Debug, Serialize, ToSchema)]
@@ -48,7 +48,7 @@ pub(crate) async fn versions(
 ) -> Result<Json<VersionsPage>, Unanswered> {
     let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_PAGES])?;
     let page = parameters.page("rules/versions", shared.store_id)?;
-    let mut found = shared.ask(move |readers| readers.rule_versions(page.behind, page.count + 1)).await?;
+    let mut found = shared.store.rule_versions(page.behind, page.count + 1).await?;
     let place = |found: &FoundVersion| Place { ms: found.loaded_ms, no: found.loaded_no };
     let next_cursor = next_cursor(&mut found, page.count, page.list, place);
     let zone = shared.config.utc_offset;
@@ -69,12 +69,9 @@ pub(crate) async fn version(
     Path(version): Path<String>,
 ) -> Result<Json<VersionDetail>, Unanswered> {
     let zone = shared.config.utc_offset;
-    let question = move |readers: &Readers| {
-        let Some(found) = readers.rule_version(&version)? else { return Ok(None) };
-        let difference = difference(readers, &found)?;
-        Ok(Some((RuleLoad::new(&found, zone), difference)))
-    };
-    let (load, difference) = shared.ask(question).await?.ok_or(Refusal::UnknownVersion)?;
+    let (found, files) = shared.store.rule_version(version).await?.ok_or(Refusal::UnknownVersion)?;
+    let load = RuleLoad::new(&found, zone);
+    let difference = tokio::task::spawn_blocking(move || difference(&files)).await.map_err(|_| Refusal::Stopping)?;
     let (diff, truncated) = difference.map_or((None, false), |(diff, truncated)| (Some(diff), truncated));
     Ok(Json(VersionDetail { load, diff, truncated }))
 }

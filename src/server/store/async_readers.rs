@@ -1,0 +1,166 @@
+//! What the tasks of the server ask the store. Each question is a named method, runs on a thread that
+//! may block, and waits while [`QUESTIONS_MAX`] others are answered.
+//!
+//! Everything a task may ask is here; a new question is a method of [`Readers`] and one of the same
+//! name here. Code that may block (start, commands, long replays) uses [`Readers`] itself.
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::server::config::QUESTIONS_MAX;
+use crate::server::domain::quality::Judged;
+use crate::server::domain::refusal::Refusal;
+use crate::server::domain::score::Deduction;
+use crate::server::store::query::{
+    AlertFilter, CallFilter, CallQuery, CallRecord, FoundAlert, FoundCall, Order, Place, TotalledCall,
+};
+use crate::server::store::reader::{Backlog, Letter, StoredAlert};
+use crate::server::store::review::RuleFigures;
+use crate::server::store::rules::{FoundVersion, VersionFiles};
+use crate::server::store::statistics::{Statistics, StatisticsFilter};
+use crate::server::store::{AuditEntry, AuditFilter, Readers, StoreError};
+
+/// [`Readers`] for tasks of the runtime, which must not block.
+#[derive(Debug)]
+pub(crate) struct AsyncReaders {
+    readers: Arc<Readers>,
+    /// Bounds the questions that are answered at once.
+    permits: Semaphore,
+}
+
+impl AsyncReaders {
+    pub(crate) fn new(readers: Arc<Readers>) -> Self {
+        Self { readers, permits: Semaphore::new(QUESTIONS_MAX) }
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Readers) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let _permit = self.permits.acquire().await.map_err(|_| Refusal::Stopping)?;
+        let readers = Arc::clone(&self.readers);
+        let answer = tokio::task::spawn_blocking(move || question(&readers)).await.map_err(|_| Refusal::Stopping)?;
+        answer.map_err(Refusal::store)
+    }
+
+    /// See [`Readers::alerts`].
+    pub(crate) async fn alerts(
+        &self,
+        filter: Arc<AlertFilter>,
+        order: Order,
+        behind: Option<Place>,
+        no_max: Option<i64>,
+        count_max: usize,
+    ) -> Result<Vec<FoundAlert>, Refusal> {
+        self.ask(move |readers| readers.alerts(&filter, order, behind, no_max, count_max)).await
+    }
+
+    /// See [`Readers::count_alerts`].
+    pub(crate) async fn count_alerts(&self, filter: Arc<AlertFilter>) -> Result<(i64, i64), Refusal> {
+        self.ask(move |readers| readers.count_alerts(&filter)).await
+    }
+
+    /// See [`Readers::calls`].
+    pub(crate) async fn calls(
+        &self,
+        filter: CallFilter,
+        behind: Option<Place>,
+        count_max: usize,
+    ) -> Result<Vec<(FoundCall, Vec<Deduction>)>, Refusal> {
+        self.ask(move |readers| readers.calls(&filter, behind, count_max)).await
+    }
+
+    /// See [`Readers::call_record`].
+    pub(crate) async fn call_record(&self, query: CallQuery) -> Result<Option<CallRecord>, Refusal> {
+        self.ask(move |readers| readers.call_record(&query)).await
+    }
+
+    /// Gives the calls that a filter finds to `take`, in the order in which they were answered, and
+    /// returns what `take` gathered.
+    pub(crate) async fn totals<T: Default + Send + 'static>(
+        &self,
+        filter: CallFilter,
+        mut take: impl FnMut(&mut T, &TotalledCall) + Send + 'static,
+    ) -> Result<T, Refusal> {
+        self.ask(move |readers| {
+            let mut gathered = T::default();
+            readers.totals(&filter, |call| take(&mut gathered, call))?;
+            Ok(gathered)
+        })
+        .await
+    }
+
+    /// See [`Readers::statistics`].
+    pub(crate) async fn statistics(&self, filter: StatisticsFilter, count_max: usize) -> Result<Statistics, Refusal> {
+        self.ask(move |readers| readers.statistics(&filter, count_max)).await
+    }
+
+    /// See [`Readers::figures`].
+    pub(crate) async fn figures(&self, filter: AlertFilter, count_max: usize) -> Result<Vec<RuleFigures>, Refusal> {
+        self.ask(move |readers| readers.figures(&filter, count_max)).await
+    }
+
+    /// See [`Readers::judged`].
+    pub(crate) async fn judged(
+        &self,
+        rule_ids: Vec<String>,
+        rules_version: String,
+    ) -> Result<Vec<(String, Judged)>, Refusal> {
+        self.ask(move |readers| readers.judged(rule_ids, &rules_version)).await
+    }
+
+    /// See [`Readers::audit_entries`].
+    pub(crate) async fn audit_entries(
+        &self,
+        filter: AuditFilter,
+        behind: Option<Place>,
+        count_max: usize,
+    ) -> Result<Vec<AuditEntry>, Refusal> {
+        self.ask(move |readers| readers.audit_entries(&filter, behind, count_max)).await
+    }
+
+    /// See [`Readers::rule_versions`].
+    pub(crate) async fn rule_versions(
+        &self,
+        behind: Option<Place>,
+        count_max: usize,
+    ) -> Result<Vec<FoundVersion>, Refusal> {
+        self.ask(move |readers| readers.rule_versions(behind, count_max)).await
+    }
+
+    /// The version of that name with its files and those before it.
+    pub(crate) async fn rule_version(&self, name: String) -> Result<Option<(FoundVersion, VersionFiles)>, Refusal> {
+        self.ask(move |readers| {
+            let Some(found) = readers.rule_version(&name)? else { return Ok(None) };
+            let files = readers.version_files(&found)?;
+            Ok(Some((found, files)))
+        })
+        .await
+    }
+
+    /// See [`Readers::before_live_cards`].
+    pub(crate) async fn before_live_cards(&self, agent_id: String, count_max: usize) -> Result<i64, Refusal> {
+        self.ask(move |readers| readers.before_live_cards(&agent_id, count_max)).await
+    }
+
+    /// See [`Readers::cards_after`].
+    pub(crate) async fn cards_after(
+        &self,
+        agent_id: String,
+        cursor: i64,
+        count_max: usize,
+    ) -> Result<Vec<StoredAlert>, Refusal> {
+        self.ask(move |readers| readers.cards_after(&agent_id, cursor, count_max)).await
+    }
+
+    /// See [`Readers::letter_after`].
+    pub(crate) async fn letter_after(&self, webhook: Arc<str>, after: i64) -> Result<Option<Letter>, Refusal> {
+        self.ask(move |readers| readers.letter_after(&webhook, after)).await
+    }
+
+    /// See [`Readers::backlogs`].
+    pub(crate) async fn backlogs(&self) -> Result<Vec<Backlog>, Refusal> {
+        self.ask(Readers::backlogs).await
+    }
+}

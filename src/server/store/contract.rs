@@ -1,0 +1,942 @@
+//! The contract of a store, told through its named methods alone. A clause is a function over a
+//! [`Kind`] of store; `contract_tests!` makes a test of every clause for one kind.
+//!
+//! Deliberately absent: what only one kind has (files, query plans, how its tables are trimmed); such
+//! tests stand beside its code.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::engine::alert::AlertState;
+use crate::engine::severity::Severity;
+use crate::engine::time::CallTime;
+use crate::engine::transcript::Party;
+use crate::numbers::Numbers;
+use crate::server::config::{Privacy, Secret, SecretSource, StoredWords};
+use crate::server::domain::principal::Who;
+use crate::server::domain::quality::Judged;
+use crate::server::domain::review::{Action, Appeal, Impossible, Step, Verdict};
+use crate::server::store::*;
+
+const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+const APPEAL_MS: i64 = 7 * DAY_MS;
+
+/// How a kind of store is opened, read beside its server, and copied. A directory names one store.
+struct Kind {
+    open: fn(&Path, &Privacy) -> Result<Store, StoreError>,
+    beside: fn(&Path, Option<&Privacy>) -> Result<Readers, StoreError>,
+    back_up: fn(&Path, &Path) -> Result<u64, BackupError>,
+    restore: fn(&Path, &Path) -> Result<u64, BackupError>,
+}
+
+const SQLITE: Kind = Kind {
+    open: Store::open,
+    beside: read_beside,
+    back_up: |directory, file| back_up(directory, file, |_, _| {}),
+    restore: |file, directory| restore(file, directory, |_, _| {}),
+};
+
+macro_rules! contract_tests {
+    ($name:ident, $kind:expr, [$($clause:ident,)*]) => {
+        mod $name {
+            $(#[test]
+            fn $clause() {
+                super::$clause(&$kind);
+            })*
+        }
+    };
+}
+
+contract_tests!(
+    sqlite,
+    super::SQLITE,
+    [
+        a_commit_is_kept_whole_or_not_at_all,
+        cursors_grow_and_none_is_given_twice,
+        an_agent_catches_up_with_the_cards_alone,
+        each_filter_finds_its_alerts,
+        pages_leave_nothing_out_and_repeat_nothing,
+        calls_are_found_with_what_they_deduct,
+        a_call_is_told_whole_up_to_its_limits,
+        statistics_count_what_the_lists_show,
+        a_step_of_a_review_is_judged_by_the_steps_before,
+        an_appeal_is_decided_by_another_person,
+        an_appeal_is_in_time_or_too_late,
+        figures_follow_the_judgements,
+        the_last_answer_of_an_agent_stands,
+        the_audit_is_a_chain_that_agrees_with_the_store,
+        a_version_of_the_rules_is_kept_with_its_files,
+        words_go_first_then_alerts_and_calls_in_progress_stay,
+        a_masked_store_masks_a_call_when_it_is_closed,
+        an_encrypted_store_is_read_with_its_keys_only,
+        a_backup_is_the_store_under_another_identity,
+        a_restart_finds_what_was_in_progress,
+        a_closed_call_is_known_when_it_is_sent_again,
+        letters_wait_in_order_until_they_are_settled,
+        closed_calls_are_replayed_as_they_were_told,
+        a_store_has_one_owner,
+    ]
+);
+
+// ---- a store, and what is written to it ------------------------------------
+
+/// A store in a directory of its own.
+struct World<'a> {
+    kind: &'a Kind,
+    directory: TempDir,
+    privacy: Privacy,
+    opened: Option<(Store, Writer)>,
+}
+
+impl<'a> World<'a> {
+    fn new(kind: &'a Kind) -> Self {
+        Self::with(kind, Privacy::default())
+    }
+
+    fn with(kind: &'a Kind, privacy: Privacy) -> Self {
+        let mut world = Self { kind, directory: TempDir::new().unwrap(), privacy, opened: None };
+        world.reopen();
+        world
+    }
+
+    /// Ends the process that has the store, and begins another.
+    fn reopen(&mut self) {
+        self.opened = None;
+        let store = (self.kind.open)(self.directory.path(), &self.privacy).unwrap();
+        let writer = store.writer().unwrap();
+        self.opened = Some((store, writer));
+    }
+
+    fn writer(&mut self) -> &mut Writer {
+        &mut self.opened.as_mut().unwrap().1
+    }
+
+    fn readers(&self) -> Readers {
+        self.opened.as_ref().unwrap().0.readers()
+    }
+
+    /// Commits records, and returns the cursors of the alerts among them.
+    fn keep(&mut self, mut records: Vec<Record>) -> Vec<i64> {
+        self.writer().commit(&mut records).unwrap();
+        let cursor = |record: &Record| match record {
+            Record::Alert { cursor, .. } => Some(cursor.unwrap()),
+            _ => None,
+        };
+        records.iter().filter_map(cursor).collect()
+    }
+
+    fn take(&mut self, target: &Target, step: &Step) -> Result<Taken, Untaken> {
+        let who = Who { name: step.by.clone(), role: "qa" };
+        self.writer().review(target, step, &who, APPEAL_MS).unwrap()
+    }
+
+    /// The ids of the alerts that a filter finds, oldest first.
+    fn found(&self, filter: &AlertFilter) -> Vec<String> {
+        let found = self.readers().alerts(filter, Order::OldestFirst, None, None, 1_000).unwrap();
+        let ids: Vec<String> = found.iter().map(|found| id_in(&found.json)).collect();
+        assert_eq!(self.readers().count_alerts(filter).unwrap().0, i64::try_from(ids.len()).unwrap(), "{filter:?}");
+        ids
+    }
+
+    fn faults(&self) -> Vec<AuditFault> {
+        let mut faults = Vec::new();
+        self.readers().check_audit(None, |fault| faults.push(fault)).unwrap();
+        faults
+    }
+}
+
+fn id_in(json: &str) -> String {
+    let alert: serde_json::Value = serde_json::from_str(json).unwrap();
+    alert["alert_id"].as_str().unwrap().to_owned()
+}
+
+/// A call of agent a1 in queue q1, answered at `started_ms`.
+fn call_row(call_no: i64, started_ms: i64) -> CallRow {
+    CallRow {
+        call_no,
+        call_id: format!("c{call_no}"),
+        agent_id: "a1".to_owned(),
+        queue: Some("q1".to_owned()),
+        started_at: "2026-11-21T10:00:00+08:00".to_owned(),
+        started_ms,
+        rules_version: "v1".to_owned(),
+        numbers: None,
+        start: json!({"call_id": format!("c{call_no}")}).to_string().into(),
+    }
+}
+
+fn call(call_no: i64, started_ms: i64) -> Record {
+    Record::Call(Box::new(call_row(call_no, started_ms)))
+}
+
+fn said(call_no: i64, now_ms: i64, text: &str) -> Record {
+    let json = json!({
+        "type": "utterance", "call_id": format!("c{call_no}"), "utterance_id": format!("u{now_ms}"), "role": "customer",
+        "text": text, "start_ms": 0, "end_ms": now_ms, "final": true,
+    })
+    .to_string();
+    Record::Moved { call_no, now: CallTime(now_ms), entry: Entry::Event(json.as_str().into()), is_kept: true }
+}
+
+fn moved(call_no: i64, now_ms: i64, entry: Entry) -> Record {
+    Record::Moved { call_no, now: CallTime(now_ms), entry, is_kept: false }
+}
+
+/// A confirmed card of rule r1 for agent a1, which deducts 2.
+fn alert_row(call_no: i64, alert_id: &str, said_ms: i64) -> AlertRow {
+    AlertRow {
+        call_no,
+        alert_id: alert_id.to_owned(),
+        agent_id: "a1".to_owned(),
+        rule_id: "r1".to_owned(),
+        pack: "p".to_owned(),
+        severity: Severity::Warning,
+        deduct: 2,
+        state: AlertState::Confirmed,
+        said_ms,
+        display: Display::Card,
+        json: json!({"alert_id": alert_id, "rule_name": "规则一"}).to_string().into(),
+        webhooks: Vec::new(),
+        made_ms: 0,
+    }
+}
+
+fn alert(row: AlertRow) -> Record {
+    Record::Alert { row: Box::new(row), cursor: None }
+}
+
+fn closed(call_no: i64, closed_ms: i64) -> Record {
+    let end = Some((CallTime(9_000), Party::Customer));
+    Record::Closed(Box::new(ClosedRow { call_no, reason: "ended", closed_ms, numbers: None, end }))
+}
+
+fn target(alert_id: &str) -> Target {
+    Target { alert_id: alert_id.to_owned(), call_id: None, started_ms: None, agent_id: None, steps_seen: None }
+}
+
+fn step(action: Action, by: &str, at_ms: i64) -> Step {
+    let reason = action.needs_reason().then(|| "因为".to_owned());
+    Step { action, by: by.to_owned(), role: "qa".to_owned(), reason, at_ms }
+}
+
+fn load(version: &str, files: &str, loaded_ms: i64) -> LoadRow {
+    let who = Who { name: "赵敏".to_owned(), role: "admin" };
+    LoadRow { version: version.to_owned(), files: files.to_owned(), loaded_ms, who, trigger: "request" }
+}
+
+fn key(secret: &str) -> SecretSource {
+    SecretSource::Plain(Secret::new(secret.to_owned()))
+}
+
+// ---- commits and cursors ---------------------------------------------------
+
+fn a_commit_is_kept_whole_or_not_at_all(kind: &Kind) {
+    let mut world = World::new(kind);
+    world.keep(vec![call(1, 0)]);
+    // The second call has the number of the first.
+    let mut records = vec![said(1, 5, "您好"), alert(alert_row(1, "x", 5)), call(1, 0)];
+    assert!(world.writer().commit(&mut records).is_err());
+    assert_eq!(world.found(&AlertFilter::default()), [""; 0]);
+    let mut told = 0;
+    world.readers().replay(|_, _, _| told += 1).unwrap();
+    assert_eq!(told, 0);
+    // The same records may be kept later.
+    records.pop();
+    world.keep(records);
+    world.reopen();
+    assert_eq!(world.found(&AlertFilter::default()), ["x"]);
+    world.readers().replay(|_, _, _| told += 1).unwrap();
+    assert_eq!(told, 1);
+}
+
+fn cursors_grow_and_none_is_given_twice(kind: &Kind) {
+    let mut world = World::new(kind);
+    let first = world.keep(vec![call(1, 0), alert(alert_row(1, "x", 1)), alert(alert_row(1, "y", 2))]);
+    let retracted = AlertRow { state: AlertState::Retracted, ..alert_row(1, "y", 2) };
+    let second = world.keep(vec![alert(retracted), closed(1, 1)]);
+    assert!(first[0] < first[1] && first[1] < second[0], "{first:?} {second:?}");
+    while world.writer().forget(Horizon { transcripts_ms: 2, alerts_ms: 2, outbox_ms: 0 }).unwrap()
+        != Forgotten::default()
+    {}
+    assert_eq!(world.found(&AlertFilter::default()), [""; 0]);
+    world.reopen();
+    let third = world.keep(vec![call(2, 0), alert(alert_row(2, "z", 3))]);
+    assert!(second[0] < third[0], "the latest rows are gone, and their cursors stay used: {second:?} {third:?}");
+}
+
+fn an_agent_catches_up_with_the_cards_alone(kind: &Kind) {
+    let mut world = World::new(kind);
+    let other = AlertRow { agent_id: "a2".to_owned(), ..alert_row(1, "of another", 1) };
+    let late = AlertRow { display: Display::Late, ..alert_row(1, "late", 2) };
+    let cursors = world.keep(vec![
+        call(1, 0),
+        alert(alert_row(1, "x", 1)),
+        alert(other),
+        alert(late),
+        alert(alert_row(1, "y", 2)),
+        call(2, 0),
+        alert(alert_row(2, "z", 3)),
+    ]);
+    let readers = world.readers();
+    let after = |cursor, count_max| -> Vec<String> {
+        let cards = readers.cards_after("a1", cursor, count_max).unwrap();
+        assert!(cards.iter().all(|card| card.cursor > cursor));
+        cards.iter().map(|card| id_in(&card.json)).collect()
+    };
+    assert_eq!(after(0, 10), ["x", "y", "z"]);
+    assert_eq!(after(0, 2), ["x", "y"]);
+    assert_eq!(after(cursors[0], 10), ["y", "z"]);
+    assert_eq!(readers.before_live_cards("a1", 10).unwrap(), cursors[0] - 1);
+    assert_eq!(readers.before_live_cards("a1", 1).unwrap(), cursors[4] - 1, "the rest is not looked at");
+    world.keep(vec![closed(1, 5)]);
+    assert_eq!(readers.before_live_cards("a1", 10).unwrap(), cursors[4] - 1);
+    world.keep(vec![closed(2, 5)]);
+    assert_eq!(readers.before_live_cards("a1", 10).unwrap(), cursors[4], "no call is in progress");
+    assert_eq!(readers.before_live_cards("nobody", 10).unwrap(), 0);
+}
+
+// ---- lists -----------------------------------------------------------------
+
+/// Four alerts that differ in what filters ask: `x` is a critical card of 10:00, `y` a warning folded in another
+/// queue, `shadow` on trial, `held` too unsure to be shown.
+fn differing(world: &mut World<'_>) {
+    let x = AlertRow { severity: Severity::Critical, ..alert_row(1, "x", 36_000_000) };
+    let y = AlertRow {
+        rule_id: "r2".to_owned(),
+        display: Display::Folded,
+        state: AlertState::Provisional,
+        ..alert_row(2, "y", 40_000_000)
+    };
+    let shadow = AlertRow { agent_id: "a2".to_owned(), display: Display::Shadow, ..alert_row(2, "shadow", 50_000_000) };
+    let held = AlertRow { display: Display::Held, ..alert_row(2, "held", 60_000_000) };
+    let second = CallRow { queue: None, agent_id: "a2".to_owned(), ..call_row(2, 1) };
+    let second = Record::Call(Box::new(second));
+    world.keep(vec![call(1, 0), second, alert(x), alert(y), alert(shadow), alert(held), closed(1, 7)]);
+}
+
+fn each_filter_finds_its_alerts(kind: &Kind) {
+    let mut world = World::new(kind);
+    differing(&mut world);
+    world.take(&target("x"), &step(Action::Dismiss, "李静", 9)).unwrap();
+    let all = AlertFilter::default;
+    let text = |text: &str| Some(text.to_owned());
+    let span = |from_ms, to_ms| Span { from_ms, to_ms };
+    let hour = |of_day, offset_ms| Some(Hour { of_day, offset_ms });
+    let cases = [
+        (all(), vec!["x", "y", "shadow"]),
+        (AlertFilter { with_held: true, ..all() }, vec!["x", "y", "shadow", "held"]),
+        (AlertFilter { displays: vec![Display::Held, Display::Folded], ..all() }, vec!["y", "held"]),
+        (AlertFilter { span: span(Some(40_000_000), Some(50_000_000)), ..all() }, vec!["y"]),
+        (AlertFilter { agent_id: text("a2"), ..all() }, vec!["shadow"]),
+        (AlertFilter { call_id: text("c1"), ..all() }, vec!["x"]),
+        (AlertFilter { call_no: Some(2), ..all() }, vec!["y", "shadow"]),
+        (AlertFilter { rule_id: text("r2"), ..all() }, vec!["y"]),
+        (AlertFilter { queue: text("q1"), ..all() }, vec!["x"]),
+        (AlertFilter { severities: vec![Severity::Critical], ..all() }, vec!["x"]),
+        (AlertFilter { states: vec![AlertState::Provisional, AlertState::Retracted], ..all() }, vec!["y"]),
+        (AlertFilter { verdicts: vec![Verdict::Dismissed], ..all() }, vec!["x"]),
+        (AlertFilter { verdicts: vec![Verdict::Unreviewed], ..all() }, vec!["y", "shadow"]),
+        (AlertFilter { appeals: vec![Appeal::Pending], ..all() }, vec![]),
+        (AlertFilter { has_steps: true, ..all() }, vec!["x"]),
+        (AlertFilter { counts: Some(true), ..all() }, vec![]),
+        (AlertFilter { counts: Some(false), ..all() }, vec!["x", "y", "shadow"]),
+        (AlertFilter { hour: hour(10, 0), ..all() }, vec!["x"]),
+        (AlertFilter { hour: hour(18, 8 * 3_600_000), ..all() }, vec!["x"]),
+        (AlertFilter { agent_id: text("a1"), rule_id: text("r1"), ..all() }, vec!["x"]),
+    ];
+    for (filter, expected) in cases {
+        assert_eq!(world.found(&filter), expected, "{filter:?}");
+    }
+    let x = &world.readers().alerts(&all(), Order::OldestFirst, None, None, 1).unwrap()[0];
+    assert!(!x.counts() && x.closed_ms == Some(7) && x.queue.as_deref() == Some("q1"), "{x:?}");
+    assert_eq!((x.review.standing.verdict, x.review.steps.len()), (Verdict::Dismissed, 1));
+}
+
+fn pages_leave_nothing_out_and_repeat_nothing(kind: &Kind) {
+    let mut world = World::new(kind);
+    let mut records = vec![call(1, 0)];
+    // Several in one moment.
+    records.extend((0..7).map(|number| alert(alert_row(1, &format!("x{number}"), i64::from(number / 3)))));
+    world.keep(records);
+    let filter = AlertFilter::default();
+    let last = world.readers().count_alerts(&filter).unwrap().1;
+    for order in [Order::OldestFirst, Order::NewestFirst] {
+        let (mut behind, mut read) = (None, Vec::new());
+        loop {
+            let page = world.readers().alerts(&filter, order, behind, Some(last), 2).unwrap();
+            let Some(end) = page.last() else { break };
+            behind = Some(end.place);
+            read.extend(page.iter().map(|found| id_in(&found.json)));
+            // What comes meanwhile has a later number.
+            let late = format!("late {order:?} {}", read.len());
+            world.keep(vec![alert(alert_row(1, &late, 0))]);
+        }
+        let mut expected: Vec<String> = (0..7).map(|number| format!("x{number}")).collect();
+        if order == Order::NewestFirst {
+            expected.reverse();
+        }
+        assert_eq!(read, expected);
+    }
+}
+
+fn calls_are_found_with_what_they_deduct(kind: &Kind) {
+    let mut world = World::new(kind);
+    differing(&mut world);
+    let calls = |filter: &CallFilter, behind, count_max| -> Vec<(String, u32)> {
+        let found = world.readers().calls(filter, behind, count_max).unwrap();
+        found.into_iter().map(|(call, all)| (call.call_id, all.iter().map(|one| one.deduct).sum())).collect()
+    };
+    let listed = [("c2".to_owned(), 0), ("c1".to_owned(), 2)];
+    let all = CallFilter::default;
+    let with_alert = |alerts: AlertFilter| CallFilter { with_alert: Some(Box::new(alerts)), ..all() };
+    assert_eq!(calls(&all(), None, 10), listed);
+    assert_eq!(calls(&all(), None, 1), listed[..1]);
+    assert_eq!(calls(&all(), Some(Place { ms: 1, no: 2 }), 10), listed[1..]);
+    assert_eq!(calls(&CallFilter { is_live: Some(true), ..all() }, None, 10), listed[..1]);
+    assert_eq!(calls(&CallFilter { queue: Some("q1".to_owned()), ..all() }, None, 10), listed[1..]);
+    assert_eq!(calls(&CallFilter { agent_id: Some("a2".to_owned()), ..all() }, None, 10), listed[..1]);
+    let folded = AlertFilter { displays: vec![Display::Folded], ..AlertFilter::default() };
+    assert_eq!(calls(&with_alert(folded), None, 10), listed[..1]);
+    let counting = AlertFilter { counts: Some(true), ..AlertFilter::default() };
+    assert_eq!(calls(&with_alert(counting), None, 10), listed[1..]);
+    let mut totals = Vec::new();
+    world.readers().totals(&all(), |call| totals.push((call.call_no, call.deductions.len()))).unwrap();
+    assert_eq!(totals, [(1, 1), (2, 0)], "in the order in which they were answered");
+}
+
+fn a_call_is_told_whole_up_to_its_limits(kind: &Kind) {
+    let mut world = World::new(kind);
+    let again = |call_no, started_ms| {
+        let row = CallRow { call_id: "again".to_owned(), ..call_row(call_no, started_ms) };
+        Record::Call(Box::new(row))
+    };
+    let retracted = AlertRow { state: AlertState::Retracted, ..alert_row(2, "x", 1) };
+    let held = AlertRow { display: Display::Held, ..alert_row(2, "held", 1) };
+    world.keep(vec![again(1, 100), closed(1, 1), again(2, 200), said(2, 1, "一"), said(2, 2, "二")]);
+    world.keep(vec![alert(alert_row(2, "x", 1)), alert(retracted), alert(held)]);
+    let query = |started_ms, max| CallQuery {
+        call_id: "again".to_owned(),
+        started_ms,
+        with_held: false,
+        events_max: max,
+        alerts_max: max,
+    };
+    let record = |query: &CallQuery| world.readers().call_record(query).unwrap();
+    let latest = record(&query(None, 10)).unwrap();
+    assert_eq!((latest.call.call_no, latest.call.closed_ms, latest.call.end_ms), (2, None, None));
+    assert!(latest.events[0].contains('一') && latest.events[1].contains('二'), "{:?}", latest.events);
+    assert_eq!((latest.alerts.len(), latest.transitions.len(), latest.deductions.len()), (1, 3, 0));
+    assert!(latest.transitions[0].cursor < latest.transitions[1].cursor);
+    let short = record(&query(None, 1)).unwrap();
+    assert_eq!((short.events.len(), short.alerts.len(), short.transitions.len()), (1, 1, 1));
+    assert_eq!(record(&CallQuery { with_held: true, ..query(None, 10) }).unwrap().alerts.len(), 2);
+    let earlier = record(&query(Some(100), 10)).unwrap().call;
+    assert_eq!((earlier.call_no, earlier.closed_ms, earlier.end_ms), (1, Some(1), Some(9_000)));
+    assert!(record(&query(Some(7), 10)).is_none());
+}
+
+fn statistics_count_what_the_lists_show(kind: &Kind) {
+    let mut world = World::new(kind);
+    differing(&mut world);
+    let text = |text: &str| Some(text.to_owned());
+    let count = |alerts: AlertFilter, groups: Vec<Grouping>| {
+        let filter = StatisticsFilter { alerts, groups, offset_ms: 8 * 3_600_000 };
+        world.readers().statistics(&filter, 100).unwrap()
+    };
+    let all = AlertFilter { with_held: true, ..AlertFilter::default() };
+    let by_agent = count(all.clone(), vec![Grouping::Agent]);
+    assert_eq!(by_agent.total, Sums { alerts: 4, calls: 2, deduct: 2 });
+    assert_eq!(by_agent.rows[0], (vec![text("a1")], Sums { alerts: 3, calls: 2, deduct: 2 }));
+    assert_eq!(by_agent.rows[1], (vec![text("a2")], Sums { alerts: 1, calls: 1, deduct: 0 }));
+    assert_eq!(by_agent.answered_total, 2);
+    assert_eq!(by_agent.answered.iter().map(|row| row.calls).collect::<Vec<_>>(), [1, 1]);
+    let by_rule = count(all.clone(), vec![Grouping::Rule]);
+    assert_eq!(by_rule.rule_names[0], ("r1".to_owned(), text("规则一")));
+    for group in Grouping::ALL {
+        let counted = count(all.clone(), vec![group]);
+        let alerts: i64 = counted.rows.iter().map(|(_, sums)| sums.alerts).sum();
+        assert_eq!(alerts, counted.total.alerts, "{group:?}");
+    }
+    let by_hour = count(AlertFilter { rule_id: text("r2"), ..all.clone() }, vec![Grouping::Day, Grouping::Hour]);
+    assert_eq!(by_hour.rows[0].0, [text("1970-01-01"), text("19")], "in the zone of the filter");
+    let by_queue = count(all, vec![Grouping::Queue]);
+    let queues: BTreeSet<_> = by_queue.rows.into_iter().map(|(key, _)| key[0].clone()).collect();
+    assert_eq!(queues, BTreeSet::from([None, text("q1")]));
+}
+
+// ---- what people do --------------------------------------------------------
+
+fn a_step_of_a_review_is_judged_by_the_steps_before(kind: &Kind) {
+    let mut world = World::new(kind);
+    let again = CallRow { call_id: "other".to_owned(), ..call_row(2, 5) };
+    let provisional = AlertRow { state: AlertState::Provisional, ..alert_row(1, "y", 2) };
+    world.keep(vec![call(1, 0), alert(alert_row(1, "x", 1)), alert(provisional), Record::Call(Box::new(again))]);
+    let confirm = step(Action::Confirm, "李静", 10);
+    assert_eq!(world.take(&target("nothing"), &confirm).unwrap_err(), Untaken::Unknown);
+    assert_eq!(world.take(&target("y"), &confirm).unwrap_err(), Untaken::Impossible(Impossible::NotConfirmed));
+    let taken = world.take(&target("x"), &confirm).unwrap();
+    assert_eq!((taken.standing.verdict, taken.steps.len(), taken.counts), (Verdict::Confirmed, 1, true));
+    assert_eq!((&*taken.agent_id, &*taken.rule_id, &*taken.rules_version), ("a1", "r1", "v1"));
+    assert_eq!(world.take(&target("x"), &confirm).unwrap_err(), Untaken::Impossible(Impossible::NoChange));
+    let dismiss = step(Action::Dismiss, "王强", 11);
+    let unseen = Target { steps_seen: Some(0), ..target("x") };
+    assert_eq!(world.take(&unseen, &dismiss).unwrap_err(), Untaken::Impossible(Impossible::Changed));
+    let seen = Target { steps_seen: Some(1), ..target("x") };
+    assert!(!world.take(&seen, &dismiss).unwrap().counts);
+    // Its id stands for two alerts now.
+    world.keep(vec![alert(alert_row(2, "x", 1))]);
+    assert_eq!(world.take(&target("x"), &confirm).unwrap_err(), Untaken::Ambiguous);
+    let by_call = Target { call_id: Some("other".to_owned()), ..target("x") };
+    assert!(world.take(&by_call, &confirm).is_ok());
+    let by_moment = Target { started_ms: Some(0), ..target("x") };
+    assert_eq!(world.take(&by_moment, &confirm).unwrap().steps.len(), 3);
+    let of_another = Target { agent_id: Some("a2".to_owned()), ..by_moment };
+    assert_eq!(world.take(&of_another, &confirm).unwrap_err(), Untaken::Unknown);
+    // What was taken is still there for another process.
+    world.reopen();
+    let steps = |found: &FoundAlert| found.review.steps.iter().map(|step| step.by.clone()).collect::<Vec<_>>();
+    let of_call = AlertFilter { call_no: Some(1), has_steps: true, ..AlertFilter::default() };
+    let found = world.readers().alerts(&of_call, Order::OldestFirst, None, None, 10).unwrap();
+    assert_eq!(steps(&found[0]), ["李静", "王强", "李静"]);
+}
+
+fn an_appeal_is_decided_by_another_person(kind: &Kind) {
+    let mut world = World::new(kind);
+    let shadow = AlertRow { display: Display::Shadow, ..alert_row(1, "shadow", 1) };
+    world.keep(vec![
+        call(1, 0),
+        alert(alert_row(1, "x", 1)),
+        alert(alert_row(1, "y", 1)),
+        alert(shadow),
+        closed(1, 100),
+    ]);
+    let own = |alert_id: &str| Target { agent_id: Some("a1".to_owned()), ..target(alert_id) };
+    let impossible = |why| Err(Untaken::Impossible(why));
+    let too_late = step(Action::Appeal, "a1", 100 + APPEAL_MS);
+    assert_eq!(world.take(&own("x"), &too_late).map(|_| ()), impossible(Impossible::TooLate));
+    assert_eq!(world.take(&own("shadow"), &step(Action::Appeal, "a1", 101)).map(|_| ()), Err(Untaken::Unknown));
+    world.take(&target("x"), &step(Action::Confirm, "李静", 101)).unwrap();
+    world.take(&own("x"), &step(Action::Appeal, "a1", 102)).unwrap();
+    let by_reviewer = step(Action::Grant, "李静", 103);
+    assert_eq!(world.take(&target("x"), &by_reviewer).map(|_| ()), impossible(Impossible::SamePerson));
+    let granted = world.take(&target("x"), &step(Action::Grant, "王强", 103)).unwrap();
+    assert_eq!((granted.standing.appeal, granted.counts), (Some(Appeal::Granted), false));
+    assert_eq!(
+        world.take(&target("x"), &step(Action::Confirm, "李静", 104)).map(|_| ()),
+        impossible(Impossible::Final)
+    );
+    let no_appeal = step(Action::Reject, "王强", 104);
+    assert_eq!(world.take(&target("y"), &no_appeal).map(|_| ()), impossible(Impossible::NoAppeal));
+    assert_eq!(world.found(&AlertFilter { appeals: vec![Appeal::Granted], ..AlertFilter::default() }), ["x"]);
+}
+
+/// The days for an appeal begin when the call is closed, and anew when it is reviewed.
+fn an_appeal_is_in_time_or_too_late(kind: &Kind) {
+    // Closed, reviewed, appealed; whether in time.
+    for (closed_ms, reviewed_ms, at_ms, in_time) in [
+        (None, None, 100 * DAY_MS, true),
+        (Some(0), None, APPEAL_MS - 1, true),
+        (Some(0), None, APPEAL_MS, false),
+        (Some(0), Some(3 * DAY_MS), APPEAL_MS, true),
+        (Some(0), Some(3 * DAY_MS), 3 * DAY_MS + APPEAL_MS, false),
+        // Reviewed while the call was in progress.
+        (Some(5 * DAY_MS), Some(3 * DAY_MS), 5 * DAY_MS + APPEAL_MS - 1, true),
+    ] {
+        let mut world = World::new(kind);
+        world.keep(vec![call(1, 0), alert(alert_row(1, "x", 1))]);
+        world.keep(closed_ms.map(|at_ms| closed(1, at_ms)).into_iter().collect());
+        if let Some(at_ms) = reviewed_ms {
+            world.take(&target("x"), &step(Action::Confirm, "李静", at_ms)).unwrap();
+        }
+        let taken = world.take(&target("x"), &step(Action::Appeal, "a1", at_ms));
+        let expected = (!in_time).then_some(Untaken::Impossible(Impossible::TooLate));
+        assert_eq!(taken.err(), expected, "{closed_ms:?} {reviewed_ms:?} {at_ms}");
+    }
+}
+
+fn figures_follow_the_judgements(kind: &Kind) {
+    let mut world = World::new(kind);
+    let mut records = vec![call(1, 0)];
+    records.extend(["x", "y", "z"].map(|alert_id| alert(alert_row(1, alert_id, 1))));
+    world.keep(records);
+    world.take(&target("x"), &step(Action::Confirm, "李静", 2)).unwrap();
+    world.take(&target("y"), &step(Action::Dismiss, "李静", 3)).unwrap();
+    let answer = NewFeedback {
+        agent_id: "a1".to_owned(),
+        alert_id: "z".to_owned(),
+        action: "dismiss",
+        reason: None,
+        given_ms: 4,
+        by: None,
+    };
+    assert!(world.writer().keep_feedback(&answer).unwrap());
+    let figures = world.readers().figures(&AlertFilter::default(), 10).unwrap();
+    let judged = Judged { reviewed: 2, upheld: 1 };
+    let expected = RuleFigures {
+        rule_id: "r1".to_owned(),
+        rules_version: "v1".to_owned(),
+        pack: "p".to_owned(),
+        rule_name: "规则一".to_owned(),
+        alerts: 3,
+        shown: 3,
+        overridden: 1,
+        judged,
+        appeals: 0,
+        granted: 0,
+        rejected: 0,
+    };
+    assert_eq!(figures, [expected]);
+    let asked = vec!["r1".to_owned(), "r2".to_owned()];
+    let expected = [("r1".to_owned(), judged), ("r2".to_owned(), Judged::default())];
+    assert_eq!(world.readers().judged(asked.clone(), "v1").unwrap(), expected);
+    assert_eq!(world.readers().judged(asked, "v2").unwrap()[0].1, Judged::default());
+}
+
+fn the_last_answer_of_an_agent_stands(kind: &Kind) {
+    let mut world = World::new(kind);
+    world.keep(vec![call(1, 0), alert(alert_row(1, "x", 1))]);
+    let mut answer = NewFeedback {
+        agent_id: "a1".to_owned(),
+        alert_id: "x".to_owned(),
+        action: "seen",
+        reason: None,
+        given_ms: 4,
+        by: Some("a1".to_owned()),
+    };
+    assert!(world.writer().keep_feedback(&answer).unwrap());
+    answer = NewFeedback { action: "dismiss", reason: Some("客户说的".to_owned()), given_ms: 5, ..answer };
+    assert!(world.writer().keep_feedback(&answer).unwrap());
+    let unknown = NewFeedback { agent_id: "a2".to_owned(), ..answer.clone() };
+    assert!(!world.writer().keep_feedback(&unknown).unwrap(), "it is not the alert's agent");
+    let found = world.readers().alerts(&AlertFilter::default(), Order::OldestFirst, None, None, 1).unwrap();
+    let given = found[0].feedback.clone().unwrap();
+    assert_eq!((&*given.action, given.given_ms), ("dismiss", 5));
+    assert_eq!((given.reason.as_deref(), given.by.as_deref()), (Some("客户说的"), Some("a1")));
+}
+
+// ---- audit, rules, retention -----------------------------------------------
+
+fn the_audit_is_a_chain_that_agrees_with_the_store(kind: &Kind) {
+    let mut world = World::new(kind);
+    world.writer().load_rules(&load("v1", "[]", 1)).unwrap();
+    world.keep(vec![call(1, 0), said(1, 1, "您好"), alert(alert_row(1, "x", 1)), closed(1, 5)]);
+    world.take(&target("x"), &step(Action::Confirm, "李静", 10)).unwrap();
+    let fact = Fact {
+        at_ms: 11,
+        who: Who { name: "赵敏".to_owned(), role: "qa" },
+        action: "export",
+        subject: "alerts".to_owned(),
+        detail: json!({"rows": 1}),
+    };
+    let noted = world.writer().audit(&fact).unwrap();
+    while world.writer().seal(12, true).unwrap() {}
+    world.reopen();
+    let readers = world.readers();
+    let all = readers.audit_entries(&AuditFilter::default(), None, 10).unwrap();
+    let actions: Vec<&str> = all.iter().rev().map(|entry| &*entry.action).collect();
+    assert_eq!(actions, ["reload", "confirm", "export", "seal"]);
+    let mut previous = Head::start().hash;
+    for entry in all.iter().rev() {
+        assert_eq!(entry.hash, entry.hash_behind(&previous), "{entry:?}");
+        previous = entry.hash.clone();
+    }
+    let filter = AuditFilter { span: Span { from_ms: Some(10), to_ms: Some(12) }, actions: vec!["export", "seal"] };
+    let found = readers.audit_entries(&filter, None, 10).unwrap();
+    assert_eq!(found.iter().map(|entry| &*entry.by).collect::<Vec<_>>(), ["赵敏"]);
+    let page = readers.audit_entries(&AuditFilter::default(), Some(Place { ms: 0, no: 3 }), 1).unwrap();
+    assert_eq!(page.iter().map(|entry| entry.no).collect::<Vec<_>>(), [2]);
+    let check = |noted: &Head| {
+        let mut faults = Vec::new();
+        let extent = readers.check_audit(Some(noted), |fault| faults.push(fault)).unwrap();
+        (extent.entries, faults)
+    };
+    assert_eq!(check(&noted), (4, Vec::new()));
+    let rewritten = Head { hash: previous, ..noted.clone() };
+    assert_eq!(check(&rewritten).1, [AuditFault::Rewritten { no: 3 }]);
+    let cut_off = Head { no: 9, ..noted };
+    assert_eq!(check(&cut_off).1, [AuditFault::CutOff { last: 4, noted: 9 }]);
+}
+
+fn a_version_of_the_rules_is_kept_with_its_files(kind: &Kind) {
+    let mut world = World::new(kind);
+    let first = r#"[{"name":"a.yaml","text":"一"}]"#;
+    let second = r#"[{"name":"a.yaml","text":"二"},{"name":"b.yaml","text":"三"}]"#;
+    for row in [load("v1", first, 1), load("v2", second, 2), load("v2", second, 3)] {
+        world.writer().load_rules(&row).unwrap();
+    }
+    world.keep(vec![call(1, 0)]);
+    let readers = world.readers();
+    let versions = readers.rule_versions(None, 10).unwrap();
+    assert_eq!(
+        versions.iter().map(|found| (&*found.version, found.is_current)).collect::<Vec<_>>(),
+        [("v2", true), ("v1", false)]
+    );
+    let latest = readers.rule_version("v2").unwrap().unwrap();
+    assert_eq!((latest.previous.as_deref(), latest.loaded_ms, &*latest.by), (Some("v1"), 2, "赵敏"));
+    assert_eq!(latest.files, ["a.yaml", "b.yaml"]);
+    let files = VersionFiles { before: Some(first.to_owned()), after: Some(second.to_owned()) };
+    assert_eq!(readers.version_files(&latest).unwrap(), files);
+    assert_eq!(readers.version_files(&versions[1]).unwrap().before.as_deref(), Some("[]"));
+    let behind = Some(Place { ms: latest.loaded_ms, no: latest.loaded_no });
+    assert_eq!(readers.rule_versions(behind, 10).unwrap().len(), 1);
+    assert_eq!(readers.rule_files("v1").unwrap().as_deref(), Some(first));
+    assert!(readers.rule_version("v3").unwrap().is_none() && readers.rule_files("v3").unwrap().is_none());
+    assert_eq!(readers.last_version().unwrap().as_deref(), Some("v1"), "of the latest call");
+    // In use again, it is the latest.
+    world.writer().load_rules(&load("v1", first, 4)).unwrap();
+    assert_eq!(world.readers().rule_versions(None, 1).unwrap()[0].version, "v1");
+    assert_eq!(world.faults(), []);
+}
+
+fn words_go_first_then_alerts_and_calls_in_progress_stay(kind: &Kind) {
+    let mut world = World::new(kind);
+    for row in [load("unused", "[]", 1), load("v1", "[]", 2), load("v2", "[]", 3)] {
+        world.writer().load_rules(&row).unwrap();
+    }
+    let whole =
+        |call_no| [call(call_no, 0), said(call_no, 1, "您好"), alert(alert_row(call_no, &format!("x{call_no}"), 1))];
+    let mut records: Vec<Record> = (1..=3).flat_map(whole).collect();
+    // The third goes on.
+    records.extend([closed(1, 5), closed(2, 50 * DAY_MS)]);
+    world.keep(records);
+    world.take(&target("x1"), &step(Action::Confirm, "李静", 7)).unwrap();
+    let forget = |world: &mut World<'_>, horizon| {
+        let mut total = Forgotten::default();
+        loop {
+            let Forgotten { calls, events, alerts, reviews, webhooks, rule_versions } =
+                world.writer().forget(horizon).unwrap();
+            if calls + events + alerts + reviews + webhooks + rule_versions == 0 {
+                return total;
+            }
+            total.events += events;
+            total.alerts += alerts;
+            total.reviews += reviews;
+            total.rule_versions += rule_versions;
+        }
+    };
+    let words = Horizon { transcripts_ms: 40 * DAY_MS, alerts_ms: 0, outbox_ms: 0 };
+    let gone = forget(&mut world, words);
+    assert_eq!((gone.events, gone.alerts), (1, 0));
+    assert!(world.readers().transcript(1).unwrap().is_none());
+    assert!(world.readers().transcript(2).unwrap().is_some());
+    let all = Horizon { alerts_ms: 40 * DAY_MS, ..words };
+    let gone = forget(&mut world, all);
+    // A version that a call names, and the one in use, stay however old they are.
+    assert_eq!((gone.events, gone.alerts, gone.reviews, gone.rule_versions), (0, 1, 1, 1));
+    assert_eq!(world.found(&AlertFilter::default()), ["x2", "x3"]);
+    assert_eq!(world.readers().rule_versions(None, 10).unwrap().len(), 2);
+    // The process ends before the audit is told; it is told once, all the same.
+    world.reopen();
+    for _ in 0..2 {
+        world.writer().tell_forgotten(all, 9).unwrap();
+    }
+    let told = AuditFilter { actions: vec!["forget"], ..AuditFilter::default() };
+    let told = world.readers().audit_entries(&told, None, 10).unwrap();
+    assert_eq!(told.len(), 1);
+    assert_eq!((&told[0].detail["alerts"], &told[0].detail["reviews"]), (&1.into(), &1.into()));
+    assert_eq!(world.faults(), []);
+    let all = Horizon { transcripts_ms: 60 * DAY_MS, alerts_ms: 60 * DAY_MS, outbox_ms: 0 };
+    forget(&mut world, all);
+    assert_eq!(world.found(&AlertFilter::default()), ["x3"]);
+    assert_eq!(world.readers().open_calls().unwrap().len(), 1);
+}
+
+// ---- words: masked, encrypted, copied --------------------------------------
+
+fn a_masked_store_masks_a_call_when_it_is_closed(kind: &Kind) {
+    let mut world = World::with(kind, Privacy { store: StoredWords::Masked, ..Privacy::default() });
+    let words = "我的手机号是13812345678";
+    world.keep(vec![call(1, 0), said(1, 1, words), call(2, 0), said(2, 1, words)]);
+    let told = |world: &World<'_>, call_no| {
+        let query = CallQuery {
+            call_id: format!("c{call_no}"),
+            started_ms: None,
+            with_held: false,
+            events_max: 9,
+            alerts_max: 9,
+        };
+        world.readers().call_record(&query).unwrap().unwrap().events.concat()
+    };
+    assert!(told(&world, 1).contains("13812345678"), "a call in progress may have to be judged again");
+    world.keep(vec![closed(1, 5)]);
+    assert!(!told(&world, 1).contains("12345678"), "{}", told(&world, 1));
+    assert!(told(&world, 1).contains("我的手机号是"));
+    assert!(told(&world, 2).contains("13812345678"));
+    world.reopen();
+    let transcript = world.readers().transcript(1).unwrap().unwrap();
+    assert!(!transcript.told[0].1.contains("12345678"));
+}
+
+fn an_encrypted_store_is_read_with_its_keys_only(kind: &Kind) {
+    let first = "first-0123456789abcdef0123456789abcdef";
+    let second = "second-0123456789abcdef0123456789abcde";
+    let mut world = World::with(kind, Privacy { key: Some(key(first)), ..Privacy::default() });
+    world.keep(vec![call(1, 0), said(1, 1, "机密的话"), alert(alert_row(1, "x", 1)), closed(1, 5)]);
+    let words = |readers: &Readers| readers.transcript(1).map(|found| found.unwrap().told[0].1.clone());
+    assert!(words(&world.readers()).unwrap().contains("机密的话"));
+    assert_eq!(world.found(&AlertFilter::default()), ["x"]);
+    let directory = world.directory.path().to_owned();
+    // Beside the server: without a key all but the words, with another key nothing.
+    let without = (kind.beside)(&directory, None).unwrap();
+    assert_eq!(without.count_stored(&Stored::default()).unwrap(), 1);
+    assert!(words(&without).is_err());
+    let other = Privacy { key: Some(key(second)), ..Privacy::default() };
+    let sealed = |result: Result<(), StoreError>| matches!(result, Err(StoreError::Sealed { .. }));
+    assert!(sealed((kind.beside)(&directory, Some(&other)).map(|_| ())));
+    world.opened = None;
+    assert!(sealed((kind.open)(&directory, &other).map(|_| ())));
+    assert!(sealed((kind.open)(&directory, &Privacy::default()).map(|_| ())));
+    // A new key seals from now on; the old one still opens.
+    world.privacy = Privacy { old_keys: vec![key(first)], ..other };
+    world.reopen();
+    world.keep(vec![call(2, 0), said(2, 1, "后来的话"), closed(2, 5)]);
+    assert!(words(&world.readers()).unwrap().contains("机密的话"));
+    assert!(world.readers().transcript(2).unwrap().unwrap().told[0].1.contains("后来的话"));
+}
+
+fn a_backup_is_the_store_under_another_identity(kind: &Kind) {
+    let mut world = World::new(kind);
+    world.keep(vec![call(1, 0), said(1, 1, "您好"), alert(alert_row(1, "x", 1)), closed(1, 5)]);
+    world.take(&target("x"), &step(Action::Confirm, "李静", 10)).unwrap();
+    let elsewhere = TempDir::new().unwrap();
+    let file = elsewhere.path().join("backup");
+    (kind.back_up)(world.directory.path(), &file).unwrap();
+    // Written after the backup, beside which the server goes on.
+    world.keep(vec![call(2, 0), alert(alert_row(2, "later", 1))]);
+    let restored = elsewhere.path().join("restored");
+    (kind.restore)(&file, &restored).unwrap();
+    assert!(matches!((kind.restore)(&file, &restored), Err(BackupError::Occupied { .. })));
+    let store = (kind.open)(&restored, &Privacy::default()).unwrap();
+    let readers = store.readers();
+    assert_ne!(readers.store_id().unwrap(), world.readers().store_id().unwrap());
+    let alerts = readers.alerts(&AlertFilter::default(), Order::OldestFirst, None, None, 10).unwrap();
+    assert_eq!(alerts.iter().map(|found| id_in(&found.json)).collect::<Vec<_>>(), ["x"]);
+    assert_eq!((alerts[0].review.steps.len(), store.writer().unwrap().next_call_no().unwrap()), (1, 2));
+    let mut faults = Vec::new();
+    readers.check_audit(None, |fault| faults.push(fault)).unwrap();
+    assert_eq!(faults, []);
+}
+
+// ---- restarts, webhooks, replays -------------------------------------------
+
+fn a_restart_finds_what_was_in_progress(kind: &Kind) {
+    let mut world = World::new(kind);
+    let provisional = AlertRow { state: AlertState::Provisional, ..alert_row(2, "y", 8) };
+    let confirmed = AlertRow { state: AlertState::Confirmed, ..alert_row(2, "y", 8) };
+    let retracted = AlertRow { state: AlertState::Retracted, ..alert_row(2, "y", 8) };
+    world.keep(vec![call(1, 0), call(2, 0), said(1, 1, "一"), said(2, 2, "二"), moved(2, 3, Entry::Tick)]);
+    world.keep(vec![alert(alert_row(1, "x", 1)), moved(2, 4, Entry::Leg), moved(2, 5, Entry::Unheard)]);
+    let cursors = world.keep(vec![alert(provisional), alert(confirmed), alert(retracted), closed(1, 9)]);
+    let identity = world.readers().store_id().unwrap();
+    world.reopen();
+    assert_eq!(world.readers().store_id().unwrap(), identity);
+    assert_eq!(world.writer().next_call_no().unwrap(), 3);
+    let readers = world.readers();
+    let open = readers.open_calls().unwrap();
+    assert_eq!(open.iter().map(|call| (call.call_no, &*call.rules_version)).collect::<Vec<_>>(), [(2, "v1")]);
+    assert!(open[0].start.contains("c2"));
+    let mut told = Vec::new();
+    readers.replay(|call_no, now, entry| told.push((call_no, now.0, entry))).unwrap();
+    told.retain(|(call_no, ..)| *call_no == 2);
+    assert!(matches!(&told[0], (2, 2, Entry::Event(json)) if json.contains('二')), "{told:?}");
+    assert_eq!(told[1..], [(2, 3, Entry::Tick), (2, 4, Entry::Leg), (2, 5, Entry::Unheard)]);
+    let alerts = readers.open_alerts().unwrap();
+    assert_eq!(alerts.iter().map(|alert| &*alert.alert_id).collect::<Vec<_>>(), ["y"]);
+    assert_eq!((alerts[0].state, alerts[0].was_confirmed), (AlertState::Retracted, true));
+    // A row of another process goes behind them all.
+    let later = world.keep(vec![moved(2, 6, Entry::Tick), alert(alert_row(2, "z", 9))]);
+    assert!(later[0] > cursors[2]);
+    let mut times = Vec::new();
+    readers.replay(|call_no, now, _| times.extend((call_no == 2).then_some(now.0))).unwrap();
+    assert_eq!(times, [2, 3, 4, 5, 6]);
+}
+
+fn a_closed_call_is_known_when_it_is_sent_again(kind: &Kind) {
+    let mut world = World::new(kind);
+    let numbers = Numbers::forgotten_up_to(5);
+    let close = |call_no, reason, numbers| {
+        Record::Closed(Box::new(ClosedRow { call_no, reason, closed_ms: 5, numbers, end: None }))
+    };
+    world.keep(vec![call(1, 10), call(2, 20), call(3, 30), close(1, "idle", Some(numbers.clone()))]);
+    world.keep(vec![close(2, "ended", Some(numbers.clone()))]);
+    let known = |count_max, bytes_max| -> Vec<(String, i64, bool, bool)> {
+        let calls = world.readers().closed_calls(count_max, bytes_max).unwrap();
+        calls.into_iter().map(|call| (call.call_id, call.started_ms, call.is_idle, call.numbers.is_some())).collect()
+    };
+    let listed = [("c2".to_owned(), 20, false, true), ("c1".to_owned(), 10, true, true)];
+    assert_eq!(known(10, usize::MAX), listed);
+    assert_eq!(known(1, usize::MAX), listed[..1]);
+    let numbered: Vec<bool> = known(10, 1).into_iter().map(|(.., is_numbered)| is_numbered).collect();
+    assert_eq!(numbered, [true, false], "the latest have their numbers first");
+    assert_eq!(world.readers().closed_calls(1, usize::MAX).unwrap()[0].numbers, Some(numbers));
+}
+
+fn letters_wait_in_order_until_they_are_settled(kind: &Kind) {
+    let mut world = World::new(kind);
+    let letter = |alert_id: &str, made_ms, webhooks: &[&str]| {
+        let webhooks = webhooks.iter().map(|name| Arc::from(*name)).collect();
+        alert(AlertRow { webhooks, made_ms, ..alert_row(1, alert_id, 1) })
+    };
+    world.keep(vec![call(1, 0), letter("x", 10, &["one", "two"]), letter("y", 20, &["one"])]);
+    let next = |world: &World<'_>, webhook: &str, after| world.readers().letter_after(webhook, after).unwrap();
+    let first = next(&world, "one", 0).unwrap();
+    assert_eq!((id_in(&first.alert), first.made_ms, first.due_ms, first.attempts), ("x".to_owned(), 10, 10, 0));
+    let second = next(&world, "one", first.outbox_no).unwrap();
+    assert_eq!(id_in(&second.alert), "y");
+    assert!(next(&world, "one", second.outbox_no).is_none() && next(&world, "three", 0).is_none());
+    world.keep(vec![Record::Postponed { outbox_no: first.outbox_no, due_ms: 99, attempts: 3 }]);
+    world.reopen();
+    let again = next(&world, "one", 0).unwrap();
+    assert_eq!((again.outbox_no, again.due_ms, again.attempts), (first.outbox_no, 99, 3));
+    world.keep(vec![Record::Settled { outbox_no: first.outbox_no }]);
+    assert_eq!(next(&world, "one", 0).unwrap().outbox_no, second.outbox_no);
+    let mut waiting: Vec<_> = world.readers().backlogs().unwrap();
+    waiting.sort_by(|a, b| a.webhook.cmp(&b.webhook));
+    let waiting: Vec<_> = waiting.iter().map(|one| (&*one.webhook, one.letters, one.oldest_ms)).collect();
+    assert_eq!(waiting, [("one", 1, 20), ("two", 1, 10)]);
+    let horizon = Horizon { transcripts_ms: 0, alerts_ms: 0, outbox_ms: 15 };
+    assert_eq!(world.writer().forget(horizon).unwrap().webhooks, 1);
+    assert!(next(&world, "two", 0).is_none());
+}
+
+fn closed_calls_are_replayed_as_they_were_told(kind: &Kind) {
+    let mut world = World::new(kind);
+    let other = CallRow { agent_id: "a2".to_owned(), ..call_row(3, 10) };
+    let left_open = Record::LeftOpen { call_no: 1, now: CallTime(2), json: "{\"text\":\"半句\"}".into() };
+    world.keep(vec![call(1, 10), call(2, 20), Record::Call(Box::new(other)), call(4, 40)]);
+    world.keep(vec![said(1, 1, "一"), said(1, 3, "三"), left_open, closed(1, 5), closed(2, 5), closed(3, 5)]);
+    let readers = world.readers();
+    let all = Stored::default();
+    assert_eq!(readers.count_stored(&all).unwrap(), 3, "the fourth goes on");
+    let page = readers.stored_calls(&all, None, 2).unwrap();
+    assert_eq!(page, [Place { ms: 10, no: 1 }, Place { ms: 10, no: 3 }]);
+    assert_eq!(readers.stored_calls(&all, page.last().copied(), 2).unwrap(), [Place { ms: 20, no: 2 }]);
+    let of_agent = Stored { agent_id: Some("a2".to_owned()), ..Stored::default() };
+    let of_span = Stored { span: Span { from_ms: Some(11), to_ms: Some(40) }, ..Stored::default() };
+    assert_eq!((readers.count_stored(&of_agent).unwrap(), readers.count_stored(&of_span).unwrap()), (1, 1));
+    let Transcript { start, told } = readers.transcript(1).unwrap().unwrap();
+    assert!(start.contains("c1"));
+    assert_eq!(
+        told.iter().map(|(now, _)| now.0).collect::<Vec<_>>(),
+        [1, 2, 3],
+        "a hypothesis stands where it arrived"
+    );
+    assert!(told[1].1.contains("半句"));
+    assert!(readers.transcript(9).unwrap().is_none());
+}
+
+fn a_store_has_one_owner(kind: &Kind) {
+    let mut world = World::new(kind);
+    world.keep(vec![call(1, 0)]);
+    let directory = world.directory.path().to_owned();
+    assert!(matches!((kind.open)(&directory, &Privacy::default()), Err(StoreError::Locked { .. })));
+    assert!((kind.beside)(&directory, Some(&Privacy::default())).is_ok(), "who only reads may");
+    let elsewhere = TempDir::new().unwrap();
+    assert!(matches!((kind.beside)(elsewhere.path(), None), Err(StoreError::Missing { .. })));
+    world.opened = None;
+    assert!((kind.open)(&directory, &Privacy::default()).is_ok());
+}
