@@ -16,6 +16,7 @@ use clap::ValueEnum;
 use tingjian::adapter::native;
 use tingjian::backtest::{Control, Gathering, Plan, Recorded, Report, all_cores};
 use tingjian::engine::rule::RuleSet;
+use tingjian::engine::rule::thresholds::Thresholds;
 use tingjian::server::{Selection, StoredCalls};
 
 use super::export::whole_file;
@@ -119,12 +120,13 @@ impl Arguments {
 
     fn replay(&self) -> Result<Report, String> {
         let config = self.file.load()?;
-        let origin = Origin { rules: Some(self.rules.clone()), parameters: self.parameters.clone() };
-        let after = load_rules(&origin)?;
+        let thresholds = config.confidence.thresholds();
+        let tried = Origin { rules: Some(self.rules.clone()), parameters: self.parameters.clone(), thresholds };
+        let after = load_rules(&tried)?;
         let workers = self.workers.unwrap_or_else(all_cores);
         let plan = |before: Arc<RuleSet>| Plan { before, after, shadow_packs: config.shadow_packs.clone() };
         if !self.files.is_empty() {
-            let plan = plan(self.baseline(None)?);
+            let plan = plan(self.baseline(None, thresholds)?);
             return self.recordings(&plan, workers);
         }
         let selection =
@@ -138,7 +140,7 @@ impl Arguments {
                 data.display()
             ));
         }
-        let plan = plan(self.baseline(Some(&stored))?);
+        let plan = plan(self.baseline(Some(&stored), thresholds)?);
         let report = watched(Some(count), |control| {
             stored.backtest(&plan, workers, control).map_err(|error| error.to_string())
         })?;
@@ -154,7 +156,7 @@ impl Arguments {
     }
 
     /// The rules to compare with.
-    fn baseline(&self, stored: Option<&StoredCalls>) -> Result<Arc<RuleSet>, String> {
+    fn baseline(&self, stored: Option<&StoredCalls>, thresholds: Thresholds) -> Result<Arc<RuleSet>, String> {
         if self.baseline.is_none()
             && self.baseline_parameters.is_none()
             && let Some(stored) = stored
@@ -162,7 +164,8 @@ impl Arguments {
         {
             return Ok(last);
         }
-        load_rules(&Origin { rules: self.baseline.clone(), parameters: self.baseline_parameters.clone() })
+        let (rules, parameters) = (self.baseline.clone(), self.baseline_parameters.clone());
+        load_rules(&Origin { rules, parameters, thresholds })
     }
 
     /// Replays recordings, file by file.

@@ -21,8 +21,8 @@ use tingjian::engine::rule::RuleSet;
 use tingjian::session::{self, Session};
 
 use super::lines::Lines;
-use super::load::load_rules;
-use super::source::Origin;
+use super::load::load_named;
+use super::source::RuleFlags;
 use super::{EXIT_UNUSABLE, complain, show};
 
 /// Calls in progress in one file.
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    origin: Origin,
+    origin: RuleFlags,
     /// 输出格式 / Output format
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]
     format: OutputFormat,
@@ -57,7 +57,7 @@ enum OutputFormat {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
-    let rules = match load_rules(&arguments.origin) {
+    let rules = match load_named(&arguments.origin) {
         Ok(rules) => rules,
         Err(error) => {
             complain(error);

@@ -28,8 +28,8 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Some(path) => read_config(path).and_then(|config| {
             server::check(&config, config.listen)?;
             if config.names_packs() {
-                let origin = Origin { rules: config.rules.clone(), parameters: config.parameters.clone() };
-                let packs = load_rules(&origin)?.packs().into_iter().map(str::to_owned).collect::<Vec<_>>();
+                let packs =
+                    load_rules(&Origin::of(&config))?.packs().into_iter().map(str::to_owned).collect::<Vec<_>>();
                 check_packs(path, &config, &packs)?;
             }
             Ok(config)

@@ -22,8 +22,8 @@ use tingjian::engine::transcript::Channel;
 
 use self::read::Data;
 use self::report::Report;
-use super::load::load_rules;
-use super::source::Origin;
+use super::load::load_named;
+use super::source::RuleFlags;
 use super::{EXIT_UNUSABLE, complain, show};
 
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     #[command(flatten)]
-    origin: Origin,
+    origin: RuleFlags,
     /// 只用这些规则包，可以写几次；默认全部启用的 / Only these packs; may be repeated; default: all that are enabled
     #[arg(long = "pack", value_name = "NAME")]
     packs: Vec<String>,
@@ -63,7 +63,7 @@ enum Format {
 /// Exits with 0 whatever the figures are, with 2 if rules or lines cannot be used.
 pub(crate) fn run(arguments: &Arguments) -> ExitCode {
     let unusable = ExitCode::from(EXIT_UNUSABLE);
-    let rules = match load_rules(&arguments.origin) {
+    let rules = match load_named(&arguments.origin) {
         Ok(rules) => rules,
         Err(error) => {
             complain(error);

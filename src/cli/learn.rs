@@ -19,14 +19,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tingjian::engine::act::{Act, Example, Judged, Label, Learned, Learner, Model, Scratch, Turn};
 use tingjian::engine::rule::{self, RuleSet};
 use tingjian::engine::transcript::{Channel, Role};
-use tingjian::server::ReviewedTurns;
+use tingjian::server::{Config, ReviewedTurns};
 
 use self::corpus::Row;
 use self::sides::{Judgement, Side};
 use super::eval::Bench;
 use super::ranking::average_precision;
-use super::serve::ConfigFile;
-use super::source::{self, MODEL, Origin};
+use super::source::{self, MODEL, Origin, RuleFlags};
 use super::{EXIT_UNUSABLE, complain};
 
 /// A turn of the site teaches as much as so many of the corpus: its language is the one that counts.
@@ -47,9 +46,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "TIME", requires = "data")]
     to: Option<String>,
     #[command(flatten)]
-    file: ConfigFile,
-    #[command(flatten)]
-    origin: Origin,
+    origin: RuleFlags,
     /// 写到这里；默认规则目录里的 confidence.model / Write here; default: confidence.model among the rules
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -74,15 +71,17 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn learn(arguments: &Arguments) -> Result<ExitCode, Vec<String>> {
+    let config = arguments.origin.config().map_err(|fault| vec![fault])?;
+    let origin = Origin::of(&config);
     let acts = corpus::acts()?;
     let mut rows = corpus::rows(&acts)?;
     let own = rows.len();
-    let (of_site, sources) = site_rows(arguments)?;
+    let (of_site, sources) = site_rows(arguments, &config)?;
     rows.extend(of_site);
     // Learning takes minutes: what it learns from is told before.
     super::print(&sources, ExitCode::SUCCESS);
-    let in_use = current(&arguments.origin)?;
-    let rules = without_model(&arguments.origin, &acts)?;
+    let in_use = current(&origin)?;
+    let rules = without_model(&origin, &acts)?;
     find(&mut rows, &rules);
     let learner = Learner::new(acts, rows.iter().map(|row| example(row, own_weight(row))).collect());
     let learned = all_targets(&learner);
@@ -99,11 +98,11 @@ fn learn(arguments: &Arguments) -> Result<ExitCode, Vec<String>> {
                 Side { row, before: in_use.as_ref().map(|model| judgement(model, row)), after, is_case: scored.case }
             })
             .collect();
-        text.push_str(&sides::report(&sides, &rules.confidences()));
+        text.push_str(&sides::report(&sides, &rules.confidences(), &rules.thresholds));
         let (before, after) = sides::average_precisions(&sides);
         is_worse = before.is_some_and(|before| after < before - 1e-9);
     }
-    let path = match (&arguments.output, arguments.origin.directory()) {
+    let path = match (&arguments.output, origin.directory()) {
         (Some(path), _) => path.clone(),
         (None, Some(directory)) => directory.join(MODEL),
         (None, None) => PathBuf::from(MODEL),
@@ -126,7 +125,7 @@ fn learn(arguments: &Arguments) -> Result<ExitCode, Vec<String>> {
 }
 
 /// The turns of the site, and where they are from, ready to print.
-fn site_rows(arguments: &Arguments) -> Result<(Vec<Row>, String), Vec<String>> {
+fn site_rows(arguments: &Arguments, config: &Config) -> Result<(Vec<Row>, String), Vec<String>> {
     let (mut rows, mut faults, mut sources) = (Vec::new(), Vec::new(), String::new());
     for path in &arguments.files {
         match site::rows(path) {
@@ -139,11 +138,7 @@ fn site_rows(arguments: &Arguments) -> Result<(Vec<Row>, String), Vec<String>> {
         }
     }
     if let Some(data) = &arguments.data {
-        let read = arguments
-            .file
-            .load()
-            .and_then(|config| ReviewedTurns::read(data, arguments.from.as_deref(), arguments.to.as_deref(), &config));
-        match read {
+        match ReviewedTurns::read(data, arguments.from.as_deref(), arguments.to.as_deref(), config) {
             Ok(reviewed) if reviewed.turns.is_empty() && arguments.files.is_empty() => faults.push(format!(
                 "{}: 没有能学的复核结论；先在 /qa 复核禁语预警，或放宽 --from、--to / no reviewed alert to learn from: review alerts about forbidden words on /qa, or widen --from and --to",
                 data.display()
@@ -216,7 +211,7 @@ fn without_model(origin: &Origin, acts: &[Act]) -> Result<Arc<RuleSet>, Vec<Stri
     sources.files.retain(|file| !rule::parse::is_model_file(&file.name));
     let blank = Model::blank(acts.to_vec()).to_text();
     sources.files.push(rule::parse::SourceFile { name: MODEL.to_owned(), text: blank });
-    rule::load(&sources.files, String::new()).map(|loaded| loaded.rules).map_err(|faults| {
+    sources.load().map(|loaded| loaded.rules).map_err(|faults| {
         vec![rule::render::render(&faults, &sources.files, tingjian::engine::diagnostic::Language::Zh, false)]
     })
 }

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use tingjian::engine::diagnostic::Language;
+use tingjian::engine::rule::RuleSet;
 use tingjian::engine::rule::render::render;
-use tingjian::engine::rule::{self, RuleSet};
 use tingjian::server::{LoadedRules, RejectedRules};
 
-use super::source::{self, Origin};
+use super::source::{self, Origin, RuleFlags};
 
 /// The rules that `origin` names, compiled.
 ///
@@ -17,7 +17,7 @@ use super::source::{self, Origin};
 pub(crate) fn load(origin: &Origin) -> Result<LoadedRules, RejectedRules> {
     let sources = source::read(origin)
         .map_err(|error| RejectedRules { text: error.to_string(), diagnostics: error.diagnostics() })?;
-    match rule::load(&sources.files, sources.version()) {
+    match sources.load() {
         Ok(loaded) => Ok(LoadedRules { rules: loaded.rules, sources, warnings: loaded.warnings }),
         Err(faults) => {
             let text = render(&faults, &sources.files, Language::Zh, false);
@@ -32,4 +32,12 @@ pub(crate) fn load(origin: &Origin) -> Result<LoadedRules, RejectedRules> {
 /// The rules cannot be used; the message is ready to print.
 pub(crate) fn load_rules(origin: &Origin) -> Result<Arc<RuleSet>, String> {
     load(origin).map(|loaded| loaded.rules).map_err(|rejected| rejected.text)
+}
+
+/// Loads the rules that the flags name, alone.
+///
+/// # Errors
+/// Configuration or rules cannot be used; the message is ready to print.
+pub(crate) fn load_named(flags: &RuleFlags) -> Result<Arc<RuleSet>, String> {
+    load_rules(&flags.origin()?)
 }

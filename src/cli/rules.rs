@@ -14,9 +14,9 @@ use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::schema::schema;
 use tingjian::engine::rule::sources::Sources;
-use tingjian::engine::rule::{self, Loaded, unit_test};
+use tingjian::engine::rule::{Loaded, unit_test};
 
-use super::source::{self, Origin};
+use super::source::{self, RuleFlags};
 use super::{EXIT_UNUSABLE, complain, print};
 
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,7 @@ enum Command {
 #[derive(Debug, clap::Args)]
 struct SourceArguments {
     #[command(flatten)]
-    origin: Origin,
+    origin: RuleFlags,
     /// 输出的语言 / Language of the output
     #[arg(long, value_enum, default_value_t = Tongue::Zh)]
     lang: Tongue,
@@ -105,12 +105,13 @@ struct Checked {
     diagnostics: Vec<Diagnostic>,
 }
 
-fn check(origin: &Origin) -> Result<Checked, ExitCode> {
-    let source = source::read(origin).map_err(|error| {
-        complain(error);
+fn check(flags: &RuleFlags) -> Result<Checked, ExitCode> {
+    let source = flags.origin().and_then(|origin| source::read(&origin).map_err(|error| error.to_string()));
+    let source = source.map_err(|fault| {
+        complain(fault);
         ExitCode::from(EXIT_UNUSABLE)
     })?;
-    let (loaded, diagnostics) = match rule::load(&source.files, source.version()) {
+    let (loaded, diagnostics) = match source.load() {
         Ok(mut loaded) => {
             let warnings = std::mem::take(&mut loaded.warnings);
             (Some(loaded), warnings)
@@ -121,8 +122,8 @@ fn check(origin: &Origin) -> Result<Checked, ExitCode> {
 }
 
 /// The rule files, if they have no errors; otherwise prints the errors.
-fn usable(origin: &Origin) -> Result<(Sources, Loaded), ExitCode> {
-    let Checked { source, loaded, diagnostics } = check(origin)?;
+fn usable(flags: &RuleFlags) -> Result<(Sources, Loaded), ExitCode> {
+    let Checked { source, loaded, diagnostics } = check(flags)?;
     let Some(loaded) = loaded else {
         complain(render(&diagnostics, &source.files, Language::Zh, true));
         return Err(ExitCode::from(EXIT_UNUSABLE));

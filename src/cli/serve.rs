@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use super::load;
-use super::source::Origin;
+use super::source::{Origin, RuleFlags};
 use super::{EXIT_UNUSABLE, complain};
 
 #[derive(Debug, clap::Args)]
@@ -25,13 +25,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
     #[command(flatten)]
-    origin: Origin,
-    #[command(flatten)]
-    file: ConfigFile,
+    origin: RuleFlags,
 }
 
 /// The configuration file of a run.
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct ConfigFile {
     /// 配置文件（TOML），见 tingjian config / Configuration file (TOML), see tingjian config
     #[arg(long, value_name = "FILE", env = "TINGJIAN_CONFIG")]
@@ -134,22 +132,19 @@ impl Arguments {
     /// # Errors
     /// Configuration or rules cannot be used; the message is ready to print.
     pub(crate) fn load(&self) -> Result<(Config, Rulebook), String> {
-        let mut config = self.file.load()?;
+        let mut config = self.origin.config()?;
         if let Some(listen) = self.listen {
             config.listen = listen;
         }
         if let Some(data) = &self.data {
             config.data.clone_from(data);
         }
-        let Origin { rules, parameters } = self.origin.clone();
-        config.rules = rules.or(config.rules);
-        config.parameters = parameters.or(config.parameters);
         server::check(&config, config.listen)?;
-        let origin = Origin { rules: config.rules.clone(), parameters: config.parameters.clone() };
+        let origin = Origin::of(&config);
         let directory = origin.directory().map(Path::to_owned);
         let sources = directory.into_iter().chain(origin.parameters.clone()).collect();
         let rules = Rulebook::new(sources, move || load::load(&origin)).map_err(|rejected| rejected.text)?;
-        self.file.check_packs(&config, &rules.packs())?;
+        self.origin.file.check_packs(&config, &rules.packs())?;
         Ok((config, rules))
     }
 }

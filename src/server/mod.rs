@@ -44,8 +44,8 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
-    Alerts, Config, ConfigError, Holders, OriginName, PersonTokens, Retention, Review, Score, Secret, SecretSource,
-    Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle, listen_address,
+    Alerts, Confidence, Config, ConfigError, Holders, OriginName, PersonTokens, Retention, Review, Score, Secret,
+    SecretSource, Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle, listen_address,
 };
 pub use crate::server::export::{ExportError, FORMATS, ReviewedTurn, ReviewedTurns, export_store};
 pub use crate::server::feeds::push::CLOSE_SLOW;

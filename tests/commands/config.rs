@@ -4,6 +4,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Output, Stdio};
 
+use tingjian::engine::rule::thresholds::Thresholds;
 use tingjian::server::{self, Config, TokenSource, WebhookStyle};
 
 const SECRET: &str = "s3cretS3cretS3cretS3cretS3cretS3cret";
@@ -73,6 +74,7 @@ fn variables_go_before_the_file() {
             ("TINGJIAN_TOKENS__QA", &format!("{{ \"李静\" = \"{SECRET}\" }}")),
             ("TINGJIAN_TOKENS__AGENT_SECRET", "{ file = \"s\" }"),
             ("TINGJIAN_REVIEW__PRECISION_MIN", "0.9"),
+            ("TINGJIAN_CONFIDENCE__INFO", "1"),
             ("TINGJIAN_LOG", "debug"),
             ("TINGJIAN_SERVICE_HOST", "10.0.0.1"),
             ("PATH", "/bin"),
@@ -88,6 +90,7 @@ fn variables_go_before_the_file() {
     let named = format!("[tokens]\nqa = {{ 李静 = [\"{SECRET}\"] }}\n").replace("李静", "\"李静\"");
     assert_eq!(config.tokens.qa, load(&named, &[]).unwrap().tokens.qa, "one token or a list of one");
     assert_eq!(config.review.precision_min.to_string(), "0.9");
+    assert_eq!(config.confidence.thresholds(), Thresholds { info: 10_000, ..Thresholds::default() });
 }
 
 #[test]
@@ -122,6 +125,9 @@ fn what_is_wrong_is_told_with_its_place_and_without_secrets() {
         (format!("[tokens]\nqa = {{ \" \" = {quoted} }}\n"), &["a.toml:2:", "64"]),
         (format!("[tokens]\nqa = {{ \"李静\" = [\"{SECRET}!\"] }}\n"), &["a.toml:2:", "- . _ ~"]),
         ("[review]\nprecision_min = 2\n".into(), &["a.toml:2:", "0 到 1"]),
+        ("[confidence]\nwarning = 1.5\n".into(), &["a.toml:2:11", "confidence.warning", "0 到 1"]),
+        ("[confidence]\nwarning = \"high\"\n".into(), &["a.toml:2:11", "0 到 1"]),
+        ("[confidence]\nwarnings = 0.5\ninfo = nan\n".into(), &["a.toml:2:1", "是不是 warning？", "a.toml:3:8"]),
         ("[review]\nappeal_days = 0\n".into(), &["a.toml:2:", "大于 0"]),
         ("[tokens]\nagent_secret = \"s3cret\"\n".into(), &["tokens.agent_secret", "32"]),
         (format!("[[webhooks]]\nname = \"x\"\nurl = {quoted}\nstile = \"wecom\"\n"), &["a.toml:4:1", "style"]),
@@ -326,7 +332,7 @@ fn the_examples_in_the_documentation_can_be_used() {
     for page in ["config.md", "config.zh-CN.md"] {
         let page = std::fs::read_to_string(docs.join(page)).unwrap();
         let examples: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-        assert_eq!(examples.len(), 5);
+        assert_eq!(examples.len(), 6);
         for example in examples {
             assert_ne!(load(example, &[]).unwrap(), Config::default(), "{example}");
         }

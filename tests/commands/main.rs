@@ -7,6 +7,7 @@ mod bench;
 mod cli_check;
 mod cli_eval;
 mod cli_rules;
+mod confidence;
 mod config;
 mod fixtures;
 mod learn;

@@ -8,11 +8,12 @@ use tingjian::engine::call::Call;
 use tingjian::engine::rule::RuleSet;
 use tingjian::engine::rule::compile::compile;
 use tingjian::engine::rule::syntax::PackSource;
+use tingjian::engine::rule::thresholds::Thresholds;
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::{CallInfo, Input};
 
 pub(crate) fn compiled(pack: &PackSource) -> Arc<RuleSet> {
-    match compile(std::slice::from_ref(pack), None, String::from("test")) {
+    match compile(std::slice::from_ref(pack), None, Thresholds::default(), String::from("test")) {
         Ok(rules) => Arc::new(rules),
         Err(faults) => panic!("the generated rules are sound, yet: {faults:?}"),
     }

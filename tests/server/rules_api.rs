@@ -60,6 +60,7 @@ fn rulebook() -> Rulebook {
             "clause\tsource\tsignal\trequirement\nC1\t手册\t话术\t不推诿\nC2\t手册\t话术\t报工号\nC3\t手册\t语气\t热情\nC4\t手册\t话术\t致谢\n",
         ),
         uncovered: table("rules/uncovered.tsv", "clause\treason\nC3\t听不出语气\n"),
+        ..Sources::default()
     };
     let load = move || {
         rule::load(&sources.files, sources.version())

@@ -10,6 +10,7 @@ use tingjian::engine::rule::compile::compile;
 use tingjian::engine::rule::syntax::{
     Body, Forbid, Hypotheses, Limit, PackSource, PhraseSource, RuleSource, Said, Scope,
 };
+use tingjian::engine::rule::thresholds::Thresholds;
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::{Channel, Role};
 
@@ -114,7 +115,7 @@ fn forbid(word: &str) -> Result<RuleSet, String> {
         lists: BTreeMap::new(),
         rules: vec![rule],
     };
-    compile(&[pack], None, String::new()).map_err(|faults| {
+    compile(&[pack], None, Thresholds::default(), String::new()).map_err(|faults| {
         let told = faults.iter().map(|fault| format!("{} / {}", fault.zh, fault.en)).collect::<Vec<_>>();
         format!("`{word}` 不能作话术：{}", told.join("；"))
     })

@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use tingjian::engine::call::act_alone;
 use tingjian::engine::privacy;
+use tingjian::engine::rule::thresholds::Thresholds;
 
 use super::corpus::Row;
 use crate::cli::ranking::average_precision;
@@ -43,12 +43,12 @@ pub(super) fn average_precisions(sides: &[Side<'_>]) -> (Option<f64>, f64) {
     (before.map(average_precision), average_precision(after))
 }
 
-/// The comparison for people. `confidences` is what each rule's phrases need; a turn without any needs what an act alone does.
-pub(super) fn report(sides: &[Side<'_>], confidences: &BTreeMap<u32, u16>) -> String {
+/// The comparison for people. A turn needs what the least demanding rule asks whose phrase it holds; without one, what an act alone does.
+pub(super) fn report(sides: &[Side<'_>], confidences: &BTreeMap<u32, u16>, thresholds: &Thresholds) -> String {
     let mut told = Vec::new();
     for side in sides {
         let of_phrases = side.row.found.iter().filter_map(|key| confidences.get(key)).min();
-        let needed = of_phrases.copied().unwrap_or(act_alone(side.row.channel));
+        let needed = of_phrases.copied().unwrap_or(thresholds.act_alone(side.row.channel));
         told.push((side.before.map(|before| before.share >= needed), side.after.share >= needed, side));
     }
     let cases = sides.iter().filter(|side| side.is_case).count();
@@ -154,7 +154,7 @@ mod tests {
             side(&rows[2], Some(6_000), 7_000, false),
             side(&rows[3], Some(8_900), 9_100, false),
         ];
-        let text = report(&sides, &confidences);
+        let text = report(&sides, &confidences, &Thresholds::default());
         for line in [
             "现场标注 4 句（违规 2，不违规 2）",
             "准确率 precision: 0.500 → 0.500",
@@ -171,10 +171,10 @@ mod tests {
     #[test]
     fn without_a_model_in_use_there_is_nothing_before_and_long_lists_are_cut() {
         let row = row("不知道", &[1]);
-        let text = report(&[side(&row, None, 6_000, true)], &BTreeMap::from([(1, 5_000)]));
+        let text = report(&[side(&row, None, 6_000, true)], &BTreeMap::from([(1, 5_000)]), &Thresholds::default());
         assert!(text.contains("precision: – → 1.000") && !text.contains("changed sides"), "{text}");
         let many = vec![side(&row, Some(0), 6_000, true); SHOWN_MAX + 3];
-        let text = report(&many, &BTreeMap::from([(1, 5_000)]));
+        let text = report(&many, &BTreeMap::from([(1, 5_000)]), &Thresholds::default());
         assert!(text.ends_with("还有 3 句 / and 3 more\n"), "{text}");
     }
 }

@@ -6,14 +6,14 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 use tingjian::engine::rule::coverage::{Coverage, Standing};
 
-use super::super::source::Origin;
+use super::super::source::RuleFlags;
 use super::super::{EXIT_UNUSABLE, complain};
 use super::{print, usable};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    origin: Origin,
+    origin: RuleFlags,
     /// 输出格式 / Output format
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,

@@ -15,7 +15,7 @@ use tingjian::engine::rule::RuleSet;
 use tingjian::session::Session;
 
 use super::super::lines::Lines;
-use super::super::source::Origin;
+use super::super::source::RuleFlags;
 use super::super::{EXIT_UNUSABLE, complain, show};
 use super::{print, usable};
 
@@ -38,7 +38,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "ID")]
     call_id: Option<String>,
     #[command(flatten)]
-    origin: Origin,
+    origin: RuleFlags,
 }
 
 /// Exits with 0, or with 2 if the rules, the rule, the file or the call cannot be used.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::super::sheet;
-use super::super::source::{self, Origin};
+use super::super::source::{self, RuleFlags};
 use super::super::{EXIT_UNUSABLE, complain, print};
 
 #[derive(Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
     out: Option<PathBuf>,
     /// 条款取自这里的 clauses.tsv / The clauses are those of its clauses.tsv
     #[command(flatten)]
-    origin: Origin,
+    origin: RuleFlags,
 }
 
 /// Exits with 0 if the pack was written, with 2 if anything of the list cannot be used: then nothing is.
@@ -46,7 +46,8 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn import(arguments: &Arguments) -> Result<(), Vec<String>> {
-    let source = source::read(&arguments.origin).map_err(|error| vec![error.to_string()])?;
+    let source = source::read(&arguments.origin.origin().map_err(|fault| vec![fault])?)
+        .map_err(|error| vec![error.to_string()])?;
     let sheets = sheet::read(&arguments.file).map_err(|fault| vec![fault])?;
     let clauses = source.clause_names();
     let (list, mut faults) = rows::understand(&sheets, clauses.as_ref());

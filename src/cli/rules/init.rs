@@ -9,14 +9,14 @@ use std::process::ExitCode;
 use tingjian::engine::rule::quote;
 use tingjian::engine::rule::syntax::PackSource;
 
-use super::super::source::{Origin, PARAMETERS};
+use super::super::source::{PARAMETERS, RuleFlags};
 use super::super::{EXIT_UNUSABLE, complain};
 use super::{print, usable};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
-    origin: Origin,
+    origin: RuleFlags,
     /// 写到哪个目录；默认规则目录，用内置规则包时为当前目录 / Where to write; default: the rules directory, or here for the built-in packs
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -28,7 +28,9 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         Ok(usable) => usable,
         Err(code) => return code,
     };
-    let directory = arguments.out.as_deref().or(arguments.origin.directory()).unwrap_or(Path::new("."));
+    // A configuration that cannot be read had no usable rules.
+    let origin = arguments.origin.origin().unwrap_or_default();
+    let directory = arguments.out.as_deref().or(origin.directory()).unwrap_or(Path::new("."));
     let path = directory.join(PARAMETERS);
     let text = starter(&loaded.packs);
     let written = File::create_new(&path).and_then(|mut file| file.write_all(text.as_bytes()));
@@ -48,7 +50,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
         0 => format!("{shown}: 这些规则包没有参数，文件里没有可改的\n"),
         _ => format!("{shown}: {count} 个参数。去掉要改的行首的 `# `，写上本公司的值\n"),
     };
-    let elsewhere = arguments.origin.directory().is_none_or(|rules| rules != directory);
+    let elsewhere = origin.directory().is_none_or(|rules| rules != directory);
     if count > 0 && elsewhere {
         let _ = writeln!(told, "使用时加上 --parameters {shown}");
     }

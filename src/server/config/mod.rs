@@ -6,6 +6,7 @@
 //! words for people: one row a key, from which the documented default file is
 //! printed. Nothing here opens a file.
 
+mod confidence;
 mod keys;
 mod read;
 mod review;
@@ -22,6 +23,7 @@ use axum::http::Uri;
 use chrono::FixedOffset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub use confidence::Confidence;
 pub use read::ConfigError;
 pub use review::Review;
 pub use secret::{Holders, OriginName, PersonTokens, Secret, SecretSource, TokenSource};
@@ -319,6 +321,8 @@ pub struct Config {
     pub score: Score,
     /// How alerts are reviewed.
     pub review: Review,
+    /// How sure the second look must be where a rule does not say.
+    pub confidence: Confidence,
     /// How the store keeps what was said.
     pub privacy: Privacy,
 }
@@ -507,6 +511,7 @@ impl Default for Config {
             alerts: Alerts::default(),
             score: Score::default(),
             review: Review::default(),
+            confidence: Confidence::default(),
             privacy: Privacy::default(),
         }
     }

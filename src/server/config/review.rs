@@ -40,7 +40,7 @@ impl Default for Review {
     }
 }
 
-fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(super) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let share = f64::deserialize(deserializer)?;
     if (0.0..=1.0).contains(&share) {
         return Ok(share);

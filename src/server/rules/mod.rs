@@ -19,6 +19,7 @@ use utoipa::ToSchema;
 use crate::engine::diagnostic::{Diagnostic, Level};
 use crate::engine::rule::parse::SourceFile;
 use crate::engine::rule::sources::Sources;
+use crate::engine::rule::thresholds::Thresholds;
 use crate::engine::rule::{self, RuleSet};
 use crate::server::store::Readers;
 
@@ -92,7 +93,7 @@ impl From<Arc<RuleSet>> for Rulebook {
     fn from(rules: Arc<RuleSet>) -> Self {
         Self {
             in_force: InForce::new(Arc::new(Written { rules, sources: Sources::default() })),
-            first_files: to_kept(&[]),
+            first_files: to_kept(&Sources::default()),
             load: None,
             sources: Vec::new(),
             turn: Mutex::new(()),
@@ -111,7 +112,7 @@ impl Rulebook {
         load: impl Fn() -> Result<LoadedRules, RejectedRules> + Send + Sync + 'static,
     ) -> Result<Self, RejectedRules> {
         let LoadedRules { rules, sources: from, .. } = load()?;
-        let first_files = to_kept(&from.files);
+        let first_files = to_kept(&from);
         Ok(Self {
             in_force: InForce::new(Arc::new(Written { rules, sources: from })),
             first_files,
@@ -293,11 +294,17 @@ struct KeptFile<'a> {
     text: Cow<'a, str>,
 }
 
-/// Rule files as the store keeps them.
-pub(crate) fn to_kept(files: &[SourceFile]) -> String {
+/// The name under which thresholds other than those that ship are kept among the files.
+const THRESHOLDS: &str = "[confidence]";
+
+/// Rule files as the store keeps them, with the thresholds that they were loaded with.
+pub(crate) fn to_kept(sources: &Sources) -> String {
     let kept =
         |file: &'_ SourceFile| KeptFile { name: Cow::Owned(file.name.clone()), text: Cow::Owned(file.text.clone()) };
-    let files: Vec<_> = files.iter().map(kept).collect();
+    let mut files: Vec<_> = sources.files.iter().map(kept).collect();
+    if sources.thresholds != Thresholds::default() {
+        files.push(KeptFile { name: THRESHOLDS.into(), text: sources.thresholds.to_text().into() });
+    }
     serde_json::to_string(&files).expect("strings always serialise")
 }
 
@@ -306,8 +313,10 @@ pub(crate) fn kept(readers: &Readers, version: &str) -> Option<Arc<RuleSet>> {
     let files = readers.rule_files(version).ok()??;
     let files: Vec<KeptFile<'_>> = serde_json::from_str(&files).ok()?;
     let file = |KeptFile { name, text }| SourceFile { name: Cow::into_owned(name), text: Cow::into_owned(text) };
-    let files: Vec<_> = files.into_iter().map(file).collect();
-    match rule::load(&files, version.to_owned()) {
+    let mut files: Vec<_> = files.into_iter().map(file).collect();
+    let thresholds = files.pop_if(|file| file.name == THRESHOLDS);
+    let thresholds = thresholds.map(|file| Thresholds::from_text(&file.text)).unwrap_or_default();
+    match rule::load_with(&files, version.to_owned(), thresholds) {
         Ok(loaded) => Some(loaded.rules),
         Err(_) => {
             tracing::warn!(version, "earlier rules can no longer be used; their calls go on with the current ones");

@@ -44,7 +44,7 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger, who: Who) -> Resul
             if trigger == Trigger::Request || version != previous {
                 let row = LoadRow {
                     version: version.clone(),
-                    files: to_kept(&sources.files),
+                    files: to_kept(&sources),
                     loaded_ms: clock::unix_ms(),
                     who: who.clone(),
                     trigger: trigger.name(),

@@ -29,25 +29,11 @@ use crate::severity::AlertKind;
 use crate::text::{FoldedText, Match};
 use crate::time::CallTime;
 use crate::timeline::{Hit, Placed, Spoken, Timeline, UtteranceIx};
-use crate::transcript::{CallInfo, Channel, EventKind, Input, Party, Role, Utterance};
+use crate::transcript::{CallInfo, EventKind, Input, Party, Role, Utterance};
 use crate::work;
 
 /// A recogniser that cuts a sentence at a pause goes on within this time.
 const SPAN_GAP_MAX_MS: i64 = 3_000;
-
-/// An act that no phrase bears out needs this confidence, by voice and in chats, in ten thousandths. In chats,
-/// where turns are a few characters long, an act alone is wrong below it more often than right at
-/// centres that taught nothing (November 2026, 1 395 turns).
-const ACT_ALONE: [u16; 2] = [8_500, 9_000];
-
-/// How sure the second look must be of an act that no phrase bears out, in ten thousandths.
-#[must_use]
-pub const fn act_alone(channel: Channel) -> u16 {
-    match channel {
-        Channel::Voice => ACT_ALONE[0],
-        Channel::Chat => ACT_ALONE[1],
-    }
-}
 
 /// How many neighbours in the order a changed utterance can concern.
 const NEIGHBOURS: usize = TURN_AHEAD;
@@ -647,7 +633,7 @@ impl Call {
         if program.confidence == 0 || !finding.marks.iter().all(is_act) {
             return program.confidence;
         }
-        program.confidence.max(act_alone(self.info.channel))
+        program.confidence.max(rules.thresholds.act_alone(self.info.channel))
     }
 
     fn evidence(&self, rules: &RuleSet, mark: &Mark) -> Evidence {

@@ -16,10 +16,11 @@ use super::syntax::{
     Anchor, Body, Context, EventRule, Expression, Extent, HourRange, PackSource, Part, PhraseSource, RuleSource, Said,
     Sequence, Timing, Window,
 };
+use super::thresholds::{Thresholds, ten_thousandths};
 use super::{Listening, Rule, RuleSet};
 use crate::act::{ActId, Model, phrase_key};
 use crate::diagnostic::{Diagnostic, Level, Located, nearest};
-use crate::severity::{AlertKind, Severity};
+use crate::severity::AlertKind;
 use crate::text::{Boundary, Homophone, LexiconBuilder, PhraseId, PhraseOptions};
 use crate::transcript::{EventKind, Role};
 
@@ -33,8 +34,13 @@ const SHORT_PHRASE_CHARS: usize = 3;
 ///
 /// # Errors
 /// Every fault of every phrase and reference, each with its place.
-pub fn compile(packs: &[PackSource], model: Option<Arc<Model>>, version: String) -> Result<RuleSet, Vec<Diagnostic>> {
-    let mut compiler = Compiler { model, ..Compiler::default() };
+pub fn compile(
+    packs: &[PackSource],
+    model: Option<Arc<Model>>,
+    thresholds: Thresholds,
+    version: String,
+) -> Result<RuleSet, Vec<Diagnostic>> {
+    let mut compiler = Compiler { model, thresholds, ..Compiler::default() };
     let mut rules = Vec::new();
     let mut programs = Vec::new();
     for pack in packs {
@@ -66,18 +72,13 @@ pub fn compile(packs: &[PackSource], model: Option<Arc<Model>>, version: String)
         vec![Diagnostic::error("too-large", at, format!("话术合起来超出了限度：{fault}"), fault.to_string())]
     })?;
     let forbidding = forbidding(&rules, &programs, detectors.len());
-    Ok(RuleSet::assemble(version, rules, programs, Listening { detectors, lexicon, model, acts, forbidding }))
+    let listening = Listening { detectors, lexicon, model, acts, forbidding };
+    Ok(RuleSet::assemble(version, rules, programs, thresholds, listening))
 }
 
 /// What the second look must say of a forbidden hit, in ten thousandths.
-fn confidence(source: &RuleSource) -> u16 {
-    let share = source.confidence.unwrap_or(match source.severity {
-        // A grave matter is worth a look even when it is less sure.
-        Severity::Critical => 0.2,
-        Severity::Warning => 0.5,
-        Severity::Info => 0.6,
-    });
-    (share * 10_000.0).round() as u16
+fn confidence(source: &RuleSource, thresholds: &Thresholds) -> u16 {
+    source.confidence.map_or(thresholds.of(source.severity), ten_thousandths)
 }
 
 /// For each detector the key under which the model knows the forbidding rule that it decides, if it does.
@@ -135,6 +136,7 @@ struct Compiler {
     /// Detectors made for the rule at hand.
     used: Vec<DetectorIx>,
     model: Option<Arc<Model>>,
+    thresholds: Thresholds,
     /// Acts that rules speak of, and the phrase that stands for each.
     acts: BTreeMap<ActId, PhraseId>,
 }
@@ -158,7 +160,7 @@ impl Compiler {
             when,
             limit: source.limit,
             hypotheses: source.hypotheses,
-            confidence: confidence(source),
+            confidence: confidence(source, &self.thresholds),
             grace_ms: source.grace_ms,
             from: source.from,
             until: source.until,

@@ -13,12 +13,14 @@ pub mod sources;
 pub(crate) mod subjects;
 mod surface;
 pub mod syntax;
+pub mod thresholds;
 pub mod unit_test;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use self::program::{Detector, DetectorIx, Program, RuleIx};
+use self::thresholds::Thresholds;
 use crate::act::{ActId, Model, phrase_key};
 use crate::diagnostic::{Diagnostic, Position, nearest};
 use crate::severity::{AlertKind, Severity};
@@ -54,6 +56,8 @@ pub struct RuleSet {
     pub version: String,
     /// In the order of files and of rules in them.
     pub rules: Vec<Arc<Rule>>,
+    /// How sure the second look must be where a rule does not say.
+    pub thresholds: Thresholds,
     pub(crate) programs: Vec<Program>,
     pub(crate) detectors: Vec<Detector>,
     pub(crate) lexicon: Lexicon,
@@ -84,12 +88,25 @@ pub struct Loaded {
     pub warnings: Vec<Diagnostic>,
 }
 
+/// Reads and compiles rule files: all or nothing. Where rules do not say how sure the second look must be,
+/// the [`Thresholds`] are those that ship.
+///
+/// # Errors
+/// As of [`load_with`].
+pub fn load(files: &[parse::SourceFile], version: String) -> Result<Loaded, Vec<Diagnostic>> {
+    load_with(files, version, Thresholds::default())
+}
+
 /// Reads and compiles rule files: all or nothing.
 ///
 /// # Errors
 /// Every fault of every file, in the order of files and lines; of a file with
 /// more than [`FAULTS_MAX`](crate::diagnostic::FAULTS_MAX), how many more.
-pub fn load(files: &[parse::SourceFile], version: String) -> Result<Loaded, Vec<Diagnostic>> {
+pub fn load_with(
+    files: &[parse::SourceFile],
+    version: String,
+    thresholds: Thresholds,
+) -> Result<Loaded, Vec<Diagnostic>> {
     let (packs, mut faults) = parse::parse_all(files);
     let model = match read_model(files) {
         Ok(model) => model,
@@ -99,7 +116,7 @@ pub fn load(files: &[parse::SourceFile], version: String) -> Result<Loaded, Vec<
         }
     };
     // Faulty rules are left out of `packs`; the phrases of the others may have faults of their own.
-    match compile::compile(&packs, model, version) {
+    match compile::compile(&packs, model, thresholds, version) {
         Ok(rules) if !faults.has_error() => {
             let warnings = faults.finish(parse::order(files));
             return Ok(Loaded { rules: Arc::new(rules), packs, warnings });
@@ -168,7 +185,7 @@ impl RuleSet {
     /// Never: nothing to compile cannot fail.
     #[must_use]
     pub fn empty() -> Self {
-        match compile::compile(&[], None, String::from("empty")) {
+        match compile::compile(&[], None, Thresholds::default(), String::from("empty")) {
             Ok(rules) => rules,
             Err(faults) => unreachable!("no rules have no faults, yet: {faults:?}"),
         }
@@ -178,6 +195,7 @@ impl RuleSet {
         version: String,
         rules: Vec<Arc<Rule>>,
         programs: Vec<Program>,
+        thresholds: Thresholds,
         listening: Listening,
     ) -> Self {
         let Listening { detectors, lexicon, model, acts, forbidding } = listening;
@@ -202,6 +220,7 @@ impl RuleSet {
             around,
             version,
             rules,
+            thresholds,
             programs,
             detectors,
             lexicon,

@@ -6,6 +6,9 @@ use std::collections::BTreeSet;
 use sha2::{Digest as _, Sha256};
 
 use super::parse::SourceFile;
+use super::thresholds::Thresholds;
+use super::{Loaded, load_with};
+use crate::diagnostic::Diagnostic;
 use crate::text::DICTIONARIES;
 
 /// A file of tab-separated rows.
@@ -28,12 +31,22 @@ pub struct Sources {
     pub clauses: Option<Table>,
     /// Why clauses have no rules: `uncovered.tsv`, if there is one.
     pub uncovered: Option<Table>,
+    /// How sure the second look must be where a rule does not say.
+    pub thresholds: Thresholds,
 }
 
 impl Sources {
+    /// Reads and compiles them.
+    ///
+    /// # Errors
+    /// As of [`load_with`].
+    pub fn load(&self) -> Result<Loaded, Vec<Diagnostic>> {
+        load_with(&self.files, self.version(), self.thresholds)
+    }
+
     /// The first 12 hexadecimal digits of the SHA-256 of the files' names and
-    /// contents and of the dictionaries that read them: the same rules judge
-    /// otherwise with other dictionaries.
+    /// contents, of the dictionaries that read them and of thresholds other than
+    /// those that ship: the same rules judge otherwise with other ones.
     #[must_use]
     pub fn version(&self) -> String {
         let mut hash = Sha256::new_with_prefix(DICTIONARIES);
@@ -42,6 +55,9 @@ impl Sources {
                 hash.update((part.len() as u64).to_le_bytes());
                 hash.update(part);
             }
+        }
+        if self.thresholds != Thresholds::default() {
+            hash.update(self.thresholds.to_text());
         }
         hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -98,6 +114,10 @@ mod tests {
         };
         assert_eq!(sources("here", "x").version(), sources("there", "x").version());
         assert_ne!(sources("here", "x").version(), sources("here", "y").version());
+        let cautious = Thresholds { warning: 9_000, ..Thresholds::default() };
+        let judged_otherwise = Sources { thresholds: cautious, ..sources("here", "x") };
+        assert_ne!(judged_otherwise.version(), sources("here", "x").version());
+        assert_eq!(judged_otherwise.edited(&[]), judged_otherwise);
         let edited = sources("here", "x").edited(&[file("here/a.yaml", "y"), file("here/b.yaml", "z")]);
         assert_eq!(edited.within, ["a.yaml", "b.yaml"]);
         assert_eq!(edited.files, [file("here/a.yaml", "y"), file("here/b.yaml", "z")]);

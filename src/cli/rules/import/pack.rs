@@ -9,6 +9,7 @@ use tingjian::engine::diagnostic::{Diagnostic, Level, Position};
 use tingjian::engine::rule::compile::compile;
 use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::parse::{SourceFile, parse};
+use tingjian::engine::rule::thresholds::Thresholds;
 use tingjian::engine::rule::{quote, unit_test};
 
 use super::rows::{Cell, Fault, Group, Kind, List};
@@ -53,7 +54,7 @@ pub(super) fn write(
     if faults.iter().any(|fault| place(&fault.at).is_none()) {
         faults.retain(|fault| fault.code != "bad-id" || place(&fault.at).is_none());
     }
-    let rules = match compile(&packs, None, String::new()) {
+    let rules = match compile(&packs, None, Thresholds::default(), String::new()) {
         Ok(rules) if faults.is_empty() => rules,
         Ok(_) => return Err(faults.iter().map(tell).collect()),
         Err(more) => return Err(faults.iter().chain(&more).map(tell).collect()),

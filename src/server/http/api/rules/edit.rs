@@ -22,13 +22,13 @@ use utoipa_axum::router::UtoipaMethodRouterExt as _;
 
 use crate::adapter::native::ID_BYTES_MAX;
 use crate::engine::diagnostic::{Diagnostic, Language, nearest};
+use crate::engine::rule::Loaded;
 use crate::engine::rule::lint::lint;
 use crate::engine::rule::parse::{SourceFile, is_parameters_file};
 use crate::engine::rule::render::render;
 use crate::engine::rule::sources::Sources;
 use crate::engine::rule::syntax::PackSource;
 use crate::engine::rule::unit_test::{self, TestReport};
-use crate::engine::rule::{self, Loaded};
 use crate::server::config::{BACKTEST_TIMEOUT, RULE_FILES_MAX, TRIAL_TIMEOUT, TRIAL_WAIT};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::filter::BadQuery;
@@ -183,7 +183,7 @@ impl Edited {
     pub(crate) fn new(written: &Written, files: &[SourceFile]) -> Self {
         let sources = written.sources.edited(files);
         let version = sources.version();
-        let (loaded, diagnostics) = match rule::load(&sources.files, version.clone()) {
+        let (loaded, diagnostics) = match sources.load() {
             Ok(mut loaded) => {
                 let warnings = std::mem::take(&mut loaded.warnings);
                 (Some(loaded), warnings)
