@@ -95,7 +95,7 @@ const APPEAL: Parameter = Parameter::new(
 );
 const ACTION: Parameter = Parameter::new(
     "action",
-    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, export, forget / 做了什么，可用逗号写多个",
+    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, undo, export, forget / 做了什么，可用逗号写多个",
     Shape::Text,
 );
 pub(crate) const QUEUE: Parameter = Parameter::new("queue", "Of this queue / 队列", Shape::Text);
@@ -404,7 +404,8 @@ fn moment(name: &str, text: &str, zone: FixedOffset, of_day: TimeDelta) -> Resul
     }
 }
 
-fn instant(name: &str, text: &str) -> Result<i64, BadQuery> {
+/// A time with its offset.
+pub(crate) fn instant(name: &str, text: &str) -> Result<i64, BadQuery> {
     // A `+08:00` that is not escaped in an address arrives as a space.
     let text = match text.rsplit_once(' ') {
         Some((time, offset)) if time.contains('T') => format!("{time}+{offset}"),

@@ -314,6 +314,112 @@ test("of two who judge one alert, the second is told of the first", async () => 
   await own.stop();
 });
 
+test("fifty alerts are judged with at most seventy keys, and all that is needed is in sight", async () => {
+  const own = await Server.start({ config: CONFIG, rules: RULES });
+  const producer = await Producer.connect(own, INGEST);
+  // 50 alerts in 10 calls. Ten are false: the agent repeats what an advertisement says. Their sentences differ.
+  for (let n = 0; n < 10; n += 1) {
+    const said = Array.from({ length: 5 }, (_, at) => (at === 4 ? `广告${n}说的是不清楚` : `第${n}${at}件事我不知道${"，您先听我说完".repeat(at * 4)}`));
+    await producer.tell(...call(`k${n}`, `a${n}`, "2026-11-21T09:00:00+08:00", "q", ...said));
+  }
+  while ((await own.get("/v1/calls?live=true", LI)).calls.length > 0);
+  const { page, close } = await open(own, `/qa?${SPAN}&view=review#token=${LI}`, { width: 1366, height: 768 });
+  let keys = 0;
+  const press = async (key) => {
+    keys += 1;
+    await page.keyboard.press(key);
+  };
+  const inSight = () => page.evaluate(() => {
+    const whole = (element) => {
+      const box = element?.getBoundingClientRect();
+      const clip = element?.closest(".reading")?.getBoundingClientRect() ?? { top: 0, bottom: innerHeight };
+      // Of words that are longer than the screen, the beginning.
+      return box !== undefined && box.top >= clip.top - 1 && Math.min(box.bottom, box.top + 40) <= Math.min(clip.bottom, innerHeight) + 1;
+    };
+    const wanted = { ".detail .said mark": document.querySelector(".detail .said mark"), ".around .hit": document.querySelector(".around .hit") };
+    for (const button of document.querySelectorAll(".decide button")) {
+      wanted[button.textContent] = button;
+    }
+    return Object.entries(wanted).filter(([, element]) => !whole(element)).map(([name]) => name).join(" ");
+  });
+  for (let n = 0; n < 50; n += 1) {
+    await page.locator(`.item[aria-current]:not(.settled)`).waitFor();
+    await page.locator(".around .hit").waitFor();
+    assert.equal(await inSight(), "", `alert ${n}`);
+    const text = await page.locator(".detail .said").first().innerText();
+    if (n === 20) {
+      await screenshot(page, "qa-fifty-1366x768");
+    }
+    const before = await page.locator(".detail .case").innerText();
+    await press(text.includes("广告") ? "2" : "c");
+    if (n < 49) {
+      await page.waitForFunction((was) => document.querySelector(".detail .case").innerText !== was, before);
+    }
+  }
+  await page.getByText("今天已复核 50 / 还有 0").waitFor();
+  assert.ok(keys <= 70, `${keys} keys`);
+  assert.equal(keys, 50);
+  const verdicts = async (verdict) => (await own.get(`/v1/alerts?review=${verdict}&limit=100`, LI)).alerts;
+  while ((await verdicts("unreviewed")).length > 0);
+  assert.equal((await verdicts("confirmed")).length, 40);
+  const dismissed = await verdicts("dismissed");
+  assert.deepEqual([dismissed.length, ...new Set(dismissed.map(({ review }) => review.steps[0].reason))], [10, "引用客户的话"]);
+  producer.close();
+  await close();
+  await own.stop();
+});
+
+test("a slip is undone, like alerts are judged together, and who else looks is shown", async () => {
+  const own = await Server.start({ config: CONFIG, rules: RULES });
+  const producer = await Producer.connect(own, INGEST);
+  for (let n = 0; n < 6; n += 1) {
+    await producer.tell(...call(`g${n}`, `a${n}`, "2026-11-21T09:00:00+08:00", "q", n < 4 ? "这个我不知道" : "我真不知道", "不清楚"));
+  }
+  const at = (token) => open(own, `/qa?${SPAN}&view=review#token=${token}`, { width: 1366, height: 768 });
+  const verdicts = async (verdict) => (await own.get(`/v1/alerts?review=${verdict}&limit=100`, LI)).alerts;
+  const hers = await at(LI);
+  await hers.page.locator(".around .hit").waitFor();
+  const first = await hers.page.locator(".item[aria-current] .snippet").innerText();
+  await hers.page.keyboard.press("2");
+  await hers.page.getByText("今天已复核 1 / 还有 11").waitFor();
+  await hers.page.getByRole("button", { name: /撤销/ }).getByText("误报").waitFor();
+  await hers.page.keyboard.press("u");
+  await hers.page.getByText("今天已复核 0 / 还有 12").waitFor();
+  assert.equal(await hers.page.locator(".item[aria-current] .snippet").innerText(), first);
+  assert.equal((await verdicts("unreviewed")).length, 12);
+  // What she has open he sees, and is not led to.
+  const his = await at(WANG);
+  await his.page.getByText("李静 也打开着这条。").waitFor();
+  await his.page.locator(".item .tag", { hasText: "李静 在看" }).waitFor();
+  await screenshot(his.page, "qa-others-1366x768");
+  await his.close();
+  // The group is shown, one kind of sentence is left out, one key judges the rest.
+  await hers.page.locator(".item", { hasText: "不说不知道" }).first().click();
+  await hers.page.keyboard.press("a");
+  const dialog = hers.page.getByRole("dialog", { name: "同类一起判" });
+  await dialog.getByText("共 6 条，2 种说法").waitFor();
+  await screenshot(hers.page, "qa-alike-1366x768");
+  assert.equal(await accessibilityFaults(hers.page), "");
+  await dialog.getByRole("checkbox", { name: /我真不知道/ }).uncheck();
+  await hers.page.keyboard.press("c");
+  await dialog.waitFor({ state: "detached" });
+  await hers.page.getByText("今天已复核 4 / 还有 8").waitFor();
+  assert.deepEqual((await verdicts("confirmed")).map(({ evidence }) => evidence[0].text), Array(4).fill("这个我不知道"));
+  await hers.page.keyboard.press("u");
+  await hers.page.getByText("今天已复核 0 / 还有 12").waitFor();
+  assert.equal((await verdicts("confirmed")).length, 0);
+  // A digit makes false alarms of a group.
+  await hers.page.locator(".item", { hasText: "不说不清楚" }).first().click();
+  await hers.page.keyboard.press("a");
+  await dialog.getByText("共 6 条，1 种说法").waitFor();
+  await hers.page.keyboard.press("4");
+  await hers.page.getByText("今天已复核 6 / 还有 6").waitFor();
+  assert.deepEqual([...new Set((await verdicts("dismissed")).map(({ review }) => review.steps.at(-1).reason))], ["规则太宽"]);
+  producer.close();
+  await hers.close();
+  await own.stop();
+});
+
 test("figures agree wherever they stand: only what counts is counted", async () => {
   const own = await Server.start({ config: CONFIG, rules: RULES });
   const producer = await Producer.connect(own, INGEST);

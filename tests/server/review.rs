@@ -206,6 +206,89 @@ async fn an_alert_says_which_steps_are_possible_to_whom() {
 }
 
 #[tokio::test]
+async fn a_slip_is_undone_by_who_made_it_and_both_steps_stay() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道"]).await;
+    let alert_id = site.alert_id("c1").await;
+    let step = async |token, action: &str| {
+        let body = json!({"action": action, "reason": "x", "steps_seen": null});
+        site.ask(token, "POST", &format!("/v1/alerts/{alert_id}/reviews"), &body).await
+    };
+    assert_eq!(step(LI, "undo").await.1["code"], "nothing_to_undo");
+    assert_eq!(step(LI, "dismiss").await.1["counts"], false);
+    assert_eq!(step(WANG, "undo").await.1["code"], "nothing_to_undo");
+    let (status, review) = step(LI, "undo").await;
+    assert_eq!((status, &review["verdict"], &review["counts"]), (201, &json!("unreviewed"), &json!(true)), "{review}");
+    // Lists show the steps though the verdict is as before all of them.
+    let listed = site.alerts("c1").await[0]["review"]["steps"].clone();
+    let actions: Vec<&str> = listed.as_array().unwrap().iter().map(|step| step["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["dismiss", "undo"]);
+    assert_eq!(step(LI, "undo").await.1["code"], "nothing_to_undo");
+    assert_eq!(step(WANG, "confirm").await.1["verdict"], "confirmed");
+    let csv = site.ask(LI, "GET", "/v1/export?format=csv", &Value::Null).await.1;
+    assert!(csv.as_str().unwrap().contains("王芳"), "who reviews is who holds: {csv}");
+    let actions = site.get("/v1/audit?action=undo").await["entries"].as_array().unwrap().len();
+    assert_eq!(actions, 1);
+}
+
+#[tokio::test]
+async fn several_alerts_are_judged_in_one_go_each_for_itself() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道", "真不知道"]).await;
+    site.call("c2", &["不知道"]).await;
+    let mut alerts = site.alerts("c1").await;
+    alerts.extend(site.alerts("c2").await);
+    let named = |alert: &Value| json!({"alert_id": alert["alert_id"], "call_id": alert["call_id"], "started_at": alert["started_at"], "steps_seen": 0});
+    let mut all: Vec<Value> = alerts.iter().map(named).collect();
+    // Somebody was there first.
+    site.steps(alerts[1]["alert_id"].as_str().unwrap(), &["王芳:confirm"]).await;
+    all.push(json!({"alert_id": "none", "call_id": "c1", "started_at": alerts[0]["started_at"]}));
+    let body = json!({"action": "dismiss", "reason": "规则太宽", "alerts": all});
+    let (status, told) = site.ask(LI, "POST", "/v1/reviews", &body).await;
+    assert_eq!((status, &told["taken"]), (200, &json!(2)), "{told}");
+    let became: Vec<&str> = told["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| result["review"]["verdict"].as_str().or(result["error"]["code"].as_str()).unwrap())
+        .collect();
+    assert_eq!(became, ["dismissed", "changed", "dismissed", "unknown_alert"]);
+    let dismissed = site.get("/v1/alerts?review=dismissed").await["alerts"].as_array().unwrap().len();
+    assert_eq!(dismissed, 2);
+    let entries = site.get("/v1/audit?action=dismiss").await["entries"].clone();
+    assert_eq!(entries.as_array().unwrap().len(), 2, "an entry a step");
+    for (body, code) in [
+        (json!({"action": "dismiss", "reason": "x", "alerts": []}), "invalid_body"),
+        (json!({"action": "dismiss", "alerts": all}), "invalid_review"),
+        (
+            json!({"action": "confirm", "alerts": [{"alert_id": "x", "call_id": "c", "started_at": "?"}]}),
+            "invalid_body",
+        ),
+    ] {
+        let (status, answer) = site.ask(LI, "POST", "/v1/reviews", &body).await;
+        assert_eq!((status, answer["code"].as_str()), (400, Some(code)), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn reviewers_see_what_the_others_have_open() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道"]).await;
+    let alert = site.alerts("c1").await.remove(0);
+    let case = json!({"alert_id": alert["alert_id"], "call_id": "c1", "started_at": alert["started_at"]});
+    let open =
+        async |token, alert: Value| site.ask(token, "POST", "/v1/reviews/open", &json!({ "alert": alert })).await;
+    assert_eq!(open(LI, case.clone()).await, (200, json!({"open": []})));
+    let (_, told) = open(WANG, Value::Null).await;
+    assert_eq!((&told["open"][0]["by"], &told["open"][0]["alert_id"]), (&json!("李静"), &alert["alert_id"]), "{told}");
+    assert_eq!(open(LI, Value::Null).await.1, json!({"open": []}), "nobody is told of their own");
+    assert_eq!(open(WANG, Value::Null).await.1, json!({"open": []}));
+    let (status, answer) = open(LI, json!({"alert_id": "", "call_id": "c1", "started_at": alert["started_at"]})).await;
+    assert_eq!((status, &answer["field"]), (400, &json!("alert_id")), "{answer}");
+    assert_eq!(open(A7, Value::Null).await.0, 403);
+}
+
+#[tokio::test]
 async fn steps_that_cannot_be_read_say_why() {
     let mut site = Site::start().await;
     site.call("c1", &["不知道", "没办法"]).await;

@@ -2,13 +2,15 @@
 // that is at hand, its place in the call. A step shows at once; where the server
 // refuses it, the alert comes back as it really stands.
 
-import { useEffect, useRef, useState } from "../vendor/hooks.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "../vendor/hooks.js";
 import { ApiError, get } from "../shared/api.js";
 import { callAddress, clock, count, kindName, moment, roleName, stateName, today } from "../shared/format.js";
+import { Marked } from "../shared/marked.js";
 import { Choices } from "../shared/parts.js";
-import { Evidence, ReviewSteps, ReviewTags, STEP_KEYS, StepButtons, actionName, keepReviewer, needsQuestion, possibleSteps, reviewer, takeStep } from "../shared/review.js";
+import { Evidence, ReviewSteps, ReviewTags, STEP_KEYS, StepButtons, actionName, keepReviewer, needsQuestion, possibleSteps, reviewer, takeStep, takeSteps, usualReasons, verdictName } from "../shared/review.js";
 import { t, token } from "../shared/settings.js";
 import { Dialog, Fault, Severity, html, useAnswer, useKeys } from "../shared/ui.js";
+import { keyOf, readAhead, readCall, readLike, useOpenCases, wordsOf } from "./cases.js";
 import { ofQueue } from "./filters.js";
 import { Standing, usePages } from "./lists.js";
 
@@ -24,9 +26,6 @@ const AUDIT_MAX = 1_000;
 /** Utterances around the one that the alert points at. */
 const AROUND = 3;
 
-/** What tells an alert from all others: its id may come again in another call. @param {any} alert */
-const keyOf = (alert) => `${alert.call_id} ${alert.started_at} ${alert.alert_id}`;
-
 /** @param {{kind: "review" | "appeal", filters: Record<string, string>, change: (changes: Record<string, string>, replace?: boolean) => void, me: import("../shared/ui.js").Me | undefined}} properties */
 export function Queue({ kind, filters, change, me }) {
   const asked = ofQueue(filters, kind);
@@ -41,6 +40,9 @@ export function Queue({ kind, filters, change, me }) {
   const [done, setDone] = useState(0);
   const [help, setHelp] = useState(false);
   const [told, setTold] = useState("");
+  const [alike, setAlike] = useState(/** @type {any} */ (null));
+  // The steps taken here, the last one last; each may be of several alerts.
+  const [taken, setTaken] = useState(/** @type {{alerts: any[], what: string}[]} */ ([]));
   const [, setName] = useState(reviewer());
 
   const alerts = list.rows.map((/** @type {any} */ alert) => ({ ...alert, review: since[keyOf(alert)]?.review ?? alert.review }));
@@ -56,6 +58,9 @@ export function Queue({ kind, filters, change, me }) {
     }
   }, [at, alerts.length, list.hasMore, list.loading, isLookedFor]);
 
+  const others = useOpenCases(alert, me);
+  useEffect(() => readAhead(alert === undefined ? [] : alerts.slice(at + 1).filter(waits)), [alert && keyOf(alert), alerts.length]);
+
   const progress = useProgress(kind, asked, me);
   const left = progress.left === null ? null : Math.max(0, progress.left - done);
 
@@ -66,11 +71,16 @@ export function Queue({ kind, filters, change, me }) {
       setSelected(keyOf(next));
     }
   };
-  /** The next one that waits: below, else above. @param {number} from */
-  const nextWaiting = (from) => {
+  /** The next one that waits: below, else above. @param {number} from @param {Set<string>} [skipped] */
+  const nextWaiting = (from, skipped = new Set()) => {
     const order = [...alerts.slice(from + 1), ...alerts.slice(0, from)];
-    return order.find((one) => waits(one) && !since[keyOf(one)]?.under_way);
+    const free = order.filter((one) => waits(one) && !since[keyOf(one)]?.under_way && !skipped.has(keyOf(one)));
+    // What another has open is left to them, as long as there is something else.
+    return free.find((one) => !others.has(keyOf(one))) ?? free[0];
   };
+  const name = () => (me?.open ? reviewer() : null);
+  const settle = (/** @type {any[]} */ settled) =>
+    setSince((known) => ({ ...known, ...Object.fromEntries(settled.map((one) => [keyOf(one), { review: one.review, under_way: false }])) }));
   const step = (/** @type {Action} */ action, /** @type {string | null} */ reason, /** @type {string | null} */ by) => {
     const one = alert;
     const key = keyOf(one);
@@ -82,8 +92,13 @@ export function Queue({ kind, filters, change, me }) {
     const next = nextWaiting(at);
     setSelected(next === undefined ? key : keyOf(next));
     setTold(t(`已提交：${one.rule_name}`, `Sent: ${one.rule_name}`) + (next ? t(`；下一条：${next.rule_name}`, `; next: ${next.rule_name}`) : ""));
-    takeStep(one, action, reason, by ?? (me?.open ? reviewer() : null)).then(
-      (review) => setSince((known) => ({ ...known, [key]: { review, under_way: false } })),
+    takeStep(one, action, reason, by ?? name()).then(
+      (review) => {
+        settle([{ ...one, review }]);
+        if (kind === "review") {
+          setTaken((known) => [...known, { alerts: [{ ...one, review }], what: whatWasDone(action, 1) }]);
+        }
+      },
       async (error) => {
         setDone((known) => known - 1);
         const stands = await reload(one).catch(() => null);
@@ -109,7 +124,52 @@ export function Queue({ kind, filters, change, me }) {
       step(action, null, null);
     }
   };
+  /** The same verdict on alerts of one rule about the same words. @param {any[]} group @param {Action} action @param {string | null} reason */
+  const judgeAlike = async (group, action, reason) => {
+    setAlike(null);
+    const { taken: count, results } = await takeSteps(group, action, reason, name());
+    const judged = group.map((one, index) => ({ ...one, review: results[index].review ?? one.review, error: results[index].error }));
+    settle(judged.filter(({ error }) => error === null));
+    setDone((known) => known + count);
+    setTaken((known) => [...known, { alerts: judged.filter(({ error }) => error === null), what: whatWasDone(action, count) }]);
+    const failed = judged.filter(({ error }) => error !== null);
+    setRefused((known) => [...known, ...failed.map((one) => ({ key: keyOf(one), alert: one, told: toldOf(one.error.message) }))]);
+    const next = nextWaiting(at, new Set(group.map(keyOf)));
+    if (next !== undefined) {
+      setSelected(keyOf(next));
+    }
+    setTold(t(`已判定 ${count} 条`, `${count} judged`));
+  };
+  const undo = async () => {
+    const last = taken.at(-1);
+    if (last === undefined) {
+      return;
+    }
+    setTaken((known) => known.slice(0, -1));
+    try {
+      const { taken: count, results } = await takeSteps(last.alerts, "undo", null, name());
+      settle(last.alerts.map((one, index) => ({ ...one, review: results[index].review ?? one.review })));
+      setDone((known) => known - count);
+      const failed = results.map((/** @type {any} */ result, /** @type {number} */ index) => ({ ...result, alert: last.alerts[index] })).filter((/** @type {any} */ result) => result.error !== null);
+      setRefused((known) => [...known, ...failed.map((/** @type {any} */ one) => ({ key: keyOf(one.alert), alert: one.alert, told: toldOf(one.error.message) }))]);
+      setSelected(keyOf(last.alerts[0]));
+      setTold(t(`已撤销 ${count} 条`, `${count} undone`));
+    } catch (error) {
+      setTaken((known) => [...known, last]);
+      setRefused((known) => [...known, { key: keyOf(last.alerts[0]), alert: last.alerts[0], told: error instanceof ApiError ? error.text : String(error) }]);
+    }
+  };
+  const quick = kind === "review" && alert !== undefined && possibleSteps(alert).includes("dismiss") ? usualReasons("dismiss") : [];
+  const dismissFor = (/** @type {string} */ reason) => {
+    if (me?.open && reviewer() === "") {
+      setAsking("dismiss");
+    } else if (!since[keyOf(alert)]?.under_way) {
+      step("dismiss", reason, null);
+    }
+  };
   useKeys({
+    ...Object.fromEntries(quick.map((reason, index) => [String(index + 1), () => dismissFor(reason)])),
+    ...(kind === "review" ? { u: undo, a: () => alert !== undefined && !(me?.open && reviewer() === "") && setAlike(alert) } : {}),
     j: () => go(at + 1), k: () => go(at - 1), ArrowDown: () => go(at + 1), ArrowUp: () => go(at - 1),
     [STEP_KEYS.confirm]: () => ask("confirm"), [STEP_KEYS.dismiss]: () => ask("dismiss"),
     [STEP_KEYS.grant]: () => ask("grant"), [STEP_KEYS.reject]: () => ask("reject"),
@@ -130,7 +190,9 @@ export function Queue({ kind, filters, change, me }) {
             current=${filters.display === "held" ? "held" : "told"} onChoose=${(/** @type {string} */ display) => change({ display, item: "" })} />` : null}
           ${me?.open ? html`<label class="inline"><span>${t("复核人", "Reviewer")}</span><input class="name-field" value=${reviewer()} maxlength="64"
             onChange=${(/** @type {any} */ event) => { keepReviewer(event.target.value.trim()); setName(event.target.value.trim()); }} /></label>` : null}
-          <button class="plain small" onClick=${() => { setSince({}); setDone(0); setRefused([]); list.reload(); progress.reload(); }}>${t("刷新", "Refresh")}</button>
+          ${kind === "review" ? html`<button class="small" disabled=${taken.length === 0} onClick=${undo}
+            title=${taken.length > 0 ? taken.at(-1)?.what : undefined}>${t("撤销", "Undo")}${taken.length > 0 ? html`<span class="small quiet undone">${taken.at(-1)?.what}</span>` : null} <kbd aria-hidden="true">u</kbd></button>` : null}
+          <button class="plain small" onClick=${() => { setTaken([]); setSince({}); setDone(0); setRefused([]); list.reload(); progress.reload(); }}>${t("刷新", "Refresh")}</button>
           <button class="plain small" onClick=${() => setHelp(true)}>${t("快捷键", "Keys")} <kbd aria-hidden="true">?</kbd></button>
         </div>
       </div>
@@ -147,16 +209,88 @@ export function Queue({ kind, filters, change, me }) {
         ? html`<p class="panel empty">${kind === "review" ? t("全部复核完了。", "All is reviewed.") : t("没有待裁定的申诉。", "No appeal waits.")}</p>`
         : null}
       ${alert === undefined ? null : html`<div class="queue">
-        <${Items} alerts=${alerts} selected=${keyOf(alert)} since=${since} onSelect=${(/** @type {string} */ key) => { setAsking(null); setSelected(key); }} label=${title} />
+        <${Items} alerts=${alerts} selected=${keyOf(alert)} since=${since} others=${others} onSelect=${(/** @type {string} */ key) => { setAsking(null); setSelected(key); }} label=${title} />
         <article class="panel stack detail" aria-label=${alert.rule_name}>
-          <${Detail} alert=${alert} />
-          <div class="decide"><${StepButtons} alert=${alert} me=${me} asked=${asking} onAsk=${setAsking} onStep=${step} busy=${since[keyOf(alert)]?.under_way === true} /></div>
-          <${Context} alert=${alert} />
-          <${Facts} alert=${alert} />
+          <div class="case stack"><${Detail} alert=${alert} by=${others.get(keyOf(alert))} /></div>
+          <div class="decide"><${StepButtons} alert=${alert} me=${me} asked=${asking} onAsk=${setAsking} onStep=${step} busy=${since[keyOf(alert)]?.under_way === true} />
+            ${quick.length === 0 ? null : html`<div class="row quick" role="group" aria-label=${t("判误报并写明理由", "False alarm, with its reason")}>
+              ${quick.map((reason, index) => html`<button key=${reason} class="small" aria-keyshortcuts=${String(index + 1)} onClick=${() => dismissFor(reason)}><kbd aria-hidden="true">${index + 1}</kbd>${reason}</button>`)}
+              <button class="small" aria-keyshortcuts="a" onClick=${() => setAlike(alert)}><kbd aria-hidden="true">a</kbd>${t("同类一起判…", "All alike…")}</button></div>`}
+          </div>
+          <div class="reading stack" tabindex="0" role="region" aria-label=${t("上下文和其他", "Context and more")}>
+            <${Context} alert=${alert} />
+            <${Facts} alert=${alert} />
+          </div>
         </article>
       </div>`}
+      ${alike === null ? null : html`<${Alike} alert=${alike} asked=${asked} waits=${waits} since=${since} onClose=${() => setAlike(null)}
+        onJudge=${(/** @type {any[]} */ group, /** @type {Action} */ action, /** @type {string | null} */ reason) => judgeAlike(group, action, reason).catch((error) => setRefused((known) => [...known, { key: keyOf(group[0]), alert: group[0], told: error instanceof ApiError ? error.text : String(error) }]))} />`}
       ${help ? html`<${Help} onClose=${() => setHelp(false)} kind=${kind} />` : null}
     </section>
+  `;
+}
+
+/** A message of the server, which has both languages, in the reader's. @param {string} message */
+function toldOf(message) {
+  const [zh, en] = message.split(" / ");
+  return t(zh, en ?? zh);
+}
+
+/** @param {Action} action @param {number} count of alerts */
+function whatWasDone(action, count) {
+  return `${verdictName(action === "confirm" ? "confirmed" : "dismissed")}${count > 1 ? ` ×${count}` : ""}`;
+}
+
+/**
+ * The alerts of one rule about the same words, by sentence; one key judges those that are ticked.
+ * @param {{alert: any, asked: Record<string, any>, waits: (alert: any) => boolean, since: Record<string, any>, onClose: () => void,
+ *   onJudge: (group: any[], action: Action, reason: string | null) => void}} properties
+ */
+function Alike({ alert, asked, waits, since, onClose, onJudge }) {
+  const { value, error, reload } = useAnswer((signal) => readLike(alert, asked, signal), [keyOf(alert)]);
+  const [left, setLeft] = useState(/** @type {Set<string>} */ (new Set()));
+  const alerts = (value ?? []).filter((/** @type {any} */ one) => waits(one) && !since[keyOf(one)]?.under_way);
+  const sentences = new Map();
+  for (const one of alerts) {
+    const text = one.evidence[0]?.text ?? one.message;
+    sentences.set(text, [...(sentences.get(text) ?? []), one]);
+  }
+  const group = alerts.filter((/** @type {any} */ one) => !left.has(one.evidence[0]?.text ?? one.message));
+  const reasons = usualReasons("dismiss");
+  const judge = (/** @type {Action} */ action, /** @type {string | null} */ reason) => group.length > 0 && onJudge(group, action, reason);
+  const onKeyDown = (/** @type {KeyboardEvent} */ event) => {
+    const reason = reasons[Number(event.key) - 1];
+    if (event.ctrlKey || event.altKey || event.metaKey) {
+      return;
+    }
+    if (event.key === "c" || reason !== undefined) {
+      event.preventDefault();
+      judge(reason === undefined ? "confirm" : "dismiss", reason ?? null);
+    }
+  };
+  const words = wordsOf(alert);
+  return html`
+    <${Dialog} title=${t("同类一起判", "All alike")} onClose=${onClose}>
+      <div class="stack alike" tabindex="-1" autofocus onKeyDown=${onKeyDown}>
+        <p class="flat">${alert.rule_name}${words ? html`${t("：", ": ")}<mark>${words.replaceAll("|", " ")}</mark>` : ""} ·
+          ${value === undefined ? t("正在读取…", "Loading…") : t(`共 ${alerts.length} 条，${sentences.size} 种说法`, `${alerts.length} alerts, ${sentences.size} sentences`)}</p>
+        ${error ? html`<${Fault} error=${error} retry=${reload} />` : null}
+        <ul class="sentences">${[...sentences].map(([text, ones]) => html`<li key=${text}>
+          <label><input type="checkbox" checked=${!left.has(text)} onChange=${() => setLeft((known) => {
+            const now = new Set(known);
+            now.has(text) ? now.delete(text) : now.add(text);
+            return now;
+          })} /><span><bdi><${Marked} text=${text} ranges=${(ones[0].evidence ?? []).filter((/** @type {any} */ one) => one.text === text)} /></bdi>
+            <span class="small quiet">×${ones.length} · ${[...new Set(ones.map((/** @type {any} */ one) => one.agent_id))].slice(0, 4).join(t("、", ", "))}</span></span></label>
+          <a class="small" href=${callAddress(ones[0].call_id, ones[0].started_at, ones[0].alert_id)} target="_blank">${t("看通话", "the call")}</a></li>`)}</ul>
+        <div class="row">
+          <button class="primary" disabled=${group.length === 0} onClick=${() => judge("confirm", null)}>${t(`${group.length} 条属实`, `Uphold ${group.length}`)} <kbd aria-hidden="true">c</kbd></button>
+          <button onClick=${onClose}>${t("取消", "Cancel")} <kbd aria-hidden="true">Esc</kbd></button>
+        </div>
+        <div class="row quick" role="group" aria-label=${t("都判误报并写明理由", "All false alarms, with their reason")}>
+          ${reasons.map((reason, index) => html`<button key=${reason} class="small" disabled=${group.length === 0} onClick=${() => judge("dismiss", reason)}><kbd aria-hidden="true">${index + 1}</kbd>${reason}</button>`)}</div>
+      </div>
+    </${Dialog}>
   `;
 }
 
@@ -171,7 +305,7 @@ async function reload(alert) {
 function useProgress(kind, asked, me) {
   const name = me?.open ? reviewer() : me?.name;
   const day = today();
-  const action = kind === "review" ? "confirm,dismiss" : "grant,reject";
+  const action = kind === "review" ? "confirm,dismiss,undo" : "grant,reject";
   const mine = useAnswer((signal) => get("/v1/audit", { from: day, action, limit: AUDIT_MAX }, signal), [kind, day, token()]);
   const waiting = useAnswer(
     (signal) => get("/v1/statistics", { group: "severity", ...asked }, signal),
@@ -179,23 +313,23 @@ function useProgress(kind, asked, me) {
   );
   const entries = mine.value?.entries ?? [];
   return {
-    today: entries.filter((/** @type {any} */ entry) => entry.by === name).length,
+    today: entries.filter((/** @type {any} */ entry) => entry.by === name).reduce((/** @type {number} */ sum, /** @type {any} */ entry) => sum + (entry.action === "undo" ? -1 : 1), 0),
     left: waiting.value?.total.alerts ?? null,
     reload: () => { mine.reload(); waiting.reload(); },
   };
 }
 
-/** @param {{alerts: any[], selected: string, since: Record<string, {under_way: boolean}>, onSelect: (key: string) => void, label: string}} properties */
-function Items({ alerts, selected, since, onSelect, label }) {
+/** @param {{alerts: any[], selected: string, since: Record<string, {under_way: boolean}>, others: Map<string, string>, onSelect: (key: string) => void, label: string}} properties */
+function Items({ alerts, selected, since, others, onSelect, label }) {
   const list = useRef(/** @type {HTMLUListElement | null} */ (null));
   useEffect(() => {
     const item = list.current?.querySelector("[aria-current]");
     const box = list.current;
     if (item instanceof HTMLElement && box !== null) {
       // Only the list moves, not the page.
-      const above = item.offsetTop - box.offsetTop;
-      if (above < box.scrollTop || above + item.offsetHeight > box.scrollTop + box.clientHeight) {
-        box.scrollTop = above - box.clientHeight / 3;
+      const [inner, outer] = [item.getBoundingClientRect(), box.getBoundingClientRect()];
+      if (inner.top < outer.top || inner.bottom > outer.bottom) {
+        box.scrollTop += inner.top - outer.top - outer.height / 3;
       }
     }
   }, [selected]);
@@ -209,7 +343,8 @@ function Items({ alerts, selected, since, onSelect, label }) {
             <span class="row spread"><strong>${alert.rule_name}</strong><${Severity} severity=${alert.severity} /></span>
             <span class="snippet"><bdi>${alert.evidence[0]?.text ?? alert.message}</bdi></span>
             <span class="row spread small quiet"><span><bdi>${alert.agent_id}</bdi> · ${moment(alert.emitted_at).slice(5, 16)}</span>
-              ${since[key]?.under_way ? html`<span>${t("提交中…", "sending…")}</span>` : settled ? html`<span><${ReviewTags} review=${alert.review} /></span>` : null}</span>
+              ${since[key]?.under_way ? html`<span>${t("提交中…", "sending…")}</span>` : settled ? html`<span><${ReviewTags} review=${alert.review} /></span>`
+                : others.has(key) ? html`<span class="tag neutral">${t(`${others.get(key)} 在看`, `${others.get(key)} is on it`)}</span>` : null}</span>
           </button>
         </li>`;
       })}
@@ -217,8 +352,8 @@ function Items({ alerts, selected, since, onSelect, label }) {
   `;
 }
 
-/** @param {{alert: any}} properties */
-function Detail({ alert }) {
+/** @param {{alert: any, by: string | undefined}} properties */
+function Detail({ alert, by }) {
   const dismissed = alert.feedback?.action === "dismiss";
   return html`
     <div class="row spread">
@@ -227,6 +362,7 @@ function Detail({ alert }) {
         <${Standing} display=${alert.display} />
         ${alert.state === "confirmed" ? null : html` <span class="tag neutral">${stateName(alert.state)}</span>`} <${ReviewTags} review=${alert.review} /></span>
     </div>
+    ${by === undefined ? null : html`<p class="notice warning flat" role="status">${t(`${by} 也打开着这条。`, `${by} has this one open, too.`)}</p>`}
     <p class="flat"><bdi>${alert.message}</bdi></p>
     ${dismissed ? html`<p class="notice flat">${t("坐席忽略了这条预警", "The agent dismissed this alert")}${alert.feedback.by ? t(`（${alert.feedback.by}）`, ` (${alert.feedback.by})`) : ""}${alert.feedback.reason ? html`${t("：", ": ")}<bdi>${alert.feedback.reason}</bdi>` : ""}</p>` : null}
     <${Evidence} alert=${alert} />
@@ -250,10 +386,16 @@ function Facts({ alert }) {
 
 /** What was said before and after. @param {{alert: any}} properties */
 function Context({ alert }) {
-  const { value } = useAnswer(
-    (signal) => get(`/v1/calls/${encodeURIComponent(alert.call_id)}`, { started_at: alert.started_at }, signal),
-    [alert.call_id, alert.started_at],
-  );
+  const { value } = useAnswer(() => readCall(alert), [alert.call_id, alert.started_at]);
+  const place = useRef(/** @type {HTMLElement | null} */ (null));
+  // The words in question are in the middle, whatever is around them.
+  useLayoutEffect(() => {
+    const [box, hit] = [place.current?.closest(".reading"), place.current?.querySelector(".hit")];
+    if (box && hit) {
+      const [outer, inner] = [box.getBoundingClientRect(), hit.getBoundingClientRect()];
+      box.scrollTop += inner.top - outer.top - (outer.height - inner.height) / 2;
+    }
+  }, [keyOf(alert), value]);
   if (value?.call_id !== alert.call_id || value?.started_at !== alert.started_at) {
     return html`<p class="small quiet context">${t("正在读取上下文…", "Reading the call…")}</p>`;
   }
@@ -267,7 +409,7 @@ function Context({ alert }) {
   }
   const around = said.slice(Math.max(0, at - AROUND), at + AROUND + 1);
   return html`
-    <div class="context stack">
+    <div class="context stack" ref=${place}>
       <div class="row spread"><h3 class="flat">${t("上下文", "In the call")}</h3>
         <a href=${callAddress(alert.call_id, alert.started_at, alert.alert_id)}>${t("看整通通话", "The whole call")} →</a></div>
       ${around.length === 0 ? html`<p class="quiet">${t("转写已过保留期。", "The words are no longer kept.")}</p>` : null}
@@ -283,9 +425,11 @@ function Context({ alert }) {
 function Help({ onClose, kind }) {
   const keys = [
     ["j", t("下一条", "next")], ["k", t("上一条", "previous")],
-    ...(kind === "review" ? [["c", t("属实", "uphold")], ["d", t("误报（要写理由）", "false alarm (asks for a reason)")]]
-      : [["g", t("申诉成立（要写理由）", "grant (asks for a reason)")], ["r", t("驳回（要写理由）", "reject (asks for a reason)")]]),
-    ["1…9", t("选常用理由并提交", "a usual reason, and send it")], ["?", t("这张表", "this list")], ["Esc", t("关闭", "close")],
+    ...(kind === "review" ? [["c", t("属实", "uphold")], ["1…4", t("误报，理由是按钮上的那个", "false alarm, for the reason on the button")], ["d", t("误报，自己写理由", "false alarm, in your own words")],
+        ["a", t("同一规则、同样的话：一起判", "same rule, same words: judge them together")], ["u", t("撤销刚才的判定", "undo the last verdict")]]
+      : [["g", t("申诉成立（要写理由）", "grant (asks for a reason)")], ["r", t("驳回（要写理由）", "reject (asks for a reason)")],
+        ["1…3", t("问理由时：常用理由，并提交", "asked for a reason: a usual one, and send it")]]),
+    ["?", t("这张表", "this list")], ["Esc", t("关闭", "close")],
   ];
   return html`
     <${Dialog} title=${t("快捷键", "Keys")} onClose=${onClose}>

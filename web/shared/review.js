@@ -13,6 +13,7 @@ const REASON_CHARS_MAX = 500;
 const NAME_CHARS_MAX = 64;
 
 /** @typedef {"confirm" | "dismiss" | "grant" | "reject"} Action */
+/** @typedef {Action | "undo"} Step */
 /** @typedef {{verdict: string, appeal: string | null, counts: boolean, steps: {action: string, by: string, role: string, reason: string | null, at: string | null}[], possible: Action[]}} Review */
 
 /** @param {string} verdict */
@@ -34,6 +35,7 @@ export function actionName(action) {
       appeal: t("提出申诉", "appealed"),
       grant: t("申诉成立", "granted the appeal"),
       reject: t("驳回申诉", "rejected the appeal"),
+      undo: t("撤销了上一步", "took the last step back"),
     }[action] ?? action
   );
 }
@@ -107,10 +109,16 @@ function group(evidence) {
   return [...found.values()];
 }
 
-/** Takes a step, unless somebody else has taken one since the alert was read. @param {any} alert @param {Action} action @param {string | null} reason @param {string | null} by @returns {Promise<Review>} */
+/** Takes a step, unless somebody else has taken one since the alert was read. @param {any} alert @param {Step} action @param {string | null} reason @param {string | null} by @returns {Promise<Review>} */
 export function takeStep(alert, action, reason, by) {
   const which = queryOf({ call_id: alert.call_id, started_at: alert.started_at });
   return post(`/v1/alerts/${encodeURIComponent(alert.alert_id)}/reviews${which}`, { action, steps_seen: alert.review.steps.length, ...(reason ? { reason } : {}), ...(by ? { by } : {}) });
+}
+
+/** Takes the same step on several alerts at once. @param {any[]} alerts @param {Step} action @param {string | null} reason @param {string | null} by */
+export function takeSteps(alerts, action, reason, by) {
+  const named = alerts.map(({ alert_id, call_id, started_at, review }) => ({ alert_id, call_id, started_at, steps_seen: review.steps.length }));
+  return post("/v1/reviews", { action, alerts: named, ...(reason ? { reason } : {}), ...(by ? { by } : {}) });
 }
 
 const REVIEWER = "tingjian.reviewer";
@@ -135,7 +143,7 @@ export function keepReviewer(name) {
 
 /** The steps to offer where an alert stands: while an appeal waits, its decision first of all. @param {any} alert @returns {Action[]} */
 export function possibleSteps(alert) {
-  const possible = /** @type {Review} */ (alert.review).possible;
+  const possible = /** @type {Review} */ (alert.review).possible.filter((action) => action in STEP_KEYS);
   const decisions = possible.filter((action) => action === "grant" || action === "reject");
   return decisions.length > 0 ? decisions : possible;
 }
@@ -190,16 +198,21 @@ export function needsQuestion(action, me) {
   return action !== "confirm" || (me?.open === true && reviewer() === "");
 }
 
-/** @param {{action: Action, me: {open: boolean} | undefined, onClose: () => void, onSubmit: (reason: string | null, by: string | null) => void}} properties */
-function ReasonDialog({ action, me, onClose, onSubmit }) {
-  const form = useRef(/** @type {HTMLFormElement | null} */ (null));
-  const [reason, setReason] = useState("");
-  const common = {
+/** What is said again and again; a digit each. @param {Action} action */
+export function usualReasons(action) {
+  return {
     confirm: [],
     dismiss: [t("识别有误", "misheard"), t("引用客户的话", "quoting the customer"), t("语境不构成违规", "harmless in context"), t("规则太宽", "the rule is too wide")],
     grant: [t("坐席所述属实", "the agent is right"), t("录音与转写不符", "the recording says otherwise"), t("规则不适用", "the rule does not apply")],
     reject: [t("录音证实违规", "the recording confirms it"), t("理由不成立", "the reason does not hold")],
   }[action];
+}
+
+/** @param {{action: Action, me: {open: boolean} | undefined, onClose: () => void, onSubmit: (reason: string | null, by: string | null) => void}} properties */
+function ReasonDialog({ action, me, onClose, onSubmit }) {
+  const form = useRef(/** @type {HTMLFormElement | null} */ (null));
+  const [reason, setReason] = useState("");
+  const common = usualReasons(action);
   const titles = { confirm: t("判定属实", "Uphold"), dismiss: t("判定误报", "False alarm"), grant: t("申诉成立", "Grant the appeal"), reject: t("驳回申诉", "Reject the appeal") };
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();

@@ -137,6 +137,10 @@ pub(crate) const TRIAL_WAIT: Duration = Duration::from_secs(10);
 pub(crate) const TRIAL_TIMEOUT: Duration = Duration::from_secs(60);
 /// A body with rule files.
 pub(crate) const RULES_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Alerts that one request may take a step on.
+pub(crate) const REVIEWED_AT_ONCE_MAX: usize = 1_000;
+/// Bytes of such a request.
+pub(crate) const REVIEWS_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Rule files in one body.
 pub(crate) const RULE_FILES_MAX: usize = 64;
 /// Events of a dialogue that rules are tried on.

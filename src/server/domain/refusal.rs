@@ -195,7 +195,7 @@ impl Refusal {
                 format!("应形如 {{\"type\":\"seen\",\"alert_id\":…}} 或 {{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}} 或 {{\"type\":\"appeal\",\"alert_id\":…,\"reason\":…}} / must look like one of these: {reason}")
             }
             Self::InvalidReview { reason } => {
-                format!("应形如 {{\"action\":\"confirm\"}} 或 {{\"action\":\"dismiss\",\"reason\":…}}，action 是 confirm、dismiss、grant 或 reject / must look like one of these; action is confirm, dismiss, grant or reject: {reason}")
+                format!("应形如 {{\"action\":\"confirm\"}} 或 {{\"action\":\"dismiss\",\"reason\":…}}，action 是 confirm、dismiss、grant、reject 或 undo / must look like one of these; action is confirm, dismiss, grant, reject or undo: {reason}")
             }
             Self::Unnamed(Unnamed::Missing) => {
                 "没有配置令牌，请用 by 写明是谁 / without tokens, say who you are in by".to_owned()

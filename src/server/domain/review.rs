@@ -14,6 +14,8 @@
 //!          granted, rejected: final
 //! ```
 //!
+//! Who took the last confirm or dismiss may undo it; both steps are kept, and the alert stands as before.
+//!
 //! Why it is so: `docs/adr/0009-review-appeal-audit.md`.
 
 use serde::{Deserialize, Serialize};
@@ -40,10 +42,13 @@ pub(crate) enum Action {
     Grant,
     /// Another of QA: the agent is not.
     Reject,
+    /// Who took the last confirm or dismiss: that was a slip.
+    Undo,
 }
 
 impl Action {
-    pub(crate) const ALL: [Self; 5] = [Self::Confirm, Self::Dismiss, Self::Appeal, Self::Grant, Self::Reject];
+    pub(crate) const ALL: [Self; 6] =
+        [Self::Confirm, Self::Dismiss, Self::Appeal, Self::Grant, Self::Reject, Self::Undo];
 
     /// Its name on the wire and in the store.
     pub(crate) const fn name(self) -> &'static str {
@@ -53,6 +58,7 @@ impl Action {
             Self::Appeal => "appeal",
             Self::Grant => "grant",
             Self::Reject => "reject",
+            Self::Undo => "undo",
         }
     }
 
@@ -62,7 +68,7 @@ impl Action {
 
     /// Whether it has to be said why.
     pub(crate) const fn needs_reason(self) -> bool {
-        !matches!(self, Self::Confirm)
+        !matches!(self, Self::Confirm | Self::Undo)
     }
 }
 
@@ -139,7 +145,7 @@ pub(crate) struct ReviewState {
 impl ReviewState {
     /// Where these steps lead.
     pub(crate) fn of<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Self {
-        steps.into_iter().fold(Self::default(), |standing, step| standing.after(step.action))
+        in_force(steps).into_iter().fold(Self::default(), |standing, step| standing.after(step.action))
     }
 
     const fn after(self, action: Action) -> Self {
@@ -149,6 +155,8 @@ impl ReviewState {
             Action::Appeal => Self { appeal: Some(Appeal::Pending), ..self },
             Action::Grant => Self { appeal: Some(Appeal::Granted), ..self },
             Action::Reject => Self { appeal: Some(Appeal::Rejected), ..self },
+            // It takes its step away; see `in_force`.
+            Action::Undo => self,
         }
     }
 
@@ -156,6 +164,18 @@ impl ReviewState {
     pub(crate) fn is_upheld(self) -> bool {
         self.verdict != Verdict::Dismissed && self.appeal != Some(Appeal::Granted)
     }
+}
+
+/// The steps that hold: without those that were undone, and without their undoing.
+pub(crate) fn in_force<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Vec<&'a Step> {
+    let mut held = Vec::new();
+    for step in steps {
+        match step.action {
+            Action::Undo => drop(held.pop()),
+            _ => held.push(step),
+        }
+    }
+    held
 }
 
 /// Why a step is not possible.
@@ -181,6 +201,8 @@ pub(crate) enum Impossible {
     TooManySteps,
     /// Somebody else took a step meanwhile.
     Changed,
+    /// The last step is another person's, or none that can be undone.
+    NothingToUndo,
 }
 
 impl Impossible {
@@ -197,6 +219,7 @@ impl Impossible {
             Self::SamePerson => "same_person",
             Self::TooManySteps => "too_many_steps",
             Self::Changed => "changed",
+            Self::NothingToUndo => "nothing_to_undo",
         }
     }
 
@@ -219,6 +242,9 @@ impl Impossible {
             }
             Self::Changed => {
                 "别人刚刚处理了这条预警，请看过再定 / somebody else has just taken a step; look at it before you decide"
+            }
+            Self::NothingToUndo => {
+                "最后一步不是您的判定，不能撤销 / the last step is not a verdict of yours: there is nothing to undo"
             }
             Self::TooManySteps => "这条预警的步骤太多了 / this alert has as many steps as may be",
         }
@@ -268,7 +294,7 @@ pub(crate) fn decide(steps: &[Step], next: &Step, around: Circumstances<'_>) -> 
     if matches!(next.action, Action::Confirm | Action::Dismiss) && steps.last().is_some_and(says_nothing_new) {
         return Err(Impossible::NoChange);
     }
-    Ok(ReviewState::of(steps).after(next.action))
+    Ok(ReviewState::of(steps.iter().chain([next])))
 }
 
 /// The steps that a reviewer may take after `steps`; `by` is unknown where no tokens are
@@ -313,12 +339,20 @@ fn check(
             if standing.appeal.is_none() {
                 return Err(Impossible::NoAppeal);
             }
-            let reviewer = steps.iter().rev().find(|step| matches!(step.action, Action::Confirm | Action::Dismiss));
+            let held = in_force(steps);
+            let reviewer = held.iter().rev().find(|step| matches!(step.action, Action::Confirm | Action::Dismiss));
             if by == Some(around.agent_id) || reviewer.is_some_and(|step| by == Some(&step.by)) {
                 return Err(Impossible::SamePerson);
             }
             if action == Action::Reject && standing.verdict == Verdict::Dismissed {
                 return Err(Impossible::AlreadyDismissed);
+            }
+        }
+        Action::Undo => {
+            let is_own = |step: &Step| by.is_none_or(|by| by == step.by);
+            let is_verdict = |step: &Step| matches!(step.action, Action::Confirm | Action::Dismiss);
+            if !steps.last().is_some_and(|last| is_verdict(last) && is_own(last)) {
+                return Err(Impossible::NothingToUndo);
             }
         }
     }
@@ -397,6 +431,17 @@ mod tests {
             ("李:confirm a7:appeal 王:reject 李:dismiss", "final"),
             ("李:confirm a7:appeal 王:reject a7:appeal", "final"),
             ("李:confirm a7:appeal 王:reject 赵:grant", "final"),
+            ("李:confirm 李:undo", "unreviewed counts"),
+            ("李:confirm 李:dismiss 李:undo", "confirmed counts"),
+            ("李:confirm 李:undo 李:dismiss", "dismissed"),
+            ("李:undo", "nothing_to_undo"),
+            ("李:confirm 王:undo", "nothing_to_undo"),
+            ("李:confirm 李:undo 李:undo", "nothing_to_undo"),
+            ("李:confirm a7:appeal 李:undo", "nothing_to_undo"),
+            ("李:confirm a7:appeal 王:reject 王:undo", "final"),
+            // Who reviewed and took it back has not reviewed.
+            ("李:confirm a7:appeal 王:dismiss 王:undo 王:reject", "confirmed rejected counts"),
+            ("李:confirm a7:appeal 王:dismiss 王:undo 李:reject", "same_person"),
         ];
         for (steps, expected) in cases {
             assert_eq!(course(AlertState::Confirmed, steps), expected, "{steps}");
@@ -418,13 +463,15 @@ mod tests {
     fn what_is_possible_depends_on_the_course_and_on_who_asks() {
         let cases = [
             ("", Some("李"), "confirm dismiss"),
-            ("李:confirm", Some("李"), "confirm dismiss"),
+            ("李:confirm", Some("李"), "confirm dismiss undo"),
+            ("李:confirm", Some("王"), "confirm dismiss"),
             ("李:confirm a7:appeal", Some("李"), "confirm dismiss"),
             ("李:confirm a7:appeal", Some("王"), "confirm dismiss grant reject"),
             ("李:confirm a7:appeal", Some(AGENT), "confirm dismiss"),
             // Without tokens nobody is known before the step is taken.
             ("李:confirm a7:appeal", None, "confirm dismiss grant reject"),
             ("李:confirm a7:appeal 李:dismiss", Some("王"), "confirm dismiss grant"),
+            ("李:dismiss", None, "confirm dismiss undo"),
             ("a7:appeal 李:grant", Some("王"), ""),
         ];
         for (steps, by, expected) in cases {

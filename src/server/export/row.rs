@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::adapter::alert_json::AlertJson;
 use crate::engine::privacy;
 use crate::server::domain::refusal::Refusal;
-use crate::server::domain::review::{Action, Appeal, ReviewState, Step};
+use crate::server::domain::review::{Action, Appeal, ReviewState, Step, in_force};
 use crate::server::store::{FoundAlert, FoundReview};
 
 /// One alert as it stands.
@@ -123,7 +123,8 @@ impl Row {
             None => (None, None),
         };
         let FoundReview { standing, steps } = found.review;
-        let last = |actions: &[Action]| steps.iter().rev().find(|step| actions.contains(&step.action)).cloned();
+        let held = in_force(&steps);
+        let last = |actions: &[Action]| held.iter().rev().find(|step| actions.contains(&step.action)).copied().cloned();
         Ok(Self {
             standing,
             counts,

@@ -16,7 +16,9 @@ use utoipa::OpenApi as _;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
 use utoipa_axum::routes;
 
-use crate::server::config::{EVENTS_BODY_BYTES_MAX, RULES_BODY_BYTES_MAX, SMALL_BODY_BYTES_MAX};
+use crate::server::config::{
+    EVENTS_BODY_BYTES_MAX, REVIEWS_BODY_BYTES_MAX, RULES_BODY_BYTES_MAX, SMALL_BODY_BYTES_MAX,
+};
 use crate::server::domain::principal::Role;
 use crate::server::http::access::{self, Access, Guard, Policy};
 use crate::server::http::api::rules::{backtest, book, edit, history, in_use, trial};
@@ -91,6 +93,8 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(REVIEW, routes!(calls::call))
         .with(REVIEW, routes!(alerts::alerts))
         .with(REVIEW, routes!(reviews::take))
+        .with_body(REVIEW, REVIEWS_BODY_BYTES_MAX, routes!(reviews::take_all))
+        .with(REVIEW, routes!(reviews::open))
         .with(REVIEW, routes!(scores::scores))
         .with(REVIEW, routes!(statistics::statistics))
         .with(REVIEW, routes!(export::export))

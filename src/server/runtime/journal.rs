@@ -175,12 +175,12 @@ impl Journal {
     /// See [`Writer::review`].
     pub(crate) async fn review(
         &self,
-        target: Target,
+        targets: Vec<Target>,
         step: Step,
         who: Who,
         appeal_ms: i64,
-    ) -> Performed<Result<Taken, Untaken>> {
-        self.perform(move |writer| writer.review(&target, &step, &who, appeal_ms)).await
+    ) -> Performed<Vec<Result<Taken, Untaken>>> {
+        self.perform(move |writer| writer.review(&targets, &step, &who, appeal_ms)).await
     }
 
     /// See [`Writer::keep_feedback`].

@@ -7,6 +7,7 @@
 
 pub(crate) mod agents;
 pub(crate) mod call_state;
+pub(crate) mod cases;
 pub(crate) mod closed;
 pub(crate) mod command;
 pub(crate) mod health;

@@ -1,6 +1,8 @@
 //! A step of a review or an appeal on its way to the store, and what follows
 //! once it is kept.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -15,29 +17,54 @@ use crate::server::telemetry::events::{Happening as _, Reviewed};
 
 /// Takes a step, and tells what follows from it.
 pub(crate) async fn take_step(shared: &Shared, target: Target, step: Step, who: Who) -> Result<Taken, Refusal> {
-    let (action, alert_id) = (step.action, target.alert_id.clone());
+    let mut taken = take_steps(shared, vec![target], step, who).await?;
+    taken.pop().unwrap_or(Err(Refusal::UnknownAlert))
+}
+
+/// Takes the same step on several alerts, and tells what follows from it; where it is not possible, why not.
+pub(crate) async fn take_steps(
+    shared: &Shared,
+    targets: Vec<Target>,
+    step: Step,
+    who: Who,
+) -> Result<Vec<Result<Taken, Refusal>>, Refusal> {
+    let action = step.action;
+    let alert_ids: Vec<String> = targets.iter().map(|target| target.alert_id.clone()).collect();
     let appeal_ms = shared.config.review.appeal_ms();
-    let taken = shared.journal.review(target, step, who, appeal_ms).await?;
-    let taken = match taken {
-        Ok(Ok(taken)) => taken,
-        Ok(Err(Untaken::Unknown)) => return Err(Refusal::UnknownAlert),
-        Ok(Err(Untaken::Ambiguous)) => return Err(Refusal::SeveralCalls),
-        Ok(Err(Untaken::Impossible(impossible))) => return Err(Refusal::Impossible(impossible)),
-        Err(error) => return Err(Refusal::store(error)),
+    let courses = shared.journal.review(targets, step, who, appeal_ms).await?;
+    let courses = courses.map_err(Refusal::store)?;
+    let mut judged = BTreeSet::new();
+    for (alert_id, taken) in alert_ids.iter().zip(&courses) {
+        let Ok(taken) = taken else { continue };
+        tell(shared, action, alert_id, taken);
+        if action != Action::Appeal {
+            judged.insert((taken.rule_id.clone(), taken.rules_version.clone()));
+        }
+    }
+    for (rule_id, rules_version) in judged {
+        precision::measure(shared, &rule_id, &rules_version).await;
+    }
+    let refusal = |untaken| match untaken {
+        Untaken::Unknown => Refusal::UnknownAlert,
+        Untaken::Ambiguous => Refusal::SeveralCalls,
+        Untaken::Impossible(impossible) => Refusal::Impossible(impossible),
     };
+    Ok(courses.into_iter().map(|taken| taken.map_err(refusal)).collect())
+}
+
+fn tell(shared: &Shared, action: Action, alert_id: &str, taken: &Taken) {
     let (is_appeal, outcome) = match action {
         Action::Confirm => (false, Verdict::Confirmed.name()),
         Action::Dismiss => (false, Verdict::Dismissed.name()),
         Action::Appeal => (true, Appeal::Pending.name()),
         Action::Grant => (true, Appeal::Granted.name()),
         Action::Reject => (true, Appeal::Rejected.name()),
+        Action::Undo => (false, "undone"),
     };
     Reviewed { rule_id: &taken.rule_id, is_appeal, outcome }.report(&shared.metrics);
     if action != Action::Appeal {
-        tell_agent(shared, &alert_id, &taken);
-        precision::measure(shared, &taken.rule_id, &taken.rules_version).await;
+        tell_agent(shared, alert_id, taken);
     }
-    Ok(taken)
 }
 
 /// Tells the agent, if connected, what became of an alert.

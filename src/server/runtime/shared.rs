@@ -11,6 +11,7 @@ use crate::engine::rule::RuleSet;
 use crate::server::config::{Config, EXPORTS_MAX, HEALTH_CONNECTIONS_MAX, POSTS_MAX, TRIALS_MAX};
 use crate::server::rules::Rulebook;
 use crate::server::runtime::agents::{Agents, Cursor};
+use crate::server::runtime::cases::Cases;
 use crate::server::runtime::command::Shards;
 use crate::server::runtime::health::Health;
 use crate::server::runtime::journal::Journal;
@@ -48,6 +49,8 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     pub(crate) outbox: Outbox,
     pub(crate) precision: Precision,
+    /// The cases that reviewers have open.
+    pub(crate) cases: Cases,
     /// Calls in progress over all shards.
     pub(crate) calls: AtomicUsize,
     /// The calls of each producer.
@@ -110,6 +113,7 @@ impl Shared {
             agents: Agents::default(),
             live: Live::default(),
             precision: Precision::default(),
+            cases: Cases::default(),
             calls: AtomicUsize::new(0),
             shares: Shares::default(),
             next_call_no: AtomicI64::new(next_call_no),

@@ -447,7 +447,8 @@ impl World {
         let reason = Some(self.chance.below(100).to_string());
         let step = Step { action, by: who.name.clone(), role: who.role.to_owned(), reason, at_ms: 1 };
         let target = Target { alert_id, call_id: None, started_ms: None, agent_id: None, steps_seen: None };
-        match self.server().writer.review(&target, &step, &who, 1) {
+        let taken = self.server().writer.review(&[target], &step, &who, 1);
+        match taken.map(|mut taken| taken.pop().unwrap()) {
             Ok(Ok(taken)) => self.reviews += usize::from(!taken.steps.is_empty()),
             Ok(Err(untaken)) => {
                 let expected = [Impossible::NotConfirmed, Impossible::NoChange].map(Untaken::Impossible);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-use crate::server::domain::review::ReviewState;
+use crate::server::domain::review::{Action, ReviewState};
 use crate::server::store::audit::{Head, digest, each_entry, entry};
 use crate::server::store::review::{standing, steps_of};
 use crate::server::store::seal::{Seal, rules_digest, transition_digest};
@@ -122,7 +122,7 @@ impl Told {
                         told.rules.insert(entry.subject.clone(), digest.to_owned());
                     }
                 }
-                "confirm" | "dismiss" | "appeal" | "grant" | "reject" => {
+                action if Action::from_name(action).is_some() => {
                     let digest = detail["alert_sha256"].as_str().map(str::to_owned);
                     let judged = detail["cursor"].as_i64().zip(digest);
                     let (no, alert_id, call_no) = (entry.no, entry.subject.clone(), detail["call_no"].as_i64());
@@ -293,7 +293,7 @@ fn check_steps(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> R
 /// alert, and not before.
 fn check_gone(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> Result<(), StoreError> {
     let mut gone = connection.prepare(
-        "SELECT no, subject FROM audit WHERE action IN ('confirm', 'dismiss', 'appeal', 'grant', 'reject')
+        "SELECT no, subject FROM audit WHERE action IN ('confirm', 'dismiss', 'appeal', 'grant', 'reject', 'undo')
              AND NOT EXISTS (SELECT 1 FROM reviews WHERE audit_no = no AND alert_id = subject)
              AND EXISTS (SELECT 1 FROM latest_alerts WHERE alert_id = subject AND call_no =
                  CASE WHEN json_valid(detail) THEN json_extract(detail, '$.call_no') END) ORDER BY no",

@@ -131,7 +131,7 @@ impl<'a> World<'a> {
 
     fn take(&mut self, target: &Target, step: &Step) -> Result<Taken, Untaken> {
         let who = Who { name: step.by.clone(), role: "qa" };
-        self.writer().review(target, step, &who, APPEAL_MS).unwrap()
+        self.writer().review(std::slice::from_ref(target), step, &who, APPEAL_MS).unwrap().remove(0)
     }
 
     /// The ids of the alerts that a filter finds, oldest first.
@@ -494,14 +494,21 @@ fn a_step_of_a_review_is_judged_by_the_steps_before(kind: &Kind) {
     assert!(world.take(&by_call, &confirm).is_ok());
     let by_moment = Target { started_ms: Some(0), ..target("x") };
     assert_eq!(world.take(&by_moment, &confirm).unwrap().steps.len(), 3);
-    let of_another = Target { agent_id: Some("a2".to_owned()), ..by_moment };
+    let of_another = Target { agent_id: Some("a2".to_owned()), ..by_moment.clone() };
     assert_eq!(world.take(&of_another, &confirm).unwrap_err(), Untaken::Unknown);
+    // A slip is taken back by who made it; of several alerts each answers for itself.
+    let undo = step(Action::Undo, "李静", 12);
+    let who = Who { name: "李静".to_owned(), role: "qa" };
+    let both = [by_moment.clone(), target("nothing")];
+    let undone = world.writer().review(&both, &undo, &who, APPEAL_MS).unwrap();
+    assert_eq!(undone[0].as_ref().unwrap().standing.verdict, Verdict::Dismissed);
+    assert_eq!(undone[1].as_ref().unwrap_err(), &Untaken::Unknown);
     // What was taken is still there for another process.
     world.reopen();
     let steps = |found: &FoundAlert| found.review.steps.iter().map(|step| step.by.clone()).collect::<Vec<_>>();
     let of_call = AlertFilter { call_no: Some(1), has_steps: true, ..AlertFilter::default() };
     let found = world.readers().alerts(&of_call, Order::OldestFirst, None, None, 10).unwrap();
-    assert_eq!(steps(&found[0]), ["李静", "王强", "李静"]);
+    assert_eq!(steps(&found[0]), ["李静", "王强", "李静", "李静"]);
 }
 
 fn an_appeal_is_decided_by_another_person(kind: &Kind) {

@@ -351,7 +351,8 @@ impl Readers {
         let direction = order.name();
         let sql = format!(
             "SELECT latest.said_ms, latest.alert_no, latest.cursor, words(alerts.json), latest.display, latest.history, queue, action, reason, given_ms,
-                 started_at, latest.verdict, latest.appeal, latest.call_no, latest.alert_id, closed_ms, feedback.by
+                 started_at, latest.verdict, latest.appeal, latest.call_no, latest.alert_id, closed_ms, feedback.by,
+                 EXISTS (SELECT 1 FROM reviews WHERE reviews.call_no = latest.call_no AND reviews.alert_id = latest.alert_id)
              FROM latest_alerts AS latest
              JOIN alerts ON alerts.cursor = latest.cursor
              JOIN calls ON calls.call_no = latest.call_no
@@ -508,7 +509,7 @@ fn alert(connection: &Connection, row: &Row<'_>) -> Result<FoundAlert, StoreErro
         started_at: row.get(10)?,
         closed_ms: row.get(15)?,
         feedback,
-        review: review::found(connection, standing, call_no, &alert_id)?,
+        review: review::found(connection, standing, row.get(17)?, call_no, &alert_id)?,
     })
 }
 

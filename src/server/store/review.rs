@@ -10,7 +10,7 @@ use crate::server::domain::quality::Judged;
 use crate::server::domain::review::{
     Action, Appeal, Circumstances, Impossible, ReviewState, Step, Verdict, appeal_until_ms, decide,
 };
-use crate::server::store::audit::{Fact, digest};
+use crate::server::store::audit::{Fact, Head, digest};
 use crate::server::store::counts::{UPHELD, counts};
 use crate::server::store::query::{AlertFilter, Conditions, limit};
 use crate::server::store::seal::transition_digest;
@@ -162,58 +162,86 @@ impl Target {
             (Some(subject), None) => Ok(subject),
         })
     }
-}
 
-impl Writer {
-    /// Takes one step in the course of an alert, if it is possible: step, where
-    /// the alert stands and audit in one transaction, so that of two people who
-    /// come at once the second sees what the first did.
-    pub(crate) fn review(
-        &mut self,
-        target: &Target,
+    /// Takes a step behind the audit's `head`, unless it is not possible.
+    fn take(
+        &self,
+        transaction: &Transaction<'_>,
+        head: &Head,
         step: &Step,
         who: &Who,
         appeal_ms: i64,
-    ) -> Result<Result<Taken, Untaken>, StoreError> {
-        let transaction = self.connection.transaction()?;
-        let subject = match target.find(&transaction)? {
+    ) -> Result<Result<(Taken, Fact, Head), Untaken>, StoreError> {
+        let subject = match self.find(transaction)? {
             Ok(subject) => subject,
             Err(untaken) => return Ok(Err(untaken)),
         };
-        let mut steps = steps_of(&transaction, subject.call_no, &target.alert_id)?;
+        let mut steps = steps_of(transaction, subject.call_no, &self.alert_id)?;
         let appeal_until_ms = appeal_until_ms(subject.closed_ms, &steps, appeal_ms);
         let around = Circumstances { state: subject.state, agent_id: &subject.agent_id, appeal_until_ms };
         let standing = match decide(&steps, step, around) {
             Ok(standing) => standing,
             Err(impossible) => return Ok(Err(Untaken::Impossible(impossible))),
         };
-        if target.steps_seen.is_some_and(|seen| seen != steps.len()) {
+        if self.steps_seen.is_some_and(|seen| seen != steps.len()) {
             return Ok(Err(Untaken::Impossible(Impossible::Changed)));
         }
         let detail = json!({
             "call_no": subject.call_no, "rule_id": subject.rule_id, "rules_version": subject.rules_version,
             "verdict": standing.verdict.name(), "appeal": standing.appeal.map(Appeal::name),
             "reason_sha256": step.reason.as_deref().map(digest),
-            "cursor": subject.cursor, "alert_sha256": transition_digest(&transaction, subject.cursor)?,
+            "cursor": subject.cursor, "alert_sha256": transition_digest(transaction, subject.cursor)?,
         });
-        let (who, action, subject_id) = (who.clone(), step.action.name(), target.alert_id.clone());
+        let (who, action, subject_id) = (who.clone(), step.action.name(), self.alert_id.clone());
         let fact = Fact { at_ms: step.at_ms, who, action, subject: subject_id, detail };
-        let head = self.head.append(&transaction, &fact)?;
-        insert_step(&transaction, subject.call_no, &target.alert_id, step, head.no)?;
+        let head = head.append(transaction, &fact)?;
+        insert_step(transaction, subject.call_no, &self.alert_id, step, head.no)?;
         transaction
             .prepare_cached("UPDATE latest_alerts SET verdict = ?, appeal = ? WHERE call_no = ? AND alert_id = ?")?
             .execute(params![
                 standing.verdict.name(),
                 standing.appeal.map(Appeal::name),
                 subject.call_no,
-                target.alert_id
+                self.alert_id
             ])?;
-        transaction.commit()?;
-        self.head = head.tell(&fact);
         steps.push(step.clone());
         let counts = counts(subject.state, subject.display, standing);
         let Subject { agent_id, rule_id, rules_version, display, .. } = subject;
-        Ok(Ok(Taken { agent_id, rule_id, rules_version, standing, steps, counts, is_told: display.is_told() }))
+        let taken = Taken { agent_id, rule_id, rules_version, standing, steps, counts, is_told: display.is_told() };
+        Ok(Ok((taken, fact, head)))
+    }
+}
+
+impl Writer {
+    /// Takes one step in the course of each alert where it is possible: steps, where
+    /// the alerts stand and audit in one transaction, so that of two people who
+    /// come at once the second sees what the first did.
+    pub(crate) fn review(
+        &mut self,
+        targets: &[Target],
+        step: &Step,
+        who: &Who,
+        appeal_ms: i64,
+    ) -> Result<Vec<Result<Taken, Untaken>>, StoreError> {
+        let transaction = self.connection.transaction()?;
+        let mut head = self.head.clone();
+        let mut told = Vec::new();
+        let mut courses = Vec::with_capacity(targets.len());
+        for target in targets {
+            courses.push(match target.take(&transaction, &head, step, who, appeal_ms)? {
+                Ok((taken, fact, next)) => {
+                    head = next.clone();
+                    told.push((fact, next));
+                    Ok(taken)
+                }
+                Err(untaken) => Err(untaken),
+            });
+        }
+        transaction.commit()?;
+        for (fact, head) in told {
+            self.head = head.tell(&fact);
+        }
+        Ok(courses)
     }
 
     /// Keeps what an agent answered; false if there is no such alert. Where the
@@ -275,14 +303,15 @@ pub(super) fn standing(verdict: &str, appeal: Option<&str>) -> ReviewState {
     ReviewState { verdict: Verdict::from_name(verdict).unwrap_or_default(), appeal: appeal.and_then(Appeal::from_name) }
 }
 
-/// The steps of an alert that has some.
+/// The steps of an alert; `has_steps` spares looking for those of most.
 pub(super) fn found(
     connection: &Connection,
     standing: ReviewState,
+    has_steps: bool,
     call_no: i64,
     alert_id: &str,
 ) -> Result<FoundReview, StoreError> {
-    let steps = if standing == ReviewState::default() { Vec::new() } else { steps_of(connection, call_no, alert_id)? };
+    let steps = if has_steps { steps_of(connection, call_no, alert_id)? } else { Vec::new() };
     Ok(FoundReview { standing, steps })
 }
 

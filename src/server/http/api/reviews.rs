@@ -2,25 +2,29 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::rejection::StringRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::{Extension, Json};
 use chrono::FixedOffset;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::adapter::native;
 use crate::engine::alert::AlertState;
 use crate::engine::privacy;
 use crate::server::clock::{self, wall_time};
+use crate::server::config::REVIEWED_AT_ONCE_MAX;
 use crate::server::domain::principal::{Principal, Who};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::domain::review::{Action, Appeal, Circumstances, Step, Verdict, check_reason, possible};
-use crate::server::filter::{BadQuery, Parameters};
+use crate::server::filter::{BadQuery, Parameters, instant};
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::runtime::Shared;
-use crate::server::runtime::review::take_step;
+use crate::server::runtime::cases::Case;
+use crate::server::runtime::review::{take_step, take_steps};
 use crate::server::store::{FoundReview, Taken, Target};
 
 /// Where people have an alert, and how it came there.
@@ -77,9 +81,9 @@ impl ReviewView {
 /// A step as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewStep {
-    /// `confirm`, `dismiss`, `grant` or `reject`.
+    /// `confirm`, `dismiss`, `grant`, `reject` or `undo`.
     action: Action,
-    /// Needed for all but `confirm`.
+    /// Needed for all but `confirm` and `undo`.
     #[schema(max_length = 500)]
     reason: Option<String>,
     /// The reviewer's name, where there are no tokens.
@@ -98,7 +102,7 @@ pub(crate) struct NewStep {
     (status = 201, description = "It is kept; where the alert stands / 已记下；预警现在的状态", body = ReviewView),
     (status = 400, description = "It cannot be used / 内容有误", body = ErrorMessage),
     (status = 404, description = "No such alert / 没有这条预警", body = ErrorMessage),
-    (status = 409, description = "Not possible: not_confirmed, final, no_change, already_dismissed, no_appeal, same_person, several_calls, too_many_steps, changed / 现在不能这样做", body = ErrorMessage),
+    (status = 409, description = "Not possible: not_confirmed, final, no_change, already_dismissed, no_appeal, same_person, several_calls, too_many_steps, changed, nothing_to_undo / 现在不能这样做", body = ErrorMessage),
     (status = 413, description = "Too long / 太长", body = ErrorMessage),
     (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
 ))]
@@ -111,13 +115,183 @@ pub(crate) async fn take(
 ) -> Result<Response, Unanswered> {
     let body = body?;
     let mut target = target(alert_id, query.as_deref().unwrap_or_default())?;
-    let (step, who, steps_seen) = new_step(&principal, &body)?;
+    let NewStep { action, reason, by, steps_seen } = read(&body)?;
     target.steps_seen = steps_seen;
-    let Taken { agent_id, standing, counts, steps, .. } = take_step(&shared, target, step, who).await?;
+    let (step, who) = step(&principal, action, reason, by.as_deref())?;
+    let taken = take_step(&shared, target, step, who).await?;
+    Ok(reply::json(StatusCode::CREATED, &view(&shared, &principal, taken)))
+}
+
+/// The same step on several alerts.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct NewSteps {
+    /// `confirm`, `dismiss`, `grant`, `reject` or `undo`.
+    action: Action,
+    /// Needed for all but `confirm` and `undo`.
+    #[schema(max_length = 500)]
+    reason: Option<String>,
+    /// The reviewer's name, where there are no tokens.
+    #[schema(max_length = 64)]
+    by: Option<String>,
+    #[schema(min_items = 1, max_items = 1000)]
+    alerts: Vec<NamedAlert>,
+}
+
+/// An alert, as its list names it.
+#[derive(Debug, Deserialize, ToSchema)]
+struct NamedAlert {
+    alert_id: String,
+    call_id: String,
+    started_at: String,
+    /// How many steps the alert had when the reviewer looked; if it has others by now, this one is refused.
+    steps_seen: Option<usize>,
+}
+
+/// What became of the alerts, in their order.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StepsTaken {
+    /// On how many of them the step was taken.
+    taken: usize,
+    results: Vec<StepTaken>,
+}
+
+/// What became of one alert: where it stands now, or why the step was not taken.
+#[derive(Debug, Serialize, ToSchema)]
+struct StepTaken {
+    alert_id: String,
+    call_id: String,
+    started_at: String,
+    review: Option<ReviewView>,
+    error: Option<NotTaken>,
+}
+
+/// Why a step was not taken.
+#[derive(Debug, Serialize, ToSchema)]
+struct NotTaken {
+    /// As one step alone is refused.
+    code: &'static str,
+    message: String,
+}
+
+/// The same review of several alerts, in one go; each alert takes it or says why not.
+#[utoipa::path(post, path = "/v1/reviews", tag = "qa", request_body = NewSteps, responses(
+    (status = 200, description = "What became of each / 每条的结果", body = StepsTaken),
+    (status = 400, description = "It cannot be used / 内容有误", body = ErrorMessage),
+    (status = 413, description = "Too long / 太长", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
+))]
+pub(crate) async fn take_all(
+    State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
+    body: Result<String, StringRejection>,
+) -> Result<Json<StepsTaken>, Unanswered> {
+    let NewSteps { action, reason, by, alerts } = read(&body?)?;
+    if !(1..=REVIEWED_AT_ONCE_MAX).contains(&alerts.len()) {
+        let message = format!("alerts 要有 1 到 {REVIEWED_AT_ONCE_MAX} 条 / alerts has 1 to {REVIEWED_AT_ONCE_MAX}");
+        return Err(Unanswered::Field(BadQuery::new("alerts", message)));
+    }
+    let targets = alerts.iter().map(NamedAlert::target).collect::<Result<_, _>>()?;
+    let (step, who) = step(&principal, action, reason, by.as_deref())?;
+    let courses = take_steps(&shared, targets, step, who).await?;
+    let taken = courses.iter().filter(|taken| taken.is_ok()).count();
+    let results = alerts.into_iter().zip(courses).map(|(alert, taken)| {
+        let NamedAlert { alert_id, call_id, started_at, .. } = alert;
+        let (review, error) = match taken {
+            Ok(taken) => (Some(view(&shared, &principal, taken)), None),
+            Err(refusal) => (None, Some(NotTaken { code: refusal.code(), message: refusal.message() })),
+        };
+        StepTaken { alert_id, call_id, started_at, review, error }
+    });
+    Ok(Json(StepsTaken { taken, results: results.collect() }))
+}
+
+impl NamedAlert {
+    fn target(&self) -> Result<Target, Unanswered> {
+        let Self { alert_id, call_id, started_at, steps_seen } = self;
+        let started_ms = instant("started_at", started_at).map_err(Unanswered::Field)?;
+        Ok(Target {
+            alert_id: alert_id.clone(),
+            call_id: Some(call_id.clone()),
+            started_ms: Some(started_ms),
+            agent_id: None,
+            steps_seen: *steps_seen,
+        })
+    }
+}
+
+/// The case that a reviewer has open now; without an alert, none.
+#[derive(Debug, Deserialize, ToSchema)]
+pub(crate) struct NewCase {
+    alert: Option<CaseOf>,
+    /// The reviewer's name, where there are no tokens.
+    #[schema(max_length = 64)]
+    by: Option<String>,
+}
+
+/// The alert of a case.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct CaseOf {
+    #[schema(max_length = 128)]
+    alert_id: String,
+    #[schema(max_length = 128)]
+    call_id: String,
+    started_at: String,
+}
+
+/// The cases that others have open.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct CasesOpen {
+    open: Vec<CaseView>,
+}
+
+/// A case that somebody has open.
+#[derive(Debug, Serialize, ToSchema)]
+struct CaseView {
+    by: String,
+    #[serde(flatten)]
+    alert: CaseOf,
+    since: Option<String>,
+}
+
+/// Tells which case the caller has open, for 45 seconds, and asks which ones others have.
+#[utoipa::path(post, path = "/v1/reviews/open", tag = "qa", request_body = NewCase, responses(
+    (status = 200, description = "The cases of others / 别人打开着的预警", body = CasesOpen),
+    (status = 400, description = "It cannot be used / 内容有误", body = ErrorMessage),
+    (status = 413, description = "Too long / 太长", body = ErrorMessage),
+))]
+pub(crate) async fn open(
+    State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
+    body: Result<String, StringRejection>,
+) -> Result<Json<CasesOpen>, Unanswered> {
+    let NewCase { alert, by } = read(&body?)?;
+    let who = principal.person(by.as_deref()).map_err(Refusal::Unnamed)?;
+    let case = alert.map(|CaseOf { alert_id, call_id, started_at }| {
+        for (field, id) in [("alert_id", &alert_id), ("call_id", &call_id)] {
+            native::check_id(field, id).map_err(|fault| BadQuery::new(field, fault.to_string()))?;
+        }
+        instant("started_at", &started_at)?;
+        Ok(Case { alert_id, call_id, started_at })
+    });
+    let case = case.transpose().map_err(Unanswered::Field)?;
+    let zone = shared.config.utc_offset;
+    let open = shared.cases.open(&who.name, case, clock::unix_ms()).into_iter().map(|(by, open)| {
+        let Case { alert_id, call_id, started_at } = open.case;
+        CaseView { by, alert: CaseOf { alert_id, call_id, started_at }, since: wall_time(open.since_ms, zone) }
+    });
+    Ok(Json(CasesOpen { open: open.collect() }))
+}
+
+/// Where an alert stands after a step.
+fn view(shared: &Shared, principal: &Principal, taken: Taken) -> ReviewView {
+    let Taken { agent_id, standing, counts, steps, .. } = taken;
     // No step is taken in any other state.
     let alert = (AlertState::Confirmed, agent_id.as_str());
-    let view = ReviewView::new(FoundReview { standing, steps }, counts, alert, &principal, shared.config.utc_offset);
-    Ok(reply::json(StatusCode::CREATED, &view))
+    ReviewView::new(FoundReview { standing, steps }, counts, alert, principal, shared.config.utc_offset)
+}
+
+fn read<T: DeserializeOwned>(body: &str) -> Result<T, Refusal> {
+    serde_json::from_str(body).map_err(|fault| Refusal::InvalidReview { reason: fault.to_string() })
 }
 
 fn target(alert_id: String, query: &str) -> Result<Target, BadQuery> {
@@ -126,16 +300,20 @@ fn target(alert_id: String, query: &str) -> Result<Target, BadQuery> {
     Ok(Target { alert_id, call_id, started_ms, agent_id: None, steps_seen: None })
 }
 
-fn new_step(principal: &Principal, body: &str) -> Result<(Step, Who, Option<usize>), Refusal> {
+/// The step that a body describes, and who takes it.
+fn step(
+    principal: &Principal,
+    action: Action,
+    reason: Option<String>,
+    by: Option<&str>,
+) -> Result<(Step, Who), Refusal> {
     let invalid = |reason: String| Refusal::InvalidReview { reason };
-    let NewStep { action, reason, by, steps_seen } =
-        serde_json::from_str(body).map_err(|fault| invalid(fault.to_string()))?;
     if action == Action::Appeal {
         return Err(invalid("申诉由坐席提出 / agents appeal, where they answer to alerts".to_owned()));
     }
     let reason = check_reason(action, reason).map_err(invalid)?;
     let reason = reason.map(|reason| privacy::mask(&reason).into_owned());
-    let who = principal.person(by.as_deref()).map_err(Refusal::Unnamed)?;
+    let who = principal.person(by).map_err(Refusal::Unnamed)?;
     let step = Step { action, by: who.name.clone(), role: who.role.to_owned(), reason, at_ms: clock::unix_ms() };
-    Ok((step, who, steps_seen))
+    Ok((step, who))
 }
