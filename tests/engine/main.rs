@@ -15,6 +15,7 @@ mod packs;
 mod privacy;
 mod properties;
 mod regressions;
+mod remedies;
 mod rules_lint;
 mod rules_parameters;
 mod rules_parse;

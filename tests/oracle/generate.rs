@@ -10,8 +10,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use tingjian::engine::diagnostic::Located;
 use tingjian::engine::rule::syntax::{
-    Anchor, Body, EventRule, Expression, Extent, Forbid, HourRange, Hypotheses, Limit, PackSource, Part, PhraseSource,
-    Require, RuleSource, Said, Scope, Sequence, Step, Timing, Window,
+    Anchor, Body, Context, EventRule, Expression, Extent, Forbid, HourRange, Hypotheses, Limit, PackSource, Part,
+    PhraseSource, Require, RuleSource, Said, Scope, Sequence, Step, Timing, Window,
 };
 use tingjian::engine::severity::Severity;
 use tingjian::engine::text::{Boundary, Homophone};
@@ -174,9 +174,18 @@ fn window() -> impl Strategy<Value = Window> {
     ]
 }
 
+fn then() -> impl Strategy<Value = Context> {
+    (proptest::sample::subsequence(&PHRASES[..], 1..3), span_ms())
+        .prop_map(|(any, within_ms)| Context::Then { any: any.into_iter().map(phrase).collect(), within_ms })
+}
+
 fn forbid() -> impl Strategy<Value = Body> {
-    (said(), 1_u32..3, option::of(window()))
-        .prop_map(|(said, at_least, window)| Body::Forbid(Forbid { said, at_least, window }))
+    (said(), option::weighted(0.3, then()), 1_u32..3, option::of(window())).prop_map(
+        |(said, then, at_least, window)| {
+            let said = Said { unless: then.into_iter().collect(), ..said };
+            Body::Forbid(Forbid { said, at_least, window })
+        },
+    )
 }
 
 fn require() -> impl Strategy<Value = Body> {

@@ -12,8 +12,8 @@ pub(crate) mod play;
 use std::collections::BTreeSet;
 
 use tingjian::engine::rule::syntax::{
-    Anchor, Body, EventRule, Expression, Extent, Forbid, Limit, PackSource, Require, RuleSource, Said, Sequence,
-    Timing, Window,
+    Anchor, Body, Context, EventRule, Expression, Extent, Forbid, Limit, PackSource, Require, RuleSource, Said,
+    Sequence, Timing, Window,
 };
 use tingjian::engine::transcript::{CallInfo, EventKind, Input, Party, Role, Utterance};
 
@@ -54,6 +54,8 @@ pub(crate) struct Facts<'a> {
 
 /// Recognisers that cut a sentence at a pause go on within this time.
 const JOIN_MS: i64 = 3_000;
+/// Words in no more lines than these take back what was said before.
+const REMEDY_LINES: usize = 16;
 /// Shorter utterances are backchannels.
 const BACKCHANNEL_CHARS: usize = 2;
 /// A pause of this length ends a monologue.
@@ -193,6 +195,7 @@ impl<'a> Facts<'a> {
                     }
                 }
             }
+            found.retain(|&(_, end, _)| !said.unless.iter().any(|unless| self.made_good(unless, ix, &text[end..])));
             found.sort_by_key(|(start, end, _)| (*start, usize::MAX - end));
             let (mut nth, mut free_from) = (0, 0);
             for (start, end, phrase) in found {
@@ -210,6 +213,16 @@ impl<'a> Facts<'a> {
         }
         mentions.sort_by(|a, b| (a.at, &a.id, a.nth).cmp(&(b.at, &b.id, b.nth)));
         mentions
+    }
+
+    /// Whether the speaker of a line goes on to say what takes words of it back; `rest` is what follows those in the line.
+    fn made_good(&self, unless: &Context, line: usize, rest: &[char]) -> bool {
+        let Context::Then { any, within_ms } = unless else { panic!("only `then` is generated") };
+        let says = |text: &str| any.iter().any(|phrase| text.contains(&phrase.text.value));
+        let this = self.lines[line];
+        let later = self.lines[line + 1..].iter().take(REMEDY_LINES);
+        let in_time = |other: &&&Utterance| other.role == this.role && other.start.0 <= this.end.0 + within_ms;
+        says(&rest.iter().collect::<String>()) || later.filter(in_time).any(|other| says(&other.text))
     }
 
     fn times(&self, kind: EventKind) -> Vec<i64> {

@@ -122,7 +122,10 @@ pub(crate) fn detect(
                     seen.veto = Some(Veto::Yields);
                 }
             } else {
-                hits.push(hit(spoken, ix, detector, matched));
+                let of = &rules.detectors[detector as usize];
+                let open_ms = of.open_ms.filter(|_| may_be_taken_back(&reading, of, matched));
+                let open_until = open_ms.map(|ms| spoken.end.plus(ms));
+                hits.push(Hit { open_until, ..hit(spoken, ix, detector, matched) });
             }
         }
     }
@@ -143,6 +146,13 @@ fn verdict(reading: &Reading<'_>, detector: &Detector, matched: &Match) -> Optio
         .or_else(|| {
             detector.only.iter().find(|condition| !scene.holds(condition)).map(|condition| Veto::Only(condition.name()))
         })
+}
+
+/// Whether a hit would not count if the speaker went on to say what its conditions wait for.
+fn may_be_taken_back(reading: &Reading<'_>, detector: &Detector, matched: &Match) -> bool {
+    let scene = Scene::new(reading, &detector.subjects, matched.start..matched.end).foreseen();
+    detector.unless.iter().any(|condition| scene.holds(condition))
+        || !detector.only.iter().all(|condition| scene.holds(condition))
 }
 
 fn hit(spoken: &Spoken, ix: UtteranceIx, detector: DetectorIx, matched: &Match) -> Hit {
@@ -166,6 +176,7 @@ fn hit(spoken: &Spoken, ix: UtteranceIx, detector: DetectorIx, matched: &Match) 
         homophone: matched.likeness != Likeness::Exact,
         said_at: if before.is_some() { spoken.start } else { share(own.start) },
         provisional: !spoken.is_final,
+        open_until: None,
         seen_at: CallTime::ANSWERED,
         seen_in: 0,
     }

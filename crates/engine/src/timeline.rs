@@ -60,6 +60,8 @@ pub(crate) struct Hit {
     pub(crate) said_at: CallTime,
     /// It stands in a hypothesis.
     pub(crate) provisional: bool,
+    /// Until then later words may take it back.
+    pub(crate) open_until: Option<CallTime>,
     /// Since when, and since which revision, it has stood there.
     pub(crate) seen_at: CallTime,
     pub(crate) seen_in: u32,

@@ -19,11 +19,11 @@ use self::judged::{is_judged_anew, judge};
 use self::message::{message, quoted, taken_back};
 use crate::agents::Agents;
 use crate::alert::{Alert, AlertState, Clip, Evidence, alert_id, clip};
-use crate::context::{Around, TURN_AHEAD};
+use crate::context::{Around, THEN_AHEAD, TURN_AHEAD};
 use crate::detect::{Considered, detect};
 use crate::monitor::{self, Evaluation, Finding, Hits, LOOKED_AT_MAX, Mark, OCCURRENCES_MAX, Stage, View};
 use crate::rule::RuleSet;
-use crate::rule::program::{DetectorIx, Program, RuleIx};
+use crate::rule::program::{BodyProgram, DetectorIx, ForbidProgram, Program, RuleIx};
 use crate::rule::syntax::Limit;
 use crate::severity::AlertKind;
 use crate::text::{FoldedText, Match};
@@ -450,6 +450,10 @@ impl Call {
             // Of what was said before, only the speaker's same turn looks ahead.
             first = first.max(self.timeline.turn_near(placed.position, 0).start);
         }
+        if rules.open_ms.is_some() {
+            // What was said before may be taken back, whoever spoke in between.
+            first = first.min(placed.changed_from.saturating_sub(THEN_AHEAD));
+        }
         let last = (placed.changed_to + 1 + NEIGHBOURS).min(self.timeline.len());
         for position in first..last {
             let ix = self.timeline.at(position);
@@ -513,7 +517,8 @@ impl Call {
         gone.sort_by(|a, b| (a.finding.at, &a.finding.key).cmp(&(b.finding.at, &b.finding.key)));
         for known in gone {
             if known.last.state != AlertState::Resolved {
-                self.retract(known.last, None);
+                let reason = self.taken_back_by(rules, rule, &known.last.evidence);
+                self.retract(known.last, reason);
             }
         }
         let mut kept = BTreeMap::new();
@@ -585,18 +590,29 @@ impl Call {
         self.put_out(Alert { state: AlertState::Retracted, emitted: self.now, message, ..last });
     }
 
+    /// What took back an alert whose words stand, if later words may.
+    fn taken_back_by(&self, rules: &RuleSet, rule: RuleIx, evidence: &[Evidence]) -> Option<&'static str> {
+        let BodyProgram::Forbid(ForbidProgram { waits: true, .. }) = &rules.programs[rule as usize].body else {
+            return None;
+        };
+        self.reworded(evidence).is_none().then_some("随后的话补救了")
+    }
+
     /// What the words that an alert rested on became.
     fn became(&self, evidence: &[Evidence]) -> String {
-        let changed = evidence.iter().find_map(|evidence| {
-            let mut said = self.timeline.in_order().map(|(_, spoken)| spoken);
-            let spoken = said.find(|spoken| *spoken.id == *evidence.utterance_id)?;
-            (spoken.text.raw() != evidence.text && !spoken.text.raw().is_empty()).then_some(spoken)
-        });
-        match changed {
+        match self.reworded(evidence) {
             Some(spoken) if spoken.is_final => format!("最终结果是“{}”", quoted(spoken.text.raw())),
             Some(spoken) => format!("识别改成了“{}”", quoted(spoken.text.raw())),
             None => String::from("通话的其他内容改变了判断"),
         }
+    }
+
+    /// The first of the utterances that reads otherwise now.
+    fn reworded(&self, evidence: &[Evidence]) -> Option<&Spoken> {
+        evidence.iter().find_map(|evidence| {
+            let spoken = self.spoken(&evidence.utterance_id)?;
+            (spoken.text.raw() != evidence.text && !spoken.text.raw().is_empty()).then_some(spoken)
+        })
     }
 
     fn put_out(&mut self, alert: Alert) {

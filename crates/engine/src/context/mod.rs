@@ -12,7 +12,7 @@ mod words;
 use std::ops::Range;
 
 use self::reading::Places;
-pub(crate) use self::reading::{Around, Reading, TURN_AHEAD};
+pub(crate) use self::reading::{Around, Reading, THEN_AHEAD, TURN_AHEAD};
 
 use self::words::{
     ADVERBS, CHOICES, COVERBS, NAMING_AFTER, NAMING_BEFORE, NAMING_REACH, NEGATION_CONTEXT, PARTICLES, PERSON_ENDINGS,
@@ -51,6 +51,8 @@ pub(crate) struct Scene<'a> {
     span: Range<usize>,
     clause: Range<usize>,
     sentence: Range<usize>,
+    /// Whether what may still be said counts as said.
+    foresees: bool,
 }
 
 impl<'a> Scene<'a> {
@@ -60,7 +62,12 @@ impl<'a> Scene<'a> {
         let cover = |from: Range<usize>, to: Range<usize>| from.start..to.end;
         let clause = cover(borders.clause(span.start), borders.clause(last));
         let sentence = cover(borders.sentence(span.start), borders.sentence(last));
-        Self { reading, subjects, span, clause, sentence }
+        Self { reading, subjects, span, clause, sentence, foresees: false }
+    }
+
+    /// The scene as it will be if the speaker goes on to say all that conditions wait for.
+    pub(crate) fn foreseen(self) -> Self {
+        Self { foresees: true, ..self }
     }
 
     pub(crate) fn holds(&self, condition: &Context<PhraseId>) -> bool {
@@ -94,6 +101,12 @@ impl<'a> Scene<'a> {
             Context::Sentence(any) => self.says(any, |places| places.any_inside(&self.sentence)),
             Context::Turn(any) => any.iter().any(|&phrase| self.reading.turn_says(phrase)),
             Context::Reply(any) => any.iter().any(|&phrase| self.reading.reply_says(phrase)),
+            Context::Then { any, within_ms } => {
+                let is_behind = |places: &Places| places.any_from(span.end..usize::MAX, |_| true);
+                self.foresees
+                    || self.says(any, is_behind)
+                    || any.iter().any(|&phrase| self.reading.then_says(phrase, *within_ms))
+            }
             Context::Negated(is) => self.negated() == *is,
             Context::Question(is) => self.question() == *is,
             Context::Quoted(is) => self.quoted() == *is,

@@ -14,6 +14,9 @@ use crate::transcript::Role;
 /// an utterance is judged again.
 pub(crate) const TURN_AHEAD: usize = 8;
 
+/// How many utterances behind the one that hit are looked at for words that take it back.
+pub(crate) const THEN_AHEAD: usize = 16;
+
 /// What the turns around an utterance say, of all that conditions look for there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Around {
@@ -21,6 +24,8 @@ pub(crate) struct Around {
     turn: BTreeSet<PhraseId>,
     /// That of the other party before it.
     reply: BTreeSet<PhraseId>,
+    /// What the speaker said afterwards, once it is settled, and how soon after the end of the utterance.
+    then: BTreeMap<PhraseId, i64>,
 }
 
 impl Around {
@@ -39,8 +44,29 @@ impl Around {
         Self {
             turn: said(timeline.turn_near(own, TURN_AHEAD)),
             reply: reply.map(|last| said(timeline.turn_near(last, TURN_AHEAD))).unwrap_or_default(),
+            then: rules.open_ms.map(|most| said_then(rules, timeline, ix, most)).unwrap_or_default(),
         }
     }
+}
+
+/// What the speaker of an utterance says in the `most` milliseconds behind it. Words that may still change
+/// take nothing back.
+fn said_then(rules: &RuleSet, timeline: &Timeline, ix: UtteranceIx, most: i64) -> BTreeMap<PhraseId, i64> {
+    let (spoken, own) = (timeline.get(ix), timeline.position(ix));
+    let mut soonest = BTreeMap::new();
+    for position in own + 1..(own + 1 + THEN_AHEAD).min(timeline.len()) {
+        let later = timeline.spoken_at(position);
+        let gap = later.start.since(spoken.end).max(0);
+        if gap > most {
+            break;
+        }
+        if later.role == spoken.role && later.is_final {
+            for phrase in later.said(rules).iter().copied().chain(acts(later)) {
+                soonest.entry(phrase).or_insert(gap);
+            }
+        }
+    }
+    soonest
 }
 
 /// An utterance, and what conditions found out about it.
@@ -128,6 +154,11 @@ impl<'a> Reading<'a> {
     /// Whether the turn of the other party that this utterance follows says `phrase`.
     pub(super) fn reply_says(&self, phrase: PhraseId) -> bool {
         self.around().reply.contains(&phrase)
+    }
+
+    /// Whether the speaker says `phrase` within so long behind this utterance.
+    pub(super) fn then_says(&self, phrase: PhraseId, within_ms: i64) -> bool {
+        self.around().then.get(&phrase).is_some_and(|&gap| gap <= within_ms)
     }
 
     fn around(&self) -> &Around {

@@ -6,6 +6,7 @@ use super::{Evaluation, Finding, LOOKED_AT_MAX, Mark, OCCURRENCES_OF_UTTERANCE_M
 use crate::rule::program::{ForbidProgram, Program};
 use crate::rule::syntax::Hypotheses;
 use crate::text::PhraseId;
+use crate::time::CallTime;
 use crate::timeline::{Hit, UtteranceIx};
 
 pub(super) fn evaluate(view: &View<'_>, program: &Program, forbid: &ForbidProgram, evaluation: &mut Evaluation) {
@@ -17,11 +18,46 @@ pub(super) fn evaluate(view: &View<'_>, program: &Program, forbid: &ForbidProgra
         spans.as_ref().is_none_or(|spans| spans.holds(hit.said_at)) && visible(view, program, hit, evaluation)
     });
     let hits: Vec<&Hit> = hits.collect();
+    let first = evaluation.findings.len();
     if forbid.at_least <= 1 {
         repeated(view, &hits, evaluation, String::clone);
     } else {
         evaluation.findings.extend(together(&hits, forbid.at_least as usize));
     }
+    if forbid.waits {
+        wait(view, program, &hits, first, evaluation);
+    }
+}
+
+/// Leaves findings open that later words may still take back.
+fn wait(view: &View<'_>, program: &Program, hits: &[&Hit], first: usize, evaluation: &mut Evaluation) {
+    let mut open: BTreeMap<(UtteranceIx, PhraseId), CallTime> = BTreeMap::new();
+    for hit in hits {
+        let Some(until) = decided_at(view, program, hit).filter(|until| view.now < *until) else { continue };
+        let latest = open.entry((hit.utterance, hit.phrase)).or_insert(until);
+        *latest = until.max(*latest);
+    }
+    let Some(&next) = open.values().min() else { return };
+    evaluation.wake_at(next);
+    // Who waits for the final waits for what follows, too.
+    let is_silent = program.hypotheses == Hypotheses::Final;
+    let mut findings = evaluation.findings.split_off(first);
+    findings.retain_mut(|finding| {
+        let is_open =
+            finding.marks.iter().any(|mark| mark.phrase.is_some_and(|it| open.contains_key(&(mark.utterance, it))));
+        if is_open {
+            finding.stage = Stage::Provisional;
+        }
+        !(is_open && is_silent)
+    });
+    evaluation.findings.append(&mut findings);
+}
+
+/// When it is known that nothing takes a hit back any more: late words are waited for, but none behind the end of the call.
+fn decided_at(view: &View<'_>, program: &Program, hit: &Hit) -> Option<CallTime> {
+    let open_until = hit.open_until?;
+    let over = view.timeline.end().map_or(open_until, |(end, _)| end.min(open_until));
+    Some(over.plus(program.grace_ms))
 }
 
 /// One occurrence for each phrase of each utterance: words repeated in one breath are one matter.

@@ -177,6 +177,7 @@ impl Compiler {
         match body {
             Body::Forbid(forbid) => BodyProgram::Forbid(ForbidProgram {
                 detector: self.detector(&forbid.said, lists, Defaults::STRICT),
+                waits: forbid.said.unless.iter().chain(&forbid.said.only).any(|it| it.open_ms().is_some()),
                 at_least: forbid.at_least,
                 window: forbid.window.as_ref().map(|window| self.window(window, lists)),
                 roles: forbid.said.roles.clone(),
@@ -306,9 +307,11 @@ impl Compiler {
         }
         phrases.sort_unstable();
         phrases.dedup();
+        said.unless.iter().chain(&said.only).for_each(|context| self.check_speakers(context, &said.roles, lists));
         let unless = self.conditions(&said.unless, lists);
         let only = self.conditions(&said.only, lists);
         let looks_around = unless.iter().chain(&only).any(Context::looks_around);
+        let open_ms = unless.iter().chain(&only).filter_map(Context::open_ms).max();
         let ix = DetectorIx::try_from(self.detectors.len()).unwrap_or(DetectorIx::MAX);
         self.detectors.push(Detector {
             roles: said.roles.clone(),
@@ -316,6 +319,7 @@ impl Compiler {
             unless,
             only,
             looks_around,
+            open_ms,
             subjects: Arc::clone(&self.subjects),
             yields_to: Vec::new(),
         });
@@ -325,6 +329,37 @@ impl Compiler {
 
     fn conditions(&mut self, contexts: &[Context], lists: &Lists) -> Vec<Context<PhraseId>> {
         contexts.iter().map(|context| context.map(&mut |any| self.context_phrases(any, lists))).collect()
+    }
+
+    /// Refuses acts of the other party where the same speaker would have to do them.
+    fn check_speakers(&mut self, context: &Context, roles: &[Role], lists: &Lists) {
+        match context {
+            Context::All(parts) | Context::Any(parts) => {
+                parts.iter().for_each(|part| self.check_speakers(part, roles, lists));
+            }
+            Context::Not(part) => self.check_speakers(part, roles, lists),
+            Context::Then { any, .. } => {
+                let model = self.model.clone();
+                let acts = self.expand(any, lists).into_iter().filter(|phrase| phrase.is_act);
+                for act in acts.collect::<Vec<_>>() {
+                    let known =
+                        model.as_ref().and_then(|model| Some(&model.acts()[usize::from(model.act(&act.text.value)?)]));
+                    let Some(known) = known.filter(|known| !roles.contains(&known.role)) else { continue };
+                    let (who, name) = (known.role.zh(), &act.text.value);
+                    let diagnostic = Diagnostic::error(
+                        "act-of-another",
+                        act.text.at.clone(),
+                        format!("`{name}` 是{who}的动作，说这句话的人不会做"),
+                        format!("`{name}` is an act of the {}: who says these words never does it", known.role.name()),
+                    );
+                    let diagnostic = diagnostic.help("换成同一个人的动作。", "Name an act of the same speaker.");
+                    if !self.diagnostics.contains(&diagnostic) {
+                        self.diagnostics.push(diagnostic);
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 
     /// Phrases that are only looked for beside a hit, never scanned for.

@@ -19,6 +19,12 @@ use super::unit_test;
 use crate::diagnostic::{Diagnostic, Faults, Position};
 use crate::text::{Boundary, Homophone};
 
+/// Nobody begins to speak so soon after their own words.
+const REMEDY_MIN_MS: i64 = 500;
+
+/// Until then an alert that may still be taken back is of no use to anybody.
+const REMEDY_MAX_MS: i64 = 60_000;
+
 /// `{any}` that spans more than this is looked at as a slow pattern.
 const GAP_MAX: u32 = 30;
 
@@ -37,6 +43,7 @@ pub fn lint(packs: &[PackSource], known_clauses: Option<&BTreeSet<String>>) -> V
     placeholders(packs, &mut out);
     unused_lists(packs, &mut out);
     reminders(packs, &mut out);
+    remedies(packs, &uses, &mut out);
     if let Some(known) = known_clauses {
         clauses(packs, known, &mut out);
     }
@@ -93,10 +100,11 @@ impl Use<'_> {
     }
 }
 
-fn uses_of(pack: &PackSource) -> Vec<Use<'_>> {
+fn uses_of<'a>(pack: &'a PackSource) -> Vec<Use<'a>> {
     let mut uses = Vec::new();
     for rule in &pack.rules {
-        let mut add = |said, purpose| uses.push(Use { rule, said, purpose, phrases: expand(pack, said) });
+        let mut add =
+            |said: &'a Said, purpose| uses.push(Use { rule, said, purpose, phrases: expand(pack, &said.any) });
         match &rule.body.value {
             Body::Forbid(forbid) => {
                 add(&forbid.said, Purpose::Forbidden);
@@ -150,10 +158,10 @@ fn expression_said<'a>(expression: &'a Expression, found: &mut Vec<&'a Said>) {
 }
 
 /// The phrases themselves in place of the lists that hold them.
-fn expand<'a>(pack: &'a PackSource, said: &'a Said) -> Vec<&'a PhraseSource> {
+fn expand<'a>(pack: &'a PackSource, any: &'a [PhraseSource]) -> Vec<&'a PhraseSource> {
     let mut phrases = Vec::new();
     let mut opened = BTreeSet::new();
-    let mut todo: Vec<&PhraseSource> = said.any.iter().rev().collect();
+    let mut todo: Vec<&PhraseSource> = any.iter().rev().collect();
     while let Some(phrase) = todo.pop() {
         match phrase.text.value.strip_prefix('$') {
             None => phrases.push(phrase),
@@ -435,7 +443,8 @@ fn all_phrases(pack: &PackSource) -> Vec<&PhraseSource> {
             | Context::Clause(any)
             | Context::Sentence(any)
             | Context::Turn(any)
-            | Context::Reply(any) => found.extend(any),
+            | Context::Reply(any)
+            | Context::Then { any, .. } => found.extend(any),
             Context::All(inner) | Context::Any(inner) => inner.iter().for_each(|inner| context(inner, found)),
             Context::Not(inner) => context(inner, found),
             Context::Negated(_)
@@ -583,6 +592,75 @@ fn reminders(packs: &[PackSource], out: &mut Vec<Diagnostic>) {
             ),
         );
     }
+}
+
+/// Warns of `then` where nothing waits for it, where nobody can meet it, and where what is forbidden excuses itself.
+fn remedies(packs: &[PackSource], uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
+    for used in uses {
+        let mut windows = Vec::new();
+        used.said.unless.iter().chain(&used.said.only).for_each(|context| thens(context, &mut windows));
+        for (any, within_ms) in windows {
+            let at = any.first().map_or(&used.rule.id.at, |phrase| &phrase.text.at);
+            let mut warn = |code, zh: String, en: String, help_zh: &str, help_en: &str| {
+                out.push(Diagnostic::warning(code, at.clone(), zh, en).help(help_zh, help_en));
+            };
+            let id = used.id();
+            if used.purpose != Purpose::Forbidden {
+                warn(
+                    "idle-then",
+                    format!("`{id}` 里这个 `then` 没有人等：只有 `forbid` 的预警会等后面的话"),
+                    format!("nothing waits for this `then` of `{id}`: only alerts of `forbid` wait for what follows"),
+                    "写进 `forbid`，或改用 `turn`。",
+                    "Write it in `forbid`, or use `turn`.",
+                );
+            } else if within_ms < REMEDY_MIN_MS {
+                warn(
+                    "early-then",
+                    format!("`within` 只有 {within_ms} 毫秒，没有人来得及再开口"),
+                    format!("`within` is {within_ms} ms: nobody begins to speak again so soon"),
+                    "写几秒，如 `8s`；只看同一句后面的话用 `after`，同一轮的用 `turn`。",
+                    "Write some seconds, such as `8s`; for words behind it in the same clause use `after`, in the same turn `turn`.",
+                );
+            } else if within_ms > REMEDY_MAX_MS {
+                warn(
+                    "late-then",
+                    format!("`within` 有 {} 秒：这么久之后才确认，坐席已经说到别处", within_ms / 1_000),
+                    format!("`within` is {} s: when the alert is confirmed, the agent is elsewhere", within_ms / 1_000),
+                    "通常 5 到 15 秒就够，最多 `60s`。",
+                    "Some 5 to 15 seconds are enough; write `60s` at most.",
+                );
+            }
+            let forbidden: BTreeSet<String> = used.phrases.iter().filter_map(|phrase| letters(phrase)).collect();
+            let own = expand_any(packs, used.rule, any);
+            let excuse = own.iter().find(|phrase| letters(phrase).is_some_and(|letters| forbidden.contains(&letters)));
+            if let Some(excuse) = excuse.filter(|_| used.purpose == Purpose::Forbidden) {
+                let text = &excuse.text.value;
+                warn(
+                    "self-excuse",
+                    format!("`{text}` 是 `{id}` 禁说的，又算作补救：再说一遍就不报了"),
+                    format!("`{text}` is forbidden by `{id}` and makes it good as well: said twice, it is not told"),
+                    "从 `then` 里删去它。",
+                    "Remove it from `then`.",
+                );
+            }
+        }
+    }
+}
+
+/// The windows of remedies in a condition.
+fn thens<'a>(context: &'a Context, found: &mut Vec<(&'a [PhraseSource], i64)>) {
+    match context {
+        Context::Then { any, within_ms } => found.push((any, *within_ms)),
+        Context::All(inner) | Context::Any(inner) => inner.iter().for_each(|inner| thens(inner, found)),
+        Context::Not(inner) => thens(inner, found),
+        _ => {}
+    }
+}
+
+/// The phrases behind those of a rule, its pack's lists opened.
+fn expand_any<'a>(packs: &'a [PackSource], rule: &RuleSource, any: &'a [PhraseSource]) -> Vec<&'a PhraseSource> {
+    let pack = packs.iter().find(|pack| pack.rules.iter().any(|own| own.id == rule.id));
+    pack.map(|pack| expand(pack, any)).unwrap_or_default()
 }
 
 fn unused_lists(packs: &[PackSource], out: &mut Vec<Diagnostic>) {

@@ -75,6 +75,8 @@ pub struct RuleSet {
     pub(crate) on_speech: Vec<RuleIx>,
     /// Phrases that conditions look for in turns, in order.
     pub(crate) around: Vec<PhraseId>,
+    /// The longest that later words may take a hit back; `None` if they never do.
+    pub(crate) open_ms: Option<i64>,
 }
 
 /// Rule files that could be used.
@@ -216,8 +218,10 @@ impl RuleSet {
         let mut around: Vec<PhraseId> = conditions.flat_map(syntax::Context::around).collect();
         around.sort_unstable();
         around.dedup();
+        let open_ms = detectors.iter().filter_map(|detector| detector.open_ms).max();
         Self {
             around,
+            open_ms,
             version,
             rules,
             thresholds,

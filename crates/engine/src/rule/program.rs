@@ -27,6 +27,8 @@ pub(crate) struct Detector {
     pub(crate) only: Vec<Context<PhraseId>>,
     /// Whether a condition looks at other utterances, so that a change of those re-decides its hits.
     pub(crate) looks_around: bool,
+    /// How long after the end of its utterance later words may take a hit back; `None` if they never do.
+    pub(crate) open_ms: Option<i64>,
     /// Whom words name where a condition asks who acts.
     pub(crate) subjects: Arc<Subjects>,
     /// Where one of these hits the same words, this one does not.
@@ -106,7 +108,7 @@ impl BodyProgram {
     /// Whether events of the call, or its beginning, can decide it.
     pub(crate) const fn on_event(&self) -> bool {
         match self {
-            Self::Forbid(forbid) => forbid.window.is_some(),
+            Self::Forbid(forbid) => forbid.window.is_some() || forbid.waits,
             Self::Greeting(_) => false,
             _ => true,
         }
@@ -129,6 +131,8 @@ impl BodyProgram {
 pub(crate) struct ForbidProgram {
     pub(crate) detector: DetectorIx,
     pub(crate) at_least: u32,
+    /// Later words may take its hits back.
+    pub(crate) waits: bool,
     pub(crate) window: Option<WindowProgram>,
     pub(crate) roles: Vec<Role>,
 }

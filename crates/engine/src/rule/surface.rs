@@ -266,6 +266,18 @@ pub(super) static NEARBY: Shape = Shape {
     one_of: &[],
 };
 
+pub(super) static THEN: Shape = Shape {
+    name: "then",
+    zh: "随后补救的话",
+    keys: &[
+        key("any", Kind::Phrases, "话术或语用动作，说到其中任何一条就算"),
+        key("phrase", Kind::Text, "一条话术或 $词表"),
+        key("act", Kind::Text, "一个语用动作"),
+        must("within", Kind::Duration, "命中的话段说完后多久之内开口，如 8s"),
+    ],
+    one_of: &[&["any", "phrase", "act"]],
+};
+
 pub(super) static CONTEXT: Shape = Shape {
     name: "context",
     zh: "命中前后的情形；写几个键就要同时满足几个",
@@ -277,6 +289,7 @@ pub(super) static CONTEXT: Shape = Shape {
         key("sentence", Kind::Phrases, "同一句里有这些话"),
         key("turn", Kind::Phrases, "说话人的同一轮里有这些话"),
         key("reply", Kind::Phrases, "对方的上一轮里有这些话"),
+        key("then", Kind::Map(&THEN), "同一个人接着在这段时间内说了这些话；在 forbid 里，预警在此之前是疑似"),
         key("negated", Kind::Bool, "命中被否定"),
         key("question", Kind::Bool, "是问句"),
         key("quoted", Kind::Bool, "是引述，如“您说的……”"),
@@ -621,6 +634,7 @@ pub(super) static SHAPES: &[&Shape] = &[
     &HYPOTHESES,
     &PHRASE,
     &NEARBY,
+    &THEN,
     &CONTEXT,
     &EXPRESSION,
     &SAID,

@@ -199,6 +199,14 @@ pub enum Context<P = PhraseSource> {
     Turn(Vec<P>),
     /// The other party's preceding turn holds one of these.
     Reply(Vec<P>),
+    /// The speaker goes on to say one of these: behind the hit in its utterance, or in one that begins at
+    /// most `within_ms` after its end.
+    Then {
+        /// The phrases.
+        any: Vec<P>,
+        /// Milliseconds.
+        within_ms: i64,
+    },
     /// The hit is under a negation.
     Negated(bool),
     /// The sentence is a question.
@@ -238,6 +246,7 @@ impl<P> Context<P> {
             Self::Sentence(any) => Context::Sentence(each(any)),
             Self::Turn(any) => Context::Turn(each(any)),
             Self::Reply(any) => Context::Reply(each(any)),
+            Self::Then { any, within_ms } => Context::Then { any: each(any), within_ms: *within_ms },
             Self::Negated(is) => Context::Negated(*is),
             Self::Question(is) => Context::Question(*is),
             Self::Quoted(is) => Context::Quoted(*is),
@@ -257,10 +266,20 @@ impl<P> Context<P> {
     /// Whether it looks at utterances other than the one that hit.
     pub(crate) fn looks_around(&self) -> bool {
         match self {
-            Self::Turn(_) | Self::Reply(_) => true,
+            Self::Turn(_) | Self::Reply(_) | Self::Then { .. } => true,
             Self::All(parts) | Self::Any(parts) => parts.iter().any(Self::looks_around),
             Self::Not(part) => part.looks_around(),
             _ => false,
+        }
+    }
+
+    /// How long after the end of its utterance a hit may still be taken back; `None` if it never is.
+    pub(crate) fn open_ms(&self) -> Option<i64> {
+        match self {
+            Self::Then { within_ms, .. } => Some(*within_ms),
+            Self::All(parts) | Self::Any(parts) => parts.iter().filter_map(Self::open_ms).max(),
+            Self::Not(part) => part.open_ms(),
+            _ => None,
         }
     }
 
@@ -270,7 +289,7 @@ impl<P> Context<P> {
         P: Copy,
     {
         match self {
-            Self::Turn(any) | Self::Reply(any) => any.clone(),
+            Self::Turn(any) | Self::Reply(any) | Self::Then { any, .. } => any.clone(),
             Self::All(parts) | Self::Any(parts) => parts.iter().flat_map(Self::around).collect(),
             Self::Not(part) => part.around(),
             _ => Vec::new(),
@@ -287,6 +306,7 @@ impl<P> Context<P> {
             Self::Sentence(_) => "sentence",
             Self::Turn(_) => "turn",
             Self::Reply(_) => "reply",
+            Self::Then { .. } => "then",
             Self::Negated(_) => "negated",
             Self::Question(_) => "question",
             Self::Quoted(_) => "quoted",

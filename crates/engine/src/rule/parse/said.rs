@@ -183,6 +183,7 @@ impl Decoder {
         all.extend(f.get("sentence").map(|node| Context::Sentence(self.phrases(node))));
         all.extend(f.get("turn").map(|node| Context::Turn(self.phrases(node))));
         all.extend(f.get("reply").map(|node| Context::Reply(self.phrases(node))));
+        all.extend(f.get("then").and_then(|node| self.then(node)));
         all.extend(f.get("negated").and_then(|node| self.boolean(node)).map(Context::Negated));
         all.extend(f.get("question").and_then(|node| self.boolean(node)).map(Context::Question));
         all.extend(f.get("quoted").and_then(|node| self.boolean(node)).map(Context::Quoted));
@@ -200,6 +201,16 @@ impl Decoder {
             self.empty_map(node);
         }
         if all.len() > 1 { Some(Context::All(all)) } else { all.pop() }
+    }
+
+    fn then(&mut self, node: &Node) -> Option<Context> {
+        let mut fields = self.fields(node, &surface::THEN)?;
+        let mut any = fields.get("any").map(|node| self.phrases(node)).unwrap_or_default();
+        any.extend(fields.get("phrase").and_then(|node| self.phrase(node)));
+        let act = fields.get("act").and_then(|node| self.text(node));
+        any.extend(act.map(|text| PhraseSource { text, is_act: true, homophone: None, boundary: None }));
+        let within_ms = fields.get("within").and_then(|node| self.duration(node))?;
+        Some(Context::Then { any, within_ms })
     }
 
     fn nearby(&mut self, node: &Node) -> (Vec<PhraseSource>, Option<u32>) {
