@@ -31,6 +31,7 @@ pub mod schema;
 mod shape;
 pub mod sherpa_onnx;
 mod stream;
+pub mod table;
 pub mod tencent;
 pub mod volcengine;
 pub mod vosk;

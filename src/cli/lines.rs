@@ -12,10 +12,12 @@ const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// A file that is read line by line.
 pub(crate) struct Lines {
     name: String,
-    reader: Box<dyn BufRead>,
+    reader: Box<dyn BufRead + Send>,
     line: Vec<u8>,
     number: u64,
     broken: bool,
+    /// The line that was read is still to be given.
+    is_peeked: bool,
     /// No line had anything in it yet.
     is_empty: bool,
 }
@@ -26,8 +28,8 @@ impl Lines {
     /// # Errors
     /// The file and why it cannot be opened, ready to print.
     pub(crate) fn open(path: &Path) -> Result<Self, String> {
-        let (name, reader): (String, Box<dyn BufRead>) = if path == Path::new("-") {
-            ("<stdin>".to_owned(), Box::new(io::stdin().lock()))
+        let (name, reader): (String, Box<dyn BufRead + Send>) = if path == Path::new("-") {
+            ("<stdin>".to_owned(), Box::new(BufReader::new(io::stdin())))
         } else {
             let name = path.display().to_string();
             match File::open(path) {
@@ -35,7 +37,7 @@ impl Lines {
                 Err(error) => return Err(format!("{name}: 无法打开 / cannot open: {error}")),
             }
         };
-        Ok(Self { name, reader, line: Vec::new(), number: 0, broken: false, is_empty: true })
+        Ok(Self { name, reader, line: Vec::new(), number: 0, broken: false, is_peeked: false, is_empty: true })
     }
 
     /// A file that may as well hold nothing.
@@ -48,6 +50,9 @@ impl Lines {
     /// have written it has failed. After a line that is no text come the next ones; after a
     /// failure to read, nothing.
     pub(crate) fn next_line(&mut self) -> Option<Result<&str, String>> {
+        if std::mem::take(&mut self.is_peeked) {
+            return Some(self.text());
+        }
         loop {
             if self.broken {
                 return None;
@@ -74,10 +79,28 @@ impl Lines {
             }
         }
         self.is_empty = false;
+        Some(self.text())
+    }
+
+    /// The next line, if there is a whole one; [`Self::next_line`] gives it again.
+    pub(crate) fn peek(&mut self) -> Result<Option<&str>, String> {
+        match self.next_line().map(|line| line.map(|_| ())) {
+            None => return Ok(None),
+            Some(Err(fault)) => return Err(fault),
+            Some(Ok(())) => {}
+        }
+        self.is_peeked = true;
+        self.text().map(Some)
+    }
+
+    fn text(&self) -> Result<&str, String> {
         let text = std::str::from_utf8(&self.line).map(native::bare);
-        Some(
-            text.map_err(|error| format!("第 {0} 字节起不是 UTF-8 / not UTF-8 from byte {0}", error.valid_up_to() + 1)),
-        )
+        text.map_err(|error| format!("第 {0} 字节起不是 UTF-8 / not UTF-8 from byte {0}", error.valid_up_to() + 1))
+    }
+
+    /// Bytes of the line that was read last.
+    pub(crate) fn line_bytes(&self) -> usize {
+        self.line.len() + 1
     }
 
     /// The name of the file.

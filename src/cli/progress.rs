@@ -17,6 +17,11 @@ impl Progress {
         Self { what, is_terminal: io::stderr().is_terminal(), is_begun: false }
     }
 
+    /// A line that nobody sees.
+    pub(crate) const fn silent() -> Self {
+        Self { what: "", is_terminal: false, is_begun: false }
+    }
+
     /// Whether anybody sees it.
     pub(crate) const fn is_seen(&self) -> bool {
         self.is_terminal
@@ -38,9 +43,9 @@ impl Progress {
         }
     }
 
-    /// Ends the line.
-    pub(crate) fn end(&self) {
-        if self.is_begun {
+    /// Ends the line; what is told next begins another.
+    pub(crate) fn end(&mut self) {
+        if std::mem::take(&mut self.is_begun) {
             let _ = writeln!(io::stderr());
         }
     }

@@ -8,21 +8,30 @@ use std::path::Path;
 use std::sync::Arc;
 
 use calamine::{Data, Reader as _, Xlsx, XlsxError};
+use chrono::{DateTime, TimeDelta};
 use encoding_rs::{Encoding, GB18030};
+use tingjian::adapter::table::plain;
 
-/// A larger file is no table that anybody looks after.
-const FILE_BYTES_MAX: u64 = 32 << 20;
-/// More rows are none either.
-const ROWS_MAX: usize = 100_000;
+/// How much of a file is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    file_bytes: u64,
+    /// What a workbook may unpack to: a small file may hold gigabytes of one letter.
+    unpacked_bytes: u64,
+    rows: usize,
+    /// Cells of a sheet, blank ones among others included: two cells at its corners
+    /// make a sheet of billions.
+    cells: usize,
+    /// The text of all cells: one long text may be the value of many.
+    text_bytes: usize,
+}
 
-/// What a workbook may unpack to: a small file may hold gigabytes of one letter.
-const UNPACKED_BYTES_MAX: u64 = 256 << 20;
-/// Cells of a sheet, blank ones among others included: two cells at its corners
-/// make a sheet of billions.
-const CELLS_MAX: usize = 2_000_000;
-
-/// The text of all cells: one long text may be the value of many.
-const TEXT_BYTES_MAX: usize = 64 << 20;
+/// A larger list is no table that anybody looks after.
+pub(crate) const OF_LISTS: Limits =
+    Limits { file_bytes: 32 << 20, unpacked_bytes: 256 << 20, rows: 100_000, cells: 2_000_000, text_bytes: 64 << 20 };
+/// Recorded calls: as many rows as a sheet of a workbook has.
+pub(crate) const OF_CALLS: Limits =
+    Limits { file_bytes: 512 << 20, unpacked_bytes: 2 << 30, rows: 1_048_576, cells: 16_000_000, text_bytes: 1 << 30 };
 
 /// One sheet.
 #[derive(Debug)]
@@ -83,12 +92,6 @@ impl Sheet {
     }
 }
 
-/// A heading in small letters, but for spaces, marks and remarks in brackets.
-fn plain(heading: &str) -> String {
-    let name: String = heading.chars().filter(|c| !c.is_whitespace() && !matches!(c, '*' | '：' | ':')).collect();
-    name.split(['(', '（', '/', '／']).next().unwrap_or_default().to_lowercase()
-}
-
 /// A cell, as people call it: `Sheet1!C7`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
@@ -114,25 +117,17 @@ impl fmt::Display for Place {
     }
 }
 
-/// Reads all sheets of a file.
+/// Reads all sheets of a list.
 ///
 /// # Errors
 /// Why it cannot be read, ready to print.
 pub(crate) fn read(path: &Path) -> Result<Vec<Sheet>, String> {
     let name = path.display();
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|error| format!("{name}: 无法读取 / cannot be read: {error}"))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("{name}: 超过 32 MiB，请拆成几个文件 / exceeds 32 MiB; split it"));
-    }
-    let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    let sheets = match extension.as_deref() {
-        Some("xlsx") => workbook(bytes).map_err(|fault| format!("{name}: {fault}"))?,
+    let sheets = match extension(path).as_deref() {
+        Some("xlsx") => workbook(path, &OF_LISTS)?,
         Some("csv") => {
             let sheet = path.file_name().unwrap_or_default().to_string_lossy();
-            vec![csv(&sheet, &bytes).map_err(|fault| format!("{name}: {fault}"))?]
+            vec![csv(&sheet, &bytes(path, &OF_LISTS)?).map_err(|fault| format!("{name}: {fault}"))?]
         }
         _ => {
             return Err(format!(
@@ -140,39 +135,70 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Sheet>, String> {
             ));
         }
     };
-    match sheets.iter().find(|sheet| sheet.rows.len() > ROWS_MAX) {
-        Some(sheet) => Err(format!("{name}: {}", too_many_rows(&sheet.name))),
+    match sheets.iter().find(|sheet| sheet.rows.len() > OF_LISTS.rows) {
+        Some(sheet) => Err(format!("{name}: {}", too_many_rows(&sheet.name, &OF_LISTS))),
         None => Ok(sheets),
     }
 }
 
-fn too_many_rows(sheet: &str) -> String {
-    format!("{sheet} 超过 {ROWS_MAX} 行，请拆成几个文件 / more than {ROWS_MAX} rows; split it")
+/// What the name of a file ends in, in small letters.
+pub(crate) fn extension(path: &Path) -> Option<String> {
+    path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase())
 }
 
-fn workbook(bytes: Vec<u8>) -> Result<Vec<Sheet>, String> {
-    check_unpacked(&bytes)?;
+/// The whole file.
+///
+/// # Errors
+/// Why it cannot be read, ready to print.
+pub(crate) fn bytes(path: &Path, limits: &Limits) -> Result<Vec<u8>, String> {
+    let name = path.display();
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limits.file_bytes + 1).read_to_end(&mut bytes))
+        .map_err(|error| format!("{name}: 无法读取 / cannot be read: {error}"))?;
+    if bytes.len() as u64 > limits.file_bytes {
+        let mib = limits.file_bytes >> 20;
+        return Err(format!("{name}: 超过 {mib} MiB，请拆成几个文件 / exceeds {mib} MiB; split it"));
+    }
+    Ok(bytes)
+}
+
+/// The sheets of a workbook.
+///
+/// # Errors
+/// Why it cannot be read, ready to print.
+pub(crate) fn workbook(path: &Path, limits: &Limits) -> Result<Vec<Sheet>, String> {
+    sheets(bytes(path, limits)?, limits).map_err(|fault| format!("{}: {fault}", path.display()))
+}
+
+fn too_many_rows(sheet: &str, limits: &Limits) -> String {
+    let rows = limits.rows;
+    format!("{sheet} 超过 {rows} 行，请拆成几个文件 / more than {rows} rows; split it")
+}
+
+fn sheets(bytes: Vec<u8>, limits: &Limits) -> Result<Vec<Sheet>, String> {
+    check_unpacked(&bytes, limits)?;
     let unreadable =
         |error: XlsxError| format!("不是能读的 Excel 文件，请用 Excel 另存为 .xlsx / no readable workbook: {error}");
     let mut workbook: Xlsx<_> = Xlsx::new(Cursor::new(bytes)).map_err(unreadable)?;
     let mut sheets = Vec::new();
-    let mut text_left = TEXT_BYTES_MAX;
+    let mut text_left = limits.text_bytes;
     for name in workbook.sheet_names() {
         let mut cells = Vec::new();
         let mut reader = workbook.worksheet_cells_reader(&name).map_err(unreadable)?;
         while let Some(cell) = reader.next_cell().map_err(unreadable)? {
-            if cells.len() == CELLS_MAX {
-                return Err(too_many_cells(&name));
+            if cells.len() == limits.cells {
+                return Err(too_many_cells(&name, limits));
             }
             let text = text_of(&Data::from(cell.get_value().clone()));
             if !text.is_empty() {
-                text_left = text_left.checked_sub(text.len()).ok_or_else(|| too_much_text(&name))?;
+                text_left = text_left.checked_sub(text.len()).ok_or_else(|| too_much_text(&name, limits))?;
                 cells.push((cell.get_position(), text));
             }
         }
         drop(reader);
         let top = cells.iter().map(|((row, _), _)| *row).min().unwrap_or_default();
-        let mut rows = table(&name, top, cells)?;
+        let mut rows = table(&name, top, cells, limits)?;
         // A merged cell says the same for all its rows.
         for merged in workbook.merge_cells_by_sheet_name(&name).map_err(unreadable)? {
             let ((first, column), (last, _)) = (merged.start, merged.end);
@@ -182,7 +208,7 @@ fn workbook(bytes: Vec<u8>) -> Result<Vec<Sheet>, String> {
             let below = (last - first) as usize;
             for (_, cells) in rows.iter_mut().skip(start + 1).take(below) {
                 if let Some(cell) = cells.get_mut(column) {
-                    text_left = text_left.checked_sub(text.len()).ok_or_else(|| too_much_text(&name))?;
+                    text_left = text_left.checked_sub(text.len()).ok_or_else(|| too_much_text(&name, limits))?;
                     cell.clone_from(&text);
                 }
             }
@@ -193,44 +219,50 @@ fn workbook(bytes: Vec<u8>) -> Result<Vec<Sheet>, String> {
 }
 
 /// Refuses a workbook that unpacks to more than anybody writes, whatever it says of its size.
-fn check_unpacked(bytes: &[u8]) -> Result<(), String> {
+fn check_unpacked(bytes: &[u8], limits: &Limits) -> Result<(), String> {
     let unreadable = |error: &dyn fmt::Display| {
         format!("不是能读的 Excel 文件，请用 Excel 另存为 .xlsx / no readable workbook: {error}")
     };
     let mut parts = zip::ZipArchive::new(Cursor::new(bytes)).map_err(|error| unreadable(&error))?;
-    let mut left = UNPACKED_BYTES_MAX;
+    let mut left = limits.unpacked_bytes;
     for place in 0..parts.len() {
         let part = parts.by_index(place).map_err(|error| unreadable(&error))?;
         let unpacked = io::copy(&mut part.take(left + 1), &mut io::sink()).map_err(|error| unreadable(&error))?;
         left = left.checked_sub(unpacked).ok_or_else(|| {
-            let mib = UNPACKED_BYTES_MAX >> 20;
+            let mib = limits.unpacked_bytes >> 20;
             format!("解压后超过 {mib} MiB，请拆成几个文件 / unpacks to more than {mib} MiB; split it")
         })?;
     }
     Ok(())
 }
 
-fn too_many_cells(sheet: &str) -> String {
+fn too_many_cells(sheet: &str, limits: &Limits) -> String {
+    let cells = limits.cells;
     format!(
-        "{sheet} 超过 {CELLS_MAX} 个单元格（含中间的空格），请删去表外的内容 / more than {CELLS_MAX} cells, blank ones between others included; remove what lies outside of the table"
+        "{sheet} 超过 {cells} 个单元格（含中间的空格），请删去表外的内容 / more than {cells} cells, blank ones between others included; remove what lies outside of the table"
     )
 }
 
-fn too_much_text(sheet: &str) -> String {
-    let mib = TEXT_BYTES_MAX >> 20;
+fn too_much_text(sheet: &str, limits: &Limits) -> String {
+    let mib = limits.text_bytes >> 20;
     format!("{sheet} 的文字超过 {mib} MiB，请拆成几个文件 / more than {mib} MiB of text; split it")
 }
 
 /// Cells as the rows of a sheet from `top` on, all of one width.
-fn table(sheet: &str, top: u32, cells: Vec<((u32, u32), String)>) -> Result<Vec<(u32, Vec<String>)>, String> {
+fn table(
+    sheet: &str,
+    top: u32,
+    cells: Vec<((u32, u32), String)>,
+    limits: &Limits,
+) -> Result<Vec<(u32, Vec<String>)>, String> {
     let Some(bottom) = cells.iter().map(|((row, _), _)| *row).max() else { return Ok(Vec::new()) };
     let width = cells.iter().map(|((_, column), _)| *column as usize + 1).max().unwrap_or_default();
     let height = (bottom - top) as usize + 1;
-    if height > ROWS_MAX {
-        return Err(too_many_rows(sheet));
+    if height > limits.rows {
+        return Err(too_many_rows(sheet, limits));
     }
-    if height.saturating_mul(width) > CELLS_MAX {
-        return Err(too_many_cells(sheet));
+    if height.saturating_mul(width) > limits.cells {
+        return Err(too_many_cells(sheet, limits));
     }
     let mut rows: Vec<_> = (top..=bottom).map(|row| (row + 1, vec![String::new(); width])).collect();
     for ((row, column), text) in cells {
@@ -242,19 +274,43 @@ fn table(sheet: &str, top: u32, cells: Vec<((u32, u32), String)>) -> Result<Vec<
 fn text_of(cell: &Data) -> String {
     match cell {
         Data::String(text) => text.trim().to_owned(),
+        Data::DateTime(at) => day_and_time(at.as_f64()),
         other => other.to_string(),
     }
 }
 
+/// A day and time as a workbook counts them: in days since 1899-12-30; less than one is a time alone.
+fn day_and_time(days: f64) -> String {
+    #[allow(clippy::cast_possible_truncation, reason = "what is too large is no day")]
+    let ms = (days * 86_400_000.0).round() as i64;
+    let time = TimeDelta::try_milliseconds(ms)
+        .zip(DateTime::from_timestamp_millis(BEFORE_DAY_0_MS))
+        .and_then(|(since, day_0)| day_0.checked_add_signed(since));
+    match time {
+        Some(time) if days >= 1.0 => time.format("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+        Some(time) => time.format("%H:%M:%S%.3f").to_string(),
+        None => days.to_string(),
+    }
+}
+
+/// 1899-12-30, in milliseconds since 1970.
+const BEFORE_DAY_0_MS: i64 = -25_569 * 86_400_000;
+
 fn csv(name: &str, bytes: &[u8]) -> Result<Sheet, String> {
     let text = decode(bytes)?;
-    let delimiter = delimiter(&text);
-    let mut reader =
-        csv::ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes());
-    let mut rows = Vec::new();
-    // Rows as Excel counts them: empty ones too, and a cell of several lines is still one row.
+    Ok(Sheet { name: name.into(), rows: records(&text).collect::<Result<_, _>>()? })
+}
+
+/// The rows of a CSV file with their numbers as Excel counts them: empty ones too, and a cell of several
+/// lines is still one row.
+pub(crate) fn records(text: &str) -> impl Iterator<Item = Result<(u32, Vec<String>), String>> + '_ {
+    let reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter(text))
+        .from_reader(text.as_bytes());
     let mut lines_inside = 0;
-    for record in reader.records() {
+    reader.into_records().map(move |record| {
         let record = record.map_err(|error| format!("不是 CSV / no CSV: {error}"))?;
         let (line, start) = record.position().map_or((1, 0), |at| (at.line(), at.byte()));
         let ahead = text.as_bytes().iter().skip(usize::try_from(start).unwrap_or(usize::MAX));
@@ -262,9 +318,8 @@ fn csv(name: &str, bytes: &[u8]) -> Result<Sheet, String> {
         let row = line + empty as u64 - lines_inside;
         lines_inside += record.iter().map(|cell| cell.matches('\n').count() as u64).sum::<u64>();
         let cells = record.iter().map(|cell| cell.trim().to_owned()).collect();
-        rows.push((u32::try_from(row).unwrap_or(u32::MAX), cells));
-    }
-    Ok(Sheet { name: name.into(), rows })
+        Ok((u32::try_from(row).unwrap_or(u32::MAX), cells))
+    })
 }
 
 /// What stands between cells: what most of the first lines have. A title above the heading has none,
@@ -284,7 +339,7 @@ fn delimiter(text: &str) -> u8 {
 const DELIMITER_LINES: usize = 20;
 
 /// UTF-8, with or without a mark, UTF-16 with one, or GB18030, as a Chinese Excel saves CSV.
-fn decode(bytes: &[u8]) -> Result<String, String> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<String, String> {
     let encoding = match Encoding::for_bom(bytes) {
         Some((encoding, _)) => encoding,
         None if std::str::from_utf8(bytes).is_ok() => encoding_rs::UTF_8,
@@ -336,6 +391,13 @@ mod tests {
             sheet.rows[1..],
             [(2, vec!["话术".into(), "类型".into()]), (3, vec!["不知道,啊".into(), "禁说".into()])]
         );
+    }
+
+    #[test]
+    fn days_of_a_workbook_read_as_people_write_them() {
+        assert_eq!(day_and_time(46_347.416_666_666_664), "2026-11-21 10:00:00.000");
+        assert_eq!(day_and_time(0.000_726_273_15), "00:01:02.750");
+        assert_eq!(day_and_time(f64::MAX), f64::MAX.to_string());
     }
 
     #[test]

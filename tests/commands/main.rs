@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
 mod bench;
+mod cli_batch;
 mod cli_check;
 mod cli_eval;
 mod cli_rules;

@@ -150,13 +150,7 @@ impl Wanted {
         out: impl Write + Send,
         mut progress: impl FnMut(u64),
     ) -> Result<u64, ExportError> {
-        let out = BufWriter::with_capacity(EXPORT_CHUNK_BYTES, out);
-        let mut sink: Box<dyn Sink + '_> = match self.format {
-            Format::Csv => Box::new(csv::Csv::new(out, self.zone)?),
-            Format::Jsonl => Box::new(jsonl::Jsonl::new(out, self.zone)),
-            Format::Xlsx => Box::new(xlsx::Xlsx::new(out, self.zone, &self.review)?),
-            Format::Parquet => Box::new(parquet::Parquet::new(out)?),
-        };
+        let mut sink = sink(self.format, out, self.zone, &self.review)?;
         let (mut behind, mut rows) = (None, 0);
         loop {
             let found = page(behind)?;
@@ -170,6 +164,74 @@ impl Wanted {
         }
         sink.finish()?;
         Ok(rows)
+    }
+}
+
+fn sink<'w>(
+    format: Format,
+    out: impl Write + Send + 'w,
+    zone: FixedOffset,
+    review: &Review,
+) -> Result<Box<dyn Sink + 'w>, ExportError> {
+    let out = BufWriter::with_capacity(EXPORT_CHUNK_BYTES, out);
+    Ok(match format {
+        Format::Csv => Box::new(csv::Csv::new(out, zone)?),
+        Format::Jsonl => Box::new(jsonl::Jsonl::new(out, zone)),
+        Format::Xlsx => Box::new(xlsx::Xlsx::new(out, zone, review)?),
+        Format::Parquet => Box::new(parquet::Parquet::new(out)?),
+    })
+}
+
+/// An alert of a recorded call, as it stands in the end.
+#[derive(Clone, Debug)]
+pub struct CheckedAlert {
+    /// The JSON of `docs/events.md`.
+    pub json: String,
+    /// When it was said, in milliseconds since 1970.
+    pub said_ms: i64,
+    /// The queue of its call.
+    pub queue: Option<String>,
+    /// All its states, a space between them.
+    pub history: String,
+}
+
+/// Alerts of recorded calls as a file, in the columns of an export; those of reviews are empty.
+pub struct AlertFile<'w> {
+    sink: Box<dyn Sink + 'w>,
+}
+
+impl fmt::Debug for AlertFile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AlertFile").finish_non_exhaustive()
+    }
+}
+
+impl<'w> AlertFile<'w> {
+    /// A file of one of [`FORMATS`], with its times in `zone`.
+    ///
+    /// # Errors
+    /// There is no such format, or `out` cannot be written.
+    pub fn new(format: &str, out: impl Write + Send + 'w, zone: FixedOffset) -> Result<Self, ExportError> {
+        let format = Format::ALL.into_iter().find(|known| known.name() == format);
+        let format = format.ok_or_else(|| ExportError::BadQuery(FORMATS.join(", ")))?;
+        Ok(Self { sink: sink(format, out, zone, &Review::default())? })
+    }
+
+    /// Writes one alert.
+    ///
+    /// # Errors
+    /// It is no alert, or cannot be written.
+    pub fn alert(&mut self, alert: &CheckedAlert) -> Result<(), ExportError> {
+        let row = Row::checked(alert).map_err(|refusal| ExportError::Store(refusal.message()))?;
+        Ok(self.sink.row(&row)?)
+    }
+
+    /// Writes all that is left.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn finish(self) -> Result<(), ExportError> {
+        Ok(self.sink.finish()?)
     }
 }
 

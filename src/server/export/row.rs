@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use crate::adapter::alert_json::AlertJson;
+use crate::engine::alert::AlertState;
 use crate::engine::privacy;
 use crate::server::domain::refusal::Refusal;
 use crate::server::domain::review::{Action, Appeal, ReviewState, Step, in_force};
+use crate::server::export::CheckedAlert;
 use crate::server::store::{FoundAlert, FoundReview};
 
 /// One alert as it stands.
@@ -114,6 +116,26 @@ impl Row {
     /// Whether the agent saw it as a card of its own.
     pub(super) fn is_card(&self) -> bool {
         self.display == "card"
+    }
+
+    /// An alert of a recorded call: nobody saw it, and nobody judged it.
+    pub(super) fn checked(checked: &CheckedAlert) -> Result<Self, Refusal> {
+        let alert: AlertJson<'static> = serde_json::from_str(&checked.json).map_err(Refusal::store)?;
+        let display = alert.display.as_deref().unwrap_or_default().to_owned();
+        Ok(Self {
+            time_ms: checked.said_ms,
+            counts: alert.state == AlertState::Confirmed && display.is_empty(),
+            queue: checked.queue.clone(),
+            history: checked.history.clone(),
+            alert,
+            display,
+            feedback: None,
+            feedback_reason: None,
+            standing: ReviewState::default(),
+            reviewed: None,
+            appealed: None,
+            decided: None,
+        })
     }
 
     pub(super) fn new(found: FoundAlert) -> Result<Self, Refusal> {
