@@ -95,7 +95,7 @@ const APPEAL: Parameter = Parameter::new(
 );
 const ACTION: Parameter = Parameter::new(
     "action",
-    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, undo, export, forget / 做了什么，可用逗号写多个",
+    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, undo, mark, export, forget / 做了什么，可用逗号写多个",
     Shape::Text,
 );
 pub(crate) const QUEUE: Parameter = Parameter::new("queue", "Of this queue / 队列", Shape::Text);
@@ -113,7 +113,7 @@ const HELD: Parameter = Parameter::new(
 
 const DISPLAY: Parameter = Parameter::new(
     "display",
-    "One or several, commas between them: card, folded, late, shadow, held; overrules held / 显示方式，可用逗号写多个；写了就不看 held",
+    "One or several, commas between them: card, folded, late, shadow, held, marked (by a reviewer); overrules held / 显示方式，可用逗号写多个；写了就不看 held",
     Shape::Text,
 );
 const COUNTS: Parameter = Parameter::new(

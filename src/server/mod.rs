@@ -44,8 +44,8 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
-    Alerts, Confidence, Config, ConfigError, Holders, OriginName, PersonTokens, Retention, Review, Score, Secret,
-    SecretSource, Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle, listen_address,
+    Alerts, Confidence, Config, ConfigError, Holders, OriginName, PersonTokens, Recording, RecordingUrl, Retention,
+    Review, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle, listen_address,
 };
 pub use crate::server::export::{
     AlertFile, CheckedAlert, ExportError, FORMATS, ReviewedTurn, ReviewedTurns, export_store,
@@ -61,6 +61,7 @@ use crate::adapter::native;
 use crate::engine::text;
 use crate::server::config::{CLOSED_CALLS_MAX, CLOSED_NUMBERS_BYTES_MAX};
 use crate::server::domain::principal::Who;
+use crate::server::domain::recording::Recordings;
 use crate::server::feeds::live;
 use crate::server::http::Door;
 use crate::server::outbox::Deliveries;
@@ -111,6 +112,7 @@ impl Server {
         let metrics = Metrics::new().map_err(io::Error::other)?;
         let door = Door::new(&config, address).map_err(io::Error::other)?;
         let deliveries = Arc::new(Deliveries::new(&config, &metrics).map_err(io::Error::other)?);
+        let recordings = Recordings::new(&config.recording).map_err(io::Error::other)?;
         let store = Store::open(&config.data, &config.privacy).map_err(io::Error::other)?;
         let mut writer = store.writer().map_err(io::Error::other)?;
         let readers = store.readers();
@@ -118,7 +120,7 @@ impl Server {
         let (journal, jobs) = Journal::new();
         let (shards, queues) = Shards::new(config.shard_count());
         let next_call_no = writer.next_call_no().map_err(io::Error::other)?;
-        let parts = Parts { config, rules, metrics, shards, journal, readers, next_call_no };
+        let parts = Parts { config, rules, metrics, shards, journal, readers, next_call_no, recordings };
         let shared = Arc::new(Shared::new(parts).map_err(io::Error::other)?);
         precision::begin(&shared).map_err(io::Error::other)?;
         let mut shards: Vec<_> = queues.into_iter().map(|queue| (Shard::new(Arc::clone(&shared)), queue)).collect();
@@ -247,6 +249,7 @@ fn keep_and_recover(
 pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
     Door::new(config, address)?;
     outbox::targets(config)?;
+    Recordings::new(&config.recording)?;
     Ok(())
 }
 

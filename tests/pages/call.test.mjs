@@ -2,9 +2,12 @@
 // its timeline.
 
 import assert from "node:assert/strict";
+import { createHmac } from "node:crypto";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { before, test } from "node:test";
 
-import { LOOKS, Producer, Server, accessibilityFaults, end, hold, open, resume, says, screenshot, start } from "./harness.mjs";
+import { LOOKS, Producer, Server, accessibilityFaults, atEnd, end, hold, open, resume, says, screenshot, start } from "./harness.mjs";
 import { HOSTILE, RULES } from "./rules.mjs";
 
 const QA = "qa-token-of-the-tests";
@@ -345,3 +348,175 @@ for (const { width, dark } of LOOKS) {
     await close();
   });
 }
+
+/** Selects a piece of an utterance, as a drag does. */
+const drag = (page, id, from, to) => line(page, id).locator(".words bdi").evaluate((words, [from, to]) => {
+  const range = document.createRange();
+  const text = words.firstChild;
+  range.setStart(text, from);
+  range.setEnd(text, to);
+  getSelection().removeAllRanges();
+  getSelection().addRange(range);
+}, [from, to]);
+
+test("what the rules missed is marked in the transcript, and counts", async () => {
+  const id = `missed-${(calls += 1)}`;
+  await recorded(id, { started_at: "2026-11-21T11:00:00+08:00" });
+  const before = await server.get(`/v1/calls/${id}`);
+  const { page, close } = await open(server, `/call/${id}`, { width: 1366, height: 768 });
+  await page.getByRole("button", { name: /标出漏报/ }).waitFor();
+  await drag(page, "u4", 4, 8);
+  await page.getByRole("button", { name: /把选中的话标为漏报/ }).waitFor();
+  await page.keyboard.press("m");
+  const dialog = page.getByRole("dialog", { name: "标出漏报" });
+  assert.equal(await dialog.getByLabel("违规的话").inputValue(), "您修好。");
+  await dialog.getByLabel("违反什么").selectOption("承诺");
+  await dialog.getByLabel("级别").selectOption("critical");
+  await dialog.getByLabel("说明").fill(`没有把握的承诺 ${HOSTILE}`);
+  await dialog.getByLabel("您的姓名").fill("李静");
+  assert.equal(await accessibilityFaults(page), "");
+  await screenshot(page, "call-mark-1366x768");
+  await dialog.getByRole("button", { name: "标出" }).click();
+  const marked = page.locator(".alert.selected", { hasText: "人工标出：您修好。" });
+  await marked.locator(".tag", { hasText: "人工标出" }).waitFor();
+  await marked.getByText(`没有把握的承诺 ${HOSTILE}`).waitFor();
+  assert.equal(await line(page, "u4").locator("mark").innerText(), "您修好。");
+  // A mark of today lengthens no call of yesterday.
+  assert.equal(await page.getByRole("slider").getAttribute("aria-valuemax"), String(Math.round(40)));
+  const after = await server.get(`/v1/calls/${id}`);
+  assert.deepEqual([after.score, after.confirmed], [before.score - 5, before.confirmed + 1]);
+  await screenshot(page, "call-marked-1366x768");
+  // Without a selection, by keys: the utterance and its words are chosen.
+  await page.keyboard.press("m");
+  await dialog.getByLabel("哪一句").selectOption("u3");
+  await dialog.getByLabel("违规的话").fill("没有的话");
+  await dialog.getByLabel("违反什么").selectOption("panel.unclear");
+  await dialog.getByRole("button", { name: "标出" }).click();
+  await dialog.getByText("这句话里没有这些字。").waitFor();
+  await dialog.getByLabel("违规的话").fill("知道了");
+  await dialog.getByRole("button", { name: "标出" }).click();
+  await page.locator(".alert", { hasText: "人工标出：知道了" }).waitFor();
+  await close();
+});
+
+/** Silence of so many seconds, served by range to those who have a good address. */
+async function recordings(key, seconds) {
+  const rate = 8_000;
+  const head = Buffer.alloc(44);
+  head.write("RIFF", 0);
+  head.writeUInt32LE(36 + rate * seconds, 4);
+  head.write("WAVEfmt ", 8);
+  head.writeUInt32LE(16, 16);
+  head.writeUInt16LE(1, 20);
+  head.writeUInt16LE(1, 22);
+  head.writeUInt32LE(rate, 24);
+  head.writeUInt32LE(rate, 28);
+  head.writeUInt16LE(1, 32);
+  head.writeUInt16LE(8, 34);
+  head.write("data", 36);
+  head.writeUInt32LE(rate * seconds, 40);
+  const sound = Buffer.concat([head, Buffer.alloc(rate * seconds, 128)]);
+  const asked = [];
+  const site = createServer((request, response) => {
+    const [path, signature] = request.url.split("&sig=");
+    const signed = createHmac("sha256", key).update(`${path}&sig=`).digest("hex");
+    const isGood = signature === signed && Number(/expires=(\d+)/.exec(path)[1]) > Date.now() / 1_000;
+    asked.push({ path, isGood, range: request.headers.range, origin: request.headers.origin, referer: request.headers.referer });
+    if (!isGood) {
+      response.writeHead(403).end();
+      return;
+    }
+    const [, from, to] = /bytes=(\d+)-(\d*)/.exec(request.headers.range ?? "bytes=0-");
+    const end = to === "" ? sound.length - 1 : Number(to);
+    response.writeHead(206, {
+      "content-type": "audio/wav", "accept-ranges": "bytes", "content-range": `bytes ${from}-${end}/${sound.length}`, "content-length": end - Number(from) + 1,
+    });
+    response.end(sound.subarray(Number(from), end + 1));
+  });
+  site.listen(0, "127.0.0.1");
+  await once(site, "listening");
+  atEnd(() => site.close());
+  return { url: `http://127.0.0.1:${site.address().port}`, asked };
+}
+
+test("a call is heard along its words and its timeline, both ways, from the place of an alert", async () => {
+  const key = "key-of-the-recordings-for-these-tests";
+  const { url, asked } = await recordings(key, 50);
+  const own = await Server.start({
+    rules: RULES,
+    config: `call_linger_ms = 50\n[recording]\nurl = "${url}/{date}/{call_id}.wav?agent={agent_id}&expires={expires}&sig={signature}"\nkey = "${key}"\nstarts_before_ms = 5000\n`,
+  });
+  const mine = await Producer.connect(own);
+  await mine.tell(
+    start("r 1"), says("r 1", "u1", "agent", "您好，工号一。", 500, true, 2_500), says("r 1", "c1", "customer", "什么时候修好？", 10_000, true, 12_000),
+    says("r 1", "u2", "agent", "这个我不清楚。", 20_000, true, 23_000), says("r 1", "u3", "agent", "再见", 38_000, true, 39_000), end("r 1", 40_000),
+  );
+  while ((await own.get("/v1/calls?live=true")).calls.length > 0);
+  const { alerts } = await own.get("/v1/calls/r%201");
+  const told = alerts.find(({ kind }) => kind === "forbidden");
+  const policy = (await fetch(`${own.url}/call/x`)).headers.get("content-security-policy");
+  assert.match(policy, new RegExp(`; media-src ${url}$`));
+  assert.doesNotMatch((await fetch(`${own.url}/rules`)).headers.get("content-security-policy"), /media-src/);
+  // From the queue: one click opens the call at the alert, the second one plays it.
+  const { page, close } = await open(own, `/call/r%201#alert-${told.alert_id}`, { width: 1366, height: 768 });
+  await page.locator(".alert.selected").waitFor();
+  const audio = () => page.locator("audio").evaluate((element) => ({ at: element.currentTime, paused: element.paused }));
+  assert.equal(asked.length, 0, "nothing is fetched before it is wanted");
+  await page.getByRole("button", { name: "播放" }).click();
+  await page.waitForFunction(() => document.querySelector("audio").currentTime > 22);
+  // 20 s of the call less 2 s, and the sound begins 5 s before the call.
+  assert.ok((await audio()).at < 27, JSON.stringify(await audio()));
+  assert.deepEqual([asked[0].isGood, asked[0].path.split("?")[0], asked[0].range], [true, "/2026-11-21/r%201.wav", "bytes=0-"]);
+  assert.deepEqual([asked[0].origin, asked[0].referer], [undefined, undefined]);
+  // What is heard is marked in the words and on the timeline; all of the words stay.
+  await page.locator('.said.now[data-utterance-id="u2"]').waitFor();
+  const slider = page.getByRole("slider");
+  const place = async () => Number(await slider.getAttribute("aria-valuenow"));
+  assert.ok((await place()) >= 18 && (await place()) <= 23, String(await place()));
+  assert.equal(await page.locator(".said").count(), 4);
+  await screenshot(page, "call-sound-1366x768");
+  // The words lead to the sound, and the timeline does.
+  await line(page, "u3").getByRole("button", { name: "跳到" }).click();
+  await page.waitForFunction(() => Math.abs(document.querySelector("audio").currentTime - 43) < 2);
+  await page.keyboard.press("p");
+  await page.getByRole("button", { name: "播放" }).waitFor();
+  assert.equal((await audio()).paused, true);
+  await slider.press("Home");
+  await page.waitForFunction(() => Math.abs(document.querySelector("audio").currentTime - 5) < 0.5);
+  await slider.press("PageUp");
+  await page.waitForFunction(() => Math.abs(document.querySelector("audio").currentTime - 35) < 0.5);
+  await page.getByRole("button", { name: "2×" }).click();
+  await page.keyboard.press("p");
+  await page.waitForFunction(() => document.querySelector("audio").playbackRate === 2 && !document.querySelector("audio").paused);
+  await page.waitForFunction(() => document.querySelector("audio").ended);
+  await page.getByRole("button", { name: "播放" }).waitFor();
+  assert.equal(await accessibilityFaults(page), "");
+  await close();
+  // In the queue one key plays it.
+  const queue = await open(own, "/qa?view=review&days=&from=2026-11-21&to=2026-11-21", { width: 1366, height: 768 });
+  await queue.page.getByRole("button", { name: /听这里/ }).waitFor();
+  await queue.page.locator(".item", { hasText: "不清楚" }).first().click();
+  await queue.page.keyboard.press("p");
+  await queue.page.waitForFunction(() => document.querySelector("audio").currentTime > 22);
+  await queue.page.getByRole("button", { name: /停/ }).waitFor();
+  await screenshot(queue.page, "qa-sound-1366x768");
+  await queue.close();
+  mine.close();
+  await own.stop();
+});
+
+test("a call without its sound is told so and played by its words", async () => {
+  const own = await Server.start({ rules: RULES, config: `call_linger_ms = 50\n[recording]\nurl = "${(await recordings("x", 1)).url}/{call_id}.wav?expires={expires}&sig=none"\n` });
+  const mine = await Producer.connect(own);
+  await mine.tell(start("s1"), says("s1", "u1", "agent", "您好", 500), end("s1", 40_000));
+  while ((await own.get("/v1/calls?live=true")).calls.length > 0);
+  const { page, close } = await open(own, "/call/s1", { allowed: [/403/] });
+  await page.getByRole("button", { name: "播放" }).click();
+  await page.getByText("录音放不出来").waitFor();
+  await page.getByRole("button", { name: "播放" }).click();
+  await page.waitForFunction(() => document.querySelector(".place").textContent !== "0:00");
+  await page.getByRole("button", { name: "暂停" }).waitFor();
+  mine.close();
+  await close();
+  await own.stop();
+});

@@ -220,6 +220,8 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/alerts/x/reviews", Some(&review)),
         ("/v1/reviews", Some(&review)),
         ("/v1/reviews/open", Some(&review)),
+        ("/v1/calls/c1/marks", Some(&review)),
+        ("/v1/marks/kinds", Some(&review)),
         ("/v1/agents/a7/reviews", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
         ("/v1/agents/a7/history", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
         ("/v1/rules/versions", Some(&review)),

@@ -10,6 +10,7 @@ use calamine::{Data, Reader as _, Xlsx};
 use serde_json::{Value, json};
 use tingjian::engine::rule;
 use tingjian::engine::rule::parse::SourceFile;
+use tingjian::server::{Config, ReviewedTurns, verify_audit};
 
 const INGEST: &str = "ingest-0123456789";
 const LI: &str = "lijing-0123456789";
@@ -288,6 +289,121 @@ async fn reviewers_see_what_the_others_have_open() {
     assert_eq!(open(A7, Value::Null).await.0, 403);
 }
 
+/// The one definition of what counts holds for what people mark, too: scores, exports, statistics, metrics, appeals.
+#[tokio::test]
+async fn a_marked_violation_counts_like_an_alert_of_its_own() {
+    let mut site = Site::start().await;
+    site.call("c1", &["你真烦人", "不知道"]).await;
+    let mark = |more: Value| {
+        let mut body = json!({"utterance_id": "u2", "start": 1, "end": 4, "category": "态度", "severity": "critical", "note": "骂人"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        body
+    };
+    let post = async |token, body: Value| site.ask(token, "POST", "/v1/calls/c1/marks", &body).await;
+    let event: Value = site.get("/v1/calls/c1").await["events"][1].clone();
+    assert_eq!((&event["utterance_id"], &event["text"]), (&json!("u2"), &json!("你真烦人")), "{event}");
+    assert_eq!(post(LI, mark(json!({}))).await.1["code"], "call_in_progress");
+    site.end("c1").await;
+    let post = async |token, body: Value| site.ask(token, "POST", "/v1/calls/c1/marks", &body).await;
+    let before = site.get("/v1/calls/c1").await;
+    let (status, alert) = post(LI, mark(json!({}))).await;
+    assert_eq!(status, 201, "{alert}");
+    assert_eq!(
+        [
+            &alert["rule_id"],
+            &alert["pack"],
+            &alert["display"],
+            &alert["severity"],
+            &alert["message"],
+            &alert["evidence"][0]["phrase"]
+        ],
+        ["marked.态度", "marked", "marked", "critical", "人工标出：真烦人", "真烦人"]
+    );
+    assert_eq!((&alert["review"]["verdict"], &alert["review"]["counts"]), (&json!("confirmed"), &json!(true)));
+    assert_eq!(
+        (&alert["review"]["steps"][0]["action"], &alert["review"]["steps"][0]["reason"]),
+        (&json!("mark"), &json!("骂人"))
+    );
+    let after = site.get("/v1/calls/c1").await;
+    let number = |value: &Value| value.as_i64().unwrap();
+    assert_eq!(number(&after["score"]), number(&before["score"]) - 5, "five points for a critical one");
+    assert_eq!(number(&after["confirmed"]), number(&before["confirmed"]) + 1);
+    let total = site.get("/v1/statistics?counts=true").await["total"].clone();
+    assert_eq!(total["alerts"], after["confirmed"]);
+    assert_eq!(site.get("/v1/scores").await["scores"][0]["alerts"], after["confirmed"]);
+    let csv = site.ask(LI, "GET", "/v1/export?format=csv&display=marked", &Value::Null).await.1;
+    let csv = csv.as_str().unwrap();
+    assert!(csv.contains("marked.态度") && csv.contains("李静") && !csv.contains("test.warning"), "{csv}");
+    let metrics = site.ask(LI, "GET", "/metrics", &Value::Null).await.1;
+    let line = "tingjian_alerts_total{display=\"marked\",rule=\"marked.态度\",state=\"confirmed\"} 1";
+    assert!(metrics.as_str().unwrap().contains(line), "{metrics}");
+    // It is no alert of the rules, so it says nothing of their precision.
+    let rules = site.get("/v1/quality").await["rules"].clone();
+    let marked = rules.as_array().unwrap().iter().find(|rule| rule["rule_id"] == "marked.态度").unwrap().clone();
+    assert_eq!([&marked["alerts"], &marked["reviewed"], &marked["missed"]], [0, 0, 1]);
+
+    // The agent sees it and may appeal; who marked it does not decide.
+    let history = site.ask(A7, "GET", "/v1/agents/a7/history", &Value::Null).await.1;
+    let own = history["alerts"].as_array().unwrap().iter().find(|alert| alert["display"] == "marked").unwrap().clone();
+    assert_eq!(own["may_appeal"], true, "{own}");
+    let alert_id = alert["alert_id"].as_str().unwrap();
+    site.steps(alert_id, &["a7:appeal"]).await;
+    assert_eq!(site.step(alert_id, "李静:grant").await.1["code"], "same_person");
+    site.steps(alert_id, &["王芳:grant"]).await;
+    assert_eq!(site.get("/v1/calls/c1").await["score"], before["score"]);
+    assert_eq!(site.get("/v1/audit?action=mark").await["entries"][0]["by"], "李静");
+
+    for (body, status, code) in [
+        (mark(json!({})), 409, "already_marked"),
+        (mark(json!({"category": "别的"})), 400, "invalid_body"),
+        (mark(json!({"rule_id": "none", "category": null})), 400, "invalid_body"),
+        (mark(json!({"rule_id": "test.warning"})), 400, "invalid_body"),
+        (mark(json!({"utterance_id": "u99"})), 400, "invalid_body"),
+        (mark(json!({"start": 4, "end": 4})), 400, "invalid_body"),
+        (mark(json!({"end": 5})), 400, "invalid_body"),
+        (mark(json!({"end": -1})), 400, "invalid_body"),
+        (mark(json!({"note": "长".repeat(501)})), 400, "invalid_review"),
+    ] {
+        let (was, answer) = post(LI, body.clone()).await;
+        assert_eq!((was, answer["code"].as_str()), (status, Some(code)), "{body}: {answer}");
+    }
+    let missing = site.ask(LI, "POST", "/v1/calls/none/marks", &mark(json!({}))).await;
+    assert_eq!(missing.0, 404);
+    // What the rules told already is not marked a second time.
+    let told = site.get("/v1/calls/c1").await["alerts"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|one| one["display"] == "card")
+        .unwrap()
+        .clone();
+    let place = &told["evidence"][0];
+    let again = json!({"utterance_id": place["utterance_id"], "start": place["start"], "end": place["end"], "rule_id": told["rule_id"]});
+    assert_eq!(post(LI, again).await.1["code"], "already_marked");
+    let kinds = site.get("/v1/marks/kinds").await;
+    assert!(kinds["rules"].as_array().unwrap().iter().any(|rule| rule["rule_id"] == told["rule_id"]), "{kinds}");
+    assert_eq!(kinds["categories"][0], "态度");
+}
+
+#[tokio::test]
+async fn what_was_marked_is_sealed_by_its_own_entry_and_learned_from() {
+    let mut site = Site::start().await;
+    site.call("c1", &["你真烦人"]).await;
+    site.end("c1").await;
+    let body = json!({"utterance_id": "u2", "start": 1, "end": 4, "category": "态度"});
+    let (status, alert) = site.ask(LI, "POST", "/v1/calls/c1/marks", &body).await;
+    assert_eq!(status, 201, "{alert}");
+    let data = site.server.stop().await;
+    let faults = |data: &Path| verify_audit(data, None).unwrap().faults;
+    assert_eq!(faults(data.path()), Vec::<String>::new());
+    let turns = ReviewedTurns::read(data.path(), None, None, &Config::default()).unwrap();
+    let turns: Vec<(&str, bool)> = turns.turns.iter().map(|turn| (turn.text.as_str(), turn.is_violation)).collect();
+    assert_eq!(turns, [("你真烦人", true)]);
+    let store = rusqlite::Connection::open(data.path().join("tingjian.db")).unwrap();
+    store.execute("UPDATE latest_alerts SET verdict = 'unreviewed' WHERE display = 'marked'", []).unwrap();
+    assert_eq!(faults(data.path()).len(), 1);
+}
+
 #[tokio::test]
 async fn steps_that_cannot_be_read_say_why() {
     let mut site = Site::start().await;
@@ -520,7 +636,7 @@ async fn a_rule_that_is_wrong_too_often_is_reported() {
     let expected = json!({
         "rule_id": "test.warning", "rule_name": "警告", "pack": "test", "rules_version": "v1", "alerts": 4, "shown": 4,
         "overridden": 1, "override_rate": 0.25, "reviewed": 4, "confirmed": 3, "dismissed": 1, "precision": 0.75,
-        "appeals": 2, "granted": 1, "rejected": 1, "appeal_success_rate": 0.5, "below": false,
+        "appeals": 2, "granted": 1, "rejected": 1, "appeal_success_rate": 0.5, "below": false, "missed": 0,
     });
     assert_eq!(told, expected);
     assert_eq!(figures(&site, "&appeal=granted").await["precision"], 0.0);

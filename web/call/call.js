@@ -6,10 +6,12 @@ import { Fault, Frame, Severity, html, show, useAnswer, useKeys } from "../share
 import { ApiError, get, stream } from "../shared/api.js";
 import { clock, kindName, moment, roleName, stateName } from "../shared/format.js";
 import { Record, hitsIn, stands } from "../shared/record.js";
+import { LEAD_MS, callMsOf, secondsOf, unheard } from "../shared/sound.js";
 import { t, told, token } from "../shared/settings.js";
 import { Timeline } from "../shared/timeline.js";
 import { Transcript } from "../shared/transcript.js";
 import { useEffect, useReducer, useRef, useState } from "../vendor/hooks.js";
+import { MarkDialog, useSelectedWords } from "./mark.js";
 import { ReviewState } from "./state.js";
 
 /** A question that the server did not answer is asked again after this. */
@@ -189,7 +191,15 @@ function Call() {
     addEventListener("hashchange", onHash);
     return () => removeEventListener("hashchange", onHash);
   }, [record]);
-  const player = usePlayer(record === null || live !== null ? null : record.end);
+  const sound = live === null ? record?.detail.recording ?? null : null;
+  const player = usePlayer(record === null || live !== null ? null : record.end, sound);
+  const [isMarking, setMarking] = useState(/** @type {false | {place: import("./mark.js").Place | null}} */ (false));
+  const words = useSelectedWords();
+  const mayMark = isOver && me !== undefined && (me.roles.includes("qa") || me.roles.includes("admin"));
+  useKeys({ m: () => mayMark && setMarking({ place: words }) });
+  const linkedAt = selected === null ? undefined : record?.alerts.get(selected)?.at_ms;
+  // What is listened to first is the alert that is looked at.
+  useEffect(() => player.cue(linkedAt === undefined ? null : Math.max(0, linkedAt - LEAD_MS)), [linkedAt]);
 
   if (error !== null) {
     return html`<${Fault} error=${error} retry=${() => location.reload()} />`;
@@ -200,7 +210,9 @@ function Call() {
   const { detail } = record;
   const now = live === null ? player.at : Math.max(record.end, live.clockMs + ((lost ?? performance.now()) - live.told));
   // As it was at the place in the recording; of a call in progress, and at the end, all there is.
-  const at = live !== null || player.isAtEnd ? null : player.at;
+  // Who listens reads along in all of it.
+  const at = live !== null || player.isAtEnd || sound !== null ? null : player.at;
+  const spoken = sound === null || player.isAtEnd ? null : record.said().findLast((one) => one.start <= player.at && player.at <= one.end) ?? null;
   const alerts = record.alertsAt(at);
   const held = alerts.filter(({ display }) => display === "held").length;
   const seek = live === null ? player.seek : null;
@@ -221,11 +233,15 @@ function Call() {
     ${detail.truncated ? html`<p class="notice warning">${t("这通电话太长，只显示前面一部分。", "This call is too long; only its beginning is shown.")}</p>` : null}
     <section class="panel time-panel" aria-label=${t("时间线", "Timeline")}>
       <${Timeline} record=${record} length=${live === null ? record.end : now} at=${now} seek=${seek} select=${select} />
-      ${live === null ? html`<${Controls} player=${player} />` : null}
+      ${live === null ? html`<${Controls} player=${player} hasSound=${sound !== null} />` : null}
+      ${sound === null ? null : html`<audio ref=${player.place} src=${sound.url} preload="none" onError=${player.fail} onDurationChange=${player.measure}></audio>
+        ${player.isUnheard ? html`<p class="notice warning flat" role="status">${unheard()}</p>` : null}`}
     </section>
     <div class="columns">
-      <section class="panel words-panel" aria-labelledby="words"><h2 id="words">${t("转写", "Transcript")}</h2>
-        <${Transcript} items=${items(record, alerts, at)} selected=${selected} select=${select} seek=${seek} follows=${live !== null} />
+      <section class="panel words-panel" aria-labelledby="words"><div class="row spread"><h2 id="words">${t("转写", "Transcript")}</h2>
+          ${mayMark ? html`<button class=${words === null ? "small" : "small primary"} aria-keyshortcuts="m" onClick=${() => setMarking({ place: words })}
+            title=${t("在转写里选中漏报的话", "select the words in the transcript")}>${words === null ? t("标出漏报…", "Mark a miss…") : t("把选中的话标为漏报", "Mark the selected words")}<kbd aria-hidden="true">m</kbd></button>` : null}</div>
+        <${Transcript} items=${items(record, alerts, at)} selected=${selected} select=${select} seek=${seek} follows=${live !== null} current=${spoken?.id ?? null} />
       </section>
       <section class="panel side-panel" aria-labelledby="alerts"><h2 id="alerts">${t(`预警 ${alerts.length - held} 条`, `${alerts.length - held} alerts`)}${held > 0 ? t(`，存疑 ${held} 条`, `, ${held} in doubt`) : ""}</h2>
         ${alerts.length === 0 ? html`<p class="empty">${t("到此为止没有预警", "No alerts up to here")}</p>` : null}
@@ -233,6 +249,8 @@ function Call() {
       </section>
       <${Score} detail=${detail} />
     </div>
+    ${isMarking ? html`<${MarkDialog} detail=${detail} said=${record.said()} place=${isMarking.place} me=${me} onClose=${() => setMarking(false)}
+      onMarked=${(/** @type {string} */ alertId) => { setMarking(false); getSelection()?.removeAllRanges(); setSelected(alertId); reload(); }} />` : null}
   `;
 }
 
@@ -284,18 +302,43 @@ function Head({ detail, live, link, now }) {
 }
 
 /**
- * Plays a recording of `length` milliseconds; null: there is none.
- * @param {number | null} length
+ * Plays a call of `length` milliseconds, by its words or, where there is one, with its sound; null: it goes on.
+ * @param {number | null} length @param {import("../shared/sound.js").Sound | null} sound
  */
-function usePlayer(length) {
+function usePlayer(length, sound) {
+  const audio = useRef(/** @type {HTMLAudioElement | null} */ (null));
+  const cued = useRef(/** @type {number | null} */ (null));
+  const [heard, setHeard] = useState(0);
+  const [isUnheard, setUnheard] = useState(false);
   const [at, setAt] = useState(/** @type {number | null} */ (null));
   const [speed, setSpeed] = useState(1);
   const [isPlaying, setPlaying] = useState(false);
-  const whole = length ?? 0;
+  const whole = Math.max(length ?? 0, heard);
   const place = at === null ? whole : Math.min(at, whole);
   useEffect(() => {
     if (!isPlaying || length === null) {
       return undefined;
+    }
+    const element = sound === null || isUnheard ? null : audio.current;
+    if (element !== null && sound !== null) {
+      element.playbackRate = speed;
+      element.play().catch(() => element.isConnected && element.paused && setPlaying(false));
+      let frame = requestAnimationFrame(function step() {
+        if (element.ended) {
+          setAt(whole);
+          setPlaying(false);
+          return;
+        }
+        // A place that was just chosen is not heard yet.
+        if (!element.seeking) {
+          setAt(Math.max(0, callMsOf(sound, element.currentTime)));
+        }
+        frame = requestAnimationFrame(step);
+      });
+      return () => {
+        cancelAnimationFrame(frame);
+        element.pause();
+      };
     }
     let last = performance.now();
     let frame = requestAnimationFrame(function step(now) {
@@ -311,25 +354,42 @@ function usePlayer(length) {
       frame = requestAnimationFrame(step);
     });
     return () => cancelAnimationFrame(frame);
-  }, [isPlaying, speed, length]);
+  }, [isPlaying, speed, length, sound?.url, isUnheard]);
+  const seek = (/** @type {number} */ to) => {
+    cued.current = null;
+    setAt(to);
+    if (sound !== null && audio.current !== null) {
+      audio.current.currentTime = secondsOf(sound, to);
+    }
+  };
   return {
+    place: audio,
+    isUnheard,
+    fail: () => setUnheard(true),
+    measure: () => sound !== null && Number.isFinite(audio.current?.duration) && setHeard(Math.max(0, callMsOf(sound, audio.current?.duration ?? 0))),
+    /** Where the sound begins when it is next played; null: where it stands. @param {number | null} to */
+    cue(to) {
+      cued.current = sound === null ? null : to;
+    },
     at: place,
     isAtEnd: place >= whole,
     isPlaying,
     speed,
     setSpeed,
-    seek: setAt,
+    seek,
     toggle() {
-      if (!isPlaying && place >= whole) {
-        setAt(0);
+      if (!isPlaying && cued.current !== null) {
+        seek(cued.current);
+      } else if (!isPlaying && place >= whole) {
+        seek(0);
       }
       setPlaying(!isPlaying);
     },
   };
 }
 
-/** @param {{player: ReturnType<typeof usePlayer>}} properties */
-function Controls({ player }) {
+/** @param {{player: ReturnType<typeof usePlayer>, hasSound: boolean}} properties */
+function Controls({ player, hasSound }) {
   const faster = (/** @type {number} */ by) => {
     const next = SPEEDS[SPEEDS.indexOf(player.speed) + by];
     if (next !== undefined) {
@@ -347,6 +407,7 @@ function Controls({ player }) {
     <span class="speeds" role="group" aria-label=${t("速度", "Speed")}>${SPEEDS.map((speed) => html`
       <button aria-pressed=${speed === player.speed} onClick=${() => player.setSpeed(speed)}>${speed}×</button>`)}</span>
     <span class="place" role="status" aria-live="off">${clock(player.at)}</span>
+    ${hasSound ? html`<span class="tag neutral">${t("录音", "sound")}</span>` : null}
     <span class="small quiet hint">${t("时间线：←→ 5 秒，PageUp/PageDown 30 秒，Home/End", "timeline: ←→ 5 s, PageUp/PageDown 30 s, Home/End")}</span>
   </div>`;
 }
@@ -387,6 +448,7 @@ function Alert({ alert, isSelected, select, me, started, onReview }) {
       <div class="row">
         <${Severity} severity=${alert.severity} />
         <b>${stateName(state)}</b>
+        ${alert.display === "marked" ? html`<span class="tag neutral" title=${t("规则没有发现，由质检标出", "missed by the rules, marked by a reviewer")}>${t("人工标出", "marked")}</span>` : null}
         ${alert.display === "held" ? html`<span class="tag neutral" title=${t("把握不足，没有给坐席看，不扣分", "too unsure: not shown to the agent, deducts nothing")}>${t("存疑", "in doubt")}</span>` : null}
         <span class="quiet small">${kindName(alert.kind)}</span>
         <span class="time quiet small">${clock(alert.at_ms)}</span>

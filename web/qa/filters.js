@@ -19,8 +19,8 @@ export const DEFAULTS = {
 };
 const STATES = ["confirmed", "resolved", "retracted", "reminder", "provisional"];
 const NARROWING = ["hour", "agent_id", "queue", "rule_id", "severity", "state", "review", "appeal", "display", "with"];
-/** As the API has them: what agents were told, with what is on trial, and what was held back as too unsure. */
-const DISPLAYS = /** @type {Record<string, string>} */ ({ told: "card,folded,late", all: "card,folded,late,shadow", shadow: "shadow", held: "held" });
+/** As the API has them: what agents were told and what reviewers marked, with what is on trial, what was held back as too unsure. */
+const DISPLAYS = /** @type {Record<string, string>} */ ({ told: "card,folded,late,marked", all: "card,folded,late,marked,shadow", shadow: "shadow", held: "held", marked: "marked" });
 
 /** The days that are looked at, of the centre. @param {Filters} filters */
 export function spanOf({ days, from, to }) {
@@ -30,7 +30,7 @@ export function spanOf({ days, from, to }) {
 
 /** The state that is asked for: nothing that was dismissed, is on trial or held back counts. @param {Filters} filters */
 function stateOf({ state, review, appeal, display }) {
-  const mayCount = review !== "dismissed" && appeal !== "granted" && (display === "told" || display === "all");
+  const mayCount = review !== "dismissed" && appeal !== "granted" && ["told", "all", "marked"].includes(display);
   return state === "counted" && !mayCount ? "confirmed" : state;
 }
 
@@ -111,7 +111,7 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
       ${unheeded ? null : html`<${Select} name=${t("状态", "State")} value=${stateOf(filters)} onChange=${set("state")}
         all="all" options=${[["counted", t("计入得分", "counts")], ...STATES.map((one) => [one, stateName(one)])]} />
       <${Select} name=${t("显示", "Display")} value=${filters.display} onChange=${set("display")}
-        all="all" options=${[["told", t("提示过坐席的", "told to agents")], ["shadow", t("试运行", "on trial")], ["held", t("存疑", "in doubt")]]} />
+        all="all" options=${[["told", t("提示过或标出的", "told or marked")], ["shadow", t("试运行", "on trial")], ["held", t("存疑", "in doubt")], ["marked", t("人工标出", "marked")]]} />
       <${Select} name=${t("复核", "Review")} value=${filters.review} onChange=${set("review")}
         options=${["unreviewed", "confirmed", "dismissed"].map((one) => [one, verdictName(one)])} />
       <${Select} name=${t("申诉", "Appeal")} value=${filters.appeal} onChange=${set("appeal")}

@@ -92,7 +92,7 @@ export function AlertList({ filters, change }) {
 
 /** What keeps an alert from counting, though it is confirmed. @param {{display: string}} properties */
 export function Standing({ display }) {
-  const name = { shadow: t("试运行", "on trial"), held: t("存疑", "in doubt") }[display];
+  const name = { shadow: t("试运行", "on trial"), held: t("存疑", "in doubt"), marked: t("人工标出", "marked") }[display];
   return name === undefined ? null : html` <span class="tag neutral">${name}</span>`;
 }
 
@@ -195,6 +195,7 @@ export function Quality({ filters, change }) {
     number("alerts", t("预警", "Alerts"), t("任何状态", "in any state")),
     share("override_rate", t("坐席忽略", "Overridden"), t("坐席点了忽略的比例", "of those shown, how many agents dismissed")),
     number("appeals", t("申诉", "Appeals"), ""),
+    number("missed", t("漏报", "Missed"), t("质检在通话里标出、规则没有发现的", "violations that reviewers marked and the rules missed")),
     share("appeal_success_rate", t("申诉成立", "Granted"), t("已裁定的申诉中成立的比例", "of appeals decided, how many were granted")),
   ];
   return html`<section class="panel stack">

@@ -9,6 +9,7 @@ import { Marked } from "../shared/marked.js";
 import { Choices } from "../shared/parts.js";
 import { Evidence, ReviewSteps, ReviewTags, STEP_KEYS, StepButtons, actionName, keepReviewer, needsQuestion, possibleSteps, reviewer, takeStep, takeSteps, usualReasons, verdictName } from "../shared/review.js";
 import { t, token } from "../shared/settings.js";
+import { Listen } from "../shared/sound.js";
 import { Dialog, Fault, Severity, html, useAnswer, useKeys } from "../shared/ui.js";
 import { keyOf, readAhead, readCall, readLike, useOpenCases, wordsOf } from "./cases.js";
 import { ofQueue } from "./filters.js";
@@ -411,7 +412,8 @@ function Context({ alert }) {
   return html`
     <div class="context stack" ref=${place}>
       <div class="row spread"><h3 class="flat">${t("上下文", "In the call")}</h3>
-        <a href=${callAddress(alert.call_id, alert.started_at, alert.alert_id)}>${t("看整通通话", "The whole call")} →</a></div>
+        <span class="row">${value.recording ? html`<${Listen} key=${keyOf(alert)} sound=${value.recording} at=${said[at]?.start_ms ?? alert.at_ms} />` : null}
+          <a href=${callAddress(alert.call_id, alert.started_at, alert.alert_id)}>${t("看整通通话", "The whole call")} →</a></span></div>
       ${around.length === 0 ? html`<p class="quiet">${t("转写已过保留期。", "The words are no longer kept.")}</p>` : null}
       <ol class="around">${around.map((/** @type {any} */ one) => html`
         <li key=${one.utterance_id} class=${ids.has(one.utterance_id) ? `hit ${one.role}` : one.role}>
@@ -426,7 +428,7 @@ function Help({ onClose, kind }) {
   const keys = [
     ["j", t("下一条", "next")], ["k", t("上一条", "previous")],
     ...(kind === "review" ? [["c", t("属实", "uphold")], ["1…4", t("误报，理由是按钮上的那个", "false alarm, for the reason on the button")], ["d", t("误报，自己写理由", "false alarm, in your own words")],
-        ["a", t("同一规则、同样的话：一起判", "same rule, same words: judge them together")], ["u", t("撤销刚才的判定", "undo the last verdict")]]
+        ["p", t("听这里（有录音时）", "hear it, where there is a recording")], ["a", t("同一规则、同样的话：一起判", "same rule, same words: judge them together")], ["u", t("撤销刚才的判定", "undo the last verdict")]]
       : [["g", t("申诉成立（要写理由）", "grant (asks for a reason)")], ["r", t("驳回（要写理由）", "reject (asks for a reason)")],
         ["1…3", t("问理由时：常用理由，并提交", "asked for a reason: a usual one, and send it")]]),
     ["?", t("这张表", "this list")], ["Esc", t("关闭", "close")],

@@ -26,7 +26,7 @@ export const TABLES = {
     path: "/v1/quality", name: "rules",
     columns: [
       ["rule_id"], ["rule_name"], ["rules_version"], ["precision"], ["reviewed"], ["confirmed"], ["dismissed"], ["alerts"], ["override_rate"],
-      ["appeals"], ["appeal_success_rate"], ["below"],
+      ["appeals"], ["appeal_success_rate"], ["missed"], ["below"],
     ],
   },
 };

@@ -45,7 +45,8 @@ export class Record {
     }
     for (const { transitions, ...alert } of detail.alerts) {
       if (alert.display !== "shadow") {
-        const told = transitions.map((/** @type {any} */ one) => ({ state: one.state, at: this.#since(one.emitted_at) }));
+        // What was marked afterwards stands where it was said.
+        const told = transitions.map((/** @type {any} */ one) => ({ state: one.state, at: alert.display === "marked" ? alert.at_ms : this.#since(one.emitted_at) }));
         this.alerts.set(alert.alert_id, { ...alert, transitions: told });
       }
     }

@@ -36,6 +36,7 @@ export function actionName(action) {
       grant: t("申诉成立", "granted the appeal"),
       reject: t("驳回申诉", "rejected the appeal"),
       undo: t("撤销了上一步", "took the last step back"),
+      mark: t("标出漏报", "marked it as missed"),
     }[action] ?? action
   );
 }

@@ -13,12 +13,14 @@ const END_PX = 48;
 /**
  * `items` in their order: utterances with their hits, and what happened between them.
  * @typedef {{key: string, at: number, utterance?: import("./record.js").Utterance, hits: {start: number, end: number, alert: any}[], isSpeaking: boolean, text?: string}} Item
- * @typedef {{items: Item[], selected: string | null, select: (alertId: string) => void, seek: ((at: number) => void) | null, follows: boolean}} Properties
+ * @typedef {{items: Item[], selected: string | null, select: (alertId: string) => void, seek: ((at: number) => void) | null, follows: boolean, current?: string | null}} Properties
  */
 export class Transcript extends Component {
   /** @type {HTMLElement | null} */
   place = null;
   isAtEnd = true;
+  /** The line that is heard. @type {string | null | undefined} */
+  shown = null;
 
   componentDidMount() {
     this.follow();
@@ -26,6 +28,18 @@ export class Transcript extends Component {
 
   componentDidUpdate() {
     this.follow();
+    const { current } = /** @type {any} */ (this.props);
+    if (current !== this.shown) {
+      this.shown = current;
+      const line = this.place?.querySelector(".said.now");
+      if (line && this.place !== null) {
+        // Only the transcript moves, not the page.
+        const [inner, outer] = [line.getBoundingClientRect(), this.place.getBoundingClientRect()];
+        if (inner.top < outer.top || inner.bottom > outer.bottom) {
+          this.place.scrollTop += inner.top - outer.top - outer.height / 3;
+        }
+      }
+    }
   }
 
   follow() {
@@ -35,7 +49,7 @@ export class Transcript extends Component {
   }
 
   /** @param {Properties} properties */
-  render({ items, selected, select, seek }) {
+  render({ items, selected, select, seek, current }) {
     const onScroll = () => {
       const { place } = this;
       if (place !== null) {
@@ -46,7 +60,7 @@ export class Transcript extends Component {
       <div class="transcript" ref=${(/** @type {HTMLElement | null} */ place) => (this.place = place)} onScroll=${onScroll}
           tabindex="0" role="log" aria-live="off" aria-label=${t("转写", "Transcript")}>
         ${items.length === 0 ? html`<p class="empty">${t("还没有人说话", "Nobody has spoken yet")}</p>` : null}
-        ${items.map((item) => html`<${Said} key=${item.key} item=${item} stamp=${stampOf(item, selected)} selected=${selected} select=${select} seek=${seek} />`)}
+        ${items.map((item) => html`<${Said} key=${item.key} item=${item} stamp=${`${stampOf(item, selected)}\n${item.key === current}`} isNow=${item.key === current} selected=${selected} select=${select} seek=${seek} />`)}
       </div>
     `;
   }
@@ -65,7 +79,7 @@ class Said extends Component {
   }
 
   /** @param {any} properties */
-  render({ item, selected, select, seek }) {
+  render({ item, isNow, selected, select, seek }) {
     const { utterance, hits, isSpeaking, at, text } = /** @type {Item} */ (item);
     const time = seek === null
       ? html`<span class="time">${clock(at)}</span>`
@@ -83,7 +97,7 @@ class Said extends Component {
                 event.preventDefault();
                 select(ranges[0].alert.alert_id);
               }}><mark>${piece}</mark></a>`);
-    return html`<p class=${`said ${utterance.role} ${utterance.isFinal ? "" : "open"}`} data-utterance-id=${utterance.id} data-final=${utterance.isFinal} data-at=${at}>
+    return html`<p class=${`said ${utterance.role} ${utterance.isFinal ? "" : "open"} ${isNow ? "now" : ""}`} data-utterance-id=${utterance.id} data-final=${utterance.isFinal} data-at=${at}>
       ${time}<span class="role">${roleName(utterance.role)}</span>
       <span class="words"><bdi>${words}</bdi>${utterance.isCorrected && !isSpeaking ? html` <span class="corrected small quiet">${t("（已更正）", "(corrected)")}</span>` : null}</span>
     </p>`;

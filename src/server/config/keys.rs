@@ -36,7 +36,7 @@ impl Key {
     /// Whether its value must not be shown.
     pub(super) fn is_secret(&self) -> bool {
         self.path.starts_with("tokens.")
-            || ["webhooks", "relay", "privacy.key", "privacy.old_keys"].contains(&self.path)
+            || ["webhooks", "relay", "recording.key", "privacy.key", "privacy.old_keys"].contains(&self.path)
     }
 
     /// The variable that sets it.
@@ -129,6 +129,16 @@ pub(super) const KEYS: &[Key] = &[
         "days in which an agent may appeal, from when the call was closed or last reviewed"),
     key("review.precision_min", Kind::Fraction, "规则的准确率低于多少就报告（0 到 1）", "a rule of less precision than this is reported, from 0 to 1"),
     key("review.reviewed_min", Kind::Number, "复核了多少条才算准确率（条）", "alerts of a rule that must be reviewed before its precision counts"),
+    key("review.categories", Kind::List, "漏报没有合适的规则时可选的类别", "kinds of violations that a reviewer may mark where no rule fits"),
+    key("review.category_deduct", Kind::Table, "这样标出的违规扣多少分：{ info = 0, warning = 2, critical = 5 }",
+        "points that such a violation costs, by severity"),
+    unset("recording.url", Kind::Text, "通话录音的地址，页面用它播放；可以用 {call_id} {agent_id} {queue} {started_at} {started_unix} {date} {expires} {signature}，不写就没有录音",
+        "address of a call's sound, which the pages play; may have {call_id} {agent_id} {queue} {started_at} {started_unix} {date} {expires} {signature}; without it there is no sound",
+        "\"https://rec.example.com/{date}/{call_id}.mp3\""),
+    unset("recording.key", Kind::Text, "给录音地址签名的密钥，至少 32 个字符，可以写 { file = \"文件\" }：{signature} 是对路径和参数（签名处为空）的 HMAC-SHA256，十六进制",
+        "signs addresses, at least 32 characters, or { file = \"FILE\" }: {signature} is the HMAC-SHA256 of path and query with nothing in its place, in hexadecimal digits", "{ file = \"recording.key\" }"),
+    key("recording.expires_s", Kind::Number, "地址多久有效（秒），{expires} 是到期的 Unix 时间", "an address is good for so many seconds; {expires} is its end in Unix time"),
+    key("recording.starts_before_ms", Kind::Number, "录音比接通早开始多少（毫秒）；晚则为负", "by how much the sound begins before the call was answered, in milliseconds; less than 0: after"),
     key("confidence.critical", Kind::Fraction, "critical 的禁语预警，复看的把握（0 到 1）低于多少就不提示，只留给质检；规则自己写了 confidence 的按规则",
         "an alert about forbidden words of a critical rule is held back below this confidence, from 0 to 1; a rule's own confidence goes first"),
     key("confidence.warning", Kind::Fraction, "warning 的，同上（0 到 1）", "the same for rules of severity warning, from 0 to 1"),

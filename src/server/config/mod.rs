@@ -9,6 +9,7 @@
 mod confidence;
 mod keys;
 mod read;
+mod recording;
 mod review;
 mod secret;
 
@@ -25,9 +26,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use confidence::Confidence;
 pub use read::ConfigError;
+pub(crate) use recording::PLACES;
+pub use recording::{Recording, RecordingUrl};
 pub use review::Review;
 pub use secret::{Holders, OriginName, PersonTokens, Secret, SecretSource, TokenSource};
-pub(crate) use secret::{PERSON_CHARS_MAX, check_person};
+pub(crate) use secret::{PERSON_CHARS_MAX, check_length, check_person};
 
 use crate::adapter::Format;
 use crate::adapter::native::UTTERANCE_CHARS_MAX;
@@ -325,6 +328,8 @@ pub struct Config {
     pub score: Score,
     /// How alerts are reviewed.
     pub review: Review,
+    /// Where calls can be heard.
+    pub recording: Recording,
     /// How sure the second look must be where a rule does not say.
     pub confidence: Confidence,
     /// How the store keeps what was said.
@@ -515,6 +520,7 @@ impl Default for Config {
             alerts: Alerts::default(),
             score: Score::default(),
             review: Review::default(),
+            recording: Recording::default(),
             confidence: Confidence::default(),
             privacy: Privacy::default(),
         }

@@ -1,8 +1,10 @@
-//! `[review]`: how long an agent may appeal, and when a rule is reported.
+//! `[review]`: how long an agent may appeal, when a rule is reported, and what reviewers mark.
 
 use std::num::NonZeroU32;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::engine::severity::Severity;
 
 /// Days in which an agent may appeal: every rota of a week gives each of them
 /// at least one shift to do it in, and a month's marks settle soon after.
@@ -11,6 +13,11 @@ const APPEAL_DAYS: NonZeroU32 = NonZeroU32::new(7).expect("not zero");
 const PRECISION_MIN: f64 = 0.8;
 /// Below this many reviewed alerts, a precision says little.
 const REVIEWED_MIN: NonZeroU32 = NonZeroU32::new(20).expect("not zero");
+
+const CATEGORIES: [&str; 6] = ["态度", "推诿", "承诺", "流程", "信息安全", "其他"];
+/// A longer list is no help; each is a label of metrics, too.
+const CATEGORIES_MAX: usize = 50;
+const CATEGORY_CHARS_MAX: usize = 32;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -25,6 +32,37 @@ pub struct Review {
     pub precision_min: f64,
     /// Once so many of its alerts were reviewed.
     pub reviewed_min: NonZeroU32,
+    /// Kinds of violations that a reviewer may mark where no rule fits.
+    #[serde(deserialize_with = "categories")]
+    pub categories: Vec<String>,
+    /// Points that such a violation costs, by severity.
+    pub category_deduct: CategoryDeduct,
+}
+
+/// `[review] category_deduct`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+#[allow(missing_docs)]
+pub struct CategoryDeduct {
+    pub info: u32,
+    pub warning: u32,
+    pub critical: u32,
+}
+
+impl CategoryDeduct {
+    pub(crate) const fn of(self, severity: Severity) -> u32 {
+        match severity {
+            Severity::Info => self.info,
+            Severity::Warning => self.warning,
+            Severity::Critical => self.critical,
+        }
+    }
+}
+
+impl Default for CategoryDeduct {
+    fn default() -> Self {
+        Self { info: 0, warning: 2, critical: 5 }
+    }
 }
 
 impl Review {
@@ -36,8 +74,29 @@ impl Review {
 
 impl Default for Review {
     fn default() -> Self {
-        Self { appeal_days: APPEAL_DAYS, precision_min: PRECISION_MIN, reviewed_min: REVIEWED_MIN }
+        Self {
+            appeal_days: APPEAL_DAYS,
+            precision_min: PRECISION_MIN,
+            reviewed_min: REVIEWED_MIN,
+            categories: CATEGORIES.map(str::to_owned).into(),
+            category_deduct: CategoryDeduct::default(),
+        }
     }
+}
+
+fn categories<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let is_name = |name: &String| {
+        (1..=CATEGORY_CHARS_MAX).contains(&name.chars().count())
+            && name.trim() == name
+            && !name.contains(char::is_control)
+    };
+    if names.len() <= CATEGORIES_MAX && names.iter().all(is_name) {
+        return Ok(names);
+    }
+    Err(de::Error::custom(format!(
+        "最多 {CATEGORIES_MAX} 个，每个 1 到 {CATEGORY_CHARS_MAX} 个字 / at most {CATEGORIES_MAX}, each of 1 to {CATEGORY_CHARS_MAX} characters"
+    )))
 }
 
 pub(super) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

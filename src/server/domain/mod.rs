@@ -3,6 +3,7 @@
 
 pub(crate) mod principal;
 pub(crate) mod quality;
+pub(crate) mod recording;
 pub(crate) mod refusal;
 pub(crate) mod review;
 pub(crate) mod score;

@@ -44,11 +44,13 @@ pub(crate) enum Action {
     Reject,
     /// Who took the last confirm or dismiss: that was a slip.
     Undo,
+    /// QA: the rules missed it. The first step of an alert that a person made.
+    Mark,
 }
 
 impl Action {
-    pub(crate) const ALL: [Self; 6] =
-        [Self::Confirm, Self::Dismiss, Self::Appeal, Self::Grant, Self::Reject, Self::Undo];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Confirm, Self::Dismiss, Self::Appeal, Self::Grant, Self::Reject, Self::Undo, Self::Mark];
 
     /// Its name on the wire and in the store.
     pub(crate) const fn name(self) -> &'static str {
@@ -59,6 +61,7 @@ impl Action {
             Self::Grant => "grant",
             Self::Reject => "reject",
             Self::Undo => "undo",
+            Self::Mark => "mark",
         }
     }
 
@@ -68,7 +71,7 @@ impl Action {
 
     /// Whether it has to be said why.
     pub(crate) const fn needs_reason(self) -> bool {
-        !matches!(self, Self::Confirm | Self::Undo)
+        !matches!(self, Self::Confirm | Self::Undo | Self::Mark)
     }
 }
 
@@ -150,7 +153,7 @@ impl ReviewState {
 
     const fn after(self, action: Action) -> Self {
         match action {
-            Action::Confirm => Self { verdict: Verdict::Confirmed, ..self },
+            Action::Confirm | Action::Mark => Self { verdict: Verdict::Confirmed, ..self },
             Action::Dismiss => Self { verdict: Verdict::Dismissed, ..self },
             Action::Appeal => Self { appeal: Some(Appeal::Pending), ..self },
             Action::Grant => Self { appeal: Some(Appeal::Granted), ..self },
@@ -203,6 +206,10 @@ pub(crate) enum Impossible {
     Changed,
     /// The last step is another person's, or none that can be undone.
     NothingToUndo,
+    /// Those words are told as a violation of that rule already.
+    AlreadyMarked,
+    /// Its alerts are not settled yet.
+    CallInProgress,
 }
 
 impl Impossible {
@@ -220,6 +227,8 @@ impl Impossible {
             Self::TooManySteps => "too_many_steps",
             Self::Changed => "changed",
             Self::NothingToUndo => "nothing_to_undo",
+            Self::AlreadyMarked => "already_marked",
+            Self::CallInProgress => "call_in_progress",
         }
     }
 
@@ -246,6 +255,10 @@ impl Impossible {
             Self::NothingToUndo => {
                 "最后一步不是您的判定，不能撤销 / the last step is not a verdict of yours: there is nothing to undo"
             }
+            Self::AlreadyMarked => {
+                "这些话已经作为这条规则的违规记过了 / these words are told as a violation of this rule already"
+            }
+            Self::CallInProgress => "通话还在进行，结束后再标 / the call goes on; mark it when it is over",
             Self::TooManySteps => "这条预警的步骤太多了 / this alert has as many steps as may be",
         }
     }
@@ -340,7 +353,8 @@ fn check(
                 return Err(Impossible::NoAppeal);
             }
             let held = in_force(steps);
-            let reviewer = held.iter().rev().find(|step| matches!(step.action, Action::Confirm | Action::Dismiss));
+            let reviewer =
+                held.iter().rev().find(|step| matches!(step.action, Action::Confirm | Action::Dismiss | Action::Mark));
             if by == Some(around.agent_id) || reviewer.is_some_and(|step| by == Some(&step.by)) {
                 return Err(Impossible::SamePerson);
             }
@@ -348,6 +362,7 @@ fn check(
                 return Err(Impossible::AlreadyDismissed);
             }
         }
+        Action::Mark => return Err(Impossible::AlreadyMarked),
         Action::Undo => {
             let is_own = |step: &Step| by.is_none_or(|by| by == step.by);
             let is_verdict = |step: &Step| matches!(step.action, Action::Confirm | Action::Dismiss);
@@ -431,6 +446,7 @@ mod tests {
             ("李:confirm a7:appeal 王:reject 李:dismiss", "final"),
             ("李:confirm a7:appeal 王:reject a7:appeal", "final"),
             ("李:confirm a7:appeal 王:reject 赵:grant", "final"),
+            ("李:mark", "already_marked"),
             ("李:confirm 李:undo", "unreviewed counts"),
             ("李:confirm 李:dismiss 李:undo", "confirmed counts"),
             ("李:confirm 李:undo 李:dismiss", "dismissed"),

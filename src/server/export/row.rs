@@ -150,7 +150,7 @@ impl Row {
         Ok(Self {
             standing,
             counts,
-            reviewed: last(&[Action::Confirm, Action::Dismiss]),
+            reviewed: last(&[Action::Confirm, Action::Dismiss, Action::Mark]),
             appealed: last(&[Action::Appeal]),
             decided: last(&[Action::Grant, Action::Reject]),
             time_ms: found.place.ms,

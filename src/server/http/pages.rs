@@ -4,7 +4,7 @@
 //!
 //! Deliberately absent: inline scripts, cookies, anything of the reader in the
 //! HTML, which has the centre's `utc_offset` alone. A page is the same for everybody, so it needs no token, and its policy
-//! forbids all that does not come from this server.
+//! forbids all that does not come from this server, but for the recordings of calls where there are some.
 
 use std::sync::Arc;
 
@@ -104,7 +104,11 @@ fn page(shared: &Shared, name: &str, title: &str, headers: &HeaderMap) -> Respon
         .replace("{zone}", &shared.config.utc_offset.to_string());
     let mut response = serve(html.into_bytes(), "text/html; charset=utf-8", headers);
     let embedders: Vec<&str> = shared.config.allowed_origins.iter().map(OriginName::as_str).collect();
-    let policy = format!("{POLICY}'self' {}", embedders.join(" "));
+    let mut policy = format!("{POLICY}'self' {}", embedders.join(" "));
+    // Where calls are looked at they may be heard, from where the recordings are and from nowhere else.
+    if let Some(url) = shared.config.recording.url.as_ref().filter(|_| ["call", "qa"].contains(&name)) {
+        policy = format!("{}; media-src {}", policy.trim_end(), url.origin());
+    }
     if let Ok(policy) = HeaderValue::try_from(policy.trim_end()) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }

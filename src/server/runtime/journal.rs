@@ -25,8 +25,8 @@ use crate::server::runtime::live::Look;
 use crate::server::runtime::shard::{Joined, Reply};
 use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
 use crate::server::store::{
-    AlertRow, Fact, Forgotten, Head, Horizon, Json, LoadRow, NewFeedback, Record, StoreError, Taken, Target, Untaken,
-    Writer,
+    AlertRow, Fact, Forgotten, Head, Horizon, Json, LoadRow, NewFeedback, NewMark, Record, StoreError, Taken, Target,
+    Untaken, Writer,
 };
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 
@@ -181,6 +181,11 @@ impl Journal {
         appeal_ms: i64,
     ) -> Performed<Vec<Result<Taken, Untaken>>> {
         self.perform(move |writer| writer.review(&targets, &step, &who, appeal_ms)).await
+    }
+
+    /// See [`Writer::mark`].
+    pub(crate) async fn mark(&self, mark: NewMark) -> Performed<Result<(), Untaken>> {
+        self.perform(move |writer| writer.mark(&mark)).await
     }
 
     /// See [`Writer::keep_feedback`].

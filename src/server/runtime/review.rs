@@ -12,8 +12,8 @@ use crate::server::domain::refusal::Refusal;
 use crate::server::domain::review::{Action, Appeal, ReviewState, Step, Verdict};
 use crate::server::runtime::subscription::Push;
 use crate::server::runtime::{Shared, precision};
-use crate::server::store::{Taken, Target, Untaken};
-use crate::server::telemetry::events::{Happening as _, Reviewed};
+use crate::server::store::{NewMark, Taken, Target, Untaken};
+use crate::server::telemetry::events::{AlertDecided, Happening as _, Reviewed};
 
 /// Takes a step, and tells what follows from it.
 pub(crate) async fn take_step(shared: &Shared, target: Target, step: Step, who: Who) -> Result<Taken, Refusal> {
@@ -52,6 +52,24 @@ pub(crate) async fn take_steps(
     Ok(courses.into_iter().map(|taken| taken.map_err(refusal)).collect())
 }
 
+/// Keeps a violation that a reviewer marked, and tells its agent.
+pub(crate) async fn mark(shared: &Shared, mark: NewMark) -> Result<(), Refusal> {
+    let (alert_id, rules_version, step) = (mark.row.alert_id.clone(), mark.rules_version.clone(), mark.step.clone());
+    let (agent_id, rule_id, state, display) =
+        (mark.row.agent_id.clone(), mark.row.rule_id.clone(), mark.row.state, mark.row.display);
+    match shared.journal.mark(mark).await?.map_err(Refusal::store)? {
+        Ok(()) => {}
+        Err(Untaken::Impossible(impossible)) => return Err(Refusal::Impossible(impossible)),
+        Err(Untaken::Unknown | Untaken::Ambiguous) => return Err(Refusal::NoSuchCall),
+    }
+    AlertDecided { rule_id: &rule_id, state, display: display.name() }.report(&shared.metrics);
+    let standing = ReviewState { verdict: Verdict::Confirmed, appeal: None };
+    let (action, steps) = (step.action, vec![step]);
+    let taken = Taken { agent_id, rule_id, rules_version, standing, steps, counts: true, is_told: true };
+    tell(shared, action, &alert_id, &taken);
+    Ok(())
+}
+
 fn tell(shared: &Shared, action: Action, alert_id: &str, taken: &Taken) {
     let (is_appeal, outcome) = match action {
         Action::Confirm => (false, Verdict::Confirmed.name()),
@@ -60,6 +78,7 @@ fn tell(shared: &Shared, action: Action, alert_id: &str, taken: &Taken) {
         Action::Grant => (true, Appeal::Granted.name()),
         Action::Reject => (true, Appeal::Rejected.name()),
         Action::Undo => (false, "undone"),
+        Action::Mark => (false, "marked"),
     };
     Reviewed { rule_id: &taken.rule_id, is_appeal, outcome }.report(&shared.metrics);
     if action != Action::Appeal {

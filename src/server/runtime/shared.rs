@@ -9,6 +9,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::engine::rule::RuleSet;
 use crate::server::config::{Config, EXPORTS_MAX, HEALTH_CONNECTIONS_MAX, POSTS_MAX, TRIALS_MAX};
+use crate::server::domain::recording::Recordings;
 use crate::server::rules::Rulebook;
 use crate::server::runtime::agents::{Agents, Cursor};
 use crate::server::runtime::cases::Cases;
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     pub(crate) outbox: Outbox,
     pub(crate) precision: Precision,
+    /// Where calls can be heard.
+    pub(crate) recordings: Option<Recordings>,
     /// The cases that reviewers have open.
     pub(crate) cases: Cases,
     /// Calls in progress over all shards.
@@ -85,13 +88,14 @@ pub(crate) struct Parts {
     pub(crate) journal: Journal,
     pub(crate) readers: Readers,
     pub(crate) next_call_no: i64,
+    pub(crate) recordings: Option<Recordings>,
 }
 
 impl Shared {
     /// # Errors
     /// The store cannot be read.
     pub(crate) fn new(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { config, rules, metrics, shards, journal, readers, next_call_no } = parts;
+        let Parts { config, rules, metrics, shards, journal, readers, next_call_no, recordings } = parts;
         let readers = Arc::new(readers);
         Ok(Self {
             outbox: Outbox::new(&config.webhooks),
@@ -113,6 +117,7 @@ impl Shared {
             agents: Agents::default(),
             live: Live::default(),
             precision: Precision::default(),
+            recordings,
             cases: Cases::default(),
             calls: AtomicUsize::new(0),
             shares: Shares::default(),

@@ -15,8 +15,8 @@ use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
 /// The actions that entries record.
-pub(crate) const AUDITED: [&str; 11] =
-    ["start", "reload", "confirm", "dismiss", "appeal", "grant", "reject", "undo", "export", "forget", "seal"];
+pub(crate) const AUDITED: [&str; 12] =
+    ["start", "reload", "confirm", "dismiss", "appeal", "grant", "reject", "undo", "mark", "export", "forget", "seal"];
 
 /// The hash before the first entry.
 const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000000000000000000000000";

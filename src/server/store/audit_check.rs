@@ -9,6 +9,7 @@ use crate::server::domain::review::{Action, ReviewState};
 use crate::server::store::audit::{Head, digest, each_entry, entry};
 use crate::server::store::review::{standing, steps_of};
 use crate::server::store::seal::{Seal, rules_digest, transition_digest};
+use crate::server::store::writer::Display;
 use crate::server::store::{Readers, StoreError};
 
 /// A fault of the audit, or of what it tells.
@@ -293,7 +294,7 @@ fn check_steps(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> R
 /// alert, and not before.
 fn check_gone(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> Result<(), StoreError> {
     let mut gone = connection.prepare(
-        "SELECT no, subject FROM audit WHERE action IN ('confirm', 'dismiss', 'appeal', 'grant', 'reject', 'undo')
+        "SELECT no, subject FROM audit WHERE action IN ('confirm', 'dismiss', 'appeal', 'grant', 'reject', 'undo', 'mark')
              AND NOT EXISTS (SELECT 1 FROM reviews WHERE audit_no = no AND alert_id = subject)
              AND EXISTS (SELECT 1 FROM latest_alerts WHERE alert_id = subject AND call_no =
                  CASE WHEN json_valid(detail) THEN json_extract(detail, '$.call_no') END) ORDER BY no",
@@ -308,17 +309,21 @@ fn check_gone(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> Re
 /// Checks that alerts stand where their steps lead.
 fn check_states(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> Result<(), StoreError> {
     let mut alerts = connection.prepare(
-        "SELECT call_no, alert_id, verdict, appeal FROM latest_alerts WHERE verdict <> 'unreviewed' OR appeal IS NOT NULL
-         UNION SELECT call_no, alert_id, verdict, appeal FROM latest_alerts JOIN (SELECT DISTINCT call_no, alert_id FROM reviews)
+        "SELECT call_no, alert_id, verdict, appeal, display FROM latest_alerts
+             WHERE verdict <> 'unreviewed' OR appeal IS NOT NULL OR display = 'marked'
+         UNION SELECT call_no, alert_id, verdict, appeal, display FROM latest_alerts JOIN (SELECT DISTINCT call_no, alert_id FROM reviews)
              USING (call_no, alert_id)",
     )?;
     let mut rows = alerts.query([])?;
     while let Some(row) = rows.next()? {
         let (call_no, alert_id, verdict): (i64, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let appeal: Option<String> = row.get(3)?;
-        // An impossible step leads nowhere.
-        let leads_there = steps_of(connection, call_no, &alert_id)
-            .is_ok_and(|steps| ReviewState::of(&steps) == standing(&verdict, appeal.as_deref()));
+        let (appeal, display): (Option<String>, String) = (row.get(3)?, row.get(4)?);
+        let is_marked = display == Display::Marked.name();
+        // An impossible step leads nowhere, and who marks an alert says so.
+        let leads_there = steps_of(connection, call_no, &alert_id).is_ok_and(|steps| {
+            ReviewState::of(&steps) == standing(&verdict, appeal.as_deref())
+                && is_marked == steps.first().is_some_and(|step| step.action == Action::Mark)
+        });
         if !leads_there {
             found(AuditFault::StateDiffers { alert_id });
         }

@@ -595,6 +595,7 @@ fn figures_follow_the_judgements(kind: &Kind) {
         appeals: 0,
         granted: 0,
         rejected: 0,
+        missed: 0,
     };
     assert_eq!(figures, [expected]);
     let asked = vec!["r1".to_owned(), "r2".to_owned()];

@@ -23,6 +23,7 @@ mod encryption;
 mod files;
 mod forget;
 mod json;
+mod marks;
 mod query;
 mod reader;
 mod review;
@@ -52,6 +53,7 @@ pub(crate) use audit_check::AuditFault;
 pub use backup::{BackupError, back_up, restore};
 pub(crate) use forget::{Forgotten, Horizon};
 pub(crate) use json::Json;
+pub(crate) use marks::NewMark;
 pub(crate) use query::{
     AlertFilter, CallFilter, CallQuery, CallRecord, FoundAlert, FoundCall, Hour, Order, Place, Span, TotalledCall,
     Transition,

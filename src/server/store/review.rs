@@ -11,7 +11,7 @@ use crate::server::domain::review::{
     Action, Appeal, Circumstances, Impossible, ReviewState, Step, Verdict, appeal_until_ms, decide,
 };
 use crate::server::store::audit::{Fact, Head, digest};
-use crate::server::store::counts::{UPHELD, counts};
+use crate::server::store::counts::{COUNTS, UPHELD, counts};
 use crate::server::store::query::{AlertFilter, Conditions, limit};
 use crate::server::store::seal::transition_digest;
 use crate::server::store::writer::{Display, Writer};
@@ -92,11 +92,13 @@ pub(crate) struct RuleFigures {
     pub(crate) appeals: u64,
     pub(crate) granted: u64,
     pub(crate) rejected: u64,
+    /// Violations that reviewers marked and that count.
+    pub(crate) missed: u64,
 }
 
-/// The condition for a judged alert; alerts that the engine retracted are left out.
-const REVIEWED: &str =
-    "latest.state = 'confirmed' AND (latest.verdict <> 'unreviewed' OR latest.appeal IN ('granted', 'rejected'))";
+/// The condition for a judged alert; alerts that the engine retracted are left out, and those that it did not raise.
+const REVIEWED: &str = "latest.state = 'confirmed' AND latest.display <> 'marked' \
+     AND (latest.verdict <> 'unreviewed' OR latest.appeal IN ('granted', 'rejected'))";
 /// As the partial indexes have it: few alerts are reviewed, and who asks for
 /// those must not read them all.
 pub(super) const HAS_STEPS: &str = "(latest.verdict <> 'unreviewed' OR latest.appeal IS NOT NULL)";
@@ -259,7 +261,7 @@ impl Writer {
     }
 }
 
-fn insert_step(
+pub(super) fn insert_step(
     transaction: &Transaction<'_>,
     call_no: i64,
     alert_id: &str,
@@ -322,7 +324,7 @@ impl Readers {
         let Conditions { sql, mut values } = filter.conditions(filter.span);
         let sql = format!(
             "SELECT figures.*, words(alerts.json) FROM (
-                SELECT latest.rule_id, calls.rules_version, latest.pack, max(latest.cursor) AS last, count(*),
+                SELECT latest.rule_id, calls.rules_version, latest.pack, max(latest.cursor) AS last, count(*) - sum(latest.display = 'marked'),
                     total(latest.display = 'card'),
                     total(latest.display = 'card' AND 'dismiss' = (SELECT action FROM feedback
                         WHERE feedback.call_no = latest.call_no AND feedback.alert_id = latest.alert_id
@@ -330,7 +332,8 @@ impl Readers {
                     total({REVIEWED}), total({REVIEWED} AND {UPHELD}),
                     total(latest.state = 'confirmed' AND latest.appeal IS NOT NULL),
                     total(latest.state = 'confirmed' AND latest.appeal = 'granted'),
-                    total(latest.state = 'confirmed' AND latest.appeal = 'rejected')
+                    total(latest.state = 'confirmed' AND latest.appeal = 'rejected'),
+                    total(latest.display = 'marked' AND {COUNTS})
                 FROM latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no
                 {sql} GROUP BY latest.rule_id, calls.rules_version
              ) AS figures JOIN alerts ON alerts.cursor = figures.last ORDER BY rule_id, last DESC LIMIT ?"
@@ -339,7 +342,7 @@ impl Readers {
         self.ask(|connection| {
             let mut figures = connection.prepare_cached(&sql)?;
             let figures = figures.query_map(params_from_iter(values), |row| {
-                let json: String = row.get(12)?;
+                let json: String = row.get(13)?;
                 let alert: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
                 Ok(RuleFigures {
                     rule_id: row.get(0)?,
@@ -353,6 +356,7 @@ impl Readers {
                     appeals: total(row, 9)?,
                     granted: total(row, 10)?,
                     rejected: total(row, 11)?,
+                    missed: total(row, 12)?,
                 })
             })?;
             Ok(figures.collect::<Result<_, _>>()?)

@@ -51,10 +51,11 @@ impl Seal {
             &[
                 "SELECT call_id, agent_id, queue, started_at, started_ms, rules_version, end_ms, ended_by, closed_ms, close_reason
                      FROM calls WHERE call_no = ?",
+                // What people mark later has entries of its own.
                 "SELECT cursor, alert_id, agent_id, rule_id, severity, state, said_ms, display, json
-                     FROM alerts WHERE call_no = ? ORDER BY cursor",
+                     FROM alerts WHERE call_no = ? AND display <> 'marked' ORDER BY cursor",
                 "SELECT alert_no, cursor, alert_id, agent_id, rule_id, pack, severity, deduct, state, history, said_ms, display
-                     FROM latest_alerts WHERE call_no = ? ORDER BY alert_no",
+                     FROM latest_alerts WHERE call_no = ? AND display <> 'marked' ORDER BY alert_no",
             ],
             [call_no],
         )?;

@@ -114,10 +114,12 @@ pub(crate) enum Display {
     Shadow,
     /// Too unsure to be shown: stored for quality assurance.
     Held,
+    /// The rules missed it, and a reviewer marked it when the call was over.
+    Marked,
 }
 
 impl Display {
-    pub(crate) const ALL: [Self; 5] = [Self::Card, Self::Folded, Self::Late, Self::Shadow, Self::Held];
+    pub(crate) const ALL: [Self; 6] = [Self::Card, Self::Folded, Self::Late, Self::Shadow, Self::Held, Self::Marked];
 
     /// Whether such an alert is more than a trial or a guess: it counts, and is told to others than reviewers.
     pub(crate) const fn is_told(self) -> bool {
@@ -131,6 +133,7 @@ impl Display {
             Self::Late => "late",
             Self::Shadow => "shadow",
             Self::Held => "held",
+            Self::Marked => "marked",
         }
     }
 
@@ -344,7 +347,7 @@ fn insert_event(
     Ok(())
 }
 
-fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<i64, StoreError> {
+pub(super) fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<i64, StoreError> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO alerts (call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json)
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, seal(?))",

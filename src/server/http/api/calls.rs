@@ -22,9 +22,10 @@ use crate::adapter::schema;
 use crate::engine::alert::AlertState;
 use crate::engine::pauses::{Pauses, Stretch};
 use crate::engine::time::CallTime;
-use crate::server::clock::wall_time;
+use crate::server::clock::{unix_ms, wall_time};
 use crate::server::config::{CALL_ALERTS_MAX, CALL_EVENTS_MAX};
 use crate::server::domain::principal::Principal;
+use crate::server::domain::recording::{Recorded, Sound};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::domain::score::{Deduction, Scoring, score};
 use crate::server::feeds::push::{self, Listener};
@@ -90,6 +91,8 @@ pub(crate) struct CallDetail {
     /// In the order in which they were raised.
     alerts: Vec<DetailedAlert>,
     scoring: Scoring,
+    /// Where the call can be heard, once it is over; null where no recordings are configured.
+    recording: Option<Sound>,
     /// Whether there is more than is shown.
     truncated: bool,
     utc_offset: String,
@@ -190,12 +193,7 @@ pub(crate) async fn call(
     });
     let Pauses { holds, silences } = Pauses::of(inputs);
     let [holds, silences] = [holds, silences].map(|stretches| stretches.into_iter().map(StretchView::from).collect());
-    let mut said: Vec<Value> = [call.start.as_str()]
-        .into_iter()
-        .chain(events.iter().map(String::as_str))
-        .filter_map(|json| serde_json::from_str(json).ok())
-        .collect();
-    masking::mask(&mut said, &mut hypotheses, call.closed_ms.is_none());
+    let said = said(&call, &events, &mut hypotheses);
     let mut by_alert: BTreeMap<String, Vec<TransitionView>> = BTreeMap::new();
     for Transition { alert_id, cursor, json } in transitions {
         let AlertJson { state, at_ms, emitted_at, .. } = serde_json::from_str(&json).map_err(Refusal::store)?;
@@ -208,9 +206,29 @@ pub(crate) async fn call(
         Ok(DetailedAlert { alert, transitions })
     });
     let alerts = alerts.collect::<Result<_, Refusal>>()?;
+    let recorded = Recorded {
+        call_id: &call.call_id,
+        agent_id: &call.agent_id,
+        queue: call.queue.as_deref(),
+        started_at: &call.started_at,
+        started_ms: call.started_ms,
+    };
+    let is_over = call.closed_ms.is_some();
+    let recording = shared.recordings.as_ref().filter(|_| is_over).map(|known| known.of(recorded, unix_ms()));
     let (call, scoring) = call_view(&shared, call, &deductions);
     let utc_offset = shared.config.utc_offset.to_string();
-    Ok(Json(CallDetail { call, events: said, hypotheses, holds, silences, alerts, scoring, truncated, utc_offset }))
+    Ok(Json(CallDetail {
+        call,
+        events: said,
+        hypotheses,
+        holds,
+        silences,
+        alerts,
+        scoring,
+        recording,
+        truncated,
+        utc_offset,
+    }))
 }
 
 /// WebSocket: one call's transcript and alerts, live.
@@ -260,6 +278,17 @@ fn call_view(shared: &Shared, call: FoundCall, deductions: &[Deduction]) -> (Cal
         rules_version: call.rules_version,
     };
     (view, scoring)
+}
+
+/// What was said and done in a call, personal data masked.
+pub(super) fn said(call: &FoundCall, events: &[String], hypotheses: &mut [Value]) -> Vec<Value> {
+    let mut said: Vec<Value> = [call.start.as_str()]
+        .into_iter()
+        .chain(events.iter().map(String::as_str))
+        .filter_map(|json| serde_json::from_str(json).ok())
+        .collect();
+    masking::mask(&mut said, hypotheses, call.closed_ms.is_none());
+    said
 }
 
 /// The utterances of a call in progress that have no final.

@@ -7,6 +7,7 @@ pub(crate) mod calls;
 pub(crate) mod export;
 pub(crate) mod ingest;
 pub(crate) mod live;
+pub(crate) mod marks;
 pub(crate) mod me;
 pub(crate) mod operate;
 pub(crate) mod page;

@@ -62,6 +62,8 @@ pub(crate) struct RuleQuality {
     rejected: u64,
     /// Granted among those decided; null: none was.
     appeal_success_rate: Option<f64>,
+    /// Violations that reviewers marked and that count; they are no part of `alerts` and `precision`.
+    missed: u64,
     /// Whether the precision is too low, and known well enough.
     below: bool,
 }
@@ -80,6 +82,7 @@ impl RuleQuality {
             appeals,
             granted,
             rejected,
+            missed,
         } = figures;
         Self {
             rule_id,
@@ -98,6 +101,7 @@ impl RuleQuality {
             granted,
             rejected,
             appeal_success_rate: share(granted, granted + rejected),
+            missed,
             below: judged.is_below(config),
         }
     }

@@ -117,6 +117,7 @@ pub(crate) async fn take(
     let mut target = target(alert_id, query.as_deref().unwrap_or_default())?;
     let NewStep { action, reason, by, steps_seen } = read(&body)?;
     target.steps_seen = steps_seen;
+    check_action(action)?;
     let (step, who) = step(&principal, action, reason, by.as_deref())?;
     let taken = take_step(&shared, target, step, who).await?;
     Ok(reply::json(StatusCode::CREATED, &view(&shared, &principal, taken)))
@@ -191,6 +192,7 @@ pub(crate) async fn take_all(
         return Err(Unanswered::Field(BadQuery::new("alerts", message)));
     }
     let targets = alerts.iter().map(NamedAlert::target).collect::<Result<_, _>>()?;
+    check_action(action)?;
     let (step, who) = step(&principal, action, reason, by.as_deref())?;
     let courses = take_steps(&shared, targets, step, who).await?;
     let taken = courses.iter().filter(|taken| taken.is_ok()).count();
@@ -300,17 +302,24 @@ fn target(alert_id: String, query: &str) -> Result<Target, BadQuery> {
     Ok(Target { alert_id, call_id, started_ms, agent_id: None, steps_seen: None })
 }
 
+/// Refuses steps that are taken elsewhere.
+fn check_action(action: Action) -> Result<(), Refusal> {
+    let reason = match action {
+        Action::Appeal => "申诉由坐席提出 / agents appeal, where they answer to alerts",
+        Action::Mark => "漏报在通话里标 / violations are marked in their call",
+        Action::Confirm | Action::Dismiss | Action::Grant | Action::Reject | Action::Undo => return Ok(()),
+    };
+    Err(Refusal::InvalidReview { reason: reason.to_owned() })
+}
+
 /// The step that a body describes, and who takes it.
-fn step(
+pub(super) fn step(
     principal: &Principal,
     action: Action,
     reason: Option<String>,
     by: Option<&str>,
 ) -> Result<(Step, Who), Refusal> {
     let invalid = |reason: String| Refusal::InvalidReview { reason };
-    if action == Action::Appeal {
-        return Err(invalid("申诉由坐席提出 / agents appeal, where they answer to alerts".to_owned()));
-    }
     let reason = check_reason(action, reason).map_err(invalid)?;
     let reason = reason.map(|reason| privacy::mask(&reason).into_owned());
     let who = principal.person(by).map_err(Refusal::Unnamed)?;
