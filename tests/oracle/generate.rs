@@ -279,10 +279,14 @@ fn expression() -> impl Strategy<Value = Expression> {
     })
 }
 
-fn rule() -> impl Strategy<Value = RuleSource> {
-    let body = prop_oneof![4 => forbid(), 5 => require(), 3 => sequence(), 4 => timing(), 2 => event()];
+fn any_body() -> impl Strategy<Value = Body> {
+    prop_oneof![4 => forbid(), 5 => require(), 3 => sequence(), 4 => timing(), 2 => event()]
+}
+
+/// A rule; of its limits, no limit has the weight `each`, the others one each.
+fn rule(body: impl Strategy<Value = Body>, each: u32) -> impl Strategy<Value = RuleSource> {
     let limit = prop_oneof![
-        5 => Just(Limit::Each),
+        each => Just(Limit::Each),
         1 => Just(Limit::Once),
         1 => (1_u32..3).prop_map(Limit::Max),
         1 => span_ms().prop_map(Limit::CooldownMs),
@@ -319,7 +323,16 @@ fn rule() -> impl Strategy<Value = RuleSource> {
 
 /// A pack of a few rules.
 pub(crate) fn pack() -> impl Strategy<Value = Pack> {
-    vec(rule(), 1..4).prop_map(|mut rules| {
+    pack_of(rule(any_body(), 5))
+}
+
+/// A pack of rules that require words, most of them with a limit.
+pub(crate) fn requirements() -> impl Strategy<Value = Pack> {
+    pack_of(rule(require(), 1))
+}
+
+fn pack_of(rule: impl Strategy<Value = RuleSource>) -> impl Strategy<Value = Pack> {
+    vec(rule, 1..4).prop_map(|mut rules| {
         for (ix, rule) in rules.iter_mut().enumerate() {
             rule.id.value = format!("rule-{ix}");
         }

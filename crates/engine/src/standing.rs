@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use super::alert::{Alert, AlertState};
-use super::call::{Call, keep_what_counts};
+use super::call::{Call, keep_within_limit, precondition_holds};
 use super::monitor::{self, Finding, Obligation, Stage, View, unheld_ms};
 use super::pauses::SILENCE_MS;
 use super::rule::Rule;
@@ -179,8 +179,9 @@ impl Call {
 /// precondition holds, no more than its limit allows.
 fn obligations<'a>(view: &View<'a>, program: &'a Program) -> Vec<Obligation<'a>> {
     let mut obligations = monitor::obligations(view, program);
-    let mut findings: Vec<Finding> = obligations.iter().map(|obligation| obligation.finding.clone()).collect();
-    keep_what_counts(view, program, &mut findings);
+    obligations.retain(|obligation| precondition_holds(view, program, obligation.finding.at));
+    let mut findings: Vec<Finding> = obligations.iter().map(Obligation::in_order).collect();
+    keep_within_limit(program.limit, &mut findings);
     obligations.retain(|obligation| findings.iter().any(|finding| finding.key == obligation.finding.key));
     obligations
 }

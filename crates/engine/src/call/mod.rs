@@ -704,19 +704,20 @@ fn next_state(before: Option<AlertState>, stage: Stage) -> Option<AlertState> {
 
 /// Keeps the findings whose precondition holds and that the rule's limit
 /// allows, each once, in the order they were said.
-pub(crate) fn keep_what_counts(view: &View<'_>, program: &Program, findings: &mut Vec<Finding>) {
-    if let Some(when) = &program.when {
-        findings.retain(|finding| monitor::holds(view, when, finding.at));
-    }
-    if !findings.is_empty() {
-        findings.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
-        findings.dedup_by(|later, earlier| later.key == earlier.key);
-        keep_within_limit(program.limit, findings);
-    }
+fn keep_what_counts(view: &View<'_>, program: &Program, findings: &mut Vec<Finding>) {
+    findings.retain(|finding| precondition_holds(view, program, finding.at));
+    keep_within_limit(program.limit, findings);
 }
 
-/// Keeps what the call may be told of, in the order it was said.
-fn keep_within_limit(limit: Limit, findings: &mut Vec<Finding>) {
+/// Whether the rule's precondition, if it has one, holds at a moment.
+pub(crate) fn precondition_holds(view: &View<'_>, program: &Program, at: CallTime) -> bool {
+    program.when.as_ref().is_none_or(|when| monitor::holds(view, when, at))
+}
+
+/// Keeps the findings that a rule's limit allows, each once, in the order they were said.
+pub(crate) fn keep_within_limit(limit: Limit, findings: &mut Vec<Finding>) {
+    findings.sort_by(|a, b| (a.at, &a.key).cmp(&(b.at, &b.key)));
+    findings.dedup_by(|later, earlier| later.key == earlier.key);
     let mut told = 0;
     let mut last: Option<CallTime> = None;
     findings.retain(|finding| {

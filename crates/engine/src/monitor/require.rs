@@ -28,6 +28,15 @@ pub(crate) struct Obligation<'a> {
     pub(crate) changes_at: Option<CallTime>,
 }
 
+impl Obligation<'_> {
+    /// Its finding as the rule's limit counts it. An obligation that is not due at a known moment counts as
+    /// the last: if it counted as of now, its turn would come by time alone.
+    pub(crate) fn in_order(&self) -> Finding {
+        let at = if self.is_open && self.due.is_none() { CallTime::MAX } else { self.finding.at };
+        Finding { at, ..self.finding.clone() }
+    }
+}
+
 pub(super) fn evaluate(view: &View<'_>, program: &Program, require: &RequireProgram, evaluation: &mut Evaluation) {
     let parts = &require.parts;
     for Occurrence { span, deadline, said } in occurrences(view, require) {
