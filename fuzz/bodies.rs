@@ -14,9 +14,10 @@ use tingjian::engine::explain::explain;
 use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::render::render;
-use tingjian::engine::rule::{RuleSet, load, unit_test};
+use tingjian::engine::rule::{RuleSet, load};
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::{CallInfo, Channel, Direction, Input, Party, Role, Utterance};
+use tingjian::engine::unit_test;
 
 /// A rule file: read, compiled, its faults rendered, its tests run.
 pub(crate) fn rules(data: &[u8]) {
@@ -25,7 +26,7 @@ pub(crate) fn rules(data: &[u8]) {
     match load(&files, String::from("fuzz")) {
         Ok(loaded) => {
             for language in [Language::Zh, Language::En] {
-                let _ = render(&lint(&loaded.packs, None), &files, language, false);
+                let _ = render(&lint(&loaded, None), &files, language, false);
             }
             let report = unit_test::run(&loaded.rules, &loaded.packs);
             for language in [Language::Zh, Language::En] {

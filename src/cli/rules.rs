@@ -10,11 +10,12 @@ use std::process::ExitCode;
 
 use clap::{Subcommand, ValueEnum};
 use tingjian::engine::diagnostic::{Diagnostic, Language, Level};
+use tingjian::engine::rule::Loaded;
 use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::render::render;
 use tingjian::engine::rule::schema::schema;
 use tingjian::engine::rule::sources::Sources;
-use tingjian::engine::rule::{Loaded, unit_test};
+use tingjian::engine::unit_test;
 
 use super::source::{self, RuleFlags};
 use super::{EXIT_UNUSABLE, complain, print};
@@ -142,7 +143,7 @@ fn run_lint(arguments: &LintArguments) -> ExitCode {
     };
     // Only rules that were understood can be linted.
     if let Some(loaded) = &checked.loaded {
-        checked.diagnostics.extend(lint(&loaded.packs, checked.source.clause_names().as_ref()));
+        checked.diagnostics.extend(lint(loaded, checked.source.clause_names().as_ref()));
     }
     let language = arguments.source.lang.into();
     let errors = checked.diagnostics.iter().filter(|diagnostic| is_error(diagnostic)).count();

@@ -10,6 +10,7 @@ mod oracle;
 mod adapters;
 mod alerts;
 mod fuzz_corpus;
+mod layers;
 mod negation;
 mod packs;
 mod privacy;

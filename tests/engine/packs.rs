@@ -5,8 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use tingjian::engine::diagnostic::Language;
+use tingjian::engine::rule::load;
 use tingjian::engine::rule::parse::SourceFile;
-use tingjian::engine::rule::{load, unit_test};
+use tingjian::engine::unit_test;
 
 fn pass(folder: &str) {
     let paths = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).expect("rule files");

@@ -6,18 +6,18 @@ use std::path::Path;
 
 use crate::files;
 use tingjian::engine::diagnostic::Language;
+use tingjian::engine::rule;
 use tingjian::engine::rule::lint::lint;
 use tingjian::engine::rule::parse::{SourceFile, parse};
 use tingjian::engine::rule::render::render;
-use tingjian::engine::rule::{self, unit_test};
+use tingjian::engine::unit_test;
 
 #[test]
 fn what_is_probably_not_meant_is_said() {
     let files = files("tests/rules/lint");
-    let (packs, faults) = parse(&files);
-    assert_eq!(render(&faults, &files, Language::En, false), "");
+    let loaded = rule::load(&files, String::new()).unwrap_or_else(|faults| panic!("{faults:?}"));
     let known = BTreeSet::from(["S1.40".to_owned()]);
-    let diagnostics = lint(&packs, Some(&known));
+    let diagnostics = lint(&loaded, Some(&known));
     insta::assert_snapshot!("lint_zh", render(&diagnostics, &files, Language::Zh, false));
     insta::assert_snapshot!("lint_en", render(&diagnostics, &files, Language::En, false));
 }
@@ -54,9 +54,8 @@ fn a_reminder_no_shorter_than_its_window_is_doubtful() {
         let body = format!("{{ any: [您好], after: answered, within: {within}, remind: {remind} }}");
         let text =
             format!("pack: p\ntitle: t\nrules:\n  - id: p.a\n    name: 甲\n    message: 话\n    require: {body}\n");
-        let (packs, faults) = parse(&[SourceFile { name: "t.yaml".to_owned(), text }]);
-        assert_eq!(faults, []);
-        lint(&packs, None).into_iter().filter(|warning| warning.code == "early-reminder").count()
+        let loaded = rule::load(&[SourceFile { name: "t.yaml".to_owned(), text }], String::new()).unwrap();
+        lint(&loaded, None).into_iter().filter(|warning| warning.code == "early-reminder").count()
     };
     assert_eq!(warnings("60s", "90s"), 1);
     assert_eq!(warnings("60s", "60s"), 1);

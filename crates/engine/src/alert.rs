@@ -8,59 +8,9 @@ use sha2::{Digest, Sha256};
 
 use super::rule::Rule;
 use super::severity::AlertKind;
+pub use super::severity::AlertState;
 use super::time::CallTime;
 use super::transcript::Role;
-
-/// Where an alert stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AlertState {
-    /// Seen in a hypothesis.
-    Provisional,
-    /// Borne out.
-    Confirmed,
-    /// The final did not bear it out, or a late utterance met the requirement.
-    Retracted,
-    /// A required phrase is nearly due.
-    Reminder,
-    /// The reminder or the missing phrase was made good.
-    Resolved,
-}
-
-impl AlertState {
-    /// All states.
-    pub const ALL: [Self; 5] = [Self::Provisional, Self::Confirmed, Self::Retracted, Self::Reminder, Self::Resolved];
-
-    /// Its name on the wire, in the store and in metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Provisional => "provisional",
-            Self::Confirmed => "confirmed",
-            Self::Retracted => "retracted",
-            Self::Reminder => "reminder",
-            Self::Resolved => "resolved",
-        }
-    }
-
-    /// Its name for people.
-    #[must_use]
-    pub const fn zh(self) -> &'static str {
-        match self {
-            Self::Provisional => "疑似",
-            Self::Confirmed => "确认",
-            Self::Retracted => "撤回",
-            Self::Reminder => "提醒",
-            Self::Resolved => "已补",
-        }
-    }
-
-    /// The state of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.name() == name)
-    }
-}
 
 /// The words an alert rests on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

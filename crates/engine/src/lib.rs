@@ -155,7 +155,7 @@
 //!
 //! # Where to look
 //!
-//! - [`rule`]: how rules are written, read, checked, compiled and tested;
+//! - [`rule`]: how rules are written, read, checked and compiled; [`unit_test`] runs the tests in them;
 //! - [`text`]: folding, phrases and the one scan over all of them;
 //! - [`call`], [`transcript`], [`alert`], [`time`]: one call, what goes in and what comes out;
 //! - [`pauses`]: its holds and silences;
@@ -184,4 +184,5 @@ pub mod text;
 pub mod time;
 mod timeline;
 pub mod transcript;
+pub mod unit_test;
 mod work;

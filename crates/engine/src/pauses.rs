@@ -3,21 +3,9 @@
 //! Everybody who shows a pause asks here, so that a page and a deduction never
 //! disagree. How long a pause may last is a matter of rules.
 
-use super::time::CallTime;
 use super::timeline::Timeline;
+pub use super::timeline::{SILENCE_MS, Stretch};
 use super::transcript::{EventKind, Input};
-
-/// A pause of this length is a silence; a shorter one is a breath, or a change of speakers.
-pub const SILENCE_MS: i64 = 3_000;
-
-/// A stretch of a call; `until` is `None` while it lasts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stretch {
-    /// When it began.
-    pub from: CallTime,
-    /// When it ended.
-    pub until: Option<CallTime>,
-}
 
 /// The pauses of one call, in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

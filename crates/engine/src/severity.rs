@@ -1,4 +1,4 @@
-//! What sort of thing went wrong and how grave it is: words that rules, alerts and pages share.
+//! The kind, the severity and the state of an alert: names that rules, alerts and pages share.
 
 use serde::{Deserialize, Serialize};
 
@@ -71,5 +71,56 @@ impl Severity {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|severity| severity.name() == name)
+    }
+}
+
+/// Where an alert stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertState {
+    /// Seen in a hypothesis.
+    Provisional,
+    /// Borne out.
+    Confirmed,
+    /// The final did not bear it out, or a late utterance met the requirement.
+    Retracted,
+    /// A required phrase is nearly due.
+    Reminder,
+    /// The reminder or the missing phrase was made good.
+    Resolved,
+}
+
+impl AlertState {
+    /// All states.
+    pub const ALL: [Self; 5] = [Self::Provisional, Self::Confirmed, Self::Retracted, Self::Reminder, Self::Resolved];
+
+    /// Its name on the wire, in the store and in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Provisional => "provisional",
+            Self::Confirmed => "confirmed",
+            Self::Retracted => "retracted",
+            Self::Reminder => "reminder",
+            Self::Resolved => "resolved",
+        }
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub const fn zh(self) -> &'static str {
+        match self {
+            Self::Provisional => "疑似",
+            Self::Confirmed => "确认",
+            Self::Retracted => "撤回",
+            Self::Reminder => "提醒",
+            Self::Resolved => "已补",
+        }
+    }
+
+    /// The state of that name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
     }
 }

@@ -4,11 +4,9 @@
 //! does not depend on when they arrived.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::context::Around;
-use super::pauses::{SILENCE_MS, Stretch};
 use super::rule::RuleSet;
 use super::rule::program::DetectorIx;
 use super::text::{FoldedText, Match, PhraseId};
@@ -35,6 +33,29 @@ const EVENTS_MAX: usize = 1_000;
 /// Utterances without hits keep their text while fewer than so many follow;
 /// context and repeated questions look back no further.
 pub(crate) const TEXTS_KEPT: usize = 64;
+
+/// What the turns around an utterance say, of all that conditions look for there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Around {
+    /// The speaker's own turn.
+    pub(crate) turn: BTreeSet<PhraseId>,
+    /// The other party's turn before it.
+    pub(crate) reply: BTreeSet<PhraseId>,
+    /// What the speaker said afterwards, once it is settled, and how soon after the end of the utterance.
+    pub(crate) then: BTreeMap<PhraseId, i64>,
+}
+
+/// A pause of this length is a silence; a shorter one is a breath, or a change of speakers.
+pub const SILENCE_MS: i64 = 3_000;
+
+/// A stretch of a call; `until` is `None` while it lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// When it began.
+    pub from: CallTime,
+    /// When it ended.
+    pub until: Option<CallTime>,
+}
 
 /// A pause of this length ends a monologue: the other party could have come in.
 const MONOLOGUE_PAUSE_MS: i64 = 3_000;

@@ -1,9 +1,23 @@
 //! The words of alerts: a rule's message with its placeholders filled, and why an alert is taken back.
 
+use std::borrow::Cow;
+
 use crate::alert::Evidence;
 use crate::monitor::{Finding, Stage, Unit};
 use crate::privacy;
+use crate::rule::program::{BodyProgram, Program};
 use crate::severity::AlertKind;
+
+/// The message of a rule's alert of this stage, placeholders unfilled; `name` is the rule's.
+pub(super) fn template<'a>(program: &'a Program, name: &str, stage: Stage) -> Cow<'a, str> {
+    let BodyProgram::Require(require) = &program.body else { return Cow::Borrowed(&program.message) };
+    match (&require.reminder, require.parts.len()) {
+        _ if stage != Stage::Reminder => Cow::Borrowed(&program.message),
+        (Some(reminder), _) => Cow::Borrowed(reminder),
+        (None, 1) => Cow::Owned(format!("快到时限：{name}")),
+        (None, _) => Cow::Owned(format!("快到时限：{name}，还没说：{{missing}}")),
+    }
+}
 
 /// Writes what was measured, with its unit unless the message names it itself.
 fn measure(text: &mut String, value: Option<&str>, unit: Unit, template: &str, after: &str) {

@@ -16,10 +16,10 @@ use std::sync::Arc;
 
 pub(crate) use self::admission::obstacles;
 use self::judged::{is_judged_anew, judge};
-use self::message::{message, quoted, taken_back};
+use self::message::{message, quoted, taken_back, template};
 use crate::agents::Agents;
 use crate::alert::{Alert, AlertState, Clip, Evidence, alert_id, clip};
-use crate::context::{Around, THEN_AHEAD, TURN_AHEAD};
+use crate::context::{THEN_AHEAD, TURN_AHEAD};
 use crate::detect::{Considered, detect};
 use crate::monitor::{self, Evaluation, Finding, Hits, LOOKED_AT_MAX, Mark, OCCURRENCES_MAX, Stage, View};
 use crate::rule::RuleSet;
@@ -28,7 +28,7 @@ use crate::rule::syntax::Limit;
 use crate::severity::AlertKind;
 use crate::text::{FoldedText, Match};
 use crate::time::CallTime;
-use crate::timeline::{Hit, Placed, Spoken, Timeline, UtteranceIx};
+use crate::timeline::{Around, Hit, Placed, Spoken, Timeline, UtteranceIx};
 use crate::transcript::{CallInfo, EventKind, Input, Party, Role, Utterance};
 use crate::work;
 
@@ -635,7 +635,7 @@ impl Call {
             kind,
             at: finding.at,
             emitted: self.now,
-            message: message(&program.template(&visible.name, finding.stage), finding, &evidence),
+            message: message(&template(program, &visible.name, finding.stage), finding, &evidence),
             count: finding.count,
             evidence,
             confidence,

@@ -12,7 +12,7 @@ mod words;
 use std::ops::Range;
 
 use self::reading::Places;
-pub(crate) use self::reading::{Around, Reading, THEN_AHEAD, TURN_AHEAD};
+pub(crate) use self::reading::{Reading, THEN_AHEAD, TURN_AHEAD};
 
 use self::words::{
     ADVERBS, CHOICES, COVERBS, NAMING_AFTER, NAMING_BEFORE, NAMING_REACH, NEGATION_CONTEXT, PARTICLES, PERSON_ENDINGS,

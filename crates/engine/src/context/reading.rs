@@ -1,13 +1,13 @@
 //! One utterance as conditions read it: what all its hits share is found once.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::words::{FINAL_PARTICLES, PARTICLES};
 use crate::rule::RuleSet;
 use crate::text::{Borders, FoldedText, PhraseId, WordsJudged};
-use crate::timeline::{Spoken, TEXTS_KEPT, Timeline, UtteranceIx};
+use crate::timeline::{Around, Spoken, TEXTS_KEPT, Timeline, UtteranceIx};
 use crate::transcript::Role;
 
 /// How many utterances of a turn are looked at behind the one that hit. Those further behind come later than
@@ -16,17 +16,6 @@ pub(crate) const TURN_AHEAD: usize = 8;
 
 /// How many utterances behind the one that hit are looked at for words that take it back.
 pub(crate) const THEN_AHEAD: usize = 16;
-
-/// What the turns around an utterance say, of all that conditions look for there.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Around {
-    /// The speaker's own turn.
-    turn: BTreeSet<PhraseId>,
-    /// That of the other party before it.
-    reply: BTreeSet<PhraseId>,
-    /// What the speaker said afterwards, once it is settled, and how soon after the end of the utterance.
-    then: BTreeMap<PhraseId, i64>,
-}
 
 impl Around {
     pub(crate) fn of(rules: &RuleSet, timeline: &Timeline, ix: UtteranceIx) -> Self {

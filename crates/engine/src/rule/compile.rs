@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::origins::{DetectorOrigins, Origin, Origins};
 use super::parse::annotate;
 use super::program::{
     AnchorProgram, BodyProgram, Detector, DetectorIx, ForbidProgram, PartProgram, Program, RequireProgram,
@@ -40,17 +41,28 @@ pub fn compile(
     thresholds: Thresholds,
     version: String,
 ) -> Result<RuleSet, Vec<Diagnostic>> {
+    compile_with_origins(packs, model, thresholds, version).map(|(rules, _)| rules)
+}
+
+/// [`compile`], and where the phrases of the program stand in the packs.
+pub(super) fn compile_with_origins(
+    packs: &[PackSource],
+    model: Option<Arc<Model>>,
+    thresholds: Thresholds,
+    version: String,
+) -> Result<(RuleSet, Origins), Vec<Diagnostic>> {
     let mut compiler = Compiler { model, thresholds, ..Compiler::default() };
     let mut rules = Vec::new();
     let mut programs = Vec::new();
     for pack in packs {
+        compiler.pack.clone_from(&pack.pack.value);
         compiler.subjects = Arc::new(Subjects::new(&pack.subjects, &mut compiler.diagnostics));
         for source in &pack.rules {
             rules.push(Arc::new(visible(pack, source)));
             programs.push(compiler.program(pack, source));
         }
     }
-    let Compiler { lexicon, mut detectors, mut diagnostics, model, acts, .. } = compiler;
+    let Compiler { lexicon, mut detectors, mut diagnostics, model, acts, origins, .. } = compiler;
     for pack in packs.iter().filter(|pack| !pack.yields_to.is_empty()) {
         let is_first = |name: &str| pack.yields_to.iter().any(|first| first.value == name);
         let of = |wanted: &dyn Fn(&str) -> bool| -> Vec<&Program> {
@@ -73,7 +85,7 @@ pub fn compile(
     })?;
     let forbidding = forbidding(&rules, &programs, detectors.len());
     let listening = Listening { detectors, lexicon, model, acts, forbidding };
-    Ok(RuleSet::assemble(version, rules, programs, thresholds, listening))
+    Ok((RuleSet::assemble(version, rules, programs, thresholds, listening), origins))
 }
 
 /// What the second look must say of a forbidden hit, in ten thousandths.
@@ -131,7 +143,9 @@ struct Compiler {
     lexicon: LexiconBuilder,
     detectors: Vec<Detector>,
     diagnostics: Vec<Diagnostic>,
-    /// The words of the pack at hand for those who act.
+    /// The name of the pack at hand.
+    pack: String,
+    /// Its words for those who act.
     subjects: Arc<Subjects>,
     /// Detectors made for the rule at hand.
     used: Vec<DetectorIx>,
@@ -139,6 +153,7 @@ struct Compiler {
     thresholds: Thresholds,
     /// Acts that rules speak of, and the phrase that stands for each.
     acts: BTreeMap<ActId, PhraseId>,
+    origins: Origins,
 }
 
 type Lists = BTreeMap<String, Located<Vec<PhraseSource>>>;
@@ -289,6 +304,7 @@ impl Compiler {
 
     fn detector(&mut self, said: &Said, lists: &Lists, defaults: Defaults) -> DetectorIx {
         let mut phrases = Vec::new();
+        let mut origins = Vec::new();
         for phrase in self.expand(&said.any, lists) {
             if phrase.is_act {
                 phrases.extend(self.act(&phrase.text));
@@ -302,14 +318,19 @@ impl Compiler {
                     Boundary::Anywhere
                 },
             );
-            let added = self.lexicon.add(&phrase.text.value, PhraseOptions { homophone, boundary });
-            phrases.extend(self.interned(added, phrase));
+            let options = PhraseOptions { homophone, boundary };
+            let added = self.lexicon.add(&phrase.text.value, options);
+            let id = self.interned(added, phrase);
+            phrases.extend(id);
+            origins.extend(id.map(|id| Origin { source: phrase.clone(), id, options }));
         }
         phrases.sort_unstable();
         phrases.dedup();
         said.unless.iter().chain(&said.only).for_each(|context| self.check_speakers(context, &said.roles, lists));
+        let before = self.origins.beside.len();
         let unless = self.conditions(&said.unless, lists);
         let only = self.conditions(&said.only, lists);
+        let conditions = self.origins.beside.split_off(before);
         let looks_around = unless.iter().chain(&only).any(Context::looks_around);
         let open_ms = unless.iter().chain(&only).filter_map(Context::open_ms).max();
         let ix = DetectorIx::try_from(self.detectors.len()).unwrap_or(DetectorIx::MAX);
@@ -323,6 +344,7 @@ impl Compiler {
             subjects: Arc::clone(&self.subjects),
             yields_to: Vec::new(),
         });
+        self.origins.detectors.push(DetectorOrigins { phrases: origins, conditions });
         self.used.push(ix);
         ix
     }
@@ -375,7 +397,9 @@ impl Compiler {
                 boundary: phrase.boundary.unwrap_or(Boundary::Anywhere),
             };
             let added = self.lexicon.add_context(&phrase.text.value, options);
-            phrases.extend(self.interned(added, phrase));
+            let id = self.interned(added, phrase);
+            phrases.extend(id);
+            self.origins.beside.extend(id.map(|id| Origin { source: phrase.clone(), id, options }));
         }
         phrases
     }
@@ -462,6 +486,7 @@ impl Compiler {
                     .help("去掉循环引用", "remove the circular reference"),
                 );
             } else if let Some(list) = lists.get(name) {
+                self.origins.lists.insert((self.pack.clone(), name.to_owned()));
                 self.expand_into(&list.value, lists, depth + 1, phrases);
             }
         }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::script;
 use super::sources::Table;
 use super::syntax::{PackSource, RuleSource};
-use super::unit_test;
 
 /// Where a clause stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +150,7 @@ impl<'a> Coverage<'a> {
 
 impl<'a> CoveringRule<'a> {
     fn of(pack: &'a PackSource, rule: &'a RuleSource) -> Self {
-        let firing = unit_test::firing_tests(rule);
+        let firing = script::firing_tests(rule);
         Self { id: &rule.id.value, firing, tests: rule.tests.len(), enabled: pack.enabled }
     }
 }

@@ -1,23 +1,21 @@
 //! What is not wrong in rule files but probably not meant.
 //!
-//! Works on packs without errors. Every check is one function; each warns at
-//! the phrase or rule that its writer would change.
+//! Works on rules without errors. What a phrase matches is asked of the compiled program: its lexicon
+//! scans the phrases themselves, with the options that the compiler gave them. Every check is one
+//! function; each warns at the phrase or rule that its writer would change.
 
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aho_corasick::AhoCorasick;
-use pinyin::ToPinyin as _;
-
 use self::words::Words;
-use super::syntax::{
-    Anchor, Body, Context, EventRule, Expression, Extent, PackSource, PhraseSource, RuleSource, Said, TestSource,
-    Timing, Window,
-};
-use super::unit_test;
+use super::origins::{DetectorOrigins, Origin, Origins};
+use super::program::{BodyProgram, Detector, DetectorIx, Program};
+use super::script;
+use super::syntax::{Body, Context, Extent, PackSource, PhraseSource, RuleSource, Scope, TestSource, Window};
+use super::{Loaded, RuleSet};
 use crate::diagnostic::{Diagnostic, Faults, Position};
-use crate::text::{Boundary, Homophone};
+use crate::text::{Boundary, FoldedText, Likeness, Match, PhraseId};
 
 /// Nobody begins to speak so soon after their own words.
 const REMEDY_MIN_MS: i64 = 500;
@@ -30,20 +28,23 @@ const GAP_MAX: u32 = 30;
 
 /// Looks for what is probably not meant, and tells as much of each file as [`FAULTS_MAX`](crate::diagnostic::FAULTS_MAX). `known_clauses` are the clauses that rules may rest on.
 #[must_use]
-pub fn lint(packs: &[PackSource], known_clauses: Option<&BTreeSet<String>>) -> Vec<Diagnostic> {
-    let mut out = unit_test::script_faults(packs);
-    let uses: Vec<Use<'_>> = packs.iter().flat_map(uses_of).collect();
+pub fn lint(loaded: &Loaded, known_clauses: Option<&BTreeSet<String>>) -> Vec<Diagnostic> {
+    let Loaded { rules, packs, origins, .. } = loaded;
+    let mut out = script::faults(packs);
+    let uses = uses_of(rules, packs, origins);
     short_phrases(&uses, &mut out);
     inside_words(&uses, &mut out);
     duplicates(packs, &uses, &mut out);
-    overlaps(&uses, &mut out);
-    collisions(&uses, &mut out);
-    slow_patterns(packs, &mut out);
+    let heard = Heard::new(rules, &uses);
+    shadowed(&uses, &heard, &mut out);
+    contradicted(&uses, &heard, &mut out);
+    collisions(&uses, &heard, &mut out);
+    slow_patterns(packs, origins, &mut out);
     tests(packs, &mut out);
     placeholders(packs, &mut out);
-    unused_lists(packs, &mut out);
+    unused_lists(packs, origins, &mut out);
     reminders(packs, &mut out);
-    remedies(packs, &uses, &mut out);
+    remedies(&uses, &mut out);
     if let Some(known) = known_clauses {
         clauses(packs, known, &mut out);
     }
@@ -64,12 +65,15 @@ enum Purpose {
     Other,
 }
 
-/// Phrases that a rule listens for, lists expanded.
+/// What a rule listens for.
 struct Use<'a> {
     rule: &'a RuleSource,
-    said: &'a Said,
+    program: &'a Program,
+    detector: &'a Detector,
     purpose: Purpose,
-    phrases: Vec<&'a PhraseSource>,
+    phrases: &'a [Origin],
+    /// The phrases of its conditions.
+    conditions: &'a [Origin],
 }
 
 impl Use<'_> {
@@ -77,101 +81,52 @@ impl Use<'_> {
         &self.rule.id.value
     }
 
-    fn homophone(&self, phrase: &PhraseSource) -> Homophone {
-        let default = if self.purpose == Purpose::Required { Homophone::Toneless } else { Homophone::Off };
-        phrase.homophone.or(self.said.homophone).unwrap_or(default)
-    }
-
-    /// Whatever is said of its phrases, this rule fires: nothing excuses it.
+    /// Whether this rule fires whenever its phrases are said: nothing excuses them.
     fn unconditional(&self) -> bool {
-        let Body::Forbid(forbid) = &self.rule.body.value else { return false };
-        self.said.unless.is_empty()
-            && self.said.only.is_empty()
-            && forbid.at_least == 1
-            && forbid.window.is_none()
-            && self.rule.when.is_none()
-            && self.rule.scope == super::syntax::Scope::default()
-            && self.rule.from.is_none()
-            && self.rule.until.is_none()
+        let Detector { unless, only, yields_to, .. } = self.detector;
+        let Program { scope, from, until, .. } = self.program;
+        self.program.always_forbids().is_some()
+            && unless.is_empty()
+            && only.is_empty()
+            && yields_to.is_empty()
+            && from.is_none()
+            && until.is_none()
+            && *scope == Scope::default()
     }
 
     fn shares_a_role(&self, other: &Self) -> bool {
-        self.said.roles.iter().any(|role| other.said.roles.contains(role))
+        self.detector.roles.iter().any(|role| other.detector.roles.contains(role))
     }
 }
 
-fn uses_of<'a>(pack: &'a PackSource) -> Vec<Use<'a>> {
-    let mut uses = Vec::new();
-    for rule in &pack.rules {
-        let mut add =
-            |said: &'a Said, purpose| uses.push(Use { rule, said, purpose, phrases: expand(pack, &said.any) });
-        match &rule.body.value {
-            Body::Forbid(forbid) => {
-                add(&forbid.said, Purpose::Forbidden);
-                if let Some(window) = &forbid.window {
-                    window_said(window).into_iter().for_each(|said| add(said, Purpose::Other));
-                }
+/// The uses of all rules, in their order.
+fn uses_of<'a>(rules: &'a RuleSet, packs: &'a [PackSource], origins: &'a Origins) -> Vec<Use<'a>> {
+    let sources = packs.iter().flat_map(|pack| &pack.rules);
+    let each = sources.zip(&rules.programs).flat_map(|(rule, program)| {
+        program.detectors.iter().map(move |&ix| {
+            let DetectorOrigins { phrases, conditions } = &origins.detectors[ix as usize];
+            Use {
+                rule,
+                program,
+                detector: &rules.detectors[ix as usize],
+                purpose: purpose(program, ix),
+                phrases,
+                conditions,
             }
-            Body::Require(require) => {
-                require.parts.iter().for_each(|part| add(&part.said, Purpose::Required));
-                window_said(&require.window).into_iter().for_each(|said| add(said, Purpose::Other));
-            }
-            Body::Sequence(sequence) => {
-                sequence.steps.iter().for_each(|step| add(&step.said, Purpose::Required));
-                sequence.after.iter().filter_map(anchor_said).for_each(|said| add(said, Purpose::Other));
-            }
-            Body::Event(EventRule::Without { said, .. }) => add(said, Purpose::Required),
-            Body::Event(_) | Body::Timing(_) => {}
-        }
-        if let Some(when) = &rule.when {
-            let mut found = Vec::new();
-            expression_said(when, &mut found);
-            found.into_iter().for_each(|said| add(said, Purpose::Other));
-        }
-    }
-    uses
+        })
+    });
+    each.collect()
 }
 
-fn window_said(window: &Window) -> Option<&Said> {
-    match window {
-        Window::After(anchor, _) | Window::Before(anchor, _) => anchor_said(anchor),
-        Window::First(_) | Window::Last(_) => None,
-    }
-}
-
-fn anchor_said(anchor: &Anchor) -> Option<&Said> {
-    match anchor {
-        Anchor::Said(said) => Some(said),
-        Anchor::Event(_) => None,
-    }
-}
-
-fn expression_said<'a>(expression: &'a Expression, found: &mut Vec<&'a Said>) {
-    match expression {
-        Expression::All(inner) | Expression::Any(inner) => {
-            inner.iter().for_each(|inner| expression_said(inner, found));
-        }
-        Expression::Not(inner) => expression_said(inner, found),
-        Expression::Said { said, .. } => found.push(said),
-        Expression::Happened { .. } | Expression::Hour(_) | Expression::LastedMs(_) => {}
-    }
-}
-
-/// The phrases themselves in place of the lists that hold them.
-fn expand<'a>(pack: &'a PackSource, any: &'a [PhraseSource]) -> Vec<&'a PhraseSource> {
-    let mut phrases = Vec::new();
-    let mut opened = BTreeSet::new();
-    let mut todo: Vec<&PhraseSource> = any.iter().rev().collect();
-    while let Some(phrase) = todo.pop() {
-        match phrase.text.value.strip_prefix('$') {
-            None => phrases.push(phrase),
-            Some(name) if opened.insert(name) => {
-                todo.extend(pack.lists.get(name).iter().flat_map(|list| list.value.iter().rev()));
-            }
-            Some(_) => {}
-        }
-    }
-    phrases
+fn purpose(program: &Program, ix: DetectorIx) -> Purpose {
+    let is_required = match &program.body {
+        BodyProgram::Forbid(forbid) if forbid.detector == ix => return Purpose::Forbidden,
+        BodyProgram::Require(require) => require.parts.iter().any(|part| part.detector == ix),
+        BodyProgram::Sequence(sequence) => sequence.steps.iter().any(|step| step.detector == ix),
+        BodyProgram::Without(without) => without.detector == ix,
+        _ => false,
+    };
+    if is_required { Purpose::Required } else { Purpose::Other }
 }
 
 /// The characters of a phrase without slots and marks; nothing for patterns that are more than a text.
@@ -184,10 +139,10 @@ fn letters(phrase: &PhraseSource) -> Option<String> {
 }
 
 fn short_phrases(uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
-    for used in uses.iter().filter(|used| !used.said.only.contains(&Context::Alone(true))) {
-        for phrase in &used.phrases {
-            let text = &phrase.text;
-            if letters(phrase).is_some_and(|letters| letters.chars().count() == 1) {
+    for used in uses.iter().filter(|used| !used.detector.only.contains(&Context::Alone(true))) {
+        for Origin { source, .. } in used.phrases {
+            let text = &source.text;
+            if letters(source).is_some_and(|letters| letters.chars().count() == 1) {
                 let (zh, en) = (
                     format!("话术 `{}` 只有一个字", text.value),
                     format!("the phrase `{}` is a single character", text.value),
@@ -205,17 +160,16 @@ fn inside_words(uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
     let mut words = None;
     let mut seen = BTreeSet::new();
     for used in uses.iter().filter(|used| used.purpose != Purpose::Required) {
-        for phrase in &used.phrases {
-            // Who writes `word` has thought of it.
-            let decided = phrase.boundary.or(used.said.boundary) == Some(Boundary::Word);
-            let Some(letters) = letters(phrase).filter(|_| !decided) else { continue };
+        for Origin { source, options, .. } in used.phrases {
+            // At word boundaries it is not found inside words.
+            let Some(letters) = letters(source).filter(|_| options.boundary == Boundary::Anywhere) else { continue };
             // Two words that meet rarely make up three characters that mean something by themselves.
-            if letters.chars().count() != 2 || !seen.insert((&phrase.text.at, letters.clone())) {
+            if letters.chars().count() != 2 || !seen.insert((&source.text.at, letters.clone())) {
                 continue;
             }
             let words = words.get_or_insert_with(Words::new);
             let Some((longer, word)) = words.around(&letters) else { continue };
-            let text = &phrase.text;
+            let text = &source.text;
             out.push(
                 Diagnostic::warning(
                     "inside-words",
@@ -234,7 +188,8 @@ fn inside_words(uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
 
 fn duplicates(packs: &[PackSource], uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
     let lists = packs.iter().flat_map(|pack| pack.lists.values()).map(|list| list.value.iter().collect());
-    let sets: Vec<Vec<&PhraseSource>> = lists.chain(uses.iter().map(|used| used.phrases.clone())).collect();
+    let sets: Vec<Vec<&PhraseSource>> =
+        lists.chain(uses.iter().map(|used| used.phrases.iter().map(|origin| &origin.source).collect())).collect();
     for set in sets {
         let mut first: BTreeMap<String, &Position> = BTreeMap::new();
         for phrase in set {
@@ -261,43 +216,54 @@ fn duplicates(packs: &[PackSource], uses: &[Use<'_>], out: &mut Vec<Diagnostic>)
     }
 }
 
-/// Forbidden phrases inside other forbidden ones, or inside required ones: one scan over all of them.
-fn overlaps(uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
-    let mut patterns: Vec<String> = Vec::new();
-    let mut owners: Vec<(usize, &PhraseSource)> = Vec::new();
-    for (index, used) in uses.iter().enumerate().filter(|(_, used)| used.purpose == Purpose::Forbidden) {
-        for phrase in &used.phrases {
-            if let Some(letters) = letters(phrase).filter(|letters| !letters.is_empty()) {
-                patterns.push(letters);
-                owners.push((index, phrase));
-            }
-        }
-    }
-    let Ok(scan) = AhoCorasick::new(&patterns) else { return };
-    let mut hearers: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
-    for (index, used) in uses.iter().enumerate() {
-        match used.purpose {
-            Purpose::Forbidden => drop(hearers.insert(index, heard_by(used, &scan, &owners))),
-            Purpose::Required => contradicted(used, uses, &scan, &patterns, &owners, out),
-            Purpose::Other => {}
-        }
-    }
-    shadowed(uses, &hearers, out);
+/// What the compiled program hears in the phrases that rules forbid or require.
+struct Heard {
+    /// The phrases of the uses, by use and place: what is heard in each, the phrase itself left out.
+    found: BTreeMap<(usize, usize), Vec<Match>>,
+    /// The uses that ask for a phrase, and its place in each.
+    askers: BTreeMap<PhraseId, Vec<(usize, usize)>>,
 }
 
-/// The rules that forbid something in every phrase of this one.
-fn heard_by(used: &Use<'_>, scan: &AhoCorasick, owners: &[(usize, &PhraseSource)]) -> BTreeSet<usize> {
-    let heard = |phrase: &&PhraseSource| -> BTreeSet<usize> {
-        let letters = letters(phrase).unwrap_or_default();
-        scan.find_overlapping_iter(&letters).map(|found| owners[found.pattern().as_usize()].0).collect()
-    };
-    let each = used.phrases.iter().map(heard);
-    each.reduce(|all, next| all.intersection(&next).copied().collect()).unwrap_or_default()
+impl Heard {
+    fn new(rules: &RuleSet, uses: &[Use<'_>]) -> Self {
+        let (mut found, mut askers) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new());
+        let (mut text, mut matches) = (FoldedText::new(), Vec::new());
+        for (index, used) in uses.iter().enumerate().filter(|(_, used)| used.purpose != Purpose::Other) {
+            for (place, origin) in used.phrases.iter().enumerate() {
+                askers.entry(origin.id).or_default().push((index, place));
+                let Some(letters) = letters(&origin.source) else { continue };
+                rules.lexicon.scan(&letters, None, &mut text);
+                rules.lexicon.matches(&text, &mut matches);
+                matches.retain(|m| rules.lexicon.in_words(&text, m));
+                found.insert((index, place), matches.clone());
+            }
+        }
+        Self { found, askers }
+    }
+
+    /// The uses that hear a phrase, each with the place of the phrase that hears it, as `wanted` says how.
+    fn hearers(&self, at: (usize, usize), wanted: impl Fn(&Match) -> bool) -> impl Iterator<Item = (usize, usize)> {
+        let found = self.found.get(&at).into_iter().flatten().filter(move |m| wanted(m));
+        found.flat_map(|m| self.askers.get(&m.phrase).into_iter().flatten().copied())
+    }
+}
+
+fn is_exact(m: &Match) -> bool {
+    m.likeness == Likeness::Exact
 }
 
 /// Warns if everything that a rule forbids makes another fire already.
-fn shadowed(uses: &[Use<'_>], hearers: &BTreeMap<usize, BTreeSet<usize>>, out: &mut Vec<Diagnostic>) {
-    for (index, heard) in hearers {
+fn shadowed(uses: &[Use<'_>], heard: &Heard, out: &mut Vec<Diagnostic>) {
+    let is_forbidden = |index: &usize| uses[*index].purpose == Purpose::Forbidden;
+    let heard_whole = |(index, used): (usize, &Use<'_>)| {
+        let by = |place| -> BTreeSet<usize> { heard.hearers((index, place), is_exact).map(|(by, _)| by).collect() };
+        let each = (0..used.phrases.len()).map(by);
+        let whole = each.reduce(|all, next| all.intersection(&next).copied().collect()).unwrap_or_default();
+        (index, whole.into_iter().filter(is_forbidden).collect::<BTreeSet<usize>>())
+    };
+    let forbidding = uses.iter().enumerate().filter(|(index, _)| is_forbidden(index));
+    let hearers: BTreeMap<usize, BTreeSet<usize>> = forbidding.map(heard_whole).collect();
+    for (index, heard) in &hearers {
         let used = &uses[*index];
         let covers = |other: &&usize| {
             let covering = &uses[**other];
@@ -305,7 +271,7 @@ fn shadowed(uses: &[Use<'_>], hearers: &BTreeMap<usize, BTreeSet<usize>>, out: &
             let mutual = used.unconditional() && hearers.get(other).is_some_and(|back| back.contains(index));
             covering.id() != used.id()
                 && covering.unconditional()
-                && used.said.roles.iter().all(|role| covering.said.roles.contains(role))
+                && used.detector.roles.iter().all(|role| covering.detector.roles.contains(role))
                 && (!mutual || *other < index)
         };
         let Some(other) = heard.iter().find(covers).map(|other| uses[*other].id()) else { continue };
@@ -325,22 +291,17 @@ fn shadowed(uses: &[Use<'_>], hearers: &BTreeMap<usize, BTreeSet<usize>>, out: &
 }
 
 /// Warns of required phrases that another rule forbids.
-fn contradicted(
-    used: &Use<'_>,
-    uses: &[Use<'_>],
-    scan: &AhoCorasick,
-    patterns: &[String],
-    owners: &[(usize, &PhraseSource)],
-    out: &mut Vec<Diagnostic>,
-) {
-    for phrase in &used.phrases {
-        let Some(required) = letters(phrase) else { continue };
-        for found in scan.find_overlapping_iter(&required) {
-            let (owner, forbidden) = owners[found.pattern().as_usize()];
-            let owner = &uses[owner];
-            let whole = patterns[found.pattern().as_usize()] == required;
+fn contradicted(uses: &[Use<'_>], heard: &Heard, out: &mut Vec<Diagnostic>) {
+    let required = uses.iter().enumerate().filter(|(_, used)| used.purpose == Purpose::Required);
+    for (index, used, place) in
+        required.flat_map(|(index, used)| (0..used.phrases.len()).map(move |at| (index, used, at)))
+    {
+        let phrase = &used.phrases[place].source;
+        for (by, at) in heard.hearers((index, place), is_exact) {
+            let (owner, forbidden) = (&uses[by], &uses[by].phrases[at].source);
+            let whole = letters(forbidden) == letters(phrase);
             // A forbidden phrase inside a longer one may be excused by a condition; the same phrase is a contradiction.
-            if !owner.shares_a_role(used) || !(whole || owner.unconditional()) {
+            if owner.purpose != Purpose::Forbidden || !owner.shares_a_role(used) || !(whole || owner.unconditional()) {
                 continue;
             }
             let (text, inner, id) = (&phrase.text.value, &forbidden.text.value, owner.id());
@@ -361,121 +322,43 @@ fn contradicted(
     }
 }
 
-/// The syllables of a phrase without tones; nothing if a character has none.
-fn syllables(letters: &str) -> Option<Vec<&'static str>> {
-    letters.chars().map(|c| c.to_pinyin().map(pinyin::Pinyin::plain)).collect()
-}
-
-/// As homophone matching with `merged` hears it.
-fn merged(syllables: &[&str]) -> String {
-    let mut sound = String::new();
-    for syllable in syllables {
-        let rest = ["zh", "ch", "sh"]
-            .iter()
-            .find_map(|initial| syllable.strip_prefix(initial).map(|rest| format!("{}{rest}", &initial[..1])));
-        let rest = rest.unwrap_or_else(|| (*syllable).to_owned());
-        let rest = rest.strip_prefix('n').map_or(rest.clone(), |after| format!("l{after}"));
-        let flat = ["ing", "eng", "ang"]
-            .iter()
-            .find_map(|last| rest.strip_suffix(last).map(|front| format!("{front}{}", &last[..2])));
-        sound.push_str(&flat.unwrap_or(rest));
-        sound.push(' ');
-    }
-    sound
-}
-
-fn collisions(uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
-    struct Sounding<'a> {
-        used: &'a Use<'a>,
-        phrase: &'a PhraseSource,
-        letters: String,
-        exact: String,
-        homophone: Homophone,
-    }
-    let mut by_sound: BTreeMap<String, Vec<Sounding<'_>>> = BTreeMap::new();
-    for used in uses.iter().filter(|used| used.purpose != Purpose::Other) {
-        for phrase in &used.phrases {
-            let Some(letters) = letters(phrase).filter(|letters| !letters.is_empty()) else { continue };
-            let Some(syllables) = syllables(&letters) else { continue };
-            let asked = used.homophone(phrase);
-            let heard = letters.chars().count() >= 3 || asked == Homophone::Always;
-            let homophone = if heard { asked } else { Homophone::Off };
-            let (sound, exact) = (merged(&syllables), syllables.join(" "));
-            by_sound.entry(sound).or_default().push(Sounding { used, phrase, letters, exact, homophone });
+/// Warns of texts of two rules that only their writing tells apart, where one is matched by sound.
+fn collisions(uses: &[Use<'_>], heard: &Heard, out: &mut Vec<Diagnostic>) {
+    let origin = |(index, place): (usize, usize)| &uses[index].phrases[place].source;
+    // The later one is told, once.
+    let mut earlier: BTreeMap<(usize, usize), (usize, usize)> = BTreeMap::new();
+    for (&one, found) in &heard.found {
+        let end = found.iter().map(|m| m.end).max().unwrap_or_default();
+        for two in heard.hearers(one, |m| !is_exact(m) && (m.start, m.end) == (0, end)) {
+            if uses[one.0].id() != uses[two.0].id() && letters(origin(two)).is_some() {
+                let first = earlier.entry(one.max(two)).or_insert(one.min(two));
+                *first = (*first).min(one.min(two));
+            }
         }
     }
-    for group in by_sound.values() {
-        for (index, one) in group.iter().enumerate() {
-            let alike = |two: &&Sounding<'_>| {
-                let loosest = one.homophone.max(two.homophone);
-                let hears = match (one.homophone, two.homophone) {
-                    (Homophone::Merged, _) | (_, Homophone::Merged) => true,
-                    _ => loosest != Homophone::Off && one.exact == two.exact,
-                };
-                hears && one.letters != two.letters && one.used.id() != two.used.id()
-            };
-            // The later one is told, once.
-            let Some(two) = group[..index].iter().find(alike) else { continue };
-            let (text, other, id) = (&one.phrase.text.value, &two.phrase.text.value, two.used.id());
-            out.push(
-                Diagnostic::warning(
-                    "pinyin-collision",
-                    one.phrase.text.at.clone(),
-                    format!("`{text}` 与规则 `{id}` 的 `{other}` 同音"),
-                    format!("`{text}` sounds like `{other}` of `{id}`"),
-                )
-                .help(
-                    "同音匹配分不开它们；给其中一条写 `homophone: off`，或换一条话术。",
-                    "Homophone matching cannot tell them apart; write `homophone: off` for one, or reword it.",
-                ),
-            );
-        }
+    for (later, first) in earlier {
+        let (at, text, other) = (&origin(later).text.at, &origin(later).text.value, &origin(first).text.value);
+        let id = uses[first.0].id();
+        out.push(
+            Diagnostic::warning(
+                "pinyin-collision",
+                at.clone(),
+                format!("`{text}` 与规则 `{id}` 的 `{other}` 同音"),
+                format!("`{text}` sounds like `{other}` of `{id}`"),
+            )
+            .help(
+                "同音匹配分不开它们；给其中一条写 `homophone: off`，或换一条话术。",
+                "Homophone matching cannot tell them apart; write `homophone: off` for one, or reword it.",
+            ),
+        );
     }
 }
 
-/// Every phrase of a pack, wherever it stands.
-fn all_phrases(pack: &PackSource) -> Vec<&PhraseSource> {
-    fn context<'a>(inner: &'a Context, found: &mut Vec<&'a PhraseSource>) {
-        match inner {
-            Context::Before { any, .. }
-            | Context::After { any, .. }
-            | Context::Around(any)
-            | Context::Clause(any)
-            | Context::Sentence(any)
-            | Context::Turn(any)
-            | Context::Reply(any)
-            | Context::Then { any, .. } => found.extend(any),
-            Context::All(inner) | Context::Any(inner) => inner.iter().for_each(|inner| context(inner, found)),
-            Context::Not(inner) => context(inner, found),
-            Context::Negated(_)
-            | Context::Question(_)
-            | Context::Quoted(_)
-            | Context::Conditional(_)
-            | Context::Subject(_)
-            | Context::Alone(_)
-            | Context::Begins(_)
-            | Context::Ends(_)
-            | Context::VolumeAboveDb(_)
-            | Context::PitchAboveHz(_) => {}
-        }
-    }
-    let mut found: Vec<&PhraseSource> = pack.lists.values().flat_map(|list| &list.value).collect();
-    for used in uses_of(pack) {
-        found.extend(&used.said.any);
-        used.said.unless.iter().chain(&used.said.only).for_each(|inner| context(inner, &mut found));
-    }
-    for rule in &pack.rules {
-        match &rule.body.value {
-            Body::Timing(Timing::Interruption { unless, .. } | Timing::Repeat { unless, .. }) => found.extend(unless),
-            Body::Event(EventRule::Greeting { hours }) => found.extend(hours.iter().flat_map(|(_, any)| any)),
-            _ => {}
-        }
-    }
-    found
-}
-
-fn slow_patterns(packs: &[PackSource], out: &mut Vec<Diagnostic>) {
-    for phrase in packs.iter().flat_map(all_phrases) {
+fn slow_patterns(packs: &[PackSource], origins: &Origins, out: &mut Vec<Diagnostic>) {
+    let listed = packs.iter().flat_map(|pack| pack.lists.values()).flat_map(|list| &list.value);
+    let compiled =
+        origins.detectors.iter().flat_map(|one| one.phrases.iter().chain(&one.conditions)).chain(&origins.beside);
+    for phrase in listed.chain(compiled.map(|origin| &origin.source)) {
         let text = &phrase.text;
         let regex = text.value.starts_with('/');
         let unbounded = regex && [".*", ".+", ",}"].iter().any(|wide| text.value.contains(wide));
@@ -508,7 +391,7 @@ fn tests(packs: &[PackSource], out: &mut Vec<Diagnostic>) {
             .iter()
             .filter_map(|test| match test {
                 TestSource::Line { fires, .. } => Some(*fires),
-                TestSource::Call { script } => unit_test::expects_alerts(script),
+                TestSource::Call { script } => script::expects_alerts(script),
             })
             .collect();
         let (id, at) = (&rule.id.value, rule.id.at.clone());
@@ -595,12 +478,13 @@ fn reminders(packs: &[PackSource], out: &mut Vec<Diagnostic>) {
 }
 
 /// Warns of `then` where nothing waits for it, where nobody can meet it, and where what is forbidden excuses itself.
-fn remedies(packs: &[PackSource], uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
+fn remedies(uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
     for used in uses {
         let mut windows = Vec::new();
-        used.said.unless.iter().chain(&used.said.only).for_each(|context| thens(context, &mut windows));
+        used.detector.unless.iter().chain(&used.detector.only).for_each(|context| thens(context, &mut windows));
         for (any, within_ms) in windows {
-            let at = any.first().map_or(&used.rule.id.at, |phrase| &phrase.text.at);
+            let own = || used.conditions.iter().filter(|origin| any.contains(&origin.id)).map(|origin| &origin.source);
+            let at = own().next().map_or(&used.rule.id.at, |phrase| &phrase.text.at);
             let mut warn = |code, zh: String, en: String, help_zh: &str, help_en: &str| {
                 out.push(Diagnostic::warning(code, at.clone(), zh, en).help(help_zh, help_en));
             };
@@ -630,9 +514,9 @@ fn remedies(packs: &[PackSource], uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
                     "Some 5 to 15 seconds are enough; write `60s` at most.",
                 );
             }
-            let forbidden: BTreeSet<String> = used.phrases.iter().filter_map(|phrase| letters(phrase)).collect();
-            let own = expand_any(packs, used.rule, any);
-            let excuse = own.iter().find(|phrase| letters(phrase).is_some_and(|letters| forbidden.contains(&letters)));
+            let forbidden: BTreeSet<String> =
+                used.phrases.iter().filter_map(|origin| letters(&origin.source)).collect();
+            let excuse = own().find(|phrase| letters(phrase).is_some_and(|letters| forbidden.contains(&letters)));
             if let Some(excuse) = excuse.filter(|_| used.purpose == Purpose::Forbidden) {
                 let text = &excuse.text.value;
                 warn(
@@ -648,7 +532,7 @@ fn remedies(packs: &[PackSource], uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
 }
 
 /// The windows of remedies in a condition.
-fn thens<'a>(context: &'a Context, found: &mut Vec<(&'a [PhraseSource], i64)>) {
+fn thens<'a>(context: &'a Context<PhraseId>, found: &mut Vec<(&'a [PhraseId], i64)>) {
     match context {
         Context::Then { any, within_ms } => found.push((any, *within_ms)),
         Context::All(inner) | Context::Any(inner) => inner.iter().for_each(|inner| thens(inner, found)),
@@ -657,17 +541,10 @@ fn thens<'a>(context: &'a Context, found: &mut Vec<(&'a [PhraseSource], i64)>) {
     }
 }
 
-/// The phrases behind those of a rule, its pack's lists opened.
-fn expand_any<'a>(packs: &'a [PackSource], rule: &RuleSource, any: &'a [PhraseSource]) -> Vec<&'a PhraseSource> {
-    let pack = packs.iter().find(|pack| pack.rules.iter().any(|own| own.id == rule.id));
-    pack.map(|pack| expand(pack, any)).unwrap_or_default()
-}
-
-fn unused_lists(packs: &[PackSource], out: &mut Vec<Diagnostic>) {
+fn unused_lists(packs: &[PackSource], origins: &Origins, out: &mut Vec<Diagnostic>) {
     for pack in packs {
-        let phrases = all_phrases(pack);
-        let used: BTreeSet<&str> = phrases.iter().filter_map(|phrase| phrase.text.value.strip_prefix('$')).collect();
-        for (name, list) in pack.lists.iter().filter(|(name, _)| !used.contains(name.as_str())) {
+        let is_used = |name: &String| origins.lists.contains(&(pack.pack.value.clone(), name.clone()));
+        for (name, list) in pack.lists.iter().filter(|(name, _)| !is_used(name)) {
             out.push(
                 Diagnostic::warning(
                     "unused-list",

@@ -4,21 +4,23 @@
 pub mod compile;
 pub mod coverage;
 pub mod lint;
+mod origins;
 pub mod parse;
 pub mod program;
 pub mod quote;
 pub mod render;
 pub mod schema;
+pub(crate) mod script;
 pub mod sources;
 pub(crate) mod subjects;
 mod surface;
 pub mod syntax;
 pub mod thresholds;
-pub mod unit_test;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use self::origins::Origins;
 use self::program::{Detector, DetectorIx, Program, RuleIx};
 use self::thresholds::Thresholds;
 use crate::act::{ActId, Model, phrase_key};
@@ -88,6 +90,8 @@ pub struct Loaded {
     pub packs: Vec<syntax::PackSource>,
     /// What is doubtful about them.
     pub warnings: Vec<Diagnostic>,
+    /// Where the phrases of `rules` stand in `packs`.
+    pub(crate) origins: Origins,
 }
 
 /// Reads and compiles rule files: all or nothing. Where rules do not say how sure the second look must be,
@@ -118,10 +122,10 @@ pub fn load_with(
         }
     };
     // Faulty rules are left out of `packs`; the phrases of the others may have faults of their own.
-    match compile::compile(&packs, model, thresholds, version) {
-        Ok(rules) if !faults.has_error() => {
+    match compile::compile_with_origins(&packs, model, thresholds, version) {
+        Ok((rules, origins)) if !faults.has_error() => {
             let warnings = faults.finish(parse::order(files));
-            return Ok(Loaded { rules: Arc::new(rules), packs, warnings });
+            return Ok(Loaded { rules: Arc::new(rules), packs, warnings, origins });
         }
         Ok(_) => {}
         Err(more) => faults.extend(more),

@@ -1,14 +1,12 @@
 //! What a call runs on: rules with their phrases interned and their lists
 //! expanded. Built by `compile`, immutable afterwards.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 
 use super::subjects::Subjects;
 use super::syntax::{Context, Expression, Extent, HourRange, Hypotheses, Limit, Scope, Timing};
-use crate::monitor::Stage;
 use crate::text::PhraseId;
 use crate::transcript::{EventKind, Party, Role};
 
@@ -58,17 +56,6 @@ pub(crate) enum Side {
 }
 
 impl Program {
-    /// What its alert of this stage says, placeholders unfilled.
-    pub(crate) fn template(&self, name: &str, stage: Stage) -> Cow<'_, str> {
-        let BodyProgram::Require(require) = &self.body else { return Cow::Borrowed(&self.message) };
-        match (&require.reminder, require.parts.len()) {
-            _ if stage != Stage::Reminder => Cow::Borrowed(&self.message),
-            (Some(reminder), _) => Cow::Borrowed(reminder),
-            (None, 1) => Cow::Owned(format!("快到时限：{name}")),
-            (None, _) => Cow::Owned(format!("快到时限：{name}，还没说：{{missing}}")),
-        }
-    }
-
     /// What it forbids, if every hit is told: others may leave those words to it.
     pub(crate) fn always_forbids(&self) -> Option<DetectorIx> {
         match self.body {

@@ -2,15 +2,13 @@
 //! would make a faulty pack is refused, by cell.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use pinyin::ToPinyin as _;
 use tingjian::engine::diagnostic::{Diagnostic, Level, Position};
-use tingjian::engine::rule::compile::compile;
 use tingjian::engine::rule::lint::lint;
-use tingjian::engine::rule::parse::{SourceFile, parse};
-use tingjian::engine::rule::thresholds::Thresholds;
-use tingjian::engine::rule::{quote, unit_test};
+use tingjian::engine::rule::parse::SourceFile;
+use tingjian::engine::rule::{self, quote};
+use tingjian::engine::unit_test;
 
 use super::rows::{Cell, Fault, Group, Kind, List};
 use crate::cli::sheet::Place;
@@ -48,25 +46,22 @@ pub(super) fn write(
         Fault { at: place(at), what: format!("{zh}{help} / {en}") }
     };
     let file = SourceFile { name: format!("{pack}.yaml"), text: text.clone() };
-    let (packs, faults) = parse(&[file]);
-    let mut faults: Vec<Diagnostic> = faults.into_iter().filter(|fault| fault.level == Level::Error).collect();
-    // Ids are made of the name of the pack: if that is none, neither are they.
-    if faults.iter().any(|fault| place(&fault.at).is_none()) {
-        faults.retain(|fault| fault.code != "bad-id" || place(&fault.at).is_none());
-    }
-    let rules = match compile(&packs, None, Thresholds::default(), String::new()) {
-        Ok(rules) if faults.is_empty() => rules,
-        Ok(_) => return Err(faults.iter().map(tell).collect()),
-        Err(more) => return Err(faults.iter().chain(&more).map(tell).collect()),
-    };
-    let report = unit_test::run(&Arc::new(rules), &packs);
+    let loaded = rule::load(&[file], String::new()).map_err(|mut faults| {
+        faults.retain(|fault| fault.level == Level::Error);
+        // Ids are made of the name of the pack: if that is none, neither are they.
+        if faults.iter().any(|fault| place(&fault.at).is_none()) {
+            faults.retain(|fault| fault.code != "bad-id" || place(&fault.at).is_none());
+        }
+        faults.iter().map(tell).collect::<Vec<_>>()
+    })?;
+    let report = unit_test::run(&loaded.rules, &loaded.packs);
     if !report.passed() {
         let what =
             "单说这句话不会命中，看看它的例外是不是也包含了它 / the phrase alone does not fire; look at its exceptions";
         let told = report.failures.iter().map(|failure| Fault { at: place(&failure.at), what: what.to_owned() });
         return Err(told.collect());
     }
-    let warnings = lint(&packs, clauses);
+    let warnings = lint(&loaded, clauses);
     // What must not fire, a list of phrases does not say; the file asks for it at its head.
     Ok((text, warnings.iter().filter(|warning| warning.code != "one-sided-tests").map(tell).collect()))
 }

@@ -28,7 +28,7 @@ use crate::engine::rule::parse::{SourceFile, is_parameters_file};
 use crate::engine::rule::render::render;
 use crate::engine::rule::sources::Sources;
 use crate::engine::rule::syntax::PackSource;
-use crate::engine::rule::unit_test::{self, TestReport};
+use crate::engine::unit_test::{self, TestReport};
 use crate::server::config::{BACKTEST_TIMEOUT, RULE_FILES_MAX, TRIAL_TIMEOUT, TRIAL_WAIT};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::filter::BadQuery;
@@ -304,7 +304,7 @@ fn checked(written: &Written, files: &[SourceFile], over: &CancellationToken) ->
         if over.is_cancelled() {
             return None;
         }
-        edited.diagnostics.extend(lint(&loaded.packs, edited.sources.clause_names().as_ref()));
+        edited.diagnostics.extend(lint(loaded, edited.sources.clause_names().as_ref()));
         let all = files.iter().any(|file| is_parameters_file(&file.name));
         let is_edited = |pack: &&PackSource| all || files.iter().any(|file| *file.name == *pack.pack.at.file);
         let packs: Vec<PackSource> = loaded.packs.iter().filter(is_edited).cloned().collect();

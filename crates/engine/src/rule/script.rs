@@ -14,9 +14,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset, NaiveTime};
 
-use crate::alert::AlertState;
+use super::syntax::{Body, EventRule, PackSource, RuleSource, TestSource};
 use crate::diagnostic::{Diagnostic, Located, Position};
-use crate::severity::AlertKind;
+use crate::severity::{AlertKind, AlertState};
 use crate::time::CallTime;
 use crate::transcript::{Channel, Direction, Input, Party, Role, Utterance};
 
@@ -25,57 +25,57 @@ const CHARACTER_MS: i64 = 250;
 
 /// A script that was understood.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Script {
-    pub(super) start: Start,
+pub(crate) struct Script {
+    pub(crate) start: Start,
     /// What arrives, in the order of arrival.
-    pub(super) arrivals: Vec<Arrival>,
+    pub(crate) arrivals: Vec<Arrival>,
     /// The alerts that must come out, in the order of the lines.
-    pub(super) expected: Vec<Expected>,
+    pub(crate) expected: Vec<Expected>,
     /// The latest moment that is written.
-    pub(super) last: CallTime,
+    pub(crate) last: CallTime,
     /// The call ends.
-    pub(super) ended: bool,
+    pub(crate) ended: bool,
 }
 
 /// The `start` line: what is known of the call. What is not said is fitted to the rule.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Start {
-    pub(super) direction: Option<Direction>,
-    pub(super) channel: Option<Channel>,
-    pub(super) queue: Option<String>,
-    pub(super) rings: Option<u32>,
-    pub(super) customer_name: Option<String>,
-    pub(super) started_at: Option<StartedAt>,
-    pub(super) attributes: BTreeMap<String, String>,
+pub(crate) struct Start {
+    pub(crate) direction: Option<Direction>,
+    pub(crate) channel: Option<Channel>,
+    pub(crate) queue: Option<String>,
+    pub(crate) rings: Option<u32>,
+    pub(crate) customer_name: Option<String>,
+    pub(crate) started_at: Option<StartedAt>,
+    pub(crate) attributes: BTreeMap<String, String>,
 }
 
 /// When the call was answered: the full time, or the hour of the day alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum StartedAt {
+pub(crate) enum StartedAt {
     Moment(DateTime<FixedOffset>),
     Hour(NaiveTime),
 }
 
 /// One input and when it arrives.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Arrival {
-    pub(super) at: CallTime,
-    pub(super) input: Input,
+pub(crate) struct Arrival {
+    pub(crate) at: CallTime,
+    pub(crate) input: Input,
 }
 
 /// One line with a `!`.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Expected {
-    pub(super) time: Moment,
-    pub(super) what: What,
+pub(crate) struct Expected {
+    pub(crate) time: Moment,
+    pub(crate) what: What,
     /// Another rule than the one under test.
-    pub(super) rule: Option<String>,
-    pub(super) at: Position,
+    pub(crate) rule: Option<String>,
+    pub(crate) at: Position,
 }
 
 /// What must come out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(crate) enum What {
     /// A transition to this state.
     State(AlertState),
     /// A confirmed alert of this kind.
@@ -84,19 +84,19 @@ pub(super) enum What {
 
 /// A time as it was written: `00:52` means any moment of that second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub(super) from: CallTime,
+pub(crate) struct Moment {
+    pub(crate) from: CallTime,
     /// How many milliseconds the last written digit stands for.
-    pub(super) precision_ms: i64,
+    pub(crate) precision_ms: i64,
 }
 
 impl Moment {
     /// The last millisecond that it may mean.
-    pub(super) fn last(self) -> CallTime {
+    pub(crate) fn last(self) -> CallTime {
         self.from.plus(self.precision_ms - 1)
     }
 
-    pub(super) fn covers(self, time: CallTime) -> bool {
+    pub(crate) fn covers(self, time: CallTime) -> bool {
         (0..self.precision_ms).contains(&time.since(self.from))
     }
 }
@@ -115,7 +115,7 @@ const STATES: &[(&str, What)] = &[
 ];
 
 impl What {
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         STATES.iter().find(|(_, what)| *what == self).map_or("", |(name, _)| name)
     }
 }
@@ -144,8 +144,42 @@ enum Line {
     Expected(Expected),
 }
 
+/// How many tests of a rule expect an alert of it to stand. A line that a required phrase is known
+/// by raises nothing; only a call shows what happens without it.
+pub(super) fn firing_tests(rule: &RuleSource) -> usize {
+    let forbids = matches!(rule.body.value, Body::Forbid(_) | Body::Event(EventRule::Greeting { .. }));
+    let stands = |expected: &Expected| {
+        matches!(expected.what, What::Kind(_) | What::State(AlertState::Confirmed))
+            && expected.rule.as_ref().is_none_or(|other| *other == rule.id.value)
+    };
+    let fires = |test: &&TestSource| match test {
+        TestSource::Line { fires, .. } => *fires && forbids,
+        TestSource::Call { script } => parse(script).is_ok_and(|script| script.expected.iter().any(stands)),
+    };
+    rule.tests.iter().filter(fires).count()
+}
+
+/// The lines of test scripts that cannot be understood.
+pub(super) fn faults(packs: &[PackSource]) -> Vec<Diagnostic> {
+    let tests = packs.iter().flat_map(|pack| &pack.rules).flat_map(|rule| &rule.tests);
+    let scripts = tests.filter_map(|test| match test {
+        TestSource::Call { script } => Some(script),
+        TestSource::Line { .. } => None,
+    });
+    scripts.filter_map(|script| parse(script).err()).flatten().collect()
+}
+
+/// Whether a script expects alerts of its own rule; nothing if it is not understood.
+pub(super) fn expects_alerts(script: &Located<String>) -> Option<bool> {
+    let script = parse(script).ok()?;
+    let fires = |line: &Expected| {
+        line.rule.is_none() && matches!(line.what, What::Kind(_) | What::State(AlertState::Confirmed))
+    };
+    Some(script.expected.iter().any(fires))
+}
+
 /// Reads a script; every line that cannot be understood is a diagnostic.
-pub(super) fn parse(script: &Located<String>) -> Result<Script, Vec<Diagnostic>> {
+pub(crate) fn parse(script: &Located<String>) -> Result<Script, Vec<Diagnostic>> {
     let mut faults = Vec::new();
     let mut result = Script::default();
     let mut speeches = Vec::new();

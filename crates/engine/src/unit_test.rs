@@ -6,25 +6,23 @@
 //! line counts as (one of) the words that it asks for. Rules that only measure
 //! time have nothing to say about one line and need a call.
 //!
-//! A call test is a script (see `script`). The call runs up to the last time
+//! A call test is a script (see `rule/script.rs`). The call runs up to the last time
 //! that is written; if it ends, everything that is still due is decided.
-
-mod script;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, TimeZone as _};
 
-use self::script::{Expected, Script, Start, StartedAt, What};
-use super::RuleSet;
-use super::program::{BodyProgram, DetectorIx, RequireProgram, SequenceProgram};
-use super::syntax::{Body, EventRule, PackSource, RuleSource, TestSource};
 use crate::alert::{Alert, AlertState};
 use crate::call::Call;
 use crate::diagnostic::{Diagnostic, Language, Located, Position};
 use crate::explain;
 use crate::monitor;
+use crate::rule::RuleSet;
+use crate::rule::program::{BodyProgram, DetectorIx, RequireProgram, SequenceProgram};
+use crate::rule::script::{self, Expected, Script, Start, StartedAt, What};
+use crate::rule::syntax::{Body, EventRule, PackSource, RuleSource, TestSource};
 use crate::time::CallTime;
 use crate::transcript::{CallInfo, Input, Party, Role, Utterance};
 
@@ -255,42 +253,6 @@ pub fn run(rules: &Arc<RuleSet>, packs: &[PackSource]) -> TestReport {
         }
     }
     report
-}
-
-/// How many tests of a rule expect an alert of it to stand. A line that a required phrase is known
-/// by raises nothing; only a call shows what happens without it.
-#[must_use]
-pub fn firing_tests(rule: &RuleSource) -> usize {
-    let forbids = matches!(rule.body.value, Body::Forbid(_) | Body::Event(EventRule::Greeting { .. }));
-    let stands = |expected: &Expected| {
-        matches!(expected.what, What::Kind(_) | What::State(AlertState::Confirmed))
-            && expected.rule.as_ref().is_none_or(|other| *other == rule.id.value)
-    };
-    let fires = |test: &&TestSource| match test {
-        TestSource::Line { fires, .. } => *fires && forbids,
-        TestSource::Call { script } => script::parse(script).is_ok_and(|script| script.expected.iter().any(stands)),
-    };
-    rule.tests.iter().filter(fires).count()
-}
-
-/// The lines of test scripts that cannot be understood.
-#[must_use]
-pub fn script_faults(packs: &[PackSource]) -> Vec<Diagnostic> {
-    let tests = packs.iter().flat_map(|pack| &pack.rules).flat_map(|rule| &rule.tests);
-    let scripts = tests.filter_map(|test| match test {
-        TestSource::Call { script } => Some(script),
-        TestSource::Line { .. } => None,
-    });
-    scripts.filter_map(|script| script::parse(script).err()).flatten().collect()
-}
-
-/// Whether a script expects alerts of its own rule; nothing if it is not understood.
-pub(super) fn expects_alerts(script: &Located<String>) -> Option<bool> {
-    let script = script::parse(script).ok()?;
-    let fires = |line: &Expected| {
-        line.rule.is_none() && matches!(line.what, What::Kind(_) | What::State(AlertState::Confirmed))
-    };
-    Some(script.expected.iter().any(fires))
 }
 
 /// One rule under test.
@@ -601,7 +563,7 @@ fn written(line: &Expected) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rule::unit_test::script::Moment;
+    use crate::rule::script::Moment;
     use crate::severity::AlertKind;
 
     fn expected(ms: i64, precision_ms: i64, what: What, line: u32) -> Expected {
