@@ -15,7 +15,8 @@ use crate::engine::alert::AlertState;
 use crate::engine::diagnostic::nearest;
 use crate::engine::severity::Severity;
 use crate::server::domain::review::{Appeal, Verdict};
-use crate::server::store::{AUDITED, AlertFilter, AuditFilter, CallFilter, Display, Hour, Place, Span};
+use crate::server::domain::terms::{Audited, Display};
+use crate::server::store::{AlertFilter, AuditFilter, CallFilter, Hour, Place, Span};
 
 /// A parameter that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -270,7 +271,8 @@ impl Parameters {
 
     /// Which audit entries are wanted.
     pub(crate) fn audit(&self, zone: FixedOffset) -> Result<AuditFilter, BadQuery> {
-        let actions = self.choices("action", &AUDITED.map(|action| (action, action)))?;
+        let actions: Vec<_> = Audited::all().map(|action| (action.name(), action)).collect();
+        let actions = self.choices("action", &actions)?;
         Ok(AuditFilter { span: self.span(zone)?, actions })
     }
 

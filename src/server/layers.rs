@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 /// From the lowest on. Rooms of one floor do not know each other.
 const FLOORS: [&[&str]; 10] = [
     &["clock", "config"],
-    &["telemetry"],
     &["domain"],
+    &["telemetry"],
     &["store"],
     &["filter", "rules"],
     &["runtime"],

@@ -62,6 +62,7 @@ use crate::engine::text;
 use crate::server::config::{CLOSED_CALLS_MAX, CLOSED_NUMBERS_BYTES_MAX};
 use crate::server::domain::principal::Who;
 use crate::server::domain::recording::Recordings;
+use crate::server::domain::terms::{CloseReason, Trigger};
 use crate::server::feeds::live;
 use crate::server::http::Door;
 use crate::server::outbox::Deliveries;
@@ -70,7 +71,7 @@ use crate::server::runtime::recovery::{Recovered, recover};
 use crate::server::runtime::shard::{Command, Shard, Shards};
 use crate::server::runtime::{Parts, Shared, journal, precision, reload, retention, shard};
 use crate::server::store::{ClosedRow, LoadRow, Readers, Record, Store, Writer};
-use crate::server::telemetry::events::{CloseReason, Happening as _, Recovery};
+use crate::server::telemetry::events::{Happening as _, Recovery};
 use crate::server::telemetry::metrics::Metrics;
 
 /// A server that has its store and has taken up the calls in progress, but
@@ -220,14 +221,14 @@ fn keep_and_recover(
         files: rules.first_files().to_owned(),
         loaded_ms: unix_ms,
         who: Who::server(),
-        trigger: "start",
+        trigger: Trigger::Start,
     })?;
     let mut known = HashMap::from([(current.version.clone(), Arc::clone(&current))]);
     let recovered = recover(readers, |version| {
         let compiled = || rules::kept(readers, version).unwrap_or_else(|| Arc::clone(&current));
         Arc::clone(known.entry(version.to_owned()).or_insert_with(compiled))
     })?;
-    let reason = CloseReason::Panicked.name();
+    let reason = CloseReason::Panicked;
     let mut lost: Vec<Record> = recovered
         .lost
         .iter()

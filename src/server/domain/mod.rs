@@ -1,5 +1,5 @@
 //! The rules of the domain as pure values: steps of a review, scores, precision, principals,
-//! refusals. Deliberately absent: sockets, the store, clocks, logs.
+//! refusals, and the terms that are stored by name. Deliberately absent: sockets, the store, clocks, logs.
 
 pub(crate) mod principal;
 pub(crate) mod quality;
@@ -7,3 +7,4 @@ pub(crate) mod recording;
 pub(crate) mod refusal;
 pub(crate) mod review;
 pub(crate) mod score;
+pub(crate) mod terms;

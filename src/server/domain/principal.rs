@@ -32,6 +32,32 @@ impl Role {
     }
 }
 
+/// The capacity in which somebody acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Capacity {
+    /// The server itself.
+    Server,
+    /// A person in a role.
+    Person(Role),
+    /// Somebody whose token has none of the roles that matter.
+    Unknown,
+}
+
+impl Capacity {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Person(role) => role.name(),
+            Self::Unknown => "",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Self {
+        let person = Role::ALL.into_iter().find(|role| role.name() == name).map(Self::Person);
+        person.unwrap_or(if name == Self::Server.name() { Self::Server } else { Self::Unknown })
+    }
+}
+
 /// The principal behind a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Principal {
@@ -57,13 +83,13 @@ pub(crate) enum Reading {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Who {
     pub(crate) name: String,
-    pub(crate) role: &'static str,
+    pub(crate) role: Capacity,
 }
 
 impl Who {
     /// The server itself.
     pub(crate) fn server() -> Self {
-        Self { name: "tingjian".to_owned(), role: "server" }
+        Self { name: "tingjian".to_owned(), role: Capacity::Server }
     }
 }
 
@@ -134,8 +160,8 @@ impl Principal {
 
     /// The role in which this person acts where one of `roles` is required: the first of them that
     /// the person has.
-    fn role(&self, roles: &[Role]) -> &'static str {
-        roles.iter().find(|role| self.roles.contains(role)).map_or("", |role| role.name())
+    fn role(&self, roles: &[Role]) -> Capacity {
+        roles.iter().find(|role| self.roles.contains(role)).map_or(Capacity::Unknown, |role| Capacity::Person(*role))
     }
 
     /// The person behind a step, where `by` is what the request says.

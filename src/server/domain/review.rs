@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::engine::alert::AlertState;
+use crate::server::domain::principal::Capacity;
 
 /// A reason is a remark, not a report.
 pub(crate) const REASON_CHARS_MAX: usize = 500;
@@ -133,7 +134,7 @@ impl Appeal {
 pub(crate) struct Step {
     pub(crate) action: Action,
     pub(crate) by: String,
-    pub(crate) role: String,
+    pub(crate) role: Capacity,
     pub(crate) reason: Option<String>,
     pub(crate) at_ms: i64,
 }
@@ -387,7 +388,7 @@ mod tests {
         let (rest, at_ms) = rest.split_once('@').map_or((rest, 1), |(rest, at)| (rest, at.parse().unwrap()));
         let (name, reason) = rest.split_once('!').map_or((rest, "因为"), |(name, _)| (name, "另有原因"));
         let action = Action::from_name(name).unwrap();
-        Step { action, by: by.to_owned(), role: String::new(), reason: Some(reason.to_owned()), at_ms }
+        Step { action, by: by.to_owned(), role: Capacity::Unknown, reason: Some(reason.to_owned()), at_ms }
     }
 
     /// Takes the steps; where they lead, or the code of the last one.

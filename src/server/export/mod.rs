@@ -26,6 +26,7 @@ use crate::engine::privacy;
 use crate::server::clock;
 use crate::server::config::{Config, EXPORT_CHUNK_BYTES, EXPORT_PAGE, Review};
 use crate::server::domain::principal::Who;
+use crate::server::domain::terms::Audited;
 use crate::server::filter::{BadQuery, OF_ALERTS, Parameter, Parameters, Shape};
 use crate::server::store::{AlertFilter, Fact, FoundAlert, Order, Place, StoreError, read_beside};
 pub use reviewed::{ReviewedTurn, ReviewedTurns};
@@ -140,7 +141,7 @@ impl Wanted {
         let detail = serde_json::json!({
             "format": self.format.name(), "query": parameters, "ok": written.is_ok(), "rows": written.as_ref().ok(),
         });
-        Fact { at_ms: clock::unix_ms(), who, action: "export", subject: "alerts".to_owned(), detail }
+        Fact { at_ms: clock::unix_ms(), who, action: Audited::Export, subject: "alerts".to_owned(), detail }
     }
 
     /// Writes what `page` gives, page by page; says how many rows there were.

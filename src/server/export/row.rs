@@ -7,6 +7,7 @@ use crate::engine::alert::AlertState;
 use crate::engine::privacy;
 use crate::server::domain::refusal::Refusal;
 use crate::server::domain::review::{Action, Appeal, ReviewState, Step, in_force};
+use crate::server::domain::terms::{Display, FeedbackAction};
 use crate::server::export::CheckedAlert;
 use crate::server::store::{FoundAlert, FoundReview};
 
@@ -17,9 +18,11 @@ pub(super) struct Row {
     time_ms: i64,
     pub(super) alert: AlertJson<'static>,
     queue: Option<String>,
+    /// Its states, a space between them.
     history: String,
-    display: String,
-    feedback: Option<String>,
+    /// None of an alert that nobody could see.
+    display: Option<Display>,
+    feedback: Option<FeedbackAction>,
     feedback_reason: Option<String>,
     pub(super) standing: ReviewState,
     /// Whether it counts in scores.
@@ -90,8 +93,8 @@ pub(super) const COLUMNS: [Column; 32] = [
     column("evidence", "原话", Kind::Text, 50, |row| joined(row, |evidence| &evidence.text, "\n")),
     column("phrase", "话术", Kind::Text, 20, |row| joined(row, |evidence| &evidence.phrase, "\n")),
     column("rules_version", "规则版本", Kind::Text, 18, |row| text(&row.alert.rules_version)),
-    column("display", "显示", Kind::Text, 10, |row| text(&row.display)),
-    column("feedback", "坐席反馈", Kind::Text, 10, |row| maybe(row.feedback.as_deref())),
+    column("display", "显示", Kind::Text, 10, |row| text(row.display.map_or("", Display::name))),
+    column("feedback", "坐席反馈", Kind::Text, 10, |row| maybe(row.feedback.map(FeedbackAction::name))),
     column("feedback_reason", "反馈说明", Kind::Text, 30, |row| maybe(row.feedback_reason.as_deref())),
     column("history", "经过", Kind::Text, 22, |row| text(&row.history)),
     column("at_ms", "通话内毫秒", Kind::Number, 12, |row| Cell::Number(row.alert.at_ms)),
@@ -109,22 +112,22 @@ pub(super) const COLUMNS: [Column; 32] = [
 
 impl Row {
     /// The agent's last answer.
-    pub(super) fn feedback(&self) -> Option<&str> {
-        self.feedback.as_deref()
+    pub(super) fn feedback(&self) -> Option<FeedbackAction> {
+        self.feedback
     }
 
     /// Whether the agent saw it as a card of its own.
     pub(super) fn is_card(&self) -> bool {
-        self.display == "card"
+        self.display == Some(Display::Card)
     }
 
     /// An alert of a recorded call: nobody saw it, and nobody judged it.
     pub(super) fn checked(checked: &CheckedAlert) -> Result<Self, Refusal> {
         let alert: AlertJson<'static> = serde_json::from_str(&checked.json).map_err(Refusal::store)?;
-        let display = alert.display.as_deref().unwrap_or_default().to_owned();
+        let display = alert.display.as_deref().and_then(Display::from_name);
         Ok(Self {
             time_ms: checked.said_ms,
-            counts: alert.state == AlertState::Confirmed && display.is_empty(),
+            counts: alert.state == AlertState::Confirmed && display.is_none(),
             queue: checked.queue.clone(),
             history: checked.history.clone(),
             alert,
@@ -156,8 +159,8 @@ impl Row {
             time_ms: found.place.ms,
             alert: serde_json::from_str(&found.json).map_err(Refusal::store)?,
             queue: found.queue,
-            history: found.history,
-            display: found.display,
+            history: found.history.iter().map(|state| state.name()).collect::<Vec<_>>().join(" "),
+            display: Some(found.display),
             feedback,
             feedback_reason: feedback_reason.map(|reason| privacy::mask(&reason).into_owned()),
         })

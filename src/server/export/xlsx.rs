@@ -14,6 +14,7 @@ use crate::engine::alert::AlertState;
 use crate::server::config::Review;
 use crate::server::domain::quality::{Judged, share};
 use crate::server::domain::review::{Appeal, Verdict};
+use crate::server::domain::terms::FeedbackAction;
 use crate::server::export::Sink;
 use crate::server::export::row::{COLUMNS, Cell, Kind, Row};
 
@@ -64,7 +65,7 @@ impl QualityTotal {
         self.name = row.alert.rule_name.to_string();
         self.alerts += 1;
         self.shown += u64::from(row.is_card());
-        self.overridden += u64::from(row.is_card() && row.feedback() == Some("dismiss"));
+        self.overridden += u64::from(row.is_card() && row.feedback() == Some(FeedbackAction::Dismiss));
         if row.alert.state != AlertState::Confirmed {
             return;
         }

@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::privacy;
 use crate::server::clock;
-use crate::server::domain::principal::{Principal, Role, Who};
+use crate::server::domain::principal::{Capacity, Principal, Role, Who};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::domain::review::{Action, REASON_CHARS_MAX, Step, check_reason};
+use crate::server::domain::terms::FeedbackAction;
 use crate::server::runtime::Shared;
 use crate::server::runtime::review::take_step;
 use crate::server::store::{NewFeedback, Target};
@@ -29,7 +30,7 @@ struct Noted<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     alert_id: &'a str,
-    action: &'a str,
+    action: &'static str,
 }
 
 /// Stores an agent's answer and returns the reply to it: `noted`, or `error`.
@@ -53,23 +54,18 @@ pub(crate) async fn keep(
     }
     let invalid = |reason: String| Refusal::InvalidFeedback { reason };
     let answer: Answer = serde_json::from_str(text).map_err(|fault| invalid(fault.to_string()))?;
-    let action = match answer.kind.as_str() {
-        "seen" => "seen",
-        "dismiss" => "dismiss",
-        "appeal" => "appeal",
-        other => {
-            let other: String = other.chars().take(40).collect();
-            return Err(invalid(format!(
-                "type 是「{other}」，只能是 seen、dismiss 或 appeal / type must be seen, dismiss or appeal"
-            )));
-        }
+    let Some(action) = FeedbackAction::from_name(&answer.kind) else {
+        let other: String = answer.kind.chars().take(40).collect();
+        return Err(invalid(format!(
+            "type 是「{other}」，只能是 seen、dismiss 或 appeal / type must be seen, dismiss or appeal"
+        )));
     };
     if answer.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
         return Err(invalid(format!("reason 最多 {REASON_CHARS_MAX} 字 / at most {REASON_CHARS_MAX} characters")));
     }
-    let noted = Noted { kind: "noted", alert_id: &answer.alert_id, action };
+    let noted = Noted { kind: "noted", alert_id: &answer.alert_id, action: action.name() };
     let noted = serde_json::to_string(&noted).expect("strings always serialise");
-    if action == "appeal" {
+    if action == FeedbackAction::Appeal {
         appeal(shared, agent_id, answer).await?;
     } else {
         let Answer { alert_id, reason, .. } = answer;
@@ -100,15 +96,9 @@ async fn appeal(shared: &Shared, agent_id: &str, answer: Answer) -> Result<(), R
             }
         },
     };
-    let who = Who { name: agent_id.to_owned(), role: Role::Agent.name() };
+    let who = Who { name: agent_id.to_owned(), role: Capacity::Person(Role::Agent) };
     let target = Target { alert_id, call_id: None, started_ms, agent_id: Some(agent_id.to_owned()), steps_seen: None };
     let reason = reason.map(|reason| privacy::mask(&reason).into_owned());
-    let step = Step {
-        action: Action::Appeal,
-        by: who.name.clone(),
-        role: who.role.to_owned(),
-        reason,
-        at_ms: clock::unix_ms(),
-    };
+    let step = Step { action: Action::Appeal, by: who.name.clone(), role: who.role, reason, at_ms: clock::unix_ms() };
     take_step(shared, target, step, who).await.map(|_| ())
 }

@@ -41,7 +41,7 @@ impl RuleLoad {
             version: version.clone(),
             loaded_at: wall_time(*loaded_ms, zone),
             by: by.clone(),
-            trigger: trigger.clone(),
+            trigger: trigger.map_or_else(String::new, |trigger| trigger.name().to_owned()),
             previous: previous.clone(),
             files: files.clone(),
             current: *is_current,

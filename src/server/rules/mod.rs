@@ -21,6 +21,7 @@ use crate::engine::rule::parse::SourceFile;
 use crate::engine::rule::sources::Sources;
 use crate::engine::rule::thresholds::Thresholds;
 use crate::engine::rule::{self, RuleSet};
+use crate::server::domain::terms::Trigger;
 use crate::server::store::Readers;
 
 /// Rules that can be used.
@@ -192,25 +193,6 @@ impl Rulebook {
             packs,
             reloadable: self.load.is_some(),
             last_reload: in_force.last.clone(),
-        }
-    }
-}
-
-/// Why rules are read anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Trigger {
-    /// Somebody asked for it.
-    Request,
-    /// A file changed.
-    Change,
-}
-
-impl Trigger {
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Request => "request",
-            Self::Change => "change",
         }
     }
 }

@@ -13,7 +13,8 @@ use tokio::time::timeout;
 use crate::engine::diagnostic::Diagnostic;
 use crate::server::clock;
 use crate::server::domain::principal::Who;
-use crate::server::rules::{Fixed, LoadedRules, Outcome, RejectedRules, Remark, Trigger, to_kept};
+use crate::server::domain::terms::{Audited, Trigger};
+use crate::server::rules::{Fixed, LoadedRules, Outcome, RejectedRules, Remark, to_kept};
 use crate::server::runtime::{Shared, precision};
 use crate::server::store::{Fact, LoadRow};
 use crate::server::telemetry::events::{Happening as _, RulesReloaded};
@@ -47,7 +48,7 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger, who: Who) -> Resul
                     files: to_kept(&sources),
                     loaded_ms: clock::unix_ms(),
                     who: who.clone(),
-                    trigger: trigger.name(),
+                    trigger,
                 };
                 keep(shared, row).await;
             }
@@ -112,7 +113,7 @@ async fn audit_failure(shared: &Shared, outcome: &Outcome, who: Who) {
     let fact = Fact {
         at_ms: clock::unix_ms(),
         who,
-        action: "reload",
+        action: Audited::Reload,
         subject: outcome.version.clone(),
         detail: serde_json::json!({
             "trigger": outcome.trigger.name(), "version": outcome.version, "previous": outcome.previous,

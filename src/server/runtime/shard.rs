@@ -28,6 +28,7 @@ use crate::server::clock;
 use crate::server::clock::CallClock;
 use crate::server::config::SHARD_BATCH_MAX;
 use crate::server::domain::refusal::Refusal;
+use crate::server::domain::terms::CloseReason;
 use crate::server::runtime::Shared;
 use crate::server::runtime::call_state::{CallState, Cause, Hypothesis};
 use crate::server::runtime::closed::ClosedCalls;
@@ -38,7 +39,7 @@ use crate::server::runtime::recovery::Resumed;
 use crate::server::runtime::shares::Origin;
 use crate::server::runtime::slot::{Slot, Surroundings};
 use crate::server::store::{CallRow, ClosedCall, ClosedRow, Json, Record};
-use crate::server::telemetry::events::{CallClosed, CallStarted, CloseReason, Happening as _, Heard, ShardStep};
+use crate::server::telemetry::events::{CallClosed, CallStarted, Happening as _, Heard, ShardStep};
 use crate::session::Session;
 
 /// Runs one shard until all of its queue's senders are gone, or the server drains or is killed.
@@ -488,13 +489,8 @@ impl Shard {
             self.batch.keep(Record::LeftOpen { call_no, now, json });
         }
         let numbers = Some(slot.session().numbers().clone());
-        let row = ClosedRow {
-            call_no,
-            reason: reason.name(),
-            closed_ms: self.unix_ms,
-            numbers: numbers.clone(),
-            end: slot.state.end(),
-        };
+        let row =
+            ClosedRow { call_no, reason, closed_ms: self.unix_ms, numbers: numbers.clone(), end: slot.state.end() };
         self.batch.keep(Record::Closed(Box::new(row)));
         let started_ms = slot.session().info().started_at.timestamp_millis();
         let is_idle = matches!(reason, CloseReason::Idle);

@@ -145,7 +145,7 @@ impl Shared {
     /// Writes an audit entry that belongs to no other record of the store.
     /// False when it could not be written, which is logged.
     pub(crate) async fn audit(&self, fact: Fact) -> bool {
-        let action = fact.action;
+        let action = fact.action.name();
         match self.journal.audit(fact).await {
             Ok(Ok(_)) => true,
             Ok(Err(error)) => {

@@ -25,8 +25,9 @@ use crate::engine::rule::{self, RuleSet};
 use crate::numbers::{self, Seen};
 use crate::server::clock;
 use crate::server::config::{Privacy, Secret, SecretSource, StoredWords};
-use crate::server::domain::principal::{Reading, Who};
+use crate::server::domain::principal::{Capacity, Reading, Role, Who};
 use crate::server::domain::review::{Action, Impossible, Step};
+use crate::server::domain::terms::Trigger;
 use crate::server::runtime::journal;
 use crate::server::runtime::journal::Batch;
 use crate::server::runtime::shard::{Command, Delivery, Reply};
@@ -443,9 +444,9 @@ impl World {
         let at = self.chance.below(self.shown.len());
         let alert_id = self.shown[at].1["alert_id"].as_str().unwrap().to_owned();
         let action = if self.chance.one_in(2) { Action::Confirm } else { Action::Dismiss };
-        let who = Who { name: format!("qa-{}", self.chance.below(3)), role: "qa" };
+        let who = Who { name: format!("qa-{}", self.chance.below(3)), role: Capacity::Person(Role::Qa) };
         let reason = Some(self.chance.below(100).to_string());
-        let step = Step { action, by: who.name.clone(), role: who.role.to_owned(), reason, at_ms: 1 };
+        let step = Step { action, by: who.name.clone(), role: who.role, reason, at_ms: 1 };
         let target = Target { alert_id, call_id: None, started_ms: None, agent_id: None, steps_seen: None };
         let taken = self.server().writer.review(&[target], &step, &who, 1);
         match taken.map(|mut taken| taken.pop().unwrap()) {
@@ -698,7 +699,7 @@ fn a_replay_that_judges_otherwise_is_told_once() {
         let files = json!([{"name": "simulation.yaml", "text": kept}]).to_string();
         for (version, files) in [("between", "[]"), ("sim", files.as_str())] {
             let (version, files) = (version.to_owned(), files.to_owned());
-            let row = LoadRow { version, files, loaded_ms: 1, who: Who::server(), trigger: "start" };
+            let row = LoadRow { version, files, loaded_ms: 1, who: Who::server(), trigger: Trigger::Start };
             world.server().writer.load_rules(&row).unwrap();
         }
         world.rules = OTHER_RULES;

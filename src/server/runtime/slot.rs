@@ -15,6 +15,7 @@ use crate::engine::privacy;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::Input;
 use crate::server::clock::CallClock;
+use crate::server::domain::terms::Display;
 use crate::server::runtime::Shared;
 use crate::server::runtime::agents::Admission;
 use crate::server::runtime::call_state::{Applied, CallState, Hypothesis};
@@ -23,7 +24,7 @@ use crate::server::runtime::journal::{AlertEffect, Batch, Effect};
 use crate::server::runtime::live::{Audience, LiveCall, Look};
 use crate::server::runtime::shares::Share;
 use crate::server::runtime::subscription::Watchers;
-use crate::server::store::{AlertRow, Display, Entry, OpenAlert, Record};
+use crate::server::store::{AlertRow, Entry, OpenAlert, Record};
 use crate::server::telemetry::events::{AlertDecided, AlertsLeftOut, Happening as _};
 use crate::session::Session;
 

@@ -10,13 +10,10 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::server::domain::principal::Who;
+use crate::server::domain::terms::Audited;
 use crate::server::store::query::{Conditions, Order, Place, Span, limit};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
-
-/// The actions that entries record.
-pub(crate) const AUDITED: [&str; 12] =
-    ["start", "reload", "confirm", "dismiss", "appeal", "grant", "reject", "undo", "mark", "export", "forget", "seal"];
 
 /// The hash before the first entry.
 const BEFORE_ALL: &str = "0000000000000000000000000000000000000000000000000000000000000000";
@@ -26,8 +23,7 @@ const BEFORE_ALL: &str = "000000000000000000000000000000000000000000000000000000
 pub(crate) struct Fact {
     pub(crate) at_ms: i64,
     pub(crate) who: Who,
-    /// One of [`AUDITED`].
-    pub(crate) action: &'static str,
+    pub(crate) action: Audited,
     /// The object of the action.
     pub(crate) subject: String,
     pub(crate) detail: Value,
@@ -120,8 +116,8 @@ impl Head {
             no: self.no + 1,
             at_ms: *at_ms,
             by: who.name.clone(),
-            role: who.role.to_owned(),
-            action: (*action).to_owned(),
+            role: who.role.name().to_owned(),
+            action: action.name().to_owned(),
             subject: subject.clone(),
             detail: detail.clone(),
             hash: String::new(),
@@ -146,7 +142,7 @@ impl Head {
     /// Writes the entry to the log, which is kept elsewhere, so that a cut tail of the audit shows.
     pub(super) fn tell(self, fact: &Fact) -> Self {
         let Fact { who, action, subject, .. } = fact;
-        tracing::info!(no = self.no, hash = self.hash, by = who.name, action, subject, "audit");
+        tracing::info!(no = self.no, hash = self.hash, by = who.name, action = action.name(), subject, "audit");
         self
     }
 }
@@ -166,7 +162,7 @@ impl Writer {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AuditFilter {
     pub(crate) span: Span,
-    pub(crate) actions: Vec<&'static str>,
+    pub(crate) actions: Vec<Audited>,
 }
 
 impl Readers {
@@ -179,7 +175,7 @@ impl Readers {
     ) -> Result<Vec<AuditEntry>, StoreError> {
         let mut conditions = Conditions::default();
         conditions.within("at_ms", filter.span);
-        conditions.one_of("action", filter.actions.iter().copied());
+        conditions.one_of("action", filter.actions.iter().map(|action| action.name()));
         if let Some(place) = behind {
             conditions.add(&format!("no {} ?", Order::NewestFirst.behind()), [place.no.into()]);
         }

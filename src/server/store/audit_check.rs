@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, params};
 
 use crate::server::domain::review::{Action, ReviewState};
+use crate::server::domain::terms::{Audited, Display};
 use crate::server::store::audit::{Head, digest, each_entry, entry};
 use crate::server::store::review::{standing, steps_of};
 use crate::server::store::seal::{Seal, rules_digest, transition_digest};
-use crate::server::store::writer::Display;
 use crate::server::store::{Readers, StoreError};
 
 /// A fault of the audit, or of what it tells.
@@ -110,31 +110,31 @@ impl Told {
         let mut told = Self::default();
         each_entry(connection, |entry| {
             let detail = &entry.detail;
-            match entry.action.as_str() {
-                "seal" => {
+            match Audited::from_name(&entry.action) {
+                Some(Audited::Seal) => {
                     for (call_no, seal) in detail["calls"].as_object().into_iter().flatten() {
                         if let (Ok(call_no), Some(seal)) = (call_no.parse(), Seal::from_json(seal)) {
                             told.seals.insert(call_no, (entry.no, seal));
                         }
                     }
                 }
-                "start" | "reload" => {
+                Some(Audited::Start | Audited::Reload) => {
                     if let Some(digest) = detail["files_sha256"].as_str() {
                         told.rules.insert(entry.subject.clone(), digest.to_owned());
                     }
                 }
-                action if Action::from_name(action).is_some() => {
+                Some(Audited::Step(_)) => {
                     let digest = detail["alert_sha256"].as_str().map(str::to_owned);
                     let judged = detail["cursor"].as_i64().zip(digest);
                     let (no, alert_id, call_no) = (entry.no, entry.subject.clone(), detail["call_no"].as_i64());
                     told.steps.push(ToldStep { no, alert_id, call_no, judged });
                 }
-                "forget" => {
+                Some(Audited::Forget) => {
                     let before = |what: &str| detail["before_ms"][what].as_i64().unwrap_or(i64::MIN);
                     let (words_ms, alerts_ms) = (before("transcripts"), before("alerts"));
                     told.rounds.push(Round { no: entry.no, words_ms, alerts_ms });
                 }
-                _ => {}
+                Some(Audited::Export) | None => {}
             }
         })?;
         // A round that a crash cut short is told by the next one.

@@ -17,9 +17,10 @@ use crate::engine::time::CallTime;
 use crate::engine::transcript::Party;
 use crate::numbers::Numbers;
 use crate::server::config::{Privacy, Secret, SecretSource, StoredWords};
-use crate::server::domain::principal::Who;
+use crate::server::domain::principal::{Capacity, Role, Who};
 use crate::server::domain::quality::Judged;
 use crate::server::domain::review::{Action, Appeal, Impossible, Step, Verdict};
+use crate::server::domain::terms::{Audited, CloseReason, Display, FeedbackAction, Trigger};
 use crate::server::store::*;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -130,7 +131,7 @@ impl<'a> World<'a> {
     }
 
     fn take(&mut self, target: &Target, step: &Step) -> Result<Taken, Untaken> {
-        let who = Who { name: step.by.clone(), role: "qa" };
+        let who = Who { name: step.by.clone(), role: Capacity::Person(Role::Qa) };
         self.writer().review(std::slice::from_ref(target), step, &who, APPEAL_MS).unwrap().remove(0)
     }
 
@@ -211,7 +212,7 @@ fn alert(row: AlertRow) -> Record {
 
 fn closed(call_no: i64, closed_ms: i64) -> Record {
     let end = Some((CallTime(9_000), Party::Customer));
-    Record::Closed(Box::new(ClosedRow { call_no, reason: "ended", closed_ms, numbers: None, end }))
+    Record::Closed(Box::new(ClosedRow { call_no, reason: CloseReason::Ended, closed_ms, numbers: None, end }))
 }
 
 fn target(alert_id: &str) -> Target {
@@ -220,12 +221,12 @@ fn target(alert_id: &str) -> Target {
 
 fn step(action: Action, by: &str, at_ms: i64) -> Step {
     let reason = action.needs_reason().then(|| "因为".to_owned());
-    Step { action, by: by.to_owned(), role: "qa".to_owned(), reason, at_ms }
+    Step { action, by: by.to_owned(), role: Capacity::Person(Role::Qa), reason, at_ms }
 }
 
 fn load(version: &str, files: &str, loaded_ms: i64) -> LoadRow {
-    let who = Who { name: "赵敏".to_owned(), role: "admin" };
-    LoadRow { version: version.to_owned(), files: files.to_owned(), loaded_ms, who, trigger: "request" }
+    let who = Who { name: "赵敏".to_owned(), role: Capacity::Person(Role::Admin) };
+    LoadRow { version: version.to_owned(), files: files.to_owned(), loaded_ms, who, trigger: Trigger::Request }
 }
 
 fn key(secret: &str) -> SecretSource {
@@ -498,7 +499,7 @@ fn a_step_of_a_review_is_judged_by_the_steps_before(kind: &Kind) {
     assert_eq!(world.take(&of_another, &confirm).unwrap_err(), Untaken::Unknown);
     // A slip is taken back by who made it; of several alerts each answers for itself.
     let undo = step(Action::Undo, "李静", 12);
-    let who = Who { name: "李静".to_owned(), role: "qa" };
+    let who = Who { name: "李静".to_owned(), role: Capacity::Person(Role::Qa) };
     let both = [by_moment.clone(), target("nothing")];
     let undone = world.writer().review(&both, &undo, &who, APPEAL_MS).unwrap();
     assert_eq!(undone[0].as_ref().unwrap().standing.verdict, Verdict::Dismissed);
@@ -575,7 +576,7 @@ fn figures_follow_the_judgements(kind: &Kind) {
     let answer = NewFeedback {
         agent_id: "a1".to_owned(),
         alert_id: "z".to_owned(),
-        action: "dismiss",
+        action: FeedbackAction::Dismiss,
         reason: None,
         given_ms: 4,
         by: None,
@@ -610,19 +611,20 @@ fn the_last_answer_of_an_agent_stands(kind: &Kind) {
     let mut answer = NewFeedback {
         agent_id: "a1".to_owned(),
         alert_id: "x".to_owned(),
-        action: "seen",
+        action: FeedbackAction::Seen,
         reason: None,
         given_ms: 4,
         by: Some("a1".to_owned()),
     };
     assert!(world.writer().keep_feedback(&answer).unwrap());
-    answer = NewFeedback { action: "dismiss", reason: Some("客户说的".to_owned()), given_ms: 5, ..answer };
+    answer =
+        NewFeedback { action: FeedbackAction::Dismiss, reason: Some("客户说的".to_owned()), given_ms: 5, ..answer };
     assert!(world.writer().keep_feedback(&answer).unwrap());
     let unknown = NewFeedback { agent_id: "a2".to_owned(), ..answer.clone() };
     assert!(!world.writer().keep_feedback(&unknown).unwrap(), "it is not the alert's agent");
     let found = world.readers().alerts(&AlertFilter::default(), Order::OldestFirst, None, None, 1).unwrap();
     let given = found[0].feedback.clone().unwrap();
-    assert_eq!((&*given.action, given.given_ms), ("dismiss", 5));
+    assert_eq!((given.action, given.given_ms), (FeedbackAction::Dismiss, 5));
     assert_eq!((given.reason.as_deref(), given.by.as_deref()), (Some("客户说的"), Some("a1")));
 }
 
@@ -635,8 +637,8 @@ fn the_audit_is_a_chain_that_agrees_with_the_store(kind: &Kind) {
     world.take(&target("x"), &step(Action::Confirm, "李静", 10)).unwrap();
     let fact = Fact {
         at_ms: 11,
-        who: Who { name: "赵敏".to_owned(), role: "qa" },
-        action: "export",
+        who: Who { name: "赵敏".to_owned(), role: Capacity::Person(Role::Qa) },
+        action: Audited::Export,
         subject: "alerts".to_owned(),
         detail: json!({"rows": 1}),
     };
@@ -652,7 +654,10 @@ fn the_audit_is_a_chain_that_agrees_with_the_store(kind: &Kind) {
         assert_eq!(entry.hash, entry.hash_behind(&previous), "{entry:?}");
         previous = entry.hash.clone();
     }
-    let filter = AuditFilter { span: Span { from_ms: Some(10), to_ms: Some(12) }, actions: vec!["export", "seal"] };
+    let filter = AuditFilter {
+        span: Span { from_ms: Some(10), to_ms: Some(12) },
+        actions: vec![Audited::Export, Audited::Seal],
+    };
     let found = readers.audit_entries(&filter, None, 10).unwrap();
     assert_eq!(found.iter().map(|entry| &*entry.by).collect::<Vec<_>>(), ["赵敏"]);
     let page = readers.audit_entries(&AuditFilter::default(), Some(Place { ms: 0, no: 3 }), 1).unwrap();
@@ -742,7 +747,7 @@ fn words_go_first_then_alerts_and_calls_in_progress_stay(kind: &Kind) {
     for _ in 0..2 {
         world.writer().tell_forgotten(all, 9).unwrap();
     }
-    let told = AuditFilter { actions: vec!["forget"], ..AuditFilter::default() };
+    let told = AuditFilter { actions: vec![Audited::Forget], ..AuditFilter::default() };
     let told = world.readers().audit_entries(&told, None, 10).unwrap();
     assert_eq!(told.len(), 1);
     assert_eq!((&told[0].detail["alerts"], &told[0].detail["reviews"]), (&1.into(), &1.into()));
@@ -869,8 +874,8 @@ fn a_closed_call_is_known_when_it_is_sent_again(kind: &Kind) {
     let close = |call_no, reason, numbers| {
         Record::Closed(Box::new(ClosedRow { call_no, reason, closed_ms: 5, numbers, end: None }))
     };
-    world.keep(vec![call(1, 10), call(2, 20), call(3, 30), close(1, "idle", Some(numbers.clone()))]);
-    world.keep(vec![close(2, "ended", Some(numbers.clone()))]);
+    world.keep(vec![call(1, 10), call(2, 20), call(3, 30), close(1, CloseReason::Idle, Some(numbers.clone()))]);
+    world.keep(vec![close(2, CloseReason::Ended, Some(numbers.clone()))]);
     let known = |count_max, bytes_max| -> Vec<(String, i64, bool, bool)> {
         let calls = world.readers().closed_calls(count_max, bytes_max).unwrap();
         calls.into_iter().map(|call| (call.call_id, call.started_ms, call.is_idle, call.numbers.is_some())).collect()

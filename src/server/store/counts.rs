@@ -3,7 +3,7 @@
 
 use crate::engine::alert::AlertState;
 use crate::server::domain::review::ReviewState;
-use crate::server::store::writer::Display;
+use crate::server::domain::terms::Display;
 
 /// An alert that people let stand.
 pub(super) const UPHELD: &str = "latest.verdict <> 'dismissed' AND latest.appeal IS NOT 'granted'";

@@ -4,6 +4,7 @@ use rusqlite::{Connection, Transaction, params};
 use serde_json::json;
 
 use crate::server::domain::principal::Who;
+use crate::server::domain::terms::Audited;
 use crate::server::store::StoreError;
 use crate::server::store::audit::Fact;
 use crate::server::store::writer::{TRIM_ROWS, Writer};
@@ -99,7 +100,7 @@ impl Writer {
             "rule_versions": rule_versions,
             "before_ms": {"transcripts": transcripts_ms, "alerts": alerts_ms, "webhooks": outbox_ms},
         });
-        let fact = Fact { at_ms, who: Who::server(), action: "forget", subject: "retention".to_owned(), detail };
+        let fact = Fact { at_ms, who: Who::server(), action: Audited::Forget, subject: "retention".to_owned(), detail };
         let head = self.head.append(&transaction, &fact)?;
         transaction.execute(
             "UPDATE forgotten SET calls = 0, events = 0, alerts = 0, reviews = 0, webhooks = 0, rule_versions = 0",

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::server::domain::principal::Who;
 use crate::server::domain::review::{Impossible, Step, Verdict};
+use crate::server::domain::terms::Audited;
 use crate::server::store::audit::{Fact, digest};
 use crate::server::store::review::insert_step;
 use crate::server::store::seal::transition_digest;
@@ -46,7 +47,7 @@ impl Writer {
             "reason_sha256": step.reason.as_deref().map(digest),
             "cursor": cursor, "alert_sha256": transition_digest(&transaction, cursor)?,
         });
-        let (who, action, subject) = (who.clone(), step.action.name(), row.alert_id.clone());
+        let (who, action, subject) = (who.clone(), Audited::Step(step.action), row.alert_id.clone());
         let fact = Fact { at_ms: step.at_ms, who, action, subject, detail };
         let head = self.head.append(&transaction, &fact)?;
         insert_step(&transaction, row.call_no, &row.alert_id, step, head.no)?;

@@ -48,7 +48,7 @@ use crate::server::config::{Privacy, StoredWords};
 use crate::server::store::encryption::Keys;
 
 pub(crate) use async_readers::AsyncReaders;
-pub(crate) use audit::{AUDITED, AuditEntry, AuditFilter, Fact, Head};
+pub(crate) use audit::{AuditEntry, AuditFilter, Fact, Head};
 pub(crate) use audit_check::AuditFault;
 pub use backup::{BackupError, back_up, restore};
 pub(crate) use forget::{Forgotten, Horizon};
@@ -63,7 +63,7 @@ pub(crate) use review::{FoundReview, NewFeedback, RuleFigures, Taken, Target, Un
 pub(crate) use rules::{FoundVersion, LoadRow, VersionFiles};
 pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 pub(crate) use stored_calls::{Stored, Transcript};
-pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Display, Entry, Record, Writer};
+pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Entry, Record, Writer};
 
 const FILE: &str = "tingjian.db";
 const LOCK: &str = "tingjian.lock";

@@ -11,11 +11,11 @@ use crate::engine::alert::AlertState;
 use crate::engine::severity::Severity;
 use crate::server::domain::review::{Appeal, Verdict};
 use crate::server::domain::score::Deduction;
+use crate::server::domain::terms::{CloseReason, Display, FeedbackAction};
 use crate::server::store::counts::{COUNTS, counts};
-use crate::server::store::reader::Readers;
+use crate::server::store::reader::{Readers, named};
 use crate::server::store::review::{FoundReview, HAS_STEPS};
 use crate::server::store::statistics::hour_of_day;
-use crate::server::store::writer::Display;
 use crate::server::store::{StoreError, review};
 
 /// A half-open range `[from, to)` of Unix milliseconds; `None` is no limit.
@@ -133,9 +133,9 @@ pub(crate) struct FoundAlert {
     pub(crate) cursor: i64,
     /// Its latest transition, as the JSON of `docs/events.md`.
     pub(crate) json: String,
-    pub(crate) display: String,
-    /// All its states, a space between them.
-    pub(crate) history: String,
+    pub(crate) display: Display,
+    /// All its states, in their order.
+    pub(crate) history: Vec<AlertState>,
     /// The queue of its call.
     pub(crate) queue: Option<String>,
     /// When the call was answered, RFC 3339.
@@ -149,16 +149,14 @@ pub(crate) struct FoundAlert {
 impl FoundAlert {
     /// Whether it counts.
     pub(crate) fn counts(&self) -> bool {
-        let state = self.history.rsplit(' ').next().and_then(AlertState::from_name);
-        let display = Display::from_name(&self.display);
-        state.zip(display).is_some_and(|(state, display)| counts(state, display, self.review.standing))
+        self.history.last().is_some_and(|state| counts(*state, self.display, self.review.standing))
     }
 }
 
 /// The agent's last answer.
 #[derive(Clone, Debug)]
 pub(crate) struct FoundFeedback {
-    pub(crate) action: String,
+    pub(crate) action: FeedbackAction,
     pub(crate) reason: Option<String>,
     pub(crate) given_ms: i64,
     /// The name of the token; none where nobody has one, and in stores of earlier versions.
@@ -188,7 +186,7 @@ pub(crate) struct FoundCall {
     pub(crate) end_ms: Option<i64>,
     pub(crate) ended_by: Option<String>,
     pub(crate) closed_ms: Option<i64>,
-    pub(crate) close_reason: Option<String>,
+    pub(crate) close_reason: Option<CloseReason>,
 }
 
 /// A call with its deductions, one an alert.
@@ -491,11 +489,11 @@ impl Readers {
 }
 
 fn alert(connection: &Connection, row: &Row<'_>) -> Result<FoundAlert, StoreError> {
-    let feedback = match row.get(7)? {
+    let feedback = match row.get::<_, Option<String>>(7)?.as_deref().and_then(FeedbackAction::from_name) {
         Some(action) => Some(FoundFeedback { action, reason: row.get(8)?, given_ms: row.get(9)?, by: row.get(16)? }),
         None => None,
     };
-    let (verdict, appeal): (String, Option<String>) = (row.get(11)?, row.get(12)?);
+    let (verdict, appeal, history): (String, Option<String>, String) = (row.get(11)?, row.get(12)?, row.get(5)?);
     let (call_no, alert_id): (i64, String) = (row.get(13)?, row.get(14)?);
     let standing = review::standing(&verdict, appeal.as_deref());
     Ok(FoundAlert {
@@ -503,8 +501,8 @@ fn alert(connection: &Connection, row: &Row<'_>) -> Result<FoundAlert, StoreErro
         call_no,
         cursor: row.get(2)?,
         json: row.get(3)?,
-        display: row.get(4)?,
-        history: row.get(5)?,
+        display: named(row, 4, Display::from_name)?,
+        history: history.split(' ').filter_map(AlertState::from_name).collect(),
         queue: row.get(6)?,
         started_at: row.get(10)?,
         closed_ms: row.get(15)?,
@@ -528,7 +526,7 @@ fn call(row: &Row<'_>) -> rusqlite::Result<FoundCall> {
         end_ms: row.get(8)?,
         ended_by: row.get(9)?,
         closed_ms: row.get(10)?,
-        close_reason: row.get(11)?,
+        close_reason: row.get::<_, Option<String>>(11)?.as_deref().and_then(CloseReason::from_name),
     })
 }
 

@@ -10,8 +10,9 @@ use crate::engine::alert::AlertState;
 use crate::engine::severity::Severity;
 use crate::engine::time::CallTime;
 use crate::numbers::Numbers;
+use crate::server::domain::terms::{CloseReason, Display};
 use crate::server::store::encryption::Keys;
-use crate::server::store::writer::{Display, Entry, kind};
+use crate::server::store::writer::{Entry, kind};
 use crate::server::store::{Json, StoreError, connect};
 
 /// Connections that are kept for the next question.
@@ -165,11 +166,12 @@ impl Readers {
     ) -> Result<Vec<ClosedCall>, StoreError> {
         self.ask(|connection| {
             let mut calls = connection.prepare(
-                "SELECT call_id, started_ms, close_reason = 'idle', numbers FROM calls WHERE closed_ms IS NOT NULL
-                 ORDER BY call_no DESC LIMIT ?",
+                "SELECT call_id, started_ms, close_reason = ?1, numbers FROM calls WHERE closed_ms IS NOT NULL
+                 ORDER BY call_no DESC LIMIT ?2",
             )?;
             let mut left = numbers_bytes_max;
-            let calls = calls.query_map([i64::try_from(count_max).unwrap_or(i64::MAX)], |row| {
+            let count_max = i64::try_from(count_max).unwrap_or(i64::MAX);
+            let calls = calls.query_map(params![CloseReason::Idle.name(), count_max], |row| {
                 let numbers = if left > 0 { numbers(row.get_ref(3)?) } else { None };
                 left = left.saturating_sub(numbers.as_ref().map_or(0, Numbers::bytes));
                 Ok(ClosedCall { call_id: row.get(0)?, started_ms: row.get(1)?, is_idle: row.get(2)?, numbers })

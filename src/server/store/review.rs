@@ -5,16 +5,17 @@ use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, par
 use serde_json::json;
 
 use crate::engine::alert::AlertState;
-use crate::server::domain::principal::Who;
+use crate::server::domain::principal::{Capacity, Who};
 use crate::server::domain::quality::Judged;
 use crate::server::domain::review::{
     Action, Appeal, Circumstances, Impossible, ReviewState, Step, Verdict, appeal_until_ms, decide,
 };
+use crate::server::domain::terms::{Audited, Display, FeedbackAction};
 use crate::server::store::audit::{Fact, Head, digest};
 use crate::server::store::counts::{COUNTS, UPHELD, counts};
 use crate::server::store::query::{AlertFilter, Conditions, limit};
 use crate::server::store::seal::transition_digest;
-use crate::server::store::writer::{Display, Writer};
+use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
 /// Which alert is meant. Its id may stand for several where the id of its call does.
@@ -34,7 +35,7 @@ pub(crate) struct Target {
 pub(crate) struct NewFeedback {
     pub(crate) agent_id: String,
     pub(crate) alert_id: String,
-    pub(crate) action: &'static str,
+    pub(crate) action: FeedbackAction,
     pub(crate) reason: Option<String>,
     pub(crate) given_ms: i64,
     /// The name of the token; none where nobody has one.
@@ -194,7 +195,7 @@ impl Target {
             "reason_sha256": step.reason.as_deref().map(digest),
             "cursor": subject.cursor, "alert_sha256": transition_digest(transaction, subject.cursor)?,
         });
-        let (who, action, subject_id) = (who.clone(), step.action.name(), self.alert_id.clone());
+        let (who, action, subject_id) = (who.clone(), Audited::Step(step.action), self.alert_id.clone());
         let fact = Fact { at_ms: step.at_ms, who, action, subject: subject_id, detail };
         let head = head.append(transaction, &fact)?;
         insert_step(transaction, subject.call_no, &self.alert_id, step, head.no)?;
@@ -253,10 +254,14 @@ impl Writer {
              SELECT call_no, alert_id, ?1, ?3, ?4, ?5, ?6 FROM alerts WHERE alert_id = ?2 AND agent_id = ?1
              ORDER BY call_no DESC LIMIT 1";
         let NewFeedback { agent_id, alert_id, action, reason, given_ms, by } = feedback;
-        let kept = self
-            .connection
-            .prepare_cached(insert)?
-            .execute(params![agent_id, alert_id, action, reason, given_ms, by])?;
+        let kept = self.connection.prepare_cached(insert)?.execute(params![
+            agent_id,
+            alert_id,
+            action.name(),
+            reason,
+            given_ms,
+            by
+        ])?;
         Ok(kept > 0)
     }
 }
@@ -275,7 +280,7 @@ pub(super) fn insert_step(
         alert_id,
         action.name(),
         by,
-        role,
+        role.name(),
         reason,
         at_ms,
         audit_no
@@ -297,7 +302,8 @@ fn step(row: &Row<'_>) -> rusqlite::Result<Step> {
     let Some(action) = Action::from_name(&action) else {
         return Err(rusqlite::Error::InvalidColumnType(0, action, rusqlite::types::Type::Text));
     };
-    Ok(Step { action, by: row.get(1)?, role: row.get(2)?, reason: row.get(3)?, at_ms: row.get(4)? })
+    let role = Capacity::from_name(row.get_ref(2)?.as_str()?);
+    Ok(Step { action, by: row.get(1)?, role, reason: row.get(3)?, at_ms: row.get(4)? })
 }
 
 /// Where an alert stands, as it is kept beside it.

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use serde_json::json;
 
 use crate::server::domain::principal::Who;
+use crate::server::domain::terms::{Audited, Trigger};
 use crate::server::store::audit::Fact;
 use crate::server::store::query::{Place, limit};
 use crate::server::store::seal::rules_digest;
@@ -18,8 +19,7 @@ pub(crate) struct LoadRow {
     pub(crate) files: String,
     pub(crate) loaded_ms: i64,
     pub(crate) who: Who,
-    /// Why: `start`, `request` or `change`.
-    pub(crate) trigger: &'static str,
+    pub(crate) trigger: Trigger,
 }
 
 /// A version as it is kept.
@@ -29,7 +29,8 @@ pub(crate) struct FoundVersion {
     pub(crate) version: String,
     pub(crate) loaded_ms: i64,
     pub(crate) by: String,
-    pub(crate) trigger: String,
+    /// `None` where it was not kept yet.
+    pub(crate) trigger: Option<Trigger>,
     pub(crate) previous: Option<String>,
     /// Their names.
     pub(crate) files: Vec<String>,
@@ -56,15 +57,15 @@ impl Writer {
                  VALUES (?, ?, ?, ?, ?, ?, (SELECT coalesce(max(loaded_no), 0) + 1 FROM rule_versions))
                  ON CONFLICT (version) DO UPDATE SET loaded_ms = excluded.loaded_ms, files = excluded.files,
                      by = excluded.by, trigger = excluded.trigger, previous = excluded.previous, loaded_no = excluded.loaded_no";
-            transaction.execute(insert, params![version, loaded_ms, files, who.name, trigger, previous])?;
+            transaction.execute(insert, params![version, loaded_ms, files, who.name, trigger.name(), previous])?;
         }
         let fact = Fact {
             at_ms: *loaded_ms,
             who: who.clone(),
-            action: if *trigger == "start" { "start" } else { "reload" },
+            action: if *trigger == Trigger::Start { Audited::Start } else { Audited::Reload },
             subject: version.clone(),
             detail: json!({
-                "trigger": trigger, "version": version, "previous": previous, "ok": true,
+                "trigger": trigger.name(), "version": version, "previous": previous, "ok": true,
                 "files_sha256": rules_digest(&transaction, version)?,
             }),
         };
@@ -87,7 +88,7 @@ fn version(row: &Row<'_>) -> rusqlite::Result<FoundVersion> {
         version: row.get(1)?,
         loaded_ms: row.get(2)?,
         by: row.get(3)?,
-        trigger: row.get(4)?,
+        trigger: Trigger::from_name(row.get_ref(4)?.as_str()?),
         previous: row.get(5)?,
         files: serde_json::from_str(&files).unwrap_or_default(),
         is_current: row.get(7)?,

@@ -315,7 +315,7 @@ mod tests {
             let readers = store.readers();
             let alerts = readers.alerts(&AlertFilter::default(), Order::OldestFirst, None, None, 10).unwrap();
             let answers: Vec<_> =
-                alerts.iter().map(|alert| alert.feedback.as_ref().map(|answer| answer.action.as_str())).collect();
+                alerts.iter().map(|alert| alert.feedback.as_ref().map(|answer| answer.action.name())).collect();
             assert_eq!(answers, [None, Some("dismiss")]);
             assert!(alerts.iter().all(|alert| alert.review.standing == ReviewState::default() && alert.counts()));
             let confirmed = AlertFilter { states: vec![AlertState::Confirmed], ..AlertFilter::default() };

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::server::domain::principal::Who;
+use crate::server::domain::terms::Audited;
 use crate::server::store::StoreError;
 use crate::server::store::audit::Fact;
 use crate::server::store::query::limit;
@@ -145,7 +146,7 @@ impl Writer {
         let fact = (!calls.is_empty()).then(|| Fact {
             at_ms,
             who: Who::server(),
-            action: "seal",
+            action: Audited::Seal,
             subject: "calls".to_owned(),
             detail: json!({ "calls": calls }),
         });

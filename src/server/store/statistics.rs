@@ -256,8 +256,9 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::server::domain::terms::Display;
     use crate::server::store::query::Span;
-    use crate::server::store::{Display, Store, StoreError};
+    use crate::server::store::{Store, StoreError};
 
     /// SQLite's plan for finding the alerts.
     fn plan(filter: &StatisticsFilter) -> String {

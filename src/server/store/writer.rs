@@ -13,6 +13,7 @@ use crate::engine::severity::Severity;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::Party;
 use crate::numbers::Numbers;
+use crate::server::domain::terms::{CloseReason, Display};
 use crate::server::store::audit::Head;
 use crate::server::store::checkpoint::{self, Checkpoints};
 use crate::server::store::files::Files;
@@ -101,52 +102,11 @@ pub(crate) struct AlertRow {
     pub(crate) made_ms: i64,
 }
 
-/// Whether the agent is to see an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Display {
-    /// A card of its own.
-    Card,
-    /// Counted in a card that stands for several.
-    Folded,
-    /// Too late to help.
-    Late,
-    /// An alert of a pack on trial: stored and counted only.
-    Shadow,
-    /// Too unsure to be shown: stored for quality assurance.
-    Held,
-    /// The rules missed it, and a reviewer marked it when the call was over.
-    Marked,
-}
-
-impl Display {
-    pub(crate) const ALL: [Self; 6] = [Self::Card, Self::Folded, Self::Late, Self::Shadow, Self::Held, Self::Marked];
-
-    /// Whether such an alert is more than a trial or a guess: it counts, and is told to others than reviewers.
-    pub(crate) const fn is_told(self) -> bool {
-        !matches!(self, Self::Shadow | Self::Held)
-    }
-
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Card => "card",
-            Self::Folded => "folded",
-            Self::Late => "late",
-            Self::Shadow => "shadow",
-            Self::Held => "held",
-            Self::Marked => "marked",
-        }
-    }
-
-    pub(super) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|display| display.name() == name)
-    }
-}
-
 /// A call that is closed.
 #[derive(Debug)]
 pub(crate) struct ClosedRow {
     pub(crate) call_no: i64,
-    pub(crate) reason: &'static str,
+    pub(crate) reason: CloseReason,
     pub(crate) closed_ms: i64,
     pub(crate) numbers: Option<Numbers>,
     pub(crate) end: Option<(CallTime, Party)>,
@@ -388,7 +348,7 @@ fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), Sto
     let numbers = numbers.as_ref().map(Numbers::to_bytes);
     let end_ms = end.map(|(at, _)| at.0);
     let ended_by = end.map(|(_, by)| by.name());
-    update.execute(params![closed_ms, reason, numbers, end_ms, ended_by, call_no])?;
+    update.execute(params![closed_ms, reason.name(), numbers, end_ms, ended_by, call_no])?;
     transaction.prepare_cached("INSERT OR IGNORE INTO unsealed (call_no) VALUES (?)")?.execute([call_no])?;
     Ok(())
 }

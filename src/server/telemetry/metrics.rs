@@ -8,7 +8,7 @@ use prometheus::{
 
 use crate::adapter::Format;
 use crate::adapter::native::EventType;
-use crate::server::telemetry::events::CloseReason;
+use crate::server::domain::terms::{CloseReason, FeedbackAction};
 
 /// From a tenth of a millisecond to ten seconds.
 const LATENCY_BUCKETS_SECONDS: [f64; 16] =
@@ -225,14 +225,16 @@ impl Metrics {
         for reason in CloseReason::ALL {
             self.calls_closed.with_label_values(&[reason.name()]);
         }
+        for action in FeedbackAction::ALL {
+            self.feedback.with_label_values(&[action.name()]);
+        }
         for format in Format::ALL {
             self.messages_unrecognised.with_label_values(&[format.name()]);
             self.stamp_jumps.with_label_values(&[format.name()]);
             self.relay_unchecked.with_label_values(&[format.name()]);
         }
         for (counters, values) in [
-            (&self.feedback, &["seen", "dismiss", "appeal"][..]),
-            (&self.reconnects, &["agent", "sse"]),
+            (&self.reconnects, &["agent", "sse"][..]),
             (&self.relay_bytes, &["to_recogniser", "to_client"]),
             (&self.rules_reloads, &["ok", "failed"]),
         ] {

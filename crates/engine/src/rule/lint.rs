@@ -482,9 +482,13 @@ fn remedies(uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
     for used in uses {
         let mut windows = Vec::new();
         used.detector.unless.iter().chain(&used.detector.only).for_each(|context| thens(context, &mut windows));
+        // Its phrases stand together among those of the conditions, in the same order.
+        let mut rest = used.conditions;
         for (any, within_ms) in windows {
-            let own = || used.conditions.iter().filter(|origin| any.contains(&origin.id)).map(|origin| &origin.source);
-            let at = own().next().map_or(&used.rule.id.at, |phrase| &phrase.text.at);
+            let first = rest.iter().position(|origin| any.contains(&origin.id)).unwrap_or(rest.len());
+            let (own, behind) = rest[first..].split_at(any.len().min(rest.len() - first));
+            rest = behind;
+            let at = own.first().map_or(&used.rule.id.at, |origin| &origin.source.text.at);
             let mut warn = |code, zh: String, en: String, help_zh: &str, help_en: &str| {
                 out.push(Diagnostic::warning(code, at.clone(), zh, en).help(help_zh, help_en));
             };
@@ -516,7 +520,10 @@ fn remedies(uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
             }
             let forbidden: BTreeSet<String> =
                 used.phrases.iter().filter_map(|origin| letters(&origin.source)).collect();
-            let excuse = own().find(|phrase| letters(phrase).is_some_and(|letters| forbidden.contains(&letters)));
+            let excuse = own
+                .iter()
+                .map(|origin| &origin.source)
+                .find(|phrase| letters(phrase).is_some_and(|letters| forbidden.contains(&letters)));
             if let Some(excuse) = excuse.filter(|_| used.purpose == Purpose::Forbidden) {
                 let text = &excuse.text.value;
                 warn(

@@ -17,6 +17,7 @@ use crate::engine::alert::AlertState;
 use crate::server::clock;
 use crate::server::domain::principal::Principal;
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::domain::terms::Display;
 use crate::server::feeds::push::Listener;
 use crate::server::feeds::{feedback, push, sse};
 use crate::server::filter::{OF_HISTORY, OF_PAGES, Parameters};
@@ -27,7 +28,7 @@ use crate::server::net::reply::{self, Unanswered};
 use crate::server::net::ws;
 use crate::server::runtime::Shared;
 use crate::server::runtime::agents::{After, TooManySubscribers};
-use crate::server::store::{AlertFilter, Display};
+use crate::server::store::AlertFilter;
 use crate::server::telemetry::events::{Happening as _, Reconnected};
 
 fn check_agent(agent_id: &str) -> Result<(), Unanswered> {

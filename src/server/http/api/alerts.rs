@@ -109,8 +109,7 @@ pub(crate) fn view(shared: &Shared, principal: &Principal, found: FoundAlert) ->
     let alert = AlertJson { display: None, ..alert };
     let appeal_until_ms = appeal_until_ms(closed_ms, &review.steps, shared.config.review.appeal_ms());
     let around = Circumstances { state: alert.state, agent_id: &alert.agent_id, appeal_until_ms };
-    let is_told = !["shadow", "held"].contains(&display.as_str());
-    let may_appeal = is_told && may_appeal(&review.steps, clock::unix_ms(), around);
+    let may_appeal = display.is_told() && may_appeal(&review.steps, clock::unix_ms(), around);
     let review = ReviewView::new(review, counts, (alert.state, &alert.agent_id), principal, zone);
     Ok(AlertView {
         alert,
@@ -119,11 +118,11 @@ pub(crate) fn view(shared: &Shared, principal: &Principal, found: FoundAlert) ->
         appeal_until: appeal_until_ms.and_then(|ms| wall_time(ms, zone)),
         started_at,
         cursor: shared.cursor(cursor).to_string(),
-        display,
+        display: display.name().to_owned(),
         queue,
-        history: history.split(' ').map(str::to_owned).collect(),
+        history: history.iter().map(|state| state.name().to_owned()).collect(),
         feedback: feedback.map(|given| FeedbackView {
-            action: given.action,
+            action: given.action.name().to_owned(),
             reason: given.reason.map(|reason| privacy::mask(&reason).into_owned()),
             given_at: wall_time(given.given_ms, zone),
             by: given.by,

@@ -274,7 +274,7 @@ fn call_view(shared: &Shared, call: FoundCall, deductions: &[Deduction]) -> (Cal
         queue: call.queue,
         started_at: call.started_at,
         ended_by: call.ended_by,
-        close_reason: call.close_reason,
+        close_reason: call.close_reason.map(|reason| reason.name().to_owned()),
         rules_version: call.rules_version,
     };
     (view, scoring)

@@ -27,6 +27,7 @@ use crate::server::config::{CALL_ALERTS_MAX, CALL_EVENTS_MAX};
 use crate::server::domain::principal::Principal;
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::domain::review::{Action, Impossible};
+use crate::server::domain::terms::Display;
 use crate::server::filter::{BadQuery, Parameters};
 use crate::server::http::api::alerts::{AlertView, view};
 use crate::server::http::api::calls::said;
@@ -34,7 +35,7 @@ use crate::server::http::api::reviews::step;
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::runtime::Shared;
 use crate::server::runtime::review;
-use crate::server::store::{AlertFilter, AlertRow, CallQuery, CallRecord, Display, FoundCall, NewMark, Order};
+use crate::server::store::{AlertFilter, AlertRow, CallQuery, CallRecord, FoundCall, NewMark, Order};
 
 /// Before the category of a violation that no rule is about, as its rule; and the pack of all of them.
 const PACK: &str = "marked";

@@ -72,7 +72,7 @@ impl ReviewView {
         };
         let steps = steps.into_iter().map(|Step { action, by, role, reason, at_ms }| {
             let at = wall_time(at_ms, zone);
-            StepView { action, by, role, reason, at }
+            StepView { action, by, role: role.name().to_owned(), reason, at }
         });
         Self { verdict: standing.verdict, appeal: standing.appeal, counts, steps: steps.collect(), possible }
     }
@@ -323,6 +323,6 @@ pub(super) fn step(
     let reason = check_reason(action, reason).map_err(invalid)?;
     let reason = reason.map(|reason| privacy::mask(&reason).into_owned());
     let who = principal.person(by).map_err(Refusal::Unnamed)?;
-    let step = Step { action, by: who.name.clone(), role: who.role.to_owned(), reason, at_ms: clock::unix_ms() };
+    let step = Step { action, by: who.name.clone(), role: who.role, reason, at_ms: clock::unix_ms() };
     Ok((step, who))
 }

@@ -15,12 +15,13 @@ use utoipa::ToSchema;
 use crate::engine::alert::AlertState;
 use crate::server::config::STATISTICS_ROWS_MAX;
 use crate::server::domain::refusal::ErrorMessage;
+use crate::server::domain::terms::Display;
 use crate::server::filter::{BadQuery, OF_ALERTS, Parameter, Parameters, Shape};
 use crate::server::http::api::page::About;
 use crate::server::http::openapi::{AlertParameters, StatisticsParameters};
 use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
-use crate::server::store::{CallCount, Display, Grouping, Statistics, StatisticsFilter, Sums};
+use crate::server::store::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 
 /// The parameters of statistics beside the filters of alerts.
 pub(crate) const OF_STATISTICS: &[Parameter] = &[GROUPS];

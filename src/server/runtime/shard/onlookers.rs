@@ -8,10 +8,10 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use crate::adapter::alert_json::wall_time;
 use crate::engine::time::CallTime;
 use crate::server::domain::refusal::Refusal;
+use crate::server::domain::terms::CloseReason;
 use crate::server::runtime::live::{Audience, Listing, Look};
 use crate::server::runtime::shard::{Shard, guard};
 use crate::server::runtime::subscription::{Push, Subscription};
-use crate::server::telemetry::events::CloseReason;
 
 impl Shard {
     /// Adds a supervisor to a call; returns the first message and the subscription.

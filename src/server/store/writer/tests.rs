@@ -23,7 +23,13 @@ fn said(call_no: i64) -> Record {
 }
 
 fn closed(call_no: i64, closed_ms: i64) -> Record {
-    Record::Closed(Box::new(ClosedRow { call_no, reason: "ended", closed_ms, numbers: None, end: None }))
+    Record::Closed(Box::new(ClosedRow {
+        call_no,
+        reason: crate::server::domain::terms::CloseReason::Ended,
+        closed_ms,
+        numbers: None,
+        end: None,
+    }))
 }
 
 #[test]

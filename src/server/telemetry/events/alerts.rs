@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::engine::alert::AlertState;
+use crate::server::domain::terms::FeedbackAction;
 use crate::server::telemetry::events::Happening;
 use crate::server::telemetry::metrics::Metrics;
 
@@ -38,12 +39,12 @@ impl Happening for AlertWritten {
 
 /// An agent answered to an alert.
 pub(crate) struct FeedbackGiven {
-    pub(crate) action: &'static str,
+    pub(crate) action: FeedbackAction,
 }
 
 impl Happening for FeedbackGiven {
     fn report(self, metrics: &Metrics) {
-        metrics.feedback.with_label_values(&[self.action]).inc();
+        metrics.feedback.with_label_values(&[self.action.name()]).inc();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::server::domain::terms::CloseReason;
 use crate::server::telemetry::events::Happening;
 use crate::server::telemetry::metrics::Metrics;
 
@@ -74,36 +75,6 @@ impl Happening for ShardStep {
     fn report(self, metrics: &Metrics) {
         metrics.stage_queue.observe(self.waited.as_secs_f64());
         metrics.stage_engine.observe(self.worked.as_secs_f64());
-    }
-}
-
-/// Why a call is no longer kept.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum CloseReason {
-    /// It ended, and its time for late finals is over.
-    Ended,
-    /// Nothing was heard of it for too long.
-    Idle,
-    /// Another call began under its id.
-    Replaced,
-    /// The engine panicked in it.
-    Panicked,
-    /// The server stopped while it was in progress; it is taken up again.
-    Shutdown,
-}
-
-impl CloseReason {
-    pub(crate) const ALL: [Self; 5] = [Self::Ended, Self::Idle, Self::Replaced, Self::Panicked, Self::Shutdown];
-
-    /// Its name in metrics and in the store.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Ended => "ended",
-            Self::Idle => "idle",
-            Self::Replaced => "replaced",
-            Self::Panicked => "panicked",
-            Self::Shutdown => "shutdown",
-        }
     }
 }
 

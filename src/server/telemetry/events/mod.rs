@@ -14,7 +14,7 @@ mod webhooks;
 use crate::server::telemetry::metrics::Metrics;
 
 pub(crate) use alerts::{AlertDecided, AlertWritten, FeedbackGiven, Reviewed};
-pub(crate) use calls::{AlertsLeftOut, CallClosed, CallStarted, CloseReason, Heard, Recovery, ShardStep};
+pub(crate) use calls::{AlertsLeftOut, CallClosed, CallStarted, Heard, Recovery, ShardStep};
 pub(crate) use connections::{
     Connection, ConnectionRefused, HandshakeFailed, Reconnected, RequestRefused, SubscriberSlow,
 };

@@ -9,8 +9,9 @@ use axum::response::Response;
 
 use crate::server::domain::principal::{Principal, Role};
 use crate::server::domain::refusal::ErrorMessage;
+use crate::server::domain::terms::Trigger;
 use crate::server::net::reply;
-use crate::server::rules::{Fixed, Trigger};
+use crate::server::rules::Fixed;
 use crate::server::runtime::{Shared, reload as rules};
 
 /// The rules in use.

@@ -1,0 +1,171 @@
+//! The terms by which calls, alerts and the audit are stored, shown and counted. Each has its name
+//! here and nowhere else.
+
+use serde::Serialize;
+
+use crate::server::domain::review::Action;
+
+/// Whether the agent is to see an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Display {
+    /// A card of its own.
+    Card,
+    /// Counted in a card that stands for several.
+    Folded,
+    /// Too late to help.
+    Late,
+    /// An alert of a pack on trial: stored and counted only.
+    Shadow,
+    /// Too unsure to be shown: stored for quality assurance.
+    Held,
+    /// The rules missed it, and a reviewer marked it when the call was over.
+    Marked,
+}
+
+impl Display {
+    pub(crate) const ALL: [Self; 6] = [Self::Card, Self::Folded, Self::Late, Self::Shadow, Self::Held, Self::Marked];
+
+    /// Whether such an alert is more than a trial or a guess: it counts, and is told to others than reviewers.
+    pub(crate) const fn is_told(self) -> bool {
+        !matches!(self, Self::Shadow | Self::Held)
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Card => "card",
+            Self::Folded => "folded",
+            Self::Late => "late",
+            Self::Shadow => "shadow",
+            Self::Held => "held",
+            Self::Marked => "marked",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|display| display.name() == name)
+    }
+}
+
+/// Why a call is no longer kept in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CloseReason {
+    /// It ended, and its time for late finals is over.
+    Ended,
+    /// Nothing was heard of it for too long.
+    Idle,
+    /// Another call began under its id.
+    Replaced,
+    /// The engine panicked in it.
+    Panicked,
+    /// The server stopped while it was in progress; the next server resumes it.
+    Shutdown,
+}
+
+impl CloseReason {
+    pub(crate) const ALL: [Self; 5] = [Self::Ended, Self::Idle, Self::Replaced, Self::Panicked, Self::Shutdown];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Ended => "ended",
+            Self::Idle => "idle",
+            Self::Replaced => "replaced",
+            Self::Panicked => "panicked",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+/// Why rules were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Trigger {
+    /// The server started.
+    Start,
+    /// Somebody asked for it.
+    Request,
+    /// A file changed.
+    Change,
+}
+
+impl Trigger {
+    const ALL: [Self; 3] = [Self::Start, Self::Request, Self::Change];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Request => "request",
+            Self::Change => "change",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|trigger| trigger.name() == name)
+    }
+}
+
+/// An agent's answer to an alert. An appeal is stored as a step of the review.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FeedbackAction {
+    Seen,
+    Dismiss,
+    Appeal,
+}
+
+impl FeedbackAction {
+    pub(crate) const ALL: [Self; 3] = [Self::Seen, Self::Dismiss, Self::Appeal];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Dismiss => "dismiss",
+            Self::Appeal => "appeal",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.name() == name)
+    }
+}
+
+/// An action that the audit records.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Audited {
+    /// The server started with these rules.
+    Start,
+    /// Other rules came into use, or were refused.
+    Reload,
+    /// A step of a review or an appeal.
+    Step(Action),
+    Export,
+    /// The retention removed what was too old.
+    Forget,
+    /// Closed calls got their digests.
+    Seal,
+}
+
+impl Audited {
+    /// All of them, in the order of the documentation.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let steps = Action::ALL.into_iter().map(Self::Step);
+        [Self::Start, Self::Reload].into_iter().chain(steps).chain([Self::Export, Self::Forget, Self::Seal])
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Reload => "reload",
+            Self::Step(action) => action.name(),
+            Self::Export => "export",
+            Self::Forget => "forget",
+            Self::Seal => "seal",
+        }
+    }
+
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::all().find(|action| action.name() == name)
+    }
+}
