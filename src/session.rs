@@ -210,14 +210,14 @@ impl Session {
 
 /// The alerts whose last transition confirmed them and that the second look lets pass, by time and then by id.
 #[must_use]
-pub fn standing(transitions: impl IntoIterator<Item = Alert>) -> Vec<Alert> {
+pub fn last_states(transitions: impl IntoIterator<Item = Alert>) -> Vec<Alert> {
     let mut last: BTreeMap<String, Alert> = BTreeMap::new();
     for alert in transitions {
         last.insert(alert.alert_id.clone(), alert);
     }
-    let mut standing: Vec<Alert> =
+    let mut last_states: Vec<Alert> =
         last.into_values().filter(|alert| alert.state == AlertState::Confirmed && !alert.held).collect();
     // Ids are in order already.
-    standing.sort_by_key(|alert| alert.at);
-    standing
+    last_states.sort_by_key(|alert| alert.at);
+    last_states
 }

@@ -29,7 +29,7 @@ use crate::engine::alert::Alert;
 use crate::engine::rule::RuleSet;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{CallInfo, Input};
-use crate::session::{Session, standing};
+use crate::session::{Session, last_states};
 
 pub use gathering::{CALLS_MAX, Gathering, HELD_BYTES_MAX};
 pub use report::{Counts, Example, Examples, Report, Version};
@@ -196,7 +196,7 @@ fn replay(rules: &Arc<RuleSet>, call: &Recorded) -> Option<Replayed> {
         }
         session.finish();
         transitions.extend(std::iter::from_fn(|| session.poll_output()));
-        Replayed { session, alerts: standing(transitions) }
+        Replayed { session, alerts: last_states(transitions) }
     };
     catch_unwind(AssertUnwindSafe(replaying)).ok()
 }

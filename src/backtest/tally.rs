@@ -19,7 +19,7 @@ const AGENTS_MAX: usize = 200;
 const MS_PER_HOUR: f64 = 3_600_000.0;
 
 /// Where an example stands: its call, its time, its alert.
-type Place = (u64, i64, String);
+type Moment = (u64, i64, String);
 
 #[derive(Debug, Default)]
 pub(super) struct Tally {
@@ -47,11 +47,11 @@ struct OfRule {
 
 /// A few examples: the earliest of all that were offered.
 #[derive(Debug, Default)]
-struct Earliest(BTreeMap<Place, Example>);
+struct Earliest(BTreeMap<Moment, Example>);
 
 impl Earliest {
     /// Keeps what `example` makes, if it is among the earliest.
-    fn offer(&mut self, place: Place, example: impl FnOnce() -> Example) {
+    fn offer(&mut self, place: Moment, example: impl FnOnce() -> Example) {
         let is_full = self.0.len() >= EXAMPLES_MAX;
         if is_full && self.0.last_key_value().is_some_and(|(last, _)| *last < place) {
             return;

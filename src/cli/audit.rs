@@ -29,7 +29,7 @@ enum Command {
 
 /// Which data directory.
 #[derive(Debug, clap::Args)]
-struct Place {
+struct DataDirectory {
     /// 数据目录；服务正在运行也可以 / Data directory; a server may be running on it
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
@@ -40,7 +40,7 @@ struct Place {
 #[derive(Debug, clap::Args)]
 struct ListArguments {
     #[command(flatten)]
-    place: Place,
+    place: DataDirectory,
     /// 从哪天或什么时间起 / From this day or time on
     #[arg(long, value_name = "TIME")]
     from: Option<String>,
@@ -67,7 +67,7 @@ enum Format {
 #[derive(Debug, clap::Args)]
 struct VerifyArguments {
     #[command(flatten)]
-    place: Place,
+    place: DataDirectory,
     /// 以前记下的一条（日志里或上次校验时的）；不给就查不出末尾被截断 / An entry noted before, in the log or by an earlier check; without it a tail that was cut off cannot be seen
     #[arg(long, value_name = "NO:HASH")]
     head: Option<String>,

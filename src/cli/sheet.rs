@@ -52,9 +52,9 @@ pub(crate) struct Heading<C> {
     /// Where each known column stands, from 0.
     pub(crate) columns: BTreeMap<C, usize>,
     /// Columns that nobody knows, ready to print.
-    pub(crate) notes: Vec<(Place, String)>,
+    pub(crate) notes: Vec<(CellPlace, String)>,
     /// Columns that are there twice, ready to print.
-    pub(crate) faults: Vec<(Place, String)>,
+    pub(crate) faults: Vec<(CellPlace, String)>,
 }
 
 impl Sheet {
@@ -87,14 +87,14 @@ impl Sheet {
     }
 
     /// The cell in a row of the file and a column from 0.
-    pub(crate) fn place(&self, row: u32, column: usize) -> Place {
-        Place { sheet: Arc::clone(&self.name), row, column }
+    pub(crate) fn place(&self, row: u32, column: usize) -> CellPlace {
+        CellPlace { sheet: Arc::clone(&self.name), row, column }
     }
 }
 
 /// A cell, as people call it: `Sheet1!C7`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct CellPlace {
     pub(crate) sheet: Arc<str>,
     /// From 1.
     pub(crate) row: u32,
@@ -102,7 +102,7 @@ pub(crate) struct Place {
     pub(crate) column: usize,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for CellPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut letters = Vec::new();
         let mut rest = self.column + 1;
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn cells_are_called_as_excel_calls_them() {
-        let name = |row, column| Place { sheet: "Sheet1".into(), row, column }.to_string();
+        let name = |row, column| CellPlace { sheet: "Sheet1".into(), row, column }.to_string();
         assert_eq!(name(7, 2), "Sheet1!C7");
         assert_eq!(name(1, 25), "Sheet1!Z1");
         assert_eq!(name(1, 26), "Sheet1!AA1");

@@ -372,7 +372,7 @@ fn what_is_weighed_anew_is_not_news() {
         call.handle(CallTime(at), input);
         while call.poll_output().is_some() {}
     }
-    let standing: Vec<CallTime> = call.standing_alerts().map(|alert| alert.emitted).collect();
+    let standing: Vec<CallTime> = call.alerts_in_force().map(|alert| alert.emitted).collect();
     assert_eq!(standing, [CallTime(1_500)]);
 }
 

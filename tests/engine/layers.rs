@@ -24,7 +24,7 @@ const ROOMS: [&str; 22] = [
     "detect",
     "monitor",
     "call",
-    "standing",
+    "status",
     "explain",
     "inspect",
     "unit_test",

@@ -20,7 +20,7 @@ mod remedies;
 mod rules_lint;
 mod rules_parameters;
 mod rules_parse;
-mod standing;
+mod status;
 
 use std::fs;
 use std::path::Path;

@@ -159,7 +159,7 @@
 //! - [`text`]: folding, phrases and the one scan over all of them;
 //! - [`call`], [`transcript`], [`alert`], [`time`]: one call, what goes in and what comes out;
 //! - [`pauses`]: its holds and silences;
-//! - [`standing`]: what a call stands at now, for pages that show it;
+//! - [`status`]: the state of a call now, for pages that show it;
 //! - [`explain`], [`inspect`]: why a rule fired and why it did not;
 //! - [`privacy`]: masks personal numbers.
 // Tests of the crate read rule files and may write the table of simplified characters anew.
@@ -179,7 +179,7 @@ pub mod pauses;
 pub mod privacy;
 pub mod rule;
 pub mod severity;
-pub mod standing;
+pub mod status;
 pub mod text;
 pub mod time;
 mod timeline;

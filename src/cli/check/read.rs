@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use tingjian::adapter::table::{Calls, Field, HELD_BYTES_MAX, Mapping, WholeCall};
 
 use super::super::lines::Lines;
-use super::super::sheet::{self, Place};
+use super::super::sheet::{self, CellPlace};
 use super::judge::{self, Job};
 
 /// Calls that are judged together.
@@ -269,7 +269,7 @@ impl Table<'_> {
         let at = |row: u64, column: usize| match &sheet {
             None => format!("{path}:{row}:{}:", column + 1),
             Some(name) => {
-                let cell = Place { sheet: Arc::clone(name), row: u32::try_from(row).unwrap_or(u32::MAX), column };
+                let cell = CellPlace { sheet: Arc::clone(name), row: u32::try_from(row).unwrap_or(u32::MAX), column };
                 format!("{path}:{row}:{}: {cell}:", column + 1)
             }
         };

@@ -8,7 +8,7 @@ use tingjian::adapter::native::{self, EventBody};
 use tingjian::engine::alert::Alert;
 use tingjian::engine::rule::RuleSet;
 use tingjian::engine::severity::AlertKind;
-use tingjian::session::{Session, standing};
+use tingjian::session::{Session, last_states};
 
 use super::read::{ClauseCall, Kind, Placed};
 use super::report::Fired;
@@ -118,5 +118,5 @@ fn play(rules: &Arc<RuleSet>, call: &ClauseCall) -> Result<Vec<Alert>, String> {
         session.finish();
         transitions.extend(std::iter::from_fn(|| session.poll_output()));
     }
-    Ok(standing(transitions))
+    Ok(last_states(transitions))
 }

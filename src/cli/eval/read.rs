@@ -20,12 +20,12 @@ use super::super::lines::Lines;
 
 /// Where a line stands.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct LinePlace {
     pub(super) file: Arc<str>,
     pub(super) line: u64,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for LinePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.file, self.line)
     }
@@ -33,7 +33,7 @@ impl fmt::Display for Place {
 
 /// A line and its place.
 pub(super) struct Placed<T> {
-    pub(super) at: Place,
+    pub(super) at: LinePlace,
     pub(super) line: T,
 }
 
@@ -123,7 +123,7 @@ impl Data {
                 serde_json::from_str::<Map<String, Value>>(text)
                     .map_err(|error| format!("不是 JSON 对象 / no JSON object: {error}"))
             });
-            let at = Place { file: Arc::clone(&file), line: lines.number() };
+            let at = LinePlace { file: Arc::clone(&file), line: lines.number() };
             if let Err(fault) = value.and_then(|value| self.take(at.clone(), value)) {
                 faults.push(format!("{at}: {fault}"));
             }
@@ -131,8 +131,8 @@ impl Data {
         faults
     }
 
-    fn take(&mut self, at: Place, value: Map<String, Value>) -> Result<(), String> {
-        fn line<T: serde::de::DeserializeOwned>(at: Place, value: Map<String, Value>) -> Result<Placed<T>, String> {
+    fn take(&mut self, at: LinePlace, value: Map<String, Value>) -> Result<(), String> {
+        fn line<T: serde::de::DeserializeOwned>(at: LinePlace, value: Map<String, Value>) -> Result<Placed<T>, String> {
             let line = serde_json::from_value(Value::Object(value))
                 .map_err(|error| format!("字段有误 / bad field: {error}"))?;
             Ok(Placed { at, line })

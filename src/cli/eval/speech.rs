@@ -9,7 +9,7 @@ use tingjian::engine::call::Call;
 use tingjian::engine::rule::RuleSet;
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::{CallInfo, Channel, Direction, Input, Role, Utterance};
-use tingjian::session::standing;
+use tingjian::session::last_states;
 
 /// A single turn stands in the middle of a call, where no rule about the beginning looks.
 pub(crate) const MIDDLE: CallTime = CallTime(120_000);
@@ -62,7 +62,7 @@ impl Bench {
         let mut call = self.call(start, lines);
         call.finish();
         let transitions = std::iter::from_fn(|| call.poll_output()).collect::<Vec<_>>();
-        let mut alerts = standing(transitions);
+        let mut alerts = last_states(transitions);
         alerts.sort_by(|a, b| (a.at, &a.rule.id).cmp(&(b.at, &b.rule.id)));
         Played { alerts, call }
     }

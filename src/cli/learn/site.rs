@@ -165,7 +165,7 @@ impl Table<'_> {
     }
 
     fn sheet(&mut self, sheet: &Sheet, Heading { index, columns, notes, faults }: Heading<Column>) {
-        let told = |(at, what): (sheet::Place, String)| format!("{} {what}", self.at(sheet, at.row, at.column));
+        let told = |(at, what): (sheet::CellPlace, String)| format!("{} {what}", self.at(sheet, at.row, at.column));
         let (notes, faults): (Vec<_>, Vec<_>) =
             (notes.into_iter().map(told).collect(), faults.into_iter().map(told).collect());
         self.notes.extend(notes);

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use tingjian::engine::rule::coverage::{Coverage, Standing};
+use tingjian::engine::rule::coverage::{ClauseStatus, Coverage};
 
 use super::super::source::RuleFlags;
 use super::super::{EXIT_UNUSABLE, complain};
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(EXIT_UNUSABLE);
         }
     };
-    let code = if coverage.count(Standing::Open) == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) };
+    let code = if coverage.count(ClauseStatus::Open) == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) };
     let printed = Printed(coverage);
     let text = match arguments.format {
         Format::Text => printed.text(),
@@ -62,9 +62,9 @@ impl Printed<'_> {
         format!(
             "{} 条条款：{} 条有规则和会命中的测试，{} 条没有规则但说明了原因，{} 条尚无着落",
             self.0.rows.len(),
-            self.0.count(Standing::Covered),
-            self.0.count(Standing::Excused),
-            self.0.count(Standing::Open),
+            self.0.count(ClauseStatus::Covered),
+            self.0.count(ClauseStatus::Excused),
+            self.0.count(ClauseStatus::Open),
         )
     }
 
@@ -80,7 +80,7 @@ impl Printed<'_> {
             if let Some(reason) = row.reason {
                 let _ = writeln!(text, "    没有规则：{reason}");
             }
-            if row.standing() == Standing::Open {
+            if row.status() == ClauseStatus::Open {
                 let _ = writeln!(text, "    尚无着落：{}", row.lacking());
             }
         }
@@ -103,7 +103,7 @@ impl Printed<'_> {
         for row in &self.0.rows {
             let ids = row.rules.iter().map(|rule| format!("`{}`{}", rule.id, if rule.enabled { "" } else { "\\*" }));
             let tests = row.rules.iter().map(|rule| format!("{}（{}）", rule.tests, rule.firing));
-            let open = (row.standing() == Standing::Open).then(|| format!("**尚无着落：{}**", row.lacking()));
+            let open = (row.status() == ClauseStatus::Open).then(|| format!("**尚无着落：{}**", row.lacking()));
             let _ = writeln!(
                 text,
                 "| {} | {} | {} | {} | {} | {} |",

@@ -10,7 +10,7 @@ use crate::server::config::check_person;
 
 /// The role of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Role {
+pub(crate) enum AccessRole {
     Ingest,
     Agent,
     Qa,
@@ -18,7 +18,7 @@ pub(crate) enum Role {
     Metrics,
 }
 
-impl Role {
+impl AccessRole {
     pub(crate) const ALL: [Self; 5] = [Self::Ingest, Self::Agent, Self::Qa, Self::Admin, Self::Metrics];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -38,7 +38,7 @@ pub(crate) enum Capacity {
     /// The server itself.
     Server,
     /// A person in a role.
-    Person(Role),
+    Person(AccessRole),
     /// Somebody whose token has none of the roles that matter.
     Unknown,
 }
@@ -53,7 +53,7 @@ impl Capacity {
     }
 
     pub(crate) fn from_name(name: &str) -> Self {
-        let person = Role::ALL.into_iter().find(|role| role.name() == name).map(Self::Person);
+        let person = AccessRole::ALL.into_iter().find(|role| role.name() == name).map(Self::Person);
         person.unwrap_or(if name == Self::Server.name() { Self::Server } else { Self::Unknown })
     }
 }
@@ -63,7 +63,7 @@ impl Capacity {
 pub(crate) struct Principal {
     /// The person; `None` where there are no tokens, or none was needed.
     pub(crate) name: Option<Arc<str>>,
-    pub(crate) roles: BTreeSet<Role>,
+    pub(crate) roles: BTreeSet<AccessRole>,
     /// The agents whose alerts it may see, if it is an agent.
     pub(crate) agents: BTreeSet<String>,
     /// Nobody has a token: everybody may do everything.
@@ -107,7 +107,7 @@ pub(crate) enum Unnamed {
 impl Principal {
     /// The principal of every request where no tokens are configured.
     pub(crate) fn open() -> Self {
-        Self { name: None, roles: Role::ALL.into(), agents: BTreeSet::new(), is_open: true }
+        Self { name: None, roles: AccessRole::ALL.into(), agents: BTreeSet::new(), is_open: true }
     }
 
     /// Takes the name that the configuration has for it. A token names one
@@ -131,13 +131,13 @@ impl Principal {
         if self.name.is_some() {
             return;
         }
-        let roles = [Role::Qa, Role::Admin, Role::Ingest, Role::Metrics];
+        let roles = [AccessRole::Qa, AccessRole::Admin, AccessRole::Ingest, AccessRole::Metrics];
         let role = roles.into_iter().find(|role| self.roles.contains(role));
         self.name = Some(match (role, self.agents.first()) {
             (None, Some(agent_id)) => agent_id.as_str().into(),
             _ => {
                 let [a, b, c, ..] = digest;
-                format!("{}-{a:02x}{b:02x}{c:02x}", role.unwrap_or(Role::Agent).name()).into()
+                format!("{}-{a:02x}{b:02x}{c:02x}", role.unwrap_or(AccessRole::Agent).name()).into()
             }
         });
     }
@@ -155,18 +155,18 @@ impl Principal {
 
     /// Whether it may review.
     pub(crate) fn reviews(&self) -> bool {
-        self.roles.contains(&Role::Qa) || self.roles.contains(&Role::Admin)
+        self.roles.contains(&AccessRole::Qa) || self.roles.contains(&AccessRole::Admin)
     }
 
     /// The role in which this person acts where one of `roles` is required: the first of them that
     /// the person has.
-    fn role(&self, roles: &[Role]) -> Capacity {
+    fn role(&self, roles: &[AccessRole]) -> Capacity {
         roles.iter().find(|role| self.roles.contains(role)).map_or(Capacity::Unknown, |role| Capacity::Person(*role))
     }
 
     /// The person behind a step, where `by` is what the request says.
     pub(crate) fn person(&self, by: Option<&str>) -> Result<Who, Unnamed> {
-        let role = self.role(&[Role::Qa, Role::Admin]);
+        let role = self.role(&[AccessRole::Qa, AccessRole::Admin]);
         let name = match (&self.name, by) {
             (Some(name), Some(by)) if **name != *by => return Err(Unnamed::Other),
             (Some(name), _) => name.to_string(),
@@ -180,7 +180,7 @@ impl Principal {
     }
 
     /// The one who asked for something that needs no name, for the audit.
-    pub(crate) fn asker(&self, roles: &[Role]) -> Who {
+    pub(crate) fn asker(&self, roles: &[AccessRole]) -> Who {
         let name = self.name.as_deref().unwrap_or("-").to_owned();
         Who { name, role: self.role(roles) }
     }

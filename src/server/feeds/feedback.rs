@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::privacy;
 use crate::server::clock;
-use crate::server::domain::principal::{Capacity, Principal, Role, Who};
+use crate::server::domain::principal::{AccessRole, Capacity, Principal, Who};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::domain::review::{Action, REASON_CHARS_MAX, Step, check_reason};
 use crate::server::domain::terms::FeedbackAction;
@@ -96,7 +96,7 @@ async fn appeal(shared: &Shared, agent_id: &str, answer: Answer) -> Result<(), R
             }
         },
     };
-    let who = Who { name: agent_id.to_owned(), role: Capacity::Person(Role::Agent) };
+    let who = Who { name: agent_id.to_owned(), role: Capacity::Person(AccessRole::Agent) };
     let target = Target { alert_id, call_id: None, started_ms, agent_id: Some(agent_id.to_owned()), steps_seen: None };
     let reason = reason.map(|reason| privacy::mask(&reason).into_owned());
     let step = Step { action: Action::Appeal, by: who.name.clone(), role: who.role, reason, at_ms: clock::unix_ms() };

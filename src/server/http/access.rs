@@ -29,7 +29,7 @@ use sha2::{Digest as _, Sha256};
 use crate::adapter::native;
 use crate::server::clock;
 use crate::server::config::{Config, OriginName, Secret, TARGET_BYTES_MAX, TokenSource};
-use crate::server::domain::principal::{Principal, Role};
+use crate::server::domain::principal::{AccessRole, Principal};
 use crate::server::net::reply;
 use crate::server::net::ws::{Handshake, SUBPROTOCOL};
 use crate::server::runtime::Shared;
@@ -45,7 +45,7 @@ const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("600");
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Policy {
     /// Nobody in particular: open to all.
-    roles: &'static [Role],
+    roles: &'static [AccessRole],
     /// It becomes a WebSocket or an event stream, for which a browser sends no
     /// headers of its own: `token=` in the address of a `GET` counts.
     token_in_query: bool,
@@ -59,7 +59,7 @@ pub(super) struct Policy {
 }
 
 impl Policy {
-    pub(super) const fn of(roles: &'static [Role]) -> Self {
+    pub(super) const fn of(roles: &'static [AccessRole]) -> Self {
         Self { roles, token_in_query: false, closes_refused: false, tells_who: false, passes_headers: false }
     }
 
@@ -152,10 +152,10 @@ impl Access {
         let mut holders: HashMap<[u8; 32], Principal> = HashMap::new();
         let unnamed = |tokens| vec![(None, tokens)];
         for (role, tokens) in [
-            (Role::Admin, tokens.admin.each()),
-            (Role::Qa, tokens.qa.each()),
-            (Role::Ingest, unnamed(tokens.ingest.as_slice())),
-            (Role::Metrics, unnamed(tokens.metrics.as_slice())),
+            (AccessRole::Admin, tokens.admin.each()),
+            (AccessRole::Qa, tokens.qa.each()),
+            (AccessRole::Ingest, unnamed(tokens.ingest.as_slice())),
+            (AccessRole::Metrics, unnamed(tokens.metrics.as_slice())),
         ] {
             for (name, sources) in tokens {
                 each_token(sources, |digest| {
@@ -168,7 +168,7 @@ impl Access {
         for (agent_id, sources) in &tokens.agents {
             each_token(sources, |digest| {
                 let holder = holders.entry(digest).or_default();
-                holder.roles.insert(Role::Agent);
+                holder.roles.insert(AccessRole::Agent);
                 holder.agents.insert(agent_id.clone());
                 Ok(())
             })?;
@@ -223,7 +223,7 @@ impl Access {
             parts.extensions.insert(place);
             token
         });
-        if policy.roles.is_empty() || (self.open_metrics && policy.roles.contains(&Role::Metrics)) {
+        if policy.roles.is_empty() || (self.open_metrics && policy.roles.contains(&AccessRole::Metrics)) {
             let told = given.filter(|_| policy.tells_who).map(|token| self.holder(&token)).transpose()?;
             return Ok(told.unwrap_or_default());
         }
@@ -237,12 +237,13 @@ impl Access {
         let agent_id = path_parameter(parts, "agent_id").await;
         let allowed = policy.roles.iter().any(|role| {
             holder.roles.contains(role)
-                && (*role != Role::Agent || agent_id.as_ref().is_some_and(|agent_id| holder.agents.contains(agent_id)))
+                && (*role != AccessRole::Agent
+                    || agent_id.as_ref().is_some_and(|agent_id| holder.agents.contains(agent_id)))
         });
         if allowed {
             return Ok(holder);
         }
-        if policy.roles.contains(&Role::Agent) && holder.roles.contains(&Role::Agent) {
+        if policy.roles.contains(&AccessRole::Agent) && holder.roles.contains(&AccessRole::Agent) {
             let message = "这个令牌属于别的坐席 / this token is another agent's";
             return Err(Denied::forbidden("other_agent", message));
         }
@@ -262,7 +263,7 @@ impl Access {
         match signed {
             Some((agent_id, expires_s)) if clock::unix_ms() < expires_s.saturating_mul(1_000) => Ok(Principal {
                 name: Some(agent_id.as_str().into()),
-                roles: BTreeSet::from([Role::Agent]),
+                roles: BTreeSet::from([AccessRole::Agent]),
                 agents: BTreeSet::from([agent_id]),
                 is_open: false,
             }),

@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 use crate::server::config::{
     EVENTS_BODY_BYTES_MAX, REVIEWS_BODY_BYTES_MAX, RULES_BODY_BYTES_MAX, SMALL_BODY_BYTES_MAX,
 };
-use crate::server::domain::principal::Role;
+use crate::server::domain::principal::AccessRole;
 use crate::server::http::access::{self, Access, Guard, Policy};
 use crate::server::http::api::rules::{backtest, book, edit, history, in_use, trial};
 use crate::server::http::api::{
@@ -32,12 +32,12 @@ use crate::server::net::body::Room;
 use crate::server::runtime::Shared;
 
 const OPEN: Policy = Policy::of(&[]);
-const INGEST: Policy = Policy::of(&[Role::Ingest]);
-const REVIEW: Policy = Policy::of(&[Role::Qa, Role::Admin]);
-const ADMIN: Policy = Policy::of(&[Role::Admin]);
-const METRICS: Policy = Policy::of(&[Role::Metrics, Role::Qa, Role::Admin]);
+const INGEST: Policy = Policy::of(&[AccessRole::Ingest]);
+const REVIEW: Policy = Policy::of(&[AccessRole::Qa, AccessRole::Admin]);
+const ADMIN: Policy = Policy::of(&[AccessRole::Admin]);
+const METRICS: Policy = Policy::of(&[AccessRole::Metrics, AccessRole::Qa, AccessRole::Admin]);
 /// `{agent_id}` in the path is the agent that an agent's token must be for.
-const AGENT: Policy = Policy::of(&[Role::Agent, Role::Qa, Role::Admin]);
+const AGENT: Policy = Policy::of(&[AccessRole::Agent, AccessRole::Qa, AccessRole::Admin]);
 
 /// One or several handlers of one path.
 pub(super) type Handlers = UtoipaMethodRouter<Arc<Shared>, Infallible>;
@@ -75,7 +75,7 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(OPEN, routes!(pages::qa))
         .with(OPEN, routes!(pages::rules))
         .with(OPEN, routes!(pages::asset))
-        .with(OPEN, routes!(operate::live))
+        .with(OPEN, routes!(operate::healthz))
         .with(OPEN, routes!(operate::ready))
         .with(METRICS, routes!(operate::metrics))
         .with(INGEST.producer_stream(), routes!(ingest::native))

@@ -74,7 +74,7 @@ pub(crate) async fn serve_asr(shared: Arc<Shared>, socket: Socket, leg: AsrLeg, 
 
 impl Asr {
     fn new(leg: AsrLeg) -> Self {
-        Self { leg, opened: clock::now(), place: Place::Unknown, unrecognised: false }
+        Self { leg, opened: clock::now(), place: LegPlace::Unknown, unrecognised: false }
     }
 }
 
@@ -94,13 +94,13 @@ enum Source {
 struct Asr {
     leg: AsrLeg,
     opened: Instant,
-    place: Place,
+    place: LegPlace,
     /// Whether a message was not recognised and the producer told so.
     unrecognised: bool,
 }
 
 /// The place of a recogniser's connection in a call.
-enum Place {
+enum LegPlace {
     Unknown,
     /// It was asked for; the call may not have begun.
     Awaited(Early),
@@ -320,9 +320,9 @@ impl Producer {
                 }
             }
         }
-        if matches!(asr.place, Place::Unknown) {
+        if matches!(asr.place, LegPlace::Unknown) {
             match ask_for_place(&self.shared, &asr.leg, asr.opened, &self.origin).await {
-                Ok(early) => asr.place = Place::Awaited(early),
+                Ok(early) => asr.place = LegPlace::Awaited(early),
                 Err(refusal) => {
                     let call_id = asr.leg.call_id.clone();
                     self.refuse(&refusal, call_id.as_deref(), &NO_NUMBER);
@@ -330,7 +330,7 @@ impl Producer {
                 }
             }
         }
-        if let Place::Awaited(early) = &mut asr.place {
+        if let LegPlace::Awaited(early) = &mut asr.place {
             if early.keep(text, received) {
                 return;
             }
@@ -344,7 +344,7 @@ impl Producer {
     /// A message of a recogniser that has its place.
     async fn asr_message(&mut self, text: &Utf8Bytes, received: Instant) {
         let Source::Asr(asr) = &mut self.source else { return };
-        let Place::Known(speaking) = &mut asr.place else {
+        let LegPlace::Known(speaking) = &mut asr.place else {
             let call_id = asr.leg.call_id.clone();
             self.refuse(&Refusal::NoAgent, call_id.as_deref(), &NO_NUMBER);
             return;
@@ -372,7 +372,7 @@ impl Producer {
     /// The call has begun, or will not: what waited for it is taken or refused.
     async fn take_place(&mut self, joined: Result<Joined, Refusal>) {
         let Source::Asr(asr) = &mut self.source else { return };
-        let Place::Awaited(early) = std::mem::replace(&mut asr.place, Place::Unknown) else { return };
+        let LegPlace::Awaited(early) = std::mem::replace(&mut asr.place, LegPlace::Unknown) else { return };
         let Early { call_id, messages, .. } = early;
         let Joined { leg: number, began, agent_id } = match joined {
             Ok(joined) => joined,
@@ -388,7 +388,7 @@ impl Producer {
         let id_prefix = format!("{}-{number}-", leg.voices.name());
         let adapter = leg.format.adapter(Leg { voices: leg.voices.clone(), began, id_prefix });
         let own = leg.agent_id.clone().filter(|own| **own != *agent_id);
-        asr.place = Place::Known(Speaking { adapter, call_id: call_id.clone(), began, agent_id: own.clone() });
+        asr.place = LegPlace::Known(Speaking { adapter, call_id: call_id.clone(), began, agent_id: own.clone() });
         if own.is_some() {
             self.refuse(&Refusal::OtherAgent { agent_id: agent_id.to_string() }, Some(&call_id), &NO_NUMBER);
         }
@@ -400,7 +400,7 @@ impl Producer {
     /// Makes open hypotheses of a recogniser final when its connection ends, and waits for what is under way.
     async fn finish(&mut self) {
         if let Source::Asr(asr) = &self.source
-            && matches!(asr.place, Place::Awaited(_))
+            && matches!(asr.place, LegPlace::Awaited(_))
         {
             let joined = tokio::select! {
                 joined = self.source.joined() => joined,
@@ -409,7 +409,7 @@ impl Producer {
             self.take_place(joined).await;
         }
         if let Source::Asr(asr) = &mut self.source
-            && let Place::Known(speaking) = &mut asr.place
+            && let LegPlace::Known(speaking) = &mut asr.place
         {
             speaking.adapter.finish(&mut self.inputs);
             self.deliver_inputs(clock::now()).await;
@@ -424,7 +424,7 @@ impl Producer {
 
     async fn deliver_inputs(&mut self, received: Instant) {
         let Source::Asr(asr) = &self.source else { return };
-        let Place::Known(speaking) = &asr.place else { return };
+        let LegPlace::Known(speaking) = &asr.place else { return };
         let (call_id, agent_id) = (speaking.call_id.clone(), speaking.agent_id.clone());
         let mut inputs = std::mem::take(&mut self.inputs);
         for mut input in inputs.drain(..) {
@@ -524,8 +524,8 @@ impl Source {
     async fn joined(&mut self) -> Result<Joined, Refusal> {
         match self {
             Self::Asr(asr) => match &mut asr.place {
-                Place::Awaited(early) => early.joined().await,
-                Place::Unknown | Place::Known(_) => std::future::pending().await,
+                LegPlace::Awaited(early) => early.joined().await,
+                LegPlace::Unknown | LegPlace::Known(_) => std::future::pending().await,
             },
             Self::Native => std::future::pending().await,
         }

@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::Bytes;
 use crate::server::clock;
 use crate::server::config::{Config, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_TIMEOUT};
 use crate::server::net::client;
-use crate::server::outbox::webhook::{Fault, Target, Verdict, pause};
+use crate::server::outbox::webhook::{Fault, Outcome, Target, pause};
 use crate::server::runtime::Shared;
 use crate::server::runtime::journal::Batch;
 use crate::server::store::{Letter, Record};
@@ -158,13 +158,13 @@ async fn see_through(shared: &Shared, deliveries: &Deliveries, target: &Target, 
         };
         let now_ms = clock::unix_ms();
         let (fault, is_rejected) = match verdict {
-            Verdict::Delivered => {
+            Outcome::Delivered => {
                 WebhookDelivered { webhook, attempts }.report(&shared.metrics);
                 keep(shared, Record::Settled { outbox_no }).await;
                 return true;
             }
-            Verdict::Failed(fault) => (fault, false),
-            Verdict::Rejected(fault) => (fault, true),
+            Outcome::Failed(fault) => (fault, false),
+            Outcome::Rejected(fault) => (fault, true),
         };
         attempts = attempts.saturating_add(1);
         let pause = pause(shared.config.webhook_retry(), &delivery, attempts);
@@ -181,13 +181,13 @@ async fn see_through(shared: &Shared, deliveries: &Deliveries, target: &Target, 
     }
 }
 
-async fn attempt(deliveries: &Deliveries, target: &Target, delivery: &str, alert: &str) -> Verdict {
+async fn attempt(deliveries: &Deliveries, target: &Target, delivery: &str, alert: &str) -> Outcome {
     match target.request(delivery, alert, clock::unix_ms()) {
         Ok(request) => match deliveries.answer(request).await {
             Ok((status, body)) => target.verdict(status, &body),
-            Err(fault) => Verdict::Failed(fault),
+            Err(fault) => Outcome::Failed(fault),
         },
-        Err(fault) => Verdict::Rejected(Fault::Unreachable(fault)),
+        Err(fault) => Outcome::Rejected(Fault::Unreachable(fault)),
     }
 }
 

@@ -52,7 +52,7 @@ pub(crate) struct Target {
 
 /// The meaning of an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Outcome {
     /// It was taken.
     Delivered,
     /// Another attempt may succeed.
@@ -150,26 +150,26 @@ impl Target {
     }
 
     /// The meaning of an answer.
-    pub(crate) fn verdict(&self, status: StatusCode, body: &[u8]) -> Verdict {
+    pub(crate) fn verdict(&self, status: StatusCode, body: &[u8]) -> Outcome {
         if !status.is_success() {
             let fault = Fault::Status(status.as_u16());
             return match status {
                 StatusCode::BAD_REQUEST
                 | StatusCode::PAYLOAD_TOO_LARGE
                 | StatusCode::UNSUPPORTED_MEDIA_TYPE
-                | StatusCode::UNPROCESSABLE_ENTITY => Verdict::Rejected(fault),
-                _ => Verdict::Failed(fault),
+                | StatusCode::UNPROCESSABLE_ENTITY => Outcome::Rejected(fault),
+                _ => Outcome::Failed(fault),
             };
         }
         if self.style == WebhookStyle::Json {
-            return Verdict::Delivered;
+            return Outcome::Delivered;
         }
         let answer: Option<RobotAnswer> = serde_json::from_slice(body).ok();
         match answer.and_then(RobotAnswer::code) {
-            Some(0) => Verdict::Delivered,
-            Some(code) if self.refuses_the_message(code) => Verdict::Rejected(Fault::Code(code)),
-            Some(code) => Verdict::Failed(Fault::Code(code)),
-            None => Verdict::Failed(Fault::Unreadable),
+            Some(0) => Outcome::Delivered,
+            Some(code) if self.refuses_the_message(code) => Outcome::Rejected(Fault::Code(code)),
+            Some(code) => Outcome::Failed(Fault::Code(code)),
+            None => Outcome::Failed(Fault::Unreadable),
         }
     }
 

@@ -20,11 +20,11 @@ pub(crate) mod reload;
 pub(crate) mod retention;
 pub(crate) mod review;
 pub(crate) mod shard;
+pub(crate) mod shard_call;
 mod shared;
 pub(crate) mod shares;
 #[cfg(test)]
 mod simulation;
-pub(crate) mod slot;
 pub(crate) mod subscription;
 
 pub(crate) use shared::{Parts, Shared};

@@ -36,8 +36,8 @@ pub(crate) use crate::server::runtime::command::{Command, Delivery, Join, Joined
 use crate::server::runtime::journal::{Batch, Effect};
 use crate::server::runtime::live::Gone;
 use crate::server::runtime::recovery::Resumed;
+use crate::server::runtime::shard_call::{ShardCall, Surroundings};
 use crate::server::runtime::shares::Origin;
-use crate::server::runtime::slot::{Slot, Surroundings};
 use crate::server::store::{CallRow, ClosedCall, ClosedRow, Json, Record};
 use crate::server::telemetry::events::{CallClosed, CallStarted, Happening as _, Heard, ShardStep};
 use crate::session::Session;
@@ -96,7 +96,7 @@ async fn sleep_until(alarm: Option<Instant>) {
 #[derive(Debug)]
 pub(crate) struct Shard {
     shared: Arc<Shared>,
-    calls: HashMap<Arc<str>, Slot>,
+    calls: HashMap<Arc<str>, ShardCall>,
     closed: ClosedCalls,
     /// Legs that came before their call.
     early: EarlyLegs,
@@ -223,9 +223,9 @@ impl Shard {
         self.closed.insert(call);
     }
 
-    fn slot(&mut self, state: CallState, clock: CallClock, heard: Instant) -> Slot {
+    fn slot(&mut self, state: CallState, clock: CallClock, heard: Instant) -> ShardCall {
         self.serial += 1;
-        Slot::new(state, clock, heard, self.serial)
+        ShardCall::new(state, clock, heard, self.serial)
     }
 
     /// Starts a call. A second start of a call in progress changes nothing:
@@ -242,7 +242,7 @@ impl Shard {
         origin: &Arc<Origin>,
     ) -> Result<(), Refusal> {
         let started_ms = info.started_at.timestamp_millis();
-        let known = self.calls.get(call_id).map(Slot::session).map(Session::info);
+        let known = self.calls.get(call_id).map(ShardCall::session).map(Session::info);
         if let Some(known) = known.filter(|known| known.started_at.timestamp_millis() == started_ms) {
             return match known.agent_id == info.agent_id {
                 true => Ok(()),
@@ -412,7 +412,7 @@ impl Shard {
         }
     }
 
-    fn end_of_life(&self, slot: &Slot) -> Instant {
+    fn end_of_life(&self, slot: &ShardCall) -> Instant {
         match slot.ended {
             Some(ended) => ended + self.shared.config.call_linger(),
             None => slot.heard + self.shared.config.idle(slot.session().info().channel),
@@ -506,7 +506,7 @@ impl Shard {
         }
     }
 
-    fn leave(&mut self, call_id: &str, slot: Slot, reason: CloseReason) {
+    fn leave(&mut self, call_id: &str, slot: ShardCall, reason: CloseReason) {
         self.shared.calls.fetch_sub(1, Ordering::Relaxed);
         CallClosed { call_id, reason }.report(&self.shared.metrics);
         // What a panic left behind may panic again while it is dropped.

@@ -25,7 +25,7 @@ use crate::engine::rule::{self, RuleSet};
 use crate::numbers::{self, Seen};
 use crate::server::clock;
 use crate::server::config::{Privacy, Secret, SecretSource, StoredWords};
-use crate::server::domain::principal::{Capacity, Reading, Role, Who};
+use crate::server::domain::principal::{AccessRole, Capacity, Reading, Who};
 use crate::server::domain::review::{Action, Impossible, Step};
 use crate::server::domain::terms::Trigger;
 use crate::server::runtime::journal;
@@ -444,7 +444,7 @@ impl World {
         let at = self.chance.below(self.shown.len());
         let alert_id = self.shown[at].1["alert_id"].as_str().unwrap().to_owned();
         let action = if self.chance.one_in(2) { Action::Confirm } else { Action::Dismiss };
-        let who = Who { name: format!("qa-{}", self.chance.below(3)), role: Capacity::Person(Role::Qa) };
+        let who = Who { name: format!("qa-{}", self.chance.below(3)), role: Capacity::Person(AccessRole::Qa) };
         let reason = Some(self.chance.below(100).to_string());
         let step = Step { action, by: who.name.clone(), role: who.role, reason, at_ms: 1 };
         let target = Target { alert_id, call_id: None, started_ms: None, agent_id: None, steps_seen: None };

@@ -17,7 +17,7 @@ use crate::engine::time::CallTime;
 use crate::engine::transcript::Party;
 use crate::numbers::Numbers;
 use crate::server::config::{Privacy, Secret, SecretSource, StoredWords};
-use crate::server::domain::principal::{Capacity, Role, Who};
+use crate::server::domain::principal::{AccessRole, Capacity, Who};
 use crate::server::domain::quality::Judged;
 use crate::server::domain::review::{Action, Appeal, Impossible, Step, Verdict};
 use crate::server::domain::terms::{Audited, CloseReason, Display, FeedbackAction, Trigger};
@@ -131,7 +131,7 @@ impl<'a> World<'a> {
     }
 
     fn take(&mut self, target: &Target, step: &Step) -> Result<Taken, Untaken> {
-        let who = Who { name: step.by.clone(), role: Capacity::Person(Role::Qa) };
+        let who = Who { name: step.by.clone(), role: Capacity::Person(AccessRole::Qa) };
         self.writer().review(std::slice::from_ref(target), step, &who, APPEAL_MS).unwrap().remove(0)
     }
 
@@ -221,11 +221,11 @@ fn target(alert_id: &str) -> Target {
 
 fn step(action: Action, by: &str, at_ms: i64) -> Step {
     let reason = action.needs_reason().then(|| "因为".to_owned());
-    Step { action, by: by.to_owned(), role: Capacity::Person(Role::Qa), reason, at_ms }
+    Step { action, by: by.to_owned(), role: Capacity::Person(AccessRole::Qa), reason, at_ms }
 }
 
 fn load(version: &str, files: &str, loaded_ms: i64) -> LoadRow {
-    let who = Who { name: "赵敏".to_owned(), role: Capacity::Person(Role::Admin) };
+    let who = Who { name: "赵敏".to_owned(), role: Capacity::Person(AccessRole::Admin) };
     LoadRow { version: version.to_owned(), files: files.to_owned(), loaded_ms, who, trigger: Trigger::Request }
 }
 
@@ -499,7 +499,7 @@ fn a_step_of_a_review_is_judged_by_the_steps_before(kind: &Kind) {
     assert_eq!(world.take(&of_another, &confirm).unwrap_err(), Untaken::Unknown);
     // A slip is taken back by who made it; of several alerts each answers for itself.
     let undo = step(Action::Undo, "李静", 12);
-    let who = Who { name: "李静".to_owned(), role: Capacity::Person(Role::Qa) };
+    let who = Who { name: "李静".to_owned(), role: Capacity::Person(AccessRole::Qa) };
     let both = [by_moment.clone(), target("nothing")];
     let undone = world.writer().review(&both, &undo, &who, APPEAL_MS).unwrap();
     assert_eq!(undone[0].as_ref().unwrap().standing.verdict, Verdict::Dismissed);
@@ -637,7 +637,7 @@ fn the_audit_is_a_chain_that_agrees_with_the_store(kind: &Kind) {
     world.take(&target("x"), &step(Action::Confirm, "李静", 10)).unwrap();
     let fact = Fact {
         at_ms: 11,
-        who: Who { name: "赵敏".to_owned(), role: Capacity::Person(Role::Qa) },
+        who: Who { name: "赵敏".to_owned(), role: Capacity::Person(AccessRole::Qa) },
         action: Audited::Export,
         subject: "alerts".to_owned(),
         detail: json!({"rows": 1}),

@@ -47,7 +47,7 @@ pub(super) struct Feature {
 
 /// The source of a feature; part of its key.
 #[derive(Clone, Copy)]
-enum Place {
+enum Source {
     Text = 1,
     Gap,
     Before,
@@ -93,10 +93,10 @@ const END: char = '\u{3}';
 /// How the model knows that a rule's forbidden phrase was said.
 #[must_use]
 pub fn phrase_key(rule_id: &str) -> u32 {
-    key(Place::Found, rule_id.chars())
+    key(Source::Found, rule_id.chars())
 }
 
-fn key(place: Place, chars: impl IntoIterator<Item = char>) -> u32 {
+fn key(place: Source, chars: impl IntoIterator<Item = char>) -> u32 {
     // FNV-1a over 64 bits, folded: the same on every machine.
     let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ place as u64;
     for c in chars {
@@ -127,7 +127,7 @@ pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, features: &mut Ve
     let setting = |key| Feature { is_setting: true, ..of_turn(key) };
     for length in 1..=GRAM_CHARS_MAX {
         features.extend(text.windows(length).filter(|run| length > 1 || !is_frame(run[0].0)).map(|run| Feature {
-            key: key(Place::Text, run.iter().map(|&(c, _)| c)),
+            key: key(Source::Text, run.iter().map(|&(c, _)| c)),
             start: run[0].1,
             end: run[length - 1].1 + u32::from(!is_frame(run[length - 1].0)),
             is_setting: false,
@@ -136,7 +136,7 @@ pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, features: &mut Ve
     for (at, &(first, start)) in text.iter().enumerate() {
         for &(second, end) in text.iter().take(at + GAP_MAX + 1).skip(at + 2) {
             features.push(Feature {
-                key: key(Place::Gap, [first, second]),
+                key: key(Source::Gap, [first, second]),
                 start,
                 end: end + u32::from(!is_frame(second)),
                 is_setting: false,
@@ -145,19 +145,19 @@ pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, features: &mut Ve
     }
     let length = text.len() - 2;
     let step = [2, 4, 7, 12, 20, 40].iter().take_while(|&&most| length > most).count();
-    features.push(setting(key(Place::Length, char::from_digit(step as u32, 10))));
+    features.push(setting(key(Source::Length, char::from_digit(step as u32, 10))));
     features.extend(turn.found.iter().map(|&key| of_turn(key)));
     if !turn.found.is_empty() {
-        features.push(of_turn(key(Place::Found, [])));
+        features.push(of_turn(key(Source::Found, [])));
     }
     if asks(turn.text) {
-        features.push(of_turn(key(Place::Question, ['?'])));
+        features.push(of_turn(key(Source::Question, ['?'])));
     }
     if turn.channel == Channel::Chat {
-        features.push(setting(key(Place::Chat, ['c'])));
+        features.push(setting(key(Source::Chat, ['c'])));
     }
     for &(c, at) in &tones[..tones_of_text] {
-        features.push(Feature { start: at, end: at + 1, ..of_turn(key(Place::Tone, [c])) });
+        features.push(Feature { start: at, end: at + 1, ..of_turn(key(Source::Tone, [c])) });
     }
     let opening: [char; 2] = [text[1].0, text.get(2).map_or(END, |next| next.0)];
     framed(turn.prev, BEFORE_CHARS_MAX, before, tones);
@@ -168,10 +168,10 @@ pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, features: &mut Ve
     } else {
         '.'
     };
-    features.push(setting(key(Place::AskedBefore, [asked])));
-    features.push(setting(key(Place::BeforeAndText, [asked, opening[0]])));
-    features.push(setting(key(Place::BeforeAndText, [asked, opening[0], opening[1]])));
-    for (place, said) in [(Place::Before, turn.prev), (Place::OwnBefore, turn.own_prev)] {
+    features.push(setting(key(Source::AskedBefore, [asked])));
+    features.push(setting(key(Source::BeforeAndText, [asked, opening[0]])));
+    features.push(setting(key(Source::BeforeAndText, [asked, opening[0], opening[1]])));
+    for (place, said) in [(Source::Before, turn.prev), (Source::OwnBefore, turn.own_prev)] {
         if said.is_empty() {
             continue;
         }

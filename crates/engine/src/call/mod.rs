@@ -21,7 +21,7 @@ use crate::agents::Agents;
 use crate::alert::{Alert, AlertState, Clip, Evidence, alert_id, clip};
 use crate::context::{THEN_AHEAD, TURN_AHEAD};
 use crate::detect::{Considered, detect};
-use crate::monitor::{self, Evaluation, Finding, Hits, LOOKED_AT_MAX, Mark, OCCURRENCES_MAX, Stage, View};
+use crate::monitor::{self, Citation, Evaluation, Finding, Hits, LOOKED_AT_MAX, OCCURRENCES_MAX, Stage, View};
 use crate::rule::RuleSet;
 use crate::rule::program::{BodyProgram, DetectorIx, ForbidProgram, Program, RuleIx};
 use crate::rule::syntax::Limit;
@@ -543,7 +543,7 @@ impl Call {
         let Some(state) = next_state(before, finding.stage) else {
             return known.filter(|_| finding.stage != Stage::Met);
         };
-        let wording = |mark: &Mark| {
+        let wording = |mark: &Citation| {
             let spoken = self.timeline.get(mark.utterance);
             (spoken.revision, spoken.judged.as_ref().map(|judged| judged.verdict))
         };
@@ -645,14 +645,14 @@ impl Call {
 
     /// How sure the second look must be of a finding, in ten thousandths.
     fn needed(&self, rules: &RuleSet, program: &Program, finding: &Finding) -> u16 {
-        let is_act = |mark: &Mark| mark.phrase.is_some_and(|phrase| rules.acts.values().any(|&act| act == phrase));
+        let is_act = |mark: &Citation| mark.phrase.is_some_and(|phrase| rules.acts.values().any(|&act| act == phrase));
         if program.confidence == 0 || !finding.marks.iter().all(is_act) {
             return program.confidence;
         }
         program.confidence.max(rules.thresholds.act_alone(self.info.channel))
     }
 
-    fn evidence(&self, rules: &RuleSet, mark: &Mark) -> Evidence {
+    fn evidence(&self, rules: &RuleSet, mark: &Citation) -> Evidence {
         let spoken = self.timeline.get(mark.utterance);
         work::look(spoken.text.raw_len());
         let (span, phrase) = match mark.phrase {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Evaluation, Finding, LOOKED_AT_MAX, Mark, OCCURRENCES_OF_UTTERANCE_MAX, Stage, View, window};
+use super::{Citation, Evaluation, Finding, LOOKED_AT_MAX, OCCURRENCES_OF_UTTERANCE_MAX, Stage, View, window};
 use crate::rule::program::{ForbidProgram, Program};
 use crate::rule::syntax::Hypotheses;
 use crate::text::PhraseId;
@@ -106,7 +106,7 @@ pub(super) fn visible(view: &View<'_>, program: &Program, hit: &Hit, evaluation:
 fn single(view: &View<'_>, hit: &Hit) -> Finding {
     let stage = if hit.provisional { Stage::Provisional } else { Stage::Confirmed };
     let mut finding = Finding::new(view.key_of(hit), hit.said_at, stage);
-    finding.marks.extend(Mark::all_of(hit));
+    finding.marks.extend(Citation::all_of(hit));
     finding
 }
 
@@ -117,7 +117,7 @@ fn together(hits: &[&Hit], at_least: usize) -> Option<Finding> {
     let last = firsts.get(at_least - 1)?;
     let stage = if firsts.iter().any(|hit| hit.provisional) { Stage::Provisional } else { Stage::Confirmed };
     let mut finding = Finding::new(String::from("together"), last.said_at, stage);
-    finding.marks.extend(firsts.iter().flat_map(|hit| Mark::all_of(hit)));
+    finding.marks.extend(firsts.iter().flat_map(|hit| Citation::all_of(hit)));
     finding.details.value = Some(firsts.len().to_string());
     Some(finding)
 }

@@ -78,7 +78,7 @@ pub(crate) enum Stage {
 
 /// Words that a finding points at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct Citation {
     pub(crate) utterance: UtteranceIx,
     pub(crate) start: u32,
     pub(crate) end: u32,
@@ -139,7 +139,7 @@ pub(crate) struct Finding {
     pub(crate) stage: Stage,
     /// Where it differs from the rule's own kind (a step left out of a sequence is missing).
     pub(crate) kind: Option<AlertKind>,
-    pub(crate) marks: Vec<Mark>,
+    pub(crate) marks: Vec<Citation>,
     pub(crate) details: Details,
     /// How often the utterance says it.
     pub(crate) count: u32,
@@ -255,7 +255,7 @@ impl<'a> View<'a> {
 /// Milliseconds of a day.
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
-impl Mark {
+impl Citation {
     fn of(hit: &Hit) -> Self {
         Self {
             utterance: hit.utterance,

@@ -1,6 +1,6 @@
 //! Required words: all parts within a window, in any order and across utterances.
 
-use super::{Evaluation, Finding, Mark, Stage, Unit, View, seconds, window};
+use super::{Citation, Evaluation, Finding, Stage, Unit, View, seconds, window};
 use crate::rule::program::{AnchorProgram, BodyProgram, PartProgram, Program, RequireProgram, Side};
 use crate::time::CallTime;
 use crate::timeline::Hit;
@@ -8,7 +8,7 @@ use crate::transcript::EventKind;
 
 /// One window in which the words are owed.
 struct Occurrence<'a> {
-    span: window::Span,
+    span: window::WindowSpan,
     /// When the words are due; `None` while it cannot be known.
     deadline: Option<CallTime>,
     /// The first hit of each part within the window.
@@ -44,7 +44,7 @@ pub(super) fn evaluate(view: &View<'_>, program: &Program, require: &RequireProg
         let Some((stage, at)) = judged else { continue };
         let mut finding = Finding::new(span.key, at, stage);
         finding.marks.extend(span.anchor);
-        finding.marks.extend(said.iter().flatten().flat_map(|hit| Mark::all_of(hit)));
+        finding.marks.extend(said.iter().flatten().flat_map(|hit| Citation::all_of(hit)));
         finding.details.missing =
             parts.iter().zip(&said).filter(|(_, hit)| hit.is_none()).map(|(part, _)| part.name.clone()).collect();
         finding.details.total = parts.len();
@@ -75,7 +75,7 @@ fn occurrences<'a>(view: &View<'a>, require: &RequireProgram) -> Vec<Occurrence<
         .collect()
 }
 
-fn said_in<'a>(view: &View<'a>, parts: &[PartProgram], span: &window::Span) -> Vec<Option<&'a Hit>> {
+fn said_in<'a>(view: &View<'a>, parts: &[PartProgram], span: &window::WindowSpan) -> Vec<Option<&'a Hit>> {
     let first = |part: &PartProgram| view.hits_from(part.detector, span.from).first();
     parts.iter().map(|part| first(part).filter(|hit| span.holds(hit.said_at))).collect()
 }

@@ -1,7 +1,7 @@
 //! Ordered steps: a step that came before one it must follow, or never came.
 
 use super::window::spans;
-use super::{Evaluation, Finding, Mark, Stage, View};
+use super::{Citation, Evaluation, Finding, Stage, View};
 use crate::rule::program::{Program, SequenceProgram};
 use crate::severity::AlertKind;
 use crate::timeline::Hit;
@@ -31,7 +31,7 @@ pub(super) fn evaluate(view: &View<'_>, program: &Program, sequence: &SequencePr
         }
         explained[skipped] = true;
         let mut finding = Finding::new(format!("{}/order/{later}", span.key), hit.said_at, Stage::Confirmed);
-        finding.marks.extend(Mark::all_of(hit));
+        finding.marks.extend(Citation::all_of(hit));
         let said_by_then = |ix: usize| said[ix].is_some_and(|other| other.said_at <= hit.said_at);
         let required = |ix: &usize| !steps[*ix].optional;
         finding.details.step = Some(steps[later].name.clone());

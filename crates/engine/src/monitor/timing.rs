@@ -4,7 +4,7 @@
 //! in the order (`at_position`), so that a new utterance costs one look; what
 //! goes on right now is `pending`.
 
-use super::{Details, Evaluation, Finding, Mark, OCCURRENCES_MAX, Stage, Unit, View, seconds, window};
+use super::{Citation, Details, Evaluation, Finding, OCCURRENCES_MAX, Stage, Unit, View, seconds, window};
 use crate::rule::RuleSet;
 use crate::rule::program::Program;
 use crate::rule::syntax::{Hypotheses, Timing};
@@ -72,7 +72,7 @@ pub(crate) fn at_position(
             let both_ms = spoken.end.min(over.end).since(spoken.start);
             let stage = stage_of(spoken.is_final && over.is_final);
             let mut finding = at(view, position, spoken.start, stage);
-            finding.marks.insert(0, Mark::whole(other));
+            finding.marks.insert(0, Citation::whole(other));
             finding.details = measured(Unit::Seconds, seconds(both_ms), seconds(*overlap_ms));
             Some(finding)
         }
@@ -189,7 +189,7 @@ fn measured(unit: Unit, value: String, limit: String) -> Details {
 fn at(view: &View<'_>, position: usize, at: CallTime, stage: Stage) -> Finding {
     let ix = view.timeline.at(position);
     let mut finding = Finding::new(view.timeline.get(ix).id.to_string(), at, stage);
-    finding.marks.push(Mark::whole(ix));
+    finding.marks.push(Citation::whole(ix));
     finding
 }
 
@@ -211,7 +211,7 @@ fn silence(view: &View<'_>, from: CallTime, last: Option<UtteranceIx>, until: Ca
     let key = last.map_or_else(|| String::from("answered"), |ix| format!("after:{}", view.timeline.get(ix).id));
     let due = view.timeline.after_holds(from, over_ms).unwrap_or(until);
     let mut finding = Finding::new(key, due, Stage::Confirmed);
-    finding.marks.extend(last.map(Mark::whole));
+    finding.marks.extend(last.map(Citation::whole));
     finding.details = measured(Unit::Seconds, seconds(unheld_ms(view, from, until)), seconds(over_ms));
     finding
 }
@@ -257,7 +257,7 @@ pub(super) fn heard(view: &View<'_>, position: usize, by: Role, over_ms: i64, un
 fn unacknowledged(view: &View<'_>, since: Option<UtteranceIx>, due: CallTime, ms: i64, over_ms: i64) -> Finding {
     let key = since.map_or_else(|| String::from("answered"), |ix| format!("after:{}", view.timeline.get(ix).id));
     let mut finding = Finding::new(key, due, Stage::Confirmed);
-    finding.marks.extend(since.map(Mark::whole));
+    finding.marks.extend(since.map(Citation::whole));
     finding.details = measured(Unit::Seconds, seconds(ms), seconds(over_ms));
     finding
 }
@@ -316,7 +316,7 @@ pub(super) fn interrupted(view: &View<'_>, position: usize, overlap_ms: i64, aft
 fn late_reply(view: &View<'_>, asked: UtteranceIx, replied: CallTime, over_ms: i64) -> Finding {
     let message = view.timeline.get(asked);
     let mut finding = Finding::new(format!("to:{}", message.id), message.end.plus(over_ms), Stage::Confirmed);
-    finding.marks.push(Mark::whole(asked));
+    finding.marks.push(Citation::whole(asked));
     finding.details = measured(Unit::Seconds, seconds(replied.since(message.end)), seconds(over_ms));
     finding
 }
@@ -330,7 +330,7 @@ fn repeated(view: &View<'_>, position: usize, times: u32, unless: &[PhraseId]) -
     }
     let pairs = character_pairs(spoken);
     let mut count = 1;
-    let mut marks = vec![Mark::whole(view.timeline.at(position))];
+    let mut marks = vec![Citation::whole(view.timeline.at(position))];
     let mut answered = false;
     for earlier in (0..position).rev().take(TEXTS_KEPT) {
         let other = view.timeline.spoken_at(earlier);
@@ -343,7 +343,7 @@ fn repeated(view: &View<'_>, position: usize, times: u32, unless: &[PhraseId]) -
             answered |= other.role != Role::System && !other.is_backchannel();
         } else if answered && other.is_final && other.asks && alike(&pairs, &character_pairs(other)) {
             count += 1;
-            marks.insert(0, Mark::whole(view.timeline.at(earlier)));
+            marks.insert(0, Citation::whole(view.timeline.at(earlier)));
             answered = false;
         }
     }

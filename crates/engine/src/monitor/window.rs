@@ -1,7 +1,7 @@
 //! The parts of a call that rules speak of: from or up to an anchor, for so
 //! long or so many turns.
 
-use super::{Mark, OCCURRENCES_MAX, View};
+use super::{Citation, OCCURRENCES_MAX, View};
 use crate::rule::program::{AnchorProgram, Side, WindowProgram};
 use crate::rule::syntax::Extent;
 use crate::time::CallTime;
@@ -13,19 +13,19 @@ const TURNS_REACH: usize = 256;
 
 /// One window of one call.
 #[derive(Debug)]
-pub(super) struct Span {
+pub(super) struct WindowSpan {
     /// Names the anchor's occurrence.
     pub(super) key: String,
     pub(super) from: CallTime,
     /// Inclusive. `None` while it cannot be known: a hold or a turn goes on, or the call does.
     pub(super) until: Option<CallTime>,
     /// The words that opened it.
-    pub(super) anchor: Vec<Mark>,
+    pub(super) anchor: Vec<Citation>,
     /// It lasts as long as the call.
     pub(super) to_end: bool,
 }
 
-impl Span {
+impl WindowSpan {
     pub(super) fn holds(&self, at: CallTime) -> bool {
         self.from <= at && self.until.is_none_or(|until| at <= until)
     }
@@ -39,7 +39,7 @@ pub(super) struct Union {
 }
 
 impl Union {
-    pub(super) fn of(spans: &[Span]) -> Self {
+    pub(super) fn of(spans: &[WindowSpan]) -> Self {
         let mut spans: Vec<_> = spans.iter().map(|span| (span.from, span.until)).collect();
         spans.sort_unstable_by_key(|&(from, _)| from);
         let mut latest = Some(CallTime(i64::MIN));
@@ -58,8 +58,8 @@ impl Union {
 
 /// The windows that a rule has in this call so far, in order. Anchors in
 /// hypotheses do not count: nobody is held to words that may not have been said.
-pub(super) fn spans(view: &View<'_>, window: &WindowProgram, roles: &[Role], count_hold: bool) -> Vec<Span> {
-    let anchors: Vec<(String, CallTime, Vec<Mark>)> = match window.anchor {
+pub(super) fn spans(view: &View<'_>, window: &WindowProgram, roles: &[Role], count_hold: bool) -> Vec<WindowSpan> {
+    let anchors: Vec<(String, CallTime, Vec<Citation>)> = match window.anchor {
         AnchorProgram::Event(kind) => {
             let times = view.timeline.times_of(kind).take(OCCURRENCES_MAX);
             times.map(|at| (event_key(kind, at), at, Vec::new())).collect()
@@ -69,7 +69,7 @@ pub(super) fn spans(view: &View<'_>, window: &WindowProgram, roles: &[Role], cou
             .iter()
             .filter(|hit| !hit.provisional)
             .take(OCCURRENCES_MAX)
-            .map(|hit| (view.key_of(hit), hit.said_at, Mark::all_of(hit).collect()))
+            .map(|hit| (view.key_of(hit), hit.said_at, Citation::all_of(hit).collect()))
             .collect(),
     };
     let to_end = matches!(window.anchor, AnchorProgram::Event(EventKind::End))
@@ -82,20 +82,20 @@ pub(super) fn spans(view: &View<'_>, window: &WindowProgram, roles: &[Role], cou
                 Side::After => (at, end_of(view, at, window.extent, roles, count_hold)),
                 Side::Before => (start_of(view, at, window.extent, roles), Some(at)),
             };
-            Span { key, from, until, anchor, to_end }
+            WindowSpan { key, from, until, anchor, to_end }
         })
         .collect()
 }
 
 /// The window before the end of the call that a rule would have if the call
 /// ended now; `None` once it has, or if the rule has no such window.
-pub(super) fn span_if_ended(view: &View<'_>, window: &WindowProgram, roles: &[Role]) -> Option<Span> {
+pub(super) fn span_if_ended(view: &View<'_>, window: &WindowProgram, roles: &[Role]) -> Option<WindowSpan> {
     let AnchorProgram::Event(EventKind::End) = window.anchor else { return None };
     if window.side == Side::After || view.timeline.end().is_some() {
         return None;
     }
     let from = start_of(view, view.now, window.extent, roles);
-    Some(Span { key: event_key(EventKind::End, view.now), from, until: None, anchor: Vec::new(), to_end: true })
+    Some(WindowSpan { key: event_key(EventKind::End, view.now), from, until: None, anchor: Vec::new(), to_end: true })
 }
 
 /// The occurrence of an event within its call.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::origins::{DetectorOrigins, Origin, Origins};
+use super::origins::{DetectorOrigins, Origins, PhraseOrigin};
 use super::parse::annotate;
 use super::program::{
     AnchorProgram, BodyProgram, Detector, DetectorIx, ForbidProgram, PartProgram, Program, RequireProgram,
@@ -322,7 +322,7 @@ impl Compiler {
             let added = self.lexicon.add(&phrase.text.value, options);
             let id = self.interned(added, phrase);
             phrases.extend(id);
-            origins.extend(id.map(|id| Origin { source: phrase.clone(), id, options }));
+            origins.extend(id.map(|id| PhraseOrigin { source: phrase.clone(), id, options }));
         }
         phrases.sort_unstable();
         phrases.dedup();
@@ -399,7 +399,7 @@ impl Compiler {
             let added = self.lexicon.add_context(&phrase.text.value, options);
             let id = self.interned(added, phrase);
             phrases.extend(id);
-            self.origins.beside.extend(id.map(|id| Origin { source: phrase.clone(), id, options }));
+            self.origins.beside.extend(id.map(|id| PhraseOrigin { source: phrase.clone(), id, options }));
         }
         phrases
     }

@@ -8,7 +8,7 @@ use super::syntax::{PackSource, RuleSource};
 
 /// Where a clause stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ClauseStatus {
     /// A rule with a firing test rests on it.
     Covered,
     /// There is a reason why none does.
@@ -17,7 +17,7 @@ pub enum Standing {
     Open,
 }
 
-impl Standing {
+impl ClauseStatus {
     /// Its name in answers.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -69,13 +69,13 @@ pub struct CoveringRule<'a> {
 impl Row<'_> {
     /// Where the clause stands.
     #[must_use]
-    pub fn standing(&self) -> Standing {
+    pub fn status(&self) -> ClauseStatus {
         if self.rules.iter().any(|rule| rule.firing > 0) {
-            Standing::Covered
+            ClauseStatus::Covered
         } else if self.reason.is_some() {
-            Standing::Excused
+            ClauseStatus::Excused
         } else {
-            Standing::Open
+            ClauseStatus::Open
         }
     }
 
@@ -143,8 +143,8 @@ impl<'a> Coverage<'a> {
 
     /// How many clauses stand so.
     #[must_use]
-    pub fn count(&self, standing: Standing) -> usize {
-        self.rows.iter().filter(|row| row.standing() == standing).count()
+    pub fn count(&self, status: ClauseStatus) -> usize {
+        self.rows.iter().filter(|row| row.status() == status).count()
     }
 }
 

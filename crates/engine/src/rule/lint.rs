@@ -9,7 +9,7 @@ mod words;
 use std::collections::{BTreeMap, BTreeSet};
 
 use self::words::Words;
-use super::origins::{DetectorOrigins, Origin, Origins};
+use super::origins::{DetectorOrigins, Origins, PhraseOrigin};
 use super::program::{BodyProgram, Detector, DetectorIx, Program};
 use super::script;
 use super::syntax::{Body, Context, Extent, PackSource, PhraseSource, RuleSource, Scope, TestSource, Window};
@@ -35,7 +35,7 @@ pub fn lint(loaded: &Loaded, known_clauses: Option<&BTreeSet<String>>) -> Vec<Di
     short_phrases(&uses, &mut out);
     inside_words(&uses, &mut out);
     duplicates(packs, &uses, &mut out);
-    let heard = Heard::new(rules, &uses);
+    let heard = PhraseHits::new(rules, &uses);
     shadowed(&uses, &heard, &mut out);
     contradicted(&uses, &heard, &mut out);
     collisions(&uses, &heard, &mut out);
@@ -71,9 +71,9 @@ struct Use<'a> {
     program: &'a Program,
     detector: &'a Detector,
     purpose: Purpose,
-    phrases: &'a [Origin],
+    phrases: &'a [PhraseOrigin],
     /// The phrases of its conditions.
-    conditions: &'a [Origin],
+    conditions: &'a [PhraseOrigin],
 }
 
 impl Use<'_> {
@@ -140,7 +140,7 @@ fn letters(phrase: &PhraseSource) -> Option<String> {
 
 fn short_phrases(uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
     for used in uses.iter().filter(|used| !used.detector.only.contains(&Context::Alone(true))) {
-        for Origin { source, .. } in used.phrases {
+        for PhraseOrigin { source, .. } in used.phrases {
             let text = &source.text;
             if letters(source).is_some_and(|letters| letters.chars().count() == 1) {
                 let (zh, en) = (
@@ -160,7 +160,7 @@ fn inside_words(uses: &[Use<'_>], out: &mut Vec<Diagnostic>) {
     let mut words = None;
     let mut seen = BTreeSet::new();
     for used in uses.iter().filter(|used| used.purpose != Purpose::Required) {
-        for Origin { source, options, .. } in used.phrases {
+        for PhraseOrigin { source, options, .. } in used.phrases {
             // At word boundaries it is not found inside words.
             let Some(letters) = letters(source).filter(|_| options.boundary == Boundary::Anywhere) else { continue };
             // Two words that meet rarely make up three characters that mean something by themselves.
@@ -217,14 +217,14 @@ fn duplicates(packs: &[PackSource], uses: &[Use<'_>], out: &mut Vec<Diagnostic>)
 }
 
 /// What the compiled program hears in the phrases that rules forbid or require.
-struct Heard {
+struct PhraseHits {
     /// The phrases of the uses, by use and place: what is heard in each, the phrase itself left out.
     found: BTreeMap<(usize, usize), Vec<Match>>,
     /// The uses that ask for a phrase, and its place in each.
     askers: BTreeMap<PhraseId, Vec<(usize, usize)>>,
 }
 
-impl Heard {
+impl PhraseHits {
     fn new(rules: &RuleSet, uses: &[Use<'_>]) -> Self {
         let (mut found, mut askers) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new());
         let (mut text, mut matches) = (FoldedText::new(), Vec::new());
@@ -253,7 +253,7 @@ fn is_exact(m: &Match) -> bool {
 }
 
 /// Warns if everything that a rule forbids makes another fire already.
-fn shadowed(uses: &[Use<'_>], heard: &Heard, out: &mut Vec<Diagnostic>) {
+fn shadowed(uses: &[Use<'_>], heard: &PhraseHits, out: &mut Vec<Diagnostic>) {
     let is_forbidden = |index: &usize| uses[*index].purpose == Purpose::Forbidden;
     let heard_whole = |(index, used): (usize, &Use<'_>)| {
         let by = |place| -> BTreeSet<usize> { heard.hearers((index, place), is_exact).map(|(by, _)| by).collect() };
@@ -291,7 +291,7 @@ fn shadowed(uses: &[Use<'_>], heard: &Heard, out: &mut Vec<Diagnostic>) {
 }
 
 /// Warns of required phrases that another rule forbids.
-fn contradicted(uses: &[Use<'_>], heard: &Heard, out: &mut Vec<Diagnostic>) {
+fn contradicted(uses: &[Use<'_>], heard: &PhraseHits, out: &mut Vec<Diagnostic>) {
     let required = uses.iter().enumerate().filter(|(_, used)| used.purpose == Purpose::Required);
     for (index, used, place) in
         required.flat_map(|(index, used)| (0..used.phrases.len()).map(move |at| (index, used, at)))
@@ -323,7 +323,7 @@ fn contradicted(uses: &[Use<'_>], heard: &Heard, out: &mut Vec<Diagnostic>) {
 }
 
 /// Warns of texts of two rules that only their writing tells apart, where one is matched by sound.
-fn collisions(uses: &[Use<'_>], heard: &Heard, out: &mut Vec<Diagnostic>) {
+fn collisions(uses: &[Use<'_>], heard: &PhraseHits, out: &mut Vec<Diagnostic>) {
     let origin = |(index, place): (usize, usize)| &uses[index].phrases[place].source;
     // The later one is told, once.
     let mut earlier: BTreeMap<(usize, usize), (usize, usize)> = BTreeMap::new();

@@ -22,7 +22,7 @@ use self::decoder::{Decoder, Fields, file_start};
 use self::parameters::Overrides;
 pub(super) use self::parameters::annotate;
 pub use self::parameters::is_parameters_file;
-use self::yaml::{Content, Loaded, Node, Style};
+use self::yaml::{Content, Document, Node, Style};
 use super::surface;
 use super::syntax::{Hypotheses, Limit, PackSource, PhraseSource, RuleSource, Scope, SubjectWords, TestSource};
 use crate::diagnostic::{Diagnostic, Faults, Located, Position, nearest};
@@ -115,7 +115,7 @@ fn parse_file(
         overrides.packs_lost = true;
         return None;
     }
-    let Loaded { mut root, header_lost } = match yaml::load(name, text, out) {
+    let Document { mut root, header_lost } = match yaml::load(name, text, out) {
         Some(loaded) => loaded,
         None if out.concern(name) => {
             overrides.packs_lost = true;

@@ -8,7 +8,7 @@ use aho_corasick::{Anchored, MatchKind, PatternID, dfa, nfa::contiguous};
 use regex::Regex;
 
 use super::chars::{SOUNDS, TABLE};
-use super::lexicon::{Anchor, DroppedPhrase, Lexicon, Phrase, PhraseId, PhraseOptions, Shape};
+use super::lexicon::{DroppedPhrase, Lexicon, Needle, Phrase, PhraseId, PhraseOptions, Shape};
 use super::options::{Boundary, Homophone};
 use super::pattern::{Likeness, Pattern};
 use super::phrase::{self, Parsed, PhraseError};
@@ -128,12 +128,12 @@ impl LexiconBuilder {
 struct Parts {
     id: u64,
     phrases: Vec<Phrase>,
-    anchors: Vec<Anchor>,
+    needles: Vec<Needle>,
     chars: Vec<char>,
     patterns: Vec<Pattern>,
     regexes: Vec<Regex>,
     dropped: Vec<DroppedPhrase>,
-    /// The anchors that the automaton finds.
+    /// The needles that the automaton finds.
     scanned: Vec<u32>,
     /// Where each literal begins in `chars`: equal ones are kept once.
     literals: BTreeMap<Box<[char]>, u32>,
@@ -143,7 +143,7 @@ impl Parts {
     fn add(&mut self, id: PhraseId, draft: Draft) -> Result<(), BuildError> {
         self.hash(draft.text.as_bytes());
         self.hash(&[0xff, draft.options.homophone as u8, draft.options.boundary as u8, u8::from(draft.is_scanned)]);
-        let first = self.anchors.len() as u32;
+        let first = self.needles.len() as u32;
         let is_word = draft.options.boundary == Boundary::Word;
         let (mut asks_start, mut asks_end) = (is_word, is_word);
         match draft.parsed {
@@ -161,16 +161,16 @@ impl Parts {
                     .map_err(|source| BuildError::Regex { phrase: draft.text.clone(), source: Box::new(source) })?;
                 let shape = Shape::Regex(self.regexes.len() as u32);
                 self.regexes.push(regex);
-                self.add_anchor(id, &literal, Likeness::Exact, shape);
+                self.add_needle(id, &literal, Likeness::Exact, shape);
             }
             Parsed::Dropped(sequences) => self.dropped.extend(sequences.into_iter().map(|sequence| (id, sequence))),
         }
-        let anchors = first..self.anchors.len() as u32;
+        let needles = first..self.needles.len() as u32;
         if draft.is_scanned {
-            self.scanned.extend(anchors.clone());
+            self.scanned.extend(needles.clone());
         }
         let is_scanned = draft.is_scanned;
-        self.phrases.push(Phrase { text: draft.text.into(), anchors, asks_start, asks_end, is_scanned });
+        self.phrases.push(Phrase { text: draft.text.into(), needles, asks_start, asks_end, is_scanned });
         Ok(())
     }
 
@@ -183,17 +183,17 @@ impl Parts {
             Homophone::Always => Likeness::Toneless,
             _ => Likeness::Exact,
         };
-        let anchor = pattern.anchor().to_vec();
+        let needle = pattern.needle().to_vec();
         let shape = if pattern.is_literal() {
             Shape::Literal
         } else {
             self.patterns.push(pattern);
             Shape::Pattern(self.patterns.len() as u32 - 1)
         };
-        self.add_anchor(id, &anchor, least, shape);
+        self.add_needle(id, &needle, least, shape);
     }
 
-    fn add_anchor(&mut self, phrase: PhraseId, chars: &[char], least: Likeness, shape: Shape) {
+    fn add_needle(&mut self, phrase: PhraseId, chars: &[char], least: Likeness, shape: Shape) {
         // A regular expression's literal may be longer than any phrase; its beginning finds it.
         let len = chars.len().min(phrase::SYMBOLS_MAX);
         let begin = *self.literals.entry(chars[..len].into()).or_insert_with(|| {
@@ -201,7 +201,7 @@ impl Parts {
             self.chars.extend_from_slice(&chars[..len]);
             begin
         });
-        self.anchors.push(Anchor { phrase, chars: begin, len: len as u8, least, shape });
+        self.needles.push(Needle { phrase, chars: begin, len: len as u8, least, shape });
     }
 
     /// FNV-1a: the id must be the same on every run.
@@ -212,26 +212,26 @@ impl Parts {
     }
 
     fn build(self) -> Result<Lexicon, BuildError> {
-        let classes = Classes::new(self.scanned.iter().flat_map(|&anchor| self.literal(anchor)));
+        let classes = Classes::new(self.scanned.iter().flat_map(|&needle| self.literal(needle)));
         // Within a sound, equal literals stand together, so that matching compares them once.
         let mut keyed: Vec<(Vec<u8>, u32, Likeness, u32)> = self
             .scanned
             .iter()
-            .map(|&anchor| {
-                let Anchor { chars, least, .. } = self.anchors[anchor as usize];
-                (self.literal(anchor).iter().map(|&c| classes.class(c)).collect(), chars, least, anchor)
+            .map(|&needle| {
+                let Needle { chars, least, .. } = self.needles[needle as usize];
+                (self.literal(needle).iter().map(|&c| classes.class(c)).collect(), chars, least, needle)
             })
             .collect();
         keyed.sort_unstable();
         let mut groups = Vec::new();
         let mut literals: Vec<&[u8]> = Vec::new();
         let mut grouped = Vec::with_capacity(keyed.len());
-        for (bytes, _, _, anchor) in &keyed {
+        for (bytes, _, _, needle) in &keyed {
             if literals.last() != Some(&bytes.as_slice()) {
                 groups.push(grouped.len() as u32);
                 literals.push(bytes);
             }
-            grouped.push(*anchor);
+            grouped.push(*needle);
         }
         groups.push(grouped.len() as u32);
         let machine = Machine::build(&literals)?;
@@ -247,7 +247,7 @@ impl Parts {
             groups,
             grouped,
             phrases: self.phrases,
-            anchors: self.anchors,
+            needles: self.needles,
             chars: self.chars,
             patterns: self.patterns,
             regexes: self.regexes,
@@ -255,9 +255,9 @@ impl Parts {
         })
     }
 
-    fn literal(&self, anchor: u32) -> &[char] {
-        let anchor = &self.anchors[anchor as usize];
-        &self.chars[anchor.chars as usize..][..usize::from(anchor.len)]
+    fn literal(&self, needle: u32) -> &[char] {
+        let needle = &self.needles[needle as usize];
+        &self.chars[needle.chars as usize..][..usize::from(needle.len)]
     }
 }
 

@@ -61,7 +61,7 @@ pub fn fold(raw: &str) -> FoldedText {
 
 /// A place in a raw text, in both of its units.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Place {
+pub(super) struct RawOffset {
     pub(super) byte: usize,
     pub(super) offset: u32,
 }
@@ -73,7 +73,7 @@ pub(super) struct Folder<'f, S> {
     text: &'f mut FoldedText,
     state: StateID,
     /// The next raw character.
-    place: Place,
+    place: RawOffset,
     /// The raw offset that would continue the last segment.
     continues_at: u32,
     /// The last symbol, if no mark has come since.
@@ -87,7 +87,7 @@ const NOWHERE: u32 = u32::MAX;
 
 impl<'f, S: Scanner> Folder<'f, S> {
     /// Goes on at `place`, which must be where the last symbol of `text` leaves off.
-    pub(super) fn new(scanner: &'f S, text: &'f mut FoldedText, place: Place) -> Self {
+    pub(super) fn new(scanner: &'f S, text: &'f mut FoldedText, place: RawOffset) -> Self {
         let len = text.chars.len();
         let state = text.cursors.last().map_or(text.lead_state, |cursor| cursor.state);
         let is_marked = text.marks.last().is_some_and(|mark| mark.at as usize == len);

@@ -61,7 +61,7 @@ impl Match {
 pub(super) struct Phrase {
     pub(super) text: Box<str>,
     /// Its variants.
-    pub(super) anchors: Range<u32>,
+    pub(super) needles: Range<u32>,
     pub(super) asks_start: bool,
     pub(super) asks_end: bool,
     pub(super) is_scanned: bool,
@@ -69,7 +69,7 @@ pub(super) struct Phrase {
 
 /// A literal that the automaton finds, and what must stand around it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Anchor {
+pub(super) struct Needle {
     pub(super) phrase: PhraseId,
     /// Where its characters begin in [`Lexicon::chars`].
     pub(super) chars: u32,
@@ -98,12 +98,12 @@ pub struct Lexicon {
     pub(super) table: Table,
     pub(super) machine: Machine,
     pub(super) start: StateID,
-    /// Where the anchors of each of the automaton's patterns begin in `grouped`.
+    /// Where the needles of each of the automaton's patterns begin in `grouped`.
     pub(super) groups: Vec<u32>,
-    /// Anchors, those that sound alike together.
+    /// Needles, those that sound alike together.
     pub(super) grouped: Vec<u32>,
     pub(super) phrases: Vec<Phrase>,
-    pub(super) anchors: Vec<Anchor>,
+    pub(super) needles: Vec<Needle>,
     pub(super) chars: Vec<char>,
     pub(super) patterns: Vec<Pattern>,
     pub(super) regexes: Vec<Regex>,
@@ -173,22 +173,22 @@ impl Lexicon {
                 let (from, to) = (self.groups[pattern.as_usize()], self.groups[pattern.as_usize() + 1]);
                 // Many patterns share a literal; when it does not stand here, none of them does.
                 let mut absent = None;
-                for &anchor in &self.grouped[from as usize..to as usize] {
-                    let anchor = &self.anchors[anchor as usize];
+                for &needle in &self.grouped[from as usize..to as usize] {
+                    let needle = &self.needles[needle as usize];
                     // The automaton may have read further back than the lead reaches.
-                    let Some(start) = end.checked_sub(usize::from(anchor.len)) else { continue };
-                    if absent == Some((anchor.chars, anchor.least)) {
+                    let Some(start) = end.checked_sub(usize::from(needle.len)) else { continue };
+                    if absent == Some((needle.chars, needle.least)) {
                         continue;
                     }
-                    if self.literal_at(anchor, text, start).is_none() {
-                        absent = Some((anchor.chars, anchor.least));
+                    if self.literal_at(needle, text, start).is_none() {
+                        absent = Some((needle.chars, needle.least));
                         continue;
                     }
-                    if let Some((span, likeness)) = self.verify(anchor, text, start)
+                    if let Some((span, likeness)) = self.verify(needle, text, start)
                         && span.end > text.lead()
                     {
                         let (start, end) = (span.start, span.end);
-                        found.push(Match { phrase: anchor.phrase, start, end, likeness, dropped: None });
+                        found.push(Match { phrase: needle.phrase, start, end, likeness, dropped: None });
                     }
                 }
             }
@@ -240,8 +240,8 @@ impl Lexicon {
     #[must_use]
     pub fn find(&self, phrase: PhraseId, text: &FoldedText, within: Range<usize>) -> Option<Range<usize>> {
         let within = within.start..within.end.min(text.len());
-        let range = &self.phrases[phrase.0 as usize].anchors;
-        let anchors = &self.anchors[range.start as usize..range.end as usize];
+        let range = &self.phrases[phrase.0 as usize].needles;
+        let needles = &self.needles[range.start as usize..range.end as usize];
         let mut first: Option<Range<usize>> = None;
         let mut consider = |span: Range<usize>| {
             let is_inside = within.start <= span.start && span.end <= within.end;
@@ -249,22 +249,22 @@ impl Lexicon {
                 first = Some(span);
             }
         };
-        for anchor in anchors {
-            let len = usize::from(anchor.len);
+        for needle in needles {
+            let len = usize::from(needle.len);
             let last = within.end.checked_sub(len).filter(|&last| last >= within.start);
             work::look(last.map_or(0, |last| last - within.start));
-            let first = self.literal(anchor)[0];
+            let first = self.literal(needle)[0];
             for at in last.into_iter().flat_map(|last| within.start..=last) {
                 // Most places differ in the first character already.
-                if anchor.least == Likeness::Exact && text.chars[at] != first {
+                if needle.least == Likeness::Exact && text.chars[at] != first {
                     continue;
                 }
-                if let Some((span, _)) = self.verify(anchor, text, at) {
+                if let Some((span, _)) = self.verify(needle, text, at) {
                     consider(span);
                 }
             }
         }
-        if anchors.is_empty() {
+        if needles.is_empty() {
             for (_, sequence) in self.dropped.iter().filter(|(id, _)| *id == phrase) {
                 dropped_spans(&text.dropped, sequence, |at, _| consider(at..at));
             }
@@ -275,21 +275,21 @@ impl Lexicon {
     /// Every place where `phrase` stands, found without a scan: of those that begin at one
     /// symbol the shortest, in order.
     pub(crate) fn places(&self, phrase: PhraseId, text: &FoldedText) -> Vec<Range<usize>> {
-        let range = &self.phrases[phrase.0 as usize].anchors;
-        let anchors = &self.anchors[range.start as usize..range.end as usize];
+        let range = &self.phrases[phrase.0 as usize].needles;
+        let needles = &self.needles[range.start as usize..range.end as usize];
         let mut places: Vec<Range<usize>> = Vec::new();
-        for anchor in anchors {
-            let first = self.literal(anchor)[0];
-            let last = (text.len() + 1).saturating_sub(usize::from(anchor.len));
+        for needle in needles {
+            let first = self.literal(needle)[0];
+            let last = (text.len() + 1).saturating_sub(usize::from(needle.len));
             work::look(last);
             for at in 0..last {
-                if anchor.least == Likeness::Exact && text.chars[at] != first {
+                if needle.least == Likeness::Exact && text.chars[at] != first {
                     continue;
                 }
-                places.extend(self.verify(anchor, text, at).map(|(span, _)| span));
+                places.extend(self.verify(needle, text, at).map(|(span, _)| span));
             }
         }
-        if anchors.is_empty() {
+        if needles.is_empty() {
             for (_, sequence) in self.dropped.iter().filter(|(id, _)| *id == phrase) {
                 dropped_spans(&text.dropped, sequence, |at, _| places.push(at..at));
             }
@@ -325,33 +325,33 @@ impl Lexicon {
             + self.machine.memory_usage()
             + Table::MEMORY
             + size_of_val(&*self.phrases)
-            + size_of_val(&*self.anchors)
+            + size_of_val(&*self.needles)
             + size_of_val(&*self.chars)
             + size_of_val(&*self.groups)
             + size_of_val(&*self.grouped)
             + self.patterns.iter().map(Pattern::memory_usage).sum::<usize>()
     }
 
-    fn literal(&self, anchor: &Anchor) -> &[char] {
-        &self.chars[anchor.chars as usize..][..usize::from(anchor.len)]
+    fn literal(&self, needle: &Needle) -> &[char] {
+        &self.chars[needle.chars as usize..][..usize::from(needle.len)]
     }
 
-    /// Whether the anchor's literal alone stands at symbol `at`.
-    fn literal_at(&self, anchor: &Anchor, text: &FoldedText, at: usize) -> Option<Likeness> {
-        pattern::literal(text, at..at + usize::from(anchor.len), self.literal(anchor), anchor.least)
+    /// Whether the needle's literal alone stands at symbol `at`.
+    fn literal_at(&self, needle: &Needle, text: &FoldedText, at: usize) -> Option<Likeness> {
+        pattern::literal(text, at..at + usize::from(needle.len), self.literal(needle), needle.least)
     }
 
-    /// The whole phrase around `anchor`, whose literal should begin at symbol `at`.
-    fn verify(&self, anchor: &Anchor, text: &FoldedText, at: usize) -> Option<(Range<usize>, Likeness)> {
+    /// The whole phrase around `needle`, whose literal should begin at symbol `at`.
+    fn verify(&self, needle: &Needle, text: &FoldedText, at: usize) -> Option<(Range<usize>, Likeness)> {
         work::look(1);
-        let span = at..at + usize::from(anchor.len);
-        let chars = self.literal(anchor);
-        match anchor.shape {
+        let span = at..at + usize::from(needle.len);
+        let chars = self.literal(needle);
+        match needle.shape {
             Shape::Literal => {
-                let likeness = pattern::literal(text, span.clone(), chars, anchor.least)?;
+                let likeness = pattern::literal(text, span.clone(), chars, needle.least)?;
                 pattern::edges_allow(text, &span).then_some((span, likeness))
             }
-            Shape::Pattern(index) => self.patterns[index as usize].verify(text, at, anchor.least),
+            Shape::Pattern(index) => self.patterns[index as usize].verify(text, at, needle.least),
             Shape::Regex(index) => {
                 if text.chars.get(span.clone())? != chars {
                     return None;

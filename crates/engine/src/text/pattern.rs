@@ -139,10 +139,10 @@ fn is_digit(text: &FoldedText, at: usize) -> bool {
 pub(super) struct Pattern {
     elements: Box<[Element]>,
     /// Which of the elements the automaton finds.
-    anchor: usize,
+    needle: usize,
 }
 
-/// Positions reachable on one side of the anchor: bit `n` is `n` symbols away.
+/// Positions reachable on one side of the needle: bit `n` is `n` symbols away.
 #[derive(Clone, Copy, Default)]
 struct Reach([u64; 4]);
 
@@ -168,7 +168,7 @@ impl Reach {
     }
 }
 
-/// Which way verification goes from the anchor.
+/// Which way verification goes from the needle.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     Left,
@@ -199,19 +199,19 @@ impl Pattern {
             _ => 0,
         };
         // The first of the longest: what is said first is known first.
-        let (anchor, longest) = elements.iter().enumerate().rev().max_by_key(|(_, element)| len(element))?;
-        (len(longest) > 0).then(|| Self { elements: elements.into(), anchor })
+        let (needle, longest) = elements.iter().enumerate().rev().max_by_key(|(_, element)| len(element))?;
+        (len(longest) > 0).then(|| Self { elements: elements.into(), needle })
     }
 
     /// The literal that the automaton finds.
-    pub(super) fn anchor(&self) -> &[char] {
-        match &self.elements[self.anchor] {
+    pub(super) fn needle(&self) -> &[char] {
+        match &self.elements[self.needle] {
             Element::Literal(chars) => chars,
             _ => &[],
         }
     }
 
-    /// Whether it is nothing but its anchor.
+    /// Whether it is nothing but its needle.
     pub(super) fn is_literal(&self) -> bool {
         self.elements.len() == 1
     }
@@ -237,15 +237,15 @@ impl Pattern {
         (is_literal(self.elements.first()), is_literal(last))
     }
 
-    /// The span of the whole pattern around its anchor at `at`. Slots take as little as they can.
+    /// The span of the whole pattern around its needle at `at`. Slots take as little as they can.
     pub(super) fn verify(&self, text: &FoldedText, at: usize, least: Likeness) -> Option<(Range<usize>, Likeness)> {
-        let anchor = at..at + self.anchor().len();
-        let mut likeness = literal(text, anchor.clone(), self.anchor(), least)?;
-        let (before, after) = self.elements.split_at(self.anchor);
-        let left = reach(text, anchor.start, before.iter().rev(), Way::Left, least, &mut likeness)?;
-        let right = reach(text, anchor.end, after[1..].iter(), Way::Right, least, &mut likeness)?;
-        let start = left.iter().map(|distance| anchor.start - distance).find(|&start| !cuts(text, start))?;
-        let end = right.iter().map(|distance| anchor.end + distance).find(|&end| !cuts(text, end))?;
+        let needle = at..at + self.needle().len();
+        let mut likeness = literal(text, needle.clone(), self.needle(), least)?;
+        let (before, after) = self.elements.split_at(self.needle);
+        let left = reach(text, needle.start, before.iter().rev(), Way::Left, least, &mut likeness)?;
+        let right = reach(text, needle.end, after[1..].iter(), Way::Right, least, &mut likeness)?;
+        let start = left.iter().map(|distance| needle.start - distance).find(|&start| !cuts(text, start))?;
+        let end = right.iter().map(|distance| needle.end + distance).find(|&end| !cuts(text, end))?;
         Some((start..end, likeness))
     }
 }

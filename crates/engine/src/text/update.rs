@@ -7,7 +7,7 @@
 //! symbols before the first difference, or from the beginning of the numeral that lies there.
 
 use super::chars::{SIGNS, in_numerals};
-use super::fold::{Folder, Place, Scanner};
+use super::fold::{Folder, RawOffset, Scanner};
 use super::folded::{Cursor, FoldedText, Mark, Segment};
 
 /// How many symbols of the previous utterance an utterance begins with.
@@ -68,7 +68,7 @@ fn is_lead_of<S: Scanner>(text: &FoldedText, previous: Option<&FoldedText>, scan
 }
 
 /// Empties `text` but for its lead, which it takes from `previous`. Returns where to fold from.
-fn begin<S: Scanner>(scanner: &S, text: &mut FoldedText, previous: Option<&FoldedText>) -> Place {
+fn begin<S: Scanner>(scanner: &S, text: &mut FoldedText, previous: Option<&FoldedText>) -> RawOffset {
     text.chars.clear();
     text.segments.clear();
     text.marks.clear();
@@ -85,7 +85,7 @@ fn begin<S: Scanner>(scanner: &S, text: &mut FoldedText, previous: Option<&Folde
     if let Some(previous) = previous {
         take_lead(scanner, text, previous);
     }
-    Place::default()
+    RawOffset::default()
 }
 
 fn take_lead<S: Scanner>(scanner: &S, text: &mut FoldedText, previous: &FoldedText) {
@@ -135,7 +135,7 @@ fn depends_on_next(c: char) -> bool {
 
 /// Forgets the symbols that a change of the raw text at byte `changed` can
 /// concern. Returns where to fold from.
-fn rewind(text: &mut FoldedText, changed: usize) -> Place {
+fn rewind(text: &mut FoldedText, changed: usize) -> RawOffset {
     const FORESIGHT: usize = 3;
     let lead = text.lead();
     let is_intact = |cursor: &Cursor| (cursor.byte as usize) < changed;
@@ -155,9 +155,9 @@ fn rewind(text: &mut FoldedText, changed: usize) -> Place {
         }
     }
     let from = if keep == lead {
-        Place::default()
+        RawOffset::default()
     } else {
-        Place { byte: text.cursors[keep - lead].byte as usize, offset: text.symbol(keep).start as u32 }
+        RawOffset { byte: text.cursors[keep - lead].byte as usize, offset: text.symbol(keep).start as u32 }
     };
     text.chars.truncate(keep);
     text.cursors.truncate(keep - lead);

@@ -11,7 +11,7 @@ use tingjian::engine::rule::{self, quote};
 use tingjian::engine::unit_test;
 
 use super::rows::{Cell, Fault, Group, Kind, List};
-use crate::cli::sheet::Place;
+use crate::cli::sheet::CellPlace;
 use tingjian::engine::severity::Severity;
 
 /// Longest part of an id that is made from a name.
@@ -70,11 +70,11 @@ pub(super) fn write(
 #[derive(Default)]
 struct Writer {
     text: String,
-    cells: BTreeMap<u32, Option<Place>>,
+    cells: BTreeMap<u32, Option<CellPlace>>,
 }
 
 impl Writer {
-    fn line(&mut self, line: &str, at: Option<&Place>) {
+    fn line(&mut self, line: &str, at: Option<&CellPlace>) {
         let number = self.cells.len() + 1;
         self.cells.insert(u32::try_from(number).unwrap_or(u32::MAX), at.cloned());
         self.text.push_str(line);

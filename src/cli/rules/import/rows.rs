@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::cli::sheet::{Heading, Place, Sheet};
+use crate::cli::sheet::{CellPlace, Heading, Sheet};
 use tingjian::engine::severity::Severity;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +72,7 @@ pub(super) enum Kind {
 #[derive(Clone, Debug)]
 pub(super) struct Cell {
     pub(super) text: String,
-    pub(super) at: Place,
+    pub(super) at: CellPlace,
 }
 
 /// A list that was understood.
@@ -101,7 +101,7 @@ pub(super) struct Group {
 /// A cell that cannot be used, or the name of the pack.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Fault {
-    pub(super) at: Option<Place>,
+    pub(super) at: Option<CellPlace>,
     pub(super) what: String,
 }
 
@@ -117,16 +117,16 @@ impl fmt::Display for Fault {
 /// A rule in the making: what its rows say, each thing once.
 struct Draft {
     name: Cell,
-    kind: Option<(Kind, Place)>,
-    severity: Option<(Severity, Place)>,
-    deduct: Option<(u32, Place)>,
+    kind: Option<(Kind, CellPlace)>,
+    severity: Option<(Severity, CellPlace)>,
+    deduct: Option<(u32, CellPlace)>,
     message: Option<Cell>,
     suggestion: Option<Cell>,
     phrases: Vec<Cell>,
     clauses: Vec<Cell>,
     exceptions: Vec<Cell>,
     /// Where the kind should have been said.
-    kind_at: Place,
+    kind_at: CellPlace,
 }
 
 /// Understands all sheets that have a heading, as far as their cells can be used, and tells which
@@ -153,7 +153,7 @@ pub(super) fn understand(sheets: &[Sheet], clauses: Option<&BTreeSet<String>>) -
         } else {
             "列名下面没有话术 / there are no phrases below the heading"
         };
-        reader.fault(Place { sheet: sheet.name.clone(), row: 1, column: 0 }, what);
+        reader.fault(CellPlace { sheet: sheet.name.clone(), row: 1, column: 0 }, what);
     }
     reader.finish()
 }
@@ -164,20 +164,20 @@ struct Reader<'a> {
     drafts: Vec<Draft>,
     by_name: BTreeMap<String, usize>,
     /// Phrases so far.
-    seen: BTreeMap<String, Place>,
+    seen: BTreeMap<String, CellPlace>,
     faults: Vec<Fault>,
     notes: Vec<String>,
 }
 
 impl Reader<'_> {
-    fn fault(&mut self, at: Place, what: impl Into<String>) {
+    fn fault(&mut self, at: CellPlace, what: impl Into<String>) {
         self.faults.push(Fault { at: Some(at), what: what.into() });
     }
 
     fn row(&mut self, sheet: &Sheet, row: u32, cells: &[String], columns: &BTreeMap<Column, usize>) {
         let place = |column: Column| {
             let column = columns.get(&column).or(columns.get(&Column::Phrase)).copied().unwrap_or_default();
-            Place { sheet: sheet.name.clone(), row, column }
+            CellPlace { sheet: sheet.name.clone(), row, column }
         };
         let cell = |column: Column| {
             let text = cells.get(*columns.get(&column)?)?.trim();
@@ -253,7 +253,7 @@ impl Reader<'_> {
     }
 
     /// The value of a word in `words`, and its place.
-    fn word<T: Copy>(&mut self, cell: Cell, words: &[(&str, T)], zh: &str, en: &str) -> Option<(T, Place)> {
+    fn word<T: Copy>(&mut self, cell: Cell, words: &[(&str, T)], zh: &str, en: &str) -> Option<(T, CellPlace)> {
         let text = cell.text.to_lowercase();
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some((*value, cell.at));
@@ -263,7 +263,7 @@ impl Reader<'_> {
         None
     }
 
-    fn number(&mut self, cell: Cell) -> Option<(u32, Place)> {
+    fn number(&mut self, cell: Cell) -> Option<(u32, CellPlace)> {
         let digits = cell.text.trim_end_matches('分').trim();
         let digits = digits.strip_suffix(".0").unwrap_or(digits);
         if let Ok(number) = digits.parse() {
@@ -311,7 +311,11 @@ impl Reader<'_> {
 }
 
 /// Takes what a further row of a rule says; notes where that differs.
-fn agree<T: PartialEq>(known: &mut Option<(T, Place)>, new: Option<(T, Place)>, differing: &mut Vec<(Place, Place)>) {
+fn agree<T: PartialEq>(
+    known: &mut Option<(T, CellPlace)>,
+    new: Option<(T, CellPlace)>,
+    differing: &mut Vec<(CellPlace, CellPlace)>,
+) {
     match (&known, new) {
         (None, new) => *known = new,
         (Some((value, first)), Some((other, at))) if *value != other => differing.push((at, first.clone())),
@@ -319,7 +323,7 @@ fn agree<T: PartialEq>(known: &mut Option<(T, Place)>, new: Option<(T, Place)>, 
     }
 }
 
-fn agree_cells(known: &mut Option<Cell>, new: Option<Cell>, differing: &mut Vec<(Place, Place)>) {
+fn agree_cells(known: &mut Option<Cell>, new: Option<Cell>, differing: &mut Vec<(CellPlace, CellPlace)>) {
     match (&known, new) {
         (None, new) => *known = new,
         (Some(cell), Some(other)) if cell.text != other.text => differing.push((other.at, cell.at.clone())),

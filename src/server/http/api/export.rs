@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use crate::server::config::{EXPORT_CHUNKS_MAX, EXPORT_PAGE, WRITE_TIMEOUT};
-use crate::server::domain::principal::{Principal, Role};
+use crate::server::domain::principal::{AccessRole, Principal};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::export::{ExportError, Wanted};
 use crate::server::http::openapi::{AlertParameters, ExportParameters};
@@ -43,7 +43,7 @@ pub(crate) async fn export(
     let filter = Arc::new(wanted.filter.clone());
     let (_, last) = shared.store.count_alerts(Arc::clone(&filter)).await?;
     let format = wanted.format;
-    let who = principal.asker(&[Role::Qa, Role::Admin]);
+    let who = principal.asker(&[AccessRole::Qa, AccessRole::Admin]);
     let (sender, receiver) = mpsc::channel(EXPORT_CHUNKS_MAX);
     tokio::task::spawn_blocking(move || {
         let _permit = permit;

@@ -6,7 +6,7 @@ use axum::{Extension, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::server::domain::principal::{Principal, Role};
+use crate::server::domain::principal::{AccessRole, Principal};
 use crate::server::domain::refusal::ErrorMessage;
 
 /// The principal of a request.
@@ -29,6 +29,6 @@ pub(crate) struct Me {
 ))]
 pub(crate) async fn me(Extension(principal): Extension<Principal>) -> Json<Me> {
     let Principal { name, roles, agents, is_open } = principal;
-    let roles = roles.into_iter().map(Role::name).collect();
+    let roles = roles.into_iter().map(AccessRole::name).collect();
     Json(Me { open: is_open, roles, name: name.map(|name| name.to_string()), agents })
 }

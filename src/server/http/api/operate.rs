@@ -14,7 +14,7 @@ use crate::server::runtime::Shared;
 
 /// Whether the process runs.
 #[utoipa::path(get, path = "/healthz", tag = "operate", responses((status = 200, body = String, content_type = "text/plain")))]
-pub(crate) async fn live() -> &'static str {
+pub(crate) async fn healthz() -> &'static str {
     "ok\n"
 }
 

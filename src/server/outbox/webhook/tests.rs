@@ -135,7 +135,7 @@ async fn a_message_is_never_longer_than_robots_take() {
 
 #[test]
 fn answers_mean_what_each_receiver_means() {
-    use Verdict::{Delivered, Failed, Rejected};
+    use Outcome::{Delivered, Failed, Rejected};
     let ok = r#"{"errcode":0,"errmsg":"ok"}"#;
     let cases = [
         ("json", 200, "anything", Delivered),

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::adapter::alert_json::wall_time;
 use crate::engine::privacy;
 use crate::engine::severity::Severity;
-use crate::engine::standing::{Duty, DutyState, Phase, Standing};
+use crate::engine::status::{CallStatus, Duty, DutyState, Phase};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{Channel, Direction, Role};
 use crate::server::runtime::call_state::CallState;
@@ -35,7 +35,7 @@ pub(crate) struct LiveCall {
     is_unheard: bool,
     seen: Instant,
     clock: CallTime,
-    standing: Standing,
+    status: CallStatus,
     duties: Vec<Duty>,
     alerts: Counts,
     last_alert: Option<LastAlert>,
@@ -89,18 +89,18 @@ impl LiveCall {
     ) -> Self {
         let session = &state.session;
         let (call, info) = (session.call(), session.info());
-        let standing = call.standing(clock);
+        let status = call.status(clock);
         let duties = call.duties(clock, |rule| !is_shadow(&rule.pack));
         let mut alerts = Counts::default();
         let mut last = None;
-        for alert in call.standing_alerts().filter(|alert| !alert.held && !is_shadow(&alert.rule.pack)) {
+        for alert in call.alerts_in_force().filter(|alert| !alert.held && !is_shadow(&alert.rule.pack)) {
             alerts.add(alert.rule.severity);
             let place = (alert.emitted, alert.at, &alert.alert_id);
             if last.as_ref().is_none_or(|(latest, _)| *latest < place) {
                 last = Some((place, alert));
             }
         }
-        let changes = duties.iter().filter_map(|duty| duty.changes_at).chain(standing.changes_at);
+        let changes = duties.iter().filter_map(|duty| duty.changes_at).chain(status.changes_at);
         Self {
             call_id,
             agent_id: Arc::clone(session.agent_at(clock)),
@@ -112,8 +112,8 @@ impl LiveCall {
             direction: info.direction,
             started_at: wall_time(info.started_at, CallTime::ANSWERED),
             seen,
-            clock: if standing.phase == Phase::Ended { standing.since } else { clock },
-            standing,
+            clock: if status.phase == Phase::Ended { status.since } else { clock },
+            status,
             duties,
             alerts,
             last_alert: last.map(|(_, alert)| LastAlert {
@@ -127,7 +127,7 @@ impl LiveCall {
 
     /// Whether the wall shows it otherwise than `before`.
     pub(crate) fn differs_on_wall(&self, before: &Self) -> bool {
-        let row = |call: &Self| (call.standing.phase, call.standing.since, call.standing.speaker, call.alerts);
+        let row = |call: &Self| (call.status.phase, call.status.since, call.status.speaker, call.alerts);
         row(self) != row(before)
             || self.agent_id != before.agent_id
             || self.last_alert != before.last_alert
@@ -140,7 +140,7 @@ impl LiveCall {
     pub(crate) fn differs_on_desk(&self, before: &Self) -> bool {
         let shown = |duty: &Duty| (Arc::as_ptr(&duty.rule), duty.due, duty.state, duty.is_overdue);
         let is_same = |(duty, before): (&Duty, &Duty)| shown(duty) == shown(before) && duty.parts == before.parts;
-        let meters = |call: &Self| (call.standing.phase, call.standing.since, call.standing.speech_rate);
+        let meters = |call: &Self| (call.status.phase, call.status.since, call.status.speech_rate);
         meters(self) != meters(before)
             || self.is_unheard != before.is_unheard
             || self.agent_id != before.agent_id
@@ -159,7 +159,7 @@ impl LiveCall {
     }
 
     fn is_running(&self) -> bool {
-        self.standing.phase != Phase::Ended
+        self.status.phase != Phase::Ended
     }
 
     /// Milliseconds for which the call has gone on since it was looked at.
@@ -174,7 +174,7 @@ impl LiveCall {
 
     /// Its row of the wall.
     pub(crate) fn wall_json(&self) -> String {
-        let Standing { phase, since, speaker, .. } = self.standing;
+        let CallStatus { phase, since, speaker, .. } = self.status;
         let row = WallRow {
             call_id: &self.call_id,
             agent_id: &self.agent_id,
@@ -199,7 +199,7 @@ impl LiveCall {
     /// Its card on the desk, as of `now`.
     pub(crate) fn desk_row(&self, now: Instant) -> DeskRow<'_> {
         let ran_ms = self.ran_ms(now);
-        let Standing { phase, since, silence_ms, hold_ms, speech_rate, .. } = self.standing;
+        let CallStatus { phase, since, silence_ms, hold_ms, speech_rate, .. } = self.status;
         let (silent_ms, held_ms) = match phase {
             Phase::Hold => (0, ran_ms),
             Phase::Talking | Phase::Silent => (ran_ms, 0),

@@ -142,7 +142,7 @@ fn suggest<'n>(
 }
 
 /// A parameter on its way through the file.
-struct Slot {
+struct Draft {
     parameter: Parameter,
     /// `None` if its value could not be read.
     value: Option<Value>,
@@ -208,7 +208,7 @@ impl Decoder {
         self.parameters = slots.into_iter().map(|slot| slot.parameter).collect();
     }
 
-    fn declared(&mut self, node: &Node) -> Vec<Slot> {
+    fn declared(&mut self, node: &Node) -> Vec<Draft> {
         let entries = self.entries(node, "名称: { value: 默认值, description: 说明 }", "name: { value, description }");
         let mut slots = Vec::new();
         for (name, node) in entries.unwrap_or_default() {
@@ -243,7 +243,7 @@ impl Decoder {
                 description,
                 used_at: Vec::new(),
             };
-            slots.push(Slot { parameter, value });
+            slots.push(Draft { parameter, value });
         }
         slots
     }
@@ -275,7 +275,7 @@ impl Decoder {
     }
 
     /// Puts a company's values in the place of the defaults.
-    fn set(&mut self, slots: &mut [Slot], own: Option<PackOverrides>) {
+    fn set(&mut self, slots: &mut [Draft], own: Option<PackOverrides>) {
         for (name, Override { key, value }) in own.into_iter().flat_map(|own| own.values) {
             let Some(slot) = slots.iter_mut().find(|slot| slot.parameter.name.value == name) else {
                 let diagnostic = Diagnostic::error(
@@ -312,7 +312,7 @@ impl Decoder {
         }
     }
 
-    fn fill(&mut self, node: &mut Node, slots: &mut [Slot], lost: bool) {
+    fn fill(&mut self, node: &mut Node, slots: &mut [Draft], lost: bool) {
         match &mut node.content {
             Content::List(items) => items.iter_mut().for_each(|item| self.fill(item, slots, lost)),
             Content::Map(entries) => {
@@ -330,7 +330,7 @@ impl Decoder {
     }
 
     /// A scalar with its references filled in; `None` if one of them cannot be.
-    fn filled(&mut self, at: &Position, text: &str, style: Style, slots: &mut [Slot], lost: bool) -> Option<Content> {
+    fn filled(&mut self, at: &Position, text: &str, style: Style, slots: &mut [Draft], lost: bool) -> Option<Content> {
         let mut result = String::with_capacity(text.len());
         let mut complete = true;
         let mut rest = text;

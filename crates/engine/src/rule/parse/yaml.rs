@@ -58,20 +58,20 @@ impl Style {
 
 /// What could be read of a file.
 #[derive(Debug)]
-pub(super) struct Loaded {
+pub(super) struct Document {
     pub(super) root: Node,
     /// The part outside of the rules could not be read, so that nothing can be said of it.
     pub(super) header_lost: bool,
 }
 
 /// Reads one file. A syntax error in one rule costs only that rule: the others are still read.
-pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Faults) -> Option<Loaded> {
+pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Faults) -> Option<Document> {
     let text = without_lone_returns(text.strip_prefix('\u{feff}').unwrap_or(text));
     let repaired = typography::repair(name, &text, out);
     let file = File { name, repaired: &repaired };
     let whole = if repaired.tab_lines.is_empty() { file.read(&repaired.text, 0, out) } else { Err(None) };
     let fault = match whole {
-        Ok(root) => return root.map(|root| Loaded { root, header_lost: false }),
+        Ok(root) => return root.map(|root| Document { root, header_lost: false }),
         Err(fault) => fault,
     };
     let Some(split) = Split::of(&repaired.text) else {
@@ -118,7 +118,7 @@ pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Faults) -> Option<Load
     let key = Node { at: place.clone(), content: Content::Scalar("rules".to_owned(), Style::Plain) };
     entries.push((key, list));
     let at = Position { line: 1, length: 0, ..place };
-    Some(Loaded { root: Node { at, content: Content::Map(entries) }, header_lost })
+    Some(Document { root: Node { at, content: Content::Map(entries) }, header_lost })
 }
 
 /// A carriage return alone ends a line for YAML, but not for editors, and not for those who look

@@ -21,7 +21,7 @@ use crate::engine::rule::RuleSet;
 use crate::server::config::{BACKTEST_CALLS_MAX, BACKTEST_PAGE, Config};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::filter::{BadQuery, Parameters};
-use crate::server::http::api::rules::edit::{Edited, EditedFile, Fields, Turn};
+use crate::server::http::api::rules::edit::{Edited, EditedFile, Fields, TrialPermit};
 use crate::server::net::reply::Unanswered;
 use crate::server::rules::{Remark, kept};
 use crate::server::runtime::Shared;
@@ -160,7 +160,7 @@ pub(crate) struct RulesRejected {
 ))]
 pub(crate) async fn backtest(
     State(shared): State<Arc<Shared>>,
-    Extension(turn): Extension<Turn>,
+    Extension(turn): Extension<TrialPermit>,
     body: Result<String, StringRejection>,
 ) -> Result<Response, Unanswered> {
     let fields = Fields::read(body, &["files", "from", "to", "agent_id"])?;

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use crate::adapter::schema;
 use crate::engine::rule::Rule;
-use crate::engine::rule::coverage::{Coverage, Standing};
+use crate::engine::rule::coverage::{ClauseStatus, Coverage};
 use crate::engine::rule::parse::{self, SourceFile, is_parameters_file};
 use crate::engine::rule::syntax::PackSource;
 use crate::engine::severity::{AlertKind, Severity};
@@ -208,9 +208,9 @@ fn coverage_view(written: &Written) -> CoverageView {
     match Coverage::new(clauses, sources.uncovered.as_ref(), &packs) {
         Err(faults) => view.faults = faults,
         Ok(coverage) => {
-            view.covered = coverage.count(Standing::Covered);
-            view.excused = coverage.count(Standing::Excused);
-            view.open = coverage.count(Standing::Open);
+            view.covered = coverage.count(ClauseStatus::Covered);
+            view.excused = coverage.count(ClauseStatus::Excused);
+            view.open = coverage.count(ClauseStatus::Open);
             view.off = coverage.off.iter().map(|pack| pack.pack.value.clone()).collect();
             view.clauses = coverage
                 .rows
@@ -230,8 +230,11 @@ fn coverage_view(written: &Written) -> CoverageView {
                             enabled: rule.enabled,
                         })
                         .collect(),
-                    status: row.standing().name(),
-                    reason: row.reason.or((row.standing() == Standing::Open).then(|| row.lacking())).map(str::to_owned),
+                    status: row.status().name(),
+                    reason: row
+                        .reason
+                        .or((row.status() == ClauseStatus::Open).then(|| row.lacking()))
+                        .map(str::to_owned),
                 })
                 .collect();
         }

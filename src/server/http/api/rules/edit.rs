@@ -39,7 +39,7 @@ use crate::server::rules::{Remark, Written};
 use crate::server::runtime::Shared;
 
 /// A turn at compiling rules or at a backtest; it lasts while a clone of the permit exists.
-pub(crate) type Turn = Arc<OwnedSemaphorePermit>;
+pub(crate) type TrialPermit = Arc<OwnedSemaphorePermit>;
 
 /// Handlers that compile edited rules: a few at once, within a limit.
 pub(crate) fn in_turns(shared: &Arc<Shared>, handlers: Handlers) -> Handlers {
@@ -77,7 +77,7 @@ async fn take_turns(State(shared): State<Arc<Shared>>, mut request: Request<Http
         Ok(Err(_)) => return Unanswered::from(Refusal::Stopping).into_response(),
         Err(_) => return Unanswered::from(Refusal::Busy).into_response(),
     };
-    request.extensions_mut().insert::<Turn>(Arc::new(turn));
+    request.extensions_mut().insert::<TrialPermit>(Arc::new(turn));
     next.run(request).await
 }
 
@@ -86,7 +86,7 @@ async fn one_at_a_time(State(shared): State<Arc<Shared>>, mut request: Request<H
     let Ok(turn) = Arc::clone(&shared.backtests).try_acquire_owned() else {
         return Unanswered::from(Refusal::BacktestRunning).into_response();
     };
-    request.extensions_mut().insert::<Turn>(Arc::new(turn));
+    request.extensions_mut().insert::<TrialPermit>(Arc::new(turn));
     next.run(request).await
 }
 
@@ -265,7 +265,7 @@ struct FailureView {
 ))]
 pub(crate) async fn check(
     State(shared): State<Arc<Shared>>,
-    Extension(turn): Extension<Turn>,
+    Extension(turn): Extension<TrialPermit>,
     body: Result<String, StringRejection>,
 ) -> Result<Json<Checked>, Unanswered> {
     let fields = Fields::read(body, &["files"])?;
@@ -282,7 +282,7 @@ pub(crate) async fn check(
 /// It then comes to nothing.
 pub(crate) async fn in_turn<T: Send + 'static>(
     shared: &Shared,
-    turn: Turn,
+    turn: TrialPermit,
     work: impl FnOnce(&CancellationToken) -> Option<T> + Send + 'static,
 ) -> Result<T, Refusal> {
     let over = shared.draining.child_token();

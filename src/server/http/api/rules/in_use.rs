@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use crate::server::domain::principal::{Principal, Role};
+use crate::server::domain::principal::{AccessRole, Principal};
 use crate::server::domain::refusal::ErrorMessage;
 use crate::server::domain::terms::Trigger;
 use crate::server::net::reply;
@@ -28,7 +28,7 @@ pub(crate) async fn in_use(State(shared): State<Arc<Shared>>) -> Response {
     (status = 422, description = "They have faults; the earlier ones apply / 有误，仍用原来的", body = Object),
 ))]
 pub(crate) async fn reload(State(shared): State<Arc<Shared>>, Extension(principal): Extension<Principal>) -> Response {
-    match rules::reload(&shared, Trigger::Request, principal.asker(&[Role::Admin])).await {
+    match rules::reload(&shared, Trigger::Request, principal.asker(&[AccessRole::Admin])).await {
         Ok(outcome) if outcome.ok => reply::json(StatusCode::OK, &outcome),
         Ok(outcome) => reply::json(StatusCode::UNPROCESSABLE_ENTITY, &outcome),
         Err(Fixed) => {

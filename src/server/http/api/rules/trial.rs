@@ -23,11 +23,11 @@ use crate::engine::transcript::{CallInfo, Input, Role};
 use crate::server::clock;
 use crate::server::config::TRIAL_EVENTS_MAX;
 use crate::server::domain::refusal::ErrorMessage;
-use crate::server::http::api::rules::edit::{Edited, EditedFile, Fields, Turn, bad, in_turn};
+use crate::server::http::api::rules::edit::{Edited, EditedFile, Fields, TrialPermit, bad, in_turn};
 use crate::server::net::reply::Unanswered;
 use crate::server::rules::{Remark, Written};
 use crate::server::runtime::Shared;
-use crate::session::{self, Session, standing};
+use crate::session::{self, Session, last_states};
 
 /// A dialogue, and edited rule files to try on it.
 #[derive(Debug, ToSchema)]
@@ -133,7 +133,7 @@ struct PartView {
 ))]
 pub(crate) async fn try_out(
     State(shared): State<Arc<Shared>>,
-    Extension(turn): Extension<Turn>,
+    Extension(turn): Extension<TrialPermit>,
     body: Result<String, StringRejection>,
 ) -> Result<Json<Tried>, Unanswered> {
     let fields = Fields::read(body, &["dialogue", "events", "call", "files"])?;
@@ -266,7 +266,7 @@ fn play(rules: &Arc<RuleSet>, call: Conversation, over: &CancellationToken) -> O
         session.take(&number, input);
     }
     session.finish();
-    let alerts = standing(std::iter::from_fn(|| session.poll_output()));
+    let alerts = last_states(std::iter::from_fn(|| session.poll_output()));
     let alerts = alerts.iter().filter_map(|alert| serde_json::to_value(session.to_wire(alert)).ok()).collect();
     Some(Tried {
         ok: true,

@@ -16,7 +16,7 @@ use tingjian::engine::call::Call;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::{self, RuleSet};
 use tingjian::engine::severity::AlertKind;
-use tingjian::engine::standing::{DutyState, Phase};
+use tingjian::engine::status::{DutyState, Phase};
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::{CallInfo, Input, Party, Role, Utterance};
 
@@ -52,15 +52,15 @@ fn agrees(pack: &Pack, calls: &[Asked]) -> Result<(), TestCaseError> {
             alerts.extend(drain(&mut call));
             let later = now.plus(*ahead);
             let duties = call.duties(later, |_| true);
-            let standing = call.standing(later);
+            let status = call.status(later);
             for duty in &duties {
                 let is_all_said = duty.parts.iter().all(|(_, said)| said.is_some());
                 prop_assert!(duty.state != DutyState::Said || is_all_said, "{duty:?}");
                 prop_assert!(!duty.is_overdue || duty.due.is_some_and(|due| due < later), "{duty:?}");
                 prop_assert!(duty.changes_at.is_none_or(|at| at > later), "{later} {duty:?}");
             }
-            prop_assert!(standing.since <= later && standing.silence_ms >= 0 && standing.hold_ms >= 0, "{standing:?}");
-            prop_assert!(standing.changes_at.is_none_or(|at| at > later), "{later} {standing:?}");
+            prop_assert!(status.since <= later && status.silence_ms >= 0 && status.hold_ms >= 0, "{status:?}");
+            prop_assert!(status.changes_at.is_none_or(|at| at > later), "{later} {status:?}");
             // Nothing looks different before the moment that was told. (What a
             // precondition makes of the hour comes with the next news.)
             let is_plain = |rule: &rule::Rule| plain.contains(&rule.id);
@@ -226,12 +226,12 @@ fn what_goes_on_in_a_call() {
         if let Some(input) = input {
             call.handle(input.said_at(), input);
         }
-        let standing = call.standing(at(now));
-        let found = (standing.phase, standing.since.0, standing.speaker, standing.silence_ms, standing.hold_ms);
+        let status = call.status(at(now));
+        let found = (status.phase, status.since.0, status.speaker, status.silence_ms, status.hold_ms);
         assert_eq!(found, expected, "at {now}");
-        if let Some(changes_at) = standing.changes_at {
-            assert_eq!(call.standing(changes_at.plus(-1)).phase, Talking);
-            assert_eq!(call.standing(changes_at).phase, Silent);
+        if let Some(changes_at) = status.changes_at {
+            assert_eq!(call.status(changes_at.plus(-1)).phase, Talking);
+            assert_eq!(call.status(changes_at).phase, Silent);
         }
     }
 }
@@ -241,7 +241,7 @@ fn the_agent_s_speech_rate_is_that_of_the_last_half_minute() {
     let mut call = Call::new(Arc::new(RuleSet::empty()), info());
     let mut rate = |input: Input| {
         call.handle(input.said_at(), input);
-        call.standing(CallTime::ANSWERED).speech_rate
+        call.status(CallTime::ANSWERED).speech_rate
     };
     assert_eq!(rate(says(Role::Agent, 0, 4_000, 20)), None, "too little");
     assert_eq!(rate(says(Role::Customer, 4_000, 10_000, 80)), None, "not the agent's");

@@ -53,7 +53,7 @@ impl Phase {
 
 /// How a call stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct CallStatus {
     /// What goes on,
     pub phase: Phase,
     /// since when,
@@ -117,7 +117,7 @@ pub struct Duty {
 impl Call {
     /// How the call stands at `now`, which is not before anything it was told.
     #[must_use]
-    pub fn standing(&self, now: CallTime) -> Standing {
+    pub fn status(&self, now: CallTime) -> CallStatus {
         let view = self.view_at(now);
         let timeline = view.timeline;
         let until = timeline.end().map_or(view.now, |(at, _)| at);
@@ -138,7 +138,7 @@ impl Call {
             _ => (Phase::Silent, from.max(resumed)),
         };
         let hold_ms = timeline.held_ms(CallTime::ANSWERED, until);
-        Standing { phase, since, speaker, silence_ms, hold_ms, speech_rate: speech_rate(&view), changes_at }
+        CallStatus { phase, since, speaker, silence_ms, hold_ms, speech_rate: speech_rate(&view), changes_at }
     }
 
     /// What the call owes at `now`, has said and has missed, by the rules that
@@ -165,7 +165,7 @@ impl Call {
 
     /// The alerts that hold the call to something now: seen, or borne out, and neither
     /// taken back nor made good.
-    pub fn standing_alerts(&self) -> impl Iterator<Item = &Alert> {
+    pub fn alerts_in_force(&self) -> impl Iterator<Item = &Alert> {
         self.reported().filter(|alert| matches!(alert.state, AlertState::Provisional | AlertState::Confirmed))
     }
 

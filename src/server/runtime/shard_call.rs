@@ -37,7 +37,7 @@ pub(crate) struct Surroundings<'a> {
 
 /// A call and what only the server knows of it.
 #[derive(Debug)]
-pub(crate) struct Slot {
+pub(crate) struct ShardCall {
     pub(crate) state: CallState,
     pub(crate) clock: CallClock,
     /// When its last event arrived.
@@ -77,7 +77,7 @@ struct Transition {
     since: Instant,
 }
 
-impl Slot {
+impl ShardCall {
     /// A call that is taken up now, or again; `heard` is when its last event came.
     pub(crate) fn new(state: CallState, clock: CallClock, heard: Instant, serial: u64) -> Self {
         Self {
