@@ -96,14 +96,14 @@ const APPEAL: Parameter = Parameter::new(
 );
 const ACTION: Parameter = Parameter::new(
     "action",
-    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, undo, mark, export, forget / 做了什么，可用逗号写多个",
+    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, undo, mark, sample, look, export, forget / 做了什么，可用逗号写多个",
     Shape::Text,
 );
 pub(crate) const QUEUE: Parameter = Parameter::new("queue", "Of this queue / 队列", Shape::Text);
 const LIVE: Parameter = Parameter::new("live", "In progress or over / 是否进行中", Shape::Names(&["true", "false"]));
 pub(crate) const LIMIT: Parameter =
     Parameter::new("limit", "Rows on a page, 100 unless said / 每页行数，默认 100", Shape::Number(1, ROWS_MAX));
-const CURSOR: Parameter =
+pub(crate) const CURSOR: Parameter =
     Parameter::new("cursor", "The next_cursor of the page before / 上一页的 next_cursor", Shape::Text);
 
 const HELD: Parameter = Parameter::new(
@@ -255,6 +255,7 @@ impl Parameters {
             agent_id: self.id("agent_id")?,
             call_id: self.id("call_id")?,
             call_no: None,
+            alert_id: None,
             rule_id: self.id("rule_id")?,
             queue: self.id("queue")?,
             severities: self.choices("severity", &Severity::ALL.map(|severity| (severity.name(), severity)))?,

@@ -44,8 +44,9 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
-    Alerts, Confidence, Config, ConfigError, Holders, OriginName, PersonTokens, Recording, RecordingUrl, Retention,
-    Review, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle, listen_address,
+    Alerts, Confidence, Config, ConfigError, Holders, OriginName, PersonTokens, Plan, Recording, RecordingUrl,
+    Retention, Review, SampledBy, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Upstream, Webhook,
+    WebhookStyle, listen_address,
 };
 pub use crate::server::export::{
     AlertFile, CheckedAlert, ExportError, FORMATS, ReviewedTurn, ReviewedTurns, export_store,
@@ -69,7 +70,7 @@ use crate::server::outbox::Deliveries;
 use crate::server::runtime::journal::{Job, Journal};
 use crate::server::runtime::recovery::{Recovered, recover};
 use crate::server::runtime::shard::{Command, Shard, Shards};
-use crate::server::runtime::{Parts, Shared, journal, precision, reload, retention, shard};
+use crate::server::runtime::{Parts, Shared, journal, precision, reload, retention, sampling, shard};
 use crate::server::store::{ClosedRow, LoadRow, Readers, Record, Store, Writer};
 use crate::server::telemetry::events::{Happening as _, Recovery};
 use crate::server::telemetry::metrics::Metrics;
@@ -181,6 +182,7 @@ impl Server {
             () = http::accept(Arc::clone(&shared), door, listener) => None,
             () = watching => None,
             () = retention::run(Arc::clone(&shared)) => None,
+            () = sampling::run(Arc::clone(&shared)) => None,
             failed = tasks.join_next() => failed.and_then(Result::err),
             Some(Err(failed)) = senders.join_next() => Some(failed),
         };

@@ -420,6 +420,87 @@ test("a slip is undone, like alerts are judged together, and who else looks is s
   await own.stop();
 });
 
+test("what was drawn is done in turn, a second look is blind, calls are read whole, and recall is told with its interval", async () => {
+  const admin = "token-of-the-admin-for-the-tests";
+  const own = await Server.start({
+    config: `${CONFIG}[tokens.admin]\n"赵敏" = "${admin}"\n[[review.plans]]\nname = "每周抽检"\nalerts = 4\ncalls = 2\nreviewers = ["李静", "王磊"]\nsecond = 1.0\n`,
+    rules: RULES,
+  });
+  const producer = await Producer.connect(own, INGEST);
+  for (let n = 0; n < 4; n += 1) {
+    await producer.tell(...call(`w${n}`, "a7", "2025-01-08T09:00:00+08:00", "q", `第${n}次我不知道`, "您真是没救了"));
+  }
+  while ((await own.get("/v1/calls?live=true", LI)).calls.length > 0);
+  assert.equal((await own.post("/v1/sampling/draws", { plan: "每周抽检", week: "2025-01-08" }, admin)).body.samples, 10);
+  const { page, close } = await open(own, `/qa?view=mine#token=${LI}`, { width: 1366, height: 768 });
+  await page.locator(".items .item").nth(4).waitFor();
+  assert.equal(await page.locator(".items .item").count(), 5, "two alerts, two second looks, a call");
+  // First looks and second ones, one key each.
+  for (let n = 0; n < 4; n += 1) {
+    await page.locator(".items .item", { hasText: "不说不知道" }).first().click();
+    await page.locator(".around .hit").waitFor();
+    if (n === 0) {
+      await screenshot(page, "qa-mine-1366x768");
+      assert.equal(await accessibilityFaults(page), "");
+    }
+    const isSecond = (await page.locator(".case .notice", { hasText: "盲评" }).count()) === 1;
+    assert.equal(await page.locator(".case .tag", { hasText: "未复核" }).count(), 1);
+    const left = await page.locator(".items .item").count();
+    await page.keyboard.press(isSecond ? "2" : "c");
+    await page.waitForFunction((before) => document.querySelectorAll(".items .item").length === before - 1, left);
+  }
+  // The whole call: marked, and read.
+  await page.getByRole("link", { name: /打开通话/ }).click();
+  await page.locator(".said .words", { hasText: "您真是没救了" }).waitFor();
+  await page.locator('.said[data-utterance-id="u1"] .words bdi').evaluate((words) => {
+    const range = document.createRange();
+    range.selectNodeContents(words);
+    getSelection().removeAllRanges();
+    getSelection().addRange(range);
+  });
+  await page.keyboard.press("m");
+  await page.getByRole("dialog").getByLabel("违反什么").selectOption("test.warning");
+  await page.getByRole("dialog").getByRole("button", { name: "标出" }).click();
+  await page.locator(".alert", { hasText: "人工标出" }).waitFor();
+  await screenshot(page, "call-sample-1366x768");
+  await page.keyboard.press("r");
+  await page.getByText("已记下：这通读完了。").waitFor();
+  await page.getByRole("link", { name: "回到我的任务" }).click();
+  await page.getByText("没有要做的任务。").waitFor();
+  await page.getByText("近六周").waitFor();
+  await close();
+  // His second looks agree with her first ones.
+  for (const one of (await own.get("/v1/assignments?done=false", WANG)).assignments) {
+    const answer = one.second ? await own.post(`/v1/assignments/${one.sample_no}`, { verdict: "confirm" }, WANG)
+      : one.kind === "call" ? await own.post(`/v1/assignments/${one.sample_no}`, { verdict: "read" }, WANG)
+      : await own.post(`/v1/alerts/${one.alert.alert_id}/reviews?call_id=${one.call_id}`, { action: "confirm" }, WANG);
+    assert.ok(answer.status < 300, JSON.stringify(answer));
+  }
+  const quality = await open(own, `/qa?view=quality&days=&from=2025-01-01&to=2025-01-31#token=${LI}`, { width: 1366, height: 768 });
+  await quality.page.getByRole("region", { name: "抽检的规则" }).waitFor();
+  const row = (await numbers(quality.page, "抽检的规则"))[0];
+  // Two calls of four were read: two found, one missed. All four alerts were judged.
+  assert.deepEqual([row[0], row[1], row[2], row[4], row[5]], ["不说不知道", "100.0 %100–100", "4", "2", "1"]);
+  assert.match(row[3], /^66\.7 %\d+–\d+$/);
+  await quality.page.getByRole("region", { name: "复核人一致性" }).waitFor();
+  assert.equal(await accessibilityFaults(quality.page), "");
+  await screenshot(quality.page, "qa-recall-1366x768");
+  await quality.close();
+  for (const { width, dark } of [{ width: 360, dark: true }, { width: 360, dark: false }]) {
+    const narrow = await open(own, `/qa?view=quality&days=&from=2025-01-01&to=2025-01-31#token=${LI}`, { width, dark });
+    await narrow.page.getByRole("region", { name: "抽检的规则" }).waitFor();
+    assert.ok(await narrow.page.evaluate("document.documentElement.scrollWidth <= innerWidth"));
+    await screenshot(narrow.page, `qa-recall-${width}-${dark ? "dark" : "light"}`);
+    await narrow.page.goto(`${own.url}/qa?view=mine`);
+    await narrow.page.getByText("没有要做的任务。").waitFor();
+    assert.ok(await narrow.page.evaluate("document.documentElement.scrollWidth <= innerWidth"));
+    await screenshot(narrow.page, `qa-mine-${width}-${dark ? "dark" : "light"}`);
+    await narrow.close();
+  }
+  producer.close();
+  await own.stop();
+});
+
 test("figures agree wherever they stand: only what counts is counted", async () => {
   const own = await Server.start({ config: CONFIG, rules: RULES });
   const producer = await Producer.connect(own, INGEST);
@@ -557,7 +638,7 @@ for (const { width, dark } of LOOKS) {
       await more.click();
     }
     await page.getByLabel("队列", { exact: true }).waitFor();
-    for (const [view, name] of [["overview", "概览"], ["review", "复核"], ["appeal", "申诉"], ["alerts", "预警"], ["calls", "通话"], ["scores", "评分"], ["quality", "规则质量"]]) {
+    for (const [view, name] of [["overview", "概览"], ["review", "复核"], ["appeal", "申诉"], ["mine", "我的任务"], ["alerts", "预警"], ["calls", "通话"], ["scores", "评分"], ["quality", "规则质量"]]) {
       await page.getByRole("navigation", { name: "质检视图" }).getByRole("button", { name }).click();
       await page.waitForLoadState("networkidle");
       assert.equal(await accessibilityFaults(page), "", view);

@@ -23,5 +23,6 @@ mod relay;
 mod replay;
 mod review;
 mod rules_api;
+mod sampling;
 mod statistics;
 mod webhooks;

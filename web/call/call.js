@@ -3,7 +3,8 @@
 // alert rests on is marked in the text, and each leads to the other.
 
 import { Fault, Frame, Severity, html, show, useAnswer, useKeys } from "../shared/ui.js";
-import { ApiError, get, stream } from "../shared/api.js";
+import { ApiError, get, post, stream } from "../shared/api.js";
+import { reviewer } from "../shared/review.js";
 import { clock, kindName, moment, roleName, stateName } from "../shared/format.js";
 import { Record, hitsIn, stands } from "../shared/record.js";
 import { LEAD_MS, callMsOf, secondsOf, unheard } from "../shared/sound.js";
@@ -21,6 +22,8 @@ const PAUSES_MS = 3_000;
 const SPEEDS = [1, 2, 4, 8, 16];
 const callId = decodeURIComponent(location.pathname.split("/")[2] ?? "");
 const startedAt = new URLSearchParams(location.search).get("started_at") ?? undefined;
+/** The sample that the call is read for, if it is. */
+const sampleNo = new URLSearchParams(location.search).get("sample");
 const path = `/v1/calls/${encodeURIComponent(callId)}`;
 
 function CallPage() {
@@ -228,6 +231,7 @@ function Call() {
   };
   return html`
     <${Head} detail=${detail} live=${live} link=${link} now=${now} />
+    ${sampleNo !== null && mayMark ? html`<${ToRead} me=${me} />` : null}
     ${live !== null && lost !== null ? html`<p class="notice critical" role="alert">${t("连接断开，正在重连；下面是断开前的情况。", "Connection lost, retrying; this is how it stood.")}</p>` : null}
     ${live !== null && degraded.size > 0 ? html`<p class="notice warning" role="alert">${t("检查能力下降：", "Checking is impaired: ")}${[...new Set(degraded.values())].join(t("；", "; "))}</p>` : null}
     ${detail.truncated ? html`<p class="notice warning">${t("这通电话太长，只显示前面一部分。", "This call is too long; only its beginning is shown.")}</p>` : null}
@@ -252,6 +256,28 @@ function Call() {
     ${isMarking ? html`<${MarkDialog} detail=${detail} said=${record.said()} place=${isMarking.place} me=${me} onClose=${() => setMarking(false)}
       onMarked=${(/** @type {string} */ alertId) => { setMarking(false); getSelection()?.removeAllRanges(); setSelected(alertId); reload(); }} />` : null}
   `;
+}
+
+/** A call that was drawn, to be read whole. @param {{me: import("../shared/ui.js").Me}} properties */
+function ToRead({ me }) {
+  const [state, setState] = useState(/** @type {"open" | "busy" | "done"} */ ("open"));
+  const [error, setError] = useState(/** @type {unknown} */ (null));
+  const read = () => {
+    setState("busy");
+    setError(null);
+    post(`/v1/assignments/${sampleNo}`, { verdict: "read", ...(me.open ? { by: reviewer() } : {}) }).then(
+      () => setState("done"),
+      (fault) => { setError(fault); setState("open"); },
+    );
+  };
+  useKeys({ r: () => state === "open" && read() });
+  return html`<div class="notice row spread" role="status">
+    ${state === "done" ? html`<span>${t("已记下：这通读完了。", "Kept: this call is read.")}</span>`
+      : html`<span>${t("抽检：读完整通，判定每条预警，选中漏报的话标出来。", "A sample: read all of it, judge each alert, mark what the rules missed.")}</span>`}
+    <span class="row">${state === "done" ? null : html`<button class="primary" disabled=${state === "busy"} onClick=${read} aria-keyshortcuts="r">${t("读完了", "It is read")} <kbd aria-hidden="true">r</kbd></button>`}
+      <a class="button" href="/qa?view=mine">${t("回到我的任务", "Back to my samples")}</a></span>
+  </div>
+  ${error === null ? null : html`<${Fault} error=${error} />`}`;
 }
 
 /** The alert that the address names. */

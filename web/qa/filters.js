@@ -80,6 +80,9 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
   const day = (/** @type {"from" | "to"} */ name) => (/** @type {any} */ event) => change({ ...span, days: "", [name]: event.target.value });
   const narrowed = NARROWING.some((name) => filters[name] !== DEFAULTS[/** @type {keyof typeof DEFAULTS} */ (name)]);
   // What the open view does not heed is not offered.
+  if (filters.view === "mine") {
+    return null;
+  }
   const inQueue = ["review", "appeal"].includes(filters.view);
   const ofCallsOnly = filters.view === "scores" || (filters.view === "calls" && filters.with !== "alerts");
   const unheeded = filters.view === "quality" || inQueue || ofCallsOnly;

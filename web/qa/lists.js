@@ -173,6 +173,48 @@ export function Scores({ filters, change }) {
   </section>`;
 }
 
+/** A share with its interval. @param {{estimate: {share: number, low: number, high: number} | null}} properties */
+function Share({ estimate }) {
+  return estimate === null ? "—" : html`${percent(estimate.share)}<span class="small quiet interval">${(estimate.low * 100).toFixed(0)}–${(estimate.high * 100).toFixed(0)}</span>`;
+}
+
+/** What the samples of the weeks in a span say of the rules: precision and, from calls that were read whole, recall. @param {{filters: Filters, names: Map<string, string>}} properties */
+function Sampled({ filters, names }) {
+  const { from, to } = ofQuality(filters);
+  const { value, error, reload } = useAnswer((signal) => get("/v1/sampling", { from, to }, signal), [from, to, token()]);
+  const name = (/** @type {any} */ row) => names.get(row.rule_id) ?? row.rule_id.replace(/^marked\./, "");
+  const share = (/** @type {string} */ id, /** @type {string} */ title, /** @type {string} */ about) =>
+    ({ id, name: title, title: about, number: true, value: (/** @type {any} */ row) => row[id]?.share ?? null, cell: (/** @type {any} */ row) => html`<${Share} estimate=${row[id]} />` });
+  const number = (/** @type {string} */ id, /** @type {string} */ title, /** @type {string} */ about) =>
+    ({ id, name: title, title: about, number: true, value: (/** @type {any} */ row) => row[id], cell: (/** @type {any} */ row) => count(row[id]) });
+  const kappa = (/** @type {any} */ agreement) => (agreement?.kappa === null || agreement?.kappa === undefined ? "—" : agreement.kappa.toFixed(2));
+  if (error) {
+    return html`<${Fault} error=${error} retry=${reload} />`;
+  }
+  if (!value || (value.rules.length === 0 && value.reviewers.length === 0 && value.calls_read === 0)) {
+    return null;
+  }
+  return html`<section class="panel stack">
+    <h2>${t("抽检", "Samples")}</h2>
+    <p class="small quiet">${t(`这段时间里开始的各周。按抽样权重推算，后面是 95% 区间；召回率来自 ${value.calls_read} 通读完的通话，没判为误报的预警按属实算。`,
+      `From the weeks that begin in this span, by the weights of the samples, with 95 % intervals; recall rests on ${value.calls_read} calls that were read whole, where an alert that nobody dismissed stands.`)}</p>
+    ${value.rules.length === 0 ? null : html`<${SortedTable} label=${t("抽检的规则", "Rules by sample")} rows=${value.rules} sort="judged" shown=${100} rowKey=${(/** @type {any} */ row) => row.rule_id} columns=${[
+      { id: "rule", name: t("规则", "Rule"), value: name, cell: (/** @type {any} */ row) => html`<span title=${row.rule_id}>${name(row)}</span>` },
+      share("precision", t("准确率", "Precision"), t("提示过的预警里属实的比例", "of told alerts, how many are right")), number("judged", t("判过", "Judged"), t("抽到并判过的预警", "alerts that were drawn and judged")),
+      share("recall", t("召回率", "Recall"), t("通话里的违规被规则发现的比例", "of violations in calls, how many the rule found")), number("found", t("发现", "Found"), t("读完的通话里规则发现的", "found in calls that were read")), number("missed", t("漏报", "Missed"), t("读完的通话里人工标出的", "marked in calls that were read")),
+      { id: "kappa", name: "κ", title: t("两人一致的程度（Cohen κ），1 为完全一致，0 与碰巧相同", "agreement of two reviewers, Cohen's kappa"), number: true, value: (/** @type {any} */ row) => row.agreement?.kappa ?? null,
+        cell: (/** @type {any} */ row) => html`${kappa(row.agreement)}${row.agreement ? html`<span class="small quiet interval">${t(`${row.agreement.pairs} 对`, `${row.agreement.pairs} pairs`)}</span>` : null}` },
+    ]} />`}
+    ${value.reviewers.length === 0 ? null : html`<${SortedTable} label=${t("复核人一致性", "Agreement of reviewers")} rows=${value.reviewers} sort="pairs" rowKey=${(/** @type {any} */ row) => `${row.first} ${row.second}`} columns=${[
+      { id: "first", name: t("初评", "First"), value: (/** @type {any} */ row) => row.first, cell: (/** @type {any} */ row) => row.first },
+      { id: "second", name: t("盲评", "Second"), value: (/** @type {any} */ row) => row.second, cell: (/** @type {any} */ row) => row.second },
+      number("pairs", t("对数", "Pairs"), t("两人都判过的预警", "alerts that both judged")),
+      { id: "agreement", name: t("一致", "Agree"), number: true, value: (/** @type {any} */ row) => row.agreement, cell: (/** @type {any} */ row) => percent(row.agreement) },
+      { id: "kappa", name: "κ", number: true, value: (/** @type {any} */ row) => row.kappa, cell: kappa },
+    ]} />`}
+  </section>`;
+}
+
 /** @param {{filters: Filters, change: Change}} properties */
 export function Quality({ filters, change }) {
   const asked = ofQuality(filters);
@@ -198,7 +240,8 @@ export function Quality({ filters, change }) {
     number("missed", t("漏报", "Missed"), t("质检在通话里标出、规则没有发现的", "violations that reviewers marked and the rules missed")),
     share("appeal_success_rate", t("申诉成立", "Granted"), t("已裁定的申诉中成立的比例", "of appeals decided, how many were granted")),
   ];
-  return html`<section class="panel stack">
+  const names = new Map((value?.rules ?? []).map((/** @type {any} */ row) => [row.rule_id, row.rule_name]));
+  return html`<${Sampled} filters=${filters} names=${names} /><section class="panel stack">
     <h2>${t("规则质量", "Quality of rules")}</h2>
     ${value ? html`<p class="small quiet">${t(
       `准确率低于 ${percent(value.precision_min)}、且复核满 ${value.reviewed_min} 条的规则标为“低于门槛”。`,

@@ -9,6 +9,7 @@ import { Frame, Guard, html, show, useAnswer, useFilters } from "../shared/ui.js
 import { DEFAULTS, FilterBar, ofQueue } from "./filters.js";
 import { AlertList, CallList, Quality, Scores } from "./lists.js";
 import { Overview, useStatistics } from "./overview.js";
+import { Mine } from "./mine.js";
 import { Queue } from "./queue.js";
 
 function Page() {
@@ -22,11 +23,15 @@ function Page() {
   const names = (/** @type {any} */ answer) => (answer?.answered.rows ?? []).map((/** @type {any} */ row) => row.key[0]).filter(Boolean);
   const rules = (packs?.packs ?? []).flatMap((/** @type {any} */ pack) => pack.rules);
   const waiting = useWaiting(filters);
+  // What is given to the reader, as far as they have a name.
+  const given = useAnswer((signal) => (me && !me.open ? get("/v1/assignments", { done: "false", limit: 100 }, signal) : Promise.resolve(null)), [me?.name, filters.view, token()]).value;
+  const mine = filters.view === "mine" ? undefined : given?.assignments.length;
   // The queue that is open counts for itself.
   const badge = (/** @type {"review" | "appeal"} */ view) => (filters.view === view ? undefined : waiting[view]);
   const many = (/** @type {number | undefined} */ waits) => (waits ? count(waits) : undefined);
   const tabs = [
     ["overview", t("概览", "Overview")], ["review", t("复核", "Review"), many(badge("review"))], ["appeal", t("申诉", "Appeals"), many(badge("appeal"))],
+    ["mine", t("我的任务", "My samples"), many(mine)],
     ["alerts", t("预警", "Alerts")], ["calls", t("通话", "Calls")], ["scores", t("评分", "Scores")], ["quality", t("规则质量", "Rules")],
   ];
   return html`
@@ -45,6 +50,8 @@ function View({ filters, change, me }) {
     case "review":
     case "appeal":
       return html`<${Queue} key=${filters.view} kind=${filters.view} filters=${filters} change=${change} me=${me} />`;
+    case "mine":
+      return html`<${Mine} filters=${filters} change=${change} me=${me} />`;
     case "alerts":
       return html`<${AlertList} filters=${filters} change=${change} />`;
     case "calls":

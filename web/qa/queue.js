@@ -354,7 +354,7 @@ function Items({ alerts, selected, since, others, onSelect, label }) {
 }
 
 /** @param {{alert: any, by: string | undefined}} properties */
-function Detail({ alert, by }) {
+export function Detail({ alert, by }) {
   const dismissed = alert.feedback?.action === "dismiss";
   return html`
     <div class="row spread">
@@ -371,7 +371,7 @@ function Detail({ alert, by }) {
 }
 
 /** What else is known of it, and what people did. @param {{alert: any}} properties */
-function Facts({ alert }) {
+export function Facts({ alert }) {
   return html`
     <dl class="facts">
       <div><dt>${t("坐席", "Agent")}</dt><dd><bdi>${alert.agent_id}</bdi></dd></div>
@@ -386,7 +386,7 @@ function Facts({ alert }) {
 }
 
 /** What was said before and after. @param {{alert: any}} properties */
-function Context({ alert }) {
+export function Context({ alert }) {
   const { value } = useAnswer(() => readCall(alert), [alert.call_id, alert.started_at]);
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   // The words in question are in the middle, whatever is around them.

@@ -132,6 +132,8 @@ pub(super) const KEYS: &[Key] = &[
     key("review.categories", Kind::List, "漏报没有合适的规则时可选的类别", "kinds of violations that a reviewer may mark where no rule fits"),
     key("review.category_deduct", Kind::Table, "这样标出的违规扣多少分：{ info = 0, warning = 2, critical = 5 }",
         "points that such a violation costs, by severity"),
+    key("review.plans", Kind::Table, "每周抽检，每个一节 [[review.plans]]：name、alerts（预警，条）、held（存疑，条）、calls（整通，通）、by = \"rule|severity|agent|queue\"（分层）、reviewers（轮流分给谁）、due_days（几天内完成）、second（多大比例由另一人盲评，0 到 1）、seed",
+        "what is drawn each week, a section [[review.plans]] each: name, alerts, held and calls a week, by = \"rule|severity|agent|queue\" (strata), reviewers (in turn), due_days, second (the share that another one judges blind, 0 to 1), seed"),
     unset("recording.url", Kind::Text, "通话录音的地址，页面用它播放；可以用 {call_id} {agent_id} {queue} {started_at} {started_unix} {date} {expires} {signature}，不写就没有录音",
         "address of a call's sound, which the pages play; may have {call_id} {agent_id} {queue} {started_at} {started_unix} {date} {expires} {signature}; without it there is no sound",
         "\"https://rec.example.com/{date}/{call_id}.mp3\""),

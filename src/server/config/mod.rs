@@ -28,7 +28,7 @@ pub use confidence::Confidence;
 pub use read::ConfigError;
 pub(crate) use recording::PLACES;
 pub use recording::{Recording, RecordingUrl};
-pub use review::Review;
+pub use review::{Plan, Review, SampledBy};
 pub use secret::{Holders, OriginName, PersonTokens, Secret, SecretSource, TokenSource};
 pub(crate) use secret::{PERSON_CHARS_MAX, check_length, check_person};
 

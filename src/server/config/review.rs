@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::engine::severity::Severity;
+use crate::server::config::check_person;
 
 /// Days in which an agent may appeal: every rota of a week gives each of them
 /// at least one shift to do it in, and a month's marks settle soon after.
@@ -18,6 +19,13 @@ const CATEGORIES: [&str; 6] = ["态度", "推诿", "承诺", "流程", "信息�
 /// A longer list is no help; each is a label of metrics, too.
 const CATEGORIES_MAX: usize = 50;
 const CATEGORY_CHARS_MAX: usize = 32;
+
+/// A week's sample is done before the next one comes.
+const DUE_DAYS: NonZeroU32 = NonZeroU32::new(7).expect("not zero");
+const PLANS_MAX: usize = 32;
+const REVIEWERS_MAX: usize = 100;
+/// Nobody looks at more in a week.
+const SAMPLES_MAX: u32 = 10_000;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -37,6 +45,56 @@ pub struct Review {
     pub categories: Vec<String>,
     /// Points that such a violation costs, by severity.
     pub category_deduct: CategoryDeduct,
+    /// What is drawn each week, and for whom.
+    #[serde(deserialize_with = "plans")]
+    pub plans: Vec<Plan>,
+}
+
+/// `[[review.plans]]`: a sample of each week, given to reviewers in turn.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// Its name, for good: a renamed plan is another one.
+    pub name: String,
+    /// Told alerts a week.
+    #[serde(default)]
+    pub alerts: u32,
+    /// Held alerts a week.
+    #[serde(default)]
+    pub held: u32,
+    /// Whole calls a week.
+    #[serde(default)]
+    pub calls: u32,
+    /// By what the samples are divided.
+    #[serde(default)]
+    pub by: SampledBy,
+    /// Their names as those of tokens are.
+    pub reviewers: Vec<String>,
+    /// Days in which they are to be done.
+    #[serde(default = "due_days")]
+    pub due_days: NonZeroU32,
+    /// The share of the alerts that a second reviewer judges without the first verdict.
+    #[serde(default)]
+    pub second: f64,
+    /// The same seed draws the same sample.
+    #[serde(default)]
+    pub seed: u64,
+}
+
+/// By what samples are divided, so that none of them is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[allow(missing_docs)]
+pub enum SampledBy {
+    #[default]
+    Rule,
+    Severity,
+    Agent,
+    Queue,
+}
+
+const fn due_days() -> NonZeroU32 {
+    DUE_DAYS
 }
 
 /// `[review] category_deduct`.
@@ -80,6 +138,7 @@ impl Default for Review {
             reviewed_min: REVIEWED_MIN,
             categories: CATEGORIES.map(str::to_owned).into(),
             category_deduct: CategoryDeduct::default(),
+            plans: Vec::new(),
         }
     }
 }
@@ -97,6 +156,40 @@ fn categories<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>,
     Err(de::Error::custom(format!(
         "最多 {CATEGORIES_MAX} 个，每个 1 到 {CATEGORY_CHARS_MAX} 个字 / at most {CATEGORIES_MAX}, each of 1 to {CATEGORY_CHARS_MAX} characters"
     )))
+}
+
+fn plans<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Plan>, D::Error> {
+    let plans = Vec::<Plan>::deserialize(deserializer)?;
+    if plans.len() > PLANS_MAX {
+        return Err(de::Error::custom(format!("最多 {PLANS_MAX} 个 / at most {PLANS_MAX}")));
+    }
+    for (index, plan) in plans.iter().enumerate() {
+        let Plan { name, alerts, held, calls, reviewers, second, .. } = plan;
+        let fault = if check_person(name).is_err() || plans[..index].iter().any(|other| other.name == *name) {
+            Some("name 要有 1 到 64 个字，不能重复 / name has 1 to 64 characters and is used once".to_owned())
+        } else if [alerts, held, calls].into_iter().any(|count| *count > SAMPLES_MAX) || alerts + held + calls == 0 {
+            Some(format!(
+                "alerts、held、calls 至少写一个，每个最多 {SAMPLES_MAX} / give alerts, held or calls, each at most {SAMPLES_MAX}"
+            ))
+        } else if !(1..=REVIEWERS_MAX).contains(&reviewers.len())
+            || reviewers
+                .iter()
+                .enumerate()
+                .any(|(at, name)| check_person(name).is_err() || reviewers[..at].contains(name))
+        {
+            Some(format!(
+                "reviewers 要有 1 到 {REVIEWERS_MAX} 个不同的姓名 / reviewers has 1 to {REVIEWERS_MAX} different names"
+            ))
+        } else if !(0.0..=1.0).contains(second) || (*second > 0.0 && reviewers.len() < 2) {
+            Some("second 在 0 到 1 之间，大于 0 时至少要有两位 reviewers / second is from 0 to 1, and needs two reviewers if it is more than 0".to_owned())
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            return Err(de::Error::custom(format!("plans: {name}: {fault}")));
+        }
+    }
+    Ok(plans)
 }
 
 pub(super) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {

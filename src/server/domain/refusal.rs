@@ -73,12 +73,27 @@ pub(crate) enum Refusal {
     Impossible(Impossible),
     /// The id stands for the alerts of several calls.
     SeveralCalls,
+    /// A verdict on a sample that is not to be given so.
+    NotGiven(NotGiven),
     /// Only its agent appeals.
     AgentsOnly,
     /// The store has no such version of the rules.
     UnknownVersion,
     /// The store could not be read or written.
     StoreFailed { error: String },
+}
+
+/// Why a verdict on a sample is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotGiven {
+    /// There is no such sample.
+    Unknown,
+    /// It was given to somebody else.
+    OfAnother,
+    /// It is judged otherwise.
+    OtherVerdict,
+    /// It was decided before.
+    Done,
 }
 
 impl Refusal {
@@ -121,6 +136,10 @@ impl Refusal {
             Self::Unnamed(_) => "unnamed",
             Self::Impossible(impossible) => impossible.code(),
             Self::SeveralCalls => "several_calls",
+            Self::NotGiven(NotGiven::Unknown) => "no_such_sample",
+            Self::NotGiven(NotGiven::OfAnother) => "not_given",
+            Self::NotGiven(NotGiven::OtherVerdict) => "other_verdict",
+            Self::NotGiven(NotGiven::Done) => "already_done",
             Self::AgentsOnly => "agents_only",
             Self::UnknownVersion => "unknown_version",
             Self::StoreFailed { .. } => "store_failed",
@@ -210,6 +229,15 @@ impl Refusal {
             Self::SeveralCalls => {
                 "这个编号对应几通通话，请用 call_id 和 started_at 说明是哪一通 / this id stands for alerts of several calls: give call_id and started_at".to_owned()
             }
+            Self::NotGiven(reason) => match reason {
+                NotGiven::Unknown => "没有这个任务 / no such sample",
+                NotGiven::OfAnother => "这个任务分给了别人 / it was given to somebody else",
+                NotGiven::OtherVerdict => {
+                    "整通用 read，盲评用 confirm 或 dismiss，其余的预警请直接复核 / a call takes read, a second look confirm or dismiss; other alerts are reviewed"
+                }
+                NotGiven::Done => "这个任务已经做过了 / it was decided before",
+            }
+            .to_owned(),
             Self::AgentsOnly => {
                 "只有坐席本人能答复和申诉，请用坐席的令牌 / only the agent may answer and appeal, with a token of theirs".to_owned()
             }

@@ -140,6 +140,10 @@ pub(crate) enum Audited {
     Reload,
     /// A step of a review or an appeal.
     Step(Action),
+    /// A plan drew a sample.
+    Sample,
+    /// A second look, or a call that was read.
+    Look,
     Export,
     /// The retention removed what was too old.
     Forget,
@@ -151,7 +155,13 @@ impl Audited {
     /// All of them, in the order of the documentation.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let steps = Action::ALL.into_iter().map(Self::Step);
-        [Self::Start, Self::Reload].into_iter().chain(steps).chain([Self::Export, Self::Forget, Self::Seal])
+        [Self::Start, Self::Reload].into_iter().chain(steps).chain([
+            Self::Sample,
+            Self::Look,
+            Self::Export,
+            Self::Forget,
+            Self::Seal,
+        ])
     }
 
     pub(crate) const fn name(self) -> &'static str {
@@ -159,6 +169,8 @@ impl Audited {
             Self::Start => "start",
             Self::Reload => "reload",
             Self::Step(action) => action.name(),
+            Self::Sample => "sample",
+            Self::Look => "look",
             Self::Export => "export",
             Self::Forget => "forget",
             Self::Seal => "seal",

@@ -13,6 +13,7 @@ use utoipa::openapi::{OpenApi, Required};
 use crate::server::export::OF_EXPORTS;
 use crate::server::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_HISTORY, OF_PAGES, Parameter, Shape};
 use crate::server::http::api::ingest::OF_ASR;
+use crate::server::http::api::sampling::{OF_ASSIGNMENTS, OF_SAMPLING};
 use crate::server::http::api::scores::OF_SCORES;
 use crate::server::http::api::statistics::OF_STATISTICS;
 
@@ -86,6 +87,10 @@ pub(crate) struct ScoreParameters;
 pub(crate) struct StatisticsParameters;
 /// Filters of audit entries.
 pub(crate) struct AuditParameters;
+/// Filters of assignments.
+pub(crate) struct AssignmentParameters;
+/// The weeks of samples.
+pub(crate) struct SamplingParameters;
 /// Pages of a list.
 pub(crate) struct PageParameters;
 /// The format of an export.
@@ -105,12 +110,14 @@ macro_rules! into_params {
 
 into_params! {
     AlertParameters: OF_ALERTS;
+    AssignmentParameters: OF_ASSIGNMENTS;
     AuditParameters: OF_AUDIT;
     CallParameters: OF_CALLS;
     HistoryParameters: OF_HISTORY;
     ScoreParameters: OF_SCORES;
     StatisticsParameters: OF_STATISTICS;
     PageParameters: OF_PAGES;
+    SamplingParameters: OF_SAMPLING;
     ExportParameters: OF_EXPORTS;
     AsrParameters: OF_ASR;
 }

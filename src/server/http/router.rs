@@ -23,7 +23,8 @@ use crate::server::domain::principal::AccessRole;
 use crate::server::http::access::{self, Access, Guard, Policy};
 use crate::server::http::api::rules::{backtest, book, edit, history, in_use, trial};
 use crate::server::http::api::{
-    agents, alerts, audit, calls, export, ingest, live, marks, me, operate, quality, reviews, scores, statistics,
+    agents, alerts, audit, calls, export, ingest, live, marks, me, operate, quality, reviews, sampling, scores,
+    statistics,
 };
 use crate::server::http::openapi::{self, Description, Preface};
 use crate::server::http::pages;
@@ -95,6 +96,10 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(REVIEW, routes!(reviews::take))
         .with_body(REVIEW, REVIEWS_BODY_BYTES_MAX, routes!(reviews::take_all))
         .with(REVIEW, routes!(reviews::open))
+        .with(REVIEW, routes!(sampling::assignments))
+        .with(REVIEW, routes!(sampling::decide))
+        .with(REVIEW, routes!(sampling::sampling))
+        .with(ADMIN, routes!(sampling::draw_now))
         .with(REVIEW, routes!(marks::mark))
         .with(REVIEW, routes!(marks::kinds))
         .with(REVIEW, routes!(scores::scores))

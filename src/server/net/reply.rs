@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 
-use crate::server::domain::refusal::{ErrorMessage, Refusal};
+use crate::server::domain::refusal::{ErrorMessage, NotGiven, Refusal};
 use crate::server::filter::BadQuery;
 
 /// The words of an answer that refuses, beside its body: a close frame says them too.
@@ -47,10 +47,12 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::InvalidFeedback { .. }
         | Refusal::InvalidReview { .. }
         | Refusal::Unnamed(_) => StatusCode::BAD_REQUEST,
-        Refusal::AgentsOnly => StatusCode::FORBIDDEN,
-        Refusal::UnknownCall | Refusal::UnknownAlert | Refusal::NoSuchCall | Refusal::UnknownVersion => {
-            StatusCode::NOT_FOUND
-        }
+        Refusal::AgentsOnly | Refusal::NotGiven(NotGiven::OfAnother) => StatusCode::FORBIDDEN,
+        Refusal::UnknownCall
+        | Refusal::UnknownAlert
+        | Refusal::NoSuchCall
+        | Refusal::UnknownVersion
+        | Refusal::NotGiven(NotGiven::Unknown) => StatusCode::NOT_FOUND,
         Refusal::WrongCall
         | Refusal::CallOver
         | Refusal::OtherAgent { .. }
@@ -58,6 +60,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::TooManyProducers { .. }
         | Refusal::BacktestRunning
         | Refusal::Impossible(_)
+        | Refusal::NotGiven(NotGiven::OtherVerdict | NotGiven::Done)
         | Refusal::SeveralCalls => StatusCode::CONFLICT,
         Refusal::FrameTooLarge { .. } | Refusal::UtteranceTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::Slowed { .. } => StatusCode::TOO_MANY_REQUESTS,

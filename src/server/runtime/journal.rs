@@ -18,15 +18,15 @@ use crate::adapter::alert_json::with_cursor;
 use crate::server::clock;
 use crate::server::config::{COMMIT_BATCHES_MAX, JOURNAL_QUEUE_MAX};
 use crate::server::domain::principal::{Reading, Who};
-use crate::server::domain::refusal::Refusal;
+use crate::server::domain::refusal::{NotGiven, Refusal};
 use crate::server::domain::review::Step;
 use crate::server::runtime::Shared;
 use crate::server::runtime::live::Look;
 use crate::server::runtime::shard::{Joined, Reply};
 use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
 use crate::server::store::{
-    AlertRow, Fact, Forgotten, Head, Horizon, Json, LoadRow, NewFeedback, NewMark, Record, StoreError, Taken, Target,
-    Untaken, Writer,
+    AlertRow, Fact, Forgotten, Head, Horizon, Json, LoadRow, NewDraw, NewFeedback, NewMark, NewVerdict, Record,
+    StoreError, Taken, Target, Untaken, Writer,
 };
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 
@@ -186,6 +186,16 @@ impl Journal {
     /// See [`Writer::mark`].
     pub(crate) async fn mark(&self, mark: NewMark) -> Performed<Result<(), Untaken>> {
         self.perform(move |writer| writer.mark(&mark)).await
+    }
+
+    /// See [`Writer::keep_draw`].
+    pub(crate) async fn keep_draw(&self, draw: NewDraw) -> Performed<bool> {
+        self.perform(move |writer| writer.keep_draw(&draw)).await
+    }
+
+    /// See [`Writer::decide_sample`].
+    pub(crate) async fn decide_sample(&self, verdict: NewVerdict) -> Performed<Result<(), NotGiven>> {
+        self.perform(move |writer| writer.decide_sample(&verdict)).await
     }
 
     /// See [`Writer::keep_feedback`].

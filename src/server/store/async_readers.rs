@@ -13,11 +13,12 @@ use crate::server::domain::quality::Judged;
 use crate::server::domain::refusal::Refusal;
 use crate::server::domain::score::Deduction;
 use crate::server::store::query::{
-    AlertFilter, CallFilter, CallQuery, CallRecord, FoundAlert, FoundCall, Order, Place, TotalledCall,
+    AlertFilter, CallFilter, CallQuery, CallRecord, FoundAlert, FoundCall, Order, Place, Span, TotalledCall,
 };
 use crate::server::store::reader::{Backlog, Letter, StoredAlert};
 use crate::server::store::review::RuleFigures;
 use crate::server::store::rules::{FoundVersion, VersionFiles};
+use crate::server::store::sampling::{Assignment, AssignmentFilter, Draw, Drawn, Judgement, Progress};
 use crate::server::store::statistics::{Statistics, StatisticsFilter};
 use crate::server::store::{AuditEntry, AuditFilter, Readers, StoreError};
 
@@ -137,6 +138,36 @@ impl AsyncReaders {
             Ok(Some((found, files)))
         })
         .await
+    }
+
+    /// See [`Readers::draw`].
+    pub(crate) async fn draw(&self, draw: Draw) -> Result<Vec<Drawn>, Refusal> {
+        self.ask(move |readers| readers.draw(&draw)).await
+    }
+
+    /// See [`Readers::was_drawn`].
+    pub(crate) async fn was_drawn(&self, plan: String, week_ms: i64) -> Result<bool, Refusal> {
+        self.ask(move |readers| readers.was_drawn(&plan, week_ms)).await
+    }
+
+    /// See [`Readers::assignments`].
+    pub(crate) async fn assignments(
+        &self,
+        filter: AssignmentFilter,
+        behind: Option<Place>,
+        count_max: usize,
+    ) -> Result<Vec<Assignment>, Refusal> {
+        self.ask(move |readers| readers.assignments(&filter, behind, count_max)).await
+    }
+
+    /// See [`Readers::sampling_progress`].
+    pub(crate) async fn sampling_progress(&self, weeks: Span, now_ms: i64) -> Result<Vec<Progress>, Refusal> {
+        self.ask(move |readers| readers.sampling_progress(weeks, now_ms)).await
+    }
+
+    /// See [`Readers::judgement`].
+    pub(crate) async fn judgement(&self, weeks: Span) -> Result<Judgement, Refusal> {
+        self.ask(move |readers| readers.judgement(weeks)).await
     }
 
     /// See [`Readers::before_live_cards`].

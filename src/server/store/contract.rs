@@ -19,8 +19,10 @@ use crate::numbers::Numbers;
 use crate::server::config::{Privacy, Secret, SecretSource, StoredWords};
 use crate::server::domain::principal::{AccessRole, Capacity, Who};
 use crate::server::domain::quality::Judged;
+use crate::server::domain::refusal::NotGiven;
 use crate::server::domain::review::{Action, Appeal, Impossible, Step, Verdict};
 use crate::server::domain::terms::{Audited, CloseReason, Display, FeedbackAction, Trigger};
+use crate::server::store::sampling::Drawn;
 use crate::server::store::*;
 
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
@@ -68,6 +70,8 @@ contract_tests!(
         an_appeal_is_decided_by_another_person,
         an_appeal_is_in_time_or_too_late,
         figures_follow_the_judgements,
+        a_marked_violation_is_an_alert_of_its_own,
+        a_sample_is_kept_once_and_judged_by_whom_it_was_given_to,
         the_last_answer_of_an_agent_stands,
         the_audit_is_a_chain_that_agrees_with_the_store,
         a_version_of_the_rules_is_kept_with_its_files,
@@ -603,6 +607,95 @@ fn figures_follow_the_judgements(kind: &Kind) {
     let expected = [("r1".to_owned(), judged), ("r2".to_owned(), Judged::default())];
     assert_eq!(world.readers().judged(asked.clone(), "v1").unwrap(), expected);
     assert_eq!(world.readers().judged(asked, "v2").unwrap()[0].1, Judged::default());
+}
+
+fn a_marked_violation_is_an_alert_of_its_own(kind: &Kind) {
+    let mut world = World::new(kind);
+    world.keep(vec![call(1, 0), alert(alert_row(1, "x", 1)), closed(1, 5)]);
+    while world.writer().seal(6, true).unwrap() {}
+    let mark = |call_no: i64| NewMark {
+        row: AlertRow { display: Display::Marked, ..alert_row(call_no, "m", 2) },
+        rules_version: "v1".to_owned(),
+        step: step(Action::Mark, "李静", 10),
+        who: Who { name: "李静".to_owned(), role: Capacity::Person(AccessRole::Qa) },
+    };
+    assert_eq!(world.writer().mark(&mark(2)).unwrap(), Err(Untaken::Unknown));
+    assert_eq!(world.writer().mark(&mark(1)).unwrap(), Ok(()));
+    assert_eq!(world.writer().mark(&mark(1)).unwrap(), Err(Untaken::Impossible(Impossible::AlreadyMarked)));
+    world.keep(vec![call(3, 0)]);
+    assert_eq!(world.writer().mark(&mark(3)).unwrap(), Err(Untaken::Impossible(Impossible::CallInProgress)));
+    world.reopen();
+    let counting = AlertFilter { counts: Some(true), ..AlertFilter::default() };
+    assert_eq!(world.found(&counting), ["x", "m"]);
+    let figures = world.readers().figures(&AlertFilter::default(), 10).unwrap();
+    assert_eq!((figures[0].alerts, figures[0].judged.reviewed, figures[0].missed), (1, 0, 1));
+    assert_eq!(world.faults(), Vec::new(), "the seal of the call holds");
+    world.take(&target("m"), &step(Action::Dismiss, "王强", 11)).unwrap();
+    assert_eq!(world.found(&counting), ["x"]);
+    assert_eq!(world.faults(), Vec::new());
+}
+
+fn a_sample_is_kept_once_and_judged_by_whom_it_was_given_to(kind: &Kind) {
+    let mut world = World::new(kind);
+    let mut records = vec![call(1, 0), said(1, 1, "您好")];
+    records.extend(["x", "y", "z"].map(|alert_id| alert(alert_row(1, alert_id, 1))));
+    records.push(closed(1, 5));
+    world.keep(records);
+    let week = Span { from_ms: Some(0), to_ms: Some(7 * DAY_MS) };
+    let draw = |sampled, wanted| Draw { plan: "p".to_owned(), week, sampled, by: Division::Rule, wanted, seed: 1 };
+    let alerts = world.readers().draw(&draw(Sampled::Alert, 2)).unwrap();
+    assert_eq!(alerts, world.readers().draw(&draw(Sampled::Alert, 2)).unwrap());
+    assert_eq!((alerts.len(), alerts[0].stratum.population, alerts[0].stratum.drawn), (2, 3, 2));
+    let calls = world.readers().draw(&draw(Sampled::Call, 5)).unwrap();
+    assert_eq!((calls.len(), world.readers().draw(&draw(Sampled::Held, 5)).unwrap().len()), (1, 0));
+    let sample = |sampled, drawn: &Drawn, reviewer: &str, is_second| NewSample {
+        sampled,
+        drawn: drawn.clone(),
+        reviewer: reviewer.to_owned(),
+        is_second,
+    };
+    let samples = vec![
+        sample(Sampled::Alert, &alerts[0], "李静", false),
+        sample(Sampled::Alert, &alerts[0], "王强", true),
+        sample(Sampled::Call, &calls[0], "李静", false),
+    ];
+    let who = |name: &str| Who { name: name.to_owned(), role: Capacity::Person(AccessRole::Qa) };
+    let new = NewDraw { plan: "p".to_owned(), week_ms: 0, due_ms: 100, drawn_ms: 50, who: who("赵敏"), samples };
+    assert!(world.writer().keep_draw(&new).unwrap());
+    assert!(!world.writer().keep_draw(&new).unwrap(), "once");
+    world.reopen();
+    assert!(world.readers().was_drawn("p", 0).unwrap() && !world.readers().was_drawn("p", 1).unwrap());
+    let given = |world: &World<'_>, reviewer: &str, is_done| {
+        let filter = AssignmentFilter {
+            reviewer: Some(reviewer.to_owned()),
+            is_done: Some(is_done),
+            ..AssignmentFilter::default()
+        };
+        world.readers().assignments(&filter, None, 10).unwrap()
+    };
+    let (own, second) = (given(&world, "李静", false), given(&world, "王强", false));
+    assert_eq!((own.len(), second.len(), second[0].is_second, own[1].alert.is_none()), (2, 1, true, true));
+    let alert_id = own[0].alert_id.clone().unwrap();
+    world.take(&target(&alert_id), &step(Action::Confirm, "李静", 60)).unwrap();
+    assert_eq!(given(&world, "李静", true).len(), 1, "a review does it");
+    let verdict =
+        |sample_no, by: &str, verdict| NewVerdict { sample_no, who: who(by), verdict, reason: None, at_ms: 70 };
+    let decide = |world: &mut World<'_>, new: &NewVerdict| world.writer().decide_sample(new).unwrap();
+    assert_eq!(decide(&mut world, &verdict(99, "李静", "read")), Err(NotGiven::Unknown));
+    assert_eq!(decide(&mut world, &verdict(second[0].sample_no, "李静", "confirm")), Err(NotGiven::OfAnother));
+    assert_eq!(decide(&mut world, &verdict(own[0].sample_no, "李静", "confirm")), Err(NotGiven::OtherVerdict));
+    assert_eq!(decide(&mut world, &verdict(second[0].sample_no, "王强", "dismiss")), Ok(()));
+    assert_eq!(decide(&mut world, &verdict(own[1].sample_no, "李静", "read")), Ok(()));
+    assert_eq!(decide(&mut world, &verdict(own[1].sample_no, "李静", "read")), Err(NotGiven::Done));
+    let judgement = world.readers().judgement(Span::default()).unwrap();
+    assert_eq!((judgement.calls_read, judgement.by_rule["r1"].first_only), (1, 1));
+    assert_eq!(judgement.by_reviewer.keys().next().unwrap(), &("李静".to_owned(), "王强".to_owned()));
+    assert_eq!(judgement.precision["r1"][0].units, [(1, 1)]);
+    assert_eq!(judgement.recall["r1"][0].units, [(3, 3)]);
+    let progress = world.readers().sampling_progress(Span::default(), 200).unwrap();
+    let told: Vec<_> = progress.iter().map(|row| (row.reviewer.as_str(), row.given, row.done, row.overdue)).collect();
+    assert_eq!(told, [("李静", 2, 2, 0), ("王强", 1, 1, 0)]);
+    assert_eq!(world.faults(), Vec::new());
 }
 
 fn the_last_answer_of_an_agent_stands(kind: &Kind) {

@@ -56,6 +56,7 @@ impl Writer {
         for call_no in call_nos(&transaction, all, alerts_ms)? {
             gone.calls += 1;
             transaction.execute("DELETE FROM feedback WHERE call_no = ?", [call_no])?;
+            transaction.execute("DELETE FROM samples WHERE call_no = ?", [call_no])?;
             gone.reviews += transaction.execute("DELETE FROM reviews WHERE call_no = ?", [call_no])?;
             gone.alerts += transaction.execute("DELETE FROM alerts WHERE call_no = ?", [call_no])?;
             transaction.execute("DELETE FROM latest_alerts WHERE call_no = ?", [call_no])?;

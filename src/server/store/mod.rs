@@ -28,6 +28,7 @@ mod query;
 mod reader;
 mod review;
 mod rules;
+mod sampling;
 mod schema;
 mod seal;
 mod statistics;
@@ -61,6 +62,9 @@ pub(crate) use query::{
 pub(crate) use reader::{ClosedCall, Letter, OpenAlert, OpenCall, Readers};
 pub(crate) use review::{FoundReview, NewFeedback, RuleFigures, Taken, Target, Untaken};
 pub(crate) use rules::{FoundVersion, LoadRow, VersionFiles};
+pub(crate) use sampling::{
+    Assignment, AssignmentFilter, Division, Draw, NewDraw, NewSample, NewVerdict, Progress, Sampled,
+};
 pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 pub(crate) use stored_calls::{Stored, Transcript};
 pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Entry, Record, Writer};

@@ -48,6 +48,7 @@ pub(crate) struct AlertFilter {
     pub(crate) call_id: Option<String>,
     /// One call, where its id may stand for several.
     pub(crate) call_no: Option<i64>,
+    pub(crate) alert_id: Option<String>,
     pub(crate) rule_id: Option<String>,
     /// The queue of the call.
     pub(crate) queue: Option<String>,
@@ -279,6 +280,7 @@ impl AlertFilter {
             let condition = "(SELECT queue FROM calls WHERE calls.call_no = latest.call_no) = ?";
             conditions.add(condition, [Value::from(queue.clone())]);
         }
+        conditions.equal("latest.alert_id", self.alert_id.as_ref());
         if let Some(call_no) = self.call_no {
             conditions.add("latest.call_no = ?", [Value::from(call_no)]);
         }

@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -239,6 +239,41 @@ const V7: &str = "
 -- those of before.
 ALTER TABLE calls ADD COLUMN numbers BLOB;
 ALTER TABLE calls DROP COLUMN last_seq;
+";
+
+const V8: &str = "
+-- What plans of `[review]` drew, each once a week.
+CREATE TABLE draws (
+    plan TEXT NOT NULL,
+    week_ms INTEGER NOT NULL,
+    drawn_ms INTEGER NOT NULL,
+    PRIMARY KEY (plan, week_ms)
+) STRICT, WITHOUT ROWID;
+
+-- One row something that was drawn and the reviewer who was given it: an alert, or a whole call (without `alert_id`).
+-- `drawn` of the `population` of its stratum were drawn.
+CREATE TABLE samples (
+    sample_no INTEGER PRIMARY KEY,
+    plan TEXT NOT NULL,
+    week_ms INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    call_no INTEGER NOT NULL,
+    alert_id TEXT,
+    rule_id TEXT,
+    stratum TEXT NOT NULL,
+    drawn INTEGER NOT NULL,
+    population INTEGER NOT NULL,
+    reviewer TEXT NOT NULL,
+    is_second INTEGER NOT NULL,
+    due_ms INTEGER NOT NULL,
+    verdict TEXT,
+    reason TEXT,
+    done_ms INTEGER
+) STRICT;
+CREATE INDEX samples_by_reviewer ON samples (reviewer, due_ms);
+CREATE INDEX samples_by_week ON samples (week_ms);
+CREATE INDEX samples_by_call ON samples (call_no);
+-- Alerts that reviewers marked (display = 'marked') are of no use to earlier programs.
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

@@ -55,6 +55,13 @@ pub(crate) struct AlertView {
     appeal_until: Option<String>,
 }
 
+impl AlertView {
+    /// The alert as it was before anybody judged it.
+    pub(crate) fn without_review(self) -> Self {
+        Self { review: self.review.forgotten(), may_appeal: false, appeal_until: None, ..self }
+    }
+}
+
 /// The agent's last answer.
 #[derive(Debug, Serialize, ToSchema)]
 struct FeedbackView {

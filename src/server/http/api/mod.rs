@@ -15,5 +15,6 @@ pub(crate) mod quality;
 pub(crate) mod query;
 pub(crate) mod reviews;
 pub(crate) mod rules;
+pub(crate) mod sampling;
 pub(crate) mod scores;
 pub(crate) mod statistics;

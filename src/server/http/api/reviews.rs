@@ -78,6 +78,14 @@ impl ReviewView {
     }
 }
 
+impl ReviewView {
+    /// As if nobody had judged.
+    pub(super) fn forgotten(self) -> Self {
+        let possible = vec![Action::Confirm, Action::Dismiss];
+        Self { verdict: Verdict::Unreviewed, appeal: None, steps: Vec::new(), possible, ..self }
+    }
+}
+
 /// A step as it is sent.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewStep {
