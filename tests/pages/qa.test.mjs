@@ -501,6 +501,43 @@ test("what was drawn is done in turn, a second look is blind, calls are read who
   await own.stop();
 });
 
+test("what was said is searched as rules hear it, and leads to its place in the call", async () => {
+  const own = await Server.start({ config: CONFIG, rules: RULES });
+  const producer = await Producer.connect(own, INGEST);
+  await producer.tell(...call("s1", "a7", "2026-11-20T09:00:00+08:00", "q", `这个满意渡 ${HOSTILE}`, "好的"), ...call("s2", "a8", "2026-11-21T09:00:00+08:00", "q", "您的满意度很重要"));
+  while ((await own.get("/v1/calls?live=false", LI)).calls.length < 2 || (await own.get("/v1/search?phrase=您好", LI)).waiting > 0);
+  const { page, close } = await open(own, `/qa?${SPAN}&view=search#token=${LI}`, { width: 1366, height: 768 });
+  await page.getByLabel(/说过的话/).fill("满意度");
+  await page.keyboard.press("Enter");
+  await page.getByText("2 处").waitFor();
+  assert.deepEqual(await page.locator(".hits mark").allInnerTexts(), ["满意度", "满意渡"]);
+  assert.match(page.url(), /phrase=/);
+  assert.equal(await page.getByRole("group", { name: "导出本页所列" }).count(), 0);
+  assert.equal(await accessibilityFaults(page), "");
+  await screenshot(page, "qa-search-1366x768");
+  await page.locator("select[name=homophone]").selectOption("off");
+  await page.getByRole("button", { name: "搜索" }).and(page.locator(".primary")).click();
+  await page.getByText("1 处").waitFor();
+  await page.goBack();
+  await page.getByText("2 处").waitFor();
+  await page.locator(".hits a").nth(1).click();
+  await page.locator('.said.now[data-utterance-id="u0"]').waitFor();
+  assert.equal(await page.title(), "通话 s1 · 听检");
+  await page.goBack();
+  await page.getByText("2 处").waitFor();
+  await close();
+  for (const dark of [false, true]) {
+    const narrow = await open(own, `/qa?${SPAN}&view=search&phrase=${encodeURIComponent("满意度")}#token=${LI}`, { width: 360, dark });
+    await narrow.page.getByText("2 处").waitFor();
+    assert.ok(await narrow.page.evaluate("document.documentElement.scrollWidth <= innerWidth"));
+    assert.equal(await accessibilityFaults(narrow.page), "");
+    await screenshot(narrow.page, `qa-search-360-${dark ? "dark" : "light"}`);
+    await narrow.close();
+  }
+  producer.close();
+  await own.stop();
+});
+
 test("figures agree wherever they stand: only what counts is counted", async () => {
   const own = await Server.start({ config: CONFIG, rules: RULES });
   const producer = await Producer.connect(own, INGEST);
@@ -638,7 +675,7 @@ for (const { width, dark } of LOOKS) {
       await more.click();
     }
     await page.getByLabel("队列", { exact: true }).waitFor();
-    for (const [view, name] of [["overview", "概览"], ["review", "复核"], ["appeal", "申诉"], ["mine", "我的任务"], ["alerts", "预警"], ["calls", "通话"], ["scores", "评分"], ["quality", "规则质量"]]) {
+    for (const [view, name] of [["overview", "概览"], ["review", "复核"], ["appeal", "申诉"], ["mine", "我的任务"], ["alerts", "预警"], ["calls", "通话"], ["scores", "评分"], ["quality", "规则质量"], ["search", "搜索"]]) {
       await page.getByRole("navigation", { name: "质检视图" }).getByRole("button", { name }).click();
       await page.waitForLoadState("networkidle");
       assert.equal(await accessibilityFaults(page), "", view);

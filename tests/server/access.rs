@@ -225,6 +225,7 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/assignments", Some(&review)),
         ("/v1/assignments/1", Some(&review)),
         ("/v1/sampling", Some(&review)),
+        ("/v1/search", Some(&review)),
         ("/v1/sampling/draws", Some(&[ADMIN, HASHED.0])),
         ("/v1/agents/a7/reviews", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
         ("/v1/agents/a7/history", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),

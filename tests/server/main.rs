@@ -24,5 +24,6 @@ mod replay;
 mod review;
 mod rules_api;
 mod sampling;
+mod search;
 mod statistics;
 mod webhooks;

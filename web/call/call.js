@@ -179,6 +179,8 @@ function Call() {
     // A link leads to its alert; a call that is over opens at the first one.
     if (selected !== null) {
       showAlert(selected, record?.alerts.get(selected));
+    } else if (linkedSaid() !== null) {
+      center(document.querySelector(`.said[data-utterance-id="${CSS.escape(linkedSaid() ?? "")}"]`));
     } else if (isOver) {
       center(document.querySelector(".transcript .hit"));
     }
@@ -245,7 +247,7 @@ function Call() {
       <section class="panel words-panel" aria-labelledby="words"><div class="row spread"><h2 id="words">${t("转写", "Transcript")}</h2>
           ${mayMark ? html`<button class=${words === null ? "small" : "small primary"} aria-keyshortcuts="m" onClick=${() => setMarking({ place: words })}
             title=${t("在转写里选中漏报的话", "select the words in the transcript")}>${words === null ? t("标出漏报…", "Mark a miss…") : t("把选中的话标为漏报", "Mark the selected words")}<kbd aria-hidden="true">m</kbd></button>` : null}</div>
-        <${Transcript} items=${items(record, alerts, at)} selected=${selected} select=${select} seek=${seek} follows=${live !== null} current=${spoken?.id ?? null} />
+        <${Transcript} items=${items(record, alerts, at)} selected=${selected} select=${select} seek=${seek} follows=${live !== null} current=${spoken?.id ?? (sound === null || player.isAtEnd ? linkedSaid() : null)} />
       </section>
       <section class="panel side-panel" aria-labelledby="alerts"><h2 id="alerts">${t(`预警 ${alerts.length - held} 条`, `${alerts.length - held} alerts`)}${held > 0 ? t(`，存疑 ${held} 条`, `, ${held} in doubt`) : ""}</h2>
         ${alerts.length === 0 ? html`<p class="empty">${t("到此为止没有预警", "No alerts up to here")}</p>` : null}
@@ -278,6 +280,11 @@ function ToRead({ me }) {
       <a class="button" href="/qa?view=mine">${t("回到我的任务", "Back to my samples")}</a></span>
   </div>
   ${error === null ? null : html`<${Fault} error=${error} />`}`;
+}
+
+/** The utterance that the address names. */
+function linkedSaid() {
+  return location.hash.startsWith("#said-") ? decodeURIComponent(location.hash.slice(6)) : null;
 }
 
 /** The alert that the address names. */

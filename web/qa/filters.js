@@ -15,7 +15,7 @@ import { TABLES, tableOf } from "./tables.js";
 /** What the address need not say. `days` counts back from today; without it, `from` and `to` stand. */
 export const DEFAULTS = {
   view: "overview", days: "7", from: "", to: "", hour: "", agent_id: "", queue: "", rule_id: "", severity: "", state: "counted", review: "", appeal: "",
-  display: "told", with: "", group: "agent", item: "",
+  display: "told", with: "", group: "agent", item: "", phrase: "", role: "", homophone: "toneless",
 };
 const STATES = ["confirmed", "resolved", "retracted", "reminder", "provisional"];
 const NARROWING = ["hour", "agent_id", "queue", "rule_id", "severity", "state", "review", "appeal", "display", "with"];
@@ -84,7 +84,8 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
     return null;
   }
   const inQueue = ["review", "appeal"].includes(filters.view);
-  const ofCallsOnly = filters.view === "scores" || (filters.view === "calls" && filters.with !== "alerts");
+  const inSearch = filters.view === "search";
+  const ofCallsOnly = inSearch || filters.view === "scores" || (filters.view === "calls" && filters.with !== "alerts");
   const unheeded = filters.view === "quality" || inQueue || ofCallsOnly;
   const ruleKnown = filters.rule_id === "" || rules.some(({ id }) => id === filters.rule_id);
   return html`
@@ -101,8 +102,8 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
         <input list="known-queues" value=${filters.queue} placeholder=${t("全部", "all")} onChange=${set("queue")} maxlength="128" /></label>
       <datalist id="known-agents">${agents.map((agent) => html`<option key=${agent} value=${agent} />`)}</datalist>
       <datalist id="known-queues">${queues.map((queue) => html`<option key=${queue} value=${queue} />`)}</datalist>
-      <${Select} name=${t("时段", "Hour")} value=${filters.hour} onChange=${set("hour")}
-        options=${Array.from({ length: 24 }, (_, hour) => [String(hour), hourName(hour)])} />
+      ${inSearch ? null : html`<${Select} name=${t("时段", "Hour")} value=${filters.hour} onChange=${set("hour")}
+        options=${Array.from({ length: 24 }, (_, hour) => [String(hour), hourName(hour)])} />`}
       ${ofCallsOnly ? null : html`<label class="wide"><span>${t("规则", "Rule")}</span>
         <select value=${filters.rule_id} onChange=${set("rule_id")}>
           <option value="">${t("全部", "all")}</option>
@@ -120,7 +121,7 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
       <${Select} name=${t("申诉", "Appeal")} value=${filters.appeal} onChange=${set("appeal")}
         options=${["pending", "granted", "rejected"].map((one) => [one, appealName(one)])} />`}
       <button class="plain clear" disabled=${!narrowed} onClick=${() => change(Object.fromEntries(NARROWING.map((name) => [name, DEFAULTS[/** @type {keyof typeof DEFAULTS} */ (name)]])))}>${t("清除筛选", "Clear")}</button>
-      <${Export} filters=${filters} />
+      ${inSearch ? null : html`<${Export} filters=${filters} />`}
     </section>
   `;
 }

@@ -73,6 +73,8 @@ pub(crate) enum Refusal {
     Impossible(Impossible),
     /// The id stands for the alerts of several calls.
     SeveralCalls,
+    /// Words are encrypted in the store, and so not indexed.
+    NotSearchable,
     /// A verdict on a sample that is not to be given so.
     NotGiven(NotGiven),
     /// Only its agent appeals.
@@ -140,6 +142,7 @@ impl Refusal {
             Self::NotGiven(NotGiven::OfAnother) => "not_given",
             Self::NotGiven(NotGiven::OtherVerdict) => "other_verdict",
             Self::NotGiven(NotGiven::Done) => "already_done",
+            Self::NotSearchable => "not_searchable",
             Self::AgentsOnly => "agents_only",
             Self::UnknownVersion => "unknown_version",
             Self::StoreFailed { .. } => "store_failed",
@@ -228,6 +231,9 @@ impl Refusal {
             Self::Impossible(impossible) => impossible.message().to_owned(),
             Self::SeveralCalls => {
                 "这个编号对应几通通话，请用 call_id 和 started_at 说明是哪一通 / this id stands for alerts of several calls: give call_id and started_at".to_owned()
+            }
+            Self::NotSearchable => {
+                "通话文字是加密存储的（[privacy] key），不建索引，不能搜索 / words are encrypted in the store ([privacy] key) and not indexed, so they cannot be searched".to_owned()
             }
             Self::NotGiven(reason) => match reason {
                 NotGiven::Unknown => "没有这个任务 / no such sample",

@@ -15,6 +15,7 @@ use crate::server::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_HISTORY, OF_PAGES,
 use crate::server::http::api::ingest::OF_ASR;
 use crate::server::http::api::sampling::{OF_ASSIGNMENTS, OF_SAMPLING};
 use crate::server::http::api::scores::OF_SCORES;
+use crate::server::http::api::search::OF_SEARCH;
 use crate::server::http::api::statistics::OF_STATISTICS;
 
 /// Title, description and tags; the paths come from the router.
@@ -87,6 +88,8 @@ pub(crate) struct ScoreParameters;
 pub(crate) struct StatisticsParameters;
 /// Filters of audit entries.
 pub(crate) struct AuditParameters;
+/// What is searched for in what was said.
+pub(crate) struct SearchParameters;
 /// Filters of assignments.
 pub(crate) struct AssignmentParameters;
 /// The weeks of samples.
@@ -115,6 +118,7 @@ into_params! {
     CallParameters: OF_CALLS;
     HistoryParameters: OF_HISTORY;
     ScoreParameters: OF_SCORES;
+    SearchParameters: OF_SEARCH;
     StatisticsParameters: OF_STATISTICS;
     PageParameters: OF_PAGES;
     SamplingParameters: OF_SAMPLING;

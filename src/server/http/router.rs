@@ -23,7 +23,7 @@ use crate::server::domain::principal::AccessRole;
 use crate::server::http::access::{self, Access, Guard, Policy};
 use crate::server::http::api::rules::{backtest, book, edit, history, in_use, trial};
 use crate::server::http::api::{
-    agents, alerts, audit, calls, export, ingest, live, marks, me, operate, quality, reviews, sampling, scores,
+    agents, alerts, audit, calls, export, ingest, live, marks, me, operate, quality, reviews, sampling, scores, search,
     statistics,
 };
 use crate::server::http::openapi::{self, Description, Preface};
@@ -96,6 +96,7 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(REVIEW, routes!(reviews::take))
         .with_body(REVIEW, REVIEWS_BODY_BYTES_MAX, routes!(reviews::take_all))
         .with(REVIEW, routes!(reviews::open))
+        .with(REVIEW, routes!(search::search))
         .with(REVIEW, routes!(sampling::assignments))
         .with(REVIEW, routes!(sampling::decide))
         .with(REVIEW, routes!(sampling::sampling))

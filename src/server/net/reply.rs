@@ -60,6 +60,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::TooManyProducers { .. }
         | Refusal::BacktestRunning
         | Refusal::Impossible(_)
+        | Refusal::NotSearchable
         | Refusal::NotGiven(NotGiven::OtherVerdict | NotGiven::Done)
         | Refusal::SeveralCalls => StatusCode::CONFLICT,
         Refusal::FrameTooLarge { .. } | Refusal::UtteranceTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,

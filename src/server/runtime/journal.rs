@@ -35,6 +35,8 @@ use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, S
 const GATHER: Duration = Duration::from_millis(1);
 /// How often the files of the store are looked at when nothing is to be kept.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
+/// Indexing takes no longer at once: acknowledgements wait for it.
+const INDEXING_MAX: Duration = Duration::from_millis(10);
 /// How long to wait before a store that refused is asked again.
 const RETRY_PAUSE: Duration = Duration::from_millis(250);
 
@@ -274,6 +276,7 @@ pub(crate) fn run(shared: &Shared, runtime: &Handle, mut writer: Writer, mut que
         if clock::now().saturating_duration_since(sealed) >= LOOK_PERIOD {
             sealed = clock::now();
             seal(&mut writer, false);
+            index(&mut writer);
         }
         std::thread::sleep(GATHER.saturating_sub(clock::now().saturating_duration_since(begun)));
     }
@@ -287,6 +290,21 @@ fn seal(writer: &mut Writer, all: bool) -> bool {
         tracing::warn!(%error, "closed calls could not be sealed");
         false
     })
+}
+
+/// Has closed calls indexed for searches, for as long as nobody notices. What fails is tried again later.
+fn index(writer: &mut Writer) {
+    let begun = clock::now();
+    loop {
+        match writer.index_spoken() {
+            Ok(true) if clock::now().saturating_duration_since(begun) < INDEXING_MAX => {}
+            Ok(_) => return,
+            Err(error) => {
+                tracing::warn!(%error, "closed calls could not be indexed");
+                return;
+            }
+        }
+    }
 }
 
 /// Commits the batches and does what follows from them, however long the store

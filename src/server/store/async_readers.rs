@@ -19,6 +19,7 @@ use crate::server::store::reader::{Backlog, Letter, StoredAlert};
 use crate::server::store::review::RuleFigures;
 use crate::server::store::rules::{FoundVersion, VersionFiles};
 use crate::server::store::sampling::{Assignment, AssignmentFilter, Draw, Drawn, Judgement, Progress};
+use crate::server::store::spoken::{FoundWords, SpokenQuery};
 use crate::server::store::statistics::{Statistics, StatisticsFilter};
 use crate::server::store::{AuditEntry, AuditFilter, Readers, StoreError};
 
@@ -168,6 +169,16 @@ impl AsyncReaders {
     /// See [`Readers::judgement`].
     pub(crate) async fn judgement(&self, weeks: Span) -> Result<Judgement, Refusal> {
         self.ask(move |readers| readers.judgement(weeks)).await
+    }
+
+    /// See [`Readers::spoken`].
+    pub(crate) async fn spoken(
+        &self,
+        query: SpokenQuery,
+        before: Option<i64>,
+        count_max: usize,
+    ) -> Result<Option<FoundWords>, Refusal> {
+        self.ask(move |readers| readers.spoken(&query, before, count_max)).await
     }
 
     /// See [`Readers::before_live_cards`].

@@ -13,10 +13,12 @@ use tempfile::TempDir;
 
 use crate::engine::alert::AlertState;
 use crate::engine::severity::Severity;
+use crate::engine::text::Homophone;
 use crate::engine::time::CallTime;
-use crate::engine::transcript::Party;
+use crate::engine::transcript::{Party, Role};
 use crate::numbers::Numbers;
 use crate::server::config::{Privacy, Secret, SecretSource, StoredWords};
+use crate::server::domain::phrase::SpokenPhrase;
 use crate::server::domain::principal::{AccessRole, Capacity, Who};
 use crate::server::domain::quality::Judged;
 use crate::server::domain::refusal::NotGiven;
@@ -72,6 +74,7 @@ contract_tests!(
         figures_follow_the_judgements,
         a_marked_violation_is_an_alert_of_its_own,
         a_sample_is_kept_once_and_judged_by_whom_it_was_given_to,
+        what_was_said_is_found_until_it_is_forgotten,
         the_last_answer_of_an_agent_stands,
         the_audit_is_a_chain_that_agrees_with_the_store,
         a_version_of_the_rules_is_kept_with_its_files,
@@ -696,6 +699,53 @@ fn a_sample_is_kept_once_and_judged_by_whom_it_was_given_to(kind: &Kind) {
     let told: Vec<_> = progress.iter().map(|row| (row.reviewer.as_str(), row.given, row.done, row.overdue)).collect();
     assert_eq!(told, [("李静", 2, 2, 0), ("王强", 1, 1, 0)]);
     assert_eq!(world.faults(), Vec::new());
+}
+
+fn what_was_said_is_found_until_it_is_forgotten(kind: &Kind) {
+    let mut world = World::new(kind);
+    let utterance = |call_no: i64, id: &str, role: &str, text: &str| {
+        let event = json!({"type": "utterance", "call_id": "c", "utterance_id": id, "role": role, "text": text,
+            "start_ms": 1_000, "end_ms": 2_000, "final": true});
+        let entry = Entry::Event(event.to_string().into());
+        Record::Moved { call_no, now: CallTime(1), entry, is_kept: true }
+    };
+    world.keep(vec![
+        call(1, 0),
+        utterance(1, "u1", "agent", "这个满意渡很低"),
+        utterance(1, "u2", "customer", "我的电话是13912345678，要退款"),
+        closed(1, 5),
+        call(2, DAY_MS),
+        utterance(2, "u1", "customer", "我要退，款"),
+    ]);
+    let ask = |world: &World<'_>, phrase: &str, role: Option<Role>, span: Span| -> Vec<(String, Vec<(usize, usize)>)> {
+        let phrase = SpokenPhrase::new(phrase, Homophone::Toneless).unwrap();
+        let query = SpokenQuery { phrase, role, span, agent_id: None, queue: None };
+        let found = world.readers().spoken(&query, None, 10).unwrap().unwrap();
+        found.found.into_iter().map(|found| (found.text, found.places)).collect()
+    };
+    assert_eq!(ask(&world, "退款", None, Span::default()), [], "not yet");
+    while world.writer().index_spoken().unwrap() {}
+    let masked = "我的电话是139****5678，要退款".to_owned();
+    assert_eq!(ask(&world, "退款", None, Span::default()), [(masked.clone(), vec![(18, 20)])]);
+    assert_eq!(ask(&world, "满意度", None, Span::default())[0].1, [(2, 5)]);
+    assert_eq!(ask(&world, "满意度", Some(Role::Customer), Span::default()), []);
+    assert_eq!(ask(&world, "13912345678", None, Span::default()), [], "what is masked is not found");
+    world.keep(vec![closed(2, DAY_MS + 5)]);
+    world.writer().index_spoken().unwrap();
+    assert_eq!(ask(&world, "退款", None, Span::default()).len(), 2);
+    let day = Span { from_ms: Some(DAY_MS), to_ms: None };
+    assert_eq!(ask(&world, "退款", None, day), [("我要退，款".to_owned(), vec![(2, 5)])]);
+    world.reopen();
+    assert_eq!(ask(&world, "退款", None, Span::default()).len(), 2);
+    world.writer().forget(Horizon { transcripts_ms: 100, alerts_ms: 0, outbox_ms: 0 }).unwrap();
+    assert_eq!(ask(&world, "退款", None, Span::default()).len(), 1, "words that went are not found");
+    // A key, and there is no index any more.
+    world.privacy = Privacy { key: Some(key(&"s".repeat(32))), ..Privacy::default() };
+    world.reopen();
+    world.writer().index_spoken().unwrap();
+    let phrase = SpokenPhrase::new("退款", Homophone::Off).unwrap();
+    let query = SpokenQuery { phrase, role: None, span: Span::default(), agent_id: None, queue: None };
+    assert_eq!(world.readers().spoken(&query, None, 10).unwrap(), None);
 }
 
 fn the_last_answer_of_an_agent_stands(kind: &Kind) {

@@ -7,6 +7,7 @@ use crate::server::domain::principal::Who;
 use crate::server::domain::terms::Audited;
 use crate::server::store::StoreError;
 use crate::server::store::audit::Fact;
+use crate::server::store::spoken::forget_spoken;
 use crate::server::store::writer::{TRIM_ROWS, Writer};
 
 /// Calls of which something is forgotten at once.
@@ -49,6 +50,7 @@ impl Writer {
         for call_no in call_nos(&transaction, with_words, transcripts_ms)? {
             gone.calls += 1;
             gone.events += transaction.execute("DELETE FROM events WHERE call_no = ?", [call_no])?;
+            forget_spoken(&transaction, call_no)?;
             // Only the start names the caller.
             transaction.execute("UPDATE calls SET start = '' WHERE call_no = ?", [call_no])?;
         }
@@ -57,6 +59,7 @@ impl Writer {
             gone.calls += 1;
             transaction.execute("DELETE FROM feedback WHERE call_no = ?", [call_no])?;
             transaction.execute("DELETE FROM samples WHERE call_no = ?", [call_no])?;
+            forget_spoken(&transaction, call_no)?;
             gone.reviews += transaction.execute("DELETE FROM reviews WHERE call_no = ?", [call_no])?;
             gone.alerts += transaction.execute("DELETE FROM alerts WHERE call_no = ?", [call_no])?;
             transaction.execute("DELETE FROM latest_alerts WHERE call_no = ?", [call_no])?;

@@ -31,6 +31,7 @@ mod rules;
 mod sampling;
 mod schema;
 mod seal;
+mod spoken;
 mod statistics;
 mod stored_calls;
 mod writer;
@@ -65,6 +66,7 @@ pub(crate) use rules::{FoundVersion, LoadRow, VersionFiles};
 pub(crate) use sampling::{
     Assignment, AssignmentFilter, Division, Draw, NewDraw, NewSample, NewVerdict, Progress, Sampled,
 };
+pub(crate) use spoken::{FoundSpoken, SpokenQuery};
 pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 pub(crate) use stored_calls::{Stored, Transcript};
 pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Entry, Record, Writer};
@@ -262,7 +264,7 @@ impl Store {
             // What is masked, sealed anew or removed is overwritten.
             connection.pragma_update(None, "secure_delete", "ON")?;
         }
-        Writer::new(connection, self.path.clone(), self.masks_closed)
+        Writer::new(connection, self.path.clone(), self.masks_closed, self.keys.seals())
     }
 
     /// The readers of this store.

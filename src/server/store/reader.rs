@@ -121,6 +121,11 @@ impl Readers {
         Ok(answer)
     }
 
+    /// Whether words are encrypted.
+    pub(super) fn encrypts(&self) -> bool {
+        self.keys.seals()
+    }
+
     /// Calls in progress.
     pub(crate) fn open_calls(&self) -> Result<Vec<OpenCall>, StoreError> {
         self.ask(|connection| {

@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -274,6 +274,24 @@ CREATE INDEX samples_by_reviewer ON samples (reviewer, due_ms);
 CREATE INDEX samples_by_week ON samples (week_ms);
 CREATE INDEX samples_by_call ON samples (call_no);
 -- Alerts that reviewers marked (display = 'marked') are of no use to earlier programs.
+";
+
+const V9: &str = "
+-- Utterances of calls that are over, for searches. Their sounds are in the index, their words where they always are.
+-- `spoken_no` is part of cursors, so none is used twice.
+CREATE TABLE spoken (
+    spoken_no INTEGER PRIMARY KEY AUTOINCREMENT,
+    call_no INTEGER NOT NULL,
+    utterance_id TEXT NOT NULL,
+    role TEXT NOT NULL,
+    said_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX spoken_by_call ON spoken (call_no);
+CREATE VIRTUAL TABLE spoken_sounds USING fts5 (sounds, content = '', contentless_delete = 1, tokenize = 'ascii');
+-- Closed calls that are not in the index yet.
+CREATE TABLE unindexed (call_no INTEGER PRIMARY KEY) STRICT;
+-- One row: which sounds the index is of.
+CREATE TABLE sounds (digest TEXT NOT NULL) STRICT;
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

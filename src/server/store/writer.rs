@@ -17,7 +17,7 @@ use crate::server::domain::terms::{CloseReason, Display};
 use crate::server::store::audit::Head;
 use crate::server::store::checkpoint::{self, Checkpoints};
 use crate::server::store::files::Files;
-use crate::server::store::{Json, StoreError};
+use crate::server::store::{Json, StoreError, spoken};
 
 /// Journal rows of closed calls that a commit removes beside the rows it adds: more than it adds on
 /// the average, so that the journal shrinks, and few enough to delay no one.
@@ -126,6 +126,8 @@ pub(crate) struct Writer {
     pub(super) connection: Connection,
     /// The words of calls are masked for good when they are over.
     masks_closed: bool,
+    /// Words are encrypted, and so not indexed.
+    pub(super) is_encrypted: bool,
     checkpoints: Checkpoints,
     files: Files,
     /// The serial number of the next journal row.
@@ -141,7 +143,13 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(mut connection: Connection, path: PathBuf, masks_closed: bool) -> Result<Self, StoreError> {
+    pub(super) fn new(
+        mut connection: Connection,
+        path: PathBuf,
+        masks_closed: bool,
+        is_encrypted: bool,
+    ) -> Result<Self, StoreError> {
+        spoken::prepare(&mut connection, is_encrypted)?;
         let checkpoints = Checkpoints::new(&mut connection, path.clone())?;
         let bounds = "SELECT coalesce(min(serial), 1), coalesce(max(serial), 0) + 1 FROM journal";
         let (first_serial, next_serial) = connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
@@ -154,7 +162,18 @@ impl Writer {
         let head = Head::read(&connection)?;
         // The log is there once something was read.
         let files = Files::new(&path)?;
-        Ok(Self { connection, masks_closed, checkpoints, files, next_serial, first_serial, open, begins, head })
+        Ok(Self {
+            connection,
+            masks_closed,
+            is_encrypted,
+            checkpoints,
+            files,
+            next_serial,
+            first_serial,
+            open,
+            begins,
+            head,
+        })
     }
 
     /// The number that the next call may have.
@@ -350,6 +369,7 @@ fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), Sto
     let ended_by = end.map(|(_, by)| by.name());
     update.execute(params![closed_ms, reason.name(), numbers, end_ms, ended_by, call_no])?;
     transaction.prepare_cached("INSERT OR IGNORE INTO unsealed (call_no) VALUES (?)")?.execute([call_no])?;
+    transaction.prepare_cached("INSERT OR IGNORE INTO unindexed (call_no) VALUES (?)")?.execute([call_no])?;
     Ok(())
 }
 

@@ -432,6 +432,12 @@ pub(super) struct Sounds {
 /// The sounds of all characters.
 pub(super) static SOUNDS: LazyLock<Sounds> = LazyLock::new(Sounds::build);
 
+/// What a folded character has in common with all that may sound like it; none of letters, digits and signs.
+#[must_use]
+pub fn coarse_sound(c: char) -> Option<u16> {
+    SOUNDS.family(c)
+}
+
 impl Sounds {
     fn build() -> Self {
         let mut syllables = vec![0; 0x1_0000].into_boxed_slice();

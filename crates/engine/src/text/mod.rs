@@ -81,6 +81,7 @@ mod segment;
 mod update;
 
 pub(crate) use borders::Borders;
+pub use chars::coarse_sound;
 pub use compile::{BuildError, LexiconBuilder};
 pub use fold::fold;
 pub use folded::{Break, FoldedText, RawSpan};

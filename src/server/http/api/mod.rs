@@ -17,4 +17,5 @@ pub(crate) mod reviews;
 pub(crate) mod rules;
 pub(crate) mod sampling;
 pub(crate) mod scores;
+pub(crate) mod search;
 pub(crate) mod statistics;
