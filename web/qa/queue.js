@@ -269,10 +269,18 @@ function Alike({ alert, asked, waits, since, onClose, onJudge }) {
       judge(reason === undefined ? "confirm" : "dismiss", reason ?? null);
     }
   };
+  // Wherever the focus is in the dialog, a key judges.
+  const latest = useRef(onKeyDown);
+  latest.current = onKeyDown;
+  useEffect(() => {
+    const listener = (/** @type {KeyboardEvent} */ event) => latest.current(event);
+    addEventListener("keydown", listener);
+    return () => removeEventListener("keydown", listener);
+  }, []);
   const words = wordsOf(alert);
   return html`
     <${Dialog} title=${t("同类一起判", "All alike")} onClose=${onClose}>
-      <div class="stack alike" tabindex="-1" autofocus onKeyDown=${onKeyDown}>
+      <div class="stack alike">
         <p class="flat">${alert.rule_name}${words ? html`${t("：", ": ")}<mark>${words.replaceAll("|", " ")}</mark>` : ""} ·
           ${value === undefined ? t("正在读取…", "Loading…") : t(`共 ${alerts.length} 条，${sentences.size} 种说法`, `${alerts.length} alerts, ${sentences.size} sentences`)}</p>
         ${error ? html`<${Fault} error=${error} retry=${reload} />` : null}
