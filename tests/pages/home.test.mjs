@@ -5,7 +5,7 @@ import { before, test } from "node:test";
 
 import { LOOKS, Server, accessibilityFaults, open, screenshot } from "./harness.mjs";
 
-const PAGES = ["/", "/agent/a7", "/live", "/call/none", "/qa", "/rules"];
+const PAGES = ["/", "/agent/a7", "/live", "/call/none", "/qa", "/rules", "/docs/zh/start", "/docs/en/start"];
 let server;
 
 before(async () => {

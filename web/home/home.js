@@ -8,6 +8,7 @@ const cards = () => [
   ["/live", t("实时", "Live"), t("所有进行中的通话，最严重的在前；点开看转写和预警。", "All calls in progress, the worst first; open one for its transcript and alerts.")],
   ["/qa", t("质检", "Quality"), t("趋势、复核与申诉、评分、导出。", "Trends, review and appeal, scores, export.")],
   ["/rules", t("规则", "Rules"), t("规则包原文、条款覆盖、准确率、试一试、回测。", "Packs as written, coverage, precision, a place to try them, backtests.")],
+  [t("/docs/zh/start", "/docs/en/start"), t("文档", "Documentation"), t("15 分钟看到第一条自己的预警；规则、对接、运行、常见问题。", "15 minutes to your first alert; rules, connecting, running, questions.")],
   ["/v1/openapi.json", t("接口", "API"), t("给系统对接的接口说明（OpenAPI）。", "The API described, for those who connect systems (OpenAPI).")],
 ];
 

@@ -153,6 +153,7 @@ function links() {
     ["/live", t("实时", "Live")],
     ["/qa", t("质检", "Quality")],
     ["/rules", t("规则", "Rules")],
+    [t("/docs/zh/start", "/docs/en/start"), t("文档", "Docs")],
   ];
 }
 

@@ -7,6 +7,7 @@ mod accept;
 mod access;
 mod addresses;
 pub(crate) mod api;
+mod docs;
 mod openapi;
 mod pages;
 mod router;

@@ -102,6 +102,11 @@ fn page(shared: &Shared, name: &str, title: &str, headers: &HeaderMap) -> Respon
         .replace("{name}", name)
         .replace("{title}", title)
         .replace("{zone}", &shared.config.utc_offset.to_string());
+    self::html(shared, html, headers)
+}
+
+/// A page, under the policy of all pages.
+pub(super) fn html(shared: &Shared, html: String, headers: &HeaderMap) -> Response {
     let mut response = serve(html.into_bytes(), "text/html; charset=utf-8", headers);
     let embedders: Vec<&str> = shared.config.allowed_origins.iter().map(OriginName::as_str).collect();
     let mut policy = format!("{POLICY}'self' {}", embedders.join(" "));
@@ -117,7 +122,11 @@ fn page(shared: &Shared, name: &str, title: &str, headers: &HeaderMap) -> Respon
 
 /// A file, unless the client has it already. Browsers ask each time, so that a
 /// new version of the program is a new version of its pages.
-fn serve(contents: impl AsRef<[u8]> + IntoResponse, content_type: &'static str, headers: &HeaderMap) -> Response {
+pub(super) fn serve(
+    contents: impl AsRef<[u8]> + IntoResponse,
+    content_type: &'static str,
+    headers: &HeaderMap,
+) -> Response {
     let digest = Sha256::digest(contents.as_ref());
     let tag = format!("\"{:016x}\"", u64::from_be_bytes(digest[..8].try_into().unwrap_or_default()));
     let is_known = headers

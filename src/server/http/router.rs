@@ -26,6 +26,7 @@ use crate::server::http::api::{
     agents, alerts, audit, calls, export, ingest, live, marks, me, operate, quality, reviews, sampling, scores, search,
     statistics,
 };
+use crate::server::http::docs;
 use crate::server::http::openapi::{self, Description, Preface};
 use crate::server::http::pages;
 use crate::server::ingest::relay::upstream::Upstreams;
@@ -76,6 +77,9 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(OPEN, routes!(pages::qa))
         .with(OPEN, routes!(pages::rules))
         .with(OPEN, routes!(pages::asset))
+        .with(OPEN, routes!(docs::front))
+        .with(OPEN, routes!(docs::page))
+        .with(OPEN, routes!(docs::search))
         .with(OPEN, routes!(operate::healthz))
         .with(OPEN, routes!(operate::ready))
         .with(METRICS, routes!(operate::metrics))
