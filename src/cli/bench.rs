@@ -10,6 +10,7 @@
 mod clock;
 mod echo;
 mod load;
+mod relay;
 mod report;
 mod rounds;
 mod script;
@@ -99,6 +100,12 @@ pub(crate) struct Arguments {
     /// 加入对比的其他服务 / Other servers in the comparison
     #[arg(long, value_name = "NAME=ADDR:PORT[,PID]", requires = "echo")]
     peer: Vec<Peer>,
+    /// 与直连对比转接的延迟和内存 / Delay and memory of the relay beside direct connections
+    #[arg(long, conflicts_with_all = ["find_ceiling", "echo", "server", "config"])]
+    relay: bool,
+    /// 直连和转接各多少路 / Streams of each sort for --relay
+    #[arg(long, default_value_t = 100, requires = "relay", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    streams: u64,
     /// 输出 JSON / JSON
     #[arg(long)]
     json: bool,
@@ -173,6 +180,11 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 async fn measure(arguments: &Arguments) -> io::Result<(String, ExitCode)> {
     if arguments.echo {
         compare(arguments).await
+    } else if arguments.relay {
+        let plan = relay::Plan { streams: arguments.streams, each: Duration::from_secs(arguments.seconds) };
+        let outcome = relay::run(plan, &arguments.start()).await?;
+        let text = if arguments.json { format!("{}\n", outcome.to_json()) } else { outcome.to_text() };
+        Ok((text, ExitCode::SUCCESS))
     } else if arguments.find_ceiling {
         find_ceiling(arguments).await
     } else {

@@ -77,3 +77,13 @@ fn a_server_that_is_not_there_is_an_error() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("the bench failed"));
 }
+
+#[test]
+fn the_relay_is_compared_with_direct_connections() {
+    let (report, code) = bench("bench-relay", &["--relay", "--streams", "4", "--seconds", "1"]);
+    assert_eq!(code, Some(0));
+    for sort in ["direct", "relayed"] {
+        assert_eq!(report[sort]["count"].as_u64(), Some(4 * 16), "{report}");
+    }
+    assert!(report["stream_bytes"].is_u64() && report["added_p99_us"].is_i64(), "{report}");
+}

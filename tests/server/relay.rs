@@ -343,3 +343,67 @@ async fn a_recogniser_behind_tls_is_reached_and_checked() {
         other => panic!("not refused: {:?}", other.map(drop)),
     }
 }
+
+/// Text as a gzip file without compression: a block of at most 65 535 bytes that is stored as it is.
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(text.len()).unwrap();
+    let crc = text.iter().fold(!0_u32, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 0 { crc >> 1 } else { crc >> 1 ^ 0xedb8_8320 })
+    });
+    [
+        &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255, 1][..],
+        &length.to_le_bytes(),
+        &(!length).to_le_bytes(),
+        text,
+        &(!crc).to_le_bytes(),
+        &u32::from(length).to_le_bytes(),
+    ]
+    .concat()
+}
+
+fn of_volcengine(text: &str) -> Vec<u8> {
+    let payload = gzip(text.as_bytes());
+    [&[0x11, 0x91, 0x11, 0, 0, 0, 0, 2][..], &u32::try_from(payload.len()).unwrap().to_be_bytes(), &payload].concat()
+}
+
+fn of_aws(text: &str) -> Vec<u8> {
+    let header = |name: &str, value: &str| {
+        let length = u16::try_from(value.len()).unwrap().to_be_bytes();
+        [&[u8::try_from(name.len()).unwrap()][..], name.as_bytes(), &[7], &length, value.as_bytes()].concat()
+    };
+    let headers = [header(":message-type", "event"), header(":event-type", "TranscriptEvent")].concat();
+    let whole = 16 + headers.len() + text.len();
+    let lengths = [whole, headers.len()].map(|length| u32::try_from(length).unwrap().to_be_bytes());
+    [&lengths.concat()[..], &[0; 4], &headers, text.as_bytes(), &[0; 4]].concat()
+}
+
+#[tokio::test]
+async fn results_in_binary_frames_pass_untouched_and_are_checked() {
+    let said = "这个我不清楚。";
+    let volcengine = json!({"result": {"text": said, "utterances": [{"text": said, "start_time": 300, "end_time": 900, "definite": true}]}});
+    let aws = json!({"Transcript": {"Results": [{"ResultId": "r1", "StartTime": 0.3, "EndTime": 0.9, "IsPartial": false,
+                     "Alternatives": [{"Transcript": said}]}]}});
+    let recogniser = Recogniser::start().await;
+    let address = recogniser.address;
+    let config = format!("[relay.volcengine]\nurl = \"ws://{address}\"\n[relay.aws]\nurl = \"ws://{address}\"\n");
+    let server = Server::start(&config).await;
+    for (format, frame) in [("volcengine", of_volcengine(&volcengine.to_string())), ("aws", of_aws(&aws.to_string()))] {
+        let agent_id = format!("of-{format}");
+        let mut agent = server.connect(&format!("/v1/agents/{agent_id}/alerts")).await;
+        let path = format!("/v1/relay/{format}?call_id={format}&agent_id={agent_id}&role=agent");
+        let (mut client, mut taken) = recogniser.relayed(&server, &path, &[]).await;
+        passes(&mut client, &mut taken.socket, [Message::binary(vec![0x11, 0x20, 0x10, 0, 7, 7])]).await;
+        passes(&mut taken.socket, &mut client, [Message::binary(frame.clone())]).await;
+        let alert = loop {
+            let message = next(&mut agent).await;
+            if message["type"] == "alert" {
+                break message;
+            }
+        };
+        assert_eq!((&alert["rule_id"], &alert["call_id"]), (&json!("test.critical"), &json!(format)), "{alert}");
+        // What is no frame of the recogniser's passes all the same, and is counted.
+        passes(&mut taken.socket, &mut client, [Message::binary(vec![7; 300]), Message::binary(frame)]).await;
+        counted(&server, &format!("tingjian_relay_unchecked_total{{format=\"{format}\"}}"), 1).await;
+    }
+    server.stop().await;
+}

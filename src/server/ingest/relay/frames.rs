@@ -10,6 +10,7 @@ const MASKED: u8 = 0x80;
 const LENGTH: u8 = 0x7f;
 const CONTINUATION: u8 = 0;
 const TEXT: u8 = 1;
+const BINARY: u8 = 2;
 const CONTROL: u8 = 8;
 const CLOSE: u8 = 8;
 
@@ -17,6 +18,7 @@ const CLOSE: u8 = 8;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Heard {
     Text(Utf8Bytes),
+    Binary(Bytes),
     /// It cannot be read, and why.
     Unreadable(&'static str),
 }
@@ -26,6 +28,9 @@ pub(super) enum Heard {
 pub(super) struct Frames {
     /// The longest message that is kept.
     bytes_max: usize,
+    /// Whether binary messages are.
+    keeps_binary: bool,
+    is_binary: bool,
     /// As much of the next frame's head as is here.
     head: Vec<u8>,
     /// The first byte of the frame under way, and the payload still to come.
@@ -40,7 +45,22 @@ pub(super) struct Frames {
 impl Frames {
     pub(super) fn new(bytes_max: usize) -> Self {
         let (head, message) = (Vec::new(), Vec::new());
-        Self { bytes_max, head, first: 0, left: 0, message, unreadable: None, closed: false }
+        Self {
+            bytes_max,
+            keeps_binary: false,
+            is_binary: false,
+            head,
+            first: 0,
+            left: 0,
+            message,
+            unreadable: None,
+            closed: false,
+        }
+    }
+
+    /// Binary messages are results, too.
+    pub(super) fn with_binary(self, keeps_binary: bool) -> Self {
+        Self { keeps_binary, ..self }
     }
 
     /// Whether a frame may follow: none is under way, and no close was sent.
@@ -91,7 +111,9 @@ impl Frames {
         if !self.is_control() {
             match self.first & OPCODE {
                 _ if mask != 0 || self.first & RESERVED != 0 => self.unreadable = Some("against_protocol"),
-                TEXT | CONTINUATION => {}
+                CONTINUATION => {}
+                TEXT => self.is_binary = false,
+                BINARY if self.keeps_binary => self.is_binary = true,
                 _ => self.unreadable = Some("binary_frame"),
             }
         }
@@ -122,6 +144,7 @@ impl Frames {
         let message = Bytes::from(std::mem::take(&mut self.message));
         tell(match self.unreadable.take() {
             Some(why) => Heard::Unreadable(why),
+            None if self.is_binary => Heard::Binary(message),
             None => Utf8Bytes::try_from(message).map_or(Heard::Unreadable("not_utf8"), Heard::Text),
         });
     }
@@ -180,6 +203,17 @@ mod tests {
             assert_eq!(heard, expected, "{step}");
             assert!(frames.takes_frame(), "{step}");
         }
+    }
+
+    #[test]
+    fn binary_messages_are_kept_where_they_are_results() {
+        let stream =
+            [frame(2, &[0xff, 1]), frame(FINAL, &[2]), frame(FINAL | TEXT, b"x"), frame(FINAL | 2, &[0; 300])].concat();
+        let mut heard = Vec::new();
+        let mut frames = Frames::new(200).with_binary(true);
+        stream.chunks(1).for_each(|piece| frames.read(piece, |message| heard.push(message)));
+        let binary = Heard::Binary(Bytes::from_static(&[0xff, 1, 2]));
+        assert_eq!(heard, [binary, text("x"), Heard::Unreadable("frame_too_large")]);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!
 //! Deliberately absent: heartbeats of our own, compression, reconnecting and buffering.
 
+mod binary;
 mod frames;
 pub(crate) mod upstream;
 
@@ -20,7 +21,7 @@ use prometheus::IntCounter;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf, split};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
-use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::{Bytes, Utf8Bytes};
 
 use crate::adapter::Format;
 use crate::server::clock;
@@ -34,8 +35,13 @@ use crate::server::telemetry::events::{Connection, Happening as _, RelayStream, 
 
 /// A relayed result, and when it came.
 struct Passed {
-    text: Utf8Bytes,
+    result: Passing,
     received: Instant,
+}
+
+enum Passing {
+    Text(Utf8Bytes),
+    Binary(Bytes),
 }
 
 type Stream = Patient<TokioIo<Upgraded>>;
@@ -69,7 +75,8 @@ pub(crate) async fn serve(
 
 /// Reads the results of one stream as an ingesting connection would.
 async fn read(shared: Arc<Shared>, leg: AsrLeg, origin: Arc<Origin>, mut results: mpsc::Receiver<Passed>) {
-    let format = leg.format.name();
+    let (kind, format) = (leg.format, leg.format.name());
+    let bytes_max = shared.config.frame_bytes_max.get();
     let source = Source::Asr(Box::new(Asr::new(leg)));
     let mut producer = Producer::new(Arc::clone(&shared), source, origin);
     let mut told = false;
@@ -80,11 +87,23 @@ async fn read(shared: Arc<Shared>, leg: AsrLeg, origin: Arc<Origin>, mut results
             Some(reply) = producer.replies.recv() => producer.note(reply),
             joined = producer.source.joined() => producer.take_place(joined).await,
             passed = results.recv() => match passed {
-                Some(Passed { text, received }) => {
-                    while let Err(early) = producer.pace.take() {
-                        tokio::time::sleep(early).await;
+                Some(Passed { result, received }) => {
+                    let texts = match result {
+                        Passing::Text(text) => Ok(vec![text]),
+                        Passing::Binary(frame) => binary::messages(kind, &frame, bytes_max)
+                            .map(|texts| texts.into_iter().map(Utf8Bytes::from).collect()),
+                    };
+                    let texts = texts.unwrap_or_else(|code| {
+                        let first = !std::mem::replace(&mut told, true);
+                        RelayUnchecked { format, code, first }.report(&shared.metrics);
+                        Vec::new()
+                    });
+                    for text in texts {
+                        while let Err(early) = producer.pace.take() {
+                            tokio::time::sleep(early).await;
+                        }
+                        producer.frame(&text, received).await;
                     }
-                    producer.frame(&text, received).await;
                 }
                 None => {
                     producer.finish().await;
@@ -111,15 +130,20 @@ struct Witness {
 
 impl Witness {
     fn hear(&mut self, heard: Heard, received: Instant) {
-        let code = match (heard, &self.queue) {
-            (Heard::Unreadable(code), _) => code,
-            (Heard::Text(_), None) => "invalid_query",
-            (Heard::Text(text), Some(queue)) => match queue.try_send(Passed { text, received }) {
-                Ok(()) => return,
-                Err(mpsc::error::TrySendError::Full(_)) => "behind",
-                Err(mpsc::error::TrySendError::Closed(_)) => "stopped",
-            },
+        let result = match heard {
+            Heard::Unreadable(code) => return self.miss(code),
+            Heard::Text(text) => Passing::Text(text),
+            Heard::Binary(frame) => Passing::Binary(frame),
         };
+        let Some(queue) = &self.queue else { return self.miss("invalid_query") };
+        match queue.try_send(Passed { result, received }) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => self.miss("behind"),
+            Err(mpsc::error::TrySendError::Closed(_)) => self.miss("stopped"),
+        }
+    }
+
+    fn miss(&mut self, code: &'static str) {
         let (format, first) = (self.format.name(), !std::mem::replace(&mut self.told, true));
         RelayUnchecked { format, code, first }.report(&self.shared.metrics);
     }
@@ -182,7 +206,7 @@ async fn tunnel(shared: &Shared, client: TokioIo<Upgraded>, upstream: TokioIo<Up
         moved: &moved,
     };
     let mut up = direction(from_client, to_upstream, Frames::new(0), "to_recogniser");
-    let results = Frames::new(shared.config.frame_bytes_max.get());
+    let results = Frames::new(shared.config.frame_bytes_max.get()).with_binary(binary::comes_in(witness.format));
     let mut down = direction(from_upstream, to_client, results, "to_client");
     let is_over = {
         let mut sending = std::pin::pin!(up.run(|_| {}));
