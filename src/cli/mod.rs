@@ -15,6 +15,7 @@ mod lines;
 mod load;
 mod progress;
 mod ranking;
+mod ready;
 mod replay;
 mod rules;
 mod serve;
@@ -48,6 +49,8 @@ struct Arguments {
 enum Command {
     /// 启动服务：接收实时转写，推送预警 / Serve: live transcripts in, alerts out
     Serve(serve::Arguments),
+    /// 服务是否就绪，供容器的健康检查用 / Whether the server is ready, for health checks of containers
+    Ready(ready::Arguments),
     /// 演示：启动服务，按语速播放内置通话，打印每条预警 / Serve, play the built-in calls and print each alert
     Demo(demo::Arguments),
     /// 检查录下的通话（JSON Lines），输出预警 / Check recorded calls (JSON Lines), print their alerts
@@ -85,6 +88,7 @@ enum Command {
 pub(crate) fn run() -> ExitCode {
     match Arguments::parse().command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Ready(arguments) => ready::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),

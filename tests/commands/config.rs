@@ -338,3 +338,24 @@ fn the_examples_in_the_documentation_can_be_used() {
         }
     }
 }
+
+/// What the Debian package installs is every key with its default, commented out: an upgrade may change defaults.
+#[test]
+fn the_packaged_configuration_is_the_default_one_commented_out() {
+    let printed = tingjian(&["config", "--print-default"]).output().unwrap();
+    let commented: String = String::from_utf8(printed.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| if line.is_empty() || line.starts_with('#') { format!("{line}\n") } else { format!("# {line}\n") })
+        .collect();
+    let packaged = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/debian/config.toml"));
+    // What depends on the machine differs.
+    let without_shards = |text: &str| -> Vec<String> {
+        text.lines().filter(|line| !line.starts_with("# shards")).map(str::to_owned).collect()
+    };
+    assert_eq!(
+        without_shards(packaged),
+        without_shards(&commented),
+        "deploy/debian/config.toml is out of date: tingjian config --print-default, each key behind `# `"
+    );
+}

@@ -26,4 +26,5 @@ mod rules_api;
 mod sampling;
 mod search;
 mod statistics;
+mod upgrade;
 mod webhooks;
