@@ -4,7 +4,9 @@
 //!
 //! [`engine`] is pure: events and the time go in, alerts come out. [`adapter`]
 //! turns the JSON of recognisers into the engine's events and is pure too, as is
-//! [`session`], one call as all programs run it, with the [`numbers`] of its events.
+//! [`session`], one call as all programs run it, with the [`numbers`] of its events, and [`recording`], the calls
+//! of a file.
+//! `rule_files` (feature `rule-files`) reads rules from files.
 //! `backtest` compares what two rule sets make of recorded calls.
 //! `server` (feature `server`) is the only part with sockets, files and a clock.
 
@@ -12,6 +14,9 @@ pub mod adapter;
 #[cfg(feature = "server")]
 pub mod backtest;
 pub mod numbers;
+pub mod recording;
+#[cfg(feature = "rule-files")]
+pub mod rule_files;
 #[cfg(feature = "server")]
 pub mod server;
 pub mod session;

@@ -48,9 +48,7 @@ pub use crate::server::config::{
     Retention, Review, SampledBy, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Upstream, Webhook,
     WebhookStyle, listen_address,
 };
-pub use crate::server::export::{
-    AlertFile, CheckedAlert, ExportError, FORMATS, ReviewedTurn, ReviewedTurns, export_store,
-};
+pub use crate::server::export::{AlertFile, ExportError, FORMATS, ReviewedTurn, ReviewedTurns, export_store};
 pub use crate::server::feeds::push::CLOSE_SLOW;
 pub use crate::server::http::api::audit::{AuditError, Verified, read_audit, verify_audit};
 pub use crate::server::http::api::rules::backtest::{Selection, StoredCalls};

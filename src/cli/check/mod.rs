@@ -23,6 +23,7 @@ use std::sync::{Mutex, PoisonError};
 
 use clap::ValueEnum;
 use tingjian::backtest::all_cores;
+use tingjian::recording::Judging;
 
 use super::load::load_rules;
 use super::serve::unusable;
@@ -127,7 +128,9 @@ impl Arguments {
         found.faults.iter().for_each(complain);
         let total = found.files.iter().map(files::size).sum();
         let done = Done::default();
-        let plan = judge::Plan { rules, format, all_states: self.all_states, held: self.held };
+        // Files leave the hands of who may read the words, so they are masked as all exports.
+        let judging = Judging { rules, held: self.held, masked: format.of_export().is_some() };
+        let plan = judge::Plan { judging, format, all_states: self.all_states };
         let progress = output::Progress::new(total, &done);
         let workers = self.jobs.unwrap_or_else(all_cores);
         let mut verdict = output::write(self.output.as_deref(), format, zone, &progress, |output, verdict| {

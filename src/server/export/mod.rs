@@ -23,6 +23,7 @@ use std::path::Path;
 use chrono::FixedOffset;
 
 use crate::engine::privacy;
+use crate::recording::Standing;
 use crate::server::clock;
 use crate::server::config::{Config, EXPORT_CHUNK_BYTES, EXPORT_PAGE, Review};
 use crate::server::domain::principal::Who;
@@ -183,19 +184,6 @@ fn sink<'w>(
     })
 }
 
-/// An alert of a recorded call, as it stands in the end.
-#[derive(Clone, Debug)]
-pub struct CheckedAlert {
-    /// The JSON of `docs/events.md`.
-    pub json: String,
-    /// When it was said, in milliseconds since 1970.
-    pub said_ms: i64,
-    /// The queue of its call.
-    pub queue: Option<String>,
-    /// All its states, a space between them.
-    pub history: String,
-}
-
 /// Alerts of recorded calls as a file, in the columns of an export; those of reviews are empty.
 pub struct AlertFile<'w> {
     sink: Box<dyn Sink + 'w>,
@@ -222,7 +210,7 @@ impl<'w> AlertFile<'w> {
     ///
     /// # Errors
     /// It is no alert, or cannot be written.
-    pub fn alert(&mut self, alert: &CheckedAlert) -> Result<(), ExportError> {
+    pub fn alert(&mut self, alert: &Standing) -> Result<(), ExportError> {
         let row = Row::checked(alert).map_err(|refusal| ExportError::Store(refusal.message()))?;
         Ok(self.sink.row(&row)?)
     }

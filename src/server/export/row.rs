@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use crate::adapter::alert_json::AlertJson;
 use crate::engine::alert::AlertState;
 use crate::engine::privacy;
+use crate::recording::Standing;
 use crate::server::domain::refusal::Refusal;
 use crate::server::domain::review::{Action, Appeal, ReviewState, Step, in_force};
 use crate::server::domain::terms::{Display, FeedbackAction};
-use crate::server::export::CheckedAlert;
 use crate::server::store::{FoundAlert, FoundReview};
 
 /// One alert as it stands.
@@ -122,7 +122,7 @@ impl Row {
     }
 
     /// An alert of a recorded call: nobody saw it, and nobody judged it.
-    pub(super) fn checked(checked: &CheckedAlert) -> Result<Self, Refusal> {
+    pub(super) fn checked(checked: &Standing) -> Result<Self, Refusal> {
         let alert: AlertJson<'static> = serde_json::from_str(&checked.json).map_err(Refusal::store)?;
         let display = alert.display.as_deref().and_then(Display::from_name);
         Ok(Self {
