@@ -481,7 +481,7 @@ pub(crate) async fn page(
     headers: HeaderMap,
 ) -> Response {
     match book(&language).and_then(|book| book.page(&name)) {
-        Some(html) => pages::html(&shared, html, &headers),
+        Some(html) => pages::html(&shared, html, "", &headers),
         None => reply::error(StatusCode::NOT_FOUND, "not_found", "没有这一页 / no such page"),
     }
 }

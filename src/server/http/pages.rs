@@ -102,19 +102,17 @@ fn page(shared: &Shared, name: &str, title: &str, headers: &HeaderMap) -> Respon
         .replace("{name}", name)
         .replace("{title}", title)
         .replace("{zone}", &shared.config.utc_offset.to_string());
-    self::html(shared, html, headers)
+    // Where calls are looked at they may be heard, from where the recordings are and from nowhere else.
+    let heard = shared.config.recording.url.as_ref().filter(|_| ["call", "qa"].contains(&name));
+    self::html(shared, html, &heard.map(|url| format!("; media-src {}", url.origin())).unwrap_or_default(), headers)
 }
 
-/// A page, under the policy of all pages.
-pub(super) fn html(shared: &Shared, html: String, headers: &HeaderMap) -> Response {
+/// A page, under the policy of all pages and what it has `more`.
+pub(super) fn html(shared: &Shared, html: String, more: &str, headers: &HeaderMap) -> Response {
     let mut response = serve(html.into_bytes(), "text/html; charset=utf-8", headers);
     let embedders: Vec<&str> = shared.config.allowed_origins.iter().map(OriginName::as_str).collect();
-    let mut policy = format!("{POLICY}'self' {}", embedders.join(" "));
-    // Where calls are looked at they may be heard, from where the recordings are and from nowhere else.
-    if let Some(url) = shared.config.recording.url.as_ref().filter(|_| ["call", "qa"].contains(&name)) {
-        policy = format!("{}; media-src {}", policy.trim_end(), url.origin());
-    }
-    if let Ok(policy) = HeaderValue::try_from(policy.trim_end()) {
+    let policy = format!("{POLICY}'self' {}", embedders.join(" "));
+    if let Ok(policy) = HeaderValue::try_from(format!("{}{more}", policy.trim_end())) {
         response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
     }
     response
