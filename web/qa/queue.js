@@ -168,9 +168,11 @@ export function Queue({ kind, filters, change, me }) {
       step("dismiss", reason, null);
     }
   };
+  /** Shows the like ones, once it is known who judges. */
+  const showAlike = () => (me?.open && reviewer() === "" ? setAsking("dismiss") : setAlike(alert));
   useKeys({
     ...Object.fromEntries(quick.map((reason, index) => [String(index + 1), () => dismissFor(reason)])),
-    ...(kind === "review" ? { u: undo, a: () => alert !== undefined && !(me?.open && reviewer() === "") && setAlike(alert) } : {}),
+    ...(kind === "review" ? { u: undo, a: () => quick.length > 0 && showAlike() } : {}),
     j: () => go(at + 1), k: () => go(at - 1), ArrowDown: () => go(at + 1), ArrowUp: () => go(at - 1),
     [STEP_KEYS.confirm]: () => ask("confirm"), [STEP_KEYS.dismiss]: () => ask("dismiss"),
     [STEP_KEYS.grant]: () => ask("grant"), [STEP_KEYS.reject]: () => ask("reject"),
@@ -216,7 +218,7 @@ export function Queue({ kind, filters, change, me }) {
           <div class="decide"><${StepButtons} alert=${alert} me=${me} asked=${asking} onAsk=${setAsking} onStep=${step} busy=${since[keyOf(alert)]?.under_way === true} />
             ${quick.length === 0 ? null : html`<div class="row quick" role="group" aria-label=${t("判误报并写明理由", "False alarm, with its reason")}>
               ${quick.map((reason, index) => html`<button key=${reason} class="small" aria-keyshortcuts=${String(index + 1)} onClick=${() => dismissFor(reason)}><kbd aria-hidden="true">${index + 1}</kbd>${reason}</button>`)}
-              <button class="small" aria-keyshortcuts="a" onClick=${() => setAlike(alert)}><kbd aria-hidden="true">a</kbd>${t("同类一起判…", "All alike…")}</button></div>`}
+              <button class="small" aria-keyshortcuts="a" onClick=${showAlike}><kbd aria-hidden="true">a</kbd>${t("同类一起判…", "All alike…")}</button></div>`}
           </div>
           <div class="reading stack" tabindex="0" role="region" aria-label=${t("上下文和其他", "Context and more")}>
             <${Context} alert=${alert} />
