@@ -1,4 +1,4 @@
-//! Who had a call when.
+//! The agents of a call, and from when on each had it.
 
 use std::sync::Arc;
 

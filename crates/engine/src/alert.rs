@@ -47,8 +47,11 @@ const CLIP_CHARS: usize = 200;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Clip {
     pub(crate) text: String,
+    /// The beginning of the span in `text`, in characters.
     pub(crate) start: usize,
+    /// The end of the span in `text`, exclusive.
     pub(crate) end: usize,
+    /// The characters of the utterance before `text`.
     pub(crate) offset: usize,
 }
 

@@ -17,7 +17,7 @@ use super::transcript::Role;
 /// One utterance as the engine sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspected {
-    /// Which.
+    /// The rule.
     pub utterance_id: String,
     /// Who said it.
     pub role: Role,
@@ -34,7 +34,7 @@ pub struct Inspected {
     /// Where each symbol of `folded` stands in `text`, in Unicode scalar
     /// values, the end exclusive. Those of a numeral share their place.
     pub offsets: Vec<(usize, usize)>,
-    /// As jieba cuts it.
+    /// The text as jieba cuts it into words.
     pub words: Vec<String>,
     /// The phrases that stand in it, counted or not, of all rules.
     pub candidates: Vec<Candidate>,
@@ -59,7 +59,7 @@ pub struct Candidate {
     pub homophone: bool,
     /// Why it did not count, in Chinese; `None` if it counted.
     pub veto: Option<String>,
-    /// The same in English.
+    /// The reason in English.
     pub veto_en: Option<String>,
     /// What the rule wants it for.
     pub purpose: String,

@@ -51,9 +51,9 @@ pub const SILENCE_MS: i64 = 3_000;
 /// A stretch of a call; `until` is `None` while it lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
-    /// When it began.
+    /// The time at which it began.
     pub from: CallTime,
-    /// When it ended.
+    /// The time at which it ended.
     pub until: Option<CallTime>,
 }
 
@@ -153,7 +153,7 @@ pub(crate) struct Judgement {
 pub(crate) struct Before {
     /// The other side's.
     pub(crate) other: Option<UtteranceIx>,
-    /// The same side's.
+    /// The last utterance of the speaker's own turn before.
     pub(crate) own: Option<UtteranceIx>,
 }
 

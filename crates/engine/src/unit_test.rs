@@ -48,7 +48,7 @@ const TIMEOUTS_MAX: usize = 100_000;
 pub struct TestReport {
     /// How many there are.
     pub total: usize,
-    /// Those that failed, in the order of files and lines.
+    /// The failed tests, in the order of files and lines.
     pub failures: Vec<Failure>,
 }
 

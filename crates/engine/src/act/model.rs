@@ -47,9 +47,9 @@ pub enum ActKind {
 pub struct Act {
     /// Its name in rules.
     pub id: String,
-    /// Who does it.
+    /// The role that does it.
     pub role: Role,
-    /// What it is to the rules.
+    /// Whether rules forbid it, require it or only know it.
     pub kind: ActKind,
     /// The category of the violation, of a forbidden act that a reviewer marks.
     pub category: Option<String>,
@@ -116,9 +116,9 @@ impl std::fmt::Debug for Model {
 pub struct ModelError {
     /// The line.
     pub line: usize,
-    /// What is wrong and what to do, in Chinese.
+    /// The fault and the remedy, in Chinese.
     pub zh: String,
-    /// The same in English.
+    /// The fault and the remedy, in English.
     pub en: String,
 }
 

@@ -38,7 +38,7 @@ struct Denial {
     may_name: bool,
     denies_clause: bool,
     denies_having: bool,
-    /// Of any at all: 没有任何人会….
+    /// A denial of anything at all: 没有任何人会….
     of_any: bool,
     /// For a reason: 不会因为….
     of_reason: bool,

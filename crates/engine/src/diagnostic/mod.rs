@@ -103,7 +103,7 @@ impl Diagnostic {
         Self { level: Level::Warning, ..Self::error(code, at, zh, en) }
     }
 
-    /// The same, telling what to do.
+    /// The diagnostic with its remedy.
     #[must_use]
     pub fn help(mut self, zh: impl Into<String>, en: impl Into<String>) -> Self {
         self.help_zh = zh.into();

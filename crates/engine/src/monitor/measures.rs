@@ -8,7 +8,7 @@ use crate::rule::syntax::Timing;
 use crate::time::CallTime;
 use crate::transcript::{EventKind, Party};
 
-/// So many of the longest are told.
+/// The number of longest measurements that are told.
 const LONGEST_TOLD: usize = 3;
 
 /// What a rule about time or an event measured; nothing for rules about words.

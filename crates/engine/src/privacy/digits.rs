@@ -243,7 +243,7 @@ fn read_small(chars: &[char], start: usize, max: u8) -> Option<([Figure; 2], usi
 
 /// What a numeral with 千, 百 or 十 is.
 enum Numeral {
-    /// Of things or of money, and where it ends: 三千五百块.
+    /// A number of things or of money, and where it ends: 三千五百块.
     Count(usize),
     /// Digits that a recogniser, or who reads aloud, put so.
     Digits(Vec<Vec<Figure>>, usize),

@@ -152,7 +152,7 @@ fn settle(open: &mut [Said], texts: Vec<String>, known: &mut BTreeMap<String, St
 enum Hold {
     /// None: nothing more comes.
     Nothing,
-    /// Those that may begin a number.
+    /// Characters that may begin a number.
     Undecided,
     /// All, if there are some.
     All,

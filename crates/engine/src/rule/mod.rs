@@ -67,7 +67,7 @@ pub struct RuleSet {
     pub(crate) model: Option<Arc<Model>>,
     /// Acts that rules speak of, and the phrase that stands for each.
     pub(crate) acts: BTreeMap<ActId, PhraseId>,
-    /// Of each detector, the key under which the model knows the rule that forbids its phrases.
+    /// By detector, the key under which the model knows the rule that forbids its phrases.
     pub(crate) forbidding: Vec<Option<u32>>,
     /// Phrase to the detectors that ask for it, by `PhraseId`.
     pub(crate) detectors_of: Vec<Vec<DetectorIx>>,

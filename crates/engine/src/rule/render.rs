@@ -91,7 +91,7 @@ impl Shown {
     }
 }
 
-/// The same number of characters, none of which a terminal obeys.
+/// Replaces control characters by one visible character each.
 fn printable(text: &str) -> String {
     let direction = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()

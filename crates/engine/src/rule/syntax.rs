@@ -236,7 +236,7 @@ pub enum Context<P = PhraseSource> {
 }
 
 impl<P> Context<P> {
-    /// The same shape over other phrases: `each` turns the phrases of one place.
+    /// Maps the phrases of a condition with `each`; its shape stays.
     pub(crate) fn map<Q>(&self, each: &mut impl FnMut(&[P]) -> Vec<Q>) -> Context<Q> {
         match self {
             Self::Before { any, within } => Context::Before { any: each(any), within: *within },
@@ -381,7 +381,7 @@ pub enum Expression<S = Said> {
 }
 
 impl<S> Expression<S> {
-    /// The same shape over other words.
+    /// Maps the words of an expression; its shape stays.
     pub(crate) fn map<T>(&self, each: &mut impl FnMut(&S) -> T) -> Expression<T> {
         match self {
             Self::All(all) => Expression::All(all.iter().map(|part| part.map(each)).collect()),

@@ -225,7 +225,7 @@ impl Table {
         Entry::new(0, kind).with_class(class)
     }
 
-    /// The same table with classes: `class_of` says which class a folded character has.
+    /// This table with classes: `class_of` gives the class of a folded character.
     pub(super) fn classified(&self, class_of: impl Fn(char) -> u8, astral: Vec<(char, u8)>) -> Self {
         let mut table = self.clone();
         for entry in table.entries.iter_mut() {

@@ -25,7 +25,7 @@ pub enum Break {
 
 /// Where folded text stands in the raw texts, in Unicode scalar values.
 ///
-/// Of a span that crosses a join both parts are present.
+/// A span that crosses a join has both parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawSpan {
     /// In the raw text of the previous utterance.
@@ -418,7 +418,7 @@ impl RawChars<'_> {
 /// What was said for one symbol.
 pub(super) enum PieceChars<'t> {
     One(Option<char>),
-    /// So many raw characters, those that folding drops among them.
+    /// The number of raw characters, with those that folding drops.
     Many(RawChars<'t>, usize),
 }
 

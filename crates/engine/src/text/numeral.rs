@@ -124,7 +124,7 @@ pub(super) fn next_solid(table: &Table, rest: &mut Chars<'_>) -> Option<char> {
     rest.find(|&c| !matches!(table.kind(c), Kind::Drop | Kind::Space))
 }
 
-/// The same, without taking it.
+/// The next character that folding does not drop unseen, left in `rest`.
 pub(super) fn peek_solid(table: &Table, rest: &Chars<'_>) -> Option<char> {
     next_solid(table, &mut rest.clone())
 }

@@ -56,7 +56,7 @@ pub(crate) struct CallView {
     agent_id: String,
     queue: Option<String>,
     started_at: String,
-    /// As its `call.end` says.
+    /// The party that `call.end` names.
     ended_at: Option<String>,
     /// `agent`, `customer` or `system`.
     ended_by: Option<String>,

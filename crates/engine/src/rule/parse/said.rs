@@ -142,7 +142,7 @@ impl Decoder {
         }
     }
 
-    /// The same keys, without the phrases.
+    /// Reads the keys that stand beside the phrases.
     pub(super) fn manner(&mut self, fields: &mut Fields<'_>) -> Inherited {
         Inherited {
             roles: fields.get("role").map(|node| self.choices(node, surface::ROLE)).filter(|roles| !roles.is_empty()),

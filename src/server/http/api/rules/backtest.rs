@@ -68,7 +68,7 @@ impl StoredCalls {
         Ok(Self { readers, wanted })
     }
 
-    /// How many there are.
+    /// The number of selected calls.
     ///
     /// # Errors
     /// The store cannot be read.
