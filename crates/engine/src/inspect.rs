@@ -19,7 +19,7 @@ use super::transcript::Role;
 pub struct Inspected {
     /// The rule.
     pub utterance_id: String,
-    /// Who said it.
+    /// The role of the speaker.
     pub role: Role,
     /// The words, as they came.
     pub text: String,
@@ -61,7 +61,7 @@ pub struct Candidate {
     pub veto: Option<String>,
     /// The reason in English.
     pub veto_en: Option<String>,
-    /// What the rule wants it for.
+    /// The part of the rule that the words serve.
     pub purpose: String,
 }
 

@@ -14,7 +14,7 @@ pub enum AlertKind {
     Timing,
     /// A step came out of sequence.
     Order,
-    /// Who hung up, blind transfer, greeting at the wrong hour.
+    /// An event: the party that hung up, a blind transfer, a greeting at the wrong hour.
     Event,
 }
 

@@ -93,7 +93,7 @@ impl DutyState {
     }
 }
 
-/// What one rule of required words asks of this call, once for each occasion.
+/// A demand of a rule of required words, one for each occasion in the call.
 ///
 /// Words that are to be said before the call ends are asked of it from the
 /// beginning. What is to follow something that was said or done is asked from

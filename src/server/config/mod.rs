@@ -358,7 +358,7 @@ pub struct Config {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Privacy {
-    /// What the store keeps of the words of calls that are over.
+    /// How the store keeps the words of calls that are over.
     pub store: StoredWords,
     /// The key that seals words in the store.
     pub key: Option<SecretSource>,
@@ -366,7 +366,7 @@ pub struct Privacy {
     pub old_keys: Vec<SecretSource>,
 }
 
-/// What the store keeps of the words of calls that are over.
+/// How the store keeps the words of calls that are over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoredWords {

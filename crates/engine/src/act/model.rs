@@ -82,7 +82,7 @@ pub(super) const fn channel_ix(channel: Channel) -> usize {
 #[derive(Debug)]
 pub(super) struct Weighed {
     pub(super) key: u32,
-    /// What it says of which targets.
+    /// The weights of the feature, by target.
     pub(super) weights: Vec<(ActId, i16)>,
 }
 
@@ -138,7 +138,7 @@ pub struct Scratch {
     sums: Vec<i32>,
 }
 
-/// What the model makes of a turn: a score for each act of the speaker's role, and the verdict.
+/// The model's judgement of a turn: a score for each act of the speaker's role, and the verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
     /// Scores in ten thousandths, one an act; acts of the other role have none.
@@ -297,7 +297,7 @@ impl Model {
         ActId::try_from(self.acts.len()).unwrap_or(ActId::MAX)
     }
 
-    /// What makes the score of `act` (or of the verdict, `None`) for a turn, in the order of the text.
+    /// The features that make the score of `act` (or of the verdict, `None`) for a turn, in the order of the text.
     #[must_use]
     pub fn terms(&self, turn: &Turn<'_>, act: Option<ActId>) -> Vec<Term> {
         let mut scratch = Scratch::default();

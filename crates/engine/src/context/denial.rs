@@ -9,7 +9,7 @@ use super::words::{
 use super::{alternative_question, longest, starts_with};
 use crate::rule::subjects::Subjects;
 
-/// So many characters lie between 非 and what must be: 非要起诉不可.
+/// The most characters between 非 and its 不可: 非要起诉不可.
 const MUST_CHARS: usize = 3;
 
 /// Denials of one character or two that mean having as often as doing: 没有钱, 没网.
@@ -95,7 +95,7 @@ impl Denial {
     }
 }
 
-/// What a word means to a denial on its way.
+/// The effect of a word on a denial before it.
 #[derive(Clone, Copy, Debug)]
 enum Word {
     Quantifier,

@@ -74,13 +74,13 @@ pub struct Diagnostic {
     pub code: &'static str,
     /// Where.
     pub at: Position,
-    /// What is wrong, in Chinese.
+    /// The fault, in Chinese.
     pub zh: String,
-    /// What is wrong, in English.
+    /// The fault, in English.
     pub en: String,
-    /// What to do about it, in Chinese; empty when `zh` says it all.
+    /// The remedy, in Chinese; empty if `zh` says it all.
     pub help_zh: String,
-    /// What to do about it, in English.
+    /// The remedy, in English.
     pub help_en: String,
 }
 

@@ -87,7 +87,7 @@ pub(crate) struct Citation {
     pub(crate) homophone: bool,
 }
 
-/// What fills the placeholders of a message.
+/// The values of a message's placeholders.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Details {
     pub(crate) missing: Vec<String>,

@@ -41,7 +41,7 @@ const PLACEHOLDERS: &[&str] = &["phrase", "missing", "said", "total", "value", "
 /// A rule file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
-    /// What diagnostics call it.
+    /// Its name in diagnostics.
     pub name: String,
     /// Its content.
     pub text: String,

@@ -5,7 +5,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use super::parse::SourceFile;
 use crate::diagnostic::{self, Diagnostic, Language, Position};
 
-/// What is said of `diagnostics`, each with its line out of `files`.
+/// The text of `diagnostics`, each with its line out of `files`.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], files: &[SourceFile], language: Language, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };

@@ -14,7 +14,7 @@ use crate::text::DICTIONARIES;
 /// A file of tab-separated rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// As it was reached.
+    /// The path as it was reached.
     pub name: String,
     /// Its content.
     pub text: String,

@@ -23,7 +23,7 @@ pub enum BuildError {
     Regex {
         /// The phrase.
         phrase: String,
-        /// What the regex crate says.
+        /// The error of the regex crate.
         source: Box<regex::Error>,
     },
     /// There are more phrases than can be numbered.

@@ -21,7 +21,7 @@ const EACH: &str = "天个次年月日周晚小分秒人份位台件条张盒包
 /// The longest value written out: 20 digits, a point and a fraction.
 const TEXT_MAX: usize = 40;
 
-/// What a run of numeral characters means.
+/// The reading of a run of numeral characters.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Run {
     /// As many bytes of raw text, each digit and unit for itself.

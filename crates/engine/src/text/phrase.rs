@@ -80,7 +80,7 @@ pub(super) enum DroppedElement {
     Emoji,
 }
 
-/// What is written between braces.
+/// The text between braces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
     Number { min: u8, max: u8, fraction: bool },

@@ -280,7 +280,7 @@ fn call_view(shared: &Shared, call: FoundCall, deductions: &[Deduction]) -> (Cal
     (view, scoring)
 }
 
-/// What was said and done in a call, personal data masked.
+/// The words and events of a call, personal data masked.
 pub(super) fn said(call: &FoundCall, events: &[String], hypotheses: &mut [Value]) -> Vec<Value> {
     let mut said: Vec<Value> = [call.start.as_str()]
         .into_iter()

@@ -164,7 +164,7 @@ pub(crate) struct StepsTaken {
     results: Vec<StepTaken>,
 }
 
-/// What became of one alert: where it stands now, or why the step was not taken.
+/// The outcome for one alert: its new state, or why the step was not taken.
 #[derive(Debug, Serialize, ToSchema)]
 struct StepTaken {
     alert_id: String,

@@ -8,7 +8,7 @@ use crate::rule::syntax::{Anchor, Context, Expression, Extent, PhraseSource, Sai
 use crate::text::{Boundary, Homophone};
 use crate::transcript::{EventKind, Role};
 
-/// What a rule says for those of its parts that do not say it themselves.
+/// The options that parts inherit from their rule.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inherited {
     pub(super) roles: Option<Vec<Role>>,
