@@ -23,6 +23,7 @@ use corpus::Corpus;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tingjian::adapter::native::{self, EventBody};
+use tingjian::engine::act::{Judged, Model, Scratch, Turn};
 use tingjian::engine::call::Call;
 use tingjian::engine::rule::parse::SourceFile;
 use tingjian::engine::rule::{Loaded, RuleSet, load};
@@ -209,6 +210,51 @@ fn hypotheses(c: &mut Criterion) {
     });
 }
 
+/// All acts and the verdict of a final in its place in a recorded call, by the model that ships.
+fn acts(c: &mut Criterion) {
+    let text = fs::read_to_string("rules/confidence.model").expect("benches run in the repository");
+    let model = Model::from_text(&text).expect("the model that ships can be read");
+    let texts = spoken();
+    let before = |at: usize| at.checked_sub(1).map_or("", |before| texts[before].as_str());
+    let turns: Vec<Turn<'_>> = texts
+        .iter()
+        .enumerate()
+        .map(|(at, text)| Turn {
+            role: if at.is_multiple_of(2) { Role::Agent } else { Role::Customer },
+            channel: Channel::Voice,
+            text,
+            prev: before(at),
+            own_prev: before(at.saturating_sub(1)),
+            found: &[],
+        })
+        .collect();
+    let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
+    let mut score = |turn: &Turn<'_>| {
+        model.judge(turn, &mut scratch, &mut judged);
+        model.done(&judged, turn.role).count() + usize::from(model.verdict(&judged))
+    };
+    let mut all = || black_box(turns.iter().map(&mut score).sum::<usize>());
+    all();
+    let region = Region::new(ALLOCATOR);
+    all();
+    let allocations = region.change().allocations;
+    assert_eq!(allocations, 0, "scoring takes no memory once its buffers have grown");
+    let chars: usize = texts.iter().map(|text| text.chars().count()).sum();
+    eprintln!("acts: {} features, {} characters an utterance", model.features(), chars / texts.len());
+    // Others use the machine, too: of many short runs the fastest is nearest to the truth.
+    let mut run = || {
+        let start = Instant::now();
+        all();
+        start.elapsed() / u32::try_from(turns.len()).expect("few turns")
+    };
+    let fastest = std::iter::repeat_with(&mut run).take(500).min().unwrap_or_default();
+    eprintln!("acts: {fastest:?} an utterance in the fastest of 500 runs");
+    let mut turns = turns.iter().cycle();
+    c.bench_function("acts/all acts and the verdict of an utterance", |b| {
+        b.iter(|| score(turns.next().expect("there are turns")));
+    });
+}
+
 fn loading(c: &mut Criterion) {
     let mut group = c.benchmark_group("load, lint apart");
     group.sample_size(10);
@@ -262,5 +308,5 @@ fn weight(_: &mut Criterion) {
     weigh(&format!("shipped packs ({} KB), the recorded calls", kept(&region) / 1_024), &rules, &spoken());
 }
 
-criterion_group!(benches, weight, utterances, hypotheses, loading);
+criterion_group!(benches, weight, acts, utterances, hypotheses, loading);
 criterion_main!(benches);

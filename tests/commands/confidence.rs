@@ -116,6 +116,36 @@ fn a_rule_that_does_not_say_follows_the_configuration_in_every_command() {
 }
 
 #[test]
+fn an_explanation_tells_what_the_model_weighs() {
+    let site = Site::new();
+    let explained = |rule: &str, config: &str| {
+        let explain = ["rules", "explain", "--call", "call.jsonl", "--rule", rule, "--config", config];
+        stdout(&site.run(&explain))
+    };
+    let line = |text: &str, begin: &str| {
+        let found = text.lines().find_map(|line| line.trim().strip_prefix(begin).map(str::to_owned));
+        found.unwrap_or_else(|| panic!("{text}"))
+    };
+    let look = line(&explained("p.default", "strict.toml"), "复看的把握 ");
+    assert!(look.starts_with("0.") && look.contains("‘") && look.contains(" +"), "{look}");
+    assert!(look.contains("其余") && look.ends_with("（要 1.00，只留给质检）"), "{look}");
+    assert!(explained("p.default", "lenient.toml").contains("（要 0.10）"));
+    assert!(explained("p.waived", "strict.toml").contains("（这条规则不看）"));
+    // The figure is the alert's own.
+    let alerts = stdout(&site.run(&["check", "--format", "jsonl", "--config", "lenient.toml", "call.jsonl"]));
+    let alert: serde_json::Value = serde_json::from_str(alerts.lines().next().unwrap()).unwrap();
+    assert!(look.starts_with(&format!("{:.2}：", alert["confidence"].as_f64().unwrap())), "{look} {alert}");
+    // An act has a figure of its own.
+    site.write(
+        "rules/p.yaml",
+        &RULES.replace("[我不知道], tests", "[$acts], tests").replace("impatient", "promise-to-check"),
+    );
+    site.write("call.jsonl", &CALL.replace("这个我不知道", "您别急我去给您问一下清楚再回复您"));
+    let act = line(&explained("p.default", "strict.toml"), "动作的把握 ");
+    assert!(act.starts_with("0.") && act.contains("问") && act.contains(" +"), "{act}");
+}
+
+#[test]
 fn a_server_holds_what_check_holds_under_the_same_configuration() {
     let site = Site::new();
     let arguments = ["serve", "--listen", "127.0.0.1:0", "--config", "strict.toml"];

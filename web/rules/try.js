@@ -105,13 +105,25 @@ function purposeName(purpose) {
 
 /** The conditions of the rule files' syntax. */
 const CONDITIONS = /** @type {Record<string, string>} */ ({
-  before: "前文", after: "后文", around: "前后文", clause: "同一分句", sentence: "同一句", turn: "同一轮", reply: "对方的上一轮", negated: "否定", question: "疑问",
+  before: "前文", after: "后文", around: "前后文", clause: "同一分句", sentence: "同一句", turn: "同一轮", reply: "对方的上一轮", then: "随后补救了", negated: "否定", question: "疑问",
   quoted: "引述", conditional: "假设", subject: "主语", alone: "单独成句", begins: "句首", ends: "句末", volume_above: "音量", pitch_above: "音高",
 });
 
 /** Why a hit does not count, in the reader's language and without the words of the syntax. @param {{veto: string, veto_en: string}} candidate */
 function vetoOf({ veto, veto_en }) {
   return t(veto.replace(/（(?:unless|only): (\w+)）/, (_, name) => `：${CONDITIONS[name] ?? name}`).replace("（yields_to）", ""), veto_en);
+}
+
+/** A sum with its sign. @param {number} adds */
+const signed = (adds) => `${Math.round(adds * 10) < 0 ? "−" : "+"}${(Math.abs(Math.round(adds * 10)) / 10).toFixed(1)}`;
+
+/** How sure the model is, and what speaks for it and against it. @param {{reasons: any}} properties */
+function Reasons({ reasons }) {
+  const parts = [...reasons.parts.map((/** @type {any} */ part) => [`‘${part.text}’`, part.adds]), [t("前文", "before"), reasons.before], [t("其余", "rest"), reasons.rest]];
+  return html`<span class="reasons">${reasons.confidence.toFixed(2)}${t("：", ": ")}${parts
+    .filter(([, adds], at) => at < reasons.parts.length || signed(adds) !== signed(0))
+    .map(([text, adds]) => `${text} ${signed(adds)}`)
+    .join(t("，", ", "))}</span>`;
 }
 
 /** @param {{utterance: any}} properties */
@@ -126,6 +138,7 @@ function Utterance({ utterance }) {
       <dl class="reading">
         <div><dt>${t("折叠", "Folded")}</dt><dd><${Folding} utterance=${utterance} /></dd></div>
         <div><dt>${t("分词", "Words")}</dt><dd class="cut">${utterance.words.map((/** @type {string} */ word, /** @type {number} */ at) => html`<span key=${at}>${word}</span>`)}</dd></div>
+        ${!utterance.second_look || against.length === 0 ? null : html`<div><dt>${t("复看的把握", "Second look")}</dt><dd><${Reasons} reasons=${utterance.second_look} /></dd></div>`}
       </dl>
       ${against.length === 0 ? null : html`<${Candidates} candidates=${against} text=${utterance.text} />`}
       ${others.length === 0 ? null : html`<details class="others"><summary class="small quiet">${t(`另有 ${others.length} 处必说和条件用语`, `${others.length} places of required words and conditions`)}</summary>
@@ -144,7 +157,8 @@ function Candidates({ candidates, text }) {
       <td>${one.veto !== null ? html`<span class="tag neutral">${t("不计", "does not")}</span> ${vetoOf(one)}`
         : one.purpose === FORBIDDEN ? html`<span class="tag warning">${t("计入", "counts")}</span>` : html`<span class="tag good">${t("听到", "heard")}</span>`}</td>
       <td title=${one.rule_id}>${one.rule_name}</td>
-      <td class="quiet phrase">${one.phrase}${one.purpose === FORBIDDEN || one.purpose === one.phrase ? null : html` → ${purposeName(one.purpose)}`}</td>
+      <td class="quiet phrase">${one.phrase}${one.purpose === FORBIDDEN || one.purpose === one.phrase ? null : html` → ${purposeName(one.purpose)}`}
+        ${!one.act ? null : html`<br /><span class="small">${t("把握", "Sure")} <${Reasons} reasons=${one.act} /></span>`}</td>
     </tr>`)}</tbody>
   </table></div>`;
 }

@@ -1,4 +1,4 @@
-//! The agents of a call, and from when on each had it.
+//! Who had a call when.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl Agents {
         self.handovers.insert(place, (at, agent_id.into()));
     }
 
-    /// The agent who had the call at that moment.
+    /// Who had the call at that moment.
     pub(crate) fn at(&self, at: CallTime) -> &Arc<str> {
         let later = self.handovers.partition_point(|(from, _)| *from <= at);
         match later.checked_sub(1).and_then(|place| self.handovers.get(place)) {

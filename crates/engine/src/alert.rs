@@ -17,7 +17,7 @@ use super::transcript::Role;
 pub struct Evidence {
     /// Which utterance.
     pub utterance_id: String,
-    /// The role of the speaker.
+    /// Who said it.
     pub role: Role,
     /// The utterance as it came; of a long one the part around the phrase.
     pub text: String,
@@ -47,11 +47,8 @@ const CLIP_CHARS: usize = 200;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Clip {
     pub(crate) text: String,
-    /// The beginning of the span in `text`, in characters.
     pub(crate) start: usize,
-    /// The end of the span in `text`, exclusive.
     pub(crate) end: usize,
-    /// The characters of the utterance before `text`.
     pub(crate) offset: usize,
 }
 
@@ -94,7 +91,7 @@ pub struct Alert {
     pub rule: Arc<Rule>,
     /// The agent who had the call at that moment.
     pub agent_id: Arc<str>,
-    /// The kind of the violation.
+    /// What went wrong.
     pub kind: AlertKind,
     /// When it was said, or was due.
     pub at: CallTime,

@@ -3,6 +3,7 @@
 //!
 //! Looks at a call after the fact; it decides nothing and changes nothing.
 
+use super::act::Reasons;
 use super::call::{Call, obstacles};
 use super::context::Veto;
 use super::monitor;
@@ -12,7 +13,7 @@ use super::text::Likeness;
 use super::time::CallTime;
 use super::transcript::Role;
 
-/// The account of one rule in one call.
+/// What one rule made of one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The rule.
@@ -27,7 +28,7 @@ pub struct Explanation {
     pub matches: Vec<ExplainedMatch>,
     /// Its windows, if it has any.
     pub windows: Vec<ExplainedWindow>,
-    /// The measurements of a rule about time, or the events of a rule about events, in Chinese.
+    /// What it measured or what happened, in Chinese, of rules about time and events.
     pub measures: Vec<String>,
 }
 
@@ -38,7 +39,7 @@ pub struct ExplainedMatch {
     pub at: CallTime,
     /// The utterance.
     pub utterance_id: String,
-    /// The role of the speaker.
+    /// Who said it.
     pub role: Role,
     /// The utterance as it came.
     pub text: String,
@@ -50,7 +51,7 @@ pub struct ExplainedMatch {
     pub end: usize,
     /// The phrase as the rule words it.
     pub phrase: String,
-    /// The part of the rule that the words serve: a part's or step's name, an anchor, a precondition.
+    /// What the rule wants it for: a part's or step's name, an anchor, a precondition.
     pub purpose: String,
     /// It only sounds like the phrase.
     pub homophone: bool,
@@ -58,6 +59,10 @@ pub struct ExplainedMatch {
     pub words: Vec<String>,
     /// Why it did not count, in Chinese; `None` if it counted.
     pub veto: Option<String>,
+    /// Of an act: why the model holds that it was done.
+    pub act: Option<Reasons>,
+    /// Of forbidden words: why the second look is as sure as it is, and how sure it must be, in ten thousandths.
+    pub second_look: Option<(Reasons, u16)>,
 }
 
 /// Explains a rule by its id, after a call that was made by [`Call::explainable`].
@@ -101,12 +106,19 @@ fn matches(call: &Call, ix: RuleIx, program: &Program) -> Vec<ExplainedMatch> {
             homophone: considered.matched.likeness != Likeness::Exact,
             words: rules.lexicon.words(&spoken.text, &considered.matched),
             veto: considered.veto.as_ref().map(|veto| reason(veto, spoken.role)),
+            act: call.reasons_of_act(considered.utterance, considered.matched.phrase),
+            second_look: call
+                .reasons_of_verdict(considered.utterance)
+                .filter(
+                    |_| matches!(&program.body, BodyProgram::Forbid(forbid) if forbid.detector == considered.detector),
+                )
+                .map(|reasons| (reasons, call.needed_of(ix, considered.matched.phrase))),
         }
     });
     explained.collect()
 }
 
-/// The purpose of words that the rule neither forbids nor requires.
+/// What words are for that the rule does not itself forbid or require.
 pub(super) const OTHER_PURPOSE: &str = "起点或前提";
 
 pub(super) fn purpose(program: &Program, detector: u32) -> String {

@@ -5,6 +5,7 @@
 //! Like [`explain`](super::explain), which does it for one rule, it looks at a
 //! call after the fact, decides nothing and changes nothing.
 
+use super::act::Reasons;
 use super::call::{Call, obstacles};
 use super::context::Veto;
 use super::explain::{ExplainedWindow, purpose, reason, reason_en};
@@ -17,9 +18,9 @@ use super::transcript::Role;
 /// One utterance as the engine sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspected {
-    /// The rule.
+    /// Which.
     pub utterance_id: String,
-    /// The role of the speaker.
+    /// Who said it.
     pub role: Role,
     /// The words, as they came.
     pub text: String,
@@ -34,10 +35,12 @@ pub struct Inspected {
     /// Where each symbol of `folded` stands in `text`, in Unicode scalar
     /// values, the end exclusive. Those of a numeral share their place.
     pub offsets: Vec<(usize, usize)>,
-    /// The text as jieba cuts it into words.
+    /// As jieba cuts it.
     pub words: Vec<String>,
     /// The phrases that stand in it, counted or not, of all rules.
     pub candidates: Vec<Candidate>,
+    /// Why the second look is as sure as it is that a reviewer marks it; `None` without a model.
+    pub second_look: Option<Reasons>,
 }
 
 /// A phrase of a rule where it stands.
@@ -59,10 +62,12 @@ pub struct Candidate {
     pub homophone: bool,
     /// Why it did not count, in Chinese; `None` if it counted.
     pub veto: Option<String>,
-    /// The reason in English.
+    /// The same in English.
     pub veto_en: Option<String>,
-    /// The part of the rule that the words serve.
+    /// What the rule wants it for.
     pub purpose: String,
+    /// Of an act: why the model holds that it is done.
+    pub act: Option<Reasons>,
 }
 
 /// A window of a rule.
@@ -97,6 +102,7 @@ pub fn utterances(call: &Call) -> Vec<Inspected> {
                 offsets,
                 words: cut(text),
                 candidates: Vec::new(),
+                second_look: call.reasons_of_verdict(ix).filter(|_| spoken.role == Role::Agent),
             };
             one.candidates.extend(considered.iter().flat_map(|seen| candidates(call, text, seen)));
             inspected.push(one);
@@ -153,6 +159,7 @@ fn candidates<'a>(
     let span = seen.matched.raw_span(text);
     let own = span.own.clone().unwrap_or_default();
     let misnamed = rules.misnames_packs(call.info());
+    let act = call.reasons_of_act(seen.utterance, seen.matched.phrase);
     rules.rules_of[seen.detector as usize].iter().map(move |&ix: &RuleIx| {
         let (rule, program) = (&rules.rules[ix as usize], &rules.programs[ix as usize]);
         let (veto, veto_en) = if call.is_active(ix) {
@@ -174,6 +181,7 @@ fn candidates<'a>(
             veto,
             veto_en,
             purpose: purpose(program, seen.detector),
+            act: act.clone(),
         }
     })
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The kind of a violation.
+/// What sort of thing went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertKind {
@@ -14,7 +14,7 @@ pub enum AlertKind {
     Timing,
     /// A step came out of sequence.
     Order,
-    /// An event: the party that hung up, a blind transfer, a greeting at the wrong hour.
+    /// Who hung up, blind transfer, greeting at the wrong hour.
     Event,
 }
 
@@ -32,7 +32,7 @@ impl AlertKind {
     }
 }
 
-/// The severity of a violation.
+/// How grave it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -74,7 +74,7 @@ impl Severity {
     }
 }
 
-/// The state of an alert.
+/// Where an alert stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {

@@ -39,7 +39,7 @@ impl Role {
     }
 }
 
-/// The party that placed the call.
+/// Who placed the call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -59,7 +59,7 @@ pub enum Channel {
     Chat,
 }
 
-/// The party that ended the call.
+/// Who ended the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -174,12 +174,12 @@ pub enum Input {
     End {
         /// When.
         at: CallTime,
-        /// The party that hung up.
+        /// Who hung up.
         by: Party,
     },
 }
 
-/// An event of a call besides words.
+/// What happens in a call, besides words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]

@@ -48,7 +48,7 @@ const TIMEOUTS_MAX: usize = 100_000;
 pub struct TestReport {
     /// How many there are.
     pub total: usize,
-    /// The failed tests, in the order of files and lines.
+    /// Those that failed, in the order of files and lines.
     pub failures: Vec<Failure>,
 }
 
@@ -70,7 +70,7 @@ pub enum Reason {
     Silent {
         /// The line.
         line: String,
-        /// The obstacles that kept it from firing.
+        /// What kept it from firing.
         why: Vec<Obstacle>,
     },
     /// The line should not have fired and did.
@@ -84,11 +84,11 @@ pub enum Reason {
     NotAboutLines,
     /// Lines of the script that were not understood.
     Script(Vec<Diagnostic>),
-    /// The alerts differ from those expected.
+    /// What came out is not what was expected.
     Alerts {
         /// Both, side by side.
         rows: Vec<Row>,
-        /// The obstacles of the rule's words, if an alert is missing.
+        /// What kept the rule's words from counting, if something did not come.
         why: Vec<Obstacle>,
     },
     /// The call wanted to be woken again and again.
@@ -103,7 +103,7 @@ pub struct Obstacle {
     pub en: String,
 }
 
-/// The most obstacles that are told of one test.
+/// So many of them are told of one test.
 const OBSTACLES_TOLD: usize = 5;
 
 /// One line of a comparison.
@@ -111,9 +111,9 @@ const OBSTACLES_TOLD: usize = 5;
 pub struct Row {
     /// The line of the file, where something was expected.
     pub line: Option<u32>,
-    /// The expected alert.
+    /// What was expected.
     pub expected: Option<String>,
-    /// The actual alert.
+    /// What came out.
     pub actual: Option<String>,
 }
 
@@ -124,7 +124,7 @@ impl TestReport {
         self.failures.is_empty()
     }
 
-    /// The report for the writer of the rules.
+    /// What to tell the writer of the rules.
     #[must_use]
     pub fn render(&self, language: Language) -> String {
         let zh = language == Language::Zh;
@@ -307,7 +307,7 @@ impl Bench<'_> {
         Err(Reason::Alerts { why: if lacks { self.why(&script) } else { Vec::new() }, rows })
     }
 
-    /// The obstacles that kept the rule from firing on a script: conditions, window, precondition.
+    /// What kept the rule from firing on a script: conditions of its words, its window, its precondition.
     fn why(&self, script: &Script) -> Vec<Obstacle> {
         let call = Call::explainable(Arc::clone(self.rules), self.info(&script.start));
         let (Some(ix), Ok((call, _))) = (self.rules.rule_ix(&self.rule.id.value), play(call, script)) else {

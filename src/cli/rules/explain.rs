@@ -195,8 +195,9 @@ fn write(out: &mut dyn Write, call: &Call, explanation: &Explanation, alerts: &[
 }
 
 fn write_match(out: &mut dyn Write, found: &ExplainedMatch) -> io::Result<()> {
-    let ExplainedMatch { at, utterance_id, role, text, continued, start, end, phrase, purpose, homophone, words, veto } =
-        found;
+    let ExplainedMatch {
+        at, utterance_id, role, text, continued, start, end, phrase, purpose, homophone, words, ..
+    } = found;
     let before = if *continued { " · 从上一话段说起" } else { "" };
     let (phrase_shown, purpose) = (show::plain(phrase), show::plain(purpose));
     let utterance = show::plain(utterance_id);
@@ -211,10 +212,23 @@ fn write_match(out: &mut dyn Write, found: &ExplainedMatch) -> io::Result<()> {
         homophone: *homophone,
         offset: 0,
     };
+    let ExplainedMatch { veto, act, second_look, .. } = found;
     let style = if veto.is_some() { VETOED } else { COUNTED };
     show::words(out, &evidence, style)?;
     if !words.is_empty() {
         writeln!(out, "    分词：{}", show::plain(&words.join(" / ")))?;
+    }
+    if let Some(act) = act {
+        writeln!(out, "    动作的把握 {}", show::plain(&act.to_string()))?;
+    }
+    if let Some((look, needed)) = second_look {
+        let look_shown = show::plain(&look.to_string());
+        let needed = match (needed, look.confidence < *needed) {
+            (0, _) => String::from("这条规则不看"),
+            (_, true) => format!("要 {:.2}，只留给质检", f64::from(*needed) / 10_000.0),
+            (_, false) => format!("要 {:.2}", f64::from(*needed) / 10_000.0),
+        };
+        writeln!(out, "    复看的把握 {look_shown} {DIM}（{needed}）{DIM:#}")?;
     }
     match veto {
         Some(veto) => writeln!(out, "    {style}不算{style:#}：{veto}"),

@@ -22,13 +22,13 @@ const GAP_MAX: usize = 4;
 pub struct Turn<'t> {
     /// The speaker.
     pub role: Role,
-    /// The channel of the call.
+    /// How the call is held.
     pub channel: Channel,
     /// The words.
     pub text: &'t str,
     /// The other side's turn before, or nothing.
     pub prev: &'t str,
-    /// The speaker's own turn before, or nothing.
+    /// The same side's turn before, or nothing.
     pub own_prev: &'t str,
     /// Rules whose forbidden phrases it holds: their [`phrase_key`]s.
     pub found: &'t [u32],
@@ -83,8 +83,18 @@ const SAME: [(&str, &str); 16] = [
     ("莫得", "没有"),
 ];
 
+/// The first characters of words that have others in their place.
+static SAME_FIRST: Class<15> =
+    Class::new(['您', '咋', '啥', '晓', '俺', '没', '木', '干', '嘞', '喽', '咯', '啦', '甭', '别', '莫']);
+
 /// Particles and hesitations that leave the meaning as it is: features of their own, not parts of runs.
-const PARTICLES: &str = "啊呀哦噢喔呃嗯哈呢哇诶欸哎唉额嘻哟呦嘿☺";
+static PARTICLES: Class<20> = Class::new([
+    '啊', '呀', '哦', '噢', '喔', '呃', '嗯', '哈', '呢', '哇', '诶', '欸', '哎', '唉', '额', '嘻', '哟', '呦', '嘿',
+    '☺',
+]);
+
+/// Characters that ask.
+static ASKING: Class<8> = Class::new(['?', '？', '吗', '么', '呢', '几', '哪', '啥']);
 
 /// The begin and the end of a text, as characters that no text holds.
 const BEGIN: char = '\u{2}';
@@ -97,14 +107,47 @@ pub fn phrase_key(rule_id: &str) -> u32 {
 }
 
 fn key(place: Source, chars: impl IntoIterator<Item = char>) -> u32 {
-    // FNV-1a over 64 bits, folded: the same on every machine.
-    let mut hash = 0xcbf2_9ce4_8422_2325_u64 ^ place as u64;
-    for c in chars {
-        hash = (hash ^ u64::from(u32::from(c))).wrapping_mul(0x0000_0100_0000_01b3);
+    chars.into_iter().fold(Hash::of(place), Hash::with).key()
+}
+
+/// FNV-1a over 64 bits, folded: the same on every machine. A run that is one character longer goes on from the shorter one.
+#[derive(Clone, Copy)]
+struct Hash(u64);
+
+impl Hash {
+    const fn of(place: Source) -> Self {
+        Self(0xcbf2_9ce4_8422_2325_u64 ^ place as u64)
     }
-    hash ^= hash >> 29;
-    hash = hash.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    (hash ^ hash >> 32) as u32
+
+    const fn with(self, c: char) -> Self {
+        Self((self.0 ^ c as u64).wrapping_mul(0x0000_0100_0000_01b3))
+    }
+
+    const fn key(self) -> u32 {
+        let hash = (self.0 ^ self.0 >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (hash ^ hash >> 32) as u32
+    }
+}
+
+/// Characters of a class, asked for by their low bits first: nearly all others are answered by one look.
+struct Class<const N: usize> {
+    chars: [char; N],
+    low_bits: u128,
+}
+
+impl<const N: usize> Class<N> {
+    const fn new(chars: [char; N]) -> Self {
+        let (mut low_bits, mut at) = (0, 0);
+        while at < N {
+            low_bits |= 1 << (chars[at] as u32 % 128);
+            at += 1;
+        }
+        Self { chars, low_bits }
+    }
+
+    fn holds(&self, c: char) -> bool {
+        self.low_bits >> (c as u32 % 128) & 1 == 1 && self.chars.contains(&c)
+    }
 }
 
 /// Buffers that a scorer reuses from turn to turn.
@@ -116,48 +159,40 @@ pub(super) struct Buffers {
     tones: Vec<(char, u32)>,
 }
 
-/// Puts the features of `turn` into `features`, which is cleared before.
-pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, features: &mut Vec<Feature>) {
-    features.clear();
+/// Gives the features of `turn` to `take`, in no order that means anything.
+pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, mut take: impl FnMut(Feature)) {
     let Buffers { text, before, tones } = buffers;
     tones.clear();
     framed(turn.text, TURN_CHARS_MAX, text, tones);
     let tones_of_text = tones.len();
     let of_turn = |key| Feature { key, start: 0, end: 0, is_setting: false };
     let setting = |key| Feature { is_setting: true, ..of_turn(key) };
-    for length in 1..=GRAM_CHARS_MAX {
-        features.extend(text.windows(length).filter(|run| length > 1 || !is_frame(run[0].0)).map(|run| Feature {
-            key: key(Source::Text, run.iter().map(|&(c, _)| c)),
-            start: run[0].1,
-            end: run[length - 1].1 + u32::from(!is_frame(run[length - 1].0)),
-            is_setting: false,
-        }));
-    }
     for (at, &(first, start)) in text.iter().enumerate() {
+        runs(&text[at..], Source::Text, GRAM_CHARS_MAX, |hash, (last, end)| {
+            let end = end + u32::from(!is_frame(last));
+            take(Feature { key: hash.key(), start, end, is_setting: false });
+        });
+        let from = Hash::of(Source::Gap).with(first);
         for &(second, end) in text.iter().take(at + GAP_MAX + 1).skip(at + 2) {
-            features.push(Feature {
-                key: key(Source::Gap, [first, second]),
-                start,
-                end: end + u32::from(!is_frame(second)),
-                is_setting: false,
-            });
+            let end = end + u32::from(!is_frame(second));
+            take(Feature { key: from.with(second).key(), start, end, is_setting: false });
         }
     }
     let length = text.len() - 2;
     let step = [2, 4, 7, 12, 20, 40].iter().take_while(|&&most| length > most).count();
-    features.push(setting(key(Source::Length, char::from_digit(step as u32, 10))));
-    features.extend(turn.found.iter().map(|&key| of_turn(key)));
+    take(setting(key(Source::Length, char::from_digit(step as u32, 10))));
+    turn.found.iter().for_each(|&key| take(of_turn(key)));
     if !turn.found.is_empty() {
-        features.push(of_turn(key(Source::Found, [])));
+        take(of_turn(key(Source::Found, [])));
     }
     if asks(turn.text) {
-        features.push(of_turn(key(Source::Question, ['?'])));
+        take(of_turn(key(Source::Question, ['?'])));
     }
     if turn.channel == Channel::Chat {
-        features.push(setting(key(Source::Chat, ['c'])));
+        take(setting(key(Source::Chat, ['c'])));
     }
     for &(c, at) in &tones[..tones_of_text] {
-        features.push(Feature { start: at, end: at + 1, ..of_turn(key(Source::Tone, [c])) });
+        take(Feature { start: at, end: at + 1, ..of_turn(key(Source::Tone, [c])) });
     }
     let opening: [char; 2] = [text[1].0, text.get(2).map_or(END, |next| next.0)];
     framed(turn.prev, BEFORE_CHARS_MAX, before, tones);
@@ -168,17 +203,25 @@ pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, features: &mut Ve
     } else {
         '.'
     };
-    features.push(setting(key(Source::AskedBefore, [asked])));
-    features.push(setting(key(Source::BeforeAndText, [asked, opening[0]])));
-    features.push(setting(key(Source::BeforeAndText, [asked, opening[0], opening[1]])));
+    take(setting(key(Source::AskedBefore, [asked])));
+    take(setting(key(Source::BeforeAndText, [asked, opening[0]])));
+    take(setting(key(Source::BeforeAndText, [asked, opening[0], opening[1]])));
     for (place, said) in [(Source::Before, turn.prev), (Source::OwnBefore, turn.own_prev)] {
         if said.is_empty() {
             continue;
         }
         framed(said, BEFORE_CHARS_MAX, before, tones);
-        for length in 1..=2 {
-            let runs = before.windows(length).filter(|run| length > 1 || !is_frame(run[0].0));
-            features.extend(runs.map(|run| setting(key(place, run.iter().map(|&(c, _)| c)))));
+        (0..before.len()).for_each(|at| runs(&before[at..], place, 2, |hash, _| take(setting(hash.key()))));
+    }
+}
+
+/// Gives the runs that `chars` begins with, up to `longest` characters, each with its last one. A frame alone is none.
+fn runs(chars: &[(char, u32)], place: Source, longest: usize, mut take: impl FnMut(Hash, (char, u32))) {
+    let mut hash = Hash::of(place);
+    for (at, &last) in chars.iter().take(longest).enumerate() {
+        hash = hash.with(last.0);
+        if at > 0 || !is_frame(last.0) {
+            take(hash, last);
         }
     }
 }
@@ -208,8 +251,8 @@ fn unify(chars: &mut Vec<(char, u32)>, tones: &mut Vec<(char, u32)>) {
     while from < chars.len() {
         let (c, at) = chars[from];
         let rest = &chars[from..];
-        let same =
-            SAME.iter().find(|(word, _)| word.chars().eq(rest.iter().take(word.chars().count()).map(|&(c, _)| c)));
+        let is_same = |word: &str| word.chars().eq(rest.iter().take(word.chars().count()).map(|&(c, _)| c));
+        let same = if SAME_FIRST.holds(c) { SAME.iter().find(|(word, _)| is_same(word)) } else { None };
         if let Some((word, plain)) = same
             && plain.chars().count() <= word.chars().count() + 1
         {
@@ -228,7 +271,7 @@ fn unify(chars: &mut Vec<(char, u32)>, tones: &mut Vec<(char, u32)>) {
             }
         } else {
             from += 1;
-            if PARTICLES.contains(c) {
+            if PARTICLES.holds(c) {
                 tones.push((c, at));
             } else {
                 chars[to] = (c, at);
@@ -241,7 +284,35 @@ fn unify(chars: &mut Vec<(char, u32)>, tones: &mut Vec<(char, u32)>) {
 
 /// Whether a text asks, as far as its characters tell.
 fn asks(text: &str) -> bool {
-    const MARKS: &str = "?？吗么呢几哪啥";
-    text.chars().any(|c| MARKS.contains(c))
-        || ["什么", "怎么", "多少", "能不能", "行不行", "是不是"].iter().any(|word| text.contains(word))
+    let mut before = ['\0'; 2];
+    text.chars().any(|c| {
+        let [earlier, last] = before;
+        before = [last, c];
+        // 什么 and 怎么 hold 么.
+        ASKING.holds(c) || (last, c) == ('多', '少') || last == '不' && c == earlier && matches!(c, '能' | '行' | '是')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_with_another_in_its_place_is_known_by_its_first_character() {
+        for (word, _) in SAME {
+            assert!(word.chars().next().is_some_and(|first| SAME_FIRST.holds(first)), "{word}");
+        }
+        assert!(!SAME_FIRST.holds('好') && !PARTICLES.holds('好') && !ASKING.holds('好'));
+    }
+
+    #[test]
+    fn a_text_asks_by_a_mark_a_particle_or_a_choice() {
+        for text in ["行?", "好吗", "怎么办", "多少钱", "能不能快点", "这样行不行", "是不是坏了", "几点"]
+        {
+            assert!(asks(text), "{text}");
+        }
+        for text in ["", "好", "不多不少", "能不行", "不能", "是不", "我不是"] {
+            assert!(!asks(text), "{text}");
+        }
+    }
 }

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 
 use super::calibration::Calibration;
-use super::features::{Buffers, Turn, features};
+use super::features::{Buffers, Feature, Turn, features};
 use super::model::{Act, ActId, Model, ONE, Target, Weighed, channel_ix};
 use crate::transcript::{Channel, Role};
 
@@ -59,7 +59,7 @@ pub struct Example<'t> {
     pub unsure: Vec<ActId>,
     /// Whether a reviewer marks it.
     pub verdict: Label,
-    /// The weight of the example: 1 for an ordinary one.
+    /// How much it counts: 1 for an ordinary one.
     pub weight: f64,
 }
 
@@ -132,12 +132,13 @@ impl<'t> Learner<'t> {
     /// Takes the features of all examples.
     #[must_use]
     pub fn new(acts: Vec<Act>, examples: Vec<Example<'t>>) -> Self {
-        let (mut buffers, mut found) = (Buffers::default(), Vec::new());
+        let (mut buffers, mut found): (_, Vec<Feature>) = (Buffers::default(), Vec::new());
         // Of each feature: in how many turns it is, and whether it is of the setting.
         let mut turns_of: BTreeMap<u32, (u32, bool)> = BTreeMap::new();
         let mut counted: Vec<Vec<(u32, u16)>> = Vec::with_capacity(examples.len());
         for example in &examples {
-            features(&example.turn, &mut buffers, &mut found);
+            found.clear();
+            features(&example.turn, &mut buffers, |feature| found.push(feature));
             found.sort_unstable_by_key(|feature| feature.key);
             let runs = found.chunk_by(|a, b| a.key == b.key);
             // Each occurrence counts, as it does when the model scores.

@@ -21,8 +21,10 @@ mod calibration;
 mod features;
 mod learn;
 mod model;
+mod reasons;
 
 pub use calibration::Calibration;
 pub use features::{TURN_CHARS_MAX, Turn, phrase_key};
 pub use learn::{Example, Label, Learned, Learner, Scored};
 pub use model::{Act, ActId, ActKind, Judged, MODEL_BYTES_MAX, Model, ModelError, Scratch, Term};
+pub use reasons::{Part, Reasons};

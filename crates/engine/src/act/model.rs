@@ -30,6 +30,9 @@ const PLAUSIBLE: u16 = 2_500;
 /// Acts of one model.
 const ACTS_MAX: usize = 256;
 
+/// Marks the last weight of a row; no act has so great a number.
+const LAST: ActId = 1 << 15;
+
 /// The use that rules make of an act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -47,9 +50,9 @@ pub enum ActKind {
 pub struct Act {
     /// Its name in rules.
     pub id: String,
-    /// The role that does it.
+    /// Who does it.
     pub role: Role,
-    /// Whether rules forbid it, require it or only know it.
+    /// What it is to the rules.
     pub kind: ActKind,
     /// The category of the violation, of a forbidden act that a reviewer marks.
     pub category: Option<String>,
@@ -82,7 +85,7 @@ pub(super) const fn channel_ix(channel: Channel) -> usize {
 #[derive(Debug)]
 pub(super) struct Weighed {
     pub(super) key: u32,
-    /// The weights of the feature, by target.
+    /// What it says of which targets.
     pub(super) weights: Vec<(ActId, i16)>,
 }
 
@@ -92,10 +95,13 @@ pub struct Model {
     acts: Vec<Act>,
     /// One an act, and the verdict's last.
     targets: Vec<Target>,
-    /// Open addressing: the key and the number of its row plus 1; 0 is empty.
+    /// Open addressing: the key and where its weights begin, plus 1; 0 is empty.
     slots: Vec<(u32, u32)>,
+    /// A bit for the low bits of each key in `slots`.
+    present: Vec<u64>,
     /// Where each row's weights end.
     ends: Vec<u32>,
+    /// The last of each row bears [`LAST`].
     weights: Vec<(ActId, i16)>,
     /// Rows in the order of the file: their keys.
     keys: Vec<u32>,
@@ -116,9 +122,9 @@ impl std::fmt::Debug for Model {
 pub struct ModelError {
     /// The line.
     pub line: usize,
-    /// The fault and the remedy, in Chinese.
+    /// What is wrong and what to do, in Chinese.
     pub zh: String,
-    /// The fault and the remedy, in English.
+    /// The same in English.
     pub en: String,
 }
 
@@ -134,11 +140,10 @@ impl std::error::Error for ModelError {}
 #[derive(Clone, Debug, Default)]
 pub struct Scratch {
     buffers: Buffers,
-    features: Vec<Feature>,
     sums: Vec<i32>,
 }
 
-/// The model's judgement of a turn: a score for each act of the speaker's role, and the verdict.
+/// What the model makes of a turn: a score for each act of the speaker's role, and the verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
     /// Scores in ten thousandths, one an act; acts of the other role have none.
@@ -155,6 +160,8 @@ pub struct Term {
     pub end: u32,
     /// The term adds this much to the score, in ten thousandths.
     pub adds: i32,
+    /// It is about what stood before, or how the call is held.
+    pub is_before: bool,
 }
 
 impl Model {
@@ -165,7 +172,8 @@ impl Model {
             ends.push(u32::try_from(weights.len()).unwrap_or(u32::MAX));
             keys.push(key);
         }
-        let mut model = Self { acts, targets, slots: Vec::new(), ends, weights, keys, digest: String::new() };
+        let (slots, present) = (Vec::new(), Vec::new());
+        let mut model = Self { acts, targets, slots, present, ends, weights, keys, digest: String::new() };
         model.index();
         model.digest = Sha256::digest(model.body().as_bytes())[..6].iter().map(|byte| format!("{byte:02x}")).collect();
         model
@@ -181,13 +189,22 @@ impl Model {
 
     fn index(&mut self) {
         let size = (self.keys.len() * 2).next_power_of_two().max(2);
+        let bits = (self.keys.len() * 8).next_power_of_two().clamp(64, 1 << 24);
         self.slots = vec![(0, 0); size];
-        for (row, &key) in (1..).zip(&self.keys) {
-            let mut at = key as usize & (size - 1);
-            while self.slots[at].1 != 0 {
-                at = (at + 1) & (size - 1);
+        self.present = vec![0; bits / 64];
+        let mut start = 0;
+        for (&key, &end) in self.keys.iter().zip(&self.ends) {
+            if let Some((last, _)) = self.weights[start as usize..end as usize].last_mut() {
+                *last |= LAST;
+                let mut at = key as usize & (size - 1);
+                while self.slots[at].1 != 0 {
+                    at = (at + 1) & (size - 1);
+                }
+                self.slots[at] = (key, start + 1);
+                let bit = key as usize & (bits - 1);
+                self.present[bit / 64] |= 1 << (bit % 64);
             }
-            self.slots[at] = (key, row);
+            start = end;
         }
     }
 
@@ -215,35 +232,41 @@ impl Model {
         self.ends.len()
     }
 
-    fn row(&self, key: u32) -> Option<usize> {
+    /// What a feature says of which targets. Most features of a text are in no model, which one look at a bit tells.
+    fn weights_of(&self, key: u32) -> impl Iterator<Item = (ActId, i16)> {
+        let bit = key as usize & (self.present.len() * 64 - 1);
+        let is_present = self.present[bit / 64] >> (bit % 64) & 1 == 1;
+        let mut rest = if is_present { self.start(key).map_or(&[][..], |start| &self.weights[start..]) } else { &[] };
+        std::iter::from_fn(move || {
+            let (&(act, weight), behind) = rest.split_first()?;
+            rest = if act & LAST == 0 { behind } else { &[] };
+            Some((act & !LAST, weight))
+        })
+    }
+
+    /// Where the weights of a feature begin.
+    fn start(&self, key: u32) -> Option<usize> {
         let mask = self.slots.len() - 1;
         let mut at = key as usize & mask;
         loop {
             match self.slots[at] {
                 (_, 0) => return None,
-                (found, row) if found == key => return Some(row as usize - 1),
+                (found, start) if found == key => return Some(start as usize - 1),
                 _ => at = (at + 1) & mask,
             }
         }
     }
 
-    fn weights(&self, row: usize) -> &[(ActId, i16)] {
-        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.weights[start as usize..self.ends[row] as usize]
-    }
-
     /// Scores `turn`: one sum an act, and the verdict's.
     pub fn judge(&self, turn: &Turn<'_>, scratch: &mut Scratch, judged: &mut Judged) {
-        let Scratch { buffers, features: found, sums } = scratch;
-        features(turn, buffers, found);
+        let Scratch { buffers, sums } = scratch;
         sums.clear();
         sums.resize(self.targets.len(), 0);
-        for feature in found.iter() {
-            let Some(row) = self.row(feature.key) else { continue };
-            for &(act, weight) in self.weights(row) {
+        features(turn, buffers, |feature| {
+            for (act, weight) in self.weights_of(feature.key) {
                 sums[act as usize] += i32::from(weight);
             }
-        }
+        });
         judged.channel = turn.channel;
         judged.scores.clear();
         judged.scores.extend(sums.iter().zip(&self.targets).map(|(&sum, target)| sum + target.bias));
@@ -297,18 +320,17 @@ impl Model {
         ActId::try_from(self.acts.len()).unwrap_or(ActId::MAX)
     }
 
-    /// The features that make the score of `act` (or of the verdict, `None`) for a turn, in the order of the text.
+    /// What makes the score of `act` (or of the verdict, `None`) for a turn.
     #[must_use]
     pub fn terms(&self, turn: &Turn<'_>, act: Option<ActId>) -> Vec<Term> {
-        let mut scratch = Scratch::default();
-        features(turn, &mut scratch.buffers, &mut scratch.features);
         let target = act.unwrap_or(self.verdict_target());
-        let term = |feature: &Feature| {
-            let weights = self.weights(self.row(feature.key)?);
-            let adds = i32::from(weights.iter().find(|(of, _)| *of == target)?.1);
-            Some(Term { start: feature.start, end: feature.end, adds })
+        let term = |Feature { key, start, end, is_setting }: Feature| {
+            let adds = i32::from(self.weights_of(key).find(|(of, _)| *of == target)?.1);
+            Some(Term { start, end, adds, is_before: is_setting })
         };
-        scratch.features.iter().filter_map(term).collect()
+        let mut terms = Vec::new();
+        features(turn, &mut Buffers::default(), |feature| terms.extend(term(feature)));
+        terms
     }
 
     /// The characters that speak most for `act` in a turn: the densest stretch, `end` exclusive.
@@ -355,12 +377,14 @@ impl Model {
             }
             let _ = writeln!(text, " {act}");
         }
-        for (row, key) in self.keys.iter().enumerate() {
+        let mut start = 0;
+        for (key, &end) in self.keys.iter().zip(&self.ends) {
             let _ = write!(text, "{key:x}");
-            for (act, weight) in self.weights(row) {
-                let _ = write!(text, " {act}:{weight}");
+            for (act, weight) in &self.weights[start..end as usize] {
+                let _ = write!(text, " {}:{weight}", act & !LAST);
             }
             text.push('\n');
+            start = end as usize;
         }
         text
     }

@@ -15,8 +15,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 pub(crate) use self::admission::obstacles;
-use self::judged::{is_judged_anew, judge};
+use self::judged::{is_judged_anew, judge, reasons};
 use self::message::{message, quoted, taken_back, template};
+use crate::act::Reasons;
 use crate::agents::Agents;
 use crate::alert::{Alert, AlertState, Clip, Evidence, alert_id, clip};
 use crate::context::{THEN_AHEAD, TURN_AHEAD};
@@ -26,7 +27,7 @@ use crate::rule::RuleSet;
 use crate::rule::program::{BodyProgram, DetectorIx, ForbidProgram, Program, RuleIx};
 use crate::rule::syntax::Limit;
 use crate::severity::AlertKind;
-use crate::text::{FoldedText, Match};
+use crate::text::{FoldedText, Match, PhraseId};
 use crate::time::CallTime;
 use crate::timeline::{Around, Hit, Placed, Spoken, Timeline, UtteranceIx};
 use crate::transcript::{CallInfo, EventKind, Input, Party, Role, Utterance};
@@ -60,10 +61,10 @@ pub struct Call {
     left_out: bool,
 }
 
-/// The state of one rule in this call.
+/// What one rule has done in this call.
 #[derive(Debug, Default)]
 struct State {
-    /// The reported alerts, by the key of their occurrence.
+    /// What was reported, by the key of its occurrence.
     reported: BTreeMap<String, Reported>,
     /// Findings of a timing rule by the utterance at whose position they stand.
     found: BTreeMap<UtteranceIx, Finding>,
@@ -72,7 +73,7 @@ struct State {
 
 #[derive(Debug)]
 struct Reported {
-    /// The utterances and wordings that it was reported of.
+    /// What it was reported of, and of which wordings.
     finding: Finding,
     wordings: Vec<Wording>,
     last: Alert,
@@ -132,7 +133,7 @@ impl Call {
         call
     }
 
-    /// The facts of the call.
+    /// What is known of the call.
     #[must_use]
     pub fn info(&self) -> &CallInfo {
         &self.info
@@ -144,7 +145,7 @@ impl Call {
         &self.rules
     }
 
-    /// The agent who had the call at `at`.
+    /// Who had the call at `at`.
     #[must_use]
     pub fn agent_at(&self, at: CallTime) -> &Arc<str> {
         self.agents.at(at)
@@ -246,6 +247,23 @@ impl Call {
         found.sort_unstable();
         found.dedup();
         found
+    }
+
+    /// Why the model holds that an utterance does the act that `phrase` stands for; `None` if it stands for none.
+    /// Texts must be kept.
+    pub(crate) fn reasons_of_act(&self, ix: UtteranceIx, phrase: PhraseId) -> Option<Reasons> {
+        let (&act, _) = self.rules.acts.iter().find(|&(_, &act)| act == phrase)?;
+        reasons(self.rules.model.as_ref()?, self.info.channel, &self.timeline, ix, Some(act))
+    }
+
+    /// Why the second look is as sure of an utterance as it is; `None` without a model. Texts must be kept.
+    pub(crate) fn reasons_of_verdict(&self, ix: UtteranceIx) -> Option<Reasons> {
+        reasons(self.rules.model.as_ref()?, self.info.channel, &self.timeline, ix, None)
+    }
+
+    /// How sure the second look must be of a match of a rule, in ten thousandths.
+    pub(crate) fn needed_of(&self, rule: RuleIx, phrase: PhraseId) -> u16 {
+        self.needed(&self.rules, &self.rules.programs[rule as usize], [phrase].into_iter())
     }
 
     /// The rules that apply to the call.
@@ -376,6 +394,8 @@ impl Call {
         }
         let spoken = self.timeline.get_mut(ix);
         spoken.continues = continues;
+        // Where its acts stand is counted from what it continues.
+        spoken.judged = None;
         let (chars, asks) = (narrow(spoken.text.spoken_chars()), monitor::asks(&spoken.text));
         let reaches_to = self.timeline.heard(ix, chars, asks);
         let spoken = self.timeline.get_mut(ix);
@@ -396,11 +416,13 @@ impl Call {
         let mut hits: Vec<Hit> = Vec::new();
         let listening = |detector| self.listening.contains(detector);
         // Phrases are judged first: an earlier judgement of this utterance must not decide what it holds now.
-        self.timeline.get_mut(ix).judged = None;
+        let earlier = self.timeline.get_mut(ix).judged.take();
         let mut looked = detect(rules, &self.timeline, ix, listening, &matches, &mut hits, None);
-        if let Some(model) = &rules.model {
-            let found = hits.iter().filter_map(|hit| rules.forbidding[hit.detector as usize]).collect();
-            let acts = judge(model, rules, self.info.channel, &mut self.timeline, ix, found);
+        let found: Vec<u32> = hits.iter().filter_map(|hit| rules.forbidding[hit.detector as usize]).collect();
+        // Only finals do acts, and nobody asks how sure a hypothesis is that holds nothing forbidden.
+        let is_asked = !found.is_empty() || self.timeline.get(ix).is_final;
+        if let Some(model) = rules.model.as_ref().filter(|_| is_asked) {
+            let acts = judge(model, rules, self.info.channel, &mut self.timeline, ix, found, earlier);
             if !acts.is_empty() {
                 matches.extend(acts);
                 matches.sort_by_key(|matched| matched.start);
@@ -590,7 +612,7 @@ impl Call {
         self.put_out(Alert { state: AlertState::Retracted, emitted: self.now, message, ..last });
     }
 
-    /// The later words that took back an alert whose own words stand.
+    /// What took back an alert whose words stand, if later words may.
     fn taken_back_by(&self, rules: &RuleSet, rule: RuleIx, evidence: &[Evidence]) -> Option<&'static str> {
         let BodyProgram::Forbid(ForbidProgram { waits: true, .. }) = &rules.programs[rule as usize].body else {
             return None;
@@ -598,7 +620,7 @@ impl Call {
         self.reworded(evidence).is_none().then_some("随后的话补救了")
     }
 
-    /// The present wording of the words that an alert rested on.
+    /// What the words that an alert rested on became.
     fn became(&self, evidence: &[Evidence]) -> String {
         match self.reworded(evidence) {
             Some(spoken) if spoken.is_final => format!("最终结果是“{}”", quoted(spoken.text.raw())),
@@ -626,6 +648,7 @@ impl Call {
         let verdicts = finding.marks.iter().filter_map(|mark| self.timeline.get(mark.utterance).judged.as_ref());
         let confidence = verdicts.map(|judged| judged.verdict).max().filter(|_| kind == AlertKind::Forbidden);
         let program = &rules.programs[rule as usize];
+        let needed = self.needed(rules, program, finding.marks.iter().filter_map(|mark| mark.phrase));
         let speaker = finding.marks.last().and_then(|mark| self.timeline.get(mark.utterance).agent.as_ref());
         Alert {
             alert_id: alert_id(&self.info.call_id, &visible.id, &finding.key),
@@ -639,14 +662,14 @@ impl Call {
             count: finding.count,
             evidence,
             confidence,
-            held: confidence.is_some_and(|confidence| confidence < self.needed(rules, program, finding)),
+            held: confidence.is_some_and(|confidence| confidence < needed),
         }
     }
 
-    /// How sure the second look must be of a finding, in ten thousandths.
-    fn needed(&self, rules: &RuleSet, program: &Program, finding: &Finding) -> u16 {
-        let is_act = |mark: &Citation| mark.phrase.is_some_and(|phrase| rules.acts.values().any(|&act| act == phrase));
-        if program.confidence == 0 || !finding.marks.iter().all(is_act) {
+    /// How sure the second look must be of what rests on these phrases, in ten thousandths.
+    fn needed(&self, rules: &RuleSet, program: &Program, mut phrases: impl Iterator<Item = PhraseId>) -> u16 {
+        let is_act = |phrase: PhraseId| rules.acts.values().any(|&act| act == phrase);
+        if program.confidence == 0 || !phrases.all(is_act) {
             return program.confidence;
         }
         program.confidence.max(rules.thresholds.act_alone(self.info.channel))

@@ -133,17 +133,17 @@ impl<'a> Scene<'a> {
         self.reading.text.chars().get(range).unwrap_or_default()
     }
 
-    /// The relevant words before the hit in its clause.
+    /// What stands before the hit in its clause, as far as it matters.
     fn before(&self) -> &'a [char] {
         self.chars(self.clause.start.max(self.span.start.saturating_sub(REACH))..self.span.start)
     }
 
-    /// The relevant words before the hit in its sentence.
+    /// What stands before the hit in its sentence, as far as it matters.
     fn earlier(&self) -> &'a [char] {
         self.chars(self.sentence.start.max(self.span.start.saturating_sub(REACH))..self.span.start)
     }
 
-    /// The relevant words after the hit in its clause.
+    /// What follows the hit in its clause, as far as it matters.
     fn after(&self) -> &'a [char] {
         self.chars(self.span.end..self.clause.end.min(self.span.end + REACH))
     }

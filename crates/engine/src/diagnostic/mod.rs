@@ -74,13 +74,13 @@ pub struct Diagnostic {
     pub code: &'static str,
     /// Where.
     pub at: Position,
-    /// The fault, in Chinese.
+    /// What is wrong, in Chinese.
     pub zh: String,
-    /// The fault, in English.
+    /// What is wrong, in English.
     pub en: String,
-    /// The remedy, in Chinese; empty if `zh` says it all.
+    /// What to do about it, in Chinese; empty when `zh` says it all.
     pub help_zh: String,
-    /// The remedy, in English.
+    /// What to do about it, in English.
     pub help_en: String,
 }
 
@@ -103,7 +103,7 @@ impl Diagnostic {
         Self { level: Level::Warning, ..Self::error(code, at, zh, en) }
     }
 
-    /// The diagnostic with its remedy.
+    /// The same, telling what to do.
     #[must_use]
     pub fn help(mut self, zh: impl Into<String>, en: impl Into<String>) -> Self {
         self.help_zh = zh.into();

@@ -284,7 +284,7 @@ pub(super) struct Filler {
     pub(super) corrects: bool,
 }
 
-/// The words that take back digits.
+/// What takes back digits that were said.
 const CORRECTIONS: &[&str] = &[
     "我说错了",
     "我讲错了",
@@ -311,11 +311,11 @@ const CORRECTIONS: &[&str] = &[
     "应该是",
 ];
 
-/// The words of people who look for the rest of a number.
+/// What people say who have to look for the rest.
 const PAUSES: &[&str] =
     &["等一下", "等一会儿", "等会儿", "等等", "稍等", "稍候", "让我", "我看", "我找", "我查", "我想", "我拿", "别挂"];
 
-/// The words that people say between digits.
+/// What people say between digits that go on.
 const TALK: &[&str] = &[
     "是不是",
     "对不对",
@@ -491,7 +491,7 @@ pub(super) fn is_mark(c: char) -> bool {
         || "-－–—―‐‑_·•・.．,，、;；。…~～!！?？()（）\"“”|｜/／\\".contains(c)
 }
 
-/// The mark that makes a key-cap of a digit: 1️⃣.
+/// What makes a key-cap of a digit: 1️⃣.
 pub(super) const KEYCAP: char = '\u{20e3}';
 pub(super) const EMOJI: char = '\u{fe0f}';
 

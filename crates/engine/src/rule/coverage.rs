@@ -45,7 +45,7 @@ pub struct Row<'a> {
     pub clause: &'a str,
     /// The document it comes from.
     pub source: &'a str,
-    /// The demand of the clause.
+    /// What it demands.
     pub requirement: &'a str,
     /// The rules that rest on it.
     pub rules: Vec<CoveringRule<'a>>,
@@ -79,7 +79,7 @@ impl Row<'_> {
         }
     }
 
-    /// The lack of an open clause, in Chinese.
+    /// What an open clause lacks, in Chinese.
     #[must_use]
     pub fn lacking(&self) -> &'static str {
         if self.rules.is_empty() {

@@ -13,7 +13,7 @@ use crate::transcript::Role;
 pub(super) struct Shape {
     /// Its name in the schema.
     pub(super) name: &'static str,
-    /// Its description, in Chinese.
+    /// What it is, in Chinese.
     pub(super) zh: &'static str,
     pub(super) keys: &'static [Key],
     /// Groups of keys of which exactly one must be there.
@@ -25,12 +25,12 @@ pub(super) struct Shape {
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) required: bool,
-    /// Its meaning, in Chinese.
+    /// What it says, in Chinese.
     pub(super) zh: &'static str,
     pub(super) value: Kind,
 }
 
-/// The type of a value.
+/// What a value may be.
 #[derive(Debug)]
 pub(super) enum Kind {
     Text,

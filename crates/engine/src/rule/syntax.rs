@@ -19,7 +19,7 @@ use crate::transcript::{Channel, Direction, EventKind, Party, Role};
 pub struct PackSource {
     /// Its name, unique among all files.
     pub pack: Located<String>,
-    /// Its name for people.
+    /// What people call it.
     pub title: String,
     /// The document it comes from.
     pub source: Option<String>,
@@ -27,9 +27,9 @@ pub struct PackSource {
     pub enabled: bool,
     /// Packs that tell instead of this one where both forbid the same words.
     pub yields_to: Vec<Located<String>>,
-    /// The values that a company sets; they are already filled in where they are used.
+    /// What a company sets for itself; already put in wherever it is used.
     pub parameters: Vec<Parameter>,
-    /// The nouns by which this trade calls people.
+    /// What this trade calls those who act.
     pub subjects: SubjectWords,
     /// Named lists of phrases, used as `$name`.
     pub lists: BTreeMap<String, Located<Vec<PhraseSource>>>,
@@ -42,7 +42,7 @@ pub struct PackSource {
 pub struct Parameter {
     /// Its name, used as `${name}`.
     pub name: Located<String>,
-    /// Its effect, for the person who sets it.
+    /// What it decides, for those who set it.
     pub description: String,
     /// The value unless a company sets another, as YAML writes it.
     pub default: String,
@@ -70,7 +70,7 @@ pub struct PhraseSource {
 pub struct RuleSource {
     /// Unique among all files, such as `hold.thank-after`.
     pub id: Located<String>,
-    /// Its name for people.
+    /// What people call it.
     pub name: String,
     /// How grave a violation is.
     pub severity: Severity,
@@ -78,7 +78,7 @@ pub struct RuleSource {
     pub deduct: u32,
     /// What the alert says. Placeholders: `{phrase}`, `{missing}`, `{said}`, `{total}`, `{value}`, `{limit}`, `{step}`, `{before}`.
     pub message: String,
-    /// The words to say instead.
+    /// What to say instead.
     pub suggestion: Option<String>,
     /// The clauses it rests on.
     pub clauses: Vec<Located<String>>,
@@ -92,7 +92,7 @@ pub struct RuleSource {
     pub when: Option<Expression>,
     /// How often one call may be told of it.
     pub limit: Limit,
-    /// The treatment of hypotheses.
+    /// What to do with hypotheses.
     pub hypotheses: Hypotheses,
     /// How sure the second look must be of a forbidden hit before the agent is told, 0 to 1;
     /// `None` is the default of the severity, 0 waives the look.
@@ -130,7 +130,7 @@ pub enum Limit {
     CooldownMs(i64),
 }
 
-/// The treatment of hits in hypotheses.
+/// What a rule does with hits in hypotheses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hypotheses {
     /// Shows them at once, as provisional.
@@ -172,7 +172,7 @@ pub struct Said {
     pub boundary: Option<Boundary>,
 }
 
-/// A condition on the words around a hit or before it, over phrases as written or as compiled.
+/// What stands around a hit, or was said before it: of phrases as written, or as compiled.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Context<P = PhraseSource> {
     /// One of these stands before the hit in its clause, at most `within` characters away.
@@ -215,7 +215,7 @@ pub enum Context<P = PhraseSource> {
     Quoted(bool),
     /// The clause is a condition (如果…, …的话).
     Conditional(bool),
-    /// The party that does it.
+    /// Who does it.
     Subject(Vec<Subject>),
     /// The hit is all that its utterance says, but for particles.
     Alone(bool),
@@ -236,7 +236,7 @@ pub enum Context<P = PhraseSource> {
 }
 
 impl<P> Context<P> {
-    /// Maps the phrases of a condition with `each`; its shape stays.
+    /// The same shape over other phrases: `each` turns the phrases of one place.
     pub(crate) fn map<Q>(&self, each: &mut impl FnMut(&[P]) -> Vec<Q>) -> Context<Q> {
         match self {
             Self::Before { any, within } => Context::Before { any: each(any), within: *within },
@@ -324,7 +324,7 @@ impl<P> Context<P> {
     }
 }
 
-/// The subject of the clause.
+/// Who does what the clause says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
@@ -381,7 +381,7 @@ pub enum Expression<S = Said> {
 }
 
 impl<S> Expression<S> {
-    /// Maps the words of an expression; its shape stays.
+    /// The same shape over other words.
     pub(crate) fn map<T>(&self, each: &mut impl FnMut(&S) -> T) -> Expression<T> {
         match self {
             Self::All(all) => Expression::All(all.iter().map(|part| part.map(each)).collect()),
@@ -416,7 +416,7 @@ pub struct HourRange {
 /// Forbidden words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forbid {
-    /// The forbidden words.
+    /// What must not be said.
     pub said: Said,
     /// How many different phrases of `said` make a violation.
     pub at_least: u32,
@@ -444,11 +444,11 @@ pub enum Extent {
     Ms(i64),
     /// Turns of the rule's speaker.
     Turns(u32),
-    /// The window lasts as long as the call.
+    /// As far as the call goes.
     Unbounded,
 }
 
-/// The moment that a window is measured from.
+/// What a window is measured from.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Anchor {
@@ -459,13 +459,13 @@ pub enum Anchor {
 /// Required words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Require {
-    /// The required parts, in any order and across utterances.
+    /// What must be said, in any order and across utterances.
     pub parts: Vec<Part>,
     /// Where the window lies: `After` or `Before` an anchor.
     pub window: Window,
     /// How long before the deadline the agent is reminded, in milliseconds.
     pub remind_ms: Option<i64>,
-    /// The text of the reminder; by default the name of the rule and the missing parts.
+    /// What the reminder says; the name of the rule and what is missing unless said.
     pub reminder: Option<String>,
     /// Whether the clock runs while the customer is on hold.
     pub count_hold: bool,
@@ -476,7 +476,7 @@ pub struct Require {
 /// One thing that must be said.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    /// Its name in alerts; by default the first phrase.
+    /// What the alert calls it; the first phrase unless said.
     pub name: Option<String>,
     /// Its paraphrases.
     pub said: Said,
@@ -485,7 +485,7 @@ pub struct Part {
 /// Steps in their order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sequence {
-    /// The moment that the steps follow; by default the answer.
+    /// What the steps follow; without it, the answer.
     pub after: Option<Anchor>,
     /// The steps.
     pub steps: Vec<Step>,
@@ -515,7 +515,7 @@ pub enum Timing {
     },
     /// The other party has talked for longer than `over_ms` since the role last said anything. Holds do not count.
     Listening {
-        /// The party that listens.
+        /// Who listens.
         by: Role,
         /// Milliseconds of the other party's speech.
         over_ms: i64,
@@ -540,7 +540,7 @@ pub enum Timing {
     },
     /// The role begins while the other party has been speaking for `after_ms`, and both go on for `overlap_ms`.
     Interruption {
-        /// The party that interrupts.
+        /// Who interrupts.
         by: Role,
         /// Milliseconds both speak at once.
         overlap_ms: i64,
@@ -560,7 +560,7 @@ pub enum Timing {
     },
     /// The role answers the other party's message later than `over_ms`.
     Reply {
-        /// The party that answers.
+        /// Who answers.
         by: Role,
         /// Milliseconds.
         over_ms: i64,
@@ -572,7 +572,7 @@ pub enum Timing {
     },
     /// The role asks the same question again after it was answered.
     Repeat {
-        /// The party that asks.
+        /// Who asks.
         role: Role,
         /// How often the same question makes a violation, at least 2.
         times: u32,
@@ -610,7 +610,7 @@ pub enum EventRule {
     Without {
         /// The event.
         event: EventKind,
-        /// The words that should have been said.
+        /// What should have been said.
         said: Said,
         /// How long before, in milliseconds.
         within_ms: i64,
@@ -629,11 +629,11 @@ pub enum EventRule {
 pub enum TestSource {
     /// A line that must raise this rule's alert, or must not.
     Line {
-        /// The words.
+        /// What is said.
         text: Located<String>,
         /// Whether the rule must fire.
         fires: bool,
-        /// The speaker of the line; by default the agent.
+        /// Who says it; agent unless said.
         role: Role,
         /// The other party's line before it.
         reply_to: Option<String>,

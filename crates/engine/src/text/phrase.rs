@@ -20,14 +20,14 @@ pub(super) const NAME_LETTERS_MAX: u8 = 20;
 /// The most characters a `{name}` in Chinese may have.
 pub(super) const NAME_HAN_MAX: u8 = 3;
 
-/// A fault of a phrase.
+/// What is wrong with a phrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhraseError {
-    /// The position of the fault, in characters of the phrase.
+    /// Where, in characters of the phrase.
     pub at: usize,
-    /// The fault and the remedy, in Chinese.
+    /// What and what to do, in Chinese.
     pub zh: String,
-    /// The fault and the remedy, in English.
+    /// The same in English.
     pub en: String,
 }
 
@@ -54,11 +54,11 @@ pub(super) enum Element {
     Mark,
     /// The character before it three times or more, of which folding kept one or two.
     Run,
-    /// A numeral of `min` to `max` digits; a fraction too if the phrase does not count digits.
+    /// So many digits; a fraction too if the rule does not count digits.
     Number { min: u8, max: u8, fraction: bool },
     /// A person's name.
     Name,
-    /// `min` to `max` symbols of any kind.
+    /// So many symbols of any kind.
     Any { min: u8, max: u8 },
 }
 
@@ -69,7 +69,7 @@ pub(super) enum Parsed {
     Variants(Vec<Vec<Element>>),
     /// A regular expression over folded sentences, and a literal in each of its matches.
     Regex { pattern: String, literal: Vec<char> },
-    /// Characters that folding drops.
+    /// What folding drops.
     Dropped(Vec<Vec<DroppedElement>>),
 }
 
@@ -80,7 +80,7 @@ pub(super) enum DroppedElement {
     Emoji,
 }
 
-/// The text between braces.
+/// What is written between braces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
     Number { min: u8, max: u8, fraction: bool },

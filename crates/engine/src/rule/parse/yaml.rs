@@ -56,7 +56,7 @@ impl Style {
     }
 }
 
-/// The part of a file that could be read.
+/// What could be read of a file.
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) root: Node,

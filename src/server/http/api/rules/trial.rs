@@ -16,6 +16,7 @@ use crate::adapter::alert_json::AlertJson;
 use crate::adapter::dialogue;
 use crate::adapter::native::{self, Event, EventBody, Number};
 use crate::adapter::schema;
+use crate::engine::act::{Part, Reasons};
 use crate::engine::inspect::{self, Candidate, Inspected, InspectedWindow};
 use crate::engine::rule::RuleSet;
 use crate::engine::rule::parse::SourceFile;
@@ -76,9 +77,33 @@ struct UtteranceView {
     folded: String,
     /// Where each symbol of `folded` stands in `text`: start, end (exclusive).
     offsets: Vec<[usize; 2]>,
-    /// The text, cut into words.
+    /// As it is cut into words.
     words: Vec<String>,
     candidates: Vec<CandidateView>,
+    /// Of an agent's words: how sure the second look is that a reviewer marks them, and why.
+    second_look: Option<ReasonsView>,
+}
+
+/// A score of the model taken apart: `parts`, `before` and `rest` add up to it.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReasonsView {
+    /// 0 to 1.
+    confidence: f64,
+    /// The words that speak most for it and against it, the weightiest first.
+    parts: Vec<PartOfScore>,
+    /// What stood before adds this.
+    before: f64,
+    /// Everything else adds this.
+    rest: f64,
+}
+
+/// Words and what they add to a score.
+#[derive(Debug, Serialize, ToSchema)]
+struct PartOfScore {
+    text: String,
+    start: u32,
+    end: u32,
+    adds: f64,
 }
 
 /// A phrase of a rule where it stands.
@@ -86,7 +111,7 @@ struct UtteranceView {
 struct CandidateView {
     rule_id: String,
     rule_name: String,
-    /// The phrase as the rule words it.
+    /// As the rule words it.
     phrase: String,
     start: usize,
     end: usize,
@@ -95,10 +120,12 @@ struct CandidateView {
     homophone: bool,
     /// Why it does not count; null if it does.
     veto: Option<String>,
-    /// `veto` in English.
+    /// The same in English.
     veto_en: Option<String>,
     /// The part of the rule that the hit serves.
     purpose: String,
+    /// Of an act: how sure the model is that it was done, and why.
+    act: Option<ReasonsView>,
 }
 
 /// A window of a rule.
@@ -280,7 +307,19 @@ fn play(rules: &Arc<RuleSet>, call: Conversation, over: &CancellationToken) -> O
 
 impl From<Inspected> for UtteranceView {
     fn from(seen: Inspected) -> Self {
-        let Inspected { utterance_id, role, text, start, end, is_final, folded, offsets, words, candidates } = seen;
+        let Inspected {
+            utterance_id,
+            role,
+            text,
+            start,
+            end,
+            is_final,
+            folded,
+            offsets,
+            words,
+            candidates,
+            second_look,
+        } = seen;
         Self {
             utterance_id,
             role,
@@ -292,14 +331,30 @@ impl From<Inspected> for UtteranceView {
             offsets: offsets.into_iter().map(|(start, end)| [start, end]).collect(),
             words,
             candidates: candidates.into_iter().map(CandidateView::from).collect(),
+            second_look: second_look.map(ReasonsView::from),
         }
     }
 }
 
 impl From<Candidate> for CandidateView {
     fn from(seen: Candidate) -> Self {
-        let Candidate { rule_id, rule_name, phrase, start, end, continued, homophone, veto, veto_en, purpose } = seen;
-        Self { rule_id, rule_name, phrase, start, end, continued, homophone, veto, veto_en, purpose }
+        let Candidate { rule_id, rule_name, phrase, start, end, continued, homophone, veto, veto_en, purpose, act } =
+            seen;
+        let act = act.map(ReasonsView::from);
+        Self { rule_id, rule_name, phrase, start, end, continued, homophone, veto, veto_en, purpose, act }
+    }
+}
+
+impl From<Reasons> for ReasonsView {
+    fn from(Reasons { confidence, parts, before, rest }: Reasons) -> Self {
+        let adds = |adds: i32| f64::from(adds) / 10_000.0;
+        let part = |Part { text, start, end, adds: of }: Part| PartOfScore { text, start, end, adds: adds(of) };
+        Self {
+            confidence: f64::from(confidence) / 10_000.0,
+            parts: parts.into_iter().map(part).collect(),
+            before: adds(before),
+            rest: adds(rest),
+        }
     }
 }
 
