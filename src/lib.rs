@@ -8,11 +8,14 @@
 //! of a file.
 //! `rule_files` (feature `rule-files`) reads rules from files.
 //! `backtest` compares what two rule sets make of recorded calls.
+//! `learning` makes the model of acts and of the second look anew.
 //! `server` (feature `server`) is the only part with sockets, files and a clock.
 
 pub mod adapter;
 #[cfg(feature = "server")]
 pub mod backtest;
+#[cfg(feature = "server")]
+pub mod learning;
 pub mod numbers;
 pub mod recording;
 #[cfg(feature = "rule-files")]

@@ -8,17 +8,15 @@ mod pairs;
 mod read;
 mod report;
 mod second_look;
-mod speech;
 mod turns;
 mod words;
-
-pub(crate) use self::speech::Bench;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 use tingjian::engine::transcript::Channel;
+use tingjian::learning::speech;
 
 use self::read::Data;
 use self::report::Report;

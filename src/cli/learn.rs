@@ -5,31 +5,19 @@
 //! other turns teach. A model that judges the site's turns worse than the one in
 //! use is not written.
 
-mod corpus;
-mod sides;
-mod site;
+pub(super) mod site;
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tingjian::engine::act::{Act, Example, Judged, Label, Learned, Learner, Model, Scratch, Turn};
-use tingjian::engine::rule::{self, RuleSet};
-use tingjian::engine::transcript::{Channel, Role};
+use tingjian::backtest::{Control, all_cores};
+use tingjian::engine::act::Label;
+use tingjian::learning::{self, MODEL, Row};
 use tingjian::server::{Config, ReviewedTurns};
 
-use self::corpus::Row;
-use self::sides::{Judgement, Side};
-use super::eval::Bench;
-use super::ranking::average_precision;
-use super::source::{self, MODEL, Origin, RuleFlags};
+use super::source::{self, Origin, RuleFlags};
 use super::{EXIT_UNUSABLE, complain};
-
-/// A turn of the site teaches as much as so many of the corpus: its language is the one that counts.
-const SITE_WEIGHT: f64 = 3.0;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -73,41 +61,20 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 fn learn(arguments: &Arguments) -> Result<ExitCode, Vec<String>> {
     let config = arguments.origin.config().map_err(|fault| vec![fault])?;
     let origin = Origin::of(&config);
-    let acts = corpus::acts()?;
-    let mut rows = corpus::rows(&acts)?;
-    let own = rows.len();
-    let (of_site, sources) = site_rows(arguments, &config)?;
-    rows.extend(of_site);
+    let (of_site, told) = site_rows(arguments, &config)?;
     // Learning takes minutes: what it learns from is told before.
-    super::print(&sources, ExitCode::SUCCESS);
-    let in_use = current(&origin)?;
-    let rules = without_model(&origin, &acts)?;
-    find(&mut rows, &rules);
-    let learner = Learner::new(acts, rows.iter().map(|row| example(row, own_weight(row))).collect());
-    let learned = all_targets(&learner);
-    let model = learner.model(&learned);
-    let mut text = figures(&learner, &learned, own);
-    let mut is_worse = false;
-    if rows.len() > own {
-        let verdict = learned.last().map(|learned| &learned.left_out).into_iter().flatten();
-        let sides: Vec<Side<'_>> = verdict
-            .filter(|scored| scored.example >= own)
-            .map(|scored| {
-                let row = &rows[scored.example];
-                let after = Judgement { score: scored.score, share: scored.share };
-                Side { row, before: in_use.as_ref().map(|model| judgement(model, row)), after, is_case: scored.case }
-            })
-            .collect();
-        text.push_str(&sides::report(&sides, &rules.confidences(), &rules.thresholds));
-        let (before, after) = sides::average_precisions(&sides);
-        is_worse = before.is_some_and(|before| after < before - 1e-9);
-    }
+    super::print(&told, ExitCode::SUCCESS);
+    let sources = source::read(&origin).map_err(|error| vec![error.to_string()])?;
+    let lesson = learning::learn(&sources, of_site, all_cores(), &Control::default())?;
+    // Nobody cancels it.
+    let Some(lesson) = lesson else { return Ok(ExitCode::FAILURE) };
+    let mut text = lesson.text.clone();
     let path = match (&arguments.output, origin.directory()) {
         (Some(path), _) => path.clone(),
         (None, Some(directory)) => directory.join(MODEL),
         (None, None) => PathBuf::from(MODEL),
     };
-    if is_worse && !arguments.force {
+    if lesson.is_worse() && !arguments.force {
         let _ = writeln!(
             text,
             "比现用的模型差，没有写；确要用它，加 --force / worse than the model in use: not written; --force writes it"
@@ -117,7 +84,8 @@ fn learn(arguments: &Arguments) -> Result<ExitCode, Vec<String>> {
     if arguments.dry_run {
         let _ = writeln!(text, "试运行，没有写 / dry run: nothing written");
     } else {
-        write_whole(&path, &model.to_text())
+        let model = &lesson.model;
+        learning::write_whole(&path, &model.to_text())
             .map_err(|error| vec![format!("{}：写不了：{error} / cannot be written", path.display())])?;
         let _ = writeln!(text, "{}：{} 个特征，版本 {} / written", path.display(), model.features(), model.digest());
     }
@@ -168,128 +136,3 @@ fn counted(rows: &[Row]) -> String {
         rows.len()
     )
 }
-
-/// Writes the file so that it is whole or as it was before.
-fn write_whole(path: &std::path::Path, text: &str) -> std::io::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory)?;
-    std::io::Write::write_all(&mut file, text.as_bytes())?;
-    file.as_file().sync_all()?;
-    fs::set_permissions(file.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
-    file.persist(path).map(drop).map_err(|error| error.error)
-}
-
-fn own_weight(row: &Row) -> f64 {
-    if row.is_of_site { SITE_WEIGHT } else { 1.0 }
-}
-
-fn example(row: &Row, weight: f64) -> Example<'_> {
-    Example { turn: turn(row), acts: row.acts.clone(), unsure: row.unsure.clone(), verdict: row.verdict, weight }
-}
-
-fn turn(row: &Row) -> Turn<'_> {
-    Turn {
-        role: row.role,
-        channel: row.channel,
-        text: &row.text,
-        prev: &row.prev,
-        own_prev: &row.own_prev,
-        found: &row.found,
-    }
-}
-
-/// The model that the rules have now, if they have one that this version reads.
-fn current(origin: &Origin) -> Result<Option<Model>, Vec<String>> {
-    let sources = source::read(origin).map_err(|error| vec![error.to_string()])?;
-    let file = sources.files.iter().find(|file| rule::parse::is_model_file(&file.name));
-    Ok(file.and_then(|file| Model::from_text(&file.text).ok()))
-}
-
-/// The rules with a model that finds nothing: what phrases alone find.
-fn without_model(origin: &Origin, acts: &[Act]) -> Result<Arc<RuleSet>, Vec<String>> {
-    let mut sources = source::read(origin).map_err(|error| vec![error.to_string()])?;
-    sources.files.retain(|file| !rule::parse::is_model_file(&file.name));
-    let blank = Model::blank(acts.to_vec()).to_text();
-    sources.files.push(rule::parse::SourceFile { name: MODEL.to_owned(), text: blank });
-    sources.load().map(|loaded| loaded.rules).map_err(|faults| {
-        vec![rule::render::render(&faults, &sources.files, tingjian::engine::diagnostic::Language::Zh, false)]
-    })
-}
-
-/// Notes for each row the rules whose forbidden phrases it holds.
-fn find(rows: &mut [Row], rules: &Arc<RuleSet>) {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let part = rows.len().div_ceil(cores).max(1);
-    std::thread::scope(|scope| {
-        for rows in rows.chunks_mut(part) {
-            scope.spawn(move || {
-                for row in rows {
-                    let bench = |channel| Bench { rules: Arc::clone(rules), packs: None, channel };
-                    row.found = bench(row.channel).found(row.lines());
-                }
-            });
-        }
-    });
-}
-
-/// Learns the targets on all cores; which comes first changes nothing.
-fn all_targets(learner: &Learner<'_>) -> Vec<Learned> {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let next = AtomicUsize::new(0);
-    let mut learned: Vec<(usize, Learned)> = std::thread::scope(|scope| {
-        let worker = || {
-            let mut own = Vec::new();
-            loop {
-                let of = next.fetch_add(1, Ordering::Relaxed);
-                if of >= learner.targets() {
-                    return own;
-                }
-                own.push((of, learner.target(of)));
-            }
-        };
-        let workers: Vec<_> = (0..cores).map(|_| scope.spawn(worker)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_default()).collect()
-    });
-    learned.sort_by_key(|&(of, _)| of);
-    learned.into_iter().map(|(_, learned)| learned).collect()
-}
-
-fn judgement(model: &Model, row: &Row) -> Judgement {
-    let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
-    model.judge(&turn(row), &mut scratch, &mut judged);
-    Judgement { score: model.verdict_score(&judged), share: model.verdict(&judged) }
-}
-
-/// Precision and recall by act, at the threshold that the model keeps.
-fn figures(learner: &Learner<'_>, learned: &[Learned], own: usize) -> String {
-    let mut text = format!("语料 {own} 句 / corpus: {own} turns\n");
-    let _ = writeln!(text, "{:<24} {:>6} {:>6} {:>6} {:>6}", "", "n", "P", "R", "AP");
-    for (of, learned) in learned.iter().enumerate() {
-        let name = learner.acts().get(of).map_or("verdict", |act| act.id.as_str());
-        let told = |case: bool| {
-            learned.left_out.iter().filter(|scored| scored.score >= learned.threshold() && scored.case == case).count()
-        };
-        let cases = learned.left_out.iter().filter(|scored| scored.case).count();
-        let (right, wrong) = (told(true), told(false));
-        let share = |part: usize, whole: usize| part as f64 / whole.max(1) as f64;
-        let ap = average_precision(learned.left_out.iter().map(|scored| (scored.score, scored.case)).collect());
-        let _ = writeln!(
-            text,
-            "{name:<24} {cases:>6} {:>6.2} {:>6.2} {ap:>6.2}",
-            share(right, right + wrong),
-            share(right, cases)
-        );
-    }
-    text
-}
-
-impl Row {
-    fn lines(&self) -> impl Iterator<Item = (Role, &str)> {
-        let other = if self.role == Role::Agent { Role::Customer } else { Role::Agent };
-        let before = [(self.role, self.own_prev.as_str()), (other, self.prev.as_str())];
-        before.into_iter().filter(|(_, text)| !text.is_empty()).chain([(self.role, self.text.as_str())])
-    }
-}
-
-/// The channel of the site's turns, which do not say: typed, as most labelled turns are.
-const SITE_CHANNEL: Channel = Channel::Chat;

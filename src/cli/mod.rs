@@ -14,7 +14,6 @@ mod learn;
 mod lines;
 mod load;
 mod progress;
-mod ranking;
 mod ready;
 mod replay;
 mod rules;

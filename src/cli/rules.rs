@@ -5,6 +5,7 @@ mod explain;
 mod history;
 mod import;
 mod init;
+mod suggest;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,8 @@ enum Command {
     Import(import::Arguments),
     /// 说明一条规则在一通通话里为什么报了、为什么没报 / Tell why a rule fired in a call, or did not
     Explain(explain::Arguments),
+    /// 建议：从误报得出例外，从漏报得出话术，附依据、效果和可以粘贴的 YAML / Suggest exceptions from false alarms and phrases from misses
+    Suggest(suggest::Arguments),
     /// 用过的规则版本：谁、何时、为什么加载，改了什么 / Versions in use so far: who loaded them, when, why, and what changed
     History(history::Arguments),
 }
@@ -94,6 +97,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Command::Coverage(arguments) => coverage::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Explain(arguments) => explain::run(arguments),
+        Command::Suggest(arguments) => suggest::run(arguments),
         Command::History(arguments) => history::run(arguments),
     }
 }

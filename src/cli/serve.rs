@@ -142,8 +142,9 @@ impl Arguments {
         server::check(&config, config.listen)?;
         let origin = Origin::of(&config);
         let directory = origin.directory().map(Path::to_owned);
-        let sources = directory.into_iter().chain(origin.parameters.clone()).collect();
+        let sources = directory.iter().cloned().chain(origin.parameters.clone()).collect();
         let rules = Rulebook::new(sources, move || load::load(&origin)).map_err(|rejected| rejected.text)?;
+        let rules = rules.with_models_in(directory);
         self.origin.file.check_packs(&config, &rules.packs())?;
         Ok((config, rules))
     }

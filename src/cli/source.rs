@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use tingjian::engine::rule::sources::Sources;
 use tingjian::engine::rule::thresholds::Thresholds;
+pub(crate) use tingjian::rule_files::PARAMETERS;
 use tingjian::rule_files::{self, SourceError};
-pub(crate) use tingjian::rule_files::{MODEL, PARAMETERS};
 use tingjian::server::Config;
 
 use super::serve::ConfigFile;

@@ -373,3 +373,50 @@ fn a_rule_explains_itself() {
     assert!(text.contains("不适用于这通通话\n    通话只用规则包 other，没有 p\n"), "{text}");
     assert!(text.ends_with("预警\n    没有\n"), "{text}");
 }
+
+#[test]
+fn suggestions_come_with_their_support_and_yaml_that_can_be_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let rules = directory.path().join("rules");
+    std::fs::create_dir(&rules).unwrap();
+    let pack = "pack: p\ntitle: t\nrules:\n  - { id: p.a, name: 甲, message: 话, forbid: { any: [不知道] } }\n";
+    std::fs::write(rules.join("p.yaml"), pack).unwrap();
+    let turns = "text,is_violation\n不知道您方便接电话吗,no\n我想问不知道您方便说话吗,no\n这个我不知道,yes\n你自己去网点办,yes\n那你就自己去网点吧,yes\n";
+    let file = directory.path().join("turns.csv");
+    std::fs::write(&file, turns).unwrap();
+    let suggest = |more: &[&str]| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tingjian"));
+        command.args(["rules", "suggest"]).args(more).current_dir(directory.path());
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    };
+    let (code, text, err) = suggest(&["turns.csv"]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(text.contains("p.yaml:4") && text.contains("- turn: [") && text.contains("您方便"), "{text}");
+    // The pack can be pasted, and its tests pass.
+    let yaml = text.split("# suggested.yaml\n").nth(1).unwrap_or_else(|| panic!("{text}"));
+    let yaml: String = yaml.lines().map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line))).collect();
+    std::fs::write(rules.join("suggested.yaml"), yaml).unwrap();
+    let tested = std::process::Command::new(env!("CARGO_BIN_EXE_tingjian"))
+        .args(["rules", "test"])
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    assert!(tested.status.success(), "{tested:?}");
+    // What is told now is no miss any more.
+    let (_, text, _) = suggest(&["turns.csv"]);
+    assert!(text.contains("漏报 0") && !text.contains("suggested.yaml"), "{text}");
+    std::fs::write(&file, "text,is_violation\n好的,no\n").unwrap();
+    let (code, text, _) = suggest(&["turns.csv"]);
+    assert!(code == Some(0) && text.contains("没有值得建议的"), "{text}");
+    std::fs::write(&file, "text,is_violation\n好的,borderline\n").unwrap();
+    let (code, _, err) = suggest(&["turns.csv"]);
+    assert!(code == Some(2) && err.contains("没有能看的话"), "{err}");
+    std::fs::write(&file, "text,is_violation\n好的,perhaps\n").unwrap();
+    let (code, _, err) = suggest(&["turns.csv"]);
+    assert!(code == Some(2) && err.contains("turns.csv:2:2"), "{err}");
+    let (code, _, err) = suggest(&["--data", "nowhere"]);
+    assert!(code == Some(2) && err.contains("nowhere"), "{err}");
+    assert_eq!(suggest(&[]).0, Some(2));
+}

@@ -266,6 +266,10 @@ async fn each_token_opens_what_its_role_may() {
         let answer = server.request("POST", "/v1/rules/reload", &[("authorization", &format!("Bearer {token}"))]).await;
         assert_eq!(answer.status, status, "{token}: {answer:?}");
     }
+    for (token, status) in [(ADMIN, 409), (QA, 403), (INGEST, 403), (AGENT, 403), (STRANGER, 401)] {
+        let answer = server.request("POST", "/v1/rules/learn", &[("authorization", &format!("Bearer {token}"))]).await;
+        assert_eq!(answer.status, status, "{token}: {answer:?}");
+    }
     server.stop().await;
 }
 

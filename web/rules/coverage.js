@@ -48,7 +48,7 @@ export function Versions({ filters, change }) {
   const { value, error, reload } = useAnswer((signal) => get("/v1/rules/versions", { limit: 200 }, signal), [token()]);
   const version = filters.version || value?.versions[0]?.version || "";
   const detail = useAnswer((signal) => (version === "" ? Promise.resolve(null) : get(`/v1/rules/versions/${encodeURIComponent(version)}`, {}, signal)), [version, token()]);
-  const triggers = /** @type {Record<string, string>} */ ({ start: t("启动", "start"), request: t("手动", "request"), change: t("文件变化", "file change") });
+  const triggers = /** @type {Record<string, string>} */ ({ start: t("启动", "start"), request: t("手动", "request"), change: t("文件变化", "file change"), learn: t("学习", "learned") });
   return html`
     <div class="versions">
       <section class="panel stack">

@@ -9,7 +9,7 @@ import { Fault, html } from "../shared/ui.js";
 import { Backtest } from "./backtest.js";
 import { PlaceLink, Remarks } from "./remarks.js";
 
-/** @typedef {import("../shapes.js").EditedFile} File */
+/** @typedef {{name: string, text: string}} File */
 /** @typedef {import("./remarks.js").Place} Place */
 
 /**

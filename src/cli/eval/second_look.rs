@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use crate::cli::ranking::average_precision;
+use tingjian::learning::ranking::average_precision;
 
 /// Figures over labelled turns, each with its confidence.
 #[derive(Debug, Serialize)]

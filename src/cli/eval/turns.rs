@@ -6,11 +6,11 @@ use serde::Serialize;
 use tingjian::engine::alert::Alert;
 use tingjian::engine::time::CallTime;
 use tingjian::engine::transcript::Role;
+use tingjian::learning::speech::{Bench, MIDDLE};
 
 use super::read::{Dialogue, Label, Placed, Turn};
 use super::report::{Counts, Fired};
 use super::second_look::SecondLook;
-use super::speech::{Bench, MIDDLE};
 use tingjian::engine::severity::AlertKind;
 
 /// How forbidden words fared on labelled turns.

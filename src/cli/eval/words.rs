@@ -16,9 +16,9 @@ use tingjian::engine::transcript::{Channel, Role};
 
 use super::read::{Placed, Word};
 use super::report::Counts;
-use super::speech::Bench;
 use tingjian::engine::severity::Severity;
 use tingjian::engine::text::{Boundary, Homophone};
+use tingjian::learning::speech::Bench;
 
 /// How the boundary check fared.
 #[derive(Debug, Serialize)]

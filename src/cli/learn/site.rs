@@ -6,10 +6,9 @@ use std::path::Path;
 use serde::Deserialize;
 use tingjian::engine::act::Label;
 use tingjian::engine::transcript::{Channel, Role};
-use tingjian::server::{ReviewedTurn, ReviewedTurns};
+use tingjian::learning::{Row, SITE_CHANNEL};
+use tingjian::server::ReviewedTurns;
 
-use super::SITE_CHANNEL;
-use super::corpus::Row;
 use crate::cli::lines::Lines;
 use crate::cli::sheet::{self, Heading, Sheet};
 
@@ -97,7 +96,7 @@ enum Violation {
 ///
 /// # Errors
 /// Everything that is no labelled turn, ready to print.
-pub(super) fn rows(path: &Path) -> Result<(Vec<Row>, Vec<String>), Vec<String>> {
+pub(in crate::cli) fn rows(path: &Path) -> Result<(Vec<Row>, Vec<String>), Vec<String>> {
     let extension = path.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     match extension {
         Some(extension) if TABLES.contains(&extension.as_str()) => table(path),
@@ -233,7 +232,7 @@ impl Table<'_> {
         {
             let [text, prev, own_prev, category] =
                 [Column::Text, Column::Prev, Column::OwnPrev, Column::Category].map(|column| cell(column).to_owned());
-            self.rows.push(Row { role, channel, category, ..of_site(text, prev, own_prev, verdict) });
+            self.rows.push(Row { role, channel, category, ..Row::of_site(text, prev, own_prev, verdict) });
         }
         self.faults.extend(faults);
     }
@@ -255,32 +254,11 @@ fn row(labelled: Labelled) -> Row {
         role: labelled.role.unwrap_or(Role::Agent),
         channel: labelled.channel.unwrap_or(SITE_CHANNEL),
         category: labelled.category.unwrap_or_default(),
-        ..of_site(labelled.text, prev, own_prev, verdict)
+        ..Row::of_site(labelled.text, prev, own_prev, verdict)
     }
 }
 
 /// The turns that reviewers judged.
-pub(super) fn reviewed(reviewed: ReviewedTurns) -> Vec<Row> {
-    let row = |ReviewedTurn { channel, text, prev, own_prev, is_violation }| {
-        let verdict = if is_violation { Label::Yes } else { Label::No };
-        Row { channel, ..of_site(text, prev, own_prev, verdict) }
-    };
-    reviewed.turns.into_iter().map(row).collect()
-}
-
-/// A turn of an agent.
-fn of_site(text: String, prev: String, own_prev: String, verdict: Label) -> Row {
-    Row {
-        role: Role::Agent,
-        channel: SITE_CHANNEL,
-        prev,
-        own_prev,
-        text,
-        acts: None,
-        unsure: Vec::new(),
-        verdict,
-        is_of_site: true,
-        category: String::new(),
-        found: Vec::new(),
-    }
+pub(in crate::cli) fn reviewed(reviewed: ReviewedTurns) -> Vec<Row> {
+    reviewed.turns.into_iter().map(Row::from).collect()
 }

@@ -15,7 +15,7 @@ pub(super) enum Kind {
     Text,
     /// Between commas, or as TOML.
     List,
-    /// The value is written as TOML.
+    /// As TOML.
     Table,
 }
 

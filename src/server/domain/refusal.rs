@@ -51,18 +51,20 @@ pub(crate) enum Refusal {
     OtherAgent { agent_id: String },
     /// The event's number is so old that nobody knows whether it was taken.
     SeqPassed,
-    /// The call has as many named producers as it may have.
+    /// As many producers name themselves in the call as may.
     TooManyProducers { max: usize },
     /// The agent has no such alert.
     UnknownAlert,
     /// The store has no such call.
     NoSuchCall,
-    /// The server writes as many exports as it may at once.
+    /// As many exports are being written as may be.
     TooManyExports,
-    /// The server answers as many questions about edited rules as it may at once.
+    /// As many questions about edited rules are being answered as may be.
     Busy,
     /// A backtest is running.
     BacktestRunning,
+    /// A model is being learned.
+    LearningRunning,
     /// An agent's answer to an alert that cannot be read.
     InvalidFeedback { reason: String },
     /// A step of a review that cannot be read.
@@ -132,6 +134,7 @@ impl Refusal {
             Self::TooManyExports => "too_many_exports",
             Self::Busy => "busy",
             Self::BacktestRunning => "backtest_running",
+            Self::LearningRunning => "learning_running",
             Self::InvalidFeedback { .. } => "invalid_feedback",
             Self::InvalidReview { .. } => "invalid_review",
             Self::Unnamed(Unnamed::Other) => "other_person",
@@ -212,6 +215,7 @@ impl Refusal {
                 "正在进行的导出已达上限，请稍后重试 / as many exports are under way as may be; try later".to_owned()
             }
             Self::BacktestRunning => "已有一个回测在运行，请等它结束 / a backtest is running; wait until it is over".to_owned(),
+            Self::LearningRunning => "正在学模型，请等它结束 / a model is being learned; wait until it is over".to_owned(),
             Self::Busy => "正在处理别人的请求，请稍后重试 / others are being answered; try later".to_owned(),
             Self::InvalidFeedback { reason } => {
                 format!("应形如 {{\"type\":\"seen\",\"alert_id\":…}} 或 {{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}} 或 {{\"type\":\"appeal\",\"alert_id\":…,\"reason\":…}} / must look like one of these: {reason}")

@@ -89,16 +89,19 @@ pub(crate) enum Trigger {
     Request,
     /// A file changed.
     Change,
+    /// A model was learned, or an earlier one restored.
+    Learn,
 }
 
 impl Trigger {
-    const ALL: [Self; 3] = [Self::Start, Self::Request, Self::Change];
+    const ALL: [Self; 4] = [Self::Start, Self::Request, Self::Change, Self::Learn];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Start => "start",
             Self::Request => "request",
             Self::Change => "change",
+            Self::Learn => "learn",
         }
     }
 

@@ -30,6 +30,7 @@ use crate::server::domain::principal::Who;
 use crate::server::domain::terms::Audited;
 use crate::server::filter::{BadQuery, OF_ALERTS, Parameter, Parameters, Shape};
 use crate::server::store::{AlertFilter, Fact, FoundAlert, Order, Place, StoreError, read_beside};
+pub(crate) use reviewed::reviewed_span;
 pub use reviewed::{ReviewedTurn, ReviewedTurns};
 use row::Row;
 
@@ -117,7 +118,7 @@ pub(crate) struct Wanted {
     pub(crate) filter: AlertFilter,
     zone: FixedOffset,
     review: Review,
-    /// The filters as the client wrote them.
+    /// As they were asked for.
     parameters: BTreeMap<String, String>,
 }
 

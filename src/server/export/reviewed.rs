@@ -3,15 +3,19 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use chrono::FixedOffset;
+
 use crate::adapter::alert_json::AlertJson;
 use crate::adapter::native::{self, Event, EventBody};
+use crate::engine::act::Label;
 use crate::engine::alert::AlertState;
 use crate::engine::severity::AlertKind;
 use crate::engine::transcript::{Channel, Input, Role, Utterance};
+use crate::learning::Row;
 use crate::server::config::{Config, EXPORT_PAGE};
 use crate::server::domain::review::{Appeal, Verdict};
-use crate::server::filter::Parameters;
-use crate::server::store::{AlertFilter, FoundAlert, Order, Readers, StoreError, Transcript, read_beside};
+use crate::server::filter::{BadQuery, Parameters};
+use crate::server::store::{AlertFilter, FoundAlert, Order, Readers, Span, StoreError, Transcript, read_beside};
 
 /// The reviewed turns of a store.
 #[derive(Clone, Debug, Default)]
@@ -31,9 +35,9 @@ pub struct ReviewedTurn {
     pub channel: Channel,
     /// The words.
     pub text: String,
-    /// The customer's last words before it.
+    /// What the customer said last before it.
     pub prev: String,
-    /// The agent's last words before it.
+    /// What the agent said last before it.
     pub own_prev: String,
     /// Whether any alert about it stands.
     pub is_violation: bool,
@@ -41,6 +45,20 @@ pub struct ReviewedTurn {
 
 /// The utterances of one call that alerts were about, and whether any of the alerts stands.
 type Judged = BTreeMap<String, bool>;
+
+impl From<ReviewedTurn> for Row {
+    fn from(ReviewedTurn { channel, text, prev, own_prev, is_violation }: ReviewedTurn) -> Self {
+        let verdict = if is_violation { Label::Yes } else { Label::No };
+        Self { channel, ..Self::of_site(text, prev, own_prev, verdict) }
+    }
+}
+
+/// The span between two days or times, either of which may be open.
+pub(crate) fn reviewed_span(from: Option<&str>, to: Option<&str>, zone: FixedOffset) -> Result<Span, BadQuery> {
+    let values = [("from", from), ("to", to)];
+    let values = values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
+    Parameters::of(values.collect()).span(zone)
+}
 
 impl ReviewedTurns {
     /// Reads the store in `directory`; a server may be running on it. `from` and `to` are those of
@@ -50,11 +68,14 @@ impl ReviewedTurns {
     /// # Errors
     /// There is no store, or the span cannot be understood; ready to print.
     pub fn read(directory: &Path, from: Option<&str>, to: Option<&str>, config: &Config) -> Result<Self, String> {
-        let values = [("from", from), ("to", to)];
-        let values = values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned())));
-        let span = Parameters::of(values.collect()).span(config.utc_offset);
-        let span = span.map_err(|bad| format!("--{}: {}", bad.field, bad.message))?;
+        let span =
+            reviewed_span(from, to, config.utc_offset).map_err(|bad| format!("--{}: {}", bad.field, bad.message))?;
         let readers = read_beside(directory, Some(&config.privacy)).map_err(|error| error.to_string())?;
+        Self::of(&readers, span).map_err(|error| error.to_string())
+    }
+
+    /// The reviewed turns of a span.
+    pub(crate) fn of(readers: &Readers, span: Span) -> Result<Self, StoreError> {
         let all = AlertFilter { span, states: vec![AlertState::Confirmed], with_held: true, ..AlertFilter::default() };
         let reviewed = AlertFilter { verdicts: vec![Verdict::Confirmed, Verdict::Dismissed], ..all.clone() };
         let decided = AlertFilter {
@@ -65,10 +86,10 @@ impl ReviewedTurns {
         let mut found = Self::default();
         let mut calls: BTreeMap<i64, Judged> = BTreeMap::new();
         for filter in [reviewed, decided] {
-            found.gather(&readers, &filter, &mut calls).map_err(|error| error.to_string())?;
+            found.gather(readers, &filter, &mut calls)?;
         }
         for (call_no, judged) in calls {
-            let transcript = readers.transcript(call_no).map_err(|error| error.to_string())?;
+            let transcript = readers.transcript(call_no)?;
             let turns = transcript.map(|transcript| turns(&transcript, &judged)).unwrap_or_default();
             found.left_out += judged.len() - turns.len();
             found.turns.extend(turns);

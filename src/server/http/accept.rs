@@ -57,7 +57,7 @@ impl Door {
     }
 }
 
-/// The requests that a connection may make.
+/// What a connection may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Welcome {
     All,
@@ -65,7 +65,7 @@ enum Welcome {
     Health(Crowd),
 }
 
-/// The limit that a connection exceeds.
+/// What there is too much of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Crowd {
     All,

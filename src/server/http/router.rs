@@ -21,7 +21,7 @@ use crate::server::config::{
 };
 use crate::server::domain::principal::AccessRole;
 use crate::server::http::access::{self, Access, Guard, Policy};
-use crate::server::http::api::rules::{backtest, book, edit, history, in_use, trial};
+use crate::server::http::api::rules::{backtest, book, edit, history, in_use, learn, trial};
 use crate::server::http::api::{
     agents, alerts, audit, calls, export, ingest, live, marks, me, operate, quality, reviews, sampling, scores, search,
     statistics,
@@ -115,6 +115,7 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(OPEN, routes!(openapi::describe))
         .with(REVIEW, routes!(in_use::in_use))
         .with(ADMIN, routes!(in_use::reload))
+        .with(ADMIN, learn::alone(shared, routes!(learn::learn)))
         .with(REVIEW, routes!(book::packs))
         .with(REVIEW, routes!(book::coverage))
         .with_body(REVIEW, RULES_BODY_BYTES_MAX, edit::in_turns(shared, routes!(edit::check)))

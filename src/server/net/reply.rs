@@ -59,6 +59,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::SeqPassed
         | Refusal::TooManyProducers { .. }
         | Refusal::BacktestRunning
+        | Refusal::LearningRunning
         | Refusal::Impossible(_)
         | Refusal::NotSearchable
         | Refusal::NotGiven(NotGiven::OtherVerdict | NotGiven::Done)

@@ -66,7 +66,7 @@ impl Deliveries {
         Ok(Self { targets, client })
     }
 
-    /// The number of webhooks.
+    /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.targets.len()
     }

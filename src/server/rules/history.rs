@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::server::clock::wall_time;
 use crate::server::config::{DIFF_BYTES_MAX, DIFF_TIMEOUT};
-use crate::server::rules::KeptFile;
+use crate::server::rules::{KeptFile, kept_files_of};
 use crate::server::store::{FoundVersion, StoreError, VersionFiles, read_beside};
 
 /// A version of the rules and the moment of its loading.
@@ -20,17 +20,17 @@ use crate::server::store::{FoundVersion, StoreError, VersionFiles, read_beside};
 pub struct RuleLoad {
     /// Its name.
     pub version: String,
-    /// The last time at which it came into use.
+    /// When it came into use, last.
     pub loaded_at: Option<String>,
     /// The person who asked for it; empty in entries of earlier versions.
     pub by: String,
     /// `start`, `request` or `change`; empty where that was not kept yet.
     pub trigger: String,
-    /// The version in use before it.
+    /// In use before it.
     pub previous: Option<String>,
     /// The names of its files.
     pub files: Vec<String>,
-    /// Whether this version is in use now.
+    /// Whether it is in use.
     pub current: bool,
 }
 
@@ -49,15 +49,11 @@ impl RuleLoad {
     }
 }
 
-fn kept_files(json: &str) -> Vec<KeptFile<'_>> {
-    serde_json::from_str(json).unwrap_or_default()
-}
-
 /// The changes of a version, file by file, at most [`DIFF_BYTES_MAX`] of them; `None` if the
 /// files of the version before it are no longer kept. It takes up to [`DIFF_TIMEOUT`] a file.
 pub(crate) fn difference(files: &VersionFiles) -> Option<(String, bool)> {
     let (before, after) = files.before.as_deref().zip(files.after.as_deref())?;
-    Some(unified(&kept_files(before), &kept_files(after)))
+    Some(unified(&kept_files_of(before), &kept_files_of(after)))
 }
 
 fn unified(before: &[KeptFile<'_>], after: &[KeptFile<'_>]) -> (String, bool) {

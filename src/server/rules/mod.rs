@@ -9,7 +9,7 @@ pub(crate) mod history;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use serde::{Deserialize, Serialize};
@@ -17,12 +17,13 @@ use tokio::sync::{Mutex, MutexGuard};
 use utoipa::ToSchema;
 
 use crate::engine::diagnostic::{Diagnostic, Level};
-use crate::engine::rule::parse::SourceFile;
+use crate::engine::rule::parse::{SourceFile, is_model_file};
 use crate::engine::rule::sources::Sources;
 use crate::engine::rule::thresholds::Thresholds;
 use crate::engine::rule::{self, RuleSet};
+use crate::learning::MODEL;
 use crate::server::domain::terms::Trigger;
-use crate::server::store::Readers;
+use crate::server::store::{Readers, StoreError};
 
 /// Rules that can be used.
 #[derive(Debug)]
@@ -65,6 +66,8 @@ pub struct Rulebook {
     load: Option<Arc<Load>>,
     /// Files and directories whose change is a reason to.
     sources: Vec<PathBuf>,
+    /// The directory that a new model is written to.
+    directory: Option<PathBuf>,
     /// One reload at a time.
     turn: Mutex<()>,
 }
@@ -97,6 +100,7 @@ impl From<Arc<RuleSet>> for Rulebook {
             first_files: to_kept(&Sources::default()),
             load: None,
             sources: Vec::new(),
+            directory: None,
             turn: Mutex::new(()),
         }
     }
@@ -119,8 +123,25 @@ impl Rulebook {
             first_files,
             load: Some(Arc::new(load)),
             sources,
+            directory: None,
             turn: Mutex::new(()),
         })
+    }
+
+    /// Has new models written to a directory of rules.
+    #[must_use]
+    pub fn with_models_in(self, directory: Option<PathBuf>) -> Self {
+        Self { directory, ..self }
+    }
+
+    /// Where a new model goes: in the place of the one in use, or into the directory of the rules.
+    /// `None` if they are in none.
+    pub(crate) fn model_path(&self) -> Option<PathBuf> {
+        let directory = self.directory.as_ref()?;
+        let written = self.written();
+        let own = |file: &&SourceFile| is_model_file(&file.name) && Path::new(&file.name).starts_with(directory);
+        let in_use = written.sources.files.iter().find(own).map(|file| PathBuf::from(&file.name));
+        Some(in_use.unwrap_or_else(|| directory.join(MODEL)))
     }
 
     /// The packs in force.
@@ -206,13 +227,13 @@ pub(crate) struct Fixed;
 pub(crate) struct Outcome {
     pub(crate) ok: bool,
     pub(crate) trigger: Trigger,
-    /// The time of the reload, RFC 3339.
+    /// When, in RFC 3339.
     pub(crate) at: String,
     /// In use from now on.
     pub(crate) version: String,
     /// In use until now; the same if the new ones cannot be used.
     pub(crate) previous: String,
-    /// The number of rules in use.
+    /// How many are in use.
     pub(crate) rules: usize,
     pub(crate) warnings: Vec<Remark>,
     /// Why the new ones cannot be used.
@@ -226,7 +247,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Report {
     version: String,
     rules: usize,
-    /// The number of rules in each pack.
+    /// How many each pack has.
     packs: BTreeMap<String, usize>,
     reloadable: bool,
     last_reload: Option<Outcome>,
@@ -288,6 +309,19 @@ pub(crate) fn to_kept(sources: &Sources) -> String {
         files.push(KeptFile { name: THRESHOLDS.into(), text: sources.thresholds.to_text().into() });
     }
     serde_json::to_string(&files).expect("strings always serialise")
+}
+
+/// The model of an earlier version: nothing if there is no such version, nothing inside if it had none.
+pub(crate) fn kept_model(readers: &Readers, version: &str) -> Result<Option<Option<String>>, StoreError> {
+    let model = |files: String| {
+        let file = kept_files_of(&files).into_iter().find(|file| is_model_file(&file.name))?;
+        Some(file.text.into_owned())
+    };
+    Ok(readers.rule_files(version)?.map(model))
+}
+
+fn kept_files_of(json: &str) -> Vec<KeptFile<'_>> {
+    serde_json::from_str(json).unwrap_or_default()
 }
 
 /// The rules of an earlier version, compiled from the files that were kept.

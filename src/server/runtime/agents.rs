@@ -83,9 +83,9 @@ pub(crate) struct Agents {
 #[derive(Debug, Default)]
 struct Agent {
     subscribers: Vec<(Reading, Subscriber)>,
-    /// The times of the cards within the last minute.
+    /// When the cards of the last minute came.
     cards: VecDeque<Instant>,
-    /// The times of the alerts that found no room for a card.
+    /// When those came for which there was no room.
     folded: VecDeque<Instant>,
 }
 

@@ -42,7 +42,7 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger, who: Who) -> Resul
         Ok(LoadedRules { rules, sources, warnings }) => {
             let version = rules.version.clone();
             // What changes nothing comes into use no more than it is.
-            if trigger == Trigger::Request || version != previous {
+            if trigger != Trigger::Change || version != previous {
                 let row = LoadRow {
                     version: version.clone(),
                     files: to_kept(&sources),
@@ -80,7 +80,7 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger, who: Who) -> Resul
     };
     shared.health.set_rules_invalid(!outcome.ok);
     // Editors touch files beside the rules; what changes nothing is no news.
-    let is_news = trigger == Trigger::Request
+    let is_news = trigger != Trigger::Change
         || !outcome.ok
         || outcome.version != outcome.previous
         || book.last().is_some_and(|last| !last.ok);

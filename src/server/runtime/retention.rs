@@ -12,7 +12,7 @@ use crate::server::runtime::Shared;
 use crate::server::store::{Forgotten, Horizon};
 use crate::server::telemetry::events::{Happening as _, RowsForgotten};
 
-/// The time between two rounds.
+/// How often it is looked for.
 const PERIOD: Duration = Duration::from_secs(60 * 60);
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 

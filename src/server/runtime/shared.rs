@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     /// Questions to the store, for code that may block.
     pub(crate) readers: Arc<Readers>,
-    /// Questions to the store, for tasks.
+    /// The same questions, for tasks.
     pub(crate) store: AsyncReaders,
     /// Bounds the requests whose posted events are taken at once.
     pub(crate) posts: Semaphore,
@@ -44,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) trials: Arc<Semaphore>,
     /// One backtest at a time.
     pub(crate) backtests: Arc<Semaphore>,
+    /// One model is learned at a time.
+    pub(crate) lessons: Arc<Semaphore>,
     /// Tells cursors of this store from those of another.
     pub(crate) store_id: i64,
     pub(crate) agents: Agents,
@@ -113,6 +115,7 @@ impl Shared {
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             trials: Arc::new(Semaphore::new(TRIALS_MAX)),
             backtests: Arc::new(Semaphore::new(1)),
+            lessons: Arc::new(Semaphore::new(1)),
             health_permits: Arc::new(Semaphore::new(HEALTH_CONNECTIONS_MAX)),
             agents: Agents::default(),
             live: Live::default(),

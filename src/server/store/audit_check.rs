@@ -76,12 +76,12 @@ impl Readers {
     }
 }
 
-/// The statements of the audit about other records.
+/// What the audit says of other records.
 #[derive(Debug, Default)]
 struct Told {
-    /// Each sealed call's seal, and the entry that has it.
+    /// Of each call, its seal and the entry that has it.
     seals: BTreeMap<i64, (i64, Seal)>,
-    /// The digest of each rules version's files.
+    /// Of each version of the rules, the digest of its files.
     rules: BTreeMap<String, String>,
     steps: Vec<ToldStep>,
     /// Rounds of forgetting: number, and up to when words, alerts and rules went.

@@ -21,7 +21,7 @@ pub(crate) struct Horizon {
     pub(crate) outbox_ms: i64,
 }
 
-/// The numbers of rows that a step of forgetting removed.
+/// How much was forgotten.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Forgotten {
     /// Calls that lost words, or went.

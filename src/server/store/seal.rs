@@ -24,9 +24,9 @@ const GATHER_MS: i64 = 60_000;
 /// The digests of a closed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seal {
-    /// The digest of the call's words and events.
+    /// Of what was said and what happened.
     pub(super) words: String,
-    /// The digest of the call's facts and of all states of its alerts.
+    /// Of the facts of the call, and of its alerts in all their states.
     pub(super) alerts: String,
     pub(super) closed_ms: i64,
 }

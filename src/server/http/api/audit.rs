@@ -133,13 +133,13 @@ pub fn read_audit(directory: &Path, query: &str, zone: FixedOffset) -> Result<Ve
 /// The result of a check of the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// The number of entries.
+    /// How many entries there are.
     pub entries: u64,
     /// The last entry, as `--head` takes it: number and hash.
     pub head: String,
     /// The first faults, in Chinese and English.
     pub faults: Vec<String>,
-    /// The number of faults beyond those listed.
+    /// How many more there are.
     pub more: usize,
 }
 

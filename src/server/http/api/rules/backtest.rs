@@ -32,6 +32,8 @@ use crate::server::store::{Place, Readers, StoreError, Stored, Transcript, read_
 pub struct StoredCalls {
     readers: Readers,
     wanted: Stored,
+    /// The first so many are replayed.
+    calls_max: usize,
 }
 
 /// Which stored calls are replayed: as `GET /v1/calls` has it.
@@ -65,10 +67,16 @@ impl StoredCalls {
             .read(config.utc_offset)
             .map_err(|bad| format!("--{}: {}", bad.field.replace('_', "-"), bad.message))?;
         let readers = read_beside(directory, Some(&config.privacy)).map_err(|error| error.to_string())?;
-        Ok(Self { readers, wanted })
+        Ok(Self { readers, wanted, calls_max: usize::MAX })
     }
 
-    /// The number of selected calls.
+    /// Only the first so many of them.
+    #[must_use]
+    pub fn at_most(self, calls_max: usize) -> Self {
+        Self { calls_max, ..self }
+    }
+
+    /// How many there are.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -91,7 +99,7 @@ impl StoredCalls {
     /// # Errors
     /// The store cannot be read.
     pub fn backtest(&self, plan: &Plan, workers: NonZeroUsize, control: &Control) -> Result<Report, StoreError> {
-        let calls = pages(&self.readers, &self.wanted);
+        let calls = pages(&self.readers, &self.wanted).take(self.calls_max);
         backtest::run(plan, workers, calls, |place| recorded(&self.readers, place), control)
     }
 }
@@ -206,7 +214,7 @@ pub(crate) async fn backtest(
 }
 
 /// Cancels when it is dropped.
-struct Cancelling(Arc<Control>);
+pub(super) struct Cancelling(pub(super) Arc<Control>);
 
 impl Drop for Cancelling {
     fn drop(&mut self) {

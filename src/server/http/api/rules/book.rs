@@ -139,7 +139,7 @@ impl RuleView {
     }
 }
 
-/// The clauses, with the rules that rest on each.
+/// Which clause is held by which rules.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CoverageView {
     version: String,

@@ -60,7 +60,7 @@ pub(crate) fn one_by_one(shared: &Arc<Shared>, handlers: Handlers) -> Handlers {
 }
 
 /// Answers within a limit, if only that it takes too long.
-async fn hurry(limit: Duration, request: Request<HttpBody>, next: Next) -> Response {
+pub(super) async fn hurry(limit: Duration, request: Request<HttpBody>, next: Next) -> Response {
     timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
         let seconds = limit.as_secs();
         let message = format!(
@@ -208,7 +208,7 @@ impl Edited {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes the body; what reads it tells every fault by its field")]
 pub(crate) struct EditedFile {
-    /// The name of a file from `GET /v1/rules/packs`, or a new name.
+    /// As `GET /v1/rules/packs` names it, or a new one.
     name: String,
     text: String,
 }
@@ -225,7 +225,7 @@ pub(crate) struct CheckRequest {
 pub(crate) struct Checked {
     /// Whether they can be used.
     ok: bool,
-    /// The version that these rules would have.
+    /// Which version they would be.
     version: String,
     /// In the order of files and lines.
     diagnostics: Vec<Remark>,

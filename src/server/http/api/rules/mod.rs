@@ -5,6 +5,7 @@ pub(crate) mod book;
 pub(crate) mod edit;
 pub(crate) mod history;
 pub(crate) mod in_use;
+pub(crate) mod learn;
 pub(crate) mod trial;
 
 use crate::server::domain::refusal::Refusal;

@@ -2,36 +2,18 @@
 
 use std::collections::BTreeMap;
 
+use crate::engine::act::{Act, ActId, Label};
+use crate::engine::diagnostic::Language;
+use crate::engine::rule::parse::{self, SourceFile};
+use crate::engine::rule::render::render;
+use crate::engine::transcript::{Channel, Role};
 use include_dir::{Dir, include_dir};
-use tingjian::engine::act::{Act, ActId, Label};
-use tingjian::engine::diagnostic::Language;
-use tingjian::engine::rule::parse::{self, SourceFile};
-use tingjian::engine::rule::render::render;
-use tingjian::engine::transcript::{Channel, Role};
+
+use super::Row;
 
 static CORPUS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/corpus");
 
 const ACTS: &str = "acts.yaml";
-
-/// A turn that teaches.
-#[derive(Clone, Debug)]
-pub(super) struct Row {
-    pub(super) role: Role,
-    pub(super) channel: Channel,
-    pub(super) prev: String,
-    pub(super) own_prev: String,
-    pub(super) text: String,
-    /// `None` if nobody labelled its acts.
-    pub(super) acts: Option<Vec<ActId>>,
-    /// Acts on which the two labellers differ.
-    pub(super) unsure: Vec<ActId>,
-    pub(super) verdict: Label,
-    pub(super) is_of_site: bool,
-    /// What the site calls the violation.
-    pub(super) category: String,
-    /// Rules whose forbidden phrases it holds.
-    pub(super) found: Vec<u32>,
-}
 
 fn text(path: &str) -> Option<&'static str> {
     CORPUS.get_file(path).and_then(include_dir::File::contents_utf8)

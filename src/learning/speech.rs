@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::DateTime;
-use tingjian::engine::alert::Alert;
-use tingjian::engine::call::Call;
-use tingjian::engine::rule::RuleSet;
-use tingjian::engine::time::CallTime;
-use tingjian::engine::transcript::{CallInfo, Channel, Direction, Input, Role, Utterance};
-use tingjian::session::last_states;
+
+use crate::engine::alert::Alert;
+use crate::engine::call::Call;
+use crate::engine::rule::RuleSet;
+use crate::engine::time::CallTime;
+use crate::engine::transcript::{CallInfo, Channel, Direction, Input, Role, Utterance};
+use crate::session::last_states;
 
 /// A single turn stands in the middle of a call, where no rule about the beginning looks.
-pub(crate) const MIDDLE: CallTime = CallTime(120_000);
+pub const MIDDLE: CallTime = CallTime(120_000);
 
 /// How long a character takes to say.
 const CHARACTER_MS: i64 = 250;
@@ -20,31 +21,35 @@ const CHARACTER_MS: i64 = 250;
 const PAUSE_MS: i64 = 500;
 
 /// The rules and settings that calls are made with.
-#[derive(Clone)]
-pub(crate) struct Bench {
-    pub(crate) rules: Arc<RuleSet>,
+#[derive(Clone, Debug)]
+pub struct Bench {
+    /// The rules.
+    pub rules: Arc<RuleSet>,
     /// `None` is all that are enabled.
-    pub(crate) packs: Option<Vec<String>>,
-    pub(crate) channel: Channel,
+    pub packs: Option<Vec<String>>,
+    /// How the calls are held.
+    pub channel: Channel,
 }
 
 /// A call that was played to its end.
-pub(super) struct Played {
+#[derive(Debug)]
+pub struct Played {
     /// The alerts that stand and are shown, in order of time.
-    pub(super) alerts: Vec<Alert>,
+    pub alerts: Vec<Alert>,
     call: Call,
 }
 
 impl Played {
     /// How sure the second look is of the words of line `n`, in ten thousandths; `None` without a model.
-    pub(super) fn verdict(&self, n: &str) -> Option<u16> {
+    #[must_use]
+    pub fn verdict(&self, n: &str) -> Option<u16> {
         self.call.verdict(n)
     }
 }
 
 impl Bench {
     /// The rules whose forbidden phrases the last of `lines` holds.
-    pub(crate) fn found<'t>(&self, lines: impl Iterator<Item = (Role, &'t str)>) -> Vec<u32> {
+    pub fn found<'t>(&self, lines: impl Iterator<Item = (Role, &'t str)>) -> Vec<u32> {
         let mut last = 0;
         let call = self.call(
             MIDDLE,
@@ -58,7 +63,7 @@ impl Bench {
 
     /// Plays a call whose first words begin at `start`, and which is cut off after the last ones.
     /// The words of line `n` are the utterance `n`.
-    pub(super) fn play<'t>(&self, start: CallTime, lines: impl Iterator<Item = (Role, &'t str)>) -> Played {
+    pub fn play<'t>(&self, start: CallTime, lines: impl Iterator<Item = (Role, &'t str)>) -> Played {
         let mut call = self.call(start, lines);
         call.finish();
         let transitions = std::iter::from_fn(|| call.poll_output()).collect::<Vec<_>>();
