@@ -1,7 +1,7 @@
 //! Recorded calls as `check` judges them: events in, every transition and the alerts that stand in the end out. A
 //! recording may hold many calls, interleaved; only its events move a call's clock.
 //!
-//! A call that has ended stays open for late finals until [`ENDED_CALLS_MAX`] others have ended after it.
+//! A call that has ended stays open for late finals until `ENDED_CALLS_MAX` others have ended after it.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
