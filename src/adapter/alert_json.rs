@@ -48,7 +48,7 @@ pub struct AlertJson<'a> {
     pub count: u32,
     pub message: Cow<'a, str>,
     pub suggestion: Option<Cow<'a, str>>,
-    /// Of forbidden words: how sure the second look is that a reviewer marks them, 0 to 1.
+    /// How sure the second look is that a reviewer marks the forbidden words, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
     /// `held`: too unsure to be shown, kept for quality assurance.

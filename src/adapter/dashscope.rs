@@ -133,6 +133,7 @@ fn task(header: &Header, payload: Option<&Payload>, hearing: &mut Hearing<'_>) -
     }
 }
 
+/// Passes a sentence on under its id. Without ids, utterances are told apart by the time at which they begin.
 fn say(sentence: &Sentence, hearing: &mut Hearing<'_>) -> Result<(), Unrecognised> {
     let (first, last) = shape::span(sentence.words.as_deref().unwrap_or_default(), Number::ms);
     let said = Said {

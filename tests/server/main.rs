@@ -26,6 +26,7 @@ mod review;
 mod rules_api;
 mod sampling;
 mod search;
+mod shapes;
 mod statistics;
 mod upgrade;
 mod webhooks;

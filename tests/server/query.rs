@@ -2,12 +2,14 @@
 //! alerts, calls, scores and exports, against the recordings' expected alerts.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::Duration;
 
 use crate::harness::Process;
+use crate::shapes::declarations;
 use calamine::{Data, Reader as _, Xlsx};
 use chrono::DateTime;
 use http_body_util::{BodyExt as _, Full};
@@ -39,7 +41,7 @@ struct Server {
 impl Server {
     fn start() -> Self {
         let directory = TempDir::new().unwrap();
-        std::fs::write(directory.path().join("config.toml"), CONFIG).unwrap();
+        fs::write(directory.path().join("config.toml"), CONFIG).unwrap();
         let mut command = Process::serve();
         command.args(["--config", "config.toml", "--data", "data"]).current_dir(directory.path());
         let client = Client::builder(TokioExecutor::new()).build_http();
@@ -51,7 +53,7 @@ impl Server {
     async fn with_recordings() -> Self {
         let server = Self::start();
         for path in recordings("jsonl") {
-            server.post(&std::fs::read_to_string(path).unwrap()).await;
+            server.post(&fs::read_to_string(path).unwrap()).await;
         }
         server.closed().await;
         server
@@ -116,7 +118,7 @@ impl Server {
 /// The recorded calls, or what is expected of them (`expected.jsonl`).
 fn recordings(ending: &str) -> Vec<PathBuf> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/calls");
-    let mut paths: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths.retain(|path| path.file_name().unwrap().to_str().unwrap().split_once('.').unwrap().1 == ending);
     paths
@@ -130,7 +132,7 @@ async fn expected(server: &Server) -> BTreeMap<(String, String), Value> {
     let is_held = |id: &str| held.iter().any(|alert| alert["display"] == "held" && alert["alert_id"] == id);
     let mut alerts = BTreeMap::new();
     for path in recordings("expected.jsonl") {
-        for line in std::fs::read_to_string(path).unwrap().lines() {
+        for line in fs::read_to_string(path).unwrap().lines() {
             let alert: Value = serde_json::from_str(line).unwrap();
             alerts.insert((string(&alert["call_id"]), string(&alert["alert_id"])), alert);
         }
@@ -172,7 +174,7 @@ async fn alerts_stand_as_in_the_recordings_and_filters_choose_among_them() {
     let started: BTreeMap<String, i64> = recordings("jsonl")
         .iter()
         .map(|path| {
-            let text = std::fs::read_to_string(path).unwrap();
+            let text = fs::read_to_string(path).unwrap();
             let start: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
             (string(&start["call_id"]), ms(start["started_at"].as_str().unwrap()))
         })
@@ -297,11 +299,8 @@ async fn calls_show_what_was_said_and_score_what_was_confirmed() {
             assert_eq!(&detail[field], value, "{field}");
         }
         let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("fixtures/calls/{path}.jsonl"));
-        let recorded: Vec<Value> = std::fs::read_to_string(recorded)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let recorded: Vec<Value> =
+            fs::read_to_string(recorded).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         let finals: BTreeSet<String> = recorded
             .iter()
             .filter(|event| event["final"] == true)
@@ -426,7 +425,7 @@ async fn an_export_is_the_same_from_everywhere_and_as_much_as_was_counted() {
             for (file, source) in [(&data, ["--data", "data"]), (&fetched, ["--server", server.address.as_str()])] {
                 let written = server.export(&[&source[..], &["--output", file], filter].concat());
                 assert!(written.status.success() && written.stderr.is_empty(), "{written:?}");
-                assert!(std::fs::read(server.directory.path().join(file)).unwrap() == served, "{file} {filter:?}");
+                assert!(fs::read(server.directory.path().join(file)).unwrap() == served, "{file} {filter:?}");
             }
         }
     }
@@ -515,7 +514,7 @@ async fn an_export_is_the_same_from_everywhere_and_as_much_as_was_counted() {
 async fn an_export_that_fails_leaves_everything_as_it_was() {
     let server = Server::start();
     let directory = server.directory.path();
-    std::fs::write(directory.join("old.csv"), "before").unwrap();
+    fs::write(directory.join("old.csv"), "before").unwrap();
     let unreachable = ["--server", "http://127.0.0.1:1", "--output", "old.csv"];
     let cases: [(&[&str], &str); 6] = [
         (&["--data", "data", "--output", "old.csv", "--state", "open"], "provisional, confirmed"),
@@ -530,8 +529,8 @@ async fn an_export_that_fails_leaves_everything_as_it_was() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert!(String::from_utf8(output.stderr).unwrap().contains(message), "{arguments:?}");
     }
-    assert_eq!(std::fs::read_to_string(directory.join("old.csv")).unwrap(), "before");
-    let mut left: Vec<_> = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(fs::read_to_string(directory.join("old.csv")).unwrap(), "before");
+    let mut left: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     left.sort();
     assert_eq!(left, ["config.toml", "data", "old.csv"]);
     // Nothing found is a whole file, too.
@@ -566,4 +565,16 @@ async fn the_description_has_what_the_server_answers() {
             assert!(!String::from_utf8_lossy(&body).contains("\"not_found\""), "{path}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_shapes_of_pages_are_those_of_the_description() {
+    let server = Server::start();
+    let declared = declarations(&server.json("/v1/openapi.json").await);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("web/shapes.d.ts");
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&path, &declared).unwrap();
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == declared, "web/shapes.d.ts is out of date: UPDATE_EXPECTED=1 cargo test --test server shapes");
 }

@@ -15,8 +15,8 @@ const DAYS_MAX = 400;
 const HEAT_ROWS = 20;
 const TOP_ROWS = 8;
 
-/** @typedef {{key: (string | null)[], alerts: number, calls: number, deduct: number}} Row */
-/** @typedef {{groups: string[], rows: Row[], total: Row, answered: {groups: string[], rows: {key: (string | null)[], calls: number}[], total: number}, rule_names: Record<string, string>, truncated: boolean}} Statistics */
+/** @typedef {import("../shapes.js").RowView} Row */
+/** @typedef {import("../shapes.js").StatisticsView} Statistics */
 
 /** @param {string} group @param {Record<string, string>} filters @returns {{value: Statistics | undefined, error: any, loading: boolean, reload: () => void}} */
 export function useStatistics(group, filters) {

@@ -9,7 +9,7 @@ import { Fault, html } from "../shared/ui.js";
 import { Backtest } from "./backtest.js";
 import { PlaceLink, Remarks } from "./remarks.js";
 
-/** @typedef {{name: string, text: string}} File */
+/** @typedef {import("../shapes.js").EditedFile} File */
 /** @typedef {import("./remarks.js").Place} Place */
 
 /**

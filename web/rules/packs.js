@@ -10,8 +10,8 @@ import { Severity, html } from "../shared/ui.js";
 /** Hits of a search that are shown. */
 const HITS_MAX = 60;
 
-/** @typedef {{id: string, name: string, kind: string, severity: string, deduct: number, clauses: string[], suggestion: string | null, line: number | null}} Rule */
-/** @typedef {{pack: string, title: string | null, file: string | null, text: string | null, shadow: boolean, enabled: boolean, rules: Rule[]}} Pack */
+/** @typedef {import("../shapes.js").RuleView} Rule */
+/** @typedef {import("../shapes.js").PackView} Pack */
 
 /**
  * @param {{packs: Pack[], quality: Map<string, any>, filters: Record<string, string>, change: (changes: Record<string, string>) => void, edit: (file: string, line: number) => void}} properties

@@ -4,7 +4,7 @@ import { baseName } from "../shared/format.js";
 import { currentLanguage, t } from "../shared/settings.js";
 import { html } from "../shared/ui.js";
 
-/** @typedef {{level: "error" | "warning", code: string, file: string, line: number, column: number, length: number, message: string, message_en: string, help: string, help_en: string}} Remark */
+/** @typedef {import("../shapes.js").Remark} Remark */
 /** @typedef {{file: string, line: number, column: number, length?: number}} Place */
 
 /** @param {{remarks: Remark[], onJump?: (place: Place) => void}} properties */

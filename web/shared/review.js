@@ -12,9 +12,9 @@ import { Dialog, Fault, html } from "./ui.js";
 const REASON_CHARS_MAX = 500;
 const NAME_CHARS_MAX = 64;
 
-/** @typedef {"confirm" | "dismiss" | "grant" | "reject"} Action */
+/** The steps that a reviewer takes. @typedef {Exclude<import("../shapes.js").Action, "appeal" | "undo" | "mark">} Action */
 /** @typedef {Action | "undo"} Step */
-/** @typedef {{verdict: string, appeal: string | null, counts: boolean, steps: {action: string, by: string, role: string, reason: string | null, at: string | null}[], possible: Action[]}} Review */
+/** @typedef {import("../shapes.js").ReviewView} Review */
 
 /** @param {string} verdict */
 export function verdictName(verdict) {
@@ -144,7 +144,7 @@ export function keepReviewer(name) {
 
 /** The steps to offer where an alert stands: while an appeal waits, its decision first of all. @param {any} alert @returns {Action[]} */
 export function possibleSteps(alert) {
-  const possible = /** @type {Review} */ (alert.review).possible.filter((action) => action in STEP_KEYS);
+  const possible = /** @type {Action[]} */ (/** @type {Review} */ (alert.review).possible.filter((action) => action in STEP_KEYS));
   const decisions = possible.filter((action) => action === "grant" || action === "reject");
   return decisions.length > 0 ? decisions : possible;
 }

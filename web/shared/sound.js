@@ -6,7 +6,7 @@ import { t } from "./settings.js";
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { useKeys } from "./ui.js";
 
-/** Where a call can be heard. @typedef {{url: string, expires: number, starts_before_ms: number}} Sound */
+/** Where a call can be heard. @typedef {import("../shapes.js").Sound} Sound */
 
 /** What is heard before the words in question. */
 export const LEAD_MS = 2_000;

@@ -30,7 +30,7 @@ function Live({ page: Page }) {
 
 /**
  * Who the reader is: what `GET /v1/me` says.
- * @typedef {{open: boolean, roles: string[], name: string | null, agents: string[]}} Me
+ * @typedef {import("../shapes.js").Me} Me
  */
 
 /** A question and its answer; asked anew when `key` changes or `reload` is called.

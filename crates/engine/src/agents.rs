@@ -1,4 +1,4 @@
-//! Who had a call when.
+//! The agents of a call, and from when on each had it.
 
 use std::sync::Arc;
 
@@ -35,7 +35,7 @@ impl Agents {
         self.handovers.insert(place, (at, agent_id.into()));
     }
 
-    /// Who had the call at that moment.
+    /// The agent who had the call at that moment.
     pub(crate) fn at(&self, at: CallTime) -> &Arc<str> {
         let later = self.handovers.partition_point(|(from, _)| *from <= at);
         match later.checked_sub(1).and_then(|place| self.handovers.get(place)) {

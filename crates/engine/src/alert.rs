@@ -17,7 +17,7 @@ use super::transcript::Role;
 pub struct Evidence {
     /// Which utterance.
     pub utterance_id: String,
-    /// Who said it.
+    /// The role of the speaker.
     pub role: Role,
     /// The utterance as it came; of a long one the part around the phrase.
     pub text: String,
@@ -47,8 +47,11 @@ const CLIP_CHARS: usize = 200;
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Clip {
     pub(crate) text: String,
+    /// The beginning of the span in `text`, in characters.
     pub(crate) start: usize,
+    /// The end of the span in `text`, exclusive.
     pub(crate) end: usize,
+    /// The characters of the utterance before `text`.
     pub(crate) offset: usize,
 }
 
@@ -91,7 +94,7 @@ pub struct Alert {
     pub rule: Arc<Rule>,
     /// The agent who had the call at that moment.
     pub agent_id: Arc<str>,
-    /// What went wrong.
+    /// The kind of the violation.
     pub kind: AlertKind,
     /// When it was said, or was due.
     pub at: CallTime,

@@ -9,7 +9,7 @@ use super::text::{Likeness, Match};
 use super::time::CallTime;
 use super::timeline::{Hit, Spoken, Timeline, UtteranceIx};
 
-/// What became of a match, for `rules explain`.
+/// The fate of a match, for `rules explain`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Considered {
     pub(crate) detector: DetectorIx,
@@ -22,7 +22,7 @@ pub(crate) struct Considered {
 /// behind them are not looked at.
 const HITS_OF_UTTERANCE_MAX: u32 = 64;
 
-/// What a look at an utterance brought, besides its hits.
+/// The results of a look at an utterance besides its hits.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Looked {
     /// A condition looked at other utterances.
@@ -31,7 +31,7 @@ pub(crate) struct Looked {
     pub(crate) left_out: bool,
 }
 
-/// What was counted of one detector so far.
+/// The hits of one detector that were counted so far.
 #[derive(Default)]
 struct Counted<'m> {
     hits: Vec<&'m Match>,

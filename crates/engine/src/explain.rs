@@ -13,7 +13,7 @@ use super::text::Likeness;
 use super::time::CallTime;
 use super::transcript::Role;
 
-/// What one rule made of one call.
+/// The account of one rule in one call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explanation {
     /// The rule.
@@ -28,7 +28,7 @@ pub struct Explanation {
     pub matches: Vec<ExplainedMatch>,
     /// Its windows, if it has any.
     pub windows: Vec<ExplainedWindow>,
-    /// What it measured or what happened, in Chinese, of rules about time and events.
+    /// The measurements of a rule about time, or the events of a rule about events, in Chinese.
     pub measures: Vec<String>,
 }
 
@@ -39,7 +39,7 @@ pub struct ExplainedMatch {
     pub at: CallTime,
     /// The utterance.
     pub utterance_id: String,
-    /// Who said it.
+    /// The role of the speaker.
     pub role: Role,
     /// The utterance as it came.
     pub text: String,
@@ -51,7 +51,7 @@ pub struct ExplainedMatch {
     pub end: usize,
     /// The phrase as the rule words it.
     pub phrase: String,
-    /// What the rule wants it for: a part's or step's name, an anchor, a precondition.
+    /// The part of the rule that the words serve: a part's or step's name, an anchor, a precondition.
     pub purpose: String,
     /// It only sounds like the phrase.
     pub homophone: bool,
@@ -118,7 +118,7 @@ fn matches(call: &Call, ix: RuleIx, program: &Program) -> Vec<ExplainedMatch> {
     explained.collect()
 }
 
-/// What words are for that the rule does not itself forbid or require.
+/// The purpose of words that the rule neither forbids nor requires.
 pub(super) const OTHER_PURPOSE: &str = "起点或前提";
 
 pub(super) fn purpose(program: &Program, detector: u32) -> String {

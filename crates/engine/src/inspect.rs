@@ -18,9 +18,9 @@ use super::transcript::Role;
 /// One utterance as the engine sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Inspected {
-    /// Which.
+    /// The rule.
     pub utterance_id: String,
-    /// Who said it.
+    /// The role of the speaker.
     pub role: Role,
     /// The words, as they came.
     pub text: String,
@@ -35,7 +35,7 @@ pub struct Inspected {
     /// Where each symbol of `folded` stands in `text`, in Unicode scalar
     /// values, the end exclusive. Those of a numeral share their place.
     pub offsets: Vec<(usize, usize)>,
-    /// As jieba cuts it.
+    /// The text as jieba cuts it into words.
     pub words: Vec<String>,
     /// The phrases that stand in it, counted or not, of all rules.
     pub candidates: Vec<Candidate>,
@@ -62,9 +62,9 @@ pub struct Candidate {
     pub homophone: bool,
     /// Why it did not count, in Chinese; `None` if it counted.
     pub veto: Option<String>,
-    /// The same in English.
+    /// The reason in English.
     pub veto_en: Option<String>,
-    /// What the rule wants it for.
+    /// The part of the rule that the words serve.
     pub purpose: String,
     /// Of an act: why the model holds that it is done.
     pub act: Option<Reasons>,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What sort of thing went wrong.
+/// The kind of a violation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertKind {
@@ -14,7 +14,7 @@ pub enum AlertKind {
     Timing,
     /// A step came out of sequence.
     Order,
-    /// Who hung up, blind transfer, greeting at the wrong hour.
+    /// An event: the party that hung up, a blind transfer, a greeting at the wrong hour.
     Event,
 }
 
@@ -32,7 +32,7 @@ impl AlertKind {
     }
 }
 
-/// How grave it is.
+/// The severity of a violation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -74,7 +74,7 @@ impl Severity {
     }
 }
 
-/// Where an alert stands.
+/// The state of an alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertState {

@@ -22,10 +22,10 @@ const RATE_WINDOW_MS: i64 = 30_000;
 const RATE_AT_LEAST_MS: i64 = 5_000;
 /// How far back the agent's last words are looked for, in utterances.
 const LOOK_BACK: usize = 64;
-/// What one call can owe, or have owed, and be shown.
+/// The most duties of one call that are shown.
 const DUTIES_MAX: usize = 64;
 
-/// What goes on in a call.
+/// The phase of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     /// Somebody speaks, or did a moment ago.
@@ -51,26 +51,26 @@ impl Phase {
     }
 }
 
-/// How a call stands.
+/// The state of a call at a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CallStatus {
-    /// What goes on,
+    /// The phase.
     pub phase: Phase,
-    /// since when,
+    /// The beginning of the phase.
     pub since: CallTime,
-    /// and, while it is speech, who spoke last.
+    /// The last speaker, while the phase is speech.
     pub speaker: Option<Role>,
-    /// Since the last words, or the answer; holds do not count.
+    /// The milliseconds since the last words or the answer, without holds.
     pub silence_ms: i64,
-    /// All holds so far, together.
+    /// The milliseconds of all holds so far.
     pub hold_ms: i64,
     /// Characters a minute of the agent's latest speech; `None` if there was too little of it.
     pub speech_rate: Option<i64>,
-    /// When it is something else without anything new being heard of.
+    /// The moment at which the status changes by time alone.
     pub changes_at: Option<CallTime>,
 }
 
-/// Where a duty stands.
+/// The state of a duty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DutyState {
     /// Not all of it was said yet.
@@ -93,7 +93,7 @@ impl DutyState {
     }
 }
 
-/// What one rule of required words asks of this call, once for each occasion.
+/// A demand of a rule of required words, one for each occasion in the call.
 ///
 /// Words that are to be said before the call ends are asked of it from the
 /// beginning. What is to follow something that was said or done is asked from
@@ -102,15 +102,15 @@ impl DutyState {
 pub struct Duty {
     /// The rule that asks.
     pub rule: Arc<Rule>,
-    /// What is to be said, and when it was.
+    /// The words to say, each with the time at which they were said.
     pub parts: Vec<(String, Option<CallTime>)>,
-    /// By when; `None` while that cannot be known.
+    /// The deadline; `None` while it cannot be known.
     pub due: Option<CallTime>,
-    /// Where it stands.
+    /// The state of the duty.
     pub state: DutyState,
     /// It is owed and its time is over, though late words may still be on their way.
     pub is_overdue: bool,
-    /// When it could be something else without anything new being heard of.
+    /// The moment at which the duty may change by time alone.
     pub changes_at: Option<CallTime>,
 }
 

@@ -34,14 +34,14 @@ const EVENTS_MAX: usize = 1_000;
 /// context and repeated questions look back no further.
 pub(crate) const TEXTS_KEPT: usize = 64;
 
-/// What the turns around an utterance say, of all that conditions look for there.
+/// The phrases of conditions that the turns around an utterance contain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Around {
     /// The speaker's own turn.
     pub(crate) turn: BTreeSet<PhraseId>,
     /// The other party's turn before it.
     pub(crate) reply: BTreeSet<PhraseId>,
-    /// What the speaker said afterwards, once it is settled, and how soon after the end of the utterance.
+    /// The phrases that the speaker said afterwards, once settled, each with its delay after the utterance.
     pub(crate) then: BTreeMap<PhraseId, i64>,
 }
 
@@ -51,9 +51,9 @@ pub const SILENCE_MS: i64 = 3_000;
 /// A stretch of a call; `until` is `None` while it lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stretch {
-    /// When it began.
+    /// The time at which it began.
     pub from: CallTime,
-    /// When it ended.
+    /// The time at which it ended.
     pub until: Option<CallTime>,
 }
 
@@ -110,15 +110,15 @@ pub(crate) struct Spoken {
     /// How often it was reworded.
     pub(crate) revision: u32,
     pub(crate) hits: Vec<Hit>,
-    /// What the model makes of it, if there is one.
+    /// The model's judgement of it, if there is a model.
     pub(crate) judged: Option<Judgement>,
     /// It holds a phrase whose conditions look at its neighbours: what those said.
     pub(crate) around: Option<Box<Around>>,
-    /// What it says of all that conditions look for in turns.
+    /// The phrases of conditions on turns that it contains.
     said: OnceCell<Box<[PhraseId]>>,
     /// It asks something.
     pub(crate) asks: bool,
-    /// What everything said up to here in the order comes to.
+    /// The sums over all speech up to here in the order.
     reach: Reach,
 }
 
@@ -138,7 +138,7 @@ impl Spoken {
     }
 }
 
-/// What the model makes of an utterance, and after which turns.
+/// The model's judgement of an utterance, and the turns that it followed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Judgement {
     /// How sure it is that a reviewer marks it, in ten thousandths.
@@ -157,11 +157,11 @@ pub(crate) struct Judgement {
 pub(crate) struct Before {
     /// The other side's.
     pub(crate) other: Option<UtteranceIx>,
-    /// The same side's.
+    /// The last utterance of the speaker's own turn before.
     pub(crate) own: Option<UtteranceIx>,
 }
 
-/// What everything said up to a place in the order comes to: so that nobody need look back for it.
+/// The sums over all speech up to a position in the order, so that nobody has to look back for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Reach {
     /// The latest ends of speech, of all and of each of the two parties.

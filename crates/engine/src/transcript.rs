@@ -39,7 +39,7 @@ impl Role {
     }
 }
 
-/// Who placed the call.
+/// The party that placed the call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -59,7 +59,7 @@ pub enum Channel {
     Chat,
 }
 
-/// Who ended the call.
+/// The party that ended the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]
@@ -174,12 +174,12 @@ pub enum Input {
     End {
         /// When.
         at: CallTime,
-        /// Who hung up.
+        /// The party that hung up.
         by: Party,
     },
 }
 
-/// What happens in a call, besides words.
+/// An event of a call besides words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)]

@@ -48,7 +48,7 @@ const TIMEOUTS_MAX: usize = 100_000;
 pub struct TestReport {
     /// How many there are.
     pub total: usize,
-    /// Those that failed, in the order of files and lines.
+    /// The failed tests, in the order of files and lines.
     pub failures: Vec<Failure>,
 }
 
@@ -70,7 +70,7 @@ pub enum Reason {
     Silent {
         /// The line.
         line: String,
-        /// What kept it from firing.
+        /// The obstacles that kept it from firing.
         why: Vec<Obstacle>,
     },
     /// The line should not have fired and did.
@@ -84,11 +84,11 @@ pub enum Reason {
     NotAboutLines,
     /// Lines of the script that were not understood.
     Script(Vec<Diagnostic>),
-    /// What came out is not what was expected.
+    /// The alerts differ from those expected.
     Alerts {
         /// Both, side by side.
         rows: Vec<Row>,
-        /// What kept the rule's words from counting, if something did not come.
+        /// The obstacles of the rule's words, if an alert is missing.
         why: Vec<Obstacle>,
     },
     /// The call wanted to be woken again and again.
@@ -103,7 +103,7 @@ pub struct Obstacle {
     pub en: String,
 }
 
-/// So many of them are told of one test.
+/// The most obstacles that are told of one test.
 const OBSTACLES_TOLD: usize = 5;
 
 /// One line of a comparison.
@@ -111,9 +111,9 @@ const OBSTACLES_TOLD: usize = 5;
 pub struct Row {
     /// The line of the file, where something was expected.
     pub line: Option<u32>,
-    /// What was expected.
+    /// The expected alert.
     pub expected: Option<String>,
-    /// What came out.
+    /// The actual alert.
     pub actual: Option<String>,
 }
 
@@ -124,7 +124,7 @@ impl TestReport {
         self.failures.is_empty()
     }
 
-    /// What to tell the writer of the rules.
+    /// The report for the writer of the rules.
     #[must_use]
     pub fn render(&self, language: Language) -> String {
         let zh = language == Language::Zh;
@@ -307,7 +307,7 @@ impl Bench<'_> {
         Err(Reason::Alerts { why: if lacks { self.why(&script) } else { Vec::new() }, rows })
     }
 
-    /// What kept the rule from firing on a script: conditions of its words, its window, its precondition.
+    /// The obstacles that kept the rule from firing on a script: conditions, window, precondition.
     fn why(&self, script: &Script) -> Vec<Obstacle> {
         let call = Call::explainable(Arc::clone(self.rules), self.info(&script.start));
         let (Some(ix), Ok((call, _))) = (self.rules.rule_ix(&self.rule.id.value), play(call, script)) else {

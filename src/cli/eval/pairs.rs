@@ -195,7 +195,8 @@ impl Sample {
     }
 }
 
-/// FNV-1a: the same on every run and machine.
+/// FNV-1a of a line and a length, which chooses the piece of the line that is tried: the same on every
+/// run and machine.
 fn hash(text: &str, length: usize) -> u64 {
     let mix = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME);
     let hash = text.bytes().fold(FNV_OFFSET, mix);

@@ -43,6 +43,7 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    /// Counts one case, and brings precision and recall up to date.
     pub(super) fn add(&mut self, expected: bool, alerted: bool) {
         *match (expected, alerted) {
             (true, true) => &mut self.true_positives,

@@ -15,7 +15,7 @@ pub(super) enum Kind {
     Text,
     /// Between commas, or as TOML.
     List,
-    /// As TOML.
+    /// The value is written as TOML.
     Table,
 }
 

@@ -238,6 +238,24 @@ const _: () = {
         EVENTS_BODY_BYTES_MAX <= BODIES_BYTES_MAX && RULES_BODY_BYTES_MAX <= BODIES_BYTES_MAX,
         "one body has room alone"
     );
+    assert!(
+        CALLS_PER_CONNECTION_MAX.get() <= CALLS_PER_TOKEN_MAX.get() && CALLS_PER_TOKEN_MAX.get() <= CALLS_MAX.get(),
+        "a connection's share is part of its token's, and that of the whole"
+    );
+    assert!(HEALTH_CONNECTIONS_MAX < CONNECTIONS_MAX.get(), "few wait for the server's health beyond the limit");
+    assert!(FRAME_BYTES_MAX.get() <= EARLY_BYTES_MAX, "one message may wait for its call");
+    assert!(
+        SMALL_BODY_BYTES_MAX <= REVIEWS_BODY_BYTES_MAX && REVIEWS_BODY_BYTES_MAX <= RULES_BODY_BYTES_MAX,
+        "a body with a purpose has more room than one without"
+    );
+    assert!(
+        EXPORT_CHUNKS_MAX * EXPORT_CHUNK_BYTES <= WRITE_BUFFER_BYTES_MAX,
+        "what waits of an export fits its connection"
+    );
+    assert!(BODY_TIMEOUT.as_secs() <= POST_TIMEOUT.as_secs(), "events have at least the time of their body");
+    assert!(TRIAL_WAIT.as_secs() < TRIAL_TIMEOUT.as_secs(), "whoever waits for a turn has time left for the answer");
+    assert!(TRIAL_TIMEOUT.as_secs() <= BACKTEST_TIMEOUT.as_secs(), "a backtest may take longer than a check");
+    assert!(WEBHOOK_DAYS.get() < ALERT_DAYS.get() && TRANSCRIPT_DAYS.get() <= ALERT_DAYS.get(), "alerts go last");
     assert!(TARGET_BYTES_MAX < REQUEST_HEAD_BYTES_MAX, "the address is a part of the head");
     assert!(IN_FLIGHT_MAX < SHARD_QUEUE_MAX, "one connection cannot fill a shard's queue");
     assert!(FRAME_BATCH_MAX <= IN_FLIGHT_MAX, "frames that are read together can be under way together");
@@ -299,7 +317,7 @@ pub struct Config {
     pub connections_per_address_max: Option<usize>,
     /// A call without any event for so long is closed, `by: system`.
     pub call_idle_ms: NonZeroU64,
-    /// The same for a chat; eight times as long when not given.
+    /// A chat without any event for so long is closed; eight times `call_idle_ms` when not given.
     pub chat_idle_ms: Option<NonZeroU64>,
     /// A call is kept so long after its `call.end`.
     pub call_linger_ms: NonZeroU64,
@@ -342,7 +360,7 @@ pub struct Config {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Privacy {
-    /// What the store keeps of the words of calls that are over.
+    /// How the store keeps the words of calls that are over.
     pub store: StoredWords,
     /// The key that seals words in the store.
     pub key: Option<SecretSource>,
@@ -350,11 +368,11 @@ pub struct Privacy {
     pub old_keys: Vec<SecretSource>,
 }
 
-/// What the store keeps of the words of calls that are over.
+/// How the store keeps the words of calls that are over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StoredWords {
-    /// As they came.
+    /// The words as they came.
     #[default]
     Plain,
     /// Personal data masked.

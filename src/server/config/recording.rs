@@ -9,7 +9,7 @@ use crate::server::config::SecretSource;
 
 /// An address is good for so long: a long call is listened to in one go.
 const EXPIRES_S: NonZeroU32 = NonZeroU32::new(60 * 60).expect("not zero");
-/// What an address may have filled in.
+/// The parts of a call that an address may contain.
 pub(crate) const PLACES: [&str; 8] =
     ["call_id", "agent_id", "queue", "started_at", "started_unix", "date", "expires", "signature"];
 
@@ -47,7 +47,7 @@ impl RecordingUrl {
         &self.origin
     }
 
-    /// What follows the origin.
+    /// The path and the query behind the origin.
     pub(crate) fn path(&self) -> &str {
         &self.template[self.origin.len()..]
     }

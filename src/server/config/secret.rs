@@ -353,7 +353,7 @@ impl OriginName {
         Some(Self(format!("{scheme}://{authority}")))
     }
 
-    /// As a browser writes it.
+    /// The origin as a browser writes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -73,7 +73,7 @@ pub(crate) struct Principal {
 /// How a principal reads the words of calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reading {
-    /// As they were said.
+    /// The words as they were said.
     Plain,
     /// Personal data masked.
     Masked,

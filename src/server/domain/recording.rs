@@ -20,7 +20,7 @@ pub(crate) struct Recordings {
     starts_before_ms: i64,
 }
 
-/// What of a call its address has.
+/// The facts of a call that its address contains.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Recorded<'a> {
     pub(crate) call_id: &'a str,

@@ -51,15 +51,15 @@ pub(crate) enum Refusal {
     OtherAgent { agent_id: String },
     /// The event's number is so old that nobody knows whether it was taken.
     SeqPassed,
-    /// As many producers name themselves in the call as may.
+    /// The call has as many named producers as it may have.
     TooManyProducers { max: usize },
     /// The agent has no such alert.
     UnknownAlert,
     /// The store has no such call.
     NoSuchCall,
-    /// As many exports are being written as may be.
+    /// The server writes as many exports as it may at once.
     TooManyExports,
-    /// As many questions about edited rules are being answered as may be.
+    /// The server answers as many questions about edited rules as it may at once.
     Busy,
     /// A backtest is running.
     BacktestRunning,

@@ -43,7 +43,7 @@ pub(crate) enum Action {
     Grant,
     /// Another of QA: the agent is not.
     Reject,
-    /// Who took the last confirm or dismiss: that was a slip.
+    /// The reviewer takes back their own last step, which was a slip.
     Undo,
     /// QA: the rules missed it. The first step of an alert that a person made.
     Mark,

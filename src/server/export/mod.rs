@@ -118,7 +118,7 @@ pub(crate) struct Wanted {
     pub(crate) filter: AlertFilter,
     zone: FixedOffset,
     review: Review,
-    /// As they were asked for.
+    /// The filters as the client wrote them.
     parameters: BTreeMap<String, String>,
 }
 

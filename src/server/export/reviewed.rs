@@ -35,9 +35,9 @@ pub struct ReviewedTurn {
     pub channel: Channel,
     /// The words.
     pub text: String,
-    /// What the customer said last before it.
+    /// The customer's last words before it.
     pub prev: String,
-    /// What the agent said last before it.
+    /// The agent's last words before it.
     pub own_prev: String,
     /// Whether any alert about it stands.
     pub is_violation: bool,

@@ -307,7 +307,7 @@ fn last_column() -> u16 {
     u16::try_from(COLUMNS.len() - 1).unwrap_or(u16::MAX)
 }
 
-/// As much of `text` as a cell takes.
+/// The part of `text` that fits into a cell.
 fn cut(text: &str) -> &str {
     // Excel counts UTF-16 units; half as many characters always fit.
     if text.len() <= CELL_CHARS_MAX {

@@ -57,7 +57,7 @@ impl Door {
     }
 }
 
-/// What a connection may ask for.
+/// The requests that a connection may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Welcome {
     All,
@@ -65,7 +65,7 @@ enum Welcome {
     Health(Crowd),
 }
 
-/// What there is too much of.
+/// The limit that a connection exceeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Crowd {
     All,

@@ -57,7 +57,7 @@ fn most(config: &Config, address: IpAddr) -> usize {
     }
 }
 
-/// Who has an IPv6 address has a network of 64 bits of them.
+/// One user of IPv6 has a network of 64 bits of addresses.
 fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {

@@ -22,7 +22,7 @@ use crate::server::telemetry::events::{FrameRefused, Happening as _};
 /// The outcome of the events of one request.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub(crate) struct Outcome {
-    /// How many are durable.
+    /// The number of events that are durable.
     accepted: usize,
     /// By call, the highest `seq` among them.
     acks: BTreeMap<String, Option<u64>>,
@@ -31,7 +31,7 @@ pub(crate) struct Outcome {
     producer_acks: BTreeMap<String, BTreeMap<String, Option<u64>>>,
     /// The first of the lines that were refused.
     errors: Vec<Fault>,
-    /// How many more were.
+    /// The number of refused lines beyond those listed.
     #[serde(skip_serializing_if = "is_zero")]
     errors_more: usize,
     /// Remarks on lines that were taken.
@@ -39,7 +39,7 @@ pub(crate) struct Outcome {
     warnings: Vec<Fault>,
 }
 
-/// As serde asks it.
+/// The condition under which serde leaves the field out.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives a reference")]
 const fn is_zero(count: &usize) -> bool {
     *count == 0

@@ -39,7 +39,7 @@ use crate::server::runtime::Shared;
 /// A connection's share of the limit; it lasts while a clone of the permit exists.
 pub(crate) type Permit = Arc<Held>;
 
-/// What a connection takes up, until it is closed.
+/// The permits that a connection holds until it is closed.
 #[derive(Debug)]
 pub(crate) struct Held {
     _place: OwnedSemaphorePermit,

@@ -66,7 +66,7 @@ impl Deliveries {
         Ok(Self { targets, client })
     }
 
-    /// How many there are.
+    /// The number of webhooks.
     pub(crate) fn len(&self) -> usize {
         self.targets.len()
     }

@@ -20,17 +20,17 @@ use crate::server::store::{FoundVersion, StoreError, VersionFiles, read_beside};
 pub struct RuleLoad {
     /// Its name.
     pub version: String,
-    /// When it came into use, last.
+    /// The last time at which it came into use.
     pub loaded_at: Option<String>,
     /// The person who asked for it; empty in entries of earlier versions.
     pub by: String,
     /// `start`, `request` or `change`; empty where that was not kept yet.
     pub trigger: String,
-    /// In use before it.
+    /// The version in use before it.
     pub previous: Option<String>,
     /// The names of its files.
     pub files: Vec<String>,
-    /// Whether it is in use.
+    /// Whether this version is in use now.
     pub current: bool,
 }
 

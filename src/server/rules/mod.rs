@@ -227,13 +227,13 @@ pub(crate) struct Fixed;
 pub(crate) struct Outcome {
     pub(crate) ok: bool,
     pub(crate) trigger: Trigger,
-    /// When, in RFC 3339.
+    /// The time of the reload, RFC 3339.
     pub(crate) at: String,
     /// In use from now on.
     pub(crate) version: String,
     /// In use until now; the same if the new ones cannot be used.
     pub(crate) previous: String,
-    /// How many are in use.
+    /// The number of rules in use.
     pub(crate) rules: usize,
     pub(crate) warnings: Vec<Remark>,
     /// Why the new ones cannot be used.
@@ -247,7 +247,7 @@ pub(crate) struct Outcome {
 pub(crate) struct Report {
     version: String,
     rules: usize,
-    /// How many each pack has.
+    /// The number of rules in each pack.
     packs: BTreeMap<String, usize>,
     reloadable: bool,
     last_reload: Option<Outcome>,

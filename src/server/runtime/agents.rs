@@ -83,9 +83,9 @@ pub(crate) struct Agents {
 #[derive(Debug, Default)]
 struct Agent {
     subscribers: Vec<(Reading, Subscriber)>,
-    /// When the cards of the last minute came.
+    /// The times of the cards within the last minute.
     cards: VecDeque<Instant>,
-    /// When those came for which there was no room.
+    /// The times of the alerts that found no room for a card.
     folded: VecDeque<Instant>,
 }
 

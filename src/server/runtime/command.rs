@@ -26,9 +26,9 @@ pub(crate) enum Command {
     Join(Join),
     /// A supervisor wants to watch a call.
     Watch { call_id: String, reply: oneshot::Sender<Result<(Push, Subscription), Refusal>> },
-    /// Which calls may look otherwise to this audience than before.
+    /// Asks which calls may have changed for this audience.
     List { audience: Arc<Audience>, reply: oneshot::Sender<Listing> },
-    /// How these calls stand.
+    /// Asks for the rows of these calls.
     Look { call_ids: Vec<Arc<str>>, reply: oneshot::Sender<Vec<Look>> },
     /// Somebody wants to see the utterances of a call that have no final.
     Unsettled { call_id: String, reply: oneshot::Sender<Vec<Json>> },
@@ -91,13 +91,13 @@ pub(crate) struct Shards {
 }
 
 impl Shards {
-    /// As many queues as the config wants, and their other ends for [`run`].
+    /// One queue a shard, and the other ends for [`run`].
     pub(crate) fn new(count: usize) -> (Self, Vec<mpsc::Receiver<Command>>) {
         let (queues, ends) = (0..count).map(|_| mpsc::channel(SHARD_QUEUE_MAX)).unzip();
         (Self { queues, hasher: RandomState::new() }, ends)
     }
 
-    /// Which shard a call lives in.
+    /// The index of the shard that owns a call.
     pub(crate) fn place(&self, call_id: &str) -> usize {
         let count = self.queues.len() as u64;
         usize::try_from(self.hasher.hash_one(call_id) % count).unwrap_or(0)
@@ -111,7 +111,7 @@ impl Shards {
         }
     }
 
-    /// How many shards there are.
+    /// The number of shards.
     pub(crate) const fn count(&self) -> usize {
         self.queues.len()
     }
@@ -128,7 +128,7 @@ impl Shards {
         answer.await.map_err(|_| Refusal::Stopping)
     }
 
-    /// How many commands wait for each shard.
+    /// The number of queued commands, by shard.
     pub(crate) fn depths(&self) -> impl Iterator<Item = usize> {
         self.queues.iter().map(|queue| queue.max_capacity() - queue.capacity())
     }

@@ -12,7 +12,7 @@ use crate::server::runtime::Shared;
 use crate::server::store::{Forgotten, Horizon};
 use crate::server::telemetry::events::{Happening as _, RowsForgotten};
 
-/// How often it is looked for.
+/// The time between two rounds.
 const PERIOD: Duration = Duration::from_secs(60 * 60);
 const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
 

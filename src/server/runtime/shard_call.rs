@@ -71,7 +71,7 @@ struct Known {
 /// One transition of an alert on its way to the store and to those who see it.
 struct Transition {
     row: AlertRow,
-    /// As the agent sees it, without its cursor.
+    /// The alert's JSON for the agent, without its cursor.
     json: String,
     was_confirmed: bool,
     since: Instant,

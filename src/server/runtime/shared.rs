@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) journal: Journal,
     /// Questions to the store, for code that may block.
     pub(crate) readers: Arc<Readers>,
-    /// The same questions, for tasks.
+    /// Questions to the store, for tasks.
     pub(crate) store: AsyncReaders,
     /// Bounds the requests whose posted events are taken at once.
     pub(crate) posts: Semaphore,

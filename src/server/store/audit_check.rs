@@ -76,12 +76,12 @@ impl Readers {
     }
 }
 
-/// What the audit says of other records.
+/// The statements of the audit about other records.
 #[derive(Debug, Default)]
 struct Told {
-    /// Of each call, its seal and the entry that has it.
+    /// Each sealed call's seal, and the entry that has it.
     seals: BTreeMap<i64, (i64, Seal)>,
-    /// Of each version of the rules, the digest of its files.
+    /// The digest of each rules version's files.
     rules: BTreeMap<String, String>,
     steps: Vec<ToldStep>,
     /// Rounds of forgetting: number, and up to when words, alerts and rules went.

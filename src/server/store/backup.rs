@@ -38,7 +38,7 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 pub enum BackupError {
     /// A file or directory cannot be used.
     Io {
-        /// Which.
+        /// The file.
         path: PathBuf,
         /// The error of the system.
         error: io::Error,

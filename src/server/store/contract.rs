@@ -76,6 +76,7 @@ contract_tests!(
         a_sample_is_kept_once_and_judged_by_whom_it_was_given_to,
         what_was_said_is_found_until_it_is_forgotten,
         the_last_answer_of_an_agent_stands,
+        a_mark_is_an_alert_of_a_closed_call,
         the_audit_is_a_chain_that_agrees_with_the_store,
         a_version_of_the_rules_is_kept_with_its_files,
         words_go_first_then_alerts_and_calls_in_progress_stay,
@@ -769,6 +770,27 @@ fn the_last_answer_of_an_agent_stands(kind: &Kind) {
     let given = found[0].feedback.clone().unwrap();
     assert_eq!((given.action, given.given_ms), (FeedbackAction::Dismiss, 5));
     assert_eq!((given.reason.as_deref(), given.by.as_deref()), (Some("客户说的"), Some("a1")));
+}
+
+fn a_mark_is_an_alert_of_a_closed_call(kind: &Kind) {
+    let mut world = World::new(kind);
+    world.keep(vec![call(1, 0), call(2, 0), closed(1, 5)]);
+    let mark = |call_no, alert_id| NewMark {
+        row: AlertRow { display: Display::Marked, ..alert_row(call_no, alert_id, 1) },
+        rules_version: "v1".to_owned(),
+        step: step(Action::Mark, "李静", 10),
+        who: Who { name: "李静".to_owned(), role: Capacity::Person(AccessRole::Qa) },
+    };
+    let mut take = |call_no, alert_id| world.writer().mark(&mark(call_no, alert_id)).unwrap();
+    assert_eq!(take(9, "x").unwrap_err(), Untaken::Unknown);
+    assert_eq!(take(2, "x").unwrap_err(), Untaken::Impossible(Impossible::CallInProgress));
+    assert!(take(1, "x").is_ok());
+    assert_eq!(take(1, "x").unwrap_err(), Untaken::Impossible(Impossible::AlreadyMarked));
+    world.reopen();
+    let found = world.readers().alerts(&AlertFilter::default(), Order::OldestFirst, None, None, 10).unwrap();
+    assert_eq!((found.len(), found[0].display, found[0].counts()), (1, Display::Marked, true));
+    assert_eq!((found[0].review.standing.verdict, found[0].review.steps.len()), (Verdict::Confirmed, 1));
+    assert_eq!(world.faults(), []);
 }
 
 // ---- audit, rules, retention -----------------------------------------------

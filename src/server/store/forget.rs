@@ -21,7 +21,7 @@ pub(crate) struct Horizon {
     pub(crate) outbox_ms: i64,
 }
 
-/// How much was forgotten.
+/// The numbers of rows that a step of forgetting removed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Forgotten {
     /// Calls that lost words, or went.

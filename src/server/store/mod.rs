@@ -100,7 +100,7 @@ pub(super) struct Lock {
 pub enum StoreError {
     /// The directory or its lock cannot be made.
     Io {
-        /// Which file or directory.
+        /// The file or directory.
         path: PathBuf,
         /// The error of the system.
         error: io::Error,
@@ -119,7 +119,7 @@ pub enum StoreError {
     },
     /// A file of the store was removed, replaced or cut short while it was open.
     Gone {
-        /// Which.
+        /// The file.
         path: PathBuf,
     },
     /// There is none.

@@ -85,7 +85,7 @@ pub(crate) struct CallFilter {
     pub(crate) is_live: Option<bool>,
     /// Only calls that have such an alert.
     pub(crate) with_alert: Option<Box<AlertFilter>>,
-    /// In which it was answered.
+    /// The hour of the day in which the call was answered.
     pub(crate) hour: Option<Hour>,
 }
 

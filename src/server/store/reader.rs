@@ -32,7 +32,7 @@ pub(crate) struct Readers {
 pub(crate) struct OpenCall {
     pub(crate) call_no: i64,
     pub(crate) rules_version: String,
-    /// What was sent under its id before it began.
+    /// The numbers of events that came under its id before it began.
     pub(crate) numbers: Option<Numbers>,
     pub(crate) start: String,
 }
@@ -185,7 +185,8 @@ impl Readers {
         })
     }
 
-    /// The files behind a version of the rules, as they were kept.
+    /// The files of a version of the rules, as the JSON of [`LoadRow::files`](super::LoadRow); `None` if it is
+    /// no longer kept.
     pub(crate) fn rule_files(&self, version: &str) -> Result<Option<String>, StoreError> {
         self.ask(|connection| {
             let files = "SELECT files FROM rule_versions WHERE version = ?";

@@ -18,7 +18,7 @@ use crate::server::store::seal::transition_digest;
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
-/// Which alert is meant. Its id may stand for several where the id of its call does.
+/// The alert that a step is about. An alert's id is ambiguous where its call's id was used again.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) alert_id: String,
@@ -26,7 +26,7 @@ pub(crate) struct Target {
     pub(crate) started_ms: Option<i64>,
     /// Restricts the alerts to this agent's, without packs on trial, which agents do not see.
     pub(crate) agent_id: Option<String>,
-    /// How many steps were known to whoever takes the next; `None`: it does not matter.
+    /// The number of steps that the reviewer saw; the step is refused if there are others. `None` accepts any number.
     pub(crate) steps_seen: Option<usize>,
 }
 
@@ -113,7 +113,7 @@ struct Subject {
     state: AlertState,
     display: Display,
     closed_ms: Option<i64>,
-    /// Of its latest state, which is judged.
+    /// The cursor of its latest state, which the step judges.
     cursor: i64,
 }
 
@@ -306,7 +306,7 @@ fn step(row: &Row<'_>) -> rusqlite::Result<Step> {
     Ok(Step { action, by: row.get(1)?, role, reason: row.get(3)?, at_ms: row.get(4)? })
 }
 
-/// Where an alert stands, as it is kept beside it.
+/// Reads the state of a review from the columns beside the alert.
 pub(super) fn standing(verdict: &str, appeal: Option<&str>) -> ReviewState {
     ReviewState { verdict: Verdict::from_name(verdict).unwrap_or_default(), appeal: appeal.and_then(Appeal::from_name) }
 }

@@ -15,7 +15,7 @@ use crate::server::store::{Readers, StoreError};
 #[derive(Clone, Debug)]
 pub(crate) struct LoadRow {
     pub(crate) version: String,
-    /// As JSON.
+    /// The files as JSON.
     pub(crate) files: String,
     pub(crate) loaded_ms: i64,
     pub(crate) who: Who,

@@ -24,9 +24,9 @@ const GATHER_MS: i64 = 60_000;
 /// The digests of a closed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seal {
-    /// Of what was said and what happened.
+    /// The digest of the call's words and events.
     pub(super) words: String,
-    /// Of the facts of the call, and of its alerts in all their states.
+    /// The digest of the call's facts and of all states of its alerts.
     pub(super) alerts: String,
     pub(super) closed_ms: i64,
 }

@@ -91,9 +91,9 @@ pub(crate) type Key = Vec<Option<String>>;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sums {
     pub(crate) alerts: i64,
-    /// That have such an alert.
+    /// Calls that have such an alert.
     pub(crate) calls: i64,
-    /// The sum of the deductions of those that count.
+    /// The points that counting alerts deduct.
     pub(crate) deduct: i64,
 }
 
@@ -145,7 +145,7 @@ impl StatisticsFilter {
     }
 }
 
-/// What the alerts deduct that count.
+/// The SQL expression for the sum that counting alerts deduct.
 static DEDUCTED: LazyLock<String> = LazyLock::new(|| format!("coalesce(sum(iif({COUNTS}, latest.deduct, 0)), 0)"));
 
 const ALERTS: &str = "latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no";
@@ -226,7 +226,7 @@ fn answered(
     Ok((rows.collect::<Result<_, _>>()?, total))
 }
 
-/// As their latest alerts have them.
+/// The names of the rules, as their latest alerts have them.
 fn rule_names(
     connection: &Connection,
     filter: &StatisticsFilter,

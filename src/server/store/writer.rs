@@ -76,7 +76,7 @@ pub(crate) struct CallRow {
     pub(crate) started_at: String,
     pub(crate) started_ms: i64,
     pub(crate) rules_version: String,
-    /// What was sent under its id before it began.
+    /// The numbers of events that came under its id before it began.
     pub(crate) numbers: Option<Numbers>,
     pub(crate) start: Json,
 }
@@ -95,7 +95,7 @@ pub(crate) struct AlertRow {
     /// When it was said, as the producer counts wall time: milliseconds since 1970.
     pub(crate) said_ms: i64,
     pub(crate) display: Display,
-    /// As it goes over the wire, personal data masked.
+    /// The alert as it goes over the wire, personal data masked.
     pub(crate) json: Json,
     /// The webhooks that get it, from `made_ms` on.
     pub(crate) webhooks: Vec<Arc<str>>,

@@ -22,13 +22,13 @@ const GAP_MAX: usize = 4;
 pub struct Turn<'t> {
     /// The speaker.
     pub role: Role,
-    /// How the call is held.
+    /// The channel of the call.
     pub channel: Channel,
     /// The words.
     pub text: &'t str,
     /// The other side's turn before, or nothing.
     pub prev: &'t str,
-    /// The same side's turn before, or nothing.
+    /// The speaker's own turn before, or nothing.
     pub own_prev: &'t str,
     /// Rules whose forbidden phrases it holds: their [`phrase_key`]s.
     pub found: &'t [u32],

@@ -59,7 +59,7 @@ pub struct Example<'t> {
     pub unsure: Vec<ActId>,
     /// Whether a reviewer marks it.
     pub verdict: Label,
-    /// How much it counts: 1 for an ordinary one.
+    /// The weight of the example: 1 for an ordinary one.
     pub weight: f64,
 }
 

@@ -50,9 +50,9 @@ pub enum ActKind {
 pub struct Act {
     /// Its name in rules.
     pub id: String,
-    /// Who does it.
+    /// The role that does it.
     pub role: Role,
-    /// What it is to the rules.
+    /// Whether rules forbid it, require it or only know it.
     pub kind: ActKind,
     /// The category of the violation, of a forbidden act that a reviewer marks.
     pub category: Option<String>,
@@ -85,7 +85,7 @@ pub(super) const fn channel_ix(channel: Channel) -> usize {
 #[derive(Debug)]
 pub(super) struct Weighed {
     pub(super) key: u32,
-    /// What it says of which targets.
+    /// The weights of the feature, by target.
     pub(super) weights: Vec<(ActId, i16)>,
 }
 
@@ -122,9 +122,9 @@ impl std::fmt::Debug for Model {
 pub struct ModelError {
     /// The line.
     pub line: usize,
-    /// What is wrong and what to do, in Chinese.
+    /// The fault and the remedy, in Chinese.
     pub zh: String,
-    /// The same in English.
+    /// The fault and the remedy, in English.
     pub en: String,
 }
 
@@ -143,7 +143,7 @@ pub struct Scratch {
     sums: Vec<i32>,
 }
 
-/// What the model makes of a turn: a score for each act of the speaker's role, and the verdict.
+/// The model's judgement of a turn: a score for each act of the speaker's role, and the verdict.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
     /// Scores in ten thousandths, one an act; acts of the other role have none.
@@ -320,7 +320,7 @@ impl Model {
         ActId::try_from(self.acts.len()).unwrap_or(ActId::MAX)
     }
 
-    /// What makes the score of `act` (or of the verdict, `None`) for a turn.
+    /// The terms that make the score of `act` (or of the verdict, `None`) for a turn.
     #[must_use]
     pub fn terms(&self, turn: &Turn<'_>, act: Option<ActId>) -> Vec<Term> {
         let target = act.unwrap_or(self.verdict_target());

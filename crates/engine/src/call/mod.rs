@@ -61,10 +61,10 @@ pub struct Call {
     left_out: bool,
 }
 
-/// What one rule has done in this call.
+/// The state of one rule in this call.
 #[derive(Debug, Default)]
 struct State {
-    /// What was reported, by the key of its occurrence.
+    /// The reported alerts, by the key of their occurrence.
     reported: BTreeMap<String, Reported>,
     /// Findings of a timing rule by the utterance at whose position they stand.
     found: BTreeMap<UtteranceIx, Finding>,
@@ -73,7 +73,7 @@ struct State {
 
 #[derive(Debug)]
 struct Reported {
-    /// What it was reported of, and of which wordings.
+    /// The utterances and wordings that it was reported of.
     finding: Finding,
     wordings: Vec<Wording>,
     last: Alert,
@@ -133,7 +133,7 @@ impl Call {
         call
     }
 
-    /// What is known of the call.
+    /// The facts of the call.
     #[must_use]
     pub fn info(&self) -> &CallInfo {
         &self.info
@@ -145,7 +145,7 @@ impl Call {
         &self.rules
     }
 
-    /// Who had the call at `at`.
+    /// The agent who had the call at `at`.
     #[must_use]
     pub fn agent_at(&self, at: CallTime) -> &Arc<str> {
         self.agents.at(at)
@@ -612,7 +612,7 @@ impl Call {
         self.put_out(Alert { state: AlertState::Retracted, emitted: self.now, message, ..last });
     }
 
-    /// What took back an alert whose words stand, if later words may.
+    /// The later words that took back an alert whose own words stand.
     fn taken_back_by(&self, rules: &RuleSet, rule: RuleIx, evidence: &[Evidence]) -> Option<&'static str> {
         let BodyProgram::Forbid(ForbidProgram { waits: true, .. }) = &rules.programs[rule as usize].body else {
             return None;
@@ -620,7 +620,7 @@ impl Call {
         self.reworded(evidence).is_none().then_some("随后的话补救了")
     }
 
-    /// What the words that an alert rested on became.
+    /// The present wording of the words that an alert rested on.
     fn became(&self, evidence: &[Evidence]) -> String {
         match self.reworded(evidence) {
             Some(spoken) if spoken.is_final => format!("最终结果是“{}”", quoted(spoken.text.raw())),

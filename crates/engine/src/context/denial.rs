@@ -9,7 +9,7 @@ use super::words::{
 use super::{alternative_question, longest, starts_with};
 use crate::rule::subjects::Subjects;
 
-/// So many characters lie between 非 and what must be: 非要起诉不可.
+/// The most characters between 非 and its 不可: 非要起诉不可.
 const MUST_CHARS: usize = 3;
 
 /// Denials of one character or two that mean having as often as doing: 没有钱, 没网.
@@ -38,7 +38,7 @@ struct Denial {
     may_name: bool,
     denies_clause: bool,
     denies_having: bool,
-    /// Of any at all: 没有任何人会….
+    /// A denial of anything at all: 没有任何人会….
     of_any: bool,
     /// For a reason: 不会因为….
     of_reason: bool,
@@ -95,7 +95,7 @@ impl Denial {
     }
 }
 
-/// What a word means to a denial on its way.
+/// The effect of a word on a denial before it.
 #[derive(Clone, Copy, Debug)]
 enum Word {
     Quantifier,

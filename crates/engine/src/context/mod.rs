@@ -133,17 +133,17 @@ impl<'a> Scene<'a> {
         self.reading.text.chars().get(range).unwrap_or_default()
     }
 
-    /// What stands before the hit in its clause, as far as it matters.
+    /// The relevant words before the hit in its clause.
     fn before(&self) -> &'a [char] {
         self.chars(self.clause.start.max(self.span.start.saturating_sub(REACH))..self.span.start)
     }
 
-    /// What stands before the hit in its sentence, as far as it matters.
+    /// The relevant words before the hit in its sentence.
     fn earlier(&self) -> &'a [char] {
         self.chars(self.sentence.start.max(self.span.start.saturating_sub(REACH))..self.span.start)
     }
 
-    /// What follows the hit in its clause, as far as it matters.
+    /// The relevant words after the hit in its clause.
     fn after(&self) -> &'a [char] {
         self.chars(self.span.end..self.clause.end.min(self.span.end + REACH))
     }

@@ -17,6 +17,8 @@ pub(crate) const TURN_AHEAD: usize = 8;
 /// How many utterances behind the one that hit are looked at for words that take it back.
 pub(crate) const THEN_AHEAD: usize = 16;
 
+const _: () = assert!(TURN_AHEAD < TEXTS_KEPT && THEN_AHEAD < TEXTS_KEPT, "what conditions look at is still kept");
+
 impl Around {
     pub(crate) fn of(rules: &RuleSet, timeline: &Timeline, ix: UtteranceIx) -> Self {
         let said = |positions: Range<usize>| {
@@ -78,7 +80,7 @@ pub(crate) struct Reading<'a> {
 /// The places where one phrase stands in one text.
 pub(super) struct Places {
     found: Vec<Range<usize>>,
-    /// Of each place, the least end of it and those after it.
+    /// By place, the least end of it and of the places after it.
     least_ends: Vec<usize>,
 }
 

@@ -74,13 +74,13 @@ pub struct Diagnostic {
     pub code: &'static str,
     /// Where.
     pub at: Position,
-    /// What is wrong, in Chinese.
+    /// The fault, in Chinese.
     pub zh: String,
-    /// What is wrong, in English.
+    /// The fault, in English.
     pub en: String,
-    /// What to do about it, in Chinese; empty when `zh` says it all.
+    /// The remedy, in Chinese; empty if `zh` says it all.
     pub help_zh: String,
-    /// What to do about it, in English.
+    /// The remedy, in English.
     pub help_en: String,
 }
 
@@ -103,7 +103,7 @@ impl Diagnostic {
         Self { level: Level::Warning, ..Self::error(code, at, zh, en) }
     }
 
-    /// The same, telling what to do.
+    /// The diagnostic with its remedy.
     #[must_use]
     pub fn help(mut self, zh: impl Into<String>, en: impl Into<String>) -> Self {
         self.help_zh = zh.into();

@@ -8,10 +8,10 @@ use crate::rule::syntax::Timing;
 use crate::time::CallTime;
 use crate::transcript::{EventKind, Party};
 
-/// So many of the longest are told.
+/// The number of longest measurements that are told.
 const LONGEST_TOLD: usize = 3;
 
-/// What a rule about time or an event measured; nothing for rules about words.
+/// The measurements of a rule about time or an event; none for rules about words.
 pub(crate) fn explain_measures(view: &View<'_>, program: &Program) -> Vec<String> {
     let mut told = match &program.body {
         BodyProgram::Timing(measured) => timing(view, &measured.timing),

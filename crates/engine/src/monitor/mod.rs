@@ -50,7 +50,7 @@ pub(crate) const LOOKED_AT_MAX: usize = 2 * OCCURRENCES_MAX;
 /// Hits of one call, by detector, in the order they were said.
 pub(crate) type Hits = BTreeMap<DetectorIx, Vec<Hit>>;
 
-/// What a monitor sees.
+/// The state of a call as monitors read it.
 #[derive(Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) rules: &'a RuleSet,
@@ -61,7 +61,7 @@ pub(crate) struct View<'a> {
     pub(crate) now: CallTime,
 }
 
-/// Where a finding stands.
+/// The stage of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// Seen in a hypothesis.
@@ -87,7 +87,7 @@ pub(crate) struct Citation {
     pub(crate) homophone: bool,
 }
 
-/// What fills the placeholders of a message.
+/// The values of a message's placeholders.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Details {
     pub(crate) missing: Vec<String>,
@@ -95,7 +95,7 @@ pub(crate) struct Details {
     pub(crate) total: usize,
     pub(crate) value: Option<String>,
     pub(crate) limit: Option<String>,
-    /// The unit of both.
+    /// The unit of `value` and `limit`.
     pub(crate) unit: Unit,
     pub(crate) step: Option<String>,
     pub(crate) before: Option<String>,
@@ -141,7 +141,7 @@ pub(crate) struct Finding {
     pub(crate) kind: Option<AlertKind>,
     pub(crate) marks: Vec<Citation>,
     pub(crate) details: Details,
-    /// How often the utterance says it.
+    /// The number of times that the utterance says it.
     pub(crate) count: u32,
 }
 
@@ -152,13 +152,13 @@ impl Finding {
     }
 }
 
-/// What a monitor makes of the call at a moment.
+/// The result of a monitor at one moment.
 #[derive(Debug, Default)]
 pub(crate) struct Evaluation {
     pub(crate) findings: Vec<Finding>,
     /// There was more than is told.
     pub(crate) left_out: bool,
-    /// When it could say something else without anything new being said.
+    /// The moment at which the result may change by time alone.
     pub(crate) wake: Option<CallTime>,
 }
 

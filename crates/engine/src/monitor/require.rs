@@ -17,14 +17,14 @@ struct Occurrence<'a> {
 
 /// An occurrence as a checklist shows it.
 pub(crate) struct Obligation<'a> {
-    /// What the monitor makes of it; of one that is open, what it would be reminded of.
+    /// The monitor's finding; while the obligation is open, its reminder.
     pub(crate) finding: Finding,
     /// Nothing is decided yet.
     pub(crate) is_open: bool,
     pub(crate) due: Option<CallTime>,
     /// Each part and when it was said, even if that was too late.
     pub(crate) parts: Vec<(&'a str, Option<CallTime>)>,
-    /// When it could look different without anything new being said.
+    /// The moment at which it may look different by time alone.
     pub(crate) changes_at: Option<CallTime>,
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn obligations<'a>(view: &View<'a>, program: &'a Program) -> Vec<Obli
         .collect()
 }
 
-/// Where a requirement stands, and as of when; `None` while there is nothing to say.
+/// The stage of a requirement and its moment; `None` while nothing is decided or due.
 fn judge(
     view: &View<'_>,
     grace_ms: i64,

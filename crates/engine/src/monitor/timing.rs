@@ -32,7 +32,7 @@ const SAME_QUESTION_PERCENT: usize = 80;
 /// Words that make a question even without a question mark or 吗.
 const QUESTION_WORDS: &[&str] = &["什么", "哪", "几", "多少", "怎么", "谁", "请问", "是否"];
 
-/// What a timing rule finds at one position of the order.
+/// The findings of a timing rule at one position of the order.
 pub(crate) fn at_position(
     view: &View<'_>,
     program: &Program,
@@ -112,7 +112,7 @@ pub(crate) fn at_position(
     }
 }
 
-/// What goes on right now, and what only events decide.
+/// The findings about the present moment, and those that only events decide.
 pub(crate) fn pending(view: &View<'_>, program: &Program, timing: &Timing, evaluation: &mut Evaluation) {
     let end = view.timeline.end().map(|(at, _)| at);
     let last = view.timeline.len();
@@ -216,7 +216,7 @@ fn silence(view: &View<'_>, from: CallTime, last: Option<UtteranceIx>, until: Ca
     finding
 }
 
-/// What a listener has heard of the other party since the listener's own last words.
+/// The speech that a listener has heard since the listener's own last words.
 pub(super) struct Heard {
     since: Option<UtteranceIx>,
     /// Milliseconds of speech, as far as it was looked at.

@@ -108,6 +108,8 @@ pub(super) fn event_key(kind: EventKind, at: CallTime) -> String {
     }
 }
 
+/// The end of a window that begins at `from`; `None` while it cannot be known: a hold goes on, the
+/// speaker's turn, or the call.
 fn end_of(view: &View<'_>, from: CallTime, extent: Extent, roles: &[Role], count_hold: bool) -> Option<CallTime> {
     match extent {
         Extent::Ms(ms) if count_hold => Some(from.plus(ms)),
@@ -117,6 +119,7 @@ fn end_of(view: &View<'_>, from: CallTime, extent: Extent, roles: &[Role], count
     }
 }
 
+/// The beginning of a window that ends at `until`. A window without an extent begins before the call.
 fn start_of(view: &View<'_>, until: CallTime, extent: Extent, roles: &[Role]) -> CallTime {
     match extent {
         Extent::Ms(ms) => until.plus(-ms),

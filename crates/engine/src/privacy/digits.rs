@@ -7,7 +7,7 @@ use super::words::{EMOJI, KEYCAP, filler, is_mark};
 /// The check digit X of an ID card.
 pub(super) const TEN: u8 = 10;
 
-/// So many characters that are no digits may stand between two groups.
+/// The most characters between two groups that are no digits.
 const GAP_MAX: usize = 30;
 
 /// One digit of a number, as spoken or written.
@@ -52,7 +52,7 @@ impl Group {
     }
 }
 
-/// What stands between two groups.
+/// The words or marks between two groups.
 struct Gap {
     end: usize,
     corrects: bool,
@@ -241,9 +241,9 @@ fn read_small(chars: &[char], start: usize, max: u8) -> Option<([Figure; 2], usi
     (1..=max).contains(&number).then_some((figures, start + length))
 }
 
-/// What a numeral with 千, 百 or 十 is.
+/// The kind of a numeral with 千, 百 or 十.
 enum Numeral {
-    /// Of things or of money, and where it ends: 三千五百块.
+    /// A number of things or of money, and where it ends: 三千五百块.
     Count(usize),
     /// Digits that a recogniser, or who reads aloud, put so.
     Digits(Vec<Vec<Figure>>, usize),
@@ -312,13 +312,13 @@ fn read_numeral(chars: &[char], start: usize) -> Option<Numeral> {
     Some(Numeral::Digits(readings, at))
 }
 
-/// What is counted or paid, after a numeral.
+/// The nouns of counted or paid things, after a numeral.
 const MEASURES: &str = "个下起共样边种次遍块条张万亿年月号天周楼份家封句会元圆毛角分秒小时兆兄G度斤米公里人名岁日期级栋单层室路吨克升页本瓶件套台部辆笔票倍折多来几万%％";
 
 /// The character of a spoken 1 as recognisers mishear it.
 const MISHEARD: &str = "要腰妖夭吆么";
 
-/// What the character says if it is a digit, or sounds like the spoken 1.
+/// The digit of a character, or of one that sounds like the spoken 1.
 pub(super) fn figure(c: char) -> Option<u8> {
     digit(c).or_else(|| MISHEARD.contains(c).then_some(1))
 }
@@ -347,7 +347,7 @@ pub(super) fn digit(c: char) -> Option<u8> {
     Some(spoken)
 }
 
-/// What a character of a run of digits says.
+/// The digit of a character in a run of digits.
 fn run_digit(c: char) -> Option<u8> {
     if c < '\u{660}' {
         return None;

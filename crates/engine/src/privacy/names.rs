@@ -44,7 +44,7 @@ fn plate(chars: &[char], start: usize, hidden: &mut Vec<usize>) {
     }
 }
 
-/// What people say for @.
+/// The words that people say for @.
 const AT_SIGNS: [&str; 5] = ["@", "＠", "艾特", "圈a", "圈A"];
 /// Mailboxes of a business.
 const OFFICES: [&str; 12] = [
@@ -68,7 +68,7 @@ fn mailbox(chars: &[char], at: usize, hidden: &mut Vec<usize>) {
     }
 }
 
-/// What people call accounts of chats.
+/// The names that people give to accounts of chats.
 const ACCOUNTS: [&str; 21] = [
     "微信号码",
     "微信号",

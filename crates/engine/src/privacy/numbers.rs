@@ -8,13 +8,13 @@ use super::words::{Cue, cue_after, cue_before};
 /// The longest personal number: a bank card.
 const LONGEST: usize = 19;
 
-/// So many groups of one number may be begun anew or taken back.
+/// The most groups of one number that may be begun anew or taken back.
 const RESTARTS_MAX: usize = 2;
 
 /// After so many steps from one group on, a number is only read straight on; after twice as many, no further.
 const STEPS_MAX: usize = 128;
 
-/// So many numerals of one number are read in more than one way.
+/// The most numerals of one number that are read in more than one way.
 const NUMERALS_MAX: usize = 3;
 
 /// The numbers found in a text: the characters to hide, and where numbers end.

@@ -11,11 +11,11 @@ use crate::transcript::{Role, Utterance};
 /// So many utterances of one speaker, and characters of them, a number may be read out over.
 const UTTERANCES_MAX: usize = 32;
 const CHARS_MAX: usize = 2_000;
-/// So many finals after the words that name a number, it may still be read out.
+/// The number of finals after the words that name a number within which it may still be read out.
 const ASKED_FINALS: u32 = 4;
-/// So many utterances are known that read otherwise within the call than alone.
+/// The most utterances remembered that read otherwise within the call than alone.
 const KNOWN_MAX: usize = 512;
-/// So many utterances are known to have no final yet.
+/// The most utterances remembered without a final.
 const GUESSES_MAX: usize = 256;
 /// A hypothesis with fewer digits at its end is shown as it is.
 const GUESSED_DIGITS: usize = 4;
@@ -152,7 +152,7 @@ fn settle(open: &mut [Said], texts: Vec<String>, known: &mut BTreeMap<String, St
 enum Hold {
     /// None: nothing more comes.
     Nothing,
-    /// Those that may begin a number.
+    /// Characters that may begin a number.
     Undecided,
     /// All, if there are some.
     All,

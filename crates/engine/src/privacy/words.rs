@@ -284,7 +284,7 @@ pub(super) struct Filler {
     pub(super) corrects: bool,
 }
 
-/// What takes back digits that were said.
+/// The words that take back digits.
 const CORRECTIONS: &[&str] = &[
     "我说错了",
     "我讲错了",
@@ -311,11 +311,11 @@ const CORRECTIONS: &[&str] = &[
     "应该是",
 ];
 
-/// What people say who have to look for the rest.
+/// The words of people who look for the rest of a number.
 const PAUSES: &[&str] =
     &["等一下", "等一会儿", "等会儿", "等等", "稍等", "稍候", "让我", "我看", "我找", "我查", "我想", "我拿", "别挂"];
 
-/// What people say between digits that go on.
+/// The words that people say between digits.
 const TALK: &[&str] = &[
     "是不是",
     "对不对",
@@ -491,7 +491,7 @@ pub(super) fn is_mark(c: char) -> bool {
         || "-－–—―‐‑_·•・.．,，、;；。…~～!！?？()（）\"“”|｜/／\\".contains(c)
 }
 
-/// What makes a key-cap of a digit: 1️⃣.
+/// The mark that makes a key-cap of a digit: 1️⃣.
 pub(super) const KEYCAP: char = '\u{20e3}';
 pub(super) const EMOJI: char = '\u{fe0f}';
 

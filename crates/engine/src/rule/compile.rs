@@ -88,7 +88,7 @@ pub(super) fn compile_with_origins(
     Ok((RuleSet::assemble(version, rules, programs, thresholds, listening), origins))
 }
 
-/// What the second look must say of a forbidden hit, in ten thousandths.
+/// The least confidence of the second look for a forbidden hit, in ten thousandths.
 fn confidence(source: &RuleSource, thresholds: &Thresholds) -> u16 {
     source.confidence.map_or(thresholds.of(source.severity), ten_thousandths)
 }
@@ -123,7 +123,7 @@ fn visible(pack: &PackSource, source: &RuleSource) -> Rule {
     }
 }
 
-/// What a use of words means for phrases that do not say themselves.
+/// The options of phrases that do not state their own, by the use of the words.
 #[derive(Clone, Copy)]
 struct Defaults {
     homophone: Homophone,

@@ -45,7 +45,7 @@ pub struct Row<'a> {
     pub clause: &'a str,
     /// The document it comes from.
     pub source: &'a str,
-    /// What it demands.
+    /// The demand of the clause.
     pub requirement: &'a str,
     /// The rules that rest on it.
     pub rules: Vec<CoveringRule<'a>>,
@@ -79,7 +79,7 @@ impl Row<'_> {
         }
     }
 
-    /// What an open clause lacks, in Chinese.
+    /// The lack of an open clause, in Chinese.
     #[must_use]
     pub fn lacking(&self) -> &'static str {
         if self.rules.is_empty() {

@@ -56,7 +56,7 @@ pub fn lint(loaded: &Loaded, known_clauses: Option<&BTreeSet<String>>) -> Vec<Di
     told.finish(|a, b| (&a.at, a.code, &a.en).cmp(&(&b.at, b.code, &b.en)))
 }
 
-/// What a set of phrases is for.
+/// The purpose of a set of phrases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Purpose {
     Forbidden,
@@ -65,7 +65,7 @@ enum Purpose {
     Other,
 }
 
-/// What a rule listens for.
+/// One use of phrases in a rule.
 struct Use<'a> {
     rule: &'a RuleSource,
     program: &'a Program,
@@ -216,7 +216,7 @@ fn duplicates(packs: &[PackSource], uses: &[Use<'_>], out: &mut Vec<Diagnostic>)
     }
 }
 
-/// What the compiled program hears in the phrases that rules forbid or require.
+/// The matches of the compiled program in the phrases that rules forbid or require.
 struct PhraseHits {
     /// The phrases of the uses, by use and place: what is heard in each, the phrase itself left out.
     found: BTreeMap<(usize, usize), Vec<Match>>,

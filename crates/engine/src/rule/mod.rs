@@ -35,11 +35,11 @@ use crate::transcript::CallInfo;
 pub struct Rule {
     /// Unique among all packs.
     pub id: String,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
     /// The pack it is in.
     pub pack: String,
-    /// What its alerts are.
+    /// The kind of its alerts.
     pub kind: AlertKind,
     /// How grave a violation is.
     pub severity: Severity,
@@ -47,7 +47,7 @@ pub struct Rule {
     pub deduct: u32,
     /// The clauses it rests on.
     pub clauses: Vec<String>,
-    /// What to say instead.
+    /// The words to say instead.
     pub suggestion: Option<String>,
 }
 
@@ -63,11 +63,11 @@ pub struct RuleSet {
     pub(crate) programs: Vec<Program>,
     pub(crate) detectors: Vec<Detector>,
     pub(crate) lexicon: Lexicon,
-    /// What recognises acts and takes the second look.
+    /// The model that recognises acts and takes the second look.
     pub(crate) model: Option<Arc<Model>>,
     /// Acts that rules speak of, and the phrase that stands for each.
     pub(crate) acts: BTreeMap<ActId, PhraseId>,
-    /// Of each detector, the key under which the model knows the rule that forbids its phrases.
+    /// By detector, the key under which the model knows the rule that forbids its phrases.
     pub(crate) forbidding: Vec<Option<u32>>,
     /// Phrase to the detectors that ask for it, by `PhraseId`.
     pub(crate) detectors_of: Vec<Vec<DetectorIx>>,
@@ -84,11 +84,11 @@ pub struct RuleSet {
 /// Rule files that could be used.
 #[derive(Debug)]
 pub struct Loaded {
-    /// What calls run on.
+    /// The rules that calls run on.
     pub rules: Arc<RuleSet>,
     /// The packs as written, for tests, lint and pages.
     pub packs: Vec<syntax::PackSource>,
-    /// What is doubtful about them.
+    /// The warnings about them.
     pub warnings: Vec<Diagnostic>,
     /// Where the phrases of `rules` stand in `packs`.
     pub(crate) origins: Origins,
@@ -133,7 +133,7 @@ pub fn load_with(
     Err(faults.finish(|a, b| a.at.cmp(&b.at)))
 }
 
-/// What hears: detectors, and what they are built on.
+/// The detectors of a rule set, with the lexicon and the model that they use.
 pub(crate) struct Listening {
     pub(crate) detectors: Vec<Detector>,
     pub(crate) lexicon: Lexicon,

@@ -41,7 +41,7 @@ const PLACEHOLDERS: &[&str] = &["phrase", "missing", "said", "total", "value", "
 /// A rule file as it was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFile {
-    /// What diagnostics call it.
+    /// Its name in diagnostics.
     pub name: String,
     /// Its content.
     pub text: String,
@@ -199,6 +199,7 @@ impl Decoder {
         );
     }
 
+    /// Reads `lists:`. All names are noted first: a list may hold one that is written below it.
     fn lists(&mut self, node: &Node) -> BTreeMap<String, Located<Vec<PhraseSource>>> {
         let entries = self.entries(node, "名称: [话术, …]", "name: [phrase, …]").unwrap_or_default();
         self.lists = entries.iter().map(|(name, _)| name.value.clone()).collect();

@@ -33,7 +33,7 @@ pub(crate) struct Detector {
     pub(crate) yields_to: Vec<DetectorIx>,
 }
 
-/// What windows are measured from.
+/// The moment that a window is measured from.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum AnchorProgram {
     Event(EventKind),
@@ -56,7 +56,7 @@ pub(crate) enum Side {
 }
 
 impl Program {
-    /// What it forbids, if every hit is told: others may leave those words to it.
+    /// The detector of its forbidden words, if every hit is told; other rules may yield to it.
     pub(crate) fn always_forbids(&self) -> Option<DetectorIx> {
         match self.body {
             BodyProgram::Forbid(ForbidProgram { detector, at_least: 1, window: None, .. })
@@ -77,7 +77,7 @@ pub(crate) struct PartProgram {
     pub(crate) optional: bool,
 }
 
-/// What decides a rule.
+/// The compiled body of a rule.
 #[derive(Debug)]
 pub(crate) enum BodyProgram {
     Forbid(ForbidProgram),
@@ -144,7 +144,7 @@ pub(crate) struct SequenceProgram {
     pub(crate) steps: Vec<PartProgram>,
 }
 
-/// What is measured.
+/// A compiled timing rule.
 #[derive(Debug)]
 pub(crate) struct TimingProgram {
     pub(crate) timing: Timing,

@@ -5,7 +5,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 use super::parse::SourceFile;
 use crate::diagnostic::{self, Diagnostic, Language, Position};
 
-/// What is said of `diagnostics`, each with its line out of `files`.
+/// The text of `diagnostics`, each with its line out of `files`.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], files: &[SourceFile], language: Language, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
@@ -91,7 +91,7 @@ impl Shown {
     }
 }
 
-/// The same number of characters, none of which a terminal obeys.
+/// Replaces control characters by one visible character each.
 fn printable(text: &str) -> String {
     let direction = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()

@@ -98,7 +98,7 @@ fn schema_of(kind: &Kind) -> Schema {
     }
 }
 
-/// What is no text may also be the name of a parameter.
+/// A value that is no text may also be the name of a parameter.
 fn or_parameter(schema: Schema) -> Schema {
     json_schema!({ "anyOf": [schema, { "type": "string", "pattern": PARAMETER }] })
 }

@@ -27,7 +27,7 @@ const CHARACTER_MS: i64 = 250;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Script {
     pub(crate) start: Start,
-    /// What arrives, in the order of arrival.
+    /// The inputs in the order of arrival.
     pub(crate) arrivals: Vec<Arrival>,
     /// The alerts that must come out, in the order of the lines.
     pub(crate) expected: Vec<Expected>,
@@ -73,7 +73,7 @@ pub(crate) struct Expected {
     pub(crate) at: Position,
 }
 
-/// What must come out.
+/// The expected alert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum What {
     /// A transition to this state.
@@ -226,7 +226,7 @@ pub(crate) fn parse(script: &Located<String>) -> Result<Script, Vec<Diagnostic>>
     Ok(result)
 }
 
-/// What is known of an utterance from its earlier lines.
+/// The state of an utterance after its earlier lines.
 #[derive(Clone, Copy)]
 struct Known {
     start: CallTime,

@@ -14,7 +14,7 @@ use crate::text::DICTIONARIES;
 /// A file of tab-separated rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Table {
-    /// As it was reached.
+    /// The path as it was reached.
     pub name: String,
     /// Its content.
     pub text: String,
@@ -68,7 +68,7 @@ impl Sources {
         Some(self.clauses.as_ref()?.rows().map(|(_, cells)| cells[0].to_owned()).collect())
     }
 
-    /// The same with other texts: each takes the place of the file of its name, or comes behind the others.
+    /// These sources with edited texts: a text replaces the file of its name, or is appended.
     #[must_use]
     pub fn edited(&self, edits: &[SourceFile]) -> Self {
         let mut edited = self.clone();

@@ -19,7 +19,7 @@ const PRONOUNS: &[(Subject, &[&str])] = &[
     ),
 ];
 
-/// Who and what acts in most call centres.
+/// The people and things that act in most call centres.
 const NOUNS: &[(Subject, &[&str])] = &[
     (Subject::Own, &["客服", "坐席", "话务员", "小编", "本公司"]),
     (Subject::Customer, &["亲"]),

@@ -13,7 +13,7 @@ use crate::transcript::Role;
 pub(super) struct Shape {
     /// Its name in the schema.
     pub(super) name: &'static str,
-    /// What it is, in Chinese.
+    /// Its description, in Chinese.
     pub(super) zh: &'static str,
     pub(super) keys: &'static [Key],
     /// Groups of keys of which exactly one must be there.
@@ -25,12 +25,12 @@ pub(super) struct Shape {
 pub(super) struct Key {
     pub(super) name: &'static str,
     pub(super) required: bool,
-    /// What it says, in Chinese.
+    /// Its meaning, in Chinese.
     pub(super) zh: &'static str,
     pub(super) value: Kind,
 }
 
-/// What a value may be.
+/// The type of a value.
 #[derive(Debug)]
 pub(super) enum Kind {
     Text,

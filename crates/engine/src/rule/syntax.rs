@@ -19,7 +19,7 @@ use crate::transcript::{Channel, Direction, EventKind, Party, Role};
 pub struct PackSource {
     /// Its name, unique among all files.
     pub pack: Located<String>,
-    /// What people call it.
+    /// Its name for people.
     pub title: String,
     /// The document it comes from.
     pub source: Option<String>,
@@ -27,9 +27,9 @@ pub struct PackSource {
     pub enabled: bool,
     /// Packs that tell instead of this one where both forbid the same words.
     pub yields_to: Vec<Located<String>>,
-    /// What a company sets for itself; already put in wherever it is used.
+    /// The values that a company sets; they are already filled in where they are used.
     pub parameters: Vec<Parameter>,
-    /// What this trade calls those who act.
+    /// The nouns by which this trade calls people.
     pub subjects: SubjectWords,
     /// Named lists of phrases, used as `$name`.
     pub lists: BTreeMap<String, Located<Vec<PhraseSource>>>,
@@ -42,7 +42,7 @@ pub struct PackSource {
 pub struct Parameter {
     /// Its name, used as `${name}`.
     pub name: Located<String>,
-    /// What it decides, for those who set it.
+    /// Its effect, for the person who sets it.
     pub description: String,
     /// The value unless a company sets another, as YAML writes it.
     pub default: String,
@@ -70,7 +70,7 @@ pub struct PhraseSource {
 pub struct RuleSource {
     /// Unique among all files, such as `hold.thank-after`.
     pub id: Located<String>,
-    /// What people call it.
+    /// Its name for people.
     pub name: String,
     /// How grave a violation is.
     pub severity: Severity,
@@ -78,7 +78,7 @@ pub struct RuleSource {
     pub deduct: u32,
     /// What the alert says. Placeholders: `{phrase}`, `{missing}`, `{said}`, `{total}`, `{value}`, `{limit}`, `{step}`, `{before}`.
     pub message: String,
-    /// What to say instead.
+    /// The words to say instead.
     pub suggestion: Option<String>,
     /// The clauses it rests on.
     pub clauses: Vec<Located<String>>,
@@ -92,7 +92,7 @@ pub struct RuleSource {
     pub when: Option<Expression>,
     /// How often one call may be told of it.
     pub limit: Limit,
-    /// What to do with hypotheses.
+    /// The treatment of hypotheses.
     pub hypotheses: Hypotheses,
     /// How sure the second look must be of a forbidden hit before the agent is told, 0 to 1;
     /// `None` is the default of the severity, 0 waives the look.
@@ -130,7 +130,7 @@ pub enum Limit {
     CooldownMs(i64),
 }
 
-/// What a rule does with hits in hypotheses.
+/// The treatment of hits in hypotheses.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hypotheses {
     /// Shows them at once, as provisional.
@@ -172,7 +172,7 @@ pub struct Said {
     pub boundary: Option<Boundary>,
 }
 
-/// What stands around a hit, or was said before it: of phrases as written, or as compiled.
+/// A condition on the words around a hit or before it, over phrases as written or as compiled.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Context<P = PhraseSource> {
     /// One of these stands before the hit in its clause, at most `within` characters away.
@@ -215,7 +215,7 @@ pub enum Context<P = PhraseSource> {
     Quoted(bool),
     /// The clause is a condition (如果…, …的话).
     Conditional(bool),
-    /// Who does it.
+    /// The party that does it.
     Subject(Vec<Subject>),
     /// The hit is all that its utterance says, but for particles.
     Alone(bool),
@@ -236,7 +236,7 @@ pub enum Context<P = PhraseSource> {
 }
 
 impl<P> Context<P> {
-    /// The same shape over other phrases: `each` turns the phrases of one place.
+    /// Maps the phrases of a condition with `each`; its shape stays.
     pub(crate) fn map<Q>(&self, each: &mut impl FnMut(&[P]) -> Vec<Q>) -> Context<Q> {
         match self {
             Self::Before { any, within } => Context::Before { any: each(any), within: *within },
@@ -324,7 +324,7 @@ impl<P> Context<P> {
     }
 }
 
-/// Who does what the clause says.
+/// The subject of the clause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
@@ -381,7 +381,7 @@ pub enum Expression<S = Said> {
 }
 
 impl<S> Expression<S> {
-    /// The same shape over other words.
+    /// Maps the words of an expression; its shape stays.
     pub(crate) fn map<T>(&self, each: &mut impl FnMut(&S) -> T) -> Expression<T> {
         match self {
             Self::All(all) => Expression::All(all.iter().map(|part| part.map(each)).collect()),
@@ -416,7 +416,7 @@ pub struct HourRange {
 /// Forbidden words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Forbid {
-    /// What must not be said.
+    /// The forbidden words.
     pub said: Said,
     /// How many different phrases of `said` make a violation.
     pub at_least: u32,
@@ -444,11 +444,11 @@ pub enum Extent {
     Ms(i64),
     /// Turns of the rule's speaker.
     Turns(u32),
-    /// As far as the call goes.
+    /// The window lasts as long as the call.
     Unbounded,
 }
 
-/// What a window is measured from.
+/// The moment that a window is measured from.
 #[derive(Clone, Debug, PartialEq)]
 #[allow(missing_docs)]
 pub enum Anchor {
@@ -459,13 +459,13 @@ pub enum Anchor {
 /// Required words.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Require {
-    /// What must be said, in any order and across utterances.
+    /// The required parts, in any order and across utterances.
     pub parts: Vec<Part>,
     /// Where the window lies: `After` or `Before` an anchor.
     pub window: Window,
     /// How long before the deadline the agent is reminded, in milliseconds.
     pub remind_ms: Option<i64>,
-    /// What the reminder says; the name of the rule and what is missing unless said.
+    /// The text of the reminder; by default the name of the rule and the missing parts.
     pub reminder: Option<String>,
     /// Whether the clock runs while the customer is on hold.
     pub count_hold: bool,
@@ -476,7 +476,7 @@ pub struct Require {
 /// One thing that must be said.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Part {
-    /// What the alert calls it; the first phrase unless said.
+    /// Its name in alerts; by default the first phrase.
     pub name: Option<String>,
     /// Its paraphrases.
     pub said: Said,
@@ -485,7 +485,7 @@ pub struct Part {
 /// Steps in their order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sequence {
-    /// What the steps follow; without it, the answer.
+    /// The moment that the steps follow; by default the answer.
     pub after: Option<Anchor>,
     /// The steps.
     pub steps: Vec<Step>,
@@ -515,7 +515,7 @@ pub enum Timing {
     },
     /// The other party has talked for longer than `over_ms` since the role last said anything. Holds do not count.
     Listening {
-        /// Who listens.
+        /// The party that listens.
         by: Role,
         /// Milliseconds of the other party's speech.
         over_ms: i64,
@@ -540,7 +540,7 @@ pub enum Timing {
     },
     /// The role begins while the other party has been speaking for `after_ms`, and both go on for `overlap_ms`.
     Interruption {
-        /// Who interrupts.
+        /// The party that interrupts.
         by: Role,
         /// Milliseconds both speak at once.
         overlap_ms: i64,
@@ -560,7 +560,7 @@ pub enum Timing {
     },
     /// The role answers the other party's message later than `over_ms`.
     Reply {
-        /// Who answers.
+        /// The party that answers.
         by: Role,
         /// Milliseconds.
         over_ms: i64,
@@ -572,7 +572,7 @@ pub enum Timing {
     },
     /// The role asks the same question again after it was answered.
     Repeat {
-        /// Who asks.
+        /// The party that asks.
         role: Role,
         /// How often the same question makes a violation, at least 2.
         times: u32,
@@ -610,7 +610,7 @@ pub enum EventRule {
     Without {
         /// The event.
         event: EventKind,
-        /// What should have been said.
+        /// The words that should have been said.
         said: Said,
         /// How long before, in milliseconds.
         within_ms: i64,
@@ -629,11 +629,11 @@ pub enum EventRule {
 pub enum TestSource {
     /// A line that must raise this rule's alert, or must not.
     Line {
-        /// What is said.
+        /// The words.
         text: Located<String>,
         /// Whether the rule must fire.
         fires: bool,
-        /// Who says it; agent unless said.
+        /// The speaker of the line; by default the agent.
         role: Role,
         /// The other party's line before it.
         reply_to: Option<String>,

@@ -51,7 +51,7 @@ const QUESTION: &str = "？?﹖";
 const OPEN: &str = "“‘「『«";
 const CLOSE: &str = "”’」』»";
 
-/// What folding does with a character.
+/// The treatment of a character in folding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
@@ -126,7 +126,7 @@ const KINDS: [Kind; 22] = [
     Kind::Several,
 ];
 
-/// What the table holds for a character: its folded form, its class for the automaton, its kind.
+/// The table's entry for a character: its folded form, its class for the automaton, its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Entry {
     /// 16 bits of folded character, 8 of class, 8 of kind.
@@ -225,7 +225,7 @@ impl Table {
         Entry::new(0, kind).with_class(class)
     }
 
-    /// The same table with classes: `class_of` says which class a folded character has.
+    /// This table with classes: `class_of` gives the class of a folded character.
     pub(super) fn classified(&self, class_of: impl Fn(char) -> u8, astral: Vec<(char, u8)>) -> Self {
         let mut table = self.clone();
         for entry in table.entries.iter_mut() {
@@ -360,7 +360,7 @@ static DISGUISED: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
     pairs.collect()
 });
 
-/// What a character of [`Kind::Several`] stands for.
+/// The characters that one of [`Kind::Several`] stands for.
 pub(super) fn expansion(c: char) -> &'static str {
     static EXPANSIONS: LazyLock<BTreeMap<char, &'static str>> = LazyLock::new(|| {
         let several = lines(COMPATIBLE).filter(|line| matches!(disguise(line), Some((_, Disguise::Several))));
@@ -477,7 +477,7 @@ impl Sounds {
         self.syllables.get(c as usize).copied().filter(|&number| number != 0)
     }
 
-    /// What all characters that may sound like `c` have in common, accents included.
+    /// The family of sounds of `c`: equal for all characters that may sound like it, accents included.
     #[inline]
     pub(super) fn family(&self, c: char) -> Option<u16> {
         self.syllable(c).map(|number| self.families[usize::from(number)])

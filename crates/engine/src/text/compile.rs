@@ -23,7 +23,7 @@ pub enum BuildError {
     Regex {
         /// The phrase.
         phrase: String,
-        /// What the regex crate says.
+        /// The error of the regex crate.
         source: Box<regex::Error>,
     },
     /// There are more phrases than can be numbered.
@@ -80,7 +80,7 @@ impl LexiconBuilder {
     ///
     /// # Errors
     ///
-    /// As for [`add`](Self::add).
+    /// The phrase is malformed, as for [`add`](Self::add).
     pub fn add_context(&mut self, text: &str, options: PhraseOptions) -> Result<PhraseId, PhraseError> {
         let key = (text.to_owned(), options.homophone, options.boundary == Boundary::Word);
         if let Some(&id) = self.ids.get(&key) {

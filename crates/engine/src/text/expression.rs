@@ -29,7 +29,7 @@ pub(super) fn parse(pattern: &str) -> Result<Parsed, PhraseError> {
     Ok(Parsed::Regex { pattern: hir.to_string(), literal })
 }
 
-/// What a regular expression's error says, without the drawing around it.
+/// The message of a regular expression's error, without the drawing around it.
 fn first_line(error: &regex_syntax::Error) -> String {
     match error {
         regex_syntax::Error::Parse(error) => error.kind().to_string(),

@@ -15,7 +15,7 @@ const NA_MAX: usize = 8;
 /// Characters that make a word of a 个 before them, so that 那 stands for itself: 那个人信息.
 const AFTER_GE: &str = "人别性体案税月";
 
-/// What reads the symbols as folding makes them.
+/// Reads the symbols as folding makes them.
 pub(super) trait Scanner {
     /// Tells lexicons apart; 0 is none.
     fn id(&self) -> u64;

@@ -9,7 +9,7 @@ use super::chars::{Kind, TABLE, is_han, spelling};
 use super::lexicon::{Match, PhraseId};
 use super::pattern::Likeness;
 
-/// What stands between a symbol and the one before it.
+/// The break between a symbol and the one before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Break {
     /// Nothing that matters.
@@ -25,7 +25,7 @@ pub enum Break {
 
 /// Where folded text stands in the raw texts, in Unicode scalar values.
 ///
-/// Of a span that crosses a join both parts are present.
+/// A span that crosses a join has both parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawSpan {
     /// In the raw text of the previous utterance.
@@ -85,11 +85,11 @@ pub(super) struct Dropped {
     pub(super) at: u32,
     /// Its raw offset.
     pub(super) raw: u32,
-    /// What it is, simplified.
+    /// The character, simplified.
     pub(super) c: char,
 }
 
-/// What an open utterance remembers of each of its symbols.
+/// The state that an open utterance keeps for each of its symbols.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor {
     /// The automaton's state after the symbol.
@@ -177,7 +177,7 @@ impl FoldedText {
         &self.chars
     }
 
-    /// What stands before symbol `at`; before `len()`, what ends the text.
+    /// The break before symbol `at`; before `len()`, the end of the text.
     #[must_use]
     pub fn break_before(&self, at: usize) -> Break {
         self.mark(at).map_or(Break::None, Mark::kind)
@@ -415,10 +415,10 @@ impl RawChars<'_> {
     }
 }
 
-/// What was said for one symbol.
+/// The raw characters behind one symbol.
 pub(super) enum PieceChars<'t> {
     One(Option<char>),
-    /// So many raw characters, those that folding drops among them.
+    /// The number of raw characters, with those that folding drops.
     Many(RawChars<'t>, usize),
 }
 

@@ -33,15 +33,15 @@ pub struct PhraseOptions {
 /// A phrase that stands in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
-    /// Which phrase.
+    /// The phrase.
     pub phrase: PhraseId,
     /// The first symbol.
     pub start: usize,
     /// The symbol after the last.
     pub end: usize,
-    /// How alike.
+    /// How closely the words match the phrase.
     pub likeness: Likeness,
-    /// Of a phrase that folding drops (嗯, {emoji}), its raw offsets; `start` and `end` are then the same.
+    /// The raw offsets of a phrase that folding drops (嗯, {emoji}); `start` and `end` are then equal.
     pub dropped: Option<Range<usize>>,
 }
 

@@ -12,7 +12,7 @@ pub enum Homophone {
     Toneless,
     /// Also zh/z, ch/c, sh/s, n/l and in/ing, en/eng, an/ang as one; three characters and more.
     Merged,
-    /// As `toneless`, for phrases of any length.
+    /// The same syllables whatever the tone, for phrases of any length.
     Always,
 }
 

@@ -20,14 +20,14 @@ pub(super) const NAME_LETTERS_MAX: u8 = 20;
 /// The most characters a `{name}` in Chinese may have.
 pub(super) const NAME_HAN_MAX: u8 = 3;
 
-/// What is wrong with a phrase.
+/// A fault of a phrase.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PhraseError {
-    /// Where, in characters of the phrase.
+    /// The position of the fault, in characters of the phrase.
     pub at: usize,
-    /// What and what to do, in Chinese.
+    /// The fault and the remedy, in Chinese.
     pub zh: String,
-    /// The same in English.
+    /// The fault and the remedy, in English.
     pub en: String,
 }
 
@@ -54,11 +54,11 @@ pub(super) enum Element {
     Mark,
     /// The character before it three times or more, of which folding kept one or two.
     Run,
-    /// So many digits; a fraction too if the rule does not count digits.
+    /// A numeral of `min` to `max` digits; a fraction too if the phrase does not count digits.
     Number { min: u8, max: u8, fraction: bool },
     /// A person's name.
     Name,
-    /// So many symbols of any kind.
+    /// `min` to `max` symbols of any kind.
     Any { min: u8, max: u8 },
 }
 
@@ -69,7 +69,7 @@ pub(super) enum Parsed {
     Variants(Vec<Vec<Element>>),
     /// A regular expression over folded sentences, and a literal in each of its matches.
     Regex { pattern: String, literal: Vec<char> },
-    /// What folding drops.
+    /// Characters that folding drops.
     Dropped(Vec<Vec<DroppedElement>>),
 }
 
@@ -80,7 +80,7 @@ pub(super) enum DroppedElement {
     Emoji,
 }
 
-/// What is written between braces.
+/// The text between braces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Slot {
     Number { min: u8, max: u8, fraction: bool },

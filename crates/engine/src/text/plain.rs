@@ -4,7 +4,7 @@
 
 use super::chars::{Kind, TABLE};
 
-/// What stands for every picture.
+/// The character that stands for every picture.
 const PICTURE: char = '☺';
 
 /// More of one character in a row say no more.

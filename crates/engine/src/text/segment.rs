@@ -28,7 +28,7 @@ const LN_TOTAL: f64 = 17.911_5;
 /// By how much the best cut in which the phrase is a word must beat the best in which it is none: 15 times likelier.
 const MARGIN: f64 = 2.7;
 
-/// The same for a noun that an aspect particle would follow, as no noun is followed: 地面积了灰.
+/// The margin for a noun before an aspect particle, which follows no noun: 地面积了灰.
 const NOUN_MARGIN: f64 = 6.0;
 
 /// No word that matters is longer.

@@ -133,13 +133,13 @@ pub fn read_audit(directory: &Path, query: &str, zone: FixedOffset) -> Result<Ve
 /// The result of a check of the audit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// How many entries there are.
+    /// The number of entries.
     pub entries: u64,
     /// The last entry, as `--head` takes it: number and hash.
     pub head: String,
     /// The first faults, in Chinese and English.
     pub faults: Vec<String>,
-    /// How many more there are.
+    /// The number of faults beyond those listed.
     pub more: usize,
 }
 

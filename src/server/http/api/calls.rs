@@ -56,7 +56,7 @@ pub(crate) struct CallView {
     agent_id: String,
     queue: Option<String>,
     started_at: String,
-    /// As its `call.end` says.
+    /// The party that `call.end` names.
     ended_at: Option<String>,
     /// `agent`, `customer` or `system`.
     ended_by: Option<String>,
@@ -280,7 +280,7 @@ fn call_view(shared: &Shared, call: FoundCall, deductions: &[Deduction]) -> (Cal
     (view, scoring)
 }
 
-/// What was said and done in a call, personal data masked.
+/// The words and events of a call, personal data masked.
 pub(super) fn said(call: &FoundCall, events: &[String], hypotheses: &mut [Value]) -> Vec<Value> {
     let mut said: Vec<Value> = [call.start.as_str()]
         .into_iter()

@@ -64,7 +64,7 @@ pub(crate) struct Mark {
     by: Option<String>,
 }
 
-/// What a reviewer may mark words as.
+/// The rules and categories that a reviewer may mark words with.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Kinds {
     /// The rules in force.
@@ -194,7 +194,7 @@ fn bad(field: &str, message: &str) -> Unanswered {
     Unanswered::Field(BadQuery::new(field, message))
 }
 
-/// The same words of one utterance are the same alert for each rule.
+/// The id depends on the rule and the words alone, so marking them twice marks one alert.
 fn alert_id(call: &FoundCall, mark: &Mark, rule_id: &str) -> String {
     let Mark { utterance_id, start, end, .. } = mark;
     let parts = ["mark", &call.call_id, &call.started_at, utterance_id, &start.to_string(), &end.to_string(), rule_id];
@@ -202,7 +202,7 @@ fn alert_id(call: &FoundCall, mark: &Mark, rule_id: &str) -> String {
     hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What words are marked as.
+/// The rule or the category that words are marked with.
 struct Kind {
     rule_id: String,
     rule_name: String,
@@ -261,7 +261,7 @@ impl Kind {
 struct Place {
     utterance_id: String,
     role: Role,
-    /// Who had the call then.
+    /// The agent who had the call at that moment.
     agent_id: String,
     at_ms: i64,
     /// The utterance, or the part of it around the words, and how many characters stand before that part.

@@ -27,7 +27,7 @@ use crate::server::runtime::cases::Case;
 use crate::server::runtime::review::{take_step, take_steps};
 use crate::server::store::{FoundReview, Taken, Target};
 
-/// Where people have an alert, and how it came there.
+/// The state of an alert's review, and the steps that led to it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct ReviewView {
     verdict: Verdict,
@@ -47,7 +47,7 @@ struct StepView {
     action: Action,
     /// The person who took the step.
     by: String,
-    /// As what: `qa`, `admin` or `agents`.
+    /// The role in which the person acted: `qa`, `admin` or `agents`.
     role: String,
     reason: Option<String>,
     at: Option<String>,
@@ -131,7 +131,7 @@ pub(crate) async fn take(
     Ok(reply::json(StatusCode::CREATED, &view(&shared, &principal, taken)))
 }
 
-/// The same step on several alerts.
+/// One step that several alerts take.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewSteps {
     /// `confirm`, `dismiss`, `grant`, `reject` or `undo`.
@@ -156,7 +156,7 @@ struct NamedAlert {
     steps_seen: Option<usize>,
 }
 
-/// What became of the alerts, in their order.
+/// The outcome of each alert, in the order of the request.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StepsTaken {
     /// On how many of them the step was taken.
@@ -164,7 +164,7 @@ pub(crate) struct StepsTaken {
     results: Vec<StepTaken>,
 }
 
-/// What became of one alert: where it stands now, or why the step was not taken.
+/// The outcome for one alert: its new state, or why the step was not taken.
 #[derive(Debug, Serialize, ToSchema)]
 struct StepTaken {
     alert_id: String,
@@ -177,12 +177,12 @@ struct StepTaken {
 /// Why a step was not taken.
 #[derive(Debug, Serialize, ToSchema)]
 struct NotTaken {
-    /// As one step alone is refused.
+    /// The error, as for a single step.
     code: &'static str,
     message: String,
 }
 
-/// The same review of several alerts, in one go; each alert takes it or says why not.
+/// Reviews several alerts alike in one request; each alert takes the step or says why not.
 #[utoipa::path(post, path = "/v1/reviews", tag = "qa", request_body = NewSteps, responses(
     (status = 200, description = "What became of each / 每条的结果", body = StepsTaken),
     (status = 400, description = "It cannot be used / 内容有误", body = ErrorMessage),

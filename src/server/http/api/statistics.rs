@@ -37,7 +37,7 @@ const GROUPS_MAX: usize = 2;
 /// The counts.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct StatisticsView {
-    /// As they were asked for.
+    /// The groups that the request named, in its order.
     groups: Vec<&'static str>,
     /// The groups with the most alerts first; a group without alerts has no row.
     rows: Vec<RowView>,

@@ -31,7 +31,7 @@ pub(super) struct Frames {
     /// Whether binary messages are.
     keeps_binary: bool,
     is_binary: bool,
-    /// As much of the next frame's head as is here.
+    /// The bytes of the next frame's head that have arrived.
     head: Vec<u8>,
     /// The first byte of the frame under way, and the payload still to come.
     first: u8,

@@ -26,7 +26,7 @@ const PASSED: [HeaderName; 5] =
     [SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, SEC_WEBSOCKET_PROTOCOL, AUTHORIZATION, USER_AGENT];
 /// Recognisers take keys in headers of their own, such as `X-NLS-Token`.
 const OWN: &str = "x-";
-/// What proxies say of a client is not for others.
+/// Headers by which proxies describe a client; they are not passed on.
 const OF_PROXIES: [&str; 2] = ["x-forwarded-", "x-real-ip"];
 /// The headers of a refusal that are passed back.
 const PASSED_BACK: [HeaderName; 3] = [CONTENT_TYPE, WWW_AUTHENTICATE, RETRY_AFTER];

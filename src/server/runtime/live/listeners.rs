@@ -28,7 +28,7 @@ struct Listeners {
 #[derive(Debug)]
 struct WallListener {
     subscriber: Subscriber,
-    /// Where the frames of all calls go; `None` once they went there.
+    /// The channel for the first list of all calls; `None` once it was sent.
     first: Option<oneshot::Sender<Vec<Utf8Bytes>>>,
     /// The last round this viewer missed.
     missed: u64,

@@ -23,7 +23,7 @@ pub(crate) struct LiveCall {
     pub(crate) call_id: Arc<str>,
     /// The agent who has it now.
     pub(crate) agent_id: Arc<str>,
-    /// When it looks otherwise without anything new being heard of.
+    /// The time at which the row changes by itself.
     pub(crate) changes_at: Option<CallTime>,
     queue: Option<String>,
     /// Masked.

@@ -36,7 +36,7 @@ pub(super) struct Fields<'n> {
     pub(super) at: &'n Position,
     shape: &'static Shape,
     entries: BTreeMap<&'static str, (&'n Position, &'n Node)>,
-    /// What the decoder asked for, to hold it to the table.
+    /// The keys that the decoder asked for, which a test compares with the table.
     #[cfg(debug_assertions)]
     asked: BTreeSet<&'static str>,
 }
@@ -573,7 +573,7 @@ impl Decoder {
     }
 }
 
-/// What is wrong with a duration.
+/// The fault of a duration.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum DurationFault {
     NoUnit,

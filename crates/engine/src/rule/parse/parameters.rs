@@ -17,7 +17,7 @@ use crate::diagnostic::{Diagnostic, Faults, Located, Position, nearest};
 use crate::rule::syntax::Parameter;
 use crate::rule::{quote, surface};
 
-/// What opens a reference; `}` closes it.
+/// The beginning of a reference; `}` closes it.
 const OPEN: &str = "${";
 
 /// Whether a file of this name sets parameters, and holds no rules.

@@ -8,7 +8,7 @@ use crate::rule::syntax::{Anchor, Context, Expression, Extent, PhraseSource, Sai
 use crate::text::{Boundary, Homophone};
 use crate::transcript::{EventKind, Role};
 
-/// What a rule says for those of its parts that do not say it themselves.
+/// The options that parts inherit from their rule.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Inherited {
     pub(super) roles: Option<Vec<Role>>,
@@ -142,7 +142,7 @@ impl Decoder {
         }
     }
 
-    /// The same keys, without the phrases.
+    /// Reads the keys that stand beside the phrases.
     pub(super) fn manner(&mut self, fields: &mut Fields<'_>) -> Inherited {
         Inherited {
             roles: fields.get("role").map(|node| self.choices(node, surface::ROLE)).filter(|roles| !roles.is_empty()),

@@ -56,7 +56,7 @@ impl Style {
     }
 }
 
-/// What could be read of a file.
+/// The part of a file that could be read.
 #[derive(Debug)]
 pub(super) struct Document {
     pub(super) root: Node,

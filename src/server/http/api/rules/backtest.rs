@@ -76,7 +76,7 @@ impl StoredCalls {
         Self { calls_max, ..self }
     }
 
-    /// How many there are.
+    /// The number of selected calls.
     ///
     /// # Errors
     /// The store cannot be read.

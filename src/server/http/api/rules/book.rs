@@ -139,7 +139,7 @@ impl RuleView {
     }
 }
 
-/// Which clause is held by which rules.
+/// The clauses, with the rules that rest on each.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CoverageView {
     version: String,

@@ -208,7 +208,7 @@ impl Edited {
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes the body; what reads it tells every fault by its field")]
 pub(crate) struct EditedFile {
-    /// As `GET /v1/rules/packs` names it, or a new one.
+    /// The name of a file from `GET /v1/rules/packs`, or a new name.
     name: String,
     text: String,
 }
@@ -225,7 +225,7 @@ pub(crate) struct CheckRequest {
 pub(crate) struct Checked {
     /// Whether they can be used.
     ok: bool,
-    /// Which version they would be.
+    /// The version that these rules would have.
     version: String,
     /// In the order of files and lines.
     diagnostics: Vec<Remark>,

@@ -77,7 +77,7 @@ struct UtteranceView {
     folded: String,
     /// Where each symbol of `folded` stands in `text`: start, end (exclusive).
     offsets: Vec<[usize; 2]>,
-    /// As it is cut into words.
+    /// The text, cut into words.
     words: Vec<String>,
     candidates: Vec<CandidateView>,
     /// Of an agent's words: how sure the second look is that a reviewer marks them, and why.
@@ -111,7 +111,7 @@ struct PartOfScore {
 struct CandidateView {
     rule_id: String,
     rule_name: String,
-    /// As the rule words it.
+    /// The phrase as the rule words it.
     phrase: String,
     start: usize,
     end: usize,
@@ -120,7 +120,7 @@ struct CandidateView {
     homophone: bool,
     /// Why it does not count; null if it does.
     veto: Option<String>,
-    /// The same in English.
+    /// `veto` in English.
     veto_en: Option<String>,
     /// The part of the rule that the hit serves.
     purpose: String,
