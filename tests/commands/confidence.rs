@@ -140,7 +140,7 @@ fn an_explanation_tells_what_the_model_weighs() {
         "rules/p.yaml",
         &RULES.replace("[我不知道], tests", "[$acts], tests").replace("impatient", "promise-to-check"),
     );
-    site.write("call.jsonl", &CALL.replace("这个我不知道", "您别急我去给您问一下清楚再回复您"));
+    site.write("call.jsonl", &CALL.replace("这个我不知道", "这个我不知道，您别急我去给您问一下清楚再回复您"));
     let act = line(&explained("p.default", "strict.toml"), "动作的把握 ");
     assert!(act.starts_with("0.") && act.contains("问") && act.contains(" +"), "{act}");
 }
