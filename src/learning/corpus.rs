@@ -61,7 +61,7 @@ fn labels(text: &str) -> BTreeMap<&str, (&str, &str)> {
 
 fn row(line: &str, numbers: &BTreeMap<&str, ActId>, second: Option<&BTreeMap<&str, (&str, &str)>>) -> Option<Row> {
     let cells: Vec<&str> = line.split('\t').collect();
-    let [id, channel, role, prev, own_prev, text, acts, verdict, ..] = cells[..] else { return None };
+    let [id, channel, role, prev, own_prev, text, acts, verdict, category, ..] = cells[..] else { return None };
     let named = |names: &str| -> Option<Vec<ActId>> {
         names.split(',').filter(|name| !name.is_empty()).map(|name| numbers.get(name).copied()).collect()
     };
@@ -91,6 +91,7 @@ fn row(line: &str, numbers: &BTreeMap<&str, ActId>, second: Option<&BTreeMap<&st
         verdict,
         is_of_site: false,
         category: String::new(),
+        fault: category.to_owned(),
         found: Vec::new(),
     })
 }

@@ -10,6 +10,7 @@ mod sides;
 pub mod speech;
 pub mod suggest;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -59,6 +60,8 @@ pub struct Row {
     pub is_of_site: bool,
     /// What the site calls the violation.
     pub category: String,
+    /// The category of a violation among those of the corpus.
+    pub fault: String,
     /// Rules whose forbidden phrases it holds.
     pub found: Vec<u32>,
 }
@@ -78,6 +81,7 @@ impl Row {
             verdict,
             is_of_site: true,
             category: String::new(),
+            fault: String::new(),
             found: Vec::new(),
         }
     }
@@ -130,6 +134,7 @@ pub fn learn(
     let own = rows.len();
     rows.extend(of_site);
     let in_use = current(sources);
+    name_faults(&mut rows, own, in_use.as_ref());
     let rules = without_model(sources, &acts)?;
     find(&mut rows, &rules, workers, control);
     if control.is_cancelled() {
@@ -140,9 +145,11 @@ pub fn learn(
     if control.is_cancelled() {
         return Ok(None);
     }
-    let mut text = figures(&learner, &learned, own);
-    let verdict = learned.last().map(|learned| &learned.left_out).into_iter().flatten();
+    let verdict = learner.verdict(&learned);
+    let mut text = figures(&learner, &learned, &verdict, own);
     let sides: Vec<Side<'_>> = verdict
+        .left_out
+        .iter()
         .filter(|scored| scored.example >= own)
         .map(|scored| {
             let row = &rows[scored.example];
@@ -152,7 +159,7 @@ pub fn learn(
         .collect();
     let changes = (rows.len() > own).then(|| Changes::of(&sides, &rules.confidences(), &rules.thresholds));
     changes.iter().for_each(|changes| text.push_str(&changes.text));
-    Ok(Some(Lesson { model: learner.model(&learned), corpus: own, changes, text }))
+    Ok(Some(Lesson { model: learner.model(&learned, &verdict), corpus: own, changes, text }))
 }
 
 /// Writes a file so that it is whole or as it was before.
@@ -170,7 +177,7 @@ pub fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
 
 fn example(row: &Row) -> Example<'_> {
     let (acts, unsure) = (row.acts.clone(), row.unsure.clone());
-    Example { turn: turn(row), acts, unsure, verdict: row.verdict, weight: row.weight() }
+    Example { turn: turn(row), acts, unsure, verdict: row.verdict, category: &row.fault, weight: row.weight() }
 }
 
 fn turn(row: &Row) -> Turn<'_> {
@@ -181,6 +188,21 @@ fn turn(row: &Row) -> Turn<'_> {
         prev: &row.prev,
         own_prev: &row.own_prev,
         found: &row.found,
+    }
+}
+
+/// Gives the site's violations a category of the corpus: the one they name, or else the likeliest by the model in use.
+fn name_faults(rows: &mut [Row], own: usize, in_use: Option<&Model>) {
+    let (corpus, site) = rows.split_at_mut(own);
+    let known: BTreeSet<&str> = corpus.iter().map(|row| row.fault.as_str()).collect();
+    let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
+    for row in site.iter_mut().filter(|row| row.verdict == Label::Yes) {
+        if known.contains(row.category.as_str()) {
+            row.fault.clone_from(&row.category);
+        } else if let Some(model) = in_use {
+            model.judge(&turn(row), &mut scratch, &mut judged);
+            row.fault = model.fault(&judged).unwrap_or_default().to_owned();
+        }
     }
 }
 
@@ -247,11 +269,11 @@ fn judgement(model: &Model, row: &Row) -> Judgement {
 }
 
 /// Precision and recall by act, at the threshold that the model keeps.
-fn figures(learner: &Learner<'_>, learned: &[Learned], own: usize) -> String {
+fn figures(learner: &Learner<'_>, learned: &[Learned], verdict: &Learned, own: usize) -> String {
     let mut text = format!("语料 {own} 句 / corpus: {own} turns\n");
     let _ = writeln!(text, "{:<24} {:>6} {:>6} {:>6} {:>6}", "", "n", "P", "R", "AP");
-    for (of, learned) in learned.iter().enumerate() {
-        let name = learner.acts().get(of).map_or("verdict", |act| act.id.as_str());
+    let targets = learned.iter().enumerate().map(|(of, learned)| (learner.name(of), learned));
+    for (name, learned) in targets.chain([("verdict", verdict)]) {
         let told = |case: bool| {
             learned.left_out.iter().filter(|scored| scored.score >= learned.threshold() && scored.case == case).count()
         };

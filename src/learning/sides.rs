@@ -179,6 +179,7 @@ mod tests {
             verdict: Label::Unknown,
             is_of_site: true,
             category: String::from("推诿"),
+            fault: String::new(),
             found: found.to_vec(),
         }
     }
@@ -201,7 +202,7 @@ mod tests {
             side(&rows[0], Some(4_000), 6_000, true),
             side(&rows[1], Some(3_000), 4_000, true),
             side(&rows[2], Some(6_000), 7_000, false),
-            side(&rows[3], Some(8_900), 9_100, false),
+            side(&rows[3], Some(7_400), 7_600, false),
         ];
         let text = Changes::of(&sides, &confidences, &Thresholds::default()).text;
         for line in [

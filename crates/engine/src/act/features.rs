@@ -1,6 +1,7 @@
 //! From a turn to the features that the model weighs: hashes of what was said
 //! and of what stood before it. Nothing here depends on a model.
 
+use super::words::{Piece, Placed, classify};
 use crate::text::plain_chars;
 use crate::transcript::{Channel, Role};
 
@@ -16,6 +17,10 @@ const GRAM_CHARS_MAX: usize = 4;
 
 /// How far apart the two characters of a gap feature may stand.
 const GAP_MAX: usize = 4;
+
+/// The longest run of neighbouring classes of words that is a feature; of classes without what stands between them.
+const CLASSES_MAX: usize = 4;
+const CLASSES_APART_MAX: usize = 3;
 
 /// A turn and what stood before it.
 #[derive(Clone, Copy, Debug)]
@@ -41,8 +46,18 @@ pub(super) struct Feature {
     /// In characters of the raw text; empty for what is not of the text itself.
     pub(super) start: u32,
     pub(super) end: u32,
-    /// It is not of the words themselves: what stood before, how long the turn is, how the call is held.
-    pub(super) is_setting: bool,
+    pub(super) kind: Kind,
+}
+
+/// The part that a feature plays in learning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A run of characters or of classes of words: acts and faults are learned from it.
+    Words,
+    /// A pair of characters with a gap: acts alone are; classes of words tell faults better.
+    Pair,
+    /// What stood before, how long the turn is, how the call is held: acts alone are.
+    Setting,
 }
 
 /// The source of a feature; part of its key.
@@ -59,6 +74,8 @@ enum Source {
     Chat,
     Tone,
     Found,
+    Classes,
+    ClassesApart,
 }
 
 /// Words that mean the same, and what stands for them. How they differ (tone,
@@ -153,31 +170,38 @@ impl<const N: usize> Class<N> {
 /// Buffers that a scorer reuses from turn to turn.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Buffers {
-    text: Vec<(char, u32)>,
-    before: Vec<(char, u32)>,
+    text: Vec<Placed>,
+    before: Vec<Placed>,
     /// Particles and marks of courtesy or region, and where they stand.
-    tones: Vec<(char, u32)>,
+    tones: Vec<Placed>,
+    /// The text without its frame.
+    plain: String,
+    pieces: Vec<Piece>,
 }
 
 /// Gives the features of `turn` to `take`, in no order that means anything.
 pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, mut take: impl FnMut(Feature)) {
-    let Buffers { text, before, tones } = buffers;
+    let Buffers { text, before, tones, plain, pieces } = buffers;
     tones.clear();
     framed(turn.text, TURN_CHARS_MAX, text, tones);
     let tones_of_text = tones.len();
-    let of_turn = |key| Feature { key, start: 0, end: 0, is_setting: false };
-    let setting = |key| Feature { is_setting: true, ..of_turn(key) };
+    let of_turn = |key| Feature { key, start: 0, end: 0, kind: Kind::Words };
+    let setting = |key| Feature { kind: Kind::Setting, ..of_turn(key) };
     for (at, &(first, start)) in text.iter().enumerate() {
         runs(&text[at..], Source::Text, GRAM_CHARS_MAX, |hash, (last, end)| {
             let end = end + u32::from(!is_frame(last));
-            take(Feature { key: hash.key(), start, end, is_setting: false });
+            take(Feature { key: hash.key(), start, end, kind: Kind::Words });
         });
         let from = Hash::of(Source::Gap).with(first);
         for &(second, end) in text.iter().take(at + GAP_MAX + 1).skip(at + 2) {
             let end = end + u32::from(!is_frame(second));
-            take(Feature { key: from.with(second).key(), start, end, is_setting: false });
+            take(Feature { key: from.with(second).key(), start, end, kind: Kind::Pair });
         }
     }
+    classify(text, plain, pieces);
+    class_runs(pieces, Source::Classes, CLASSES_MAX, &mut take);
+    pieces.retain(|piece| !piece.is_gap());
+    class_runs(pieces, Source::ClassesApart, CLASSES_APART_MAX, &mut take);
     let length = text.len() - 2;
     let step = [2, 4, 7, 12, 20, 40].iter().take_while(|&&most| length > most).count();
     take(setting(key(Source::Length, char::from_digit(step as u32, 10))));
@@ -215,8 +239,19 @@ pub(super) fn features(turn: &Turn<'_>, buffers: &mut Buffers, mut take: impl Fn
     }
 }
 
+/// Gives the runs of up to `longest` classes.
+fn class_runs(pieces: &[Piece], source: Source, longest: usize, take: &mut impl FnMut(Feature)) {
+    for (at, first) in pieces.iter().enumerate() {
+        let mut hash = Hash::of(source);
+        for piece in pieces[at..].iter().take(longest) {
+            hash = hash.with(piece.sign);
+            take(Feature { key: hash.key(), start: first.start, end: piece.end, kind: Kind::Words });
+        }
+    }
+}
+
 /// Gives the runs that `chars` begins with, up to `longest` characters, each with its last one. A frame alone is none.
-fn runs(chars: &[(char, u32)], place: Source, longest: usize, mut take: impl FnMut(Hash, (char, u32))) {
+fn runs(chars: &[Placed], place: Source, longest: usize, mut take: impl FnMut(Hash, Placed)) {
     let mut hash = Hash::of(place);
     for (at, &last) in chars.iter().take(longest).enumerate() {
         hash = hash.with(last.0);
@@ -226,12 +261,12 @@ fn runs(chars: &[(char, u32)], place: Source, longest: usize, mut take: impl FnM
     }
 }
 
-fn is_frame(c: char) -> bool {
+pub(super) fn is_frame(c: char) -> bool {
     c == BEGIN || c == END
 }
 
 /// The last `most` characters of a text as features see them, between its begin and its end.
-fn framed(text: &str, most: usize, out: &mut Vec<(char, u32)>, tones: &mut Vec<(char, u32)>) {
+fn framed(text: &str, most: usize, out: &mut Vec<Placed>, tones: &mut Vec<Placed>) {
     out.clear();
     out.push((BEGIN, 0));
     plain_chars(text, out);
@@ -245,8 +280,15 @@ fn framed(text: &str, most: usize, out: &mut Vec<(char, u32)>, tones: &mut Vec<(
     out.push((END, end));
 }
 
+/// A word as features see it: without particles, in the wording that stands for those that mean the same.
+pub(super) fn unified(word: &str) -> String {
+    let (mut chars, mut tones) = (Vec::new(), Vec::new());
+    framed(word, TURN_CHARS_MAX, &mut chars, &mut tones);
+    chars.iter().filter(|(c, _)| !is_frame(*c)).map(|&(c, _)| c).collect()
+}
+
 /// Puts one wording for those that mean the same, and takes particles out.
-fn unify(chars: &mut Vec<(char, u32)>, tones: &mut Vec<(char, u32)>) {
+fn unify(chars: &mut Vec<Placed>, tones: &mut Vec<Placed>) {
     let (mut from, mut to) = (1, 1);
     while from < chars.len() {
         let (c, at) = chars[from];

@@ -1,9 +1,11 @@
 //! Learning: from labelled turns to a [`Model`].
 //!
-//! Each target (an act, or the verdict) is a linear support vector machine with
+//! Each target (an act, a fault, the mark) is a linear support vector machine with
 //! squared hinge loss, found by dual coordinate descent (Hsieh et al., ICML 2008,
-//! algorithm 1, with the shrinking of LIBLINEAR). Its calibration and threshold
-//! come from scores of turns that were left out (five folds).
+//! algorithm 1, with the shrinking of LIBLINEAR). The verdict is made of the faults:
+//! one plane between all marked turns and the harmless ones has to find what a refusal
+//! and an insult have in common, which is little; a plane a category does not.
+//! Calibrations and thresholds come from scores of turns that were left out (five folds).
 //!
 //! Targets are independent: whoever has several cores calls
 //! [`Learner::target`] on each. Nothing depends on which comes first.
@@ -11,8 +13,8 @@
 use std::collections::BTreeMap;
 
 use super::calibration::Calibration;
-use super::features::{Buffers, Feature, Turn, features};
-use super::model::{Act, ActId, Model, ONE, Target, Weighed, channel_ix};
+use super::features::{Buffers, Feature, Kind, Turn, features};
+use super::model::{Act, ActId, Model, ONE, Target, Weighed, channel_ix, verdict_of};
 use crate::transcript::{Channel, Role};
 
 /// How many parts the turns are dealt into; each is scored by what the others teach.
@@ -21,8 +23,9 @@ const FOLDS: u64 = 5;
 /// A feature in fewer turns is chance to an act.
 const TURNS_OF_FEATURE_MIN: u32 = 2;
 
-/// The price of a mistake against the price of large weights.
-const COST: f64 = 0.03;
+/// The price of a mistake against the price of large weights: of an act, of a fault.
+const ACT_COST: f64 = 0.03;
+const FAULT_COST: f64 = 0.02;
 
 /// A case of a rare act costs more than a turn without it, up to this much.
 const RARE_COST_MAX: f64 = 4.0;
@@ -33,9 +36,13 @@ const FAULTS_AT_WORK: f64 = 0.1;
 const PASSES_MAX: usize = 40;
 const TOLERANCE: f64 = 0.05;
 
-/// Weights that a model keeps: of one act, of the verdict. The smallest go.
+/// Weights that a model keeps: of one act, of one fault, of the mark. The smallest go.
 const ACT_WEIGHTS_MAX: usize = 1_500;
-const VERDICT_WEIGHTS_MAX: usize = 60_000;
+const FAULT_WEIGHTS_MAX: usize = 15_000;
+const MARKED_WEIGHTS_MAX: usize = 60_000;
+
+/// A category with fewer marked turns is no fault of its own: its turns teach the mark alone.
+const TURNS_OF_FAULT_MIN: usize = 8;
 
 /// The label of an example for one target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +66,8 @@ pub struct Example<'t> {
     pub unsure: Vec<ActId>,
     /// Whether a reviewer marks it.
     pub verdict: Label,
+    /// The category of a marked turn; empty where nobody said.
+    pub category: &'t str,
     /// The weight of the example: 1 for an ordinary one.
     pub weight: f64,
 }
@@ -67,14 +76,16 @@ pub struct Example<'t> {
 #[derive(Debug)]
 pub struct Learner<'t> {
     acts: Vec<Act>,
+    /// Categories of marked turns, in the order of the alphabet.
+    faults: Vec<&'t str>,
     examples: Vec<Example<'t>>,
     /// All features, rising by key.
     keys: Vec<u32>,
-    /// Acts are learned from these: words and setting, without features of one turn alone.
+    /// Acts are learned from these: all features but those of one turn alone.
     of_acts: Rows,
-    /// The verdict is learned from these: the words alone. Settings of a corpus are not those of a
+    /// Faults and the mark are learned from these: the words alone. Settings of a corpus are not those of a
     /// centre (measured: with them, the order of real turns was worse).
-    of_verdict: Rows,
+    of_faults: Rows,
 }
 
 /// How often each example has which feature.
@@ -133,7 +144,7 @@ impl<'t> Learner<'t> {
     #[must_use]
     pub fn new(acts: Vec<Act>, examples: Vec<Example<'t>>) -> Self {
         let (mut buffers, mut found): (_, Vec<Feature>) = (Buffers::default(), Vec::new());
-        // Of each feature: in how many turns it is, and whether it is of the setting.
+        // Of each feature: in how many turns it is, and whether only acts are learned from it.
         let mut turns_of: BTreeMap<u32, (u32, bool)> = BTreeMap::new();
         let mut counted: Vec<Vec<(u32, u16)>> = Vec::with_capacity(examples.len());
         for example in &examples {
@@ -144,12 +155,12 @@ impl<'t> Learner<'t> {
             // Each occurrence counts, as it does when the model scores.
             counted.push(runs.map(|run| (run[0].key, u16::try_from(run.len()).unwrap_or(u16::MAX))).collect());
             for run in found.chunk_by(|a, b| a.key == b.key) {
-                turns_of.entry(run[0].key).or_insert((0, run[0].is_setting)).0 += 1;
+                turns_of.entry(run[0].key).or_insert((0, run[0].kind != Kind::Words)).0 += 1;
             }
         }
         let keys: Vec<u32> = turns_of.keys().copied().collect();
         let kinds: Vec<(u32, bool)> = turns_of.into_values().collect();
-        let (mut of_acts, mut of_verdict) = (Rows::default(), Rows::default());
+        let (mut of_acts, mut of_faults) = (Rows::default(), Rows::default());
         for runs in counted {
             let known =
                 runs.iter().filter_map(|&(key, times)| Some((keys.binary_search(&key).ok()?, f32::from(times))));
@@ -159,9 +170,14 @@ impl<'t> Learner<'t> {
                 kept.map(|&(column, times)| (column as u32, times)).collect()
             };
             of_acts.push(row(&|(turns, _)| turns >= TURNS_OF_FEATURE_MIN).into_iter());
-            of_verdict.push(row(&|(_, is_setting)| !is_setting).into_iter());
+            of_faults.push(row(&|(_, is_of_acts)| !is_of_acts).into_iter());
         }
-        Self { acts, examples, keys, of_acts, of_verdict }
+        let mut marked: BTreeMap<&str, usize> = BTreeMap::new();
+        for example in examples.iter().filter(|example| example.verdict == Label::Yes && !example.category.is_empty()) {
+            *marked.entry(example.category).or_default() += 1;
+        }
+        let faults = marked.into_iter().filter(|&(_, turns)| turns >= TURNS_OF_FAULT_MIN).map(|(fault, _)| fault);
+        Self { acts, faults: faults.collect(), examples, keys, of_acts, of_faults }
     }
 
     /// The acts, as the model will number them.
@@ -170,24 +186,38 @@ impl<'t> Learner<'t> {
         &self.acts
     }
 
-    /// How many targets there are: the acts, and the verdict.
+    /// How many targets [`target`](Self::target) learns: the acts, the faults, and the mark.
     #[must_use]
     pub fn targets(&self) -> usize {
-        self.acts.len() + 1
+        self.acts.len() + self.faults.len() + 1
     }
 
-    /// Learns target `of`: an index among the acts, or [`targets`](Self::targets) − 1 for the verdict.
+    /// The name of a target: an act's id, a fault's category, `marked`.
+    #[must_use]
+    pub fn name(&self, of: usize) -> &str {
+        let fault = || of.checked_sub(self.acts.len()).and_then(|fault| self.faults.get(fault).copied());
+        self.acts.get(of).map(|act| act.id.as_str()).or_else(fault).unwrap_or("marked")
+    }
+
+    /// Learns the target of this index: an act, a fault, or the mark.
+    ///
+    /// A fault is learned from turns of its category and from harmless ones; those of other
+    /// categories are only judged.
     #[must_use]
     pub fn target(&self, of: usize) -> Learned {
+        let is_act = of < self.acts.len();
+        let fault = of.checked_sub(self.acts.len()).and_then(|fault| self.faults.get(fault).copied());
         let labels: Vec<Label> = self.examples.iter().map(|example| self.label(example, of)).collect();
-        let taught: Vec<usize> = (0..labels.len()).filter(|&ix| labels[ix] != Label::Unknown).collect();
-        let is_case = |ix: usize| labels[ix] == Label::Yes;
-        let is_verdict = of == self.acts.len();
-        let rows = if is_verdict { &self.of_verdict } else { &self.of_acts };
-        let mut left_out = Vec::with_capacity(taught.len());
+        let judged: Vec<usize> = (0..labels.len()).filter(|&ix| labels[ix] != Label::Unknown).collect();
+        let is_case =
+            |ix: usize| labels[ix] == Label::Yes && fault.is_none_or(|fault| self.examples[ix].category == fault);
+        let teaches = |ix: usize| is_case(ix) || labels[ix] == Label::No;
+        let rows = if is_act { &self.of_acts } else { &self.of_faults };
+        let mut left_out = Vec::with_capacity(judged.len());
         for fold in 0..FOLDS {
-            let (out, rest): (Vec<usize>, Vec<usize>) = taught.iter().partition(|&&ix| self.fold(ix) == fold);
-            let plane = self.separate(rows, &rest, is_case);
+            let (out, mut rest): (Vec<usize>, Vec<usize>) = judged.iter().partition(|&&ix| self.fold(ix) == fold);
+            rest.retain(|&ix| teaches(ix));
+            let plane = self.separate(rows, is_act, &rest, is_case);
             left_out.extend(out.into_iter().map(|ix| Scored {
                 example: ix,
                 score: (plane.score(rows.get(ix)) * ONE).round() as i32,
@@ -196,23 +226,41 @@ impl<'t> Learner<'t> {
             }));
         }
         left_out.sort_by_key(|scored| scored.example);
-        let weighed: Vec<(i32, f64, bool)> =
-            left_out.iter().map(|scored| (scored.score, self.examples[scored.example].weight, scored.case)).collect();
-        let calibrations = [Channel::Voice, Channel::Chat].map(|channel| self.calibration(of, channel, &left_out));
-        for scored in &mut left_out {
-            let channel = self.examples[scored.example].turn.channel;
-            scored.share = calibrations[channel_ix(channel)].share(scored.score);
-        }
-        let threshold = threshold(&weighed);
-        let plane = self.separate(rows, &taught, is_case);
-        let most = if is_verdict { VERDICT_WEIGHTS_MAX } else { ACT_WEIGHTS_MAX };
-        let target = Target { bias: (plane.bias * ONE).round() as i32, threshold, calibrations };
-        Learned { target, weights: plane.kept(most), left_out }
+        let taught: Vec<usize> = judged.into_iter().filter(|&ix| teaches(ix)).collect();
+        let plane = self.separate(rows, is_act, &taught, is_case);
+        let most = match (is_act, fault) {
+            (true, _) => ACT_WEIGHTS_MAX,
+            (false, Some(_)) => FAULT_WEIGHTS_MAX,
+            (false, None) => MARKED_WEIGHTS_MAX,
+        };
+        let calibrations = if is_act { self.calibrations(&mut left_out, None) } else { Default::default() };
+        let (bias, threshold) = ((plane.bias * ONE).round() as i32, self.threshold(&left_out));
+        Learned { target: Target { bias, threshold, calibrations }, weights: plane.kept(most), left_out }
     }
 
-    /// The model of what [`target`](Self::target) learned, one a target, in their order.
+    /// The verdict, from all that [`target`](Self::target) learned, in their order.
+    ///
+    /// Faults are far more frequent in a corpus than at work. For the calibration harmless turns
+    /// therefore weigh so much that faults have the share that they have at work.
     #[must_use]
-    pub fn model(&self, learned: &[Learned]) -> Model {
+    pub fn verdict(&self, learned: &[Learned]) -> Learned {
+        let (faults, marked) = learned[self.acts.len()..].split_at(self.faults.len());
+        let marked = marked.first().map_or(&[][..], |marked| &marked.left_out);
+        let mut scores = Vec::with_capacity(faults.len());
+        let scored = |(ix, marked): (usize, &Scored)| {
+            scores.clear();
+            scores.extend(faults.iter().map(|fault| fault.left_out[ix].score));
+            Scored { score: verdict_of(&scores, marked.score).0, ..*marked }
+        };
+        let mut left_out: Vec<Scored> = marked.iter().enumerate().map(scored).collect();
+        let calibrations = self.calibrations(&mut left_out, Some(FAULTS_AT_WORK));
+        let target = Target { bias: 0, threshold: self.threshold(&left_out), calibrations };
+        Learned { target, weights: Vec::new(), left_out }
+    }
+
+    /// The model of what [`target`](Self::target) learned, one a target, in their order, and of the verdict.
+    #[must_use]
+    pub fn model(&self, learned: &[Learned], verdict: &Learned) -> Model {
         let mut rows: BTreeMap<u32, Vec<(ActId, i16)>> = BTreeMap::new();
         for (of, target) in (0..).zip(learned) {
             for &(column, weight) in &target.weights {
@@ -223,24 +271,36 @@ impl<'t> Learner<'t> {
             let column = column as usize;
             Weighed { key: self.keys[column], weights }
         };
-        let targets = learned.iter().map(|learned| learned.target.clone()).collect();
-        Model::new(self.acts.clone(), targets, rows.into_iter().map(row).collect())
+        let targets = learned.iter().chain([verdict]).map(|learned| learned.target.clone()).collect();
+        let faults = self.faults.iter().map(|&fault| fault.to_owned()).collect();
+        Model::new(self.acts.clone(), faults, targets, rows.into_iter().map(row).collect())
     }
 
-    /// The calibration of one channel, by turns that were left out.
-    ///
-    /// Faults are far more frequent in a corpus than at work. The verdict's harmless turns
-    /// therefore weigh so much that faults have the share that they have at work.
-    fn calibration(&self, of: usize, channel: Channel, left_out: &[Scored]) -> Calibration {
-        let own = left_out.iter().filter(|scored| self.examples[scored.example].turn.channel == channel);
-        let mut weighed: Vec<(i32, f64, bool)> =
-            own.map(|scored| (scored.score, self.examples[scored.example].weight, scored.case)).collect();
-        if of == self.acts.len() {
-            let sum = |case: bool| -> f64 { weighed.iter().filter(|turn| turn.2 == case).map(|turn| turn.1).sum() };
-            let harmless = sum(true) * (1.0 - FAULTS_AT_WORK) / FAULTS_AT_WORK / sum(false).max(1.0);
-            weighed.iter_mut().filter(|turn| !turn.2).for_each(|turn| turn.1 *= harmless);
+    /// The threshold by the turns that were left out.
+    fn threshold(&self, left_out: &[Scored]) -> i32 {
+        let weighed = left_out.iter().map(|scored| (scored.score, self.examples[scored.example].weight, scored.case));
+        threshold(weighed.collect())
+    }
+
+    /// The calibrations, one a channel, by the turns that were left out, which get their shares.
+    /// Cases weigh `cases_at_work` of all, if that is known.
+    fn calibrations(&self, left_out: &mut [Scored], cases_at_work: Option<f64>) -> [Calibration; 2] {
+        let calibrations = [Channel::Voice, Channel::Chat].map(|channel| {
+            let own = left_out.iter().filter(|scored| self.examples[scored.example].turn.channel == channel);
+            let mut weighed: Vec<(i32, f64, bool)> =
+                own.map(|scored| (scored.score, self.examples[scored.example].weight, scored.case)).collect();
+            if let Some(share) = cases_at_work {
+                let sum = |case: bool| -> f64 { weighed.iter().filter(|turn| turn.2 == case).map(|turn| turn.1).sum() };
+                let harmless = sum(true) * (1.0 - share) / share / sum(false).max(1.0);
+                weighed.iter_mut().filter(|turn| !turn.2).for_each(|turn| turn.1 *= harmless);
+            }
+            Calibration::fit(&weighed)
+        });
+        for scored in left_out {
+            let channel = self.examples[scored.example].turn.channel;
+            scored.share = calibrations[channel_ix(channel)].share(scored.score);
         }
-        Calibration::fit(&weighed)
+        calibrations
     }
 
     fn label(&self, example: &Example<'_>, of: usize) -> Label {
@@ -269,7 +329,7 @@ impl<'t> Learner<'t> {
     }
 
     /// Dual coordinate descent over the examples `taught`.
-    fn separate(&self, rows: &Rows, taught: &[usize], is_case: impl Fn(usize) -> bool) -> Plane {
+    fn separate(&self, rows: &Rows, is_act: bool, taught: &[usize], is_case: impl Fn(usize) -> bool) -> Plane {
         let mut plane = Plane { weights: vec![0.0; self.keys.len()], bias: 0.0 };
         let weight_of = |case: bool| -> f64 {
             taught.iter().filter(|&&ix| is_case(ix) == case).map(|&ix| self.examples[ix].weight).sum()
@@ -279,7 +339,8 @@ impl<'t> Learner<'t> {
             plane.bias = if cases == 0.0 { -1.0 } else { 1.0 };
             return plane;
         }
-        let rare = (others / cases).sqrt().clamp(1.0, RARE_COST_MAX);
+        let (cost, rare) =
+            if is_act { (ACT_COST, (others / cases).sqrt().clamp(1.0, RARE_COST_MAX)) } else { (FAULT_COST, 1.0) };
         struct Dual {
             example: usize,
             sign: f64,
@@ -291,7 +352,7 @@ impl<'t> Learner<'t> {
         }
         let dual = |&example: &usize| {
             let case = is_case(example);
-            let cost = COST * self.examples[example].weight * if case { rare } else { 1.0 };
+            let cost = cost * self.examples[example].weight * if case { rare } else { 1.0 };
             let slack = 0.5 / cost;
             let own: f64 = rows.get(example).iter().map(|&(_, value)| f64::from(value) * f64::from(value)).sum();
             Dual { example, sign: if case { 1.0 } else { -1.0 }, slack, square: own + 1.0 + slack, alpha: 0.0 }
@@ -376,8 +437,7 @@ impl Plane {
 }
 
 /// The score that parts cases from others best: the greatest F measure.
-fn threshold(scored: &[(i32, f64, bool)]) -> i32 {
-    let mut falling = scored.to_vec();
+fn threshold(mut falling: Vec<(i32, f64, bool)>) -> i32 {
     falling.sort_by_key(|&(score, _, case)| (std::cmp::Reverse(score), case));
     let all: f64 = falling.iter().filter(|scored| scored.2).map(|scored| scored.1).sum();
     let (mut right, mut told, mut best, mut at) = (0.0, 0.0, 0.0, ONE as i32);
@@ -439,6 +499,7 @@ mod tests {
             acts: Some(act.into_iter().collect()),
             unsure: Vec::new(),
             verdict: if act == Some(0) { Label::Yes } else { Label::No },
+            category: "dont-know",
             weight: 1.0,
         };
         let of = |texts: [&'static str; 8], act| texts.into_iter().map(move |text| example(text, act));
@@ -448,7 +509,7 @@ mod tests {
     fn model() -> Model {
         let learner = Learner::new(acts(), examples());
         let learned: Vec<Learned> = (0..learner.targets()).map(|of| learner.target(of)).collect();
-        learner.model(&learned)
+        learner.model(&learned, &learner.verdict(&learned))
     }
 
     #[test]
@@ -484,6 +545,59 @@ mod tests {
         assert!((sum - told).abs() <= i32::try_from(terms.len()).unwrap(), "{sum} is not {told}");
         let (start, end) = model.evidence(&turn, Some(0)).unwrap();
         assert!(start <= 4 && end >= 7, "不知道 is no part of {start}..{end}");
+    }
+
+    /// Marked turns of two categories, in words of the same classes, and harmless ones.
+    fn two_faults() -> Vec<Example<'static>> {
+        const SCORNS: [&str; 8] =
+            ["你有病吧", "真是个傻子", "你脑子有问题", "白痴一个", "跟猪一样", "神经病啊你", "闭嘴吧你", "滚一边去"];
+        let scorns = SCORNS.into_iter().map(|text| Example {
+            turn: turn(text),
+            acts: Some(Vec::new()),
+            unsure: Vec::new(),
+            verdict: Label::Yes,
+            category: "rude",
+            weight: 1.0,
+        });
+        examples().into_iter().chain(scorns).collect()
+    }
+
+    #[test]
+    fn the_verdict_is_that_of_the_likeliest_fault() {
+        let learner = Learner::new(acts(), two_faults());
+        let learned: Vec<Learned> = (0..learner.targets()).map(|of| learner.target(of)).collect();
+        let names: Vec<&str> = (0..learner.targets()).map(|of| learner.name(of)).collect();
+        assert_eq!(names, ["bare-dont-know", "thank", "dont-know", "rude", "marked"]);
+        let verdict = learner.verdict(&learned);
+        assert_eq!(verdict.left_out.iter().filter(|scored| scored.case).count(), 16);
+        let model = learner.model(&learned, &verdict);
+        let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
+        // 没谱 and 笨蛋 were taught by nobody; their classes were.
+        for (text, fault) in [("这我可没谱", "dont-know"), ("我哪知道", "dont-know"), ("你个笨蛋", "rude")]
+        {
+            model.judge(&turn(text), &mut scratch, &mut judged);
+            assert_eq!(model.fault(&judged), Some(fault), "{text}");
+        }
+        model.judge(&turn("你个笨蛋"), &mut scratch, &mut judged);
+        let scorn = model.verdict_score(&judged);
+        model.judge(&turn("师傅明天上午过去"), &mut scratch, &mut judged);
+        assert!(scorn > model.verdict_score(&judged));
+    }
+
+    #[test]
+    fn the_terms_of_a_verdict_add_up_to_it() {
+        let learner = Learner::new(acts(), two_faults());
+        let learned: Vec<Learned> = (0..learner.targets()).map(|of| learner.target(of)).collect();
+        let model = learner.model(&learned, &learner.verdict(&learned));
+        let (mut scratch, mut judged) = (Scratch::default(), Judged::default());
+        let mut made_of = |text: &'static str| -> (i32, i32) {
+            model.judge(&turn(text), &mut scratch, &mut judged);
+            let terms = model.terms(&turn(text), None);
+            (model.verdict_score(&judged), terms.iter().map(|term| term.adds).sum())
+        };
+        // What is no term (biases, and where the second fault begins to count) is the same for both.
+        let ((one, of_one), (other, of_other)) = (made_of("你真不知道吗傻子"), made_of("不知道你傻"));
+        assert!(((one - other) - (of_one - of_other)).abs() < 100, "{one} {other}: {of_one} {of_other}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Acts: what an utterance does, in whatever words.
 //!
 //! ```text
-//! Turn ──▶ features (n-grams, gaps, what stood before) ──▶ Model: one sum an act ──▶ calibrated share
+//! Turn ──▶ features (n-grams, classes of words, what stood before) ──▶ Model: one sum an act ──▶ calibrated share
 //! ```
 //!
 //! A [`Model`] is linear: each feature adds a weight to the score of each act
@@ -22,6 +22,7 @@ mod features;
 mod learn;
 mod model;
 mod reasons;
+mod words;
 
 pub use calibration::Calibration;
 pub use features::{TURN_CHARS_MAX, Turn, phrase_key};

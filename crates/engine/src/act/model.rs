@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::calibration::Calibration;
-use super::features::{Buffers, Feature, Turn, features};
+use super::features::{Buffers, Feature, Kind, Turn, features};
+use super::words::table_digest;
 use crate::transcript::{Channel, Role};
 
 /// Index of an act in its model.
@@ -15,8 +16,14 @@ pub type ActId = u16;
 /// Scores are sums of weights; this much is 1.
 pub(super) const ONE: f64 = 10_000.0;
 
-/// The first line of a model file.
-const HEADER: &str = "tingjian acts 2";
+/// The first line of a model file begins so; the digests of the table of words and of the model follow.
+const HEADER: &str = "tingjian acts 3";
+
+/// How the lines of targets begin.
+const ACT: &str = "act";
+const FAULT: &str = "fault";
+const MARKED: &str = "marked";
+const VERDICT: &str = "verdict";
 
 /// A longer model file is refused.
 pub const MODEL_BYTES_MAX: usize = 32 * 1024 * 1024;
@@ -62,7 +69,12 @@ pub struct Act {
     pub en: String,
 }
 
-/// One target: an act, or the verdict.
+/// What is judged of a turn; the place of a target in a list is its number.
+///
+/// First the acts. Then, of the agent's turns, one a fault: whether a reviewer marks the turn in
+/// this category, learned against harmless turns only, so that like faults do not speak against
+/// each other. Then whether one marks it at all. Last the verdict, which the faults make:
+/// see [`verdict_of`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     /// In ten thousandths.
@@ -81,6 +93,31 @@ pub(super) const fn channel_ix(channel: Channel) -> usize {
     }
 }
 
+/// The verdict's score is the score of the likeliest fault, and tenths of the others:
+/// of how far the second one is above [`SECOND_FROM`], and of the mark.
+const TENTHS: i32 = 10;
+const SECOND_TENTHS: i32 = 4;
+const SECOND_FROM: i32 = -10_000;
+const MARKED_TENTHS: i32 = 3;
+
+/// The verdict's score from those of the faults and of the mark, and which faults came first and second.
+///
+/// A turn with two likely faults is likelier to be marked than a turn with one.
+pub(super) fn verdict_of(faults: &[i32], marked: i32) -> (i32, Option<usize>, Option<usize>) {
+    let (mut first, mut second) = (None, None);
+    for (fault, &score) in faults.iter().enumerate() {
+        if first.is_none_or(|best: usize| score > faults[best]) {
+            (first, second) = (Some(fault), first);
+        } else if second.is_none_or(|best: usize| score > faults[best]) {
+            second = Some(fault);
+        }
+    }
+    second = second.filter(|&second| faults[second] > SECOND_FROM);
+    let above = second.map_or(0, |second| faults[second] - SECOND_FROM);
+    let best = first.map_or(0, |first| faults[first]);
+    (best + above * SECOND_TENTHS / TENTHS + marked * MARKED_TENTHS / TENTHS, first, second)
+}
+
 /// A feature as the model weighs it.
 #[derive(Debug)]
 pub(super) struct Weighed {
@@ -93,7 +130,8 @@ pub(super) struct Weighed {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Model {
     acts: Vec<Act>,
-    /// One an act, and the verdict's last.
+    /// Categories of faults.
+    faults: Vec<String>,
     targets: Vec<Target>,
     /// Open addressing: the key and where its weights begin, plus 1; 0 is empty.
     slots: Vec<(u32, u32)>,
@@ -165,7 +203,7 @@ pub struct Term {
 }
 
 impl Model {
-    pub(super) fn new(acts: Vec<Act>, targets: Vec<Target>, features: Vec<Weighed>) -> Self {
+    pub(super) fn new(acts: Vec<Act>, faults: Vec<String>, targets: Vec<Target>, features: Vec<Weighed>) -> Self {
         let (mut ends, mut weights, mut keys) = (Vec::new(), Vec::new(), Vec::new());
         for Weighed { key, weights: own } in features {
             weights.extend(own);
@@ -173,7 +211,7 @@ impl Model {
             keys.push(key);
         }
         let (slots, present) = (Vec::new(), Vec::new());
-        let mut model = Self { acts, targets, slots, present, ends, weights, keys, digest: String::new() };
+        let mut model = Self { acts, faults, targets, slots, present, ends, weights, keys, digest: String::new() };
         model.index();
         model.digest = Sha256::digest(model.body().as_bytes())[..6].iter().map(|byte| format!("{byte:02x}")).collect();
         model
@@ -183,8 +221,8 @@ impl Model {
     #[must_use]
     pub fn blank(acts: Vec<Act>) -> Self {
         let never = Target { bias: 0, threshold: i32::MAX, calibrations: Default::default() };
-        let targets = vec![never; acts.len() + 1];
-        Self::new(acts, targets, Vec::new())
+        let targets = vec![never; acts.len() + 2];
+        Self::new(acts, Vec::new(), targets, Vec::new())
     }
 
     fn index(&mut self) {
@@ -257,7 +295,7 @@ impl Model {
         }
     }
 
-    /// Scores `turn`: one sum an act, and the verdict's.
+    /// Scores `turn`: one sum a target, and the verdict's.
     pub fn judge(&self, turn: &Turn<'_>, scratch: &mut Scratch, judged: &mut Judged) {
         let Scratch { buffers, sums } = scratch;
         sums.clear();
@@ -270,6 +308,13 @@ impl Model {
         judged.channel = turn.channel;
         judged.scores.clear();
         judged.scores.extend(sums.iter().zip(&self.targets).map(|(&sum, target)| sum + target.bias));
+        let verdict = usize::from(self.verdict_target());
+        judged.scores[verdict] += self.verdict_of(&judged.scores).0;
+    }
+
+    fn verdict_of(&self, scores: &[i32]) -> (i32, Option<usize>, Option<usize>) {
+        let (faults, marked) = (self.acts.len(), self.acts.len() + self.faults.len());
+        verdict_of(&scores[faults..marked], scores[marked])
     }
 
     /// The acts of `role` that a judged turn does, with their confidence in ten thousandths.
@@ -311,26 +356,51 @@ impl Model {
         judged.scores.last().copied().unwrap_or(i32::MIN)
     }
 
+    /// The category that a reviewer would most likely mark a judged turn of an agent in.
+    #[must_use]
+    pub fn fault(&self, judged: &Judged) -> Option<&str> {
+        if judged.scores.len() != self.targets.len() {
+            return None;
+        }
+        let (_, first, _) = self.verdict_of(&judged.scores);
+        first.and_then(|fault| self.faults.get(fault)).map(String::as_str)
+    }
+
     #[cfg(test)]
     pub(super) fn bias(&self, act: usize) -> i32 {
         self.targets[act].bias
     }
 
     pub(super) fn verdict_target(&self) -> ActId {
-        ActId::try_from(self.acts.len()).unwrap_or(ActId::MAX)
+        ActId::try_from(self.acts.len() + self.faults.len() + 1).unwrap_or(ActId::MAX)
     }
 
     /// The terms that make the score of `act` (or of the verdict, `None`) for a turn.
     #[must_use]
     pub fn terms(&self, turn: &Turn<'_>, act: Option<ActId>) -> Vec<Term> {
-        let target = act.unwrap_or(self.verdict_target());
-        let term = |Feature { key, start, end, is_setting }: Feature| {
-            let adds = i32::from(self.weights_of(key).find(|(of, _)| *of == target)?.1);
-            Some(Term { start, end, adds, is_before: is_setting })
+        let tenths = self.tenths(turn, act);
+        let term = |Feature { key, start, end, kind }: Feature| {
+            let tenths_of = |of: ActId| tenths.iter().find(|(known, _)| *known == of).map_or(0, |(_, tenths)| *tenths);
+            let adds: i32 = self.weights_of(key).map(|(of, weight)| tenths_of(of) * i32::from(weight)).sum();
+            (adds != 0).then_some(Term { start, end, adds: adds / TENTHS, is_before: kind == Kind::Setting })
         };
         let mut terms = Vec::new();
         features(turn, &mut Buffers::default(), |feature| terms.extend(term(feature)));
         terms
+    }
+
+    /// The targets that make a score, with how many tenths of each.
+    fn tenths(&self, turn: &Turn<'_>, act: Option<ActId>) -> Vec<(ActId, i32)> {
+        if let Some(act) = act {
+            return vec![(act, TENTHS)];
+        }
+        let mut judged = Judged::default();
+        self.judge(turn, &mut Scratch::default(), &mut judged);
+        let (_, first, second) = self.verdict_of(&judged.scores);
+        let target = |fault: usize| ActId::try_from(self.acts.len() + fault).unwrap_or(ActId::MAX);
+        let first = first.map(|fault| (target(fault), TENTHS));
+        let second = second.map(|fault| (target(fault), SECOND_TENTHS));
+        first.into_iter().chain(second).chain([(target(self.faults.len()), MARKED_TENTHS)]).collect()
     }
 
     /// The characters that speak most for `act` in a turn: the densest stretch, `end` exclusive.
@@ -362,20 +432,22 @@ impl Model {
     /// The file: one line a thing, so that it can be kept and compared like a rule file.
     #[must_use]
     pub fn to_text(&self) -> String {
-        format!("{HEADER} {}\n{}", self.digest, self.body())
+        format!("{HEADER} {} {}\n{}", table_digest(), self.digest, self.body())
     }
 
     fn body(&self) -> String {
         let mut text = String::new();
-        for (act, target) in self.acts.iter().map(Some).chain([None]).zip(&self.targets) {
-            let act = act.map_or_else(|| "verdict".to_owned(), |act| serde_json::to_string(act).unwrap_or_default());
-            let _ = write!(text, "act {} {}", target.bias, target.threshold);
+        let acts = self.acts.iter().map(|act| (ACT, serde_json::to_string(act).unwrap_or_default()));
+        let faults = self.faults.iter().map(|fault| (FAULT, fault.clone()));
+        let last = [(MARKED, String::new()), (VERDICT, String::new())];
+        for ((kind, name), target) in acts.chain(faults).chain(last).zip(&self.targets) {
+            let _ = write!(text, "{kind} {} {}", target.bias, target.threshold);
             for calibration in &target.calibrations {
                 let knots: Vec<String> =
                     calibration.knots().iter().map(|(at, share)| format!("{at}:{share}")).collect();
                 let _ = write!(text, " {}", knots.join(","));
             }
-            let _ = writeln!(text, " {act}");
+            let _ = writeln!(text, " {name}");
         }
         let mut start = 0;
         for (key, &end) in self.keys.iter().zip(&self.ends) {
@@ -407,36 +479,44 @@ impl Model {
         }
         let mut lines = (1..).zip(text.lines());
         let head = lines.next().map_or("", |(_, line)| line);
-        let Some(digest) = head.strip_prefix(HEADER).and_then(|rest| rest.strip_prefix(' ')) else {
+        let digest = head.strip_prefix(HEADER).and_then(|rest| rest.trim_start().strip_prefix(table_digest()));
+        let Some(digest) = digest.and_then(|rest| rest.strip_prefix(' ')) else {
             return Err(fault(
                 1,
                 "不是这个版本能读的模型文件：用 tingjian learn 重新生成",
                 "not a model file that this version reads: make it anew with tingjian learn",
             ));
         };
-        let (mut acts, mut targets, mut rows) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut acts, mut faults, mut targets, mut rows) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut kinds = Vec::new();
         for (number, line) in lines {
-            if let Some(rest) = line.strip_prefix("act ") {
+            let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
+            if let Some(&kind) = [ACT, FAULT, MARKED, VERDICT].iter().find(|known| **known == kind) {
                 let mut parts = rest.splitn(5, ' ');
                 let target = (|| {
                     let (bias, threshold) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
                     let calibrations = [read_calibration(parts.next()?)?, read_calibration(parts.next()?)?];
                     Some(Target { bias, threshold, calibrations })
                 })();
-                let act = parts.next().unwrap_or_default();
+                let name = parts.next().unwrap_or_default();
                 targets.push(target.ok_or_else(|| broken(number))?);
-                if act != "verdict" {
-                    acts.push(serde_json::from_str::<Act>(act).map_err(|_| broken(number))?);
+                match kind {
+                    ACT => acts.push(serde_json::from_str::<Act>(name).map_err(|_| broken(number))?),
+                    FAULT => faults.push(name.to_owned()),
+                    _ => {}
                 }
+                kinds.push(kind);
             } else {
                 let row = read_row(line, targets.len()).ok_or_else(|| broken(number))?;
                 rows.push(row);
             }
         }
-        if acts.len() + 1 != targets.len() || acts.len() > ACTS_MAX {
+        let in_order =
+            [ACT].repeat(acts.len()).into_iter().chain([FAULT].repeat(faults.len())).chain([MARKED, VERDICT]);
+        if !kinds.into_iter().eq(in_order) || acts.len() > ACTS_MAX || faults.len() > ACTS_MAX {
             return Err(broken(2));
         }
-        let model = Self::new(acts, targets, rows);
+        let model = Self::new(acts, faults, targets, rows);
         if model.digest != digest {
             return Err(broken(1));
         }
@@ -470,14 +550,19 @@ mod tests {
     #[test]
     fn a_damaged_file_is_refused_with_its_line() {
         let target = Target { bias: -5, threshold: 10, calibrations: Default::default() };
-        let model = Model::new(Vec::new(), vec![target], vec![Weighed { key: 7, weights: vec![(0, 5)] }]);
+        let targets = vec![target; 3];
+        let weighed = Weighed { key: 7, weights: vec![(0, 5)] };
+        let model = Model::new(Vec::new(), vec![String::from("rude")], targets, vec![weighed]);
         let text = model.to_text();
         assert_eq!(Model::from_text(&text).unwrap(), model);
         for (bad, line) in [
             (text.replace("0:5", "0:6"), 1),
-            (text.replace("0:5", "9:5"), 3),
-            (text.replace("acts 2", "acts 1"), 1),
-            (text.replace("act -5", "act x"), 2),
+            (text.replace("0:5", "9:5"), 5),
+            (text.replace("acts 3", "acts 2"), 1),
+            (text.replace(table_digest(), "00000000"), 1),
+            (text.replace("fault -5", "fault x"), 2),
+            (text.replace("marked -5", "verdict -5"), 2),
+            (text.replacen("fault -5 10", "marked -5 10", 1), 2),
         ] {
             assert_eq!(Model::from_text(&bad).unwrap_err().line, line, "{bad}");
         }
