@@ -124,7 +124,7 @@ fn table_of(name: &str) -> (Vec<Vec<String>>, String) {
                 let seconds = |field: &str| format!("{:.3}", event[field].as_f64().unwrap() / 1_000.0);
                 let role = if event["role"] == "agent" { "坐席" } else { "客户" };
                 let text = |value: &Value| value.as_str().unwrap().to_owned();
-                rows.push(vec![
+                let row = vec![
                     text(&start["call_id"]),
                     text(&start["agent_id"]),
                     text(&start["started_at"]),
@@ -132,8 +132,16 @@ fn table_of(name: &str) -> (Vec<Vec<String>>, String) {
                     seconds("start_ms"),
                     seconds("end_ms"),
                     text(&event["text"]),
-                ]);
-                events.push(event);
+                ];
+                // A recording that was transcribed whole has only the last of an utterance's finals.
+                let id = &event["utterance_id"];
+                match events.iter().position(|earlier: &Value| earlier["utterance_id"] == *id) {
+                    Some(at) => (rows[at], events[at]) = (row, event),
+                    None => {
+                        rows.push(row);
+                        events.push(event);
+                    }
+                }
             }
             _ => {}
         }

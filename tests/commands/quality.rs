@@ -33,11 +33,10 @@ fn labelled_turns_and_words() {
         let value = measured[what][figure].as_f64().unwrap();
         assert!(value >= least, "{figure} of {what} is {value}: {:#}", measured[what]["errors"]);
     };
-    // By voice an act alone may speak. In chats the second look is stricter: nothing false, at the price of a few.
-    at_least(&voice, "turns", "precision", 0.98);
-    at_least(&voice, "turns", "recall", 0.89);
-    at_least(&chat, "turns", "precision", 0.99);
-    at_least(&chat, "turns", "recall", 0.83);
+    for channel in [&voice, &chat] {
+        at_least(channel, "turns", "precision", 0.98);
+        at_least(channel, "turns", "recall", 0.88);
+    }
     at_least(&voice, "words", "precision", 0.88);
     at_least(&voice, "words", "recall", 0.96);
 }

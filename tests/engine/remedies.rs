@@ -84,7 +84,7 @@ fn what_is_made_good_in_time_is_provisional_and_withdrawn() {
 
 #[test]
 fn words_behind_it_in_its_own_utterance_make_it_good_at_once_and_those_before_do_not() {
-    let rules = rules(EIGHT_SECONDS).unwrap();
+    let rules = rules("forbid: { any: [不知道], unless: { then: { any: [$remedy], within: 8s } } }").unwrap();
     let one = |text: &str| heard(&rules, &arrivals(&[said(Agent, "a", 1_000, 3_000, text)]));
     assert_eq!(one("这个我不知道，我帮您查"), []);
     assert_eq!(one("我帮您查，这个我不知道").last().map(|(state, _)| *state), Some(Confirmed));

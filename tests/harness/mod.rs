@@ -34,7 +34,7 @@ pub(crate) use process::Process;
 pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 /// Longer than any step takes; a test that waits for it has failed.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 
 /// One warning, one critical rule, and one of a pack that a config may put on trial.
 pub(crate) const RULES: [(&str, &str); 2] = [

@@ -400,7 +400,8 @@ async fn stored_calls_raise_what_they_raised_live() {
     assert_eq!((status, &report["partial"]), (200, &json!(false)), "{report}");
     assert_eq!(by_rule(&report, "before"), expected);
     let changed = counts(&report["alerts"]);
-    assert!(changed[2] == 0 && changed[3] == 0 && changed[4] > 3, "{changed:?}");
+    // A graver rule holds fewer alerts back.
+    assert!(changed[2] <= 1 && changed[3] == 0 && changed[4] > 2, "{changed:?}");
     // The same as the command line with that file.
     let copy = directory.path().join("copy");
     std::fs::create_dir(&copy).unwrap();

@@ -218,7 +218,7 @@ async fn a_full_disk_stops_acknowledgements_and_readiness_and_costs_nothing() {
     // A limit on the size of a file stands for a disk without room.
     let mut limited = Command::new("bash");
     limited
-        .args(["-c", "ulimit -f 200; exec \"$@\"", "limited", env!("CARGO_BIN_EXE_tingjian")])
+        .args(["-c", "ulimit -f 400; exec \"$@\"", "limited", env!("CARGO_BIN_EXE_tingjian")])
         .args(place.serve().get_args())
         .env("TINGJIAN_LOG", "error");
     let mut server = Process::start(&mut limited);

@@ -86,14 +86,19 @@ async fn a_model_is_learned_from_reviews_loaded_and_taken_back() {
     assert_eq!((status, &learned["loaded"], &learned["turns"]), (200, &json!(true), &json!(1)), "{learned}");
     assert_eq!(learned["previous"], before["version"]);
     let written = fs::read_to_string(site.directory.path().join("rules/confidence.model")).unwrap();
-    assert!(written.starts_with(&format!("tingjian acts 2 {}", learned["model"].as_str().unwrap())), "{learned}");
+    let head = written.lines().next().unwrap();
+    assert!(head.starts_with("tingjian acts 3 ") && head.ends_with(learned["model"].as_str().unwrap()), "{learned}");
     let (_, now) = site.ask("GET", "/v1/rules", "").await;
     assert_eq!((&now["version"], &now["last_reload"]["trigger"]), (&learned["version"], &json!("learn")), "{now}");
 
+    // The model of the version before is back, now as a file of this directory.
     let (status, restored) = site.learn(&json!({"restore": before["version"]})).await;
-    assert_eq!((status, &restored["version"]), (200, &before["version"]), "{restored}");
+    assert_eq!((status, &restored["previous"]), (200, &learned["version"]), "{restored}");
+    assert_ne!(restored["model"], learned["model"]);
+    let back = fs::read_to_string(site.directory.path().join("rules/confidence.model")).unwrap();
+    assert!(back.lines().next().unwrap().ends_with(restored["model"].as_str().unwrap()), "{restored}");
     let (_, versions) = site.ask("GET", "/v1/rules/versions", "").await;
-    assert_eq!(versions["versions"].as_array().map(Vec::len), Some(2), "{versions}");
+    assert_eq!(versions["versions"].as_array().map(Vec::len), Some(3), "{versions}");
     let (_, audit) = site.ask("GET", "/v1/audit?action=reload", "").await;
     assert_eq!(audit["entries"].as_array().map(Vec::len), Some(2), "{audit}");
 }

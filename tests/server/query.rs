@@ -553,6 +553,8 @@ async fn the_description_has_what_the_server_answers() {
             ("{format}", "funasr?role=agent"),
             ("{folder}", "shared"),
             ("{name}", "api.js"),
+            ("{language}", "zh"),
+            ("{page}", "start"),
         ];
         let target = examples.iter().fold(path.clone(), |target, (name, example)| target.replace(name, example));
         for method in ["get", "post", "put", "delete"] {
