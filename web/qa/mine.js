@@ -113,7 +113,7 @@ function Given({ who, filters, change, me }) {
           </button></li>`)}</ul>
         <article class="panel stack detail" aria-label=${alert?.rule_name ?? t("整通通话", "Whole call")}>
           ${alert ? html`
-            <div class="case stack">
+            <div class="case stack" tabindex="0" role="group" aria-label=${t("选中的预警", "the chosen alert")}>
               ${one.second ? html`<p class="notice flat">${t("盲评：请独立判定，这里不显示别人的结论。", "Second look: judge for yourself; the first verdict is not shown.")}</p>` : null}
               <${Detail} alert=${alert} by=${undefined} /></div>
             <div class="decide"><${StepButtons} alert=${alert} me=${me} asked=${asking} onAsk=${setAsking} onStep=${step} busy=${busy} />

@@ -214,7 +214,7 @@ export function Queue({ kind, filters, change, me }) {
       ${alert === undefined ? null : html`<div class="queue">
         <${Items} alerts=${alerts} selected=${keyOf(alert)} since=${since} others=${others} onSelect=${(/** @type {string} */ key) => { setAsking(null); setSelected(key); }} label=${title} />
         <article class="panel stack detail" aria-label=${alert.rule_name}>
-          <div class="case stack"><${Detail} alert=${alert} by=${others.get(keyOf(alert))} /></div>
+          <div class="case stack" tabindex="0" role="group" aria-label=${t("选中的预警", "the chosen alert")}><${Detail} alert=${alert} by=${others.get(keyOf(alert))} /></div>
           <div class="decide"><${StepButtons} alert=${alert} me=${me} asked=${asking} onAsk=${setAsking} onStep=${step} busy=${since[keyOf(alert)]?.under_way === true} />
             ${quick.length === 0 ? null : html`<div class="row quick" role="group" aria-label=${t("判误报并写明理由", "False alarm, with its reason")}>
               ${quick.map((reason, index) => html`<button key=${reason} class="small" aria-keyshortcuts=${String(index + 1)} onClick=${() => dismissFor(reason)}><kbd aria-hidden="true">${index + 1}</kbd>${reason}</button>`)}
