@@ -104,7 +104,7 @@ pub(crate) struct LearnedModel {
     (status = 404, description = "No such version / 没有这个版本", body = ErrorMessage),
     (status = 408, description = "It takes too long / 太久", body = ErrorMessage),
     (status = 409, description = "Already learning, or the rules cannot be written / 正在学，或规则不能写", body = ErrorMessage),
-    (status = 422, description = "Worse than the model in use, or nothing to learn from; nothing changed / 比现用的差，或没有可学的；什么也没变", body = LearnedModel),
+    (status = 422, description = "Worse than the model in use, or nothing to learn from; nothing changed / 比现用的差，或没有可学的；什么也没变", body = Object),
     (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
 ))]
 pub(crate) async fn learn(
