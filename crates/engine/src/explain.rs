@@ -59,9 +59,9 @@ pub struct ExplainedMatch {
     pub words: Vec<String>,
     /// Why it did not count, in Chinese; `None` if it counted.
     pub veto: Option<String>,
-    /// Of an act: why the model holds that it was done.
+    /// The reasons tell why the model holds that an act was done.
     pub act: Option<Reasons>,
-    /// Of forbidden words: why the second look is as sure as it is, and how sure it must be, in ten thousandths.
+    /// The reasons tell how sure the second look is of forbidden words; the number, in ten thousandths, how sure it must be.
     pub second_look: Option<(Reasons, u16)>,
 }
 

@@ -52,11 +52,11 @@ pub(super) struct Feature {
 /// The part that a feature plays in learning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// A run of characters or of classes of words: acts and faults are learned from it.
+    /// A run of characters or of classes of words teaches acts and faults.
     Words,
-    /// A pair of characters with a gap: acts alone are; classes of words tell faults better.
+    /// A pair of characters with a gap teaches acts alone: classes of words tell faults better.
     Pair,
-    /// What stood before, how long the turn is, how the call is held: acts alone are.
+    /// The setting (the turns before, the length, the channel) teaches acts alone.
     Setting,
 }
 

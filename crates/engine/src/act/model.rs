@@ -69,7 +69,7 @@ pub struct Act {
     pub en: String,
 }
 
-/// What is judged of a turn; the place of a target in a list is its number.
+/// The model judges a turn by targets; a target's place in their list is its number.
 ///
 /// First the acts. Then, of the agent's turns, one a fault: whether a reviewer marks the turn in
 /// this category, learned against harmless turns only, so that like faults do not speak against
@@ -270,7 +270,7 @@ impl Model {
         self.ends.len()
     }
 
-    /// What a feature says of which targets. Most features of a text are in no model, which one look at a bit tells.
+    /// Gives the weights of a feature by target. Most features of a text are in no model, which one look at a bit tells.
     fn weights_of(&self, key: u32) -> impl Iterator<Item = (ActId, i16)> {
         let bit = key as usize & (self.present.len() * 64 - 1);
         let is_present = self.present[bit / 64] >> (bit % 64) & 1 == 1;

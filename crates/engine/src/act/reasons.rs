@@ -17,9 +17,9 @@ const ADDS_MIN: i32 = 500;
 pub struct Reasons {
     /// How sure the model is, in ten thousandths.
     pub confidence: u16,
-    /// What speaks most for it and against it, the weightiest first.
+    /// These stretches speak most for the score and against it, the weightiest first.
     pub parts: Vec<Part>,
-    /// What stood before adds this, in ten thousandths.
+    /// The turns before add this, in ten thousandths.
     pub before: i32,
     /// Everything else adds this, with what the model starts from.
     pub rest: i32,

@@ -40,7 +40,7 @@ impl Around {
     }
 }
 
-/// What the speaker of an utterance says in the `most` milliseconds behind it. Words that may still change
+/// Gives the phrases that the speaker of an utterance says in the `most` milliseconds behind it. Words that may still change
 /// take nothing back.
 fn said_then(rules: &RuleSet, timeline: &Timeline, ix: UtteranceIx, most: i64) -> BTreeMap<PhraseId, i64> {
     let (spoken, own) = (timeline.get(ix), timeline.position(ix));
