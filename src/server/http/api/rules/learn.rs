@@ -242,7 +242,12 @@ async fn install(
 ) -> Result<Result<(String, String), Response>, Unanswered> {
     let path = place.to_owned();
     let written = compute(move || {
-        let before = std::fs::read_to_string(&path).ok();
+        // A model that is there and cannot be read could not be put back.
+        let before = match std::fs::read_to_string(&path) {
+            Ok(before) => Some(before),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
         learning::write_whole(&path, &text).map(|()| before)
     });
     let before = match written.await? {
@@ -261,7 +266,7 @@ async fn install(
             let path = place.to_owned();
             let put_back = compute(move || put_back(&path, before)).await?;
             if let Err(error) = put_back {
-                tracing::error!(%error, "the model before could not be put back");
+                tracing::error!(%error, path = %place.display(), "the model before could not be put back: copy it there from a backup, or restore a version");
             }
             Ok(Err(reply::json(StatusCode::UNPROCESSABLE_ENTITY, &outcome)))
         }
