@@ -33,10 +33,10 @@ fn labelled_turns_and_words() {
         let value = measured[what][figure].as_f64().unwrap();
         assert!(value >= least, "{figure} of {what} is {value}: {:#}", measured[what]["errors"]);
     };
-    for channel in [&voice, &chat] {
-        at_least(channel, "turns", "precision", 0.98);
-        at_least(channel, "turns", "recall", 0.88);
-    }
+    at_least(&voice, "turns", "precision", 0.98);
+    at_least(&voice, "turns", "recall", 0.91);
+    at_least(&chat, "turns", "precision", 0.98);
+    at_least(&chat, "turns", "recall", 0.88);
     at_least(&voice, "words", "precision", 0.88);
     at_least(&voice, "words", "recall", 0.96);
 }
@@ -51,7 +51,7 @@ fn calls_written_from_the_clauses() {
         count("told_falsely") / count("compliant"),
         count("told_anything") / count("compliant"),
     );
-    assert!(found >= 0.7 && told <= 0.03 && anything <= 0.05, "{found} {told} {anything}");
+    assert!(found >= 0.84 && told <= 0.02 && anything <= 0.02, "{found} {told} {anything}");
 }
 
 /// The alerts of calls whose turns follow one another with a pause.
