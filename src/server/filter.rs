@@ -72,6 +72,7 @@ pub(crate) const TO: Parameter = Parameter::new(
     Shape::Moment,
 );
 pub(crate) const AGENT: Parameter = Parameter::new("agent_id", "Of this agent / 坐席", Shape::Text);
+pub(crate) const TEAM: Parameter = Parameter::new("team", "Of agents of this team / 班组", Shape::Text);
 const CALL: Parameter = Parameter::new("call_id", "Of this call / 通话", Shape::Text);
 const RULE: Parameter = Parameter::new("rule_id", "Of this rule / 规则", Shape::Text);
 const SEVERITY: Parameter = Parameter::new(
@@ -132,10 +133,12 @@ pub(crate) const HOUR: Parameter =
 
 /// The filters of alerts.
 pub(crate) const OF_ALERTS: &[Parameter] =
-    &[FROM, TO, AGENT, CALL, RULE, QUEUE, HOUR, SEVERITY, STATE, REVIEW, APPEAL, COUNTS, DISPLAY, HELD];
+    &[FROM, TO, AGENT, TEAM, CALL, RULE, QUEUE, HOUR, SEVERITY, STATE, REVIEW, APPEAL, COUNTS, DISPLAY, HELD];
 /// The filters of calls. Those of alerts say which ones `alerts` means.
-pub(crate) const OF_CALLS: &[Parameter] =
-    &[FROM, TO, AGENT, CALL, QUEUE, HOUR, LIVE, ALERTS, RULE, SEVERITY, STATE, REVIEW, APPEAL, COUNTS, DISPLAY, HELD];
+pub(crate) const OF_CALLS: &[Parameter] = &[
+    FROM, TO, AGENT, TEAM, CALL, QUEUE, HOUR, LIVE, ALERTS, RULE, SEVERITY, STATE, REVIEW, APPEAL, COUNTS, DISPLAY,
+    HELD,
+];
 /// Filters that only alerts have.
 const OF_ALERTS_ONLY: [Parameter; 8] = [RULE, SEVERITY, STATE, REVIEW, APPEAL, COUNTS, DISPLAY, HELD];
 /// The filters of an agent's own alerts.
@@ -253,6 +256,7 @@ impl Parameters {
         Ok(AlertFilter {
             span: self.span(zone)?,
             agent_id: self.id("agent_id")?,
+            team: self.id("team")?,
             call_id: self.id("call_id")?,
             call_no: None,
             alert_id: None,
@@ -296,6 +300,7 @@ impl Parameters {
             with_alert: None,
             span: self.span(zone)?,
             agent_id: self.id("agent_id")?,
+            team: self.id("team")?,
             call_id: self.id("call_id")?,
             queue: self.id("queue")?,
             is_live: self.flag("live")?,

@@ -44,9 +44,9 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
-    Alerts, Confidence, Config, ConfigError, Holders, OriginName, PersonTokens, Plan, Recording, RecordingUrl,
-    Retention, Review, SampledBy, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Upstream, Webhook,
-    WebhookStyle, listen_address,
+    AgentsFile, Alerts, Confidence, Config, ConfigError, Holders, OriginName, PersonTokens, Plan, Recording,
+    RecordingUrl, Retention, Review, SampledBy, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Upstream,
+    Webhook, WebhookStyle, listen_address,
 };
 pub use crate::server::export::{AlertFile, ExportError, FORMATS, ReviewedTurn, ReviewedTurns, export_store};
 pub use crate::server::feeds::push::CLOSE_SLOW;
@@ -68,7 +68,7 @@ use crate::server::outbox::Deliveries;
 use crate::server::runtime::journal::{Job, Journal};
 use crate::server::runtime::recovery::{Recovered, recover};
 use crate::server::runtime::shard::{Command, Shard, Shards};
-use crate::server::runtime::{Parts, Shared, journal, precision, reload, retention, sampling, shard};
+use crate::server::runtime::{Parts, Shared, journal, precision, reload, retention, roster, sampling, shard};
 use crate::server::store::{ClosedRow, LoadRow, Readers, Record, Store, Writer};
 use crate::server::telemetry::events::{Happening as _, Recovery};
 use crate::server::telemetry::metrics::Metrics;
@@ -116,6 +116,8 @@ impl Server {
         let store = Store::open(&config.data, &config.privacy).map_err(io::Error::other)?;
         let mut writer = store.writer().map_err(io::Error::other)?;
         let readers = store.readers();
+        let agents = roster::read(config.agents.file.as_deref()).map_err(|unusable| io::Error::other(unusable.text))?;
+        writer.keep_roster(&agents).map_err(io::Error::other)?;
         let recovered = keep_and_recover(&mut writer, &readers, &rules, unix_ms()).map_err(io::Error::other)?;
         let (journal, jobs) = Journal::new();
         let (shards, queues) = Shards::new(config.shard_count());
@@ -175,10 +177,12 @@ impl Server {
         }
         senders.spawn(live::run(Arc::clone(&shared)));
         let watching = reload::watch(&shared);
+        let watching_agents = roster::watch(&shared);
         let failed = tokio::select! {
             () = shutdown => None,
             () = http::accept(Arc::clone(&shared), door, listener) => None,
             () = watching => None,
+            () = watching_agents => None,
             () = retention::run(Arc::clone(&shared)) => None,
             () = sampling::run(Arc::clone(&shared)) => None,
             failed = tasks.join_next() => failed.and_then(Result::err),
@@ -241,7 +245,7 @@ fn keep_and_recover(
 }
 
 /// Whether a server of this configuration can listen at `address`: whether its
-/// files of tokens, its certificate and its webhooks can be used, and whether
+/// files of tokens and agents, its certificate and its webhooks can be used, and whether
 /// it has tokens where it needs them. [`Server::open`] checks the same; a caller who checks first
 /// can report the fault before anything is started.
 ///
@@ -251,6 +255,7 @@ pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
     Door::new(config, address)?;
     outbox::targets(config)?;
     Recordings::new(&config.recording)?;
+    roster::read(config.agents.file.as_deref()).map_err(|unusable| unusable.text)?;
     Ok(())
 }
 

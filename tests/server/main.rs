@@ -23,6 +23,7 @@ mod query;
 mod relay;
 mod replay;
 mod review;
+mod roster;
 mod rules_api;
 mod sampling;
 mod search;

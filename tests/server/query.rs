@@ -265,7 +265,7 @@ async fn what_cannot_be_understood_is_refused_with_the_field_and_what_is_allowed
         ("/v1/calls?live=yes", "live", "true, false"),
         ("/v1/calls/18?started_at=2026-11-18", "started_at", "2026-11-21"),
         ("/v1/calls/18?limit=1", "limit", "known are: started_at"),
-        ("/v1/scores?group=queue", "group", "agent, team, day"),
+        ("/v1/scores?group=week", "group", "agent, team, queue, day"),
         ("/v1/scores?live=true", "live", "known are: group"),
         ("/v1/export?format=xls", "format", "csv, xlsx, jsonl, parquet"),
         ("/v1/export?limit=5", "limit", "known are: format"),

@@ -314,7 +314,8 @@ function center(element) {
 function Head({ detail, live, link, now }) {
   const start = detail.events.find((/** @type {any} */ event) => event.type === "call.start") ?? {};
   const facts = [
-    [t("坐席", "Agent"), detail.agent_id],
+    [t("坐席", "Agent"), detail.agent_name ? `${detail.agent_name} · ${detail.agent_id}` : detail.agent_id],
+    ...(detail.team ? [[t("班组", "Team"), detail.team]] : []),
     [t("队列", "Queue"), detail.queue],
     [t("客户", "Customer"), start.customer_name],
     [t("接通", "Answered"), moment(detail.started_at)],

@@ -19,7 +19,7 @@ const NARROW = matchMedia("(max-width: 899px)");
 const MARGIN = 6;
 /** A pointer or focus that rests for so long holds nothing any more. */
 const HOLD_MS = 10_000;
-const DEFAULTS = { words: "", severity: "", state: "" };
+const DEFAULTS = { words: "", severity: "", state: "", team: "" };
 
 /** @typedef {import("./wall.js").Row} Row */
 
@@ -78,14 +78,16 @@ function Board() {
   const words = filters.words.trim().toLowerCase();
   const isWanted = (/** @type {Row} */ row) =>
     hasWords(row, words) &&
+    (filters.team === "" || row.team === filters.team) &&
     (filters.severity === "" || (filters.severity === "none" ? row.worst === null : row.worst === filters.severity)) &&
     (filters.state === "ended" ? !isLive(row) : isLive(row)) &&
     (filters.state === "" || filters.state === "ended" || (filters.state === "long" ? isLongSilent(row, now) : filters.state === "unheard" ? row.asr_silent : row.state === filters.state));
   // What the reader asks for is answered at once, held or not.
-  const asked = `${words}\n${filters.severity}\n${filters.state}`;
+  const asked = `${words}\n${filters.severity}\n${filters.state}\n${filters.team}`;
   const lastAsked = useRef(asked);
   const isHeld = performance.now() < heldUntil.current && lastAsked.current === asked;
   lastAsked.current = asked;
+  const teams = [...new Set([...[...wall.calls.values()].map(({ team }) => team ?? ""), filters.team])].filter(Boolean).sort();
   const rows = wall.arrange(isWanted, isHeld, now);
   const hold = (/** @type {boolean} */ is) => (heldUntil.current = is ? performance.now() + HOLD_MS : 0);
   const release = () => {
@@ -119,6 +121,11 @@ function Board() {
             <option value="long">${t("长静默", "long silence")}</option>
             <option value="unheard">${t("没有识别结果", "no words come")}</option>
           </select></label>
+        ${teams.length === 0 ? null : html`<label class="narrow"><span>${t("班组", "Team")}</span>
+          <select value=${filters.team} onChange=${(/** @type {any} */ event) => setFilters({ team: event.target.value })}>
+            <option value="">${t("全部", "all")}</option>
+            ${teams.map((team) => html`<option value=${team}>${team}</option>`)}
+          </select></label>`}
         <span class="note small quiet" role="status">${[
           t(`${count(rows.filter((row) => filters.state === "ended" || isLive(row)).length)} 通`, `${count(rows.filter((row) => filters.state === "ended" || isLive(row)).length)} calls`),
           isHeld ? t("指着列表时不重新排序", "the order is held while you point at the list") : "",
@@ -240,7 +247,7 @@ function CallRow({ row, index, top, now, isActive }) {
     <div class=${`cells call-row ${isActive ? "active" : ""} ${isLive(row) ? "" : "over"}`} id=${`call-row-${index}`} role="row"
         aria-rowindex=${index + 2} aria-selected=${isActive} style=${{ top: `${top}px` }} data-call-id=${row.call_id} onClick=${open}>
       <span class="worst" role="gridcell">${row.worst === null ? html`<span class="quiet small">${t("无", "none")}</span>` : html`<span class=${`tag ${row.worst}`}>${severityName(row.worst)}</span>`}</span>
-      <span class="agent" role="gridcell" title=${row.call_id}><a href=${address} tabindex="-1"><bdi>${row.agent_id}</bdi></a></span>
+      <span class="agent" role="gridcell" title=${[row.call_id, row.agent_id, row.team].filter(Boolean).join(" · ")}><a href=${address} tabindex="-1"><bdi>${row.agent_name ?? row.agent_id}</bdi></a></span>
       <span class="queue" role="gridcell"><bdi>${row.queue ?? ""}</bdi></span>
       <span class=${`state ${row.state} ${isLongSilent(row, now) || row.asr_silent ? "long" : ""}`} role="gridcell">${state}</span>
       <span class="clock" role="gridcell">${clock(clockOf(row, now))}</span>

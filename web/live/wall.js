@@ -19,6 +19,8 @@ const RANKS = { critical: 3, warning: 2, info: 1, none: 0 };
  * @typedef {object} Row
  * @property {string} call_id
  * @property {string} agent_id
+ * @property {string | null} agent_name
+ * @property {string | null} team
  * @property {string | null} queue
  * @property {string} started_at
  * @property {boolean} asr_silent no words come from the recogniser
@@ -167,6 +169,6 @@ function worstFirst(now) {
 
 /** Whether a row has the words that are looked for. @param {Row} row @param {string} words in lower case */
 export function hasWords(row, words) {
-  return words === "" || [row.agent_id, row.call_id, row.queue, row.last_alert?.rule_name, row.last_alert?.message]
+  return words === "" || [row.agent_id, row.agent_name, row.team, row.call_id, row.queue, row.last_alert?.rule_name, row.last_alert?.message]
     .some((text) => text?.toLowerCase().includes(words));
 }

@@ -14,11 +14,11 @@ import { TABLES, tableOf } from "./tables.js";
 
 /** What the address need not say. `days` counts back from today; without it, `from` and `to` stand. */
 export const DEFAULTS = {
-  view: "overview", days: "7", from: "", to: "", hour: "", agent_id: "", queue: "", rule_id: "", severity: "", state: "counted", review: "", appeal: "",
+  view: "overview", days: "7", from: "", to: "", hour: "", agent_id: "", team: "", queue: "", rule_id: "", severity: "", state: "counted", review: "", appeal: "",
   display: "told", with: "", group: "agent", item: "", phrase: "", role: "", homophone: "toneless",
 };
 const STATES = ["confirmed", "resolved", "retracted", "reminder", "provisional"];
-const NARROWING = ["hour", "agent_id", "queue", "rule_id", "severity", "state", "review", "appeal", "display", "with"];
+const NARROWING = ["hour", "agent_id", "team", "queue", "rule_id", "severity", "state", "review", "appeal", "display", "with"];
 /** As the API has them: what agents were told and what reviewers marked, with what is on trial, what was held back as too unsure. */
 const DISPLAYS = /** @type {Record<string, string>} */ ({ told: "card,folded,late,marked", all: "card,folded,late,marked,shadow", shadow: "shadow", held: "held", marked: "marked" });
 
@@ -36,10 +36,10 @@ function stateOf({ state, review, appeal, display }) {
 
 /** As `/v1/alerts`, `/v1/statistics` and `/v1/export` take them. @param {Filters} filters */
 export function ofAlerts(filters) {
-  const { hour, agent_id, queue, rule_id, severity, review, appeal, display } = filters;
+  const { hour, agent_id, team, queue, rule_id, severity, review, appeal, display } = filters;
   const state = stateOf(filters);
   return {
-    ...spanOf(filters), hour, agent_id, queue, rule_id, severity, review, appeal, display: DISPLAYS[display] ?? DISPLAYS.told,
+    ...spanOf(filters), hour, agent_id, team, queue, rule_id, severity, review, appeal, display: DISPLAYS[display] ?? DISPLAYS.told,
     state: state === "counted" ? "" : state === "all" ? STATES.join(",") : state, counts: state === "counted" ? "true" : "",
   };
 }
@@ -53,8 +53,8 @@ export function ofQueue(filters, kind) {
 
 /** As `/v1/calls` and `/v1/scores` take them. @param {Filters} filters */
 export function ofCalls(filters) {
-  const { hour, agent_id, queue } = filters;
-  return { ...spanOf(filters), hour, agent_id, queue };
+  const { hour, agent_id, team, queue } = filters;
+  return { ...spanOf(filters), hour, agent_id, team, queue };
 }
 
 /** The calls of the list: all, or those with the alerts that are looked at. @param {Filters} filters */
@@ -64,15 +64,16 @@ export function ofCallList(filters) {
 
 /** As `/v1/quality` takes them: what is on trial is judged, too. @param {Filters} filters */
 export function ofQuality(filters) {
-  const { hour, agent_id, queue, rule_id, severity } = filters;
-  return { ...spanOf(filters), hour, agent_id, queue, rule_id, severity, display: DISPLAYS.all };
+  const { hour, agent_id, team, queue, rule_id, severity } = filters;
+  return { ...spanOf(filters), hour, agent_id, team, queue, rule_id, severity, display: DISPLAYS.all };
 }
 
 /**
- * @param {{filters: Filters, change: (changes: Filters) => void, rules: {id: string, name: string}[], agents: string[], queues: string[]}} properties
+ * @param {{filters: Filters, change: (changes: Filters) => void, rules: {id: string, name: string}[], agents: string[], queues: string[],
+ *   roster: import("../shapes.js").RosterView | undefined}} properties
  *   names to choose from
  */
-export function FilterBar({ filters, change, rules, agents, queues }) {
+export function FilterBar({ filters, change, rules, agents, queues, roster }) {
   const [short, setShort] = useState(true);
   const quick = [["1", t("今天", "Today")], ["7", t("近7天", "7 days")], ["30", t("近30天", "30 days")], ["all", t("全部", "All")]];
   const span = spanOf(filters);
@@ -87,6 +88,8 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
   const inSearch = filters.view === "search";
   const ofCallsOnly = inSearch || filters.view === "scores" || (filters.view === "calls" && filters.with !== "alerts");
   const unheeded = filters.view === "quality" || inQueue || ofCallsOnly;
+  const teams = (roster?.teams ?? []).map(({ team }) => team);
+  const names = new Map((roster?.agents ?? []).map(({ agent_id, name }) => [agent_id, name]));
   const ruleKnown = filters.rule_id === "" || rules.some(({ id }) => id === filters.rule_id);
   return html`
     <section class=${`panel filters ${short ? "short" : ""} ${inQueue ? "compact" : ""}`} aria-label=${t("筛选", "Filters")}>
@@ -100,7 +103,9 @@ export function FilterBar({ filters, change, rules, agents, queues }) {
         <input list="known-agents" value=${filters.agent_id} placeholder=${t("全部", "all")} onChange=${set("agent_id")} maxlength="128" /></label>
       <label><span>${t("队列", "Queue")}</span>
         <input list="known-queues" value=${filters.queue} placeholder=${t("全部", "all")} onChange=${set("queue")} maxlength="128" /></label>
-      <datalist id="known-agents">${agents.map((agent) => html`<option key=${agent} value=${agent} />`)}</datalist>
+      ${teams.length === 0 && filters.team === "" ? null : html`<${Select} name=${t("班组", "Team")} value=${filters.team} onChange=${set("team")}
+        options=${[...new Set([...teams, filters.team].filter(Boolean))].map((team) => [team, team])} />`}
+      <datalist id="known-agents">${agents.map((agent) => html`<option key=${agent} value=${agent}>${names.get(agent) ?? ""}</option>`)}</datalist>
       <datalist id="known-queues">${queues.map((queue) => html`<option key=${queue} value=${queue} />`)}</datalist>
       ${inSearch ? null : html`<${Select} name=${t("时段", "Hour")} value=${filters.hour} onChange=${set("hour")}
         options=${Array.from({ length: 24 }, (_, hour) => [String(hour), hourName(hour)])} />`}

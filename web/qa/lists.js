@@ -4,7 +4,7 @@ import { useEffect, useState } from "../vendor/hooks.js";
 import { get } from "../shared/api.js";
 import { callAddress, count, moment, percent, stateName } from "../shared/format.js";
 import { Marked } from "../shared/marked.js";
-import { Bar, Choices, SortedTable } from "../shared/parts.js";
+import { Agent, Bar, Choices, SortedTable } from "../shared/parts.js";
 import { ReviewTags } from "../shared/review.js";
 import { t, token } from "../shared/settings.js";
 import { Fault, Severity, html, useAnswer } from "../shared/ui.js";
@@ -74,7 +74,7 @@ export function AlertList({ filters, change }) {
           </tr></thead>
           <tbody>${list.rows.map((alert) => html`<tr key=${`${alert.call_id} ${alert.started_at} ${alert.alert_id}`}>
             <td class="time">${moment(alert.emitted_at)}</td>
-            <td><button class="link" onClick=${() => change({ agent_id: alert.agent_id })}><bdi>${alert.agent_id}</bdi></button></td>
+            <td><button class="link" onClick=${() => change({ agent_id: alert.agent_id })}><${Agent} row=${alert} /></button></td>
             <td>${alert.queue === null ? html`<span class="quiet">—</span>` : html`<button class="link" onClick=${() => change({ queue: alert.queue })}><bdi>${alert.queue}</bdi></button>`}</td>
             <td><${Severity} severity=${alert.severity} /></td>
             <td class="name"><button class="link" title=${alert.rule_id} onClick=${() => change({ rule_id: alert.rule_id })}>${alert.rule_name}</button>
@@ -111,7 +111,7 @@ export function CallList({ filters, change }) {
   return html`<section class="panel stack">
     <div class="row spread"><h2>${withAlerts ? t("有这些预警的通话", "Calls with these alerts") : t("通话", "Calls")}</h2>
       ${withAlerts ? html`<button class="plain small" onClick=${() => change({ with: "" })}>${t("看全部通话", "All calls")}</button>` : null}</div>
-    ${withAlerts ? null : html`<p class="small quiet">${t("只按时间、时段、坐席和队列筛选。", "Filtered by span, hour, agent and queue only.")}</p>`}
+    ${withAlerts ? null : html`<p class="small quiet">${t("只按时间、时段、坐席、班组和队列筛选。", "Filtered by span, hour, agent, team and queue only.")}</p>`}
     <${Listed} list=${list} empty=${t("没有符合条件的通话。", "No calls of this kind.")}>
       <div class="table" tabindex="0" role="region" aria-label=${t("通话", "Calls")}>
         <table class="listed">
@@ -123,7 +123,7 @@ export function CallList({ filters, change }) {
           <tbody>${list.rows.map((call) => html`<tr key=${`${call.call_id} ${call.started_at}`}>
             <td class="time">${moment(call.started_at)}</td>
             <td><a href=${callAddress(call.call_id, call.started_at)}><bdi>${call.call_id}</bdi></a>${call.live ? html` <span class="tag good">${t("进行中", "live")}</span>` : null}</td>
-            <td><button class="link" onClick=${() => change({ agent_id: call.agent_id })}><bdi>${call.agent_id}</bdi></button></td>
+            <td><button class="link" onClick=${() => change({ agent_id: call.agent_id })}><${Agent} row=${call} /></button></td>
             <td>${call.queue === null ? html`<span class="quiet">—</span>` : html`<button class="link" onClick=${() => change({ queue: call.queue })}><bdi>${call.queue}</bdi></button>`}</td>
             <td>${{ agent: t("坐席", "agent"), customer: t("客户", "customer"), system: t("系统", "system") }[/** @type {string} */ (call.ended_by)] ?? "—"}</td>
             <td class="number">${call.confirmed}</td>
@@ -139,15 +139,15 @@ export function CallList({ filters, change }) {
 export function Scores({ filters, change }) {
   const asked = { group: filters.group, ...ofCalls(filters) };
   const { value, error, reload } = useAnswer((signal) => get("/v1/scores", asked, signal), [JSON.stringify(asked), token()]);
-  const groups = /** @type {[string, string][]} */ ([["agent", t("坐席", "Agent")], ["team", t("队列", "Queue")], ["day", t("日期", "Day")]]);
+  const groups = /** @type {[string, string][]} */ ([["agent", t("坐席", "Agent")], ["team", t("班组", "Team")], ["queue", t("队列", "Queue")], ["day", t("日期", "Day")]]);
   const column = groups.find(([id]) => id === filters.group)?.[1] ?? "";
   const choose = (/** @type {string} */ key) =>
-    change(filters.group === "agent" ? { agent_id: key, view: "calls" } : filters.group === "team" ? { queue: key, view: "calls" } : { days: "", from: key, to: key, view: "calls" });
+    change(filters.group === "agent" ? { agent_id: key, view: "calls" } : ["team", "queue"].includes(filters.group) ? { [filters.group]: key, view: "calls" } : { days: "", from: key, to: key, view: "calls" });
   const columns = [
     {
       id: "key", name: column, value: (/** @type {any} */ row) => row.key,
       cell: (/** @type {any} */ row) =>
-        row.key === null ? html`<span class="quiet">${t("未指定", "none")}</span>` : html`<button class="link" onClick=${() => choose(row.key)}><bdi>${row.key}</bdi></button>`,
+        row.key === null ? html`<span class="quiet">${t("未指定", "none")}</span>` : html`<button class="link" onClick=${() => choose(row.key)}>${filters.group === "agent" ? html`<${Agent} row=${{ ...row, agent_id: row.key }} />` : html`<bdi>${row.key}</bdi>`}</button>`,
     },
     {
       id: "mean", name: t("平均分", "Mean"), number: true, value: (/** @type {any} */ row) => (row.calls < CALLS_MIN ? null : row.mean),

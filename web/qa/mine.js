@@ -4,7 +4,7 @@
 import { useEffect, useState } from "../vendor/hooks.js";
 import { ApiError, get, post } from "../shared/api.js";
 import { callAddress, count, moment, today } from "../shared/format.js";
-import { SortedTable } from "../shared/parts.js";
+import { Agent, SortedTable } from "../shared/parts.js";
 import { StepButtons, keepReviewer, needsQuestion, possibleSteps, reviewer, takeStep, usualReasons } from "../shared/review.js";
 import { t, token } from "../shared/settings.js";
 import { Fault, Severity, html, useAnswer, useKeys } from "../shared/ui.js";
@@ -108,7 +108,7 @@ function Given({ who, filters, change, me }) {
           <button class="item" aria-current=${row === one ? "true" : undefined} onClick=${() => { setAsking(null); change({ item: String(row.sample_no) }, true); }}>
             <span class="row spread"><strong>${row.alert?.rule_name ?? t("整通通话", "Whole call")}</strong>${row.alert ? html`<${Severity} severity=${row.alert.severity} />` : null}</span>
             <span class="snippet"><bdi>${row.alert ? row.alert.evidence[0]?.text ?? row.alert.message : row.call_id}</bdi></span>
-            <span class="row spread small quiet"><span><bdi>${row.agent_id}</bdi> · ${t("截止", "due")} ${moment(row.due_at).slice(5, 10)}</span>
+            <span class="row spread small quiet"><span><${Agent} row=${row} /> · ${t("截止", "due")} ${moment(row.due_at).slice(5, 10)}</span>
               <span class=${row.overdue ? "tag critical" : "tag neutral"}>${row.overdue ? t("逾期", "overdue") : sortName(row)}</span></span>
           </button></li>`)}</ul>
         <article class="panel stack detail" aria-label=${alert?.rule_name ?? t("整通通话", "Whole call")}>
@@ -122,7 +122,7 @@ function Given({ who, filters, change, me }) {
             <div class="reading stack" tabindex="0" role="region" aria-label=${t("上下文和其他", "Context and more")}><${Context} alert=${alert} /><${Facts} alert=${alert} /></div>`
           : html`<h3 class="flat">${t("整通通话", "Whole call")} <bdi>${one.call_id}</bdi></h3>
             <p>${t("从头读（听）到尾：判定每条预警，选中规则漏掉的话标出来，然后点“读完了”。", "Read or hear all of it: judge each alert, mark what the rules missed, then say that it is read.")}</p>
-            <dl class="facts"><div><dt>${t("坐席", "Agent")}</dt><dd><bdi>${one.agent_id}</bdi></dd></div><div><dt>${t("队列", "Queue")}</dt><dd><bdi>${one.queue ?? "—"}</bdi></dd></div>
+            <dl class="facts"><div><dt>${t("坐席", "Agent")}</dt><dd><${Agent} row=${one} /></dd></div><div><dt>${t("队列", "Queue")}</dt><dd><bdi>${one.queue ?? "—"}</bdi></dd></div>
               <div><dt>${t("接通", "Answered")}</dt><dd>${moment(one.started_at)}</dd></div><div><dt>${t("计划", "Plan")}</dt><dd>${one.plan} · ${one.week}</dd></div></dl>
             <div><a class="button" href=${`${callAddress(one.call_id, one.started_at)}&sample=${one.sample_no}`}>${t("打开通话", "Open the call")} →</a></div>`}
         </article>

@@ -59,7 +59,7 @@ export function Overview({ filters, change }) {
         <${Top} title=${t("预警最多的规则", "Rules with most alerts")} answer=${rules.value} column=${t("规则", "Rule")}
           name=${(/** @type {string} */ id) => names[id] ?? id} by="rule_id" change=${change} />
         <${Top} title=${t("预警最多的坐席", "Agents with most alerts")} answer=${agents.value} column=${t("坐席", "Agent")}
-          by="agent_id" change=${change} />
+          name=${(/** @type {string} */ id) => agents.value?.agents[id]?.agent_name ?? id} by="agent_id" change=${change} />
         <${Top} title=${t("预警最多的队列", "Queues with most alerts")} answer=${queues.value} column=${t("队列", "Queue")}
           by="queue" change=${change} />
       </div>

@@ -19,6 +19,7 @@ function Page() {
   const packs = useAnswer((signal) => get("/v1/rules/packs", {}, signal), [token()]).value;
   // Names to choose from: those of the span, whatever it is narrowed to.
   const span = { ...DEFAULTS, days: filters.days, from: filters.from, to: filters.to };
+  const roster = useAnswer((signal) => get("/v1/agents", {}, signal), [token()]).value;
   const agents = useStatistics("agent", span).value;
   const queues = useStatistics("queue", span).value;
   const names = (/** @type {any} */ answer) => (answer?.answered.rows ?? []).map((/** @type {any} */ row) => row.key[0]).filter(Boolean);
@@ -38,7 +39,7 @@ function Page() {
   return html`
     <div class="stack">
       <h1 class="visually-hidden">${t("质检", "Quality")}</h1>
-      <${FilterBar} filters=${filters} change=${change} rules=${rules} agents=${names(agents)} queues=${names(queues)} />
+      <${FilterBar} filters=${filters} change=${change} rules=${rules} agents=${names(agents)} queues=${names(queues)} roster=${roster} />
       <${Tabs} label=${t("质检视图", "Views")} tabs=${tabs} current=${filters.view} onChoose=${(/** @type {string} */ view) => change({ view, with: "", item: "" })} />
       <${Guard} key=${filters.view}><${View} filters=${filters} change=${change} me=${me} /></${Guard}>
     </div>

@@ -6,7 +6,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "../vendor/hooks.js
 import { ApiError, get } from "../shared/api.js";
 import { callAddress, clock, count, kindName, moment, roleName, stateName, today } from "../shared/format.js";
 import { Marked } from "../shared/marked.js";
-import { Choices } from "../shared/parts.js";
+import { Agent, Choices } from "../shared/parts.js";
 import { Evidence, ReviewSteps, ReviewTags, STEP_KEYS, StepButtons, actionName, keepReviewer, needsQuestion, possibleSteps, reviewer, takeStep, takeSteps, usualReasons, verdictName } from "../shared/review.js";
 import { t, token } from "../shared/settings.js";
 import { Listen } from "../shared/sound.js";
@@ -202,7 +202,7 @@ export function Queue({ kind, filters, change, me }) {
       <p class="visually-hidden" aria-live="polite">${told}</p>
       ${refused.map(({ key, alert: one, told: why }) => html`
         <div key=${key} class="notice critical row spread" role="alert">
-          <span><strong>${one.rule_name}</strong> · <bdi>${one.agent_id}</bdi>${t("：", ": ")}${why}</span>
+          <span><strong>${one.rule_name}</strong> · <${Agent} row=${one} />${t("：", ": ")}${why}</span>
           <span class="row"><button onClick=${() => setSelected(key)}>${t("看这条", "Show it")}</button>
             <button class="plain" onClick=${() => setRefused((known) => known.filter((fault) => fault.key !== key))}>${t("知道了", "Dismiss")}</button></span>
         </div>`)}
@@ -292,7 +292,7 @@ function Alike({ alert, asked, waits, since, onClose, onJudge }) {
             now.has(text) ? now.delete(text) : now.add(text);
             return now;
           })} /><span><bdi><${Marked} text=${text} ranges=${(ones[0].evidence ?? []).filter((/** @type {any} */ one) => one.text === text)} /></bdi>
-            <span class="small quiet">×${ones.length} · ${[...new Set(ones.map((/** @type {any} */ one) => one.agent_id))].slice(0, 4).join(t("、", ", "))}</span></span></label>
+            <span class="small quiet">×${ones.length} · ${[...new Set(ones.map((/** @type {any} */ one) => one.agent_name ?? one.agent_id))].slice(0, 4).join(t("、", ", "))}</span></span></label>
           <a class="small" href=${callAddress(ones[0].call_id, ones[0].started_at, ones[0].alert_id)} target="_blank">${t("看通话", "the call")}</a></li>`)}</ul>
         <div class="row">
           <button class="primary" disabled=${group.length === 0} onClick=${() => judge("confirm", null)}>${t(`${group.length} 条属实`, `Uphold ${group.length}`)} <kbd aria-hidden="true">c</kbd></button>
@@ -353,7 +353,7 @@ function Items({ alerts, selected, since, others, onSelect, label }) {
           <button class=${settled ? "item settled" : "item"} aria-current=${key === selected ? "true" : undefined} onClick=${() => onSelect(key)}>
             <span class="row spread"><strong>${alert.rule_name}</strong><${Severity} severity=${alert.severity} /></span>
             <span class="snippet"><bdi>${alert.evidence[0]?.text ?? alert.message}</bdi></span>
-            <span class="row spread small quiet"><span><bdi>${alert.agent_id}</bdi> · ${moment(alert.emitted_at).slice(5, 16)}</span>
+            <span class="row spread small quiet"><span><${Agent} row=${alert} /> · ${moment(alert.emitted_at).slice(5, 16)}</span>
               ${since[key]?.under_way ? html`<span>${t("提交中…", "sending…")}</span>` : settled ? html`<span><${ReviewTags} review=${alert.review} /></span>`
                 : others.has(key) ? html`<span class="tag neutral">${t(`${others.get(key)} 在看`, `${others.get(key)} is on it`)}</span>` : null}</span>
           </button>
@@ -384,7 +384,7 @@ export function Detail({ alert, by }) {
 export function Facts({ alert }) {
   return html`
     <dl class="facts">
-      <div><dt>${t("坐席", "Agent")}</dt><dd><bdi>${alert.agent_id}</bdi></dd></div>
+      <div><dt>${t("坐席", "Agent")}</dt><dd><${Agent} row=${alert} /></dd></div>
       <div><dt>${t("队列", "Queue")}</dt><dd><bdi>${alert.queue ?? "—"}</bdi></dd></div>
       <div><dt>${t("时间", "Time")}</dt><dd>${moment(alert.emitted_at)}</dd></div>
       <div><dt>${t("通话", "Call")}</dt><dd><a href=${callAddress(alert.call_id, alert.started_at, alert.alert_id)}><bdi>${alert.call_id}</bdi></a> · ${clock(alert.at_ms)}</dd></div>

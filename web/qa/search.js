@@ -3,6 +3,7 @@
 import { useState } from "../vendor/hooks.js";
 import { count, moment, roleName } from "../shared/format.js";
 import { Marked } from "../shared/marked.js";
+import { Agent } from "../shared/parts.js";
 import { t } from "../shared/settings.js";
 import { Fault, html } from "../shared/ui.js";
 import { spanOf } from "./filters.js";
@@ -32,8 +33,8 @@ export function Search({ filters, change }) {
 
 /** @param {{filters: Record<string, string>}} properties */
 function Hits({ filters }) {
-  const { phrase, role, homophone, agent_id, queue } = filters;
-  const list = usePages("/v1/search", "hits", { phrase, role, homophone, agent_id, queue, ...spanOf(filters) });
+  const { phrase, role, homophone, agent_id, team, queue } = filters;
+  const list = usePages("/v1/search", "hits", { phrase, role, homophone, agent_id, team, queue, ...spanOf(filters) });
   return html`
     ${list.error ? html`<${Fault} error=${list.error} retry=${list.reload} />` : null}
     ${list.loading && list.rows.length === 0 && !list.error ? html`<p class="empty" role="status">${t("正在搜索…", "Searching…")}</p>` : null}
@@ -41,7 +42,7 @@ function Hits({ filters }) {
     ${list.rows.length === 0 ? null : html`<p class="small quiet flat" role="status">${t(`${count(list.rows.length)} 处${list.hasMore ? "，还有更多" : ""}`, `${count(list.rows.length)} places${list.hasMore ? ", and more" : ""}`)}</p>
     <ol class="hits">${list.rows.map((hit) => html`<li key=${`${hit.call_id} ${hit.started_at} ${hit.utterance_id}`}>
       <span class="small quiet"><a href=${`/call/${encodeURIComponent(hit.call_id)}?started_at=${encodeURIComponent(hit.started_at)}#said-${encodeURIComponent(hit.utterance_id)}`}>${moment(hit.said_at)}</a>
-        · <bdi>${hit.agent_id}</bdi>${hit.queue ? html` · <bdi>${hit.queue}</bdi>` : ""} · ${roleName(hit.role)}</span>
+        · <${Agent} row=${hit} />${hit.queue ? html` · <bdi>${hit.queue}</bdi>` : ""} · ${roleName(hit.role)}</span>
       <bdi><${Marked} text=${hit.text} ranges=${hit.places} /></bdi></li>`)}</ol>`}
     ${list.hasMore ? html`<div class="row"><button onClick=${list.loadMore} disabled=${list.loadingMore}>${list.loadingMore ? t("正在读取…", "Loading…") : t("更多", "More")}</button></div>` : null}
   `;

@@ -15,12 +15,12 @@ export const TABLES = {
   calls: {
     path: "/v1/calls", name: "calls",
     columns: [
-      ["started_at", (row) => moment(row.started_at)], ["call_id"], ["agent_id"], ["queue"], ["ended_by"], ["live"], ["confirmed"], ["score"],
+      ["started_at", (row) => moment(row.started_at)], ["call_id"], ["agent_id"], ["agent_name"], ["team"], ["queue"], ["ended_by"], ["live"], ["confirmed"], ["score"],
     ],
   },
   scores: {
     path: "/v1/scores", name: "scores",
-    columns: [["key"], ["mean"], ["margin"], ["min"], ["calls"], ["alerts"], ["vetoed"]],
+    columns: [["key"], ["agent_name"], ["team"], ["mean"], ["margin"], ["min"], ["calls"], ["alerts"], ["vetoed"]],
   },
   quality: {
     path: "/v1/quality", name: "rules",

@@ -5,6 +5,13 @@ import { useState } from "../vendor/hooks.js";
 import { t } from "./settings.js";
 import { html } from "./ui.js";
 
+/** An agent by name, with the id behind it where there is a name. @param {{row: {agent_id: string, agent_name?: string | null, team?: string | null}}} properties */
+export function Agent({ row: { agent_id, agent_name, team } }) {
+  return agent_name
+    ? html`<bdi title=${[agent_id, team].filter(Boolean).join(" · ")}>${agent_name}</bdi> <bdi class="small quiet">${agent_id}</bdi>`
+    : html`<bdi title=${team ?? undefined}>${agent_id}</bdi>`;
+}
+
 /**
  * Views of one page; which one is open is the page's business.
  * @param {{label: string, tabs: [string, string, any?][], current: string, onChoose: (tab: string) => void}} properties

@@ -187,6 +187,10 @@ pub(crate) const EARLY_MESSAGES_MAX: usize = 1_024;
 pub(crate) const EARLY_BYTES_MAX: usize = 256 * 1024;
 /// Agents who listen or had a card within the last minute.
 pub(crate) const AGENTS_MAX: usize = 100_000;
+/// Characters of an agent's name, team and site.
+pub(crate) const AGENT_NAME_CHARS_MAX: usize = 64;
+/// Bytes of the file that names the agents.
+pub(crate) const AGENTS_FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
 /// Supervisors of one call.
 pub(crate) const WATCHERS_MAX: usize = 16;
 /// Listeners of all calls in progress.
@@ -348,6 +352,8 @@ pub struct Config {
     pub score: Score,
     /// How alerts are reviewed.
     pub review: Review,
+    /// The names and teams of agents.
+    pub agents: AgentsFile,
     /// Where calls can be heard.
     pub recording: Recording,
     /// How sure the second look must be where a rule does not say.
@@ -446,6 +452,14 @@ pub struct Alerts {
     pub late_ms_max: NonZeroU64,
 }
 
+/// `[agents]`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AgentsFile {
+    /// CSV file with their ids, names, teams and sites.
+    pub file: Option<PathBuf>,
+}
+
 /// `[score]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -540,6 +554,7 @@ impl Default for Config {
             alerts: Alerts::default(),
             score: Score::default(),
             review: Review::default(),
+            agents: AgentsFile::default(),
             recording: Recording::default(),
             confidence: Confidence::default(),
             privacy: Privacy::default(),

@@ -24,6 +24,7 @@ const CATEGORY_CHARS_MAX: usize = 32;
 const DUE_DAYS: NonZeroU32 = NonZeroU32::new(7).expect("not zero");
 const PLANS_MAX: usize = 32;
 const REVIEWERS_MAX: usize = 100;
+const TEAMS_MAX: usize = 100;
 /// Nobody looks at more in a week.
 const SAMPLES_MAX: u32 = 10_000;
 
@@ -68,6 +69,9 @@ pub struct Plan {
     /// By what the samples are divided.
     #[serde(default)]
     pub by: SampledBy,
+    /// Only of agents of these teams; of all, if there are none.
+    #[serde(default)]
+    pub teams: Vec<String>,
     /// Their names as those of tokens are.
     pub reviewers: Vec<String>,
     /// Days in which they are to be done.
@@ -90,6 +94,7 @@ pub enum SampledBy {
     Rule,
     Severity,
     Agent,
+    Team,
     Queue,
 }
 
@@ -180,6 +185,8 @@ fn plans<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Plan>, D::Err
             Some(format!(
                 "reviewers 要有 1 到 {REVIEWERS_MAX} 个不同的姓名 / reviewers has 1 to {REVIEWERS_MAX} different names"
             ))
+        } else if plan.teams.len() > TEAMS_MAX || plan.teams.iter().any(|team| check_person(team).is_err()) {
+            Some(format!("teams 最多 {TEAMS_MAX} 个班组 / teams has at most {TEAMS_MAX} names of teams"))
         } else if !(0.0..=1.0).contains(second) || (*second > 0.0 && reviewers.len() < 2) {
             Some("second 在 0 到 1 之间，大于 0 时至少要有两位 reviewers / second is from 0 to 1, and needs two reviewers if it is more than 0".to_owned())
         } else {

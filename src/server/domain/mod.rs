@@ -8,6 +8,7 @@ pub(crate) mod quality;
 pub(crate) mod recording;
 pub(crate) mod refusal;
 pub(crate) mod review;
+pub(crate) mod roster;
 pub(crate) mod sampling;
 pub(crate) mod score;
 pub(crate) mod terms;

@@ -27,6 +27,7 @@ use crate::recording::Standing;
 use crate::server::clock;
 use crate::server::config::{Config, EXPORT_CHUNK_BYTES, EXPORT_PAGE, Review};
 use crate::server::domain::principal::Who;
+use crate::server::domain::roster::Agent;
 use crate::server::domain::terms::Audited;
 use crate::server::filter::{BadQuery, OF_ALERTS, Parameter, Parameters, Shape};
 use crate::server::store::{AlertFilter, Fact, FoundAlert, Order, Place, StoreError, read_beside};
@@ -150,6 +151,7 @@ impl Wanted {
     pub(crate) fn write(
         &self,
         mut page: impl FnMut(Option<Place>) -> Result<Vec<FoundAlert>, ExportError>,
+        agent_of: impl Fn(&str) -> Agent,
         out: impl Write + Send,
         mut progress: impl FnMut(u64),
     ) -> Result<u64, ExportError> {
@@ -160,7 +162,7 @@ impl Wanted {
             let Some(last) = found.last() else { break };
             behind = Some(last.place);
             for alert in found {
-                sink.row(&Row::new(alert).map_err(|refusal| ExportError::Store(refusal.message()))?)?;
+                sink.row(&Row::new(alert, &agent_of).map_err(|refusal| ExportError::Store(refusal.message()))?)?;
                 rows += 1;
             }
             progress(rows);
@@ -252,5 +254,7 @@ pub fn export_store(
     let readers = read_beside(directory, Some(&config.privacy))?;
     let (total, last) = readers.count_alerts(&wanted.filter)?;
     let page = |behind| Ok(readers.alerts(&wanted.filter, Order::OldestFirst, behind, Some(last), EXPORT_PAGE)?);
-    wanted.write(page, out, |rows| progress(rows, total.unsigned_abs()))
+    let roster = readers.roster()?;
+    let agent_of = |agent_id: &str| roster.of(agent_id).cloned().unwrap_or_default();
+    wanted.write(page, agent_of, out, |rows| progress(rows, total.unsigned_abs()))
 }

@@ -8,6 +8,7 @@ use crate::engine::privacy;
 use crate::recording::Standing;
 use crate::server::domain::refusal::Refusal;
 use crate::server::domain::review::{Action, Appeal, ReviewState, Step, in_force};
+use crate::server::domain::roster::Agent;
 use crate::server::domain::terms::{Display, FeedbackAction};
 use crate::server::store::{FoundAlert, FoundReview};
 
@@ -17,6 +18,7 @@ pub(super) struct Row {
     /// When it was said, in milliseconds since 1970.
     time_ms: i64,
     pub(super) alert: AlertJson<'static>,
+    agent: Agent,
     queue: Option<String>,
     /// Its states, a space between them.
     history: String,
@@ -75,7 +77,7 @@ const fn column(
 
 /// All columns, in their order. New ones come last.
 #[rustfmt::skip]
-pub(super) const COLUMNS: [Column; 32] = [
+pub(super) const COLUMNS: [Column; 34] = [
     column("time", "时间", Kind::Time, 20, |row| Cell::Time(row.time_ms)),
     column("call_id", "通话", Kind::Text, 20, |row| text(&row.alert.call_id)),
     column("agent_id", "坐席", Kind::Text, 12, |row| text(&row.alert.agent_id)),
@@ -108,6 +110,8 @@ pub(super) const COLUMNS: [Column; 32] = [
     column("appeal_decided_by", "裁定人", Kind::Text, 12, |row| maybe(row.decided.as_ref().map(|step| step.by.as_str()))),
     column("appeal_decision_reason", "裁定说明", Kind::Text, 30, |row| maybe(row.decided.as_ref().and_then(|step| step.reason.as_deref()))),
     column("counts", "计入得分", Kind::Number, 10, |row| Cell::Number(row.counts.into())),
+    column("agent_name", "姓名", Kind::Text, 12, |row| maybe(row.agent.name.as_deref())),
+    column("team", "班组", Kind::Text, 14, |row| maybe(row.agent.team.as_deref())),
 ];
 
 impl Row {
@@ -131,6 +135,7 @@ impl Row {
             queue: checked.queue.clone(),
             history: checked.history.clone(),
             alert,
+            agent: Agent::default(),
             display,
             feedback: None,
             feedback_reason: None,
@@ -141,13 +146,14 @@ impl Row {
         })
     }
 
-    pub(super) fn new(found: FoundAlert) -> Result<Self, Refusal> {
+    pub(super) fn new(found: FoundAlert, agent_of: impl Fn(&str) -> Agent) -> Result<Self, Refusal> {
         let counts = found.counts();
         let (feedback, feedback_reason) = match found.feedback {
             Some(given) => (Some(given.action), given.reason),
             None => (None, None),
         };
         let FoundReview { standing, steps } = found.review;
+        let alert: AlertJson<'static> = serde_json::from_str(&found.json).map_err(Refusal::store)?;
         let held = in_force(&steps);
         let last = |actions: &[Action]| held.iter().rev().find(|step| actions.contains(&step.action)).copied().cloned();
         Ok(Self {
@@ -157,7 +163,8 @@ impl Row {
             appealed: last(&[Action::Appeal]),
             decided: last(&[Action::Grant, Action::Reject]),
             time_ms: found.place.ms,
-            alert: serde_json::from_str(&found.json).map_err(Refusal::store)?,
+            agent: agent_of(&alert.agent_id),
+            alert,
             queue: found.queue,
             history: found.history.iter().map(|state| state.name()).collect::<Vec<_>>().join(" "),
             display: Some(found.display),

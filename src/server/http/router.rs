@@ -23,8 +23,8 @@ use crate::server::domain::principal::AccessRole;
 use crate::server::http::access::{self, Access, Guard, Policy};
 use crate::server::http::api::rules::{backtest, book, edit, history, in_use, learn, trial};
 use crate::server::http::api::{
-    agents, alerts, audit, calls, export, ingest, live, marks, me, operate, quality, reviews, sampling, scores, search,
-    statistics,
+    agents, alerts, audit, calls, export, ingest, live, marks, me, operate, quality, reviews, roster, sampling, scores,
+    search, statistics,
 };
 use crate::server::http::docs;
 use crate::server::http::openapi::{self, Description, Preface};
@@ -92,6 +92,7 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(AGENT.page_stream(), routes!(agents::desk))
         .with(AGENT, routes!(agents::reviews))
         .with(AGENT, routes!(agents::history))
+        .with(REVIEW, routes!(roster::agents))
         .with(REVIEW.page_stream(), routes!(live::wall))
         .with(REVIEW.page_stream(), routes!(calls::watch))
         .with(REVIEW, routes!(calls::calls))

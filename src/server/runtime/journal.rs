@@ -20,6 +20,7 @@ use crate::server::config::{COMMIT_BATCHES_MAX, JOURNAL_QUEUE_MAX};
 use crate::server::domain::principal::{Reading, Who};
 use crate::server::domain::refusal::{NotGiven, Refusal};
 use crate::server::domain::review::Step;
+use crate::server::domain::roster::Agent;
 use crate::server::runtime::Shared;
 use crate::server::runtime::live::Look;
 use crate::server::runtime::shard::{Joined, Reply};
@@ -208,6 +209,11 @@ impl Journal {
     /// See [`Writer::audit`].
     pub(crate) async fn audit(&self, fact: Fact) -> Performed<Head> {
         self.perform(move |writer| writer.audit(&fact)).await
+    }
+
+    /// See [`Writer::keep_roster`].
+    pub(crate) async fn keep_roster(&self, of_file: Vec<(String, Agent)>) -> Performed<()> {
+        self.perform(move |writer| writer.keep_roster(&of_file)).await
     }
 
     /// See [`Writer::load_rules`].

@@ -19,6 +19,7 @@ pub(crate) mod recovery;
 pub(crate) mod reload;
 pub(crate) mod retention;
 pub(crate) mod review;
+pub(crate) mod roster;
 pub(crate) mod sampling;
 pub(crate) mod shard;
 pub(crate) mod shard_call;

@@ -127,17 +127,25 @@ async fn audit_failure(shared: &Shared, outcome: &Outcome, who: Who) {
 /// from the call on, as long as the future lives; it never completes.
 pub(crate) fn watch(shared: &Arc<Shared>) -> impl Future<Output = ()> + Send + use<> {
     let shared = Arc::clone(shared);
+    on_change(shared.rules.sources().to_vec(), async move || {
+        // Fixed rules have no sources that could change.
+        let _ = reload(&shared, Trigger::Change, Who::server()).await;
+    })
+}
+
+/// Calls `deed` whenever one of `sources` has changed, once writing has come to rest. They are watched from the call on, as
+/// long as the future lives; it never completes.
+pub(crate) fn on_change<D: AsyncFnMut()>(sources: Vec<PathBuf>, mut deed: D) -> impl Future<Output = ()> + use<D> {
     let (changed, mut changes) = mpsc::channel(1);
-    let mut watcher = watcher(shared.rules.sources(), changed.clone());
+    let mut watcher = watcher(&sources, changed.clone());
     async move {
         while changes.recv().await.is_some() {
             let settled = async { while let Ok(Some(())) = timeout(QUIET, changes.recv()).await {} };
             // Files that never rest are read all the same.
             let _ = timeout(UNQUIET_MAX, settled).await;
             // A directory that took another's place is watched from here on.
-            watcher = self::watcher(shared.rules.sources(), changed.clone());
-            // Fixed rules have no sources that could change.
-            let _ = reload(&shared, Trigger::Change, Who::server()).await;
+            watcher = self::watcher(&sources, changed.clone());
+            deed().await;
         }
         drop(watcher);
     }
@@ -173,7 +181,7 @@ fn watcher(sources: &[PathBuf], changed: mpsc::Sender<()>) -> Option<Recommended
     match watching {
         Ok(watcher) => Some(watcher),
         Err(error) => {
-            tracing::warn!(%error, "rule files are not watched; reload them by POST /v1/rules/reload");
+            tracing::warn!(%error, "files are not watched; rules are reloaded by POST /v1/rules/reload, others by a restart");
             None
         }
     }

@@ -60,11 +60,13 @@ pub(crate) async fn draw(shared: &Shared, plan: &Plan, week: Span, who: Who) -> 
         SampledBy::Rule => Division::Rule,
         SampledBy::Severity => Division::Severity,
         SampledBy::Agent => Division::Agent,
+        SampledBy::Team => Division::Team,
         SampledBy::Queue => Division::Queue,
     };
     let mut samples = Vec::new();
     for (sampled, wanted) in [(Sampled::Alert, plan.alerts), (Sampled::Held, plan.held), (Sampled::Call, plan.calls)] {
-        let draw = Draw { plan: plan.name.clone(), week, sampled, by, wanted: wanted.into(), seed: plan.seed };
+        let (plan_name, teams) = (plan.name.clone(), plan.teams.clone());
+        let draw = Draw { plan: plan_name, week, sampled, by, teams, wanted: wanted.into(), seed: plan.seed };
         let drawn = if wanted > 0 { shared.store.draw(draw).await? } else { Vec::new() };
         // Each week and each sort begins with another reviewer.
         let first = rank(plan.seed, &[&plan.name, sampled.name(), &week_ms.to_string()]);

@@ -273,6 +273,7 @@ impl Shard {
             numbers: earlier.clone(),
             start: json,
         };
+        let named = self.shared.roster.note(&info);
         let Ok(mut session) = guard(|| Session::new(rules, *info, number)) else {
             self.shared.calls.fetch_sub(1, Ordering::Relaxed);
             self.shared.metrics.panics.inc();
@@ -287,6 +288,9 @@ impl Shard {
         self.calls.insert(Arc::clone(&call_id), slot);
         CallStarted { call_id: &call_id, is_resumed: false }.report(&self.shared.metrics);
         self.batch.keep(Record::Call(Box::new(row)));
+        if let Some(named) = named {
+            self.batch.keep(Record::Agent(Box::new(named)));
+        }
         self.drive(&call_id, received, CallTime::ANSWERED, Cause::Start)?;
         for join in self.early.of(&call_id) {
             self.join(join);

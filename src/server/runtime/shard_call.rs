@@ -125,7 +125,9 @@ impl ShardCall {
     /// The call's row, and the views for which it is news.
     pub(crate) fn look(&mut self, shared: &Shared, call_id: &Arc<str>, now: Instant) -> Look {
         let is_shadow = |pack: &str| shared.config.is_shadow(pack);
-        let call = Arc::new(LiveCall::new(Arc::clone(call_id), &self.state, self.clock.at(now), now, is_shadow));
+        let agent_of = |agent_id: &str| shared.roster.of(agent_id);
+        let clock = self.clock.at(now);
+        let call = Arc::new(LiveCall::new(Arc::clone(call_id), &self.state, clock, now, agent_of, is_shadow));
         self.is_touched = false;
         let before = self.shown.replace(Arc::clone(&call));
         Look::new(call, before.as_deref())

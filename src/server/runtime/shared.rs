@@ -19,6 +19,7 @@ use crate::server::runtime::journal::Journal;
 use crate::server::runtime::live::Live;
 use crate::server::runtime::outbox::Outbox;
 use crate::server::runtime::precision::Precision;
+use crate::server::runtime::roster;
 use crate::server::runtime::shares::Shares;
 use crate::server::store::{AsyncReaders, Fact, Readers, StoreError};
 use crate::server::telemetry::metrics::Metrics;
@@ -49,6 +50,8 @@ pub(crate) struct Shared {
     /// Tells cursors of this store from those of another.
     pub(crate) store_id: i64,
     pub(crate) agents: Agents,
+    /// What agents are called.
+    pub(crate) roster: roster::Agents,
     pub(crate) live: Live,
     pub(crate) outbox: Outbox,
     pub(crate) precision: Precision,
@@ -103,6 +106,7 @@ impl Shared {
             outbox: Outbox::new(&config.webhooks),
             permits: Arc::new(Semaphore::new(config.connections_max.get().min(Semaphore::MAX_PERMITS))),
             store_id: readers.store_id()?,
+            roster: roster::Agents::new(readers.roster()?),
             config,
             rules,
             metrics,

@@ -646,7 +646,15 @@ fn a_sample_is_kept_once_and_judged_by_whom_it_was_given_to(kind: &Kind) {
     records.push(closed(1, 5));
     world.keep(records);
     let week = Span { from_ms: Some(0), to_ms: Some(7 * DAY_MS) };
-    let draw = |sampled, wanted| Draw { plan: "p".to_owned(), week, sampled, by: Division::Rule, wanted, seed: 1 };
+    let draw = |sampled, wanted| Draw {
+        plan: "p".to_owned(),
+        week,
+        sampled,
+        by: Division::Rule,
+        teams: Vec::new(),
+        wanted,
+        seed: 1,
+    };
     let alerts = world.readers().draw(&draw(Sampled::Alert, 2)).unwrap();
     assert_eq!(alerts, world.readers().draw(&draw(Sampled::Alert, 2)).unwrap());
     assert_eq!((alerts.len(), alerts[0].stratum.population, alerts[0].stratum.drawn), (2, 3, 2));
@@ -720,7 +728,7 @@ fn what_was_said_is_found_until_it_is_forgotten(kind: &Kind) {
     ]);
     let ask = |world: &World<'_>, phrase: &str, role: Option<Role>, span: Span| -> Vec<(String, Vec<(usize, usize)>)> {
         let phrase = SpokenPhrase::new(phrase, Homophone::Toneless).unwrap();
-        let query = SpokenQuery { phrase, role, span, agent_id: None, queue: None };
+        let query = SpokenQuery { phrase, role, span, agent_id: None, team: None, queue: None };
         let found = world.readers().spoken(&query, None, 10).unwrap().unwrap();
         found.found.into_iter().map(|found| (found.text, found.places)).collect()
     };
@@ -745,7 +753,7 @@ fn what_was_said_is_found_until_it_is_forgotten(kind: &Kind) {
     world.reopen();
     world.writer().index_spoken().unwrap();
     let phrase = SpokenPhrase::new("退款", Homophone::Off).unwrap();
-    let query = SpokenQuery { phrase, role: None, span: Span::default(), agent_id: None, queue: None };
+    let query = SpokenQuery { phrase, role: None, span: Span::default(), agent_id: None, team: None, queue: None };
     assert_eq!(world.readers().spoken(&query, None, 10).unwrap(), None);
 }
 

@@ -7,6 +7,7 @@ use crate::server::domain::principal::Who;
 use crate::server::domain::terms::Audited;
 use crate::server::store::StoreError;
 use crate::server::store::audit::Fact;
+use crate::server::store::roster::forget_agent;
 use crate::server::store::spoken::forget_spoken;
 use crate::server::store::writer::{TRIM_ROWS, Writer};
 
@@ -64,7 +65,10 @@ impl Writer {
             gone.alerts += transaction.execute("DELETE FROM alerts WHERE call_no = ?", [call_no])?;
             transaction.execute("DELETE FROM latest_alerts WHERE call_no = ?", [call_no])?;
             transaction.execute("DELETE FROM events WHERE call_no = ?", [call_no])?;
-            transaction.execute("DELETE FROM calls WHERE call_no = ?", [call_no])?;
+            let agent_id: String =
+                transaction
+                    .query_row("DELETE FROM calls WHERE call_no = ? RETURNING agent_id", [call_no], |row| row.get(0))?;
+            forget_agent(&transaction, &agent_id)?;
             transaction.execute("DELETE FROM unsealed WHERE call_no = ?", [call_no])?;
         }
         gone.webhooks = transaction.execute(

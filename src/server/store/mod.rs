@@ -27,6 +27,7 @@ mod marks;
 mod query;
 mod reader;
 mod review;
+mod roster;
 mod rules;
 mod sampling;
 mod schema;
@@ -62,6 +63,7 @@ pub(crate) use query::{
 };
 pub(crate) use reader::{ClosedCall, Letter, OpenAlert, OpenCall, Readers};
 pub(crate) use review::{FoundReview, NewFeedback, RuleFigures, Taken, Target, Untaken};
+pub(crate) use roster::AgentRow;
 pub(crate) use rules::{FoundVersion, LoadRow, VersionFiles};
 pub(crate) use sampling::{
     Assignment, AssignmentFilter, Division, Draw, NewDraw, NewSample, NewVerdict, Progress, Sampled,

@@ -15,6 +15,7 @@ use crate::server::domain::terms::{CloseReason, Display, FeedbackAction};
 use crate::server::store::counts::{COUNTS, counts};
 use crate::server::store::reader::{Readers, named};
 use crate::server::store::review::{FoundReview, HAS_STEPS};
+use crate::server::store::roster::in_team;
 use crate::server::store::statistics::hour_of_day;
 use crate::server::store::{StoreError, review};
 
@@ -45,6 +46,8 @@ impl Span {
 pub(crate) struct AlertFilter {
     pub(crate) span: Span,
     pub(crate) agent_id: Option<String>,
+    /// The team of the agent.
+    pub(crate) team: Option<String>,
     pub(crate) call_id: Option<String>,
     /// One call, where its id may stand for several.
     pub(crate) call_no: Option<i64>,
@@ -80,6 +83,8 @@ pub(crate) struct CallFilter {
     pub(crate) span: Span,
     /// The agent who answered.
     pub(crate) agent_id: Option<String>,
+    /// The team of the agent who answered.
+    pub(crate) team: Option<String>,
     pub(crate) call_id: Option<String>,
     pub(crate) queue: Option<String>,
     pub(crate) is_live: Option<bool>,
@@ -221,6 +226,13 @@ impl Conditions {
         }
     }
 
+    /// The agent in `column` belongs to that team.
+    pub(super) fn team(&mut self, column: &str, team: Option<&String>) {
+        if let Some(team) = team {
+            self.add(&in_team(column), [Value::from(team.clone())]);
+        }
+    }
+
     pub(super) fn one_of(&mut self, column: &str, names: impl ExactSizeIterator<Item = &'static str>) {
         if names.len() > 0 {
             let marks = vec!["?"; names.len()].join(", ");
@@ -271,6 +283,7 @@ impl AlertFilter {
         let mut conditions = Conditions::default();
         conditions.within("latest.said_ms", span);
         conditions.equal("latest.agent_id", self.agent_id.as_ref());
+        conditions.team("latest.agent_id", self.team.as_ref());
         conditions.equal("latest.rule_id", self.rule_id.as_ref());
         if let Some(call_id) = &self.call_id {
             let condition = "latest.call_no IN (SELECT call_no FROM calls WHERE call_id = ?)";
@@ -314,6 +327,7 @@ impl CallFilter {
         let mut conditions = Conditions::default();
         conditions.within("started_ms", span);
         conditions.equal("calls.agent_id", self.agent_id.as_ref());
+        conditions.team("calls.agent_id", self.team.as_ref());
         conditions.equal("call_id", self.call_id.as_ref());
         conditions.equal("queue", self.queue.as_ref());
         match self.is_live {

@@ -16,6 +16,7 @@ use crate::server::store::audit::Fact;
 use crate::server::store::counts::{COUNTS, UPHELD};
 use crate::server::store::query::{AlertFilter, Conditions, FoundAlert, Order, Place, Span, limit};
 use crate::server::store::review::steps_of;
+use crate::server::store::roster::{in_team, team_of};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
@@ -53,6 +54,7 @@ pub(crate) enum Division {
     Rule,
     Severity,
     Agent,
+    Team,
     Queue,
 }
 
@@ -63,6 +65,8 @@ pub(crate) struct Draw {
     pub(crate) week: Span,
     pub(crate) sampled: Sampled,
     pub(crate) by: Division,
+    /// Only of agents of these teams; of all, if there are none.
+    pub(crate) teams: Vec<String>,
     pub(crate) wanted: u64,
     pub(crate) seed: u64,
 }
@@ -129,6 +133,9 @@ pub(crate) struct AssignmentFilter {
     pub(crate) reviewer: Option<String>,
     pub(crate) is_done: Option<bool>,
     pub(crate) sampled: Option<Sampled>,
+    /// The agent who answered the call.
+    pub(crate) agent_id: Option<String>,
+    pub(crate) team: Option<String>,
 }
 
 /// A verdict on a sample.
@@ -182,6 +189,8 @@ impl Draw {
             (_, Division::Rule) => "latest.rule_id".to_owned(),
             (Sampled::Call, Division::Agent) => "calls.agent_id".to_owned(),
             (_, Division::Agent) => "latest.agent_id".to_owned(),
+            (Sampled::Call, Division::Team) => format!("coalesce({}, '')", team_of("calls.agent_id")),
+            (_, Division::Team) => format!("coalesce({}, '')", team_of("latest.agent_id")),
             (_, Division::Queue) => "coalesce(calls.queue, '')".to_owned(),
             (Sampled::Call, Division::Severity) => format!(
                 "coalesce((SELECT latest.severity FROM latest_alerts AS latest WHERE latest.call_no = calls.call_no AND {COUNTS}
@@ -208,6 +217,11 @@ impl Draw {
                 )
             }
         };
+        if !self.teams.is_empty() {
+            let agent = if self.sampled == Sampled::Call { "calls.agent_id" } else { "latest.agent_id" };
+            let any = vec![in_team(agent); self.teams.len()].join(" OR ");
+            conditions.add(&format!("({any})"), self.teams.iter().cloned().map(Value::from));
+        }
         let Conditions { sql, values } = conditions;
         (format!("SELECT {from} {sql}"), values)
     }
@@ -258,6 +272,8 @@ impl Readers {
     ) -> Result<Vec<Assignment>, StoreError> {
         let mut conditions = Conditions::default();
         conditions.equal("samples.reviewer", filter.reviewer.as_ref());
+        conditions.equal("calls.agent_id", filter.agent_id.as_ref());
+        conditions.team("calls.agent_id", filter.team.as_ref());
         if let Some(sampled) = filter.sampled {
             conditions.add("samples.kind = ?", [Value::from(sampled.name().to_owned())]);
         }

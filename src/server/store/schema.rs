@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -292,6 +292,18 @@ CREATE VIRTUAL TABLE spoken_sounds USING fts5 (sounds, content = '', contentless
 CREATE TABLE unindexed (call_no INTEGER PRIMARY KEY) STRICT;
 -- One row: which sounds the index is of.
 CREATE TABLE sounds (digest TEXT NOT NULL) STRICT;
+";
+
+const V10: &str = "
+-- What agents are called and which team they belong to, by the file of the configuration or by the start of a call.
+CREATE TABLE agents (
+    agent_id TEXT PRIMARY KEY,
+    name TEXT,
+    team TEXT,
+    site TEXT,
+    of_file INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX agents_by_team ON agents (team);
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

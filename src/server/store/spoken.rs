@@ -30,6 +30,7 @@ pub(crate) struct SpokenQuery {
     pub(crate) span: Span,
     /// The agent who answered the call.
     pub(crate) agent_id: Option<String>,
+    pub(crate) team: Option<String>,
     pub(crate) queue: Option<String>,
 }
 
@@ -87,6 +88,7 @@ impl Readers {
         }
         conditions.within("said_ms", query.span);
         conditions.equal("calls.agent_id", query.agent_id.as_ref());
+        conditions.team("calls.agent_id", query.team.as_ref());
         conditions.equal("calls.queue", query.queue.as_ref());
         if let Some(role) = query.role {
             conditions.equal("role", Some(&role.name().to_owned()));

@@ -11,6 +11,7 @@ use crate::server::store::StoreError;
 use crate::server::store::counts::COUNTS;
 use crate::server::store::query::{AlertFilter, CallFilter, Conditions};
 use crate::server::store::reader::Readers;
+use crate::server::store::roster::team_of;
 
 /// By what alerts are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,13 +21,16 @@ pub(crate) enum Grouping {
     Hour,
     Rule,
     Agent,
+    /// The team of the agent.
+    Team,
     /// The queue of the call.
     Queue,
     Severity,
 }
 
 impl Grouping {
-    pub(crate) const ALL: [Self; 6] = [Self::Day, Self::Hour, Self::Rule, Self::Agent, Self::Queue, Self::Severity];
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Day, Self::Hour, Self::Rule, Self::Agent, Self::Team, Self::Queue, Self::Severity];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -34,6 +38,7 @@ impl Grouping {
             Self::Hour => "hour",
             Self::Rule => "rule",
             Self::Agent => "agent",
+            Self::Team => "team",
             Self::Queue => "queue",
             Self::Severity => "severity",
         }
@@ -55,6 +60,7 @@ impl Grouping {
             Self::Hour => format!("CAST({} AS TEXT)", hour_of_day(moment, offset_ms)),
             Self::Rule => format!("{table}.rule_id"),
             Self::Agent => format!("{table}.agent_id"),
+            Self::Team => team_of(&format!("{table}.agent_id")),
             Self::Queue => "calls.queue".to_owned(),
             Self::Severity => format!("{table}.severity"),
         }
@@ -124,8 +130,8 @@ impl StatisticsFilter {
 
     /// The calls that such alerts may be of.
     fn calls(&self) -> CallFilter {
-        let AlertFilter { span, agent_id, call_id, queue, hour, .. } = self.alerts.clone();
-        CallFilter { span, agent_id, call_id, queue, is_live: None, with_alert: None, hour }
+        let AlertFilter { span, agent_id, team, call_id, queue, hour, .. } = self.alerts.clone();
+        CallFilter { span, agent_id, team, call_id, queue, is_live: None, with_alert: None, hour }
     }
 
     /// The question for rows of alerts.

@@ -17,7 +17,7 @@ use crate::server::domain::terms::{CloseReason, Display};
 use crate::server::store::audit::Head;
 use crate::server::store::checkpoint::{self, Checkpoints};
 use crate::server::store::files::Files;
-use crate::server::store::{Json, StoreError, spoken};
+use crate::server::store::{AgentRow, Json, StoreError, roster, spoken};
 
 /// Journal rows of closed calls that a commit removes beside the rows it adds: more than it adds on
 /// the average, so that the journal shrinks, and few enough to delay no one.
@@ -39,6 +39,8 @@ pub(crate) enum Record {
     },
     /// A hypothesis that no final replaced until the call was closed.
     LeftOpen { call_no: i64, now: CallTime, json: Json },
+    /// The start of a call named its agent.
+    Agent(Box<AgentRow>),
     /// An alert changed its state.
     Alert {
         row: Box<AlertRow>,
@@ -231,6 +233,7 @@ impl Writer {
                     *cursor = Some(insert_alert(&transaction, row)?);
                     insert_outbox(&transaction, row)?;
                 }
+                Record::Agent(row) => roster::upsert(&transaction, &row.agent_id, &row.agent)?,
                 Record::Closed(call) => {
                     close_call(&transaction, call)?;
                     if self.masks_closed {

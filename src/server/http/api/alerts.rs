@@ -17,6 +17,7 @@ use crate::server::domain::review::{Circumstances, appeal_until_ms, may_appeal};
 use crate::server::filter::{OF_ALERTS, OF_PAGES, Page, Parameters};
 use crate::server::http::api::page::{About, next_cursor};
 use crate::server::http::api::reviews::ReviewView;
+use crate::server::http::api::roster::AgentView;
 use crate::server::http::openapi::{AlertParameters, PageParameters};
 use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
@@ -36,6 +37,8 @@ pub(crate) struct AlertsPage {
 pub(crate) struct AlertView {
     #[serde(flatten)]
     pub(crate) alert: AlertJson<'static>,
+    #[serde(flatten)]
+    agent: AgentView,
     /// The cursor of its latest transition, as agents get it.
     cursor: String,
     /// Whether the agent saw it: `card`, `folded`, `late`, `shadow` (a pack on trial) or `held` (too unsure).
@@ -119,6 +122,7 @@ pub(crate) fn view(shared: &Shared, principal: &Principal, found: FoundAlert) ->
     let may_appeal = display.is_told() && may_appeal(&review.steps, clock::unix_ms(), around);
     let review = ReviewView::new(review, counts, (alert.state, &alert.agent_id), principal, zone);
     Ok(AlertView {
+        agent: AgentView::of(shared, &alert.agent_id),
         alert,
         review,
         may_appeal,

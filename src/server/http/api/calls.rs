@@ -32,6 +32,7 @@ use crate::server::feeds::push::{self, Listener};
 use crate::server::filter::{OF_CALLS, OF_PAGES, Parameters};
 use crate::server::http::api::alerts::{AlertView, view};
 use crate::server::http::api::page::{About, next_cursor};
+use crate::server::http::api::roster::AgentView;
 use crate::server::http::openapi::{CallParameters, PageParameters};
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::net::ws;
@@ -54,6 +55,8 @@ pub(crate) struct CallView {
     call_id: String,
     /// The agent who answered.
     agent_id: String,
+    #[serde(flatten)]
+    agent: AgentView,
     queue: Option<String>,
     started_at: String,
     /// The party that `call.end` names.
@@ -270,6 +273,7 @@ fn call_view(shared: &Shared, call: FoundCall, deductions: &[Deduction]) -> (Cal
         confirmed: deductions.len(),
         score: scoring.score,
         call_id: call.call_id,
+        agent: AgentView::of(shared, &call.agent_id),
         agent_id: call.agent_id,
         queue: call.queue,
         started_at: call.started_at,

@@ -54,7 +54,7 @@ pub(crate) async fn export(
             runtime.block_on(question).map_err(|refusal| ExportError::Store(refusal.message()))
         };
         let out = Pieces { sender: sender.clone(), runtime: runtime.clone() };
-        let written = wanted.write(page, out, |_| {});
+        let written = wanted.write(page, |agent_id| shared.roster.of(agent_id), out, |_| {});
         let told = written.as_ref().map(|rows| *rows).map_err(|error| error as &dyn Display);
         Exported { format: format.name(), written: told }.report(&shared.metrics);
         let fact = wanted.fact(who, &written);

@@ -14,6 +14,7 @@ pub(crate) mod page;
 pub(crate) mod quality;
 pub(crate) mod query;
 pub(crate) mod reviews;
+pub(crate) mod roster;
 pub(crate) mod rules;
 pub(crate) mod sampling;
 pub(crate) mod scores;

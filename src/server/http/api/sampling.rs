@@ -19,9 +19,10 @@ use crate::server::domain::estimate::{Agreement, Estimate, Looked, Pairs, ratio}
 use crate::server::domain::principal::{AccessRole, Principal};
 use crate::server::domain::refusal::{ErrorMessage, NotGiven, Refusal};
 use crate::server::domain::review::{Action, check_reason};
-use crate::server::filter::{BadQuery, CURSOR, FROM, LIMIT, Parameter, Parameters, Shape, TO};
+use crate::server::filter::{AGENT, BadQuery, CURSOR, FROM, LIMIT, Parameter, Parameters, Shape, TEAM, TO};
 use crate::server::http::api::alerts::{AlertView, view};
 use crate::server::http::api::page::{About, next_cursor};
+use crate::server::http::api::roster::AgentView;
 use crate::server::http::openapi::{AssignmentParameters, SamplingParameters};
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::runtime::Shared;
@@ -29,7 +30,7 @@ use crate::server::runtime::sampling::{draw, week_of};
 use crate::server::store::{Assignment, AssignmentFilter, NewVerdict, Place, Progress, Sampled};
 
 /// The parameters of a list of assignments.
-pub(crate) const OF_ASSIGNMENTS: &[Parameter] = &[REVIEWER, DONE, KIND, LIMIT, CURSOR];
+pub(crate) const OF_ASSIGNMENTS: &[Parameter] = &[REVIEWER, DONE, KIND, AGENT, TEAM, LIMIT, CURSOR];
 const REVIEWER: Parameter =
     Parameter::new("reviewer", "Given to this person; the caller unless said / 分给谁的，默认是自己", Shape::Text);
 const DONE: Parameter = Parameter::new(
@@ -62,6 +63,8 @@ struct AssignmentView {
     call_id: String,
     started_at: String,
     agent_id: String,
+    #[serde(flatten)]
+    agent: AgentView,
     queue: Option<String>,
     stratum: String,
     /// How many of its stratum it stands for.
@@ -104,6 +107,8 @@ pub(crate) async fn assignments(
         reviewer: Some(reviewer.clone()),
         is_done: parameters.flag("done")?,
         sampled: parameters.choice("kind", &kinds)?,
+        agent_id: parameters.id("agent_id")?,
+        team: parameters.id("team")?,
     };
     let page = parameters.page(&format!("assignments of {reviewer}"), shared.store_id)?;
     let mut found = shared.store.assignments(filter, page.behind, page.count + 1).await?;
@@ -136,6 +141,7 @@ fn assignment_view(
         kind: found.sampled.name(),
         call_id: found.call_id,
         started_at: found.started_at,
+        agent: AgentView::of(shared, &found.agent_id),
         agent_id: found.agent_id,
         queue: found.queue,
         stratum: found.stratum,

@@ -1,4 +1,4 @@
-//! Scores by agent, team or day.
+//! Scores by agent, team, queue or day.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,8 +11,9 @@ use utoipa::ToSchema;
 use crate::server::clock::wall_time;
 use crate::server::domain::refusal::ErrorMessage;
 use crate::server::domain::score::{Deduction, Scoring, score};
-use crate::server::filter::{AGENT, FROM, HOUR, Parameter, Parameters, QUEUE, Shape, TO};
+use crate::server::filter::{AGENT, FROM, HOUR, Parameter, Parameters, QUEUE, Shape, TEAM, TO};
 use crate::server::http::api::page::About;
+use crate::server::http::api::roster::AgentView;
 use crate::server::http::openapi::ScoreParameters;
 use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
@@ -21,7 +22,7 @@ use crate::server::store::{CallFilter, TotalledCall};
 /// Scores of several calls together.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Scores {
-    /// `agent`, `team` or `day`.
+    /// `agent`, `team`, `queue` or `day`.
     group: &'static str,
     scores: Vec<ScoreView>,
     from: Option<String>,
@@ -29,11 +30,14 @@ pub(crate) struct Scores {
     utc_offset: String,
 }
 
-/// The scores of one agent, team or day.
+/// The scores of one agent, team, queue or day.
 #[derive(Debug, Serialize, ToSchema)]
 struct ScoreView {
-    /// The agent, the queue (null: calls without one) or the day.
+    /// The agent, the team (of an agent without one, the queue), the queue (null: calls without one) or the day.
     key: Option<String>,
+    /// Of one agent.
+    #[serde(flatten)]
+    agent: AgentView,
     calls: u64,
     /// The mean score of the calls, rounded to hundredths.
     mean: f64,
@@ -46,7 +50,7 @@ struct ScoreView {
     alerts: u64,
 }
 
-/// Scores by agent, team (queue) or day.
+/// Scores by agent, team, queue or day.
 #[utoipa::path(get, path = "/v1/scores", tag = "qa", params(ScoreParameters), responses(
     (status = 200, description = "One row a group / 每组一行", body = Scores),
     (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
@@ -58,36 +62,53 @@ pub(crate) async fn scores(
 ) -> Result<Json<Scores>, Unanswered> {
     let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_SCORES])?;
     let group = parameters
-        .choice("group", &[("agent", Group::Agent), ("team", Group::Team), ("day", Group::Day)])?
+        .choice(
+            "group",
+            &[("agent", Group::Agent), ("team", Group::Team), ("queue", Group::Queue), ("day", Group::Day)],
+        )?
         .unwrap_or(Group::Agent);
     let zone = shared.config.utc_offset;
     let mut filter = CallFilter { is_live: Some(false), ..parameters.calls(zone)? };
     // An agent's score may rest on a call that another one answered.
-    let agent_id = filter.agent_id.take();
+    let (agent_id, team) = (filter.agent_id.take(), filter.team.take());
     let span = filter.span;
     let config = shared.config.score.clone();
+    let asking = Arc::clone(&shared);
     let add = move |groups: &mut BTreeMap<Option<String>, Total>, call: &TotalledCall| {
-        for (agent, deductions) in units(call, group, agent_id.as_deref()) {
-            let key = match group {
-                Group::Agent => Some(agent.to_owned()),
-                Group::Team => call.queue.clone(),
-                Group::Day => wall_time(call.started_ms, zone).map(|time| time.chars().take(DAY_CHARS).collect()),
-            };
+        let team_of = |agent: &str| asking.roster.of(agent).team;
+        let is_wanted = |agent: &str| {
+            agent_id.as_deref().is_none_or(|wanted| wanted == agent) && (team.is_none() || team_of(agent) == team)
+        };
+        let key = |agent: &str| match group {
+            Group::Agent => Some(agent.to_owned()),
+            Group::Team => team_of(agent).or_else(|| call.queue.clone()),
+            Group::Queue => call.queue.clone(),
+            Group::Day => wall_time(call.started_ms, zone).map(|time| time.chars().take(DAY_CHARS).collect()),
+        };
+        for (key, deductions) in units(call, is_wanted, key) {
             groups.entry(key).or_default().add(&score(&config, deductions.iter().copied()), deductions.len());
         }
     };
     let groups = shared.store.totals(filter, add).await?;
-    let scores = groups.into_iter().map(|(key, total)| total.view(key)).collect();
+    let agents = match group {
+        Group::Agent => AgentView::of_all(&shared, groups.keys().flatten().map(String::as_str)),
+        Group::Team | Group::Queue | Group::Day => BTreeMap::new(),
+    };
+    let view = |(key, total): (Option<String>, Total)| {
+        let agent = key.as_deref().and_then(|key| agents.get(key)).cloned().unwrap_or_default();
+        total.view(key, agent)
+    };
+    let scores = groups.into_iter().map(view).collect();
     let About { from, to, utc_offset, .. } = About::new(span, zone, None);
     Ok(Json(Scores { group: group.name(), scores, from, to, utc_offset }))
 }
 
 /// The parameters of scores.
-pub(crate) const OF_SCORES: &[Parameter] = &[GROUP, FROM, TO, AGENT, QUEUE, HOUR];
+pub(crate) const OF_SCORES: &[Parameter] = &[GROUP, FROM, TO, AGENT, TEAM, QUEUE, HOUR];
 const GROUP: Parameter = Parameter::new(
     "group",
     "By what, agent unless said / 按什么分组，默认按坐席",
-    Shape::Names(&["agent", "team", "day"]),
+    Shape::Names(&["agent", "team", "queue", "day"]),
 );
 
 /// `2026-11-21`.
@@ -97,7 +118,9 @@ const DAY_CHARS: usize = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Group {
     Agent,
+    /// The team of the agent; of one without, the queue of the call.
     Team,
+    Queue,
     Day,
 }
 
@@ -106,22 +129,26 @@ impl Group {
         match self {
             Self::Agent => "agent",
             Self::Team => "team",
+            Self::Queue => "queue",
             Self::Day => "day",
         }
     }
 }
 
-/// Splits a call into the parts that are scored: the whole call, or one part an agent if scores are
-/// asked for by agent. Returns each part's agent and deductions.
-fn units<'a>(call: &'a TotalledCall, group: Group, agent_id: Option<&str>) -> Vec<(&'a str, Vec<&'a Deduction>)> {
-    if group != Group::Agent && agent_id.is_none() {
-        return vec![(&call.agent_id, call.deductions.iter().collect())];
+/// Splits a call into the parts that are scored: one a key of the agents who are wanted. Returns each part's deductions.
+fn units<'a>(
+    call: &'a TotalledCall,
+    is_wanted: impl Fn(&str) -> bool,
+    key: impl Fn(&str) -> Option<String>,
+) -> BTreeMap<Option<String>, Vec<&'a Deduction>> {
+    let mut parts = BTreeMap::new();
+    if is_wanted(&call.agent_id) {
+        parts.insert(key(&call.agent_id), Vec::new());
     }
-    let mut parts = BTreeMap::from([(call.agent_id.as_str(), Vec::new())]);
-    for deduction in &call.deductions {
-        parts.entry(&deduction.agent_id).or_insert_with(Vec::new).push(deduction);
+    for deduction in call.deductions.iter().filter(|deduction| is_wanted(&deduction.agent_id)) {
+        parts.entry(key(&deduction.agent_id)).or_insert_with(Vec::new).push(deduction);
     }
-    parts.into_iter().filter(|(agent, _)| agent_id.is_none_or(|wanted| wanted == *agent)).collect()
+    parts
 }
 
 /// 95 % of a normal distribution are within so many standard deviations.
@@ -149,7 +176,7 @@ impl Total {
     }
 
     #[allow(clippy::cast_precision_loss, reason = "no site has 2^53 points")]
-    fn view(self, key: Option<String>) -> ScoreView {
+    fn view(self, key: Option<String>, agent: AgentView) -> ScoreView {
         let Self { calls, sum, squares, min, vetoed, alerts } = self;
         let hundredths = |value: f64| (value * 100.0).round() / 100.0;
         let (count, sum) = (calls.max(1) as f64, sum as f64);
@@ -158,6 +185,6 @@ impl Total {
             let variance = (squares as f64 - sum * sum / count).max(0.0) / (count - 1.0);
             hundredths(NORMAL_95 * (variance / count).sqrt())
         });
-        ScoreView { key, calls, mean, margin, min: min.unwrap_or_default(), vetoed, alerts }
+        ScoreView { key, agent, calls, mean, margin, min: min.unwrap_or_default(), vetoed, alerts }
     }
 }

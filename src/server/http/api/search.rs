@@ -12,15 +12,16 @@ use crate::engine::transcript::Role;
 use crate::server::clock::wall_time;
 use crate::server::domain::phrase::SpokenPhrase;
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
-use crate::server::filter::{AGENT, BadQuery, CURSOR, FROM, LIMIT, Parameter, Parameters, QUEUE, Shape, TO};
+use crate::server::filter::{AGENT, BadQuery, CURSOR, FROM, LIMIT, Parameter, Parameters, QUEUE, Shape, TEAM, TO};
 use crate::server::http::api::page::About;
+use crate::server::http::api::roster::AgentView;
 use crate::server::http::openapi::SearchParameters;
 use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
 use crate::server::store::{FoundSpoken, Place, SpokenQuery};
 
 /// The parameters of a search.
-pub(crate) const OF_SEARCH: &[Parameter] = &[PHRASE, HOMOPHONE, ROLE, FROM, TO, AGENT, QUEUE, LIMIT, CURSOR];
+pub(crate) const OF_SEARCH: &[Parameter] = &[PHRASE, HOMOPHONE, ROLE, FROM, TO, AGENT, TEAM, QUEUE, LIMIT, CURSOR];
 const PHRASE: Parameter =
     Parameter::new("phrase", "What was said: 2 to 50 characters / 说过的话，2 到 50 个字", Shape::Text);
 const HOMOPHONE: Parameter = Parameter::new(
@@ -48,6 +49,8 @@ struct Hit {
     started_at: String,
     /// The agent who answered the call.
     agent_id: String,
+    #[serde(flatten)]
+    agent: AgentView,
     queue: Option<String>,
     utterance_id: String,
     /// `agent`, `customer` or `system`.
@@ -90,6 +93,7 @@ pub(crate) async fn search(
         role: parameters.choice("role", &roles)?,
         span: parameters.span(zone)?,
         agent_id: parameters.id("agent_id")?,
+        team: parameters.id("team")?,
         queue: parameters.id("queue")?,
     };
     let page = parameters.page("search", shared.store_id)?;
@@ -113,7 +117,8 @@ pub(crate) async fn search(
         } = found;
         let places = places.into_iter().map(|(start, end)| HitPlace { start, end }).collect();
         let said_at = wall_time(said_ms, zone);
-        Hit { call_id, started_at, agent_id, queue, utterance_id, role, start_ms, said_at, text, places }
+        let agent = AgentView::of(&shared, &agent_id);
+        Hit { call_id, started_at, agent_id, agent, queue, utterance_id, role, start_ms, said_at, text, places }
     });
     Ok(Json(Hits { hits: hits.collect(), waiting: found.waiting, about: About::new(span, zone, next_cursor) }))
 }

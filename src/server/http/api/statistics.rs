@@ -1,10 +1,10 @@
 //! `/v1/statistics`: alerts and calls counted by one or two of day, hour, rule,
-//! agent, queue and severity, with the filters of `/v1/alerts`.
+//! agent, team, queue and severity, with the filters of `/v1/alerts`.
 //!
 //! Deliberately absent: rates and averages. A client that shows them chooses the divisor; the calls
 //! are counted for that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::Json;
@@ -18,6 +18,7 @@ use crate::server::domain::refusal::ErrorMessage;
 use crate::server::domain::terms::Display;
 use crate::server::filter::{BadQuery, OF_ALERTS, Parameter, Parameters, Shape};
 use crate::server::http::api::page::About;
+use crate::server::http::api::roster::AgentView;
 use crate::server::http::openapi::{AlertParameters, StatisticsParameters};
 use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
@@ -27,7 +28,7 @@ use crate::server::store::{CallCount, Grouping, Statistics, StatisticsFilter, Su
 pub(crate) const OF_STATISTICS: &[Parameter] = &[GROUPS];
 const GROUPS: Parameter = Parameter::new(
     "group",
-    "One or two, a comma between them: day, hour, rule, agent, queue, severity; rule unless said / 按什么分组，一个或两个，默认按规则",
+    "One or two, a comma between them: day, hour, rule, agent, team, queue, severity; rule unless said / 按什么分组，一个或两个，默认按规则",
     Shape::Text,
 );
 
@@ -46,6 +47,8 @@ pub(crate) struct StatisticsView {
     answered: AnsweredView,
     /// The names of the rules in `rows`, by id.
     rule_names: BTreeMap<String, Option<String>>,
+    /// The names and teams of the agents in `rows` and `answered`, by id.
+    agents: BTreeMap<String, AgentView>,
     /// Whether rows are left out because there are too many.
     truncated: bool,
     /// From this moment on, if it was asked for.
@@ -127,8 +130,20 @@ pub(crate) async fn statistics(
     let truncated = rows.len().max(answered.len()) > STATISTICS_ROWS_MAX;
     rows.truncate(STATISTICS_ROWS_MAX);
     answered.truncate(STATISTICS_ROWS_MAX);
+    let agent_in = |groups: &[Grouping], key: &[Option<String>]| {
+        let place = groups.iter().position(|group| *group == Grouping::Agent)?;
+        key.get(place).cloned().flatten()
+    };
+    let of_calls: Vec<Grouping> = groups.iter().copied().filter(|group| group.is_of_calls()).collect();
+    let ids: BTreeSet<String> = rows
+        .iter()
+        .filter_map(|(key, _)| agent_in(&groups, key))
+        .chain(answered.iter().filter_map(|count| agent_in(&of_calls, &count.key)))
+        .collect();
+    let agents = AgentView::of_all(&shared, ids.iter().map(String::as_str));
     let About { from, to, utc_offset, .. } = About::new(span, zone, None);
     Ok(Json(StatisticsView {
+        agents,
         groups: groups.iter().map(|group| group.name()).collect(),
         rows: rows.into_iter().map(|(key, sums)| RowView { key, sums: sums.into() }).collect(),
         total: total.into(),

@@ -12,6 +12,7 @@ use crate::engine::severity::Severity;
 use crate::engine::status::{CallStatus, Duty, DutyState, Phase};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{Channel, Direction, Role};
+use crate::server::domain::roster::Agent;
 use crate::server::runtime::call_state::CallState;
 
 /// A clock that runs on at the client is sent again when it is wrong by more than this.
@@ -23,6 +24,7 @@ pub(crate) struct LiveCall {
     pub(crate) call_id: Arc<str>,
     /// The agent who has it now.
     pub(crate) agent_id: Arc<str>,
+    agent: Agent,
     /// The time at which the row changes by itself.
     pub(crate) changes_at: Option<CallTime>,
     queue: Option<String>,
@@ -85,6 +87,7 @@ impl LiveCall {
         state: &CallState,
         clock: CallTime,
         seen: Instant,
+        agent_of: impl Fn(&str) -> Agent,
         is_shadow: impl Fn(&str) -> bool,
     ) -> Self {
         let session = &state.session;
@@ -101,9 +104,11 @@ impl LiveCall {
             }
         }
         let changes = duties.iter().filter_map(|duty| duty.changes_at).chain(status.changes_at);
+        let agent_id = Arc::clone(session.agent_at(clock));
         Self {
             call_id,
-            agent_id: Arc::clone(session.agent_at(clock)),
+            agent: agent_of(&agent_id),
+            agent_id,
             changes_at: changes.min(),
             queue: info.queue.clone(),
             customer_name: info.customer_name.as_deref().map(|name| privacy::mask(name).into_owned()),
@@ -130,6 +135,7 @@ impl LiveCall {
         let row = |call: &Self| (call.status.phase, call.status.since, call.status.speaker, call.alerts);
         row(self) != row(before)
             || self.agent_id != before.agent_id
+            || self.agent != before.agent
             || self.last_alert != before.last_alert
             || self.is_unheard != before.is_unheard
             || self.owed() != before.owed()
@@ -178,6 +184,8 @@ impl LiveCall {
         let row = WallRow {
             call_id: &self.call_id,
             agent_id: &self.agent_id,
+            agent_name: self.agent.name.as_deref(),
+            team: self.agent.team.as_deref(),
             queue: self.queue.as_deref(),
             channel: self.channel,
             direction: self.direction,
@@ -228,6 +236,8 @@ impl LiveCall {
 struct WallRow<'a> {
     call_id: &'a str,
     agent_id: &'a str,
+    agent_name: Option<&'a str>,
+    team: Option<&'a str>,
     queue: Option<&'a str>,
     channel: Channel,
     direction: Direction,
