@@ -221,17 +221,24 @@ impl Parameters {
         texts.map(|text| choose(name, text, choices)).collect()
     }
 
+    /// A whole number within bounds.
+    pub(crate) fn number(&self, name: &str, least: u32, most: u32) -> Result<Option<u32>, BadQuery> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let number = text.parse().ok().filter(|number| (least..=most).contains(number));
+        let bad = || {
+            BadQuery::new(name, format!("{name} 必须在 {least} 到 {most} 之间 / {name} must be from {least} to {most}"))
+        };
+        number.ok_or_else(bad).map(Some)
+    }
+
     /// Yes or no.
     pub(crate) fn flag(&self, name: &str) -> Result<Option<bool>, BadQuery> {
         self.choice(name, &[("true", true), ("false", false)])
     }
 
     fn hour(&self, zone: FixedOffset) -> Result<Option<Hour>, BadQuery> {
-        let Some(text) = self.get("hour") else { return Ok(None) };
-        let of_day = text.parse().ok().filter(|hour| (0..24).contains(hour));
-        let of_day =
-            of_day.ok_or_else(|| BadQuery::new("hour", "hour 必须在 0 到 23 之间 / hour must be from 0 to 23"))?;
-        Ok(Some(Hour { of_day, offset_ms: i64::from(zone.local_minus_utc()) * 1_000 }))
+        let of_day = self.number("hour", 0, 23)?;
+        Ok(of_day.map(|of_day| Hour { of_day, offset_ms: i64::from(zone.local_minus_utc()) * 1_000 }))
     }
 
     /// A span of time; a day stands for all of it, at either end.
@@ -310,15 +317,7 @@ impl Parameters {
 
     /// Which page is wanted of the list at `path` in this store.
     pub(crate) fn page(&self, path: &str, store_id: i64) -> Result<Page, BadQuery> {
-        let count = match self.get("limit") {
-            None => ROWS,
-            Some(text) => text.parse().ok().filter(|count| (1..=ROWS_MAX).contains(count)).ok_or_else(|| {
-                BadQuery::new(
-                    "limit",
-                    format!("limit 必须在 1 到 {ROWS_MAX} 之间 / limit must be from 1 to {ROWS_MAX}"),
-                )
-            })?,
-        };
+        let count = self.number("limit", 1, ROWS_MAX)?.unwrap_or(ROWS);
         let list = List { store_id, digest: self.digest(path) };
         let behind = match self.get("cursor") {
             None => None,

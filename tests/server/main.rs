@@ -17,6 +17,7 @@ mod learning;
 mod live;
 mod live_feeds;
 mod operations;
+mod overview;
 mod producers;
 mod protocol;
 mod query;

@@ -15,12 +15,18 @@ import { TABLES, tableOf } from "./tables.js";
 /** What the address need not say. `days` counts back from today; without it, `from` and `to` stand. */
 export const DEFAULTS = {
   view: "overview", days: "7", from: "", to: "", hour: "", agent_id: "", team: "", queue: "", rule_id: "", severity: "", state: "counted", review: "", appeal: "",
-  display: "told", with: "", group: "agent", item: "", phrase: "", role: "", homophone: "toneless",
+  display: "told", with: "", group: "agent", by: "agent", calls_min: "10", hide: "", item: "", phrase: "", role: "", homophone: "toneless",
 };
 const STATES = ["confirmed", "resolved", "retracted", "reminder", "provisional"];
 const NARROWING = ["hour", "agent_id", "team", "queue", "rule_id", "severity", "state", "review", "appeal", "display", "with"];
 /** As the API has them: what agents were told and what reviewers marked, with what is on trial, what was held back as too unsure. */
 const DISPLAYS = /** @type {Record<string, string>} */ ({ told: "card,folded,late,marked", all: "card,folded,late,marked,shadow", shadow: "shadow", held: "held", marked: "marked" });
+
+/** With fewer calls a rate or a mean says little, and comes last. @param {Filters} filters */
+export function callsMin({ calls_min }) {
+  const least = Number(calls_min);
+  return Number.isInteger(least) && least >= 1 && least <= 100_000 ? least : Number(DEFAULTS.calls_min);
+}
 
 /** The days that are looked at, of the centre. @param {Filters} filters */
 export function spanOf({ days, from, to }) {

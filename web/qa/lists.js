@@ -8,14 +8,12 @@ import { Agent, Bar, Choices, SortedTable } from "../shared/parts.js";
 import { ReviewTags } from "../shared/review.js";
 import { t, token } from "../shared/settings.js";
 import { Fault, Severity, html, useAnswer } from "../shared/ui.js";
-import { ofAlerts, ofCallList, ofCalls, ofQuality } from "./filters.js";
+import { callsMin, ofAlerts, ofCallList, ofCalls, ofQuality } from "./filters.js";
 
 /** @typedef {Record<string, string>} Filters */
 /** @typedef {(changes: Filters) => void} Change */
 
 const PAGE = 50;
-/** A mean of fewer calls says little. */
-const CALLS_MIN = 10;
 
 /** Pages of a list, one after the other. @param {string} path @param {string} name @param {Record<string, any>} parameters */
 export function usePages(path, name, parameters) {
@@ -59,33 +57,63 @@ function Listed({ list, empty, children }) {
   `;
 }
 
+/**
+ * A column of a list: its id and heading, and how a cell is drawn.
+ * @typedef {{id: string, name: string, cell: (row: any) => any, number?: boolean, className?: string}} ListColumn
+ */
+
+/** Which columns a list shows; the address keeps those that are hidden. @param {{columns: ListColumn[], filters: Filters, change: Change}} properties */
+function ColumnChoice({ columns, filters, change }) {
+  const hidden = new Set(filters.hide.split(","));
+  const turn = (/** @type {string} */ id) => {
+    hidden.has(id) ? hidden.delete(id) : hidden.add(id);
+    change({ hide: [...hidden].filter(Boolean).join(",") });
+  };
+  return html`<details class="columns"><summary class="small">${t("列", "Columns")}</summary>
+    <div class="row">${columns.map(({ id, name }) => html`<label key=${id} class="inline small"><input type="checkbox" checked=${!hidden.has(id)} onChange=${() => turn(id)} /><span>${name}</span></label>`)}</div>
+  </details>`;
+}
+
+/** @param {{label: string, columns: ListColumn[], rows: any[], rowKey: (row: any) => string, filters: Filters}} properties */
+function ListTable({ label, columns, rows, rowKey, filters }) {
+  const hidden = filters.hide.split(",");
+  const shown = columns.filter(({ id }) => !hidden.includes(id));
+  return html`<div class="table" tabindex="0" role="region" aria-label=${label}>
+    <table class="listed">
+      <thead><tr>${shown.map(({ id, name, number }) => html`<th key=${id} scope="col" class=${number ? "number" : undefined}>${name}</th>`)}</tr></thead>
+      <tbody>${rows.map((row) => html`<tr key=${rowKey(row)}>${shown.map(({ id, cell, number, className }) => html`<td key=${id} class=${number ? "number" : className}>${cell(row)}</td>`)}</tr>`)}</tbody>
+    </table>
+  </div>`;
+}
+
+/** A button that narrows the filters. @param {string} name @param {Change} change @returns {(row: any) => any} */
+const narrowing = (name, change) => (row) =>
+  row[name] === null ? html`<span class="quiet">—</span>` : html`<button class="link" onClick=${() => change({ [name]: row[name] })}><bdi>${row[name]}</bdi></button>`;
+
 /** @param {{filters: Filters, change: Change}} properties */
 export function AlertList({ filters, change }) {
   const list = usePages("/v1/alerts", "alerts", ofAlerts(filters));
+  /** @type {ListColumn[]} */
+  const columns = [
+    { id: "time", name: t("时间", "Time"), className: "time", cell: (alert) => moment(alert.emitted_at) },
+    { id: "agent", name: t("坐席", "Agent"), cell: (row) => html`<button class="link" onClick=${() => change({ agent_id: row.agent_id })}><${Agent} row=${row} /></button>` },
+    { id: "queue", name: t("队列", "Queue"), cell: narrowing("queue", change) },
+    { id: "severity", name: t("级别", "Severity"), cell: (alert) => html`<${Severity} severity=${alert.severity} />` },
+    {
+      id: "rule", name: t("规则", "Rule"), className: "name",
+      cell: (alert) => html`<button class="link" title=${alert.rule_id} onClick=${() => change({ rule_id: alert.rule_id })}>${alert.rule_name}</button>
+        <${Standing} display=${alert.display} />
+        ${alert.state === "confirmed" ? null : html` <span class="tag neutral">${stateName(alert.state)}</span>`}`,
+    },
+    { id: "words", name: t("原话", "Words"), className: "words", cell: (alert) => html`<bdi><${Words} alert=${alert} /></bdi>` },
+    { id: "review", name: t("复核", "Review"), cell: (alert) => html`<${ReviewTags} review=${alert.review} />` },
+    { id: "call", name: t("通话", "Call"), cell: (alert) => html`<a href=${callAddress(alert.call_id, alert.started_at, alert.alert_id)}><bdi>${alert.call_id}</bdi></a>` },
+  ];
   return html`<section class="panel stack">
-    <h2>${t("预警", "Alerts")}</h2>
+    <div class="row spread"><h2>${t("预警", "Alerts")}</h2><${ColumnChoice} columns=${columns} filters=${filters} change=${change} /></div>
     <${Listed} list=${list} empty=${t("没有符合条件的预警。", "No alerts of this kind.")}>
-      <div class="table" tabindex="0" role="region" aria-label=${t("预警", "Alerts")}>
-        <table class="listed">
-          <thead><tr>
-            <th scope="col">${t("时间", "Time")}</th><th scope="col">${t("坐席", "Agent")}</th><th scope="col">${t("队列", "Queue")}</th>
-            <th scope="col">${t("级别", "Severity")}</th><th scope="col">${t("规则", "Rule")}</th><th scope="col">${t("原话", "Words")}</th>
-            <th scope="col">${t("复核", "Review")}</th><th scope="col">${t("通话", "Call")}</th>
-          </tr></thead>
-          <tbody>${list.rows.map((alert) => html`<tr key=${`${alert.call_id} ${alert.started_at} ${alert.alert_id}`}>
-            <td class="time">${moment(alert.emitted_at)}</td>
-            <td><button class="link" onClick=${() => change({ agent_id: alert.agent_id })}><${Agent} row=${alert} /></button></td>
-            <td>${alert.queue === null ? html`<span class="quiet">—</span>` : html`<button class="link" onClick=${() => change({ queue: alert.queue })}><bdi>${alert.queue}</bdi></button>`}</td>
-            <td><${Severity} severity=${alert.severity} /></td>
-            <td class="name"><button class="link" title=${alert.rule_id} onClick=${() => change({ rule_id: alert.rule_id })}>${alert.rule_name}</button>
-              <${Standing} display=${alert.display} />
-              ${alert.state === "confirmed" ? null : html` <span class="tag neutral">${stateName(alert.state)}</span>`}</td>
-            <td class="words"><bdi><${Words} alert=${alert} /></bdi></td>
-            <td><${ReviewTags} review=${alert.review} /></td>
-            <td><a href=${callAddress(alert.call_id, alert.started_at, alert.alert_id)}><bdi>${alert.call_id}</bdi></a></td>
-          </tr>`)}</tbody>
-        </table>
-      </div>
+      <${ListTable} label=${t("预警", "Alerts")} columns=${columns} rows=${list.rows} filters=${filters}
+        rowKey=${(/** @type {any} */ alert) => `${alert.call_id} ${alert.started_at} ${alert.alert_id}`} />
     </${Listed}>
   </section>`;
 }
@@ -108,35 +136,34 @@ function Words({ alert }) {
 export function CallList({ filters, change }) {
   const list = usePages("/v1/calls", "calls", ofCallList(filters));
   const withAlerts = filters.with === "alerts";
+  const parties = /** @type {Record<string, string>} */ ({ agent: t("坐席", "agent"), customer: t("客户", "customer"), system: t("系统", "system") });
+  /** @type {ListColumn[]} */
+  const columns = [
+    { id: "time", name: t("接通", "Answered"), className: "time", cell: (call) => moment(call.started_at) },
+    {
+      id: "call", name: t("通话", "Call"),
+      cell: (call) => html`<a href=${callAddress(call.call_id, call.started_at)}><bdi>${call.call_id}</bdi></a>${call.live ? html` <span class="tag good">${t("进行中", "live")}</span>` : null}`,
+    },
+    { id: "agent", name: t("坐席", "Agent"), cell: (row) => html`<button class="link" onClick=${() => change({ agent_id: row.agent_id })}><${Agent} row=${row} /></button>` },
+    { id: "queue", name: t("队列", "Queue"), cell: narrowing("queue", change) },
+    { id: "ended", name: t("挂机", "Ended by"), cell: (call) => parties[call.ended_by] ?? "—" },
+    { id: "alerts", name: t("预警", "Alerts"), number: true, cell: (call) => call.confirmed },
+    { id: "score", name: t("得分", "Score"), number: true, cell: (call) => html`<strong>${call.score}</strong>` },
+  ];
   return html`<section class="panel stack">
     <div class="row spread"><h2>${withAlerts ? t("有这些预警的通话", "Calls with these alerts") : t("通话", "Calls")}</h2>
-      ${withAlerts ? html`<button class="plain small" onClick=${() => change({ with: "" })}>${t("看全部通话", "All calls")}</button>` : null}</div>
+      ${withAlerts ? html`<button class="plain small" onClick=${() => change({ with: "" })}>${t("看全部通话", "All calls")}</button>` : null}
+      <${ColumnChoice} columns=${columns} filters=${filters} change=${change} /></div>
     ${withAlerts ? null : html`<p class="small quiet">${t("只按时间、时段、坐席、班组和队列筛选。", "Filtered by span, hour, agent, team and queue only.")}</p>`}
     <${Listed} list=${list} empty=${t("没有符合条件的通话。", "No calls of this kind.")}>
-      <div class="table" tabindex="0" role="region" aria-label=${t("通话", "Calls")}>
-        <table class="listed">
-          <thead><tr>
-            <th scope="col">${t("接通", "Answered")}</th><th scope="col">${t("通话", "Call")}</th><th scope="col">${t("坐席", "Agent")}</th>
-            <th scope="col">${t("队列", "Queue")}</th><th scope="col">${t("挂机", "Ended by")}</th><th scope="col" class="number">${t("预警", "Alerts")}</th>
-            <th scope="col" class="number">${t("得分", "Score")}</th>
-          </tr></thead>
-          <tbody>${list.rows.map((call) => html`<tr key=${`${call.call_id} ${call.started_at}`}>
-            <td class="time">${moment(call.started_at)}</td>
-            <td><a href=${callAddress(call.call_id, call.started_at)}><bdi>${call.call_id}</bdi></a>${call.live ? html` <span class="tag good">${t("进行中", "live")}</span>` : null}</td>
-            <td><button class="link" onClick=${() => change({ agent_id: call.agent_id })}><${Agent} row=${call} /></button></td>
-            <td>${call.queue === null ? html`<span class="quiet">—</span>` : html`<button class="link" onClick=${() => change({ queue: call.queue })}><bdi>${call.queue}</bdi></button>`}</td>
-            <td>${{ agent: t("坐席", "agent"), customer: t("客户", "customer"), system: t("系统", "system") }[/** @type {string} */ (call.ended_by)] ?? "—"}</td>
-            <td class="number">${call.confirmed}</td>
-            <td class="number"><strong>${call.score}</strong></td>
-          </tr>`)}</tbody>
-        </table>
-      </div>
+      <${ListTable} label=${t("通话", "Calls")} columns=${columns} rows=${list.rows} filters=${filters} rowKey=${(/** @type {any} */ call) => `${call.call_id} ${call.started_at}`} />
     </${Listed}>
   </section>`;
 }
 
 /** @param {{filters: Filters, change: Change}} properties */
 export function Scores({ filters, change }) {
+  const least = callsMin(filters);
   const asked = { group: filters.group, ...ofCalls(filters) };
   const { value, error, reload } = useAnswer((signal) => get("/v1/scores", asked, signal), [JSON.stringify(asked), token()]);
   const groups = /** @type {[string, string][]} */ ([["agent", t("坐席", "Agent")], ["team", t("班组", "Team")], ["queue", t("队列", "Queue")], ["day", t("日期", "Day")]]);
@@ -150,9 +177,9 @@ export function Scores({ filters, change }) {
         row.key === null ? html`<span class="quiet">${t("未指定", "none")}</span>` : html`<button class="link" onClick=${() => choose(row.key)}>${filters.group === "agent" ? html`<${Agent} row=${{ ...row, agent_id: row.key }} />` : html`<bdi>${row.key}</bdi>`}</button>`,
     },
     {
-      id: "mean", name: t("平均分", "Mean"), number: true, value: (/** @type {any} */ row) => (row.calls < CALLS_MIN ? null : row.mean),
-      title: t(`平均分和 95% 区间；不足 ${CALLS_MIN} 通的排在最后`, `the mean, and within what it lies in 95 of 100 cases; fewer than ${CALLS_MIN} calls come last`),
-      cell: (/** @type {any} */ row) => html`<strong class=${row.calls < CALLS_MIN ? "quiet" : ""}>${row.mean.toFixed(2)}</strong>${row.margin === null ? null : html` <span class="small quiet">±${row.margin.toFixed(2)}</span>`}`,
+      id: "mean", name: t("平均分", "Mean"), number: true, value: (/** @type {any} */ row) => (row.calls < least ? null : row.mean),
+      title: t(`平均分和 95% 区间；不足 ${least} 通的排在最后`, `the mean, and within what it lies in 95 of 100 cases; fewer than ${least} calls come last`),
+      cell: (/** @type {any} */ row) => html`<strong class=${row.calls < least ? "quiet" : ""}>${row.mean.toFixed(2)}</strong>${row.margin === null ? null : html` <span class="small quiet">±${row.margin.toFixed(2)}</span>`}`,
     },
     { id: "bar", name: html`<span class="visually-hidden">${t("平均分图示", "Mean as a bar")}</span>`, cell: (/** @type {any} */ row) => html`<${Bar} part=${row.mean} whole=${100} />` },
     { id: "min", name: t("最低分", "Lowest"), number: true, value: (/** @type {any} */ row) => row.min, cell: (/** @type {any} */ row) => row.min },

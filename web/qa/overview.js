@@ -7,7 +7,8 @@ import { count, percent } from "../shared/format.js";
 import { Bar, SortedTable } from "../shared/parts.js";
 import { currentLanguage, t, token } from "../shared/settings.js";
 import { Fault, html, useAnswer } from "../shared/ui.js";
-import { hourName, ofAlerts, spanOf } from "./filters.js";
+import { callsMin, hourName, ofAlerts, spanOf } from "./filters.js";
+import { Matrix, Shift, Worst, useOverview } from "./matrix.js";
 
 const DAY_MS = 86_400_000;
 /** A chart of more days has no room for their bars. */
@@ -32,19 +33,22 @@ export function Overview({ filters, change }) {
   const agents = useStatistics("agent", filters);
   const queues = useStatistics("queue", filters);
   const heat = useStatistics("rule,hour", filters);
-  const answers = [days, hours, rules, agents, queues, heat];
+  const compared = useOverview(filters);
+  const answers = [days, hours, rules, agents, queues, heat, compared];
   const error = answers.find((answer) => answer.error);
   if (error) {
     return html`<${Fault} error=${error.error} retry=${error.reload} />`;
   }
   // All of it at once: parts that come one by one push each other about.
-  if (!days.value || !hours.value || !rules.value || !agents.value || !queues.value || !heat.value) {
+  if (!days.value || !hours.value || !rules.value || !agents.value || !queues.value || !heat.value || !compared.value) {
     return html`<p class="empty">${t("正在统计…", "Counting…")}</p>`;
   }
   const names = rules.value.rule_names;
   return html`
     <div class="stack wide-gap" aria-busy=${answers.some((answer) => answer.loading) ? "true" : "false"}>
-      <${Totals} answer=${days.value} change=${change} />
+      <${Totals} answer=${compared.value} change=${change} />
+      <${Worst} answer=${compared.value} filters=${filters} change=${change} />
+      <${Matrix} answer=${compared.value} change=${change} />
       <div class="grid charts">
         <section class="panel">
           <h2>${t("每日趋势", "By day")}</h2>
@@ -57,11 +61,11 @@ export function Overview({ filters, change }) {
       </div>
       <div class="grid tops">
         <${Top} title=${t("预警最多的规则", "Rules with most alerts")} answer=${rules.value} column=${t("规则", "Rule")}
-          name=${(/** @type {string} */ id) => names[id] ?? id} by="rule_id" change=${change} />
+          name=${(/** @type {string} */ id) => names[id] ?? id} by="rule_id" filters=${filters} change=${change} />
         <${Top} title=${t("预警最多的坐席", "Agents with most alerts")} answer=${agents.value} column=${t("坐席", "Agent")}
-          name=${(/** @type {string} */ id) => agents.value?.agents[id]?.agent_name ?? id} by="agent_id" change=${change} />
+          name=${(/** @type {string} */ id) => agents.value?.agents[id]?.agent_name ?? id} by="agent_id" filters=${filters} change=${change} />
         <${Top} title=${t("预警最多的队列", "Queues with most alerts")} answer=${queues.value} column=${t("队列", "Queue")}
-          by="queue" change=${change} />
+          by="queue" filters=${filters} change=${change} />
       </div>
       <section class="panel">
         <h2>${t("热力图：规则 × 小时", "Heat map: rule × hour")}</h2>
@@ -81,22 +85,24 @@ function rateText(value) {
   return value === null ? "—" : value.toFixed(1);
 }
 
-/** @param {{answer: Statistics, change: (changes: Record<string, string>) => void}} properties */
+/** @param {{answer: import("../shapes.js").OverviewView, change: (changes: Record<string, string>) => void}} properties */
 function Totals({ answer, change }) {
-  const { total, answered } = answer;
+  const { now, before, change: shift, critical_change: criticalShift } = answer.total;
+  const earlier = (/** @type {number | undefined} */ value) => (value === undefined ? "" : t(`之前 ${count(value)}`, `before ${count(value)}`));
   return html`
     <div class="totals">
-      <${Total} name=${t("预警", "Alerts")} value=${count(total.alerts)} onChoose=${() => change({ view: "alerts" })} />
-      <${Total} name=${t("通话", "Calls")} value=${count(answered.total)} onChoose=${() => change({ view: "calls", with: "" })} />
-      <${Total} name=${t("每百通预警", "Alerts per 100 calls")} value=${rateText(rate(total.alerts, answered.total))} />
-      <${Total} name=${t("有预警的通话", "Calls with alerts")} value=${count(total.calls)}
-        more=${percent(answered.total > 0 ? total.calls / answered.total : null)} onChoose=${() => change({ view: "calls", with: "alerts" })} />
-      <${Total} name=${t("扣分合计", "Deducted")} value=${count(total.deduct)} onChoose=${() => change({ view: "alerts", state: "counted" })} />
+      <${Total} name=${t("预警", "Alerts")} value=${count(now.alerts)} more=${earlier(before?.alerts)} onChoose=${() => change({ view: "alerts" })} />
+      <${Total} name=${t("严重预警", "Critical alerts")} value=${count(now.critical)} more=${html`<${Shift} change=${criticalShift} />`} onChoose=${() => change({ view: "alerts", severity: "critical" })} />
+      <${Total} name=${t("通话", "Calls")} value=${count(now.calls)} more=${earlier(before?.calls)} onChoose=${() => change({ view: "calls", with: "" })} />
+      <${Total} name=${t("每百通预警", "Alerts per 100 calls")} value=${rateText(now.rate?.per_100 ?? null)} more=${html`<${Shift} change=${shift} />`} />
+      <${Total} name=${t("有预警的通话", "Calls with alerts")} value=${count(now.with_alerts)}
+        more=${percent(now.calls > 0 ? now.with_alerts / now.calls : null)} onChoose=${() => change({ view: "calls", with: "alerts" })} />
+      <${Total} name=${t("扣分合计", "Deducted")} value=${count(now.deduct)} more=${earlier(before?.deduct)} onChoose=${() => change({ view: "alerts", state: "counted" })} />
     </div>
   `;
 }
 
-/** @param {{name: string, value: string, more?: string, onChoose?: () => void}} properties */
+/** @param {{name: string, value: string, more?: any, onChoose?: () => void}} properties */
 function Total({ name, value, more, onChoose }) {
   const inside = html`<span class="small quiet">${name}</span><strong>${value}</strong>${more ? html`<span class="small quiet">${more}</span>` : null}`;
   return onChoose
@@ -157,17 +163,15 @@ function ByHour({ answer, change }) {
 
 const HOURS = Array.from({ length: 24 }, (_, hour) => String(hour));
 
-/** With fewer calls a rate says little: such rows come last when they are sorted by it. */
-const CALLS_MIN = 10;
-
 /** Between what the rate lies in 95 of 100 cases, after Byar. @param {number} alerts @param {number} calls */
 function interval(alerts, calls) {
   const bound = (/** @type {number} */ n, /** @type {number} */ side) => (n === 0 ? 0 : n * (1 - 1 / (9 * n) + (side * 1.96) / (3 * Math.sqrt(n))) ** 3);
   return [bound(alerts, -1), bound(alerts + 1, 1)].map((n) => ((n * 100) / calls).toFixed(0)).join("–");
 }
 
-/** @param {{title: string, answer: Statistics, column: string, name?: (id: string) => string, by: string, change: (changes: Record<string, string>) => void}} properties */
-function Top({ title, answer, column, name = (id) => id, by, change }) {
+/** @param {{title: string, answer: Statistics, column: string, name?: (id: string) => string, by: string, filters: Record<string, string>, change: (changes: Record<string, string>) => void}} properties */
+function Top({ title, answer, column, name = (id) => id, by, filters, change }) {
+  const least = callsMin(filters);
   const calls = new Map(answer.answered.rows.map((row) => [row.key[0] ?? null, row.calls]));
   const most = Math.max(0, ...answer.rows.map((row) => row.alerts));
   const answered = (/** @type {Row} */ row) => (answer.answered.groups.length === 0 ? answer.answered.total : (calls.get(row.key[0]) ?? 0));
@@ -185,9 +189,9 @@ function Top({ title, answer, column, name = (id) => id, by, change }) {
     { id: "share", name: html`<span class="visually-hidden">${t("占比", "Share")}</span>`, cell: (/** @type {Row} */ row) => html`<${Bar} part=${row.alerts} whole=${most} />` },
     { id: "alerts", name: t("预警", "Alerts"), number: true, value: (/** @type {Row} */ row) => row.alerts, cell: (/** @type {Row} */ row) => figure(row, row.alerts) },
     {
-      id: "rate", name: t("每百通", "/100"), number: true, value: (/** @type {Row} */ row) => (answered(row) < CALLS_MIN ? null : ratio(row)),
-      title: t(`每百通电话的预警数和 95% 区间；不足 ${CALLS_MIN} 通的排在最后`, `alerts per 100 calls, and between what they lie in 95 of 100 cases; fewer than ${CALLS_MIN} calls come last`),
-      cell: (/** @type {Row} */ row) => html`<span class=${answered(row) < CALLS_MIN ? "quiet" : ""} title=${t(`${answered(row)} 通`, `${answered(row)} calls`)}>${rateText(ratio(row))}
+      id: "rate", name: t("每百通", "/100"), number: true, value: (/** @type {Row} */ row) => (answered(row) < least ? null : ratio(row)),
+      title: t(`每百通电话的预警数和 95% 区间；不足 ${least} 通的排在最后`, `alerts per 100 calls, and between what they lie in 95 of 100 cases; fewer than ${least} calls come last`),
+      cell: (/** @type {Row} */ row) => html`<span class=${answered(row) < least ? "quiet" : ""} title=${t(`${answered(row)} 通`, `${answered(row)} calls`)}>${rateText(ratio(row))}
         ${answered(row) > 0 ? html`<span class="small quiet interval">${interval(row.alerts, answered(row))}</span>` : null}</span>`,
     },
     { id: "deduct", name: t("扣分", "Deducted"), number: true, value: (/** @type {Row} */ row) => row.deduct, cell: (/** @type {Row} */ row) => figure(row, row.deduct, { state: "counted" }) },

@@ -6,6 +6,7 @@ import { count } from "../shared/format.js";
 import { Tabs } from "../shared/parts.js";
 import { t, token } from "../shared/settings.js";
 import { Frame, Guard, html, show, useAnswer, useFilters } from "../shared/ui.js";
+import { SavedViews } from "../shared/views.js";
 import { DEFAULTS, FilterBar, ofQueue } from "./filters.js";
 import { AlertList, CallList, Quality, Scores } from "./lists.js";
 import { Overview, useStatistics } from "./overview.js";
@@ -40,7 +41,8 @@ function Page() {
     <div class="stack">
       <h1 class="visually-hidden">${t("质检", "Quality")}</h1>
       <${FilterBar} filters=${filters} change=${change} rules=${rules} agents=${names(agents)} queues=${names(queues)} roster=${roster} />
-      <${Tabs} label=${t("质检视图", "Views")} tabs=${tabs} current=${filters.view} onChoose=${(/** @type {string} */ view) => change({ view, with: "", item: "" })} />
+      <div class="row spread tabs-row"><${Tabs} label=${t("质检视图", "Views")} tabs=${tabs} current=${filters.view} onChoose=${(/** @type {string} */ view) => change({ view, with: "", item: "" })} />
+        <${SavedViews} page="qa" admin=${me?.roles.includes("admin")} /></div>
       <${Guard} key=${filters.view}><${View} filters=${filters} change=${change} me=${me} /></${Guard}>
     </div>
   `;

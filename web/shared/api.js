@@ -88,6 +88,11 @@ export async function post(path, body, signal) {
   return text === "" ? null : JSON.parse(text);
 }
 
+/** @param {string} path */
+export async function remove(path) {
+  await request(path, { method: "DELETE" });
+}
+
 /** A file, kept by the browser under `name`. @param {string} path @param {string} name */
 export async function download(path, name) {
   const response = await request(path, {});

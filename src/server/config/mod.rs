@@ -172,6 +172,13 @@ pub(crate) const CALL_EVENTS_MAX: usize = 20_000;
 pub(crate) const CALL_ALERTS_MAX: usize = 5_000;
 /// Rows of one list of statistics; those with the most alerts are kept.
 pub(crate) const STATISTICS_ROWS_MAX: usize = 10_000;
+/// Lines, rules and cells of an overview; those with the most alerts are kept.
+pub(crate) const OVERVIEW_CELLS_MAX: usize = 50_000;
+/// A higher minimum of calls would rank nobody.
+pub(crate) const RANKED_CALLS_MAX: u32 = 100_000;
+/// Views that a person has of a page, and the bytes of one.
+pub(crate) const VIEWS_MAX: usize = 100;
+pub(crate) const VIEW_QUERY_BYTES_MAX: usize = 2_000;
 /// Batches in one commit.
 pub(crate) const COMMIT_BATCHES_MAX: usize = 256;
 /// Utterances of one call whose last hypothesis waits for a final.

@@ -1,9 +1,13 @@
-//! Shares of a whole from a part of it: ratios from stratified samples with honest intervals, and how far two reviewers agree
-//! beyond chance.
+//! Shares of a whole from a part of it: ratios from stratified samples with honest intervals, rates of alerts and how they
+//! change, and how far two reviewers agree beyond chance.
 //!
 //! A ratio `Σ w·part / Σ w·whole` weighs each unit by how many it stands for. Its variance is that of the linearised ratio
 //! within the strata, with the correction for finite populations; the interval is Wilson's for the number of independent
 //! observations that this variance is worth, which is never more than were looked at. So ten of ten found is not 100 % for sure.
+//!
+//! A rate has Byar's interval for a Poisson count, of as many independent alerts as the alerts of the calls are worth: alerts
+//! come in clusters, so a call with ten is not ten observations. The interval of a difference is put together of those of
+//! both rates (MOVER, Zou and Donner 2008), which holds for small counts and for none.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -89,6 +93,79 @@ fn wilson(share: f64, count: f64) -> (f64, f64) {
     let half =
         NORMAL_95 / (1.0 + squared / count) * (share * (1.0 - share) / count + squared / (4.0 * count * count)).sqrt();
     (middle - half, middle + half)
+}
+
+/// Calls and their alerts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) calls: u64,
+    pub(crate) alerts: u64,
+    /// The sum over the calls of their alerts squared.
+    pub(crate) squares: u64,
+}
+
+/// A number of alerts per 100 calls, and the interval in which it lies in 95 of 100 cases.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Rate {
+    pub(crate) per_100: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+/// By how much a rate is higher than it was before, and the interval of that. Without 0 in it, it is more than chance.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Change {
+    pub(crate) difference: f64,
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+impl Counted {
+    /// `None` without calls.
+    pub(crate) fn rate(self) -> Option<Rate> {
+        let [per_100, low, high] = self.bounds()?.map(tenth);
+        Some(Rate { per_100, low, high })
+    }
+
+    /// How this rate differs from an earlier one; `None` if one of them has no calls.
+    pub(crate) fn change(self, before: Self) -> Option<Change> {
+        let ([now, now_low, now_high], [then, then_low, then_high]) = (self.bounds()?, before.bounds()?);
+        let difference = now - then;
+        let low = difference - (now - now_low).hypot(then_high - then);
+        let high = difference + (now_high - now).hypot(then - then_low);
+        let [difference, low, high] = [difference, low, high].map(tenth);
+        Some(Change { difference, low, high })
+    }
+
+    /// The rate and its bounds.
+    #[allow(clippy::cast_precision_loss, reason = "no site has 2^53 alerts")]
+    fn bounds(self) -> Option<[f64; 3]> {
+        let (calls, alerts, squares) = (self.calls as f64, self.alerts as f64, self.squares as f64);
+        if self.calls == 0 {
+            return None;
+        }
+        let mean = alerts / calls;
+        let variance = (squares - alerts * mean).max(0.0) / (calls - 1.0).max(1.0);
+        // How many alerts come together; at least one.
+        let cluster = if self.alerts == 0 { 1.0 } else { (variance / mean).max(1.0) };
+        let worth = alerts / cluster;
+        let per_100 = |count: f64| count * cluster * 100.0 / calls;
+        Some([per_100(worth), per_100(byar(worth, -1.0)), per_100(byar(worth + 1.0, 1.0))])
+    }
+}
+
+/// A bound of Byar's interval for a Poisson count.
+fn byar(count: f64, side: f64) -> f64 {
+    if count <= 0.0 {
+        return 0.0;
+    }
+    count * (1.0 - 1.0 / (9.0 * count) + side * NORMAL_95 / (3.0 * count.sqrt())).max(0.0).powi(3)
+}
+
+/// Rounded as it is shown.
+fn tenth(value: f64) -> f64 {
+    // Without the sign of a nought.
+    (value * 10.0).round() / 10.0 + 0.0
 }
 
 /// How two reviewers judged the same alerts.
@@ -204,6 +281,54 @@ mod tests {
                     usize::from(ratio(&strata).is_none_or(|estimate| (estimate.low..=estimate.high).contains(&found)));
             }
             assert!((920..=990).contains(&held), "{found}: {held} of 1000");
+        }
+    }
+
+    #[test]
+    fn a_rate_has_the_interval_of_byar_and_a_cluster_counts_once() {
+        let single = Counted { calls: 50, alerts: 10, squares: 10 };
+        // Byar for 10: 4.78 to 18.39.
+        assert_eq!(single.rate(), Some(Rate { per_100: 20.0, low: 9.6, high: 36.8 }));
+        let none = Counted { calls: 50, alerts: 0, squares: 0 };
+        assert_eq!(none.rate(), Some(Rate { per_100: 0.0, low: 0.0, high: 7.3 }));
+        // All ten in one call say much less.
+        let clustered = Counted { calls: 50, alerts: 10, squares: 100 }.rate().unwrap();
+        assert!(clustered.per_100 == 20.0 && clustered.low < 1.0 && clustered.high > 100.0, "{clustered:?}");
+        assert_eq!(Counted::default().rate(), None);
+        assert_eq!(single.change(Counted::default()), None);
+        let change = single.change(none).unwrap();
+        assert!(change.difference == 20.0 && change.low > 0.0 && change.high < 37.0, "{change:?}");
+        assert_eq!(none.change(single).unwrap().difference, -20.0);
+        let same = single.change(single).unwrap();
+        assert!(same.difference == 0.0 && same.low == -same.high, "{same:?}");
+    }
+
+    #[test]
+    fn changes_hold_the_truth_about_as_often_as_they_say() {
+        let mut state = 7_u64;
+        let mut chance = move || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as f64 / f64::from(1_u32 << 31)
+        };
+        // Calls of each week, the share of calls with a cluster, and how large clusters are.
+        for (calls, shares, sizes) in [(400, [0.1, 0.05], 1), (150, [0.2, 0.3], 4), (60, [0.1, 0.1], 2)] {
+            let truth = (shares[0] - shares[1]) * f64::from(1 + sizes) / 2.0 * 100.0;
+            let mut held = 0;
+            for _ in 0..1_000 {
+                let [now, then] = shares.map(|share| {
+                    (0..calls).fold(Counted::default(), |sum, _| {
+                        let found = if chance() < share { 1 + (chance() * f64::from(sizes)) as u64 } else { 0 };
+                        Counted {
+                            calls: sum.calls + 1,
+                            alerts: sum.alerts + found,
+                            squares: sum.squares + found * found,
+                        }
+                    })
+                });
+                let change = now.change(then).unwrap();
+                held += usize::from((change.low - 0.05..=change.high + 0.05).contains(&truth));
+            }
+            assert!((925..=990).contains(&held), "{calls} {shares:?}: {held} of 1000");
         }
     }
 

@@ -2,6 +2,7 @@
 //! refusals, and the terms that are stored by name. Deliberately absent: sockets, the store, clocks, logs.
 
 pub(crate) mod estimate;
+pub(crate) mod overview;
 pub(crate) mod phrase;
 pub(crate) mod principal;
 pub(crate) mod quality;

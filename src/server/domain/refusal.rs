@@ -81,6 +81,10 @@ pub(crate) enum Refusal {
     NotGiven(NotGiven),
     /// Only its agent appeals.
     AgentsOnly,
+    /// The person has as many views of the page as one may have.
+    TooManyViews { max: usize },
+    /// There is no such view, or it is somebody else's.
+    NoSuchView,
     /// The store has no such version of the rules.
     UnknownVersion,
     /// The store could not be read or written.
@@ -147,6 +151,8 @@ impl Refusal {
             Self::NotGiven(NotGiven::Done) => "already_done",
             Self::NotSearchable => "not_searchable",
             Self::AgentsOnly => "agents_only",
+            Self::TooManyViews { .. } => "too_many_views",
+            Self::NoSuchView => "no_such_view",
             Self::UnknownVersion => "unknown_version",
             Self::StoreFailed { .. } => "store_failed",
         }
@@ -251,6 +257,10 @@ impl Refusal {
             Self::AgentsOnly => {
                 "只有坐席本人能答复和申诉，请用坐席的令牌 / only the agent may answer and appeal, with a token of theirs".to_owned()
             }
+            Self::TooManyViews { max } => {
+                format!("每个页面最多保存 {max} 个视图，请先删除不用的 / a page has at most {max} views of a person; remove one first")
+            }
+            Self::NoSuchView => "自己没有这个视图 / there is no such view of yours".to_owned(),
             Self::UnknownVersion => {
                 "没有这个规则版本，或已不再保留 / no such version of the rules, or it is no longer kept".to_owned()
             }

@@ -13,10 +13,12 @@ use utoipa::openapi::{OpenApi, Required};
 use crate::server::export::OF_EXPORTS;
 use crate::server::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_HISTORY, OF_PAGES, Parameter, Shape};
 use crate::server::http::api::ingest::OF_ASR;
+use crate::server::http::api::overview::OF_OVERVIEW;
 use crate::server::http::api::sampling::{OF_ASSIGNMENTS, OF_SAMPLING};
 use crate::server::http::api::scores::OF_SCORES;
 use crate::server::http::api::search::OF_SEARCH;
 use crate::server::http::api::statistics::OF_STATISTICS;
+use crate::server::http::api::views::OF_VIEWS;
 
 /// Title, description and tags; the paths come from the router.
 #[derive(utoipa::OpenApi)]
@@ -86,6 +88,10 @@ pub(crate) struct HistoryParameters;
 pub(crate) struct ScoreParameters;
 /// Parameters of statistics beside the filters of alerts.
 pub(crate) struct StatisticsParameters;
+/// Parameters of an overview beside the filters of alerts.
+pub(crate) struct OverviewParameters;
+/// The page of saved views.
+pub(crate) struct ViewParameters;
 /// Filters of audit entries.
 pub(crate) struct AuditParameters;
 /// What is searched for in what was said.
@@ -120,8 +126,10 @@ into_params! {
     ScoreParameters: OF_SCORES;
     SearchParameters: OF_SEARCH;
     StatisticsParameters: OF_STATISTICS;
+    OverviewParameters: OF_OVERVIEW;
     PageParameters: OF_PAGES;
     SamplingParameters: OF_SAMPLING;
     ExportParameters: OF_EXPORTS;
     AsrParameters: OF_ASR;
+    ViewParameters: OF_VIEWS;
 }

@@ -23,8 +23,8 @@ use crate::server::domain::principal::AccessRole;
 use crate::server::http::access::{self, Access, Guard, Policy};
 use crate::server::http::api::rules::{backtest, book, edit, history, in_use, learn, trial};
 use crate::server::http::api::{
-    agents, alerts, audit, calls, export, ingest, live, marks, me, operate, quality, reviews, roster, sampling, scores,
-    search, statistics,
+    agents, alerts, audit, calls, export, ingest, live, marks, me, operate, overview, quality, reviews, roster,
+    sampling, scores, search, statistics, views,
 };
 use crate::server::http::docs;
 use crate::server::http::openapi::{self, Description, Preface};
@@ -110,6 +110,9 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(REVIEW, routes!(marks::kinds))
         .with(REVIEW, routes!(scores::scores))
         .with(REVIEW, routes!(statistics::statistics))
+        .with(REVIEW, routes!(overview::overview))
+        .with(REVIEW, routes!(views::views, views::save))
+        .with(REVIEW, routes!(views::remove))
         .with(REVIEW, routes!(export::export))
         .with(REVIEW, routes!(quality::quality))
         .with(REVIEW, routes!(audit::audit))

@@ -52,6 +52,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::UnknownAlert
         | Refusal::NoSuchCall
         | Refusal::UnknownVersion
+        | Refusal::NoSuchView
         | Refusal::NotGiven(NotGiven::Unknown) => StatusCode::NOT_FOUND,
         Refusal::WrongCall
         | Refusal::CallOver
@@ -62,6 +63,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::LearningRunning
         | Refusal::Impossible(_)
         | Refusal::NotSearchable
+        | Refusal::TooManyViews { .. }
         | Refusal::NotGiven(NotGiven::OtherVerdict | NotGiven::Done)
         | Refusal::SeveralCalls => StatusCode::CONFLICT,
         Refusal::FrameTooLarge { .. } | Refusal::UtteranceTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,

@@ -26,8 +26,8 @@ use crate::server::runtime::live::Look;
 use crate::server::runtime::shard::{Joined, Reply};
 use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
 use crate::server::store::{
-    AlertRow, Fact, Forgotten, Head, Horizon, Json, LoadRow, NewDraw, NewFeedback, NewMark, NewVerdict, Record,
-    StoreError, Taken, Target, Untaken, Writer,
+    AlertRow, Fact, Forgotten, Head, Horizon, Json, LoadRow, NewDraw, NewFeedback, NewMark, NewVerdict, NewView,
+    Record, StoreError, Taken, Target, Untaken, Writer,
 };
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 
@@ -199,6 +199,16 @@ impl Journal {
     /// See [`Writer::decide_sample`].
     pub(crate) async fn decide_sample(&self, verdict: NewVerdict) -> Performed<Result<(), NotGiven>> {
         self.perform(move |writer| writer.decide_sample(&verdict)).await
+    }
+
+    /// See [`Writer::keep_view`].
+    pub(crate) async fn keep_view(&self, view: NewView, count_max: usize) -> Performed<Option<i64>> {
+        self.perform(move |writer| writer.keep_view(&view, count_max)).await
+    }
+
+    /// See [`Writer::drop_view`].
+    pub(crate) async fn drop_view(&self, view_no: i64, owner: Option<String>) -> Performed<bool> {
+        self.perform(move |writer| writer.drop_view(view_no, owner.as_deref())).await
     }
 
     /// See [`Writer::keep_feedback`].

@@ -12,6 +12,7 @@ use crate::server::config::QUESTIONS_MAX;
 use crate::server::domain::quality::Judged;
 use crate::server::domain::refusal::Refusal;
 use crate::server::domain::score::Deduction;
+use crate::server::store::overview::{Overview, OverviewFilter};
 use crate::server::store::query::{
     AlertFilter, CallFilter, CallQuery, CallRecord, FoundAlert, FoundCall, Order, Place, Span, TotalledCall,
 };
@@ -21,6 +22,7 @@ use crate::server::store::rules::{FoundVersion, VersionFiles};
 use crate::server::store::sampling::{Assignment, AssignmentFilter, Draw, Drawn, Judgement, Progress};
 use crate::server::store::spoken::{FoundWords, SpokenQuery};
 use crate::server::store::statistics::{Statistics, StatisticsFilter};
+use crate::server::store::views::FoundView;
 use crate::server::store::{AuditEntry, AuditFilter, Readers, StoreError};
 
 /// [`Readers`] for tasks of the runtime, which must not block.
@@ -96,6 +98,16 @@ impl AsyncReaders {
     /// See [`Readers::statistics`].
     pub(crate) async fn statistics(&self, filter: StatisticsFilter, count_max: usize) -> Result<Statistics, Refusal> {
         self.ask(move |readers| readers.statistics(&filter, count_max)).await
+    }
+
+    /// See [`Readers::overview`].
+    pub(crate) async fn overview(&self, filter: OverviewFilter, count_max: usize) -> Result<Overview, Refusal> {
+        self.ask(move |readers| readers.overview(&filter, count_max)).await
+    }
+
+    /// See [`Readers::views`].
+    pub(crate) async fn views(&self, page: String, owner: String, count_max: usize) -> Result<Vec<FoundView>, Refusal> {
+        self.ask(move |readers| readers.views(&page, &owner, count_max)).await
     }
 
     /// See [`Readers::figures`].

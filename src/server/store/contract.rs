@@ -68,6 +68,8 @@ contract_tests!(
         calls_are_found_with_what_they_deduct,
         a_call_is_told_whole_up_to_its_limits,
         statistics_count_what_the_lists_show,
+        an_overview_compares_two_spans,
+        a_view_is_its_owners_and_may_be_shared,
         a_step_of_a_review_is_judged_by_the_steps_before,
         an_appeal_is_decided_by_another_person,
         an_appeal_is_in_time_or_too_late,
@@ -475,6 +477,81 @@ fn statistics_count_what_the_lists_show(kind: &Kind) {
     let by_queue = count(all, vec![Grouping::Queue]);
     let queues: BTreeSet<_> = by_queue.rows.into_iter().map(|(key, _)| key[0].clone()).collect();
     assert_eq!(queues, BTreeSet::from([None, text("q1")]));
+}
+
+fn an_overview_compares_two_spans(kind: &Kind) {
+    let mut world = World::new(kind);
+    let critical = AlertRow { severity: Severity::Critical, rule_id: "r2".to_owned(), ..alert_row(2, "z", DAY_MS + 2) };
+    let other = CallRow { agent_id: "a2".to_owned(), queue: None, ..call_row(3, DAY_MS + 3) };
+    world.keep(vec![
+        call(1, 1),
+        alert(alert_row(1, "v", 2)),
+        call(2, DAY_MS + 1),
+        alert(alert_row(2, "x", DAY_MS + 2)),
+        alert(alert_row(2, "y", DAY_MS + 2)),
+        alert(critical),
+        Record::Call(Box::new(other)),
+    ]);
+    let day = |day: i64| Span { from_ms: Some(day * DAY_MS), to_ms: Some((day + 1) * DAY_MS) };
+    let alerts = AlertFilter { span: day(1), counts: Some(true), ..AlertFilter::default() };
+    let filter = OverviewFilter { before: day(1).before(0), alerts, by: Grouping::Agent, calls_min: 1 };
+    assert_eq!(filter.before, Some(day(0)));
+    let found = world.readers().overview(&filter, 100).unwrap();
+    let told: Vec<_> = found
+        .lines
+        .iter()
+        .map(|line| (line.key.as_deref(), line.figures.now.calls, line.figures.now.alerts, line.figures.now.critical))
+        .collect();
+    assert_eq!(told, [(Some("a1"), 1, 3, 1), (Some("a2"), 1, 0, 0)]);
+    assert_eq!(
+        found.lines[0].cells.iter().map(|(rule, alerts)| (rule.as_str(), *alerts)).collect::<Vec<_>>(),
+        [("r1", 2), ("r2", 1)]
+    );
+    assert_eq!(
+        found
+            .rules
+            .iter()
+            .map(|rule| (rule.rule_id.as_str(), rule.figures.now.alerts, rule.figures.now.calls))
+            .collect::<Vec<_>>(),
+        [("r1", 2, 2), ("r2", 1, 2)]
+    );
+    assert_eq!(found.rules[0].figures.before.as_ref().map(|before| (before.alerts, before.calls)), Some((1, 1)));
+    assert_eq!((found.total.now.with_alerts, found.total.now.deduct, found.truncated), (1, 6, false));
+    let few = world.readers().overview(&filter, 1).unwrap();
+    assert!(few.truncated && few.lines.len() == 1 && few.rules.len() == 1);
+    let queues = world.readers().overview(&OverviewFilter { by: Grouping::Queue, ..filter }, 100).unwrap();
+    assert_eq!(queues.lines.iter().map(|line| line.key.as_deref()).collect::<Vec<_>>(), [Some("q1"), None]);
+}
+
+fn a_view_is_its_owners_and_may_be_shared(kind: &Kind) {
+    let mut world = World::new(kind);
+    let view = |owner: &str, name: &str, is_shared| NewView {
+        page: "qa".to_owned(),
+        name: name.to_owned(),
+        query: "days=7".to_owned(),
+        owner: owner.to_owned(),
+        is_shared,
+        saved_ms: 5,
+    };
+    let first = world.writer().keep_view(&view("李静", "a", false), 2).unwrap();
+    assert!(first.is_some() && world.writer().keep_view(&view("李静", "b", true), 2).unwrap().is_some());
+    assert_eq!(world.writer().keep_view(&view("李静", "c", true), 2).unwrap(), None, "as many as may be");
+    assert_eq!(world.writer().keep_view(&view("李静", "a", true), 2).unwrap(), first, "the same one");
+    assert!(world.writer().keep_view(&view("王强", "c", false), 2).unwrap().is_some());
+    world.reopen();
+    let seen = |world: &World<'_>, owner: &str| -> Vec<String> {
+        world.readers().views("qa", owner, 10).unwrap().into_iter().map(|found| found.view.name).collect()
+    };
+    assert_eq!(
+        (seen(&world, "李静"), seen(&world, "王强")),
+        (vec!["a".to_owned(), "b".to_owned()], ["c", "a", "b"].map(str::to_owned).to_vec())
+    );
+    assert_eq!(world.readers().views("live", "李静", 10).unwrap().len(), 0);
+    let view_no = first.unwrap();
+    assert!(!world.writer().drop_view(view_no, Some("王强")).unwrap());
+    assert!(
+        world.writer().drop_view(view_no, Some("李静")).unwrap() && !world.writer().drop_view(view_no, None).unwrap()
+    );
 }
 
 // ---- what people do --------------------------------------------------------

@@ -24,6 +24,7 @@ mod files;
 mod forget;
 mod json;
 mod marks;
+mod overview;
 mod query;
 mod reader;
 mod review;
@@ -35,6 +36,7 @@ mod seal;
 mod spoken;
 mod statistics;
 mod stored_calls;
+mod views;
 mod writer;
 
 use std::error::Error;
@@ -57,6 +59,7 @@ pub use backup::{BackupError, back_up, restore};
 pub(crate) use forget::{Forgotten, Horizon};
 pub(crate) use json::Json;
 pub(crate) use marks::NewMark;
+pub(crate) use overview::{Overview, OverviewFilter};
 pub(crate) use query::{
     AlertFilter, CallFilter, CallQuery, CallRecord, FoundAlert, FoundCall, Hour, Order, Place, Span, TotalledCall,
     Transition,
@@ -71,6 +74,7 @@ pub(crate) use sampling::{
 pub(crate) use spoken::{FoundSpoken, SpokenQuery};
 pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 pub(crate) use stored_calls::{Stored, Transcript};
+pub(crate) use views::{FoundView, NewView};
 pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Entry, Record, Writer};
 
 const FILE: &str = "tingjian.db";

@@ -27,6 +27,13 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// The span of the same length directly before; one that is not over yet counts up to `now_ms`. `None` without a beginning.
+    pub(crate) fn before(self, now_ms: i64) -> Option<Self> {
+        let from_ms = self.from_ms?;
+        let length = self.to_ms.unwrap_or(now_ms).saturating_sub(from_ms);
+        (length > 0).then(|| Self { from_ms: Some(from_ms.saturating_sub(length)), to_ms: Some(from_ms) })
+    }
+
     /// The part of it that is behind a place. SQLite takes one bound of an index
     /// at each end, and must not take one that is far from the page.
     fn behind(self, order: Order, place: Option<Place>) -> Self {

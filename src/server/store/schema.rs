@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -304,6 +304,20 @@ CREATE TABLE agents (
     of_file INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX agents_by_team ON agents (team);
+";
+
+const V11: &str = "
+-- Filters and columns of a page under a name, for their owner or for all.
+CREATE TABLE views (
+    view_no INTEGER PRIMARY KEY AUTOINCREMENT,
+    page TEXT NOT NULL,
+    name TEXT NOT NULL,
+    query TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    is_shared INTEGER NOT NULL,
+    saved_ms INTEGER NOT NULL,
+    UNIQUE (page, owner, name)
+) STRICT;
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

@@ -51,7 +51,7 @@ impl Grouping {
 
     /// The SQL expression for this dimension's value. `table` is the table's alias, `moment` the
     /// expression for the row's time.
-    fn column(self, table: &str, moment: &str, offset_ms: i64) -> String {
+    pub(super) fn column(self, table: &str, moment: &str, offset_ms: i64) -> String {
         match self {
             Self::Day => {
                 let of_day = of_day(moment, offset_ms);
@@ -124,12 +124,12 @@ pub(crate) struct Statistics {
 }
 
 impl StatisticsFilter {
-    fn conditions(&self) -> Conditions {
+    pub(super) fn conditions(&self) -> Conditions {
         self.alerts.conditions(self.alerts.span)
     }
 
     /// The calls that such alerts may be of.
-    fn calls(&self) -> CallFilter {
+    pub(super) fn calls(&self) -> CallFilter {
         let AlertFilter { span, agent_id, team, call_id, queue, hour, .. } = self.alerts.clone();
         CallFilter { span, agent_id, team, call_id, queue, is_live: None, with_alert: None, hour }
     }
@@ -152,9 +152,10 @@ impl StatisticsFilter {
 }
 
 /// The SQL expression for the sum that counting alerts deduct.
-static DEDUCTED: LazyLock<String> = LazyLock::new(|| format!("coalesce(sum(iif({COUNTS}, latest.deduct, 0)), 0)"));
+pub(super) static DEDUCTED: LazyLock<String> =
+    LazyLock::new(|| format!("coalesce(sum(iif({COUNTS}, latest.deduct, 0)), 0)"));
 
-const ALERTS: &str = "latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no";
+pub(super) const ALERTS: &str = "latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no";
 
 /// The first so many columns, as `GROUP BY` has them.
 fn places(count: usize) -> String {
