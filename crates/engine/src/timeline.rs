@@ -3,11 +3,9 @@
 //! The order is a function of the utterances alone (start, then id), so it
 //! does not depend on when they arrived.
 
-use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::rule::RuleSet;
 use super::rule::program::DetectorIx;
 use super::text::{FoldedText, Match, PhraseId};
 use super::time::CallTime;
@@ -37,10 +35,10 @@ pub(crate) const TEXTS_KEPT: usize = 64;
 /// The phrases of conditions that the turns around an utterance contain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Around {
-    /// The speaker's own turn.
-    pub(crate) turn: BTreeSet<PhraseId>,
-    /// The other party's turn before it.
-    pub(crate) reply: BTreeSet<PhraseId>,
+    /// The speaker's own turn, in order.
+    pub(crate) turn: Vec<PhraseId>,
+    /// The other party's turn before it, in order.
+    pub(crate) reply: Vec<PhraseId>,
     /// The phrases that the speaker said afterwards, once settled, each with its delay after the utterance.
     pub(crate) then: BTreeMap<PhraseId, i64>,
 }
@@ -114,8 +112,8 @@ pub(crate) struct Spoken {
     pub(crate) judged: Option<Judgement>,
     /// It holds a phrase whose conditions look at its neighbours: what those said.
     pub(crate) around: Option<Box<Around>>,
-    /// The phrases of conditions on turns that it contains.
-    said: OnceCell<Box<[PhraseId]>>,
+    /// The phrases that it says, sorted, of all that conditions look for in turns.
+    pub(crate) said: Box<[PhraseId]>,
     /// It asks something.
     pub(crate) asks: bool,
     /// The sums over all speech up to here in the order.
@@ -123,15 +121,6 @@ pub(crate) struct Spoken {
 }
 
 impl Spoken {
-    /// The phrases that it says, of all that conditions look for in turns.
-    pub(crate) fn said(&self, rules: &RuleSet) -> &[PhraseId] {
-        self.said.get_or_init(|| {
-            let own = self.text.lead()..self.text.len();
-            let says = |phrase: &&PhraseId| rules.lexicon.find(**phrase, &self.text, own.clone()).is_some();
-            rules.around.iter().filter(says).copied().collect()
-        })
-    }
-
     /// Whether it is too short to end the other party's speech.
     pub(crate) const fn is_backchannel(&self) -> bool {
         self.chars <= BACKCHANNEL_CHARS_MAX || self.murmurs
@@ -403,7 +392,7 @@ impl Timeline {
             hits: Vec::new(),
             judged: None,
             around: None,
-            said: OnceCell::new(),
+            said: Box::default(),
             asks: false,
             reach: Reach::default(),
         });
@@ -431,7 +420,7 @@ impl Timeline {
     pub(crate) fn heard(&mut self, ix: UtteranceIx, chars: u32, asks: bool) -> usize {
         let position = self.position(ix);
         let spoken = self.get_mut(ix);
-        spoken.said = OnceCell::new();
+        spoken.said = Box::default();
         let was = (spoken.is_backchannel(), spoken.asks);
         (spoken.chars, spoken.asks) = (chars, asks);
         spoken.murmurs = chars <= MURMUR_CHARS_MAX

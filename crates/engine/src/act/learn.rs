@@ -543,7 +543,7 @@ mod tests {
         let told = judged.scores[0] - model.bias(0);
         // Each term is cut to a whole number.
         assert!((sum - told).abs() <= i32::try_from(terms.len()).unwrap(), "{sum} is not {told}");
-        let (start, end) = model.evidence(&turn, Some(0)).unwrap();
+        let (start, end) = model.evidence(&scratch, 0).unwrap();
         assert!(start <= 4 && end >= 7, "不知道 is no part of {start}..{end}");
     }
 

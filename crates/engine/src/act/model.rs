@@ -37,9 +37,6 @@ const PLAUSIBLE: u16 = 2_500;
 /// Acts of one model.
 const ACTS_MAX: usize = 256;
 
-/// Marks the last weight of a row; no act has so great a number.
-const LAST: ActId = 1 << 15;
-
 /// The use that rules make of an act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -133,13 +130,13 @@ pub struct Model {
     /// Categories of faults.
     faults: Vec<String>,
     targets: Vec<Target>,
-    /// Open addressing: the key and where its weights begin, plus 1; 0 is empty.
+    /// Open addressing: the key and its row, plus 1; 0 is empty.
     slots: Vec<(u32, u32)>,
     /// A bit for the low bits of each key in `slots`.
     present: Vec<u64>,
     /// Where each row's weights end.
     ends: Vec<u32>,
-    /// The last of each row bears [`LAST`].
+    /// Row by row, by target.
     weights: Vec<(ActId, i16)>,
     /// Rows in the order of the file: their keys.
     keys: Vec<u32>,
@@ -179,6 +176,16 @@ impl std::error::Error for ModelError {}
 pub struct Scratch {
     buffers: Buffers,
     sums: Vec<i32>,
+    /// The features of the turn that was judged last which the model weighs and which cover some of its text.
+    weighed: Vec<Covering>,
+}
+
+/// A feature that the model weighs, and the characters of the text that it covers.
+#[derive(Clone, Copy, Debug)]
+struct Covering {
+    row: usize,
+    start: u32,
+    end: u32,
 }
 
 /// The model's judgement of a turn: a score for each act of the speaker's role, and the verdict.
@@ -230,19 +237,14 @@ impl Model {
         let bits = (self.keys.len() * 8).next_power_of_two().clamp(64, 1 << 24);
         self.slots = vec![(0, 0); size];
         self.present = vec![0; bits / 64];
-        let mut start = 0;
-        for (&key, &end) in self.keys.iter().zip(&self.ends) {
-            if let Some((last, _)) = self.weights[start as usize..end as usize].last_mut() {
-                *last |= LAST;
-                let mut at = key as usize & (size - 1);
-                while self.slots[at].1 != 0 {
-                    at = (at + 1) & (size - 1);
-                }
-                self.slots[at] = (key, start + 1);
-                let bit = key as usize & (bits - 1);
-                self.present[bit / 64] |= 1 << (bit % 64);
+        for (row, &key) in (1..).zip(&self.keys) {
+            let mut at = key as usize & (size - 1);
+            while self.slots[at].1 != 0 {
+                at = (at + 1) & (size - 1);
             }
-            start = end;
+            self.slots[at] = (key, row);
+            let bit = key as usize & (bits - 1);
+            self.present[bit / 64] |= 1 << (bit % 64);
         }
     }
 
@@ -270,39 +272,42 @@ impl Model {
         self.ends.len()
     }
 
-    /// Gives the weights of a feature by target. Most features of a text are in no model, which one look at a bit tells.
-    fn weights_of(&self, key: u32) -> impl Iterator<Item = (ActId, i16)> {
+    /// The row of a feature. Most features of a text are in no model, which one look at a bit tells.
+    fn row(&self, key: u32) -> Option<usize> {
         let bit = key as usize & (self.present.len() * 64 - 1);
-        let is_present = self.present[bit / 64] >> (bit % 64) & 1 == 1;
-        let mut rest = if is_present { self.start(key).map_or(&[][..], |start| &self.weights[start..]) } else { &[] };
-        std::iter::from_fn(move || {
-            let (&(act, weight), behind) = rest.split_first()?;
-            rest = if act & LAST == 0 { behind } else { &[] };
-            Some((act & !LAST, weight))
-        })
-    }
-
-    /// Where the weights of a feature begin.
-    fn start(&self, key: u32) -> Option<usize> {
+        if self.present[bit / 64] >> (bit % 64) & 1 == 0 {
+            return None;
+        }
         let mask = self.slots.len() - 1;
         let mut at = key as usize & mask;
         loop {
             match self.slots[at] {
                 (_, 0) => return None,
-                (found, start) if found == key => return Some(start as usize - 1),
+                (found, row) if found == key => return Some(row as usize - 1),
                 _ => at = (at + 1) & mask,
             }
         }
     }
 
+    /// The weights of a row, by target.
+    fn weights(&self, row: usize) -> &[(ActId, i16)] {
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.weights[start as usize..self.ends[row] as usize]
+    }
+
     /// Scores `turn`: one sum a target, and the verdict's.
     pub fn judge(&self, turn: &Turn<'_>, scratch: &mut Scratch, judged: &mut Judged) {
-        let Scratch { buffers, sums } = scratch;
+        let Scratch { buffers, sums, weighed } = scratch;
         sums.clear();
         sums.resize(self.targets.len(), 0);
-        features(turn, buffers, |feature| {
-            for (act, weight) in self.weights_of(feature.key) {
+        weighed.clear();
+        features(turn, buffers, |Feature { key, start, end, .. }| {
+            let Some(row) = self.row(key) else { return };
+            for &(act, weight) in self.weights(row) {
                 sums[act as usize] += i32::from(weight);
+            }
+            if start < end {
+                weighed.push(Covering { row, start, end });
             }
         });
         judged.channel = turn.channel;
@@ -381,7 +386,8 @@ impl Model {
         let tenths = self.tenths(turn, act);
         let term = |Feature { key, start, end, kind }: Feature| {
             let tenths_of = |of: ActId| tenths.iter().find(|(known, _)| *known == of).map_or(0, |(_, tenths)| *tenths);
-            let adds: i32 = self.weights_of(key).map(|(of, weight)| tenths_of(of) * i32::from(weight)).sum();
+            let weights = self.row(key).map(|row| self.weights(row)).unwrap_or_default();
+            let adds: i32 = weights.iter().map(|&(of, weight)| tenths_of(of) * i32::from(weight)).sum();
             (adds != 0).then_some(Term { start, end, adds: adds / TENTHS, is_before: kind == Kind::Setting })
         };
         let mut terms = Vec::new();
@@ -403,17 +409,19 @@ impl Model {
         first.into_iter().chain(second).chain([(target(self.faults.len()), MARKED_TENTHS)]).collect()
     }
 
-    /// The characters that speak most for `act` in a turn: the densest stretch, `end` exclusive.
+    /// The characters that speak most for `act` in the turn that `scratch` judged last: the densest stretch, `end`
+    /// exclusive.
     #[must_use]
-    pub fn evidence(&self, turn: &Turn<'_>, act: Option<ActId>) -> Option<(u32, u32)> {
-        let chars = turn.text.chars().count();
+    pub fn evidence(&self, scratch: &Scratch, act: ActId) -> Option<(u32, u32)> {
+        let chars = scratch.weighed.iter().map(|feature| feature.end as usize).max().unwrap_or_default();
         let mut gains = vec![0_i64; chars];
-        for term in self.terms(turn, act) {
-            let (start, end) = (term.start as usize, (term.end as usize).min(chars));
-            if start < end {
-                let share = i64::from(term.adds) * 16 / (end - start) as i64;
-                gains[start..end].iter_mut().for_each(|gain| *gain += share);
-            }
+        for &Covering { row, start, end } in &scratch.weighed {
+            let weights = self.weights(row);
+            let Ok(found) = weights.binary_search_by_key(&act, |&(of, _)| of) else { continue };
+            let weight = i64::from(weights[found].1);
+            let (start, end) = (start as usize, end as usize);
+            let share = weight * 16 / (end - start) as i64;
+            gains[start..end].iter_mut().for_each(|gain| *gain += share);
         }
         // The stretch with the greatest sum (Kadane).
         let (mut best, mut sum, mut from) = (None, 0_i64, 0);
@@ -453,7 +461,7 @@ impl Model {
         for (key, &end) in self.keys.iter().zip(&self.ends) {
             let _ = write!(text, "{key:x}");
             for (act, weight) in &self.weights[start..end as usize] {
-                let _ = write!(text, " {}:{weight}", act & !LAST);
+                let _ = write!(text, " {}:{weight}", act);
             }
             text.push('\n');
             start = end as usize;

@@ -46,7 +46,7 @@ pub(super) fn judge(
         let spoken_of = done.filter_map(|(act, _)| Some((act, *rules.acts.get(&act)?)));
         let matches: Vec<Match> = spoken_of
             .map(|(act, phrase)| {
-                let (start, end) = model.evidence(&turn, Some(act)).unwrap_or_default();
+                let (start, end) = model.evidence(scratch, act).unwrap_or_default();
                 spoken.text.covering(phrase, start as usize..end as usize)
             })
             .collect();

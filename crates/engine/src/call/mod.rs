@@ -48,6 +48,8 @@ pub struct Call {
     /// Rules that apply to this call, and detectors they need.
     active: Bits,
     listening: Bits,
+    /// Rules that found something once, or waited for something.
+    busy: Bits,
     timeline: Timeline,
     hits: Hits,
     states: BTreeMap<RuleIx, State>,
@@ -106,6 +108,7 @@ impl Call {
     pub fn new(rules: Arc<RuleSet>, info: CallInfo) -> Self {
         let mut active = Bits::new(rules.programs.len());
         let mut listening = Bits::new(rules.detectors.len());
+        let busy = Bits::new(rules.programs.len());
         let misnamed = rules.misnames_packs(&info);
         for (ix, (program, rule)) in (0..).zip(rules.programs.iter().zip(&rules.rules)) {
             if obstacles(program, &rule.pack, &info, misnamed).next().is_none() {
@@ -119,6 +122,7 @@ impl Call {
             info,
             active,
             listening,
+            busy,
             timeline: Timeline::default(),
             hits: Hits::new(),
             states: BTreeMap::new(),
@@ -412,7 +416,9 @@ impl Call {
 
     fn take_hits(&mut self, rules: &RuleSet, ix: UtteranceIx, changed: &mut Vec<DetectorIx>) {
         let mut matches: Vec<Match> = Vec::new();
-        rules.lexicon.matches(&self.timeline.get(ix).text, &mut matches);
+        let spoken = self.timeline.get_mut(ix);
+        rules.lexicon.matches(&spoken.text, &mut matches);
+        spoken.said = rules.said_around(&matches, spoken.text.lead());
         let mut hits: Vec<Hit> = Vec::new();
         let listening = |detector| self.listening.contains(detector);
         // Phrases are judged first: an earlier judgement of this utterance must not decide what it holds now.
@@ -505,6 +511,9 @@ impl Call {
         let rules = Arc::clone(&self.rules);
         let program = &rules.programs[rule as usize];
         let view = self.view();
+        if !self.busy.contains(rule) && monitor::is_idle(&view, program) {
+            return;
+        }
         let Evaluation { mut findings, mut left_out, wake } = monitor::evaluate(&view, program);
         if let Some(State { found, found_in_order, .. }) = self.states.get(&rule) {
             left_out |= found.len() > LOOKED_AT_MAX;
@@ -517,6 +526,9 @@ impl Call {
         self.left_out |= left_out;
         self.wakes.retain(|(_, waiting)| *waiting != rule);
         self.wakes.extend(wake.map(|at| (at, rule)));
+        if wake.is_some() || !findings.is_empty() {
+            self.busy.insert(rule);
+        }
         let reported = self.states.get_mut(&rule).map(|state| std::mem::take(&mut state.reported)).unwrap_or_default();
         if findings.is_empty() && reported.is_empty() {
             return;

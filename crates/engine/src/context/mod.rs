@@ -167,12 +167,12 @@ impl<'a> Scene<'a> {
         let denies = matches!(hit.first(), Some('不' | '没'));
         let is_own = self.subjects.own(hit).is_some();
         (0..before.len()).any(|at| {
-            let choice = CHOICES.iter().find(|word| starts_with(&before[at..], word));
+            let choice = longest(&before[at..], CHOICES);
             if choice.is_none() && !alternative_question(before, at) {
                 return false;
             }
             // 能不能到我不知道 asks nothing: what was asked is what the speaker talks about.
-            let end = at + choice.map_or(2, |word| word.chars().count());
+            let end = at + choice.unwrap_or(2);
             let own = is_own && end < before.len()
                 || (end + 1..before.len()).any(|own| self.subjects.own(&before[own..]).is_some());
             let is_apart = !before[end.min(before.len())..].iter().all(|c| ADVERBS.contains(c));
@@ -261,7 +261,11 @@ fn ends_with(chars: &[char], word: &str) -> bool {
 }
 
 fn longest(chars: &[char], words: &[&str]) -> Option<usize> {
-    words.iter().filter(|word| starts_with(chars, word)).map(|word| word.chars().count()).max()
+    let mut bytes = [0; 4];
+    // Nearly all words differ in the first character already.
+    let first = chars.first()?.encode_utf8(&mut bytes);
+    let words = words.iter().filter(|word| word.starts_with(&*first) && starts_with(chars, word));
+    words.map(|word| word.chars().count()).max()
 }
 
 fn trim_end<'c>(mut chars: &'c [char], particles: &[char]) -> &'c [char] {

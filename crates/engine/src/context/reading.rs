@@ -23,7 +23,11 @@ impl Around {
     pub(crate) fn of(rules: &RuleSet, timeline: &Timeline, ix: UtteranceIx) -> Self {
         let said = |positions: Range<usize>| {
             let spoken = positions.map(|position| timeline.spoken_at(position));
-            spoken.flat_map(|spoken| spoken.said(rules).iter().copied().chain(acts(spoken))).collect()
+            let mut said: Vec<PhraseId> =
+                spoken.flat_map(|spoken| spoken.said.iter().copied().chain(acts(spoken))).collect();
+            said.sort_unstable();
+            said.dedup();
+            said
         };
         let own = timeline.position(ix);
         let other = match timeline.get(ix).role {
@@ -35,14 +39,14 @@ impl Around {
         Self {
             turn: said(timeline.turn_near(own, TURN_AHEAD)),
             reply: reply.map(|last| said(timeline.turn_near(last, TURN_AHEAD))).unwrap_or_default(),
-            then: rules.open_ms.map(|most| said_then(rules, timeline, ix, most)).unwrap_or_default(),
+            then: rules.open_ms.map(|most| said_then(timeline, ix, most)).unwrap_or_default(),
         }
     }
 }
 
 /// Gives the phrases that the speaker of an utterance says in the `most` milliseconds behind it. Words that may still change
 /// take nothing back.
-fn said_then(rules: &RuleSet, timeline: &Timeline, ix: UtteranceIx, most: i64) -> BTreeMap<PhraseId, i64> {
+fn said_then(timeline: &Timeline, ix: UtteranceIx, most: i64) -> BTreeMap<PhraseId, i64> {
     let (spoken, own) = (timeline.get(ix), timeline.position(ix));
     let mut soonest = BTreeMap::new();
     for position in own + 1..(own + 1 + THEN_AHEAD).min(timeline.len()) {
@@ -52,7 +56,7 @@ fn said_then(rules: &RuleSet, timeline: &Timeline, ix: UtteranceIx, most: i64) -
             break;
         }
         if later.role == spoken.role && later.is_final {
-            for phrase in later.said(rules).iter().copied().chain(acts(later)) {
+            for phrase in later.said.iter().copied().chain(acts(later)) {
                 soonest.entry(phrase).or_insert(gap);
             }
         }
@@ -139,12 +143,12 @@ impl<'a> Reading<'a> {
 
     /// Whether the speaker's turn says `phrase`.
     pub(super) fn turn_says(&self, phrase: PhraseId) -> bool {
-        self.around().turn.contains(&phrase)
+        self.around().turn.binary_search(&phrase).is_ok()
     }
 
     /// Whether the turn of the other party that this utterance follows says `phrase`.
     pub(super) fn reply_says(&self, phrase: PhraseId) -> bool {
-        self.around().reply.contains(&phrase)
+        self.around().reply.binary_search(&phrase).is_ok()
     }
 
     /// Whether the speaker says `phrase` within so long behind this utterance.

@@ -26,7 +26,7 @@ use timing::pending;
 pub(crate) use timing::{LOOKED_BACK_FROM, asks, at_position, recent_speech, unheld_ms};
 
 use super::rule::RuleSet;
-use super::rule::program::{BodyProgram, DetectorIx, Program};
+use super::rule::program::{AnchorProgram, BodyProgram, DetectorIx, Program, RequireProgram, SequenceProgram};
 use super::rule::syntax::{Expression, HourRange};
 use super::text::PhraseId;
 use super::time::CallTime;
@@ -184,6 +184,21 @@ pub(crate) fn evaluate(view: &View<'_>, program: &Program) -> Evaluation {
         BodyProgram::Greeting(hours) => event::greeting(view, program, hours, &mut evaluation),
     }
     evaluation
+}
+
+/// Whether a rule has nothing to look at: what opens its windows never happened, nor were its words said. Then
+/// [`evaluate`] finds nothing and waits for nothing.
+pub(crate) fn is_idle(view: &View<'_>, program: &Program) -> bool {
+    match &program.body {
+        BodyProgram::Forbid(forbid) => view.hits_of(forbid.detector).is_empty(),
+        BodyProgram::Require(RequireProgram { window, .. }) | BodyProgram::Sequence(SequenceProgram { window, .. }) => {
+            match window.anchor {
+                AnchorProgram::Event(kind) => view.timeline.times_of(kind).next().is_none(),
+                AnchorProgram::Said(detector) => view.hits_of(detector).is_empty(),
+            }
+        }
+        _ => false,
+    }
 }
 
 /// Whether a precondition holds as of `at`.

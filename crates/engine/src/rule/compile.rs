@@ -350,7 +350,11 @@ impl Compiler {
     }
 
     fn conditions(&mut self, contexts: &[Context], lists: &Lists) -> Vec<Context<PhraseId>> {
-        contexts.iter().map(|context| context.map(&mut |any| self.context_phrases(any, lists))).collect()
+        let contexts: Vec<_> =
+            contexts.iter().map(|context| context.map(&mut |any| self.context_phrases(any, lists))).collect();
+        // Each utterance is asked for all of these, so one scan finds them together.
+        contexts.iter().flat_map(Context::around).for_each(|phrase| self.lexicon.scan_for(phrase));
+        contexts
     }
 
     /// Refuses acts of the other party where the same speaker would have to do them.
@@ -384,7 +388,7 @@ impl Compiler {
         }
     }
 
-    /// Phrases that are only looked for beside a hit, never scanned for.
+    /// Phrases that conditions look for.
     fn context_phrases(&mut self, any: &[PhraseSource], lists: &Lists) -> Vec<PhraseId> {
         let mut phrases = Vec::new();
         for phrase in self.expand(any, lists) {

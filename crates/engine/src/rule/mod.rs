@@ -26,7 +26,7 @@ use self::thresholds::Thresholds;
 use crate::act::{ActId, Model, phrase_key};
 use crate::diagnostic::{Diagnostic, Position, nearest};
 use crate::severity::{AlertKind, Severity};
-use crate::text::{Lexicon, PhraseId};
+use crate::text::{Lexicon, Match, PhraseId};
 use crate::transcript::CallInfo;
 
 /// A compiled rule: what alerts, exports and pages say about it. What the
@@ -75,8 +75,8 @@ pub struct RuleSet {
     pub(crate) rules_of: Vec<Vec<RuleIx>>,
     /// Rules that utterances without hits can decide.
     pub(crate) on_speech: Vec<RuleIx>,
-    /// Phrases that conditions look for in turns, in order.
-    pub(crate) around: Vec<PhraseId>,
+    /// Whether conditions look for a phrase in turns, by `PhraseId`.
+    around: Vec<bool>,
     /// The longest that later words may take a hit back; `None` if they never do.
     pub(crate) open_ms: Option<i64>,
 }
@@ -219,9 +219,8 @@ impl RuleSet {
         }
         let on_speech = (0..).zip(&programs).filter(|(_, program)| program.on_speech).map(|(ix, _)| ix).collect();
         let conditions = detectors.iter().flat_map(|detector| detector.unless.iter().chain(&detector.only));
-        let mut around: Vec<PhraseId> = conditions.flat_map(syntax::Context::around).collect();
-        around.sort_unstable();
-        around.dedup();
+        let mut around = vec![false; lexicon.len()];
+        conditions.flat_map(syntax::Context::around).for_each(|phrase| around[phrase.0 as usize] = true);
         let open_ms = detectors.iter().filter_map(|detector| detector.open_ms).max();
         Self {
             around,
@@ -239,6 +238,16 @@ impl RuleSet {
             rules_of,
             on_speech,
         }
+    }
+
+    /// The phrases that an utterance says, sorted, of all that conditions look for in turns. Its own symbols
+    /// begin with `lead`.
+    pub(crate) fn said_around(&self, matches: &[Match], lead: usize) -> Box<[PhraseId]> {
+        let own = matches.iter().filter(|matched| matched.start >= lead && self.around[matched.phrase.0 as usize]);
+        let mut said: Vec<PhraseId> = own.map(|matched| matched.phrase).collect();
+        said.sort_unstable();
+        said.dedup();
+        said.into()
     }
 
     /// The index of a rule, by its id.

@@ -93,6 +93,11 @@ impl LexiconBuilder {
         Ok(id)
     }
 
+    /// Has [`Lexicon::matches`] report a phrase that was added for [`Lexicon::find`] alone.
+    pub(crate) fn scan_for(&mut self, phrase: PhraseId) {
+        self.phrases[phrase.0 as usize].is_scanned = true;
+    }
+
     /// A name without words: nothing in a text is ever found to be it.
     pub(crate) fn add_unheard(&mut self, text: &str) -> PhraseId {
         let id = PhraseId(self.phrases.len() as u32);

@@ -11,7 +11,7 @@ use super::compile::Machine;
 use super::fold::Scanner;
 use super::folded::{Dropped, FoldedText, RawSpan};
 use super::options::{Boundary, Homophone};
-use super::pattern::{self, Likeness, Pattern};
+use super::pattern::{self, Likeness, Pattern, Sounds};
 use super::phrase::{DroppedElement, SYMBOLS_MAX};
 use super::segment;
 use super::update;
@@ -167,24 +167,29 @@ impl Lexicon {
         if !self.has_candidates(text) || text.lexicon != self.id {
             return;
         }
+        let sounds = Sounds::of(&text.chars);
         for &(at, state) in &text.candidates {
             let end = at as usize + 1;
             for pattern in self.machine.patterns(state) {
                 let (from, to) = (self.groups[pattern.as_usize()], self.groups[pattern.as_usize() + 1]);
-                // Many patterns share a literal; when it does not stand here, none of them does.
-                let mut absent = None;
+                // Many phrases share a literal, which is looked for once.
+                let mut looked: Option<(u32, Likeness, Option<Likeness>)> = None;
                 for &needle in &self.grouped[from as usize..to as usize] {
                     let needle = &self.needles[needle as usize];
                     // The automaton may have read further back than the lead reaches.
                     let Some(start) = end.checked_sub(usize::from(needle.len)) else { continue };
-                    if absent == Some((needle.chars, needle.least)) {
-                        continue;
-                    }
-                    if self.literal_at(needle, text, start).is_none() {
-                        absent = Some((needle.chars, needle.least));
-                        continue;
-                    }
-                    if let Some((span, likeness)) = self.verify(needle, text, start)
+                    let stands = match looked {
+                        Some((chars, least, stands)) if (chars, least) == (needle.chars, needle.least) => stands,
+                        _ => self.literal_at(needle, text, start),
+                    };
+                    looked = Some((needle.chars, needle.least, stands));
+                    let Some(likeness) = stands else { continue };
+                    let verified = match needle.shape {
+                        Shape::Literal => pattern::edges_allow(text, &(start..end)).then_some((start..end, likeness)),
+                        Shape::Pattern(index) if !sounds.may_hold(&self.patterns[index as usize].sounds) => None,
+                        Shape::Pattern(_) | Shape::Regex(_) => self.verify(needle, text, start),
+                    };
+                    if let Some((span, likeness)) = verified
                         && span.end > text.lead()
                     {
                         let (start, end) = (span.start, span.end);

@@ -134,10 +134,33 @@ fn is_digit(text: &FoldedText, at: usize) -> bool {
     chars[at].is_ascii_digit() && !(chars[at] == '1' && chars.get(at + 1).is_some_and(|&next| follows_one(next)))
 }
 
+/// The sounds of characters, each as one bit of its hash: what lacks a sound surely lacks all that sound so.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sounds([u64; 4]);
+
+impl Sounds {
+    pub(super) fn of<'c>(chars: impl IntoIterator<Item = &'c char>) -> Self {
+        let mut sounds = Self::default();
+        for &c in chars {
+            let sound = SOUNDS.family(c).map_or(0x1_0000 + u32::from(c), u32::from);
+            let bit = sound.wrapping_mul(0x9e37_79b1) >> 24;
+            sounds.0[bit as usize / 64] |= 1 << (bit % 64);
+        }
+        sounds
+    }
+
+    /// Whether all sounds of `other` may be among these.
+    pub(super) fn may_hold(&self, other: &Self) -> bool {
+        self.0.iter().zip(&other.0).all(|(own, other)| other & !own == 0)
+    }
+}
+
 /// A variant that is more than one literal.
 #[derive(Debug)]
 pub(super) struct Pattern {
     elements: Box<[Element]>,
+    /// The sounds of all its literals.
+    pub(super) sounds: Sounds,
     /// Which of the elements the automaton finds.
     needle: usize,
 }
@@ -200,7 +223,14 @@ impl Pattern {
         };
         // The first of the longest: what is said first is known first.
         let (needle, longest) = elements.iter().enumerate().rev().max_by_key(|(_, element)| len(element))?;
-        (len(longest) > 0).then(|| Self { elements: elements.into(), needle })
+        if len(longest) == 0 {
+            return None;
+        }
+        let literals = elements.iter().filter_map(|element| match element {
+            Element::Literal(chars) => Some(chars),
+            _ => None,
+        });
+        Some(Self { sounds: Sounds::of(literals.flatten()), elements: elements.into(), needle })
     }
 
     /// The literal that the automaton finds.
