@@ -7,14 +7,14 @@
 //! [`session`], one call as all programs run it, with the [`numbers`] of its events, and [`recording`], the calls
 //! of a file.
 //! `rule_files` (feature `rule-files`) reads rules from files.
-//! `backtest` compares what two rule sets make of recorded calls.
-//! `learning` makes the model of acts and of the second look anew.
+//! `backtest` compares what two rule sets make of recorded calls, `learning` makes the model of acts and of the second
+//! look anew (feature `learning`).
 //! `server` (feature `server`) is the only part with sockets, files and a clock.
 
 pub mod adapter;
-#[cfg(feature = "server")]
+#[cfg(feature = "learning")]
 pub mod backtest;
-#[cfg(feature = "server")]
+#[cfg(feature = "learning")]
 pub mod learning;
 pub mod numbers;
 pub mod recording;

@@ -83,6 +83,12 @@ impl Numbers {
         }
     }
 
+    /// All that one producer numbered, as far as it is remembered.
+    pub fn of<'a>(&'a self, producer: &str) -> impl Iterator<Item = u64> + use<'a> {
+        let rows = self.producers.get(&Some(producer.to_owned())).into_iter().flat_map(|taken| &taken.rows);
+        rows.flat_map(|(first, prints)| (*first..).take(prints.len()))
+    }
+
     /// The highest number of those that do not name themselves.
     #[must_use]
     pub fn latest(&self) -> Option<u64> {
@@ -252,6 +258,8 @@ mod tests {
         assert_eq!(numbers.look(&number(Some("b"), 2), 7), Seen::New, "another producer");
         assert_eq!(numbers.look(&Number::default(), 7), Seen::New);
         assert_eq!(numbers.latest(), Some(u64::MAX));
+        numbers.take(&number(Some("b"), 7), 7);
+        assert_eq!((numbers.of("b").collect::<Vec<_>>(), numbers.of("c").next()), (vec![7], None));
     }
 
     #[test]

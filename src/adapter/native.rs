@@ -18,7 +18,7 @@ use serde_json::Value;
 
 pub use fault::{EventError, EventErrorCode};
 use fault::{Field, clip_id, explain, no_type, unknown_type};
-pub use write::{start_to_json, to_json};
+pub use write::{numbered, start_to_json, to_json};
 
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{CallInfo, Channel, Direction, Input, Party, Role, Utterance};

@@ -5,6 +5,7 @@
 //! is judged by what the other turns teach. Nothing here reads a site's files or a store.
 
 mod corpus;
+mod labelled;
 pub mod ranking;
 mod sides;
 pub mod speech;

@@ -44,9 +44,9 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
-    AgentsFile, Alerts, Confidence, Config, ConfigError, Holders, OriginName, PersonTokens, Plan, Recording,
-    RecordingUrl, Retention, Review, SampledBy, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Upstream,
-    Webhook, WebhookStyle, listen_address,
+    AgentsFile, Alerts, Confidence, Config, ConfigError, Consume, ConsumeFrom, Holders, OriginName, PersonTokens,
+    Place, Plan, Recording, RecordingUrl, Retention, Review, SampledBy, Sasl, Score, Secret, SecretSource, Tls,
+    TokenSource, Tokens, Upstream, Webhook, WebhookStyle, listen_address,
 };
 pub use crate::server::export::{AlertFile, ExportError, FORMATS, ReviewedTurn, ReviewedTurns, export_store};
 pub use crate::server::feeds::push::CLOSE_SLOW;
@@ -64,6 +64,7 @@ use crate::server::domain::recording::Recordings;
 use crate::server::domain::terms::{CloseReason, Trigger};
 use crate::server::feeds::live;
 use crate::server::http::Door;
+use crate::server::ingest::consume;
 use crate::server::outbox::Deliveries;
 use crate::server::runtime::journal::{Job, Journal};
 use crate::server::runtime::recovery::{Recovered, recover};
@@ -80,6 +81,8 @@ pub struct Server {
     shared: Arc<Shared>,
     door: Door,
     deliveries: Arc<Deliveries>,
+    /// The buses out of which events come.
+    buses: Vec<Arc<consume::Target>>,
     shards: Vec<(Shard, mpsc::Receiver<Command>)>,
     writer: Writer,
     jobs: mpsc::Receiver<Job>,
@@ -112,6 +115,8 @@ impl Server {
         let metrics = Metrics::new().map_err(io::Error::other)?;
         let door = Door::new(&config, address).map_err(io::Error::other)?;
         let deliveries = Arc::new(Deliveries::new(&config, &metrics).map_err(io::Error::other)?);
+        let buses = consume::targets(&config).map_err(io::Error::other)?;
+        buses.iter().for_each(|bus| metrics.show_bus(bus.name()));
         let recordings = Recordings::new(&config.recording).map_err(io::Error::other)?;
         let store = Store::open(&config.data, &config.privacy).map_err(io::Error::other)?;
         let mut writer = store.writer().map_err(io::Error::other)?;
@@ -147,7 +152,7 @@ impl Server {
         // The replay may have come to other alerts than were told.
         let mut differences = shards.iter_mut().map(|(shard, _)| shard.take_batch()).collect();
         journal::try_settle(&shared, &mut writer, &mut differences).map_err(io::Error::other)?;
-        Ok(Self { shared, door, deliveries, shards, writer, jobs, store })
+        Ok(Self { shared, door, deliveries, buses, shards, writer, jobs, store })
     }
 
     /// Serves on `listener` until `shutdown`, then drains within the grace of the
@@ -157,7 +162,7 @@ impl Server {
     /// # Errors
     /// A task of the server failed.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { shared, door, deliveries, shards, writer, jobs, store: _store } = self;
+        let Self { shared, door, deliveries, buses, shards, writer, jobs, store: _store } = self;
         // However this future ends, its tasks do not outlive it.
         let _kill = shared.killed.clone().drop_guard();
         let _drain = shared.draining.clone().drop_guard();
@@ -176,6 +181,9 @@ impl Server {
             senders.spawn(outbox::run(Arc::clone(&shared), Arc::clone(&deliveries), index));
         }
         senders.spawn(live::run(Arc::clone(&shared)));
+        for bus in buses {
+            shared.producers.spawn(consume::run(Arc::clone(&shared), bus));
+        }
         let watching = reload::watch(&shared);
         let watching_agents = roster::watch(&shared);
         let failed = tokio::select! {
@@ -254,6 +262,7 @@ fn keep_and_recover(
 pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
     Door::new(config, address)?;
     outbox::targets(config)?;
+    consume::targets(config)?;
     Recordings::new(&config.recording)?;
     roster::read(config.agents.file.as_deref()).map_err(|unusable| unusable.text)?;
     Ok(())

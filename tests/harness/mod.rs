@@ -4,6 +4,7 @@
 // Each test file uses a part of it.
 #![allow(dead_code, unused_imports)]
 
+mod bus;
 mod place;
 mod process;
 
@@ -28,6 +29,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+pub(crate) use bus::Broker;
 pub(crate) use place::{Agent, CALLS, Place, Producer};
 pub(crate) use process::Process;
 

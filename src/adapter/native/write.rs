@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::EventType;
+use super::{EventType, Number};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{CallInfo, Channel, Direction, Input, Party, Role};
 
@@ -79,6 +79,16 @@ pub fn to_json(call_id: &str, input: &Input) -> String {
     };
     serde_json::to_string(&Written { kind: kind.name(), call_id, body })
         .expect("strings, numbers and string keys always serialise")
+}
+
+/// An event that has no number, with one: `json` is an object as it was received or written here.
+#[must_use]
+pub fn numbered(json: &str, number: &Number) -> String {
+    let Some(fields) = json.strip_prefix('{') else { return json.to_owned() };
+    let text = |text: &str| Value::from(text).to_string();
+    let producer = number.producer.as_deref().map(|producer| format!("\"producer\":{},", text(producer)));
+    let seq = number.seq.map(|seq| format!("\"seq\":{seq},"));
+    format!("{{{}{}{fields}", producer.unwrap_or_default(), seq.unwrap_or_default())
 }
 
 /// The `call.start` event of a call.

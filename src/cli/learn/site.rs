@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde::Deserialize;
 use tingjian::engine::act::Label;
 use tingjian::engine::transcript::{Channel, Role};
 use tingjian::learning::{Row, SITE_CHANNEL};
@@ -68,30 +67,6 @@ const ROLES: &[(&str, Role)] =
 /// Files that are a table by their name; those that cannot be read are told how to save them.
 const TABLES: [&str; 7] = ["csv", "xlsx", "xls", "xlsm", "tsv", "ods", "et"];
 
-#[derive(Deserialize)]
-struct Labelled {
-    text: String,
-    #[serde(default)]
-    prev_turn: Option<String>,
-    #[serde(default)]
-    agent_prev: Option<String>,
-    is_violation: Violation,
-    #[serde(default)]
-    category: Option<String>,
-    #[serde(default)]
-    channel: Option<Channel>,
-    #[serde(default)]
-    role: Option<Role>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Violation {
-    Yes,
-    No,
-    Borderline,
-}
-
 /// The turns of a file, and what of it was not used, ready to print.
 ///
 /// # Errors
@@ -109,13 +84,8 @@ fn lines(path: &Path) -> Result<Vec<Row>, Vec<String>> {
     let mut lines = Lines::open(path).map_err(|fault| vec![fault])?.or_nothing();
     let (mut rows, mut faults) = (Vec::new(), Vec::new());
     while let Some(line) = lines.next_line() {
-        let labelled = line.and_then(|text| {
-            serde_json::from_str::<Labelled>(text).map_err(|error| {
-                format!("要有 text 和 is_violation（yes、no、borderline） / text and is_violation (yes, no, borderline) are needed: {error}")
-            })
-        });
-        match labelled {
-            Ok(labelled) => rows.push(row(labelled)),
+        match line.and_then(Row::from_json) {
+            Ok(row) => rows.push(row),
             Err(fault) => faults.push(format!("{}:{}: {fault}", lines.name(), lines.number())),
         }
     }
@@ -241,21 +211,6 @@ impl Table<'_> {
 fn word<T: Copy>(words: &[(&str, T)], text: &str) -> Option<T> {
     let text = text.to_lowercase();
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value)
-}
-
-fn row(labelled: Labelled) -> Row {
-    let verdict = match labelled.is_violation {
-        Violation::Yes => Label::Yes,
-        Violation::No => Label::No,
-        Violation::Borderline => Label::Unknown,
-    };
-    let (prev, own_prev) = (labelled.prev_turn.unwrap_or_default(), labelled.agent_prev.unwrap_or_default());
-    Row {
-        role: labelled.role.unwrap_or(Role::Agent),
-        channel: labelled.channel.unwrap_or(SITE_CHANNEL),
-        category: labelled.category.unwrap_or_default(),
-        ..Row::of_site(labelled.text, prev, own_prev, verdict)
-    }
 }
 
 /// The turns that reviewers judged.

@@ -36,7 +36,7 @@ impl Key {
     /// Whether its value must not be shown.
     pub(super) fn is_secret(&self) -> bool {
         self.path.starts_with("tokens.")
-            || ["webhooks", "relay", "recording.key", "privacy.key", "privacy.old_keys"].contains(&self.path)
+            || ["webhooks", "relay", "consume", "recording.key", "privacy.key", "privacy.old_keys"].contains(&self.path)
     }
 
     /// The variable that sets it.
@@ -101,6 +101,8 @@ pub(super) const KEYS: &[Key] = &[
         "where alerts are sent to; url and secret are never shown"),
     key("relay", Kind::Table, "/v1/relay/格式 背后的识别系统，每种格式一节 [relay.格式]：url = \"ws://…\" 或 \"wss://…\"；url 不会显示",
         "the recognisers behind /v1/relay/FORMAT, a section [relay.FORMAT] each: url = \"ws://HOST:PORT\" or \"wss://HOST\", never shown"),
+    key("consume", Kind::Table, "从消息总线取消息，每个一节 [[consume]]：name、url = \"nats://…|tls://…|kafka://…|kafka+tls://…\"；NATS 写 subject，JetStream 再写 stream、durable，Kafka 写 topic；from = \"new|all\"；format = \"events|识别格式\"，后者要写 call_id（subject:段、header:名称、key、field:字段），还可写 agent_id、role、agent_channel；登录用 user、password、token、credentials、sasl，加密用 ca、certificate、key。url 和密码不会显示",
+        "what is consumed from a bus, a section [[consume]] each: name, url = \"nats://…|tls://…|kafka://…|kafka+tls://…\"; subject (NATS), stream and durable (JetStream), topic (Kafka); from = \"new|all\"; format = \"events|FORMAT\", a recogniser's with call_id (subject:PART, header:NAME, key, field:NAME), agent_id, role, agent_channel; user, password, token, credentials, sasl; ca, certificate, key. Never shown: url and passwords"),
     unset("tls.certificate", Kind::Text, "证书文件（PEM，含中间证书）；与 key 一起写就启用 HTTPS",
         "PEM file with the certificate and those that vouch for it; with key, the port speaks HTTPS", "\"server.crt\""),
     unset("tls.key", Kind::Text, "私钥文件（PEM）", "PEM file with the private key", "\"server.key\""),

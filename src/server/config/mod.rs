@@ -7,6 +7,7 @@
 //! printed. Nothing here opens a file.
 
 mod confidence;
+mod consume;
 mod keys;
 mod read;
 mod recording;
@@ -25,6 +26,8 @@ use chrono::FixedOffset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use confidence::Confidence;
+pub(crate) use consume::Bus;
+pub use consume::{Consume, ConsumeFrom, Place, Sasl};
 pub use read::ConfigError;
 pub(crate) use recording::PLACES;
 pub use recording::{Recording, RecordingUrl};
@@ -118,6 +121,22 @@ pub(crate) const RELAY_BUFFER_BYTES: usize = 16 * 1024;
 pub(crate) const RELAY_CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most bytes of a recogniser's refusal that are passed on; a longer one is passed on without its body.
 pub(crate) const RELAY_REFUSAL_BYTES_MAX: usize = 64 * 1024;
+/// Entries of `[[consume]]`, and the characters of a name.
+pub(crate) const CONSUMED_MAX: usize = 16;
+pub(crate) const CONSUMED_NAME_CHARS_MAX: usize = 32;
+/// Messages of one bus that are not durable yet; further ones wait there.
+pub(crate) const CONSUMED_IN_FLIGHT_MAX: usize = 1_024;
+/// Messages of a bus that were taken last, by their numbers: so many are known when they come again.
+pub(crate) const CONSUMED_RECENT_MAX: usize = 8 * 1_024;
+/// Recognisers' legs of one bus.
+pub(crate) const CONSUMED_LEGS_MAX: usize = 40_000;
+/// Messages that a connection to a bus holds, before they are taken.
+pub(crate) const CONSUMED_QUEUE_MAX: usize = 1_024;
+/// Bytes of one partition that are fetched at once.
+#[cfg(feature = "kafka")]
+pub(crate) const CONSUMED_FETCH_BYTES_MAX: i32 = 1024 * 1024;
+/// How long a bus may take to accept a connection, or to answer a question.
+pub(crate) const CONSUMED_TIMEOUT: Duration = Duration::from_secs(10);
 /// Frames of one connection that are read before answers are written.
 pub(crate) const FRAME_BATCH_MAX: usize = 256;
 /// Messages that wait for one agent or supervisor; one who falls further
@@ -347,6 +366,9 @@ pub struct Config {
     /// The recogniser behind `/v1/relay/{format}`, by format.
     #[serde(deserialize_with = "by_format")]
     pub relay: BTreeMap<String, Upstream>,
+    /// Where messages are consumed from.
+    #[serde(deserialize_with = "consume::entries")]
+    pub consume: Vec<Consume>,
     /// Certificate and key of the port.
     pub tls: Tls,
     /// The tokens, by role.
@@ -555,6 +577,7 @@ impl Default for Config {
             webhook_days: WEBHOOK_DAYS,
             webhooks: Vec::new(),
             relay: BTreeMap::new(),
+            consume: Vec::new(),
             tls: Tls::default(),
             tokens: Tokens::default(),
             retention: Retention::default(),

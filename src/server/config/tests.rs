@@ -62,6 +62,10 @@ fn every_key_is_explained_and_nothing_else() {
     for field in fields::<Webhook>("") {
         assert!(webhooks.zh.contains(&format!("{field} = ")), "{field}");
     }
+    let consume = keys::find("consume").unwrap();
+    for field in fields::<Consume>("") {
+        assert!(consume.zh.contains(&field) && consume.en.contains(&field), "{field}");
+    }
 }
 
 #[test]
@@ -82,4 +86,58 @@ fn what_has_no_default_has_an_example_that_can_be_used() {
             Err(fault) => assert!(key.path.starts_with("tls.") && fault.to_string().contains("缺少 tls."), "{fault}"),
         }
     }
+}
+
+#[test]
+fn what_is_consumed_is_in_order_or_told_what_is_not() {
+    let faults = [
+        (r#"name = "a b", url = "nats://h:1", subject = "x""#, "name 要有"),
+        (r#"name = "a", url = "http://h:1", subject = "x""#, "url 写成"),
+        (r#"name = "a", url = "nats://u:p1w@h:1/x", subject = "x""#, "url 写成"),
+        (r#"name = "a", url = "nats://h:1""#, "subject 或 stream"),
+        (r#"name = "a", url = "nats://h:1", topic = "x""#, "没有 topic"),
+        (r#"name = "a", url = "kafka://h:1", subject = "x""#, "没有 subject"),
+        (r#"name = "a", url = "nats://h:1", subject = "x", durable = "d""#, "durable 要和"),
+        (r#"name = "a", url = "nats://h:1", subject = "x", user = "u""#, "user 和 password"),
+        (r#"name = "a", url = "tls://h:1", subject = "x", key = "k""#, "certificate 和 key"),
+        (r#"name = "a", url = "nats://h:1", subject = "x", format = "nosuch""#, "format 是"),
+        (r#"name = "a", url = "nats://h:1", subject = "x", role = "agent""#, "里已有 role"),
+        (r#"name = "a", url = "nats://h:1", subject = "x", format = "vosk", role = "agent""#, "call_id 要写"),
+        (
+            r#"name = "a", url = "nats://h:1", subject = "x", format = "vosk", call_id = "c1", role = "agent""#,
+            "call_id 要写",
+        ),
+        (r#"name = "a", url = "nats://h:1", subject = "x", format = "vosk", call_id = "subject:0""#, "从 1 数起"),
+        (r#"name = "a", url = "nats://h:1", subject = "x", format = "vosk", call_id = "key""#, "key 用于 Kafka"),
+        (r#"name = "a", url = "nats://h:1", subject = "x", format = "vosk", call_id = "subject:1""#, "缺少 role"),
+        (r#"name = "a", url = "nats://h:1", subject = "x", retries = 3"#, "没有配置项 `retries`"),
+        (r#"name = "a", subject = "x""#, "缺少 url"),
+    ];
+    for (entry, expected) in faults {
+        let fault = Config::from_toml(&format!("consume = [{{ {entry} }}]\n")).unwrap_err().to_string();
+        assert!(fault.contains(expected) && !fault.contains("p1w"), "{entry}: {fault}");
+    }
+    let text = r#"
+        [[consume]]
+        name = "a"
+        url = "tls://h1:4222,tls://h2:4222"
+        stream = "ASR"
+        format = "funasr"
+        call_id = "subject:2"
+        agent_id = "header:agent"
+        role = "field:session.role"
+        user = "u"
+        password = "p1w"
+
+        [[consume]]
+        name = "b"
+        url = "nats://h1"
+        subject = "events.>"
+    "#;
+    let config = Config::from_toml(text).unwrap();
+    assert_eq!(config.consume[0].servers(), Some((Bus::Nats, true, vec!["h1:4222", "h2:4222"])));
+    let printed = config.to_toml().unwrap();
+    assert!(printed.contains("field:session.role") && !printed.contains("p1w") && !printed.contains("h1"), "{printed}");
+    let twice = Config::from_toml(&text.replace("\"b\"", "\"a\"")).unwrap_err().to_string();
+    assert!(twice.contains("name 不能重复"), "{twice}");
 }

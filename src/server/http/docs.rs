@@ -114,6 +114,10 @@ sources! {
     "对接", "Connect" {
         "events": "docs/events";
         "asr": "docs/asr";
+        "bus": "docs/bus";
+        "freeswitch": "docs/integrate/freeswitch";
+        "asterisk": "docs/integrate/asterisk";
+        "media-servers": "docs/integrate/media-servers";
         "api": "docs/api";
         "webhooks": "docs/webhooks";
     }

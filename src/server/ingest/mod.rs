@@ -4,13 +4,15 @@
 //! At most [`IN_FLIGHT_MAX`] events of a connection are under way; a producer
 //! who sends more waits in its own socket.
 
+pub(crate) mod consume;
 pub(crate) mod limit;
 pub(crate) mod post;
 pub(crate) mod relay;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt as _};
 use serde::Serialize;
@@ -74,7 +76,16 @@ pub(crate) async fn serve_asr(shared: Arc<Shared>, socket: Socket, leg: AsrLeg, 
 
 impl Asr {
     fn new(leg: AsrLeg) -> Self {
-        Self { leg, opened: clock::now(), place: LegPlace::Unknown, unrecognised: false }
+        let number = Number::default();
+        Self {
+            leg,
+            opened: clock::now(),
+            place: LegPlace::Unknown,
+            unrecognised: false,
+            number,
+            patience: EARLY_WAIT,
+            fault: None,
+        }
     }
 }
 
@@ -97,6 +108,12 @@ struct Asr {
     place: LegPlace,
     /// Whether a message was not recognised and the producer told so.
     unrecognised: bool,
+    /// The number of the message that is taken, where a bus numbers them.
+    number: Number,
+    /// How long messages wait for their call to begin.
+    patience: Duration,
+    /// Why the message was not recognised, for a bus, which is told of each.
+    fault: Option<String>,
 }
 
 /// The place of a recogniser's connection in a call.
@@ -145,6 +162,8 @@ struct Speaking {
     began: CallTime,
     /// The agent who speaks here, if another one has the call.
     agent_id: Option<String>,
+    /// The numbers of messages that were taken before this connection.
+    heard: HashSet<u64>,
 }
 
 /// A message that the producer is to be told.
@@ -310,7 +329,8 @@ impl Producer {
                         return;
                     }
                     asr.leg.call_id = Some(event.call_id.clone());
-                    self.deliver(event, native::bare(text).into(), received).await;
+                    let (event, json) = numbered(event, native::bare(text), &asr.number);
+                    self.deliver(event, json, received).await;
                     return;
                 }
                 Err(error) if error.field == Some("type") || error.code == EventErrorCode::InvalidJson => {}
@@ -321,7 +341,7 @@ impl Producer {
             }
         }
         if matches!(asr.place, LegPlace::Unknown) {
-            match ask_for_place(&self.shared, &asr.leg, asr.opened, &self.origin).await {
+            match ask_for_place(&self.shared, asr, &self.origin).await {
                 Ok(early) => asr.place = LegPlace::Awaited(early),
                 Err(refusal) => {
                     let call_id = asr.leg.call_id.clone();
@@ -349,6 +369,9 @@ impl Producer {
             self.refuse(&Refusal::NoAgent, call_id.as_deref(), &NO_NUMBER);
             return;
         };
+        if asr.number.seq.is_some_and(|seq| speaking.heard.contains(&seq)) {
+            return;
+        }
         let since = received.saturating_duration_since(asr.opened).as_millis();
         let now = speaking.began.plus(i64::try_from(since).unwrap_or(i64::MAX));
         let result = speaking.adapter.message(native::bare(text), now, &mut self.inputs);
@@ -357,7 +380,9 @@ impl Producer {
         if jumps > 0 {
             StampsJumped { format, jumps }.report(&self.shared.metrics);
         }
-        if let Err(error) = result {
+        if let (Err(error), Some(_)) = (&result, &asr.number.seq) {
+            asr.fault = Some(error.to_string());
+        } else if let Err(error) = result {
             let first = !std::mem::replace(&mut asr.unrecognised, true);
             let reason = error.to_string();
             MessageUnrecognised { format, reason: &reason, first }.report(&self.shared.metrics);
@@ -374,7 +399,7 @@ impl Producer {
         let Source::Asr(asr) = &mut self.source else { return };
         let LegPlace::Awaited(early) = std::mem::replace(&mut asr.place, LegPlace::Unknown) else { return };
         let Early { call_id, messages, .. } = early;
-        let Joined { leg: number, began, agent_id } = match joined {
+        let Joined { leg: number, began, agent_id, heard } = match joined {
             Ok(joined) => joined,
             Err(refusal) => {
                 for _ in &messages {
@@ -388,7 +413,9 @@ impl Producer {
         let id_prefix = format!("{}-{number}-", leg.voices.name());
         let adapter = leg.format.adapter(Leg { voices: leg.voices.clone(), began, id_prefix });
         let own = leg.agent_id.clone().filter(|own| **own != *agent_id);
-        asr.place = LegPlace::Known(Speaking { adapter, call_id: call_id.clone(), began, agent_id: own.clone() });
+        let agent_id_here = own.clone();
+        asr.place =
+            LegPlace::Known(Speaking { adapter, call_id: call_id.clone(), began, agent_id: agent_id_here, heard });
         if own.is_some() {
             self.refuse(&Refusal::OtherAgent { agent_id: agent_id.to_string() }, Some(&call_id), &NO_NUMBER);
         }
@@ -414,6 +441,11 @@ impl Producer {
             speaking.adapter.finish(&mut self.inputs);
             self.deliver_inputs(clock::now()).await;
         }
+        self.settle().await;
+    }
+
+    /// Waits for what is under way.
+    async fn settle(&mut self) {
         while self.in_flight > 0 {
             match self.replies.recv().await {
                 Some(reply) => self.note(reply),
@@ -426,15 +458,23 @@ impl Producer {
         let Source::Asr(asr) = &self.source else { return };
         let LegPlace::Known(speaking) = &asr.place else { return };
         let (call_id, agent_id) = (speaking.call_id.clone(), speaking.agent_id.clone());
+        let number = asr.number.clone();
         let mut inputs = std::mem::take(&mut self.inputs);
+        let mut left = inputs.len();
         for mut input in inputs.drain(..) {
+            left -= 1;
             if let Input::Utterance(utterance) = &mut input
                 && utterance.role == Role::Agent
             {
                 utterance.agent_id.clone_from(&agent_id);
             }
-            let json = Json::from(native::to_json(&call_id, &input));
-            let event = Event { call_id: call_id.clone(), number: Number::default(), body: EventBody::Input(input) };
+            let json = native::to_json(&call_id, &input);
+            let event = Event { call_id: call_id.clone(), number: NO_NUMBER, body: EventBody::Input(input) };
+            // The last one stands for the whole message: once it was taken, the message was.
+            let (event, json) = match left {
+                0 => numbered(event, &json, &number),
+                _ => (event, Json::from(json)),
+            };
             self.deliver(event, json, received).await;
         }
         self.inputs = inputs;
@@ -532,9 +572,23 @@ impl Source {
     }
 }
 
+/// An event under the number of the message that it came in, unless it has its own.
+fn numbered(event: Event, text: &str, number: &Number) -> (Event, Json) {
+    if event.number.seq.is_some() || number.seq.is_none() {
+        return (event, text.into());
+    }
+    let json = native::numbered(text, number);
+    // It names a producer, or a number that is null: then it stays as it came.
+    match native::parse(&json) {
+        Ok(event) => (event, json.into()),
+        Err(_) => (event, text.into()),
+    }
+}
+
 /// Asks for the place of a recogniser's connection in its call, and starts the call if the connection
 /// names its agent and no other connection started it.
-async fn ask_for_place(shared: &Shared, leg: &AsrLeg, opened: Instant, origin: &Arc<Origin>) -> Result<Early, Refusal> {
+async fn ask_for_place(shared: &Shared, asr: &mut Asr, origin: &Arc<Origin>) -> Result<Early, Refusal> {
+    let leg = &asr.leg;
     let call_id = leg.call_id.clone().ok_or(Refusal::NoCall)?;
     let start = leg.agent_id.clone().map(|agent_id| {
         Box::new(CallInfo {
@@ -555,12 +609,13 @@ async fn ask_for_place(shared: &Shared, leg: &AsrLeg, opened: Instant, origin: &
     let join = Join {
         call_id: call_id.clone(),
         start,
-        began: opened,
+        began: asr.opened,
+        producer: asr.number.producer.clone(),
         origin: Arc::clone(origin),
         is_early: Arc::clone(&is_early),
         reply,
     };
     shared.shards.send(&call_id, Command::Join(join)).await?;
-    let until = clock::now() + EARLY_WAIT;
+    let until = clock::now() + asr.patience;
     Ok(Early { joined, call_id, is_early, until, messages: VecDeque::new(), bytes: 0 })
 }

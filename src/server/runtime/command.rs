@@ -1,5 +1,6 @@
 //! The commands a shard answers, and the queues that carry them.
 
+use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -64,6 +65,8 @@ pub(crate) struct Join {
     pub(crate) start: Option<Box<CallInfo>>,
     /// When the leg's audio began.
     pub(crate) began: Instant,
+    /// Who numbers its messages, if they are numbered.
+    pub(crate) producer: Option<String>,
     /// For whom a call that it starts counts.
     pub(crate) origin: Arc<Origin>,
     /// Set when it has to wait for its call to begin.
@@ -80,6 +83,8 @@ pub(crate) struct Joined {
     pub(crate) began: CallTime,
     /// The agent who has the call.
     pub(crate) agent_id: Arc<str>,
+    /// The numbers of its producer that the call has had.
+    pub(crate) heard: HashSet<u64>,
 }
 
 /// The queues of all shards.

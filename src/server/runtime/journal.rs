@@ -27,7 +27,7 @@ use crate::server::runtime::shard::{Joined, Reply};
 use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
 use crate::server::store::{
     AlertRow, Fact, Forgotten, Head, Horizon, Json, LoadRow, NewDraw, NewFeedback, NewMark, NewVerdict, NewView,
-    Record, StoreError, Taken, Target, Untaken, Writer,
+    Position, Record, StoreError, Taken, Target, Untaken, Writer,
 };
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 
@@ -239,6 +239,16 @@ impl Journal {
     /// See [`Writer::tell_forgotten`].
     pub(crate) async fn tell_forgotten(&self, horizon: Horizon, at_ms: i64) -> Performed<()> {
         self.perform(move |writer| writer.tell_forgotten(horizon, at_ms)).await
+    }
+
+    /// See [`Writer::keep_positions`].
+    pub(crate) async fn keep_positions(
+        &self,
+        source: String,
+        topic: String,
+        positions: Vec<Position>,
+    ) -> Performed<()> {
+        self.perform(move |writer| writer.keep_positions(&source, &topic, &positions)).await
     }
 
     /// Ends the thread once all that was queued before is done.

@@ -332,8 +332,8 @@ impl Shard {
             self.early.wait(join);
             return;
         }
-        let Join { call_id, start, began, origin, reply, .. } = join;
-        match self.place_leg(&call_id, start, began, &origin) {
+        let Join { call_id, start, began, producer, origin, reply, .. } = join;
+        match self.place_leg(&call_id, start, began, producer.as_deref(), &origin) {
             Ok(joined) => self.batch.tell(Effect::Joined { to: reply, joined }),
             Err(refusal) => drop(reply.send(Err(refusal))),
         }
@@ -344,6 +344,7 @@ impl Shard {
         call_id: &str,
         start: Option<Box<CallInfo>>,
         began: Instant,
+        producer: Option<&str>,
         origin: &Arc<Origin>,
     ) -> Result<Joined, Refusal> {
         if let Some(info) = start
@@ -358,6 +359,7 @@ impl Shard {
             leg: slot.state.legs(),
             began: slot.clock.at_or_before(began),
             agent_id: Arc::clone(slot.session().agent_at(now)),
+            heard: producer.into_iter().flat_map(|producer| slot.session().numbers().of(producer)).collect(),
         };
         self.drive(call_id, began, now, Cause::Leg)?;
         Ok(joined)

@@ -23,7 +23,7 @@ use crate::server::store::sampling::{Assignment, AssignmentFilter, Draw, Drawn, 
 use crate::server::store::spoken::{FoundWords, SpokenQuery};
 use crate::server::store::statistics::{Statistics, StatisticsFilter};
 use crate::server::store::views::FoundView;
-use crate::server::store::{AuditEntry, AuditFilter, Readers, StoreError};
+use crate::server::store::{AuditEntry, AuditFilter, Position, Readers, StoreError};
 
 /// [`Readers`] for tasks of the runtime, which must not block.
 #[derive(Debug)]
@@ -73,6 +73,11 @@ impl AsyncReaders {
         count_max: usize,
     ) -> Result<Vec<(FoundCall, Vec<Deduction>)>, Refusal> {
         self.ask(move |readers| readers.calls(&filter, behind, count_max)).await
+    }
+
+    /// See [`Readers::positions`].
+    pub(crate) async fn positions(&self, source: String, topic: String) -> Result<Vec<Position>, Refusal> {
+        self.ask(move |readers| readers.positions(&source, &topic)).await
     }
 
     /// See [`Readers::call_record`].

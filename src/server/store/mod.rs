@@ -16,6 +16,7 @@ mod audit;
 mod audit_check;
 mod backup;
 mod checkpoint;
+mod consumed;
 #[cfg(test)]
 mod contract;
 mod counts;
@@ -56,6 +57,7 @@ pub(crate) use async_readers::AsyncReaders;
 pub(crate) use audit::{AuditEntry, AuditFilter, Fact, Head};
 pub(crate) use audit_check::AuditFault;
 pub use backup::{BackupError, back_up, restore};
+pub(crate) use consumed::Position;
 pub(crate) use forget::{Forgotten, Horizon};
 pub(crate) use json::Json;
 pub(crate) use marks::NewMark;

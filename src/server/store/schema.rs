@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -318,6 +318,17 @@ CREATE TABLE views (
     saved_ms INTEGER NOT NULL,
     UNIQUE (page, owner, name)
 ) STRICT;
+";
+
+const V12: &str = "
+-- How far the partitions of topics are consumed: the offset of the next record.
+CREATE TABLE consumed (
+    source TEXT NOT NULL,
+    topic TEXT NOT NULL,
+    partition INTEGER NOT NULL,
+    next_offset INTEGER NOT NULL,
+    PRIMARY KEY (source, topic, partition)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

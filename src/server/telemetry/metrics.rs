@@ -56,6 +56,10 @@ pub(crate) struct Metrics {
     pub(crate) relay_bytes: IntCounterVec,
     pub(crate) relay_upstream_errors: IntCounter,
     pub(crate) relay_unchecked: IntCounterVec,
+    pub(crate) consumed: IntCounterVec,
+    pub(crate) consume_connected: IntGaugeVec,
+    pub(crate) consume_failures: IntCounterVec,
+    pub(crate) consume_lag: IntGaugeVec,
     pub(crate) requests_refused: IntCounterVec,
     pub(crate) handshakes_failed: IntCounter,
     pub(crate) rules_reloads: IntCounterVec,
@@ -193,6 +197,22 @@ impl Metrics {
                 "Messages that were relayed and not checked, by format.",
                 &["format"],
             )?,
+            consumed: counters(
+                "tingjian_consume_messages_total",
+                "Messages out of a bus, by source and result.",
+                &["source", "result"],
+            )?,
+            consume_connected: gauges("tingjian_consume_connected", "Whether a bus is connected.", &["source"])?,
+            consume_failures: counters(
+                "tingjian_consume_failures_total",
+                "Failed connections to a bus, and lost ones.",
+                &["source"],
+            )?,
+            consume_lag: gauges(
+                "tingjian_consume_lag",
+                "Messages in a bus that are still to be taken.",
+                &["source", "partition"],
+            )?,
             requests_refused: counters("tingjian_requests_refused_total", "Requests without the right.", &["code"])?,
             handshakes_failed: counter("tingjian_handshakes_failed_total", "Connections that did not become TLS.")?,
             rules_reloads: counters("tingjian_rules_reloads_total", "Reloads of rules, by result.", &["result"])?,
@@ -250,6 +270,15 @@ impl Metrics {
             self.webhooks.with_label_values(&[webhook, result]);
         }
         self.outbox(webhook, 0, 0);
+    }
+
+    /// Shows a bus out of which nothing came yet.
+    pub(crate) fn show_bus(&self, source: &str) {
+        for result in ["taken", "refused", "lost"] {
+            self.consumed.with_label_values(&[source, result]);
+        }
+        self.consume_connected.with_label_values(&[source]);
+        self.consume_failures.with_label_values(&[source]);
     }
 
     pub(crate) fn event(&self, kind: EventType) {

@@ -4,6 +4,7 @@
 mod alerts;
 mod calls;
 mod connections;
+mod consume;
 mod exports;
 mod producers;
 mod relay;
@@ -18,6 +19,7 @@ pub(crate) use calls::{AlertsLeftOut, CallClosed, CallStarted, Heard, Recovery, 
 pub(crate) use connections::{
     Connection, ConnectionRefused, HandshakeFailed, Reconnected, RequestRefused, SubscriberSlow,
 };
+pub(crate) use consume::{BusConnected, BusFailed, MessageConsumed, MessagePoisoned, MessagesLost};
 pub(crate) use exports::Exported;
 pub(crate) use producers::{FrameRefused, MessageUnrecognised, PackUnknown, ProducerSlowed, StampsJumped};
 pub(crate) use relay::{RelayStream, RelayUnchecked, UpstreamFailed};
