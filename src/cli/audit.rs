@@ -47,7 +47,7 @@ struct ListArguments {
     /// 到什么时间（不含）或哪天（含）为止 / Up to this time, or to the end of this day
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
-    /// 做了什么，可用逗号写多个：start、reload、confirm、dismiss、appeal、grant、reject、undo、mark、sample、look、export、forget / One action or several
+    /// 做了什么，可用逗号写多个：start、reload、confirm、dismiss、appeal、grant、reject、undo、mark、sample、look、export、report、forget / One action or several
     #[arg(long)]
     action: Option<String>,
     /// 最近多少条，最多 1000 / So many of the latest, at most 1000

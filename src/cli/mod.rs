@@ -16,6 +16,7 @@ mod load;
 mod progress;
 mod ready;
 mod replay;
+mod report;
 mod rules;
 mod serve;
 mod sheet;
@@ -62,6 +63,8 @@ enum Command {
     Token(token::Arguments),
     /// 导出预警：CSV、Excel、JSON Lines、Parquet / Alerts as a file: CSV, Excel, JSON Lines, Parquet
     Export(export::Arguments),
+    /// 周报：查看，或发给收件人 / The weekly report: look at it, or send it
+    Report(report::Arguments),
     /// 审计：列出、校验 / The audit: list it, check it
     Audit(audit::Arguments),
     /// 备份全部数据，服务不用停 / All data as one file; the server may run on
@@ -94,6 +97,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Config(arguments) => config::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Backup(arguments) => backup::back_up(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// From the lowest on. Rooms of one floor do not know each other.
-const FLOORS: [&[&str]; 10] = [
+const FLOORS: [&[&str]; 11] = [
     &["clock", "config"],
     &["domain"],
     &["telemetry"],
@@ -15,6 +15,7 @@ const FLOORS: [&[&str]; 10] = [
     &["runtime"],
     &["net"],
     &["feeds", "ingest", "outbox", "export"],
+    &["report"],
     &["http"],
     &["mod"],
 ];

@@ -25,6 +25,7 @@ mod ingest;
 mod layers;
 mod net;
 mod outbox;
+mod report;
 mod rules;
 mod runtime;
 mod store;
@@ -44,14 +45,16 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
-    AgentsFile, Alerts, Confidence, Config, ConfigError, Consume, ConsumeFrom, Holders, OriginName, PersonTokens,
-    Place, Plan, Recording, RecordingUrl, Retention, Review, SampledBy, Sasl, Score, Secret, SecretSource, Tls,
-    TokenSource, Tokens, Upstream, Webhook, WebhookStyle, listen_address,
+    AgentsFile, Alerts, Confidence, Config, ConfigError, Consume, ConsumeFrom, Holders, MailServer, OriginName,
+    PersonTokens, Place, Plan, Recording, RecordingUrl, Report, ReportDay, ReportLanguage, Retention, Review,
+    SampledBy, Sasl, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle,
+    listen_address,
 };
 pub use crate::server::export::{AlertFile, ExportError, FORMATS, ReviewedTurn, ReviewedTurns, export_store};
 pub use crate::server::feeds::push::CLOSE_SLOW;
 pub use crate::server::http::api::audit::{AuditError, Verified, read_audit, verify_audit};
 pub use crate::server::http::api::rules::backtest::{Selection, StoredCalls};
+pub use crate::server::report::PreparedReport;
 pub use crate::server::rules::history::{RuleLoad, rule_history};
 pub use crate::server::rules::{LoadedRules, RejectedRules, Rulebook};
 pub use crate::server::store::{BackupError, StoreError, back_up, restore};
@@ -83,6 +86,7 @@ pub struct Server {
     deliveries: Arc<Deliveries>,
     /// The buses out of which events come.
     buses: Vec<Arc<consume::Target>>,
+    sender: Arc<report::Sender>,
     shards: Vec<(Shard, mpsc::Receiver<Command>)>,
     writer: Writer,
     jobs: mpsc::Receiver<Job>,
@@ -152,7 +156,9 @@ impl Server {
         // The replay may have come to other alerts than were told.
         let mut differences = shards.iter_mut().map(|(shard, _)| shard.take_batch()).collect();
         journal::try_settle(&shared, &mut writer, &mut differences).map_err(io::Error::other)?;
-        Ok(Self { shared, door, deliveries, buses, shards, writer, jobs, store })
+        let sender = report::Sender::of(&shared.config, Arc::clone(&deliveries), shared.store_id);
+        let sender = Arc::new(sender.map_err(io::Error::other)?);
+        Ok(Self { shared, door, deliveries, buses, sender, shards, writer, jobs, store })
     }
 
     /// Serves on `listener` until `shutdown`, then drains within the grace of the
@@ -162,7 +168,7 @@ impl Server {
     /// # Errors
     /// A task of the server failed.
     pub async fn run(self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> io::Result<()> {
-        let Self { shared, door, deliveries, buses, shards, writer, jobs, store: _store } = self;
+        let Self { shared, door, deliveries, buses, sender, shards, writer, jobs, store: _store } = self;
         // However this future ends, its tasks do not outlive it.
         let _kill = shared.killed.clone().drop_guard();
         let _drain = shared.draining.clone().drop_guard();
@@ -184,11 +190,12 @@ impl Server {
         for bus in buses {
             shared.producers.spawn(consume::run(Arc::clone(&shared), bus));
         }
+        senders.spawn(report::run(Arc::clone(&shared), Arc::clone(&sender)));
         let watching = reload::watch(&shared);
         let watching_agents = roster::watch(&shared);
         let failed = tokio::select! {
             () = shutdown => None,
-            () = http::accept(Arc::clone(&shared), door, listener) => None,
+            () = http::accept(Arc::clone(&shared), door, sender, listener) => None,
             () = watching => None,
             () = watching_agents => None,
             () = retention::run(Arc::clone(&shared)) => None,
@@ -263,6 +270,7 @@ pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
     Door::new(config, address)?;
     outbox::targets(config)?;
     consume::targets(config)?;
+    report::check(config)?;
     Recordings::new(&config.recording)?;
     roster::read(config.agents.file.as_deref()).map_err(|unusable| unusable.text)?;
     Ok(())

@@ -217,6 +217,7 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/overview", Some(&review)),
         ("/v1/views", Some(&review)),
         ("/v1/views/1", Some(&review)),
+        ("/v1/report", Some(&review)),
         ("/v1/export", Some(&review)),
         ("/v1/quality", Some(&review)),
         ("/v1/audit", Some(&review)),

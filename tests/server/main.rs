@@ -25,6 +25,7 @@ mod query;
 mod recognisers;
 mod relay;
 mod replay;
+mod report;
 mod review;
 mod roster;
 mod rules_api;

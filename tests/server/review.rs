@@ -586,6 +586,150 @@ async fn what_people_took_back_no_longer_counts() {
     assert_eq!(row("test.critical"), "1 1 0 1 0  1 0 0 1 1 0 1");
 }
 
+/// The sum of a number over entries of an answer.
+fn sum(entries: &Value, of: impl Fn(&Value) -> &Value) -> u64 {
+    entries.as_array().unwrap().iter().map(|entry| of(entry).as_u64().unwrap()).sum()
+}
+
+/// What counts, by each who tells it: alerts and the points that they deduct.
+const COUNTING: (u64, u64) = (4, 11);
+
+#[tokio::test]
+async fn one_data_set_has_the_same_figures_everywhere() {
+    let mut site = Site::start().await;
+    site.call("c1", &["不知道", "不清楚", "不知道", "没办法", "不清楚", "您真烦人"]).await;
+    let mut taken_back = says("c1", 8, "不知道");
+    taken_back["final"] = json!(false);
+    tell(&mut site.producer, taken_back.clone()).await;
+    (taken_back["final"], taken_back["text"], taken_back["seq"]) = (json!(true), json!("好的"), json!(9));
+    tell(&mut site.producer, taken_back).await;
+    site.end("c1").await;
+    site.call("c2", &["不清楚", "不知道"]).await;
+    site.end("c2").await;
+    let (first, second) = (site.alerts("c1").await, site.alerts("c2").await);
+    let id = |alerts: &[Value], number: usize| alerts[number]["alert_id"].as_str().unwrap().to_owned();
+    // Dismissed; granted; stands; on trial; held; marked; withdrawn. Appealed; upheld and its appeal rejected.
+    site.steps(&id(&first, 0), &["李静:dismiss"]).await;
+    site.steps(&id(&first, 1), &["李静:confirm", "a7:appeal", "王芳:grant"]).await;
+    let store = rusqlite::Connection::open(site.server.data.path().join("tingjian.db")).unwrap();
+    let hold = "UPDATE latest_alerts SET display = 'held' WHERE alert_id = ?";
+    assert_eq!(store.execute(hold, [id(&first, 4)]).unwrap(), 1);
+    drop(store);
+    let mark = json!({"utterance_id": "u7", "start": 1, "end": 4, "category": "态度"});
+    let (status, marked) = site.ask(LI, "POST", "/v1/calls/c1/marks", &mark).await;
+    assert_eq!(status, 201, "{marked}");
+    site.steps(&id(&second, 0), &["李静:confirm", "a7:appeal"]).await;
+    site.steps(&id(&second, 1), &["李静:confirm", "a7:appeal", "王芳:reject"]).await;
+
+    // The list, whichever way it is narrowed.
+    let all = "state=provisional,confirmed,retracted,reminder,resolved&display=card,folded,late,shadow,held,marked";
+    let list = site.get("/v1/alerts?counts=true").await["alerts"].clone();
+    assert_eq!((list.as_array().unwrap().len() as u64, sum(&list, |alert| &alert["deduct"])), COUNTING, "{list}");
+    let every = site.get(&format!("/v1/alerts?{all}")).await["alerts"].clone();
+    assert_eq!(every.as_array().unwrap().len(), 9, "what does not count is there, too");
+    let counting = every.as_array().unwrap().iter().filter(|alert| alert["review"]["counts"] == true);
+    assert_eq!(counting.count() as u64, COUNTING.0);
+    // Statistics by everything, and what they deduct whatever else they count.
+    for group in ["day", "hour", "rule", "agent", "team", "queue", "severity"] {
+        let counted = site.get(&format!("/v1/statistics?counts=true&group={group}")).await;
+        let told = (sum(&counted["rows"], |row| &row["alerts"]), sum(&counted["rows"], |row| &row["deduct"]));
+        assert_eq!(told, COUNTING, "{group}: {counted}");
+        assert_eq!(counted["total"]["alerts"], COUNTING.0);
+        let whole = site.get(&format!("/v1/statistics?{all}&group={group}")).await;
+        assert_eq!((&whole["total"]["alerts"], &whole["total"]["deduct"]), (&json!(9), &json!(COUNTING.1)), "{group}");
+    }
+    // The comparison, by line, cell and rule.
+    for by in ["agent", "team", "queue"] {
+        let overview = site.get(&format!("/v1/overview?by={by}")).await;
+        let total = &overview["total"]["now"];
+        assert_eq!(
+            (&total["alerts"], &total["deduct"], &total["critical"]),
+            (&json!(COUNTING.0), &json!(COUNTING.1), &json!(1))
+        );
+        assert_eq!(sum(&overview["lines"], |line| &line["now"]["alerts"]), COUNTING.0, "{by}");
+        assert_eq!(sum(&overview["rules"], |rule| &rule["now"]["deduct"]), COUNTING.1, "{by}");
+        let cells =
+            overview["lines"].as_array().unwrap().iter().flat_map(|line| line["cells"].as_object().unwrap().values());
+        assert_eq!(cells.map(|alerts| alerts.as_u64().unwrap()).sum::<u64>(), COUNTING.0, "{by}");
+    }
+    // Calls, one by one and in the list, and scores by everything.
+    let calls = site.get("/v1/calls").await["calls"].clone();
+    assert_eq!(
+        (sum(&calls, |call| &call["confirmed"]), sum(&calls, |call| &call["score"])),
+        (COUNTING.0, 200 - COUNTING.1)
+    );
+    let with_alerts = site.get("/v1/calls?alerts=true&counts=true").await["calls"].clone();
+    assert_eq!(with_alerts, calls);
+    for call in ["c1", "c2"] {
+        let call = site.get(&format!("/v1/calls/{call}?held=true")).await;
+        assert_eq!(sum(&call["scoring"]["packs"], |pack| &pack["alerts"]), call["confirmed"].as_u64().unwrap());
+        let counting = call["alerts"].as_array().unwrap().iter().filter(|alert| alert["review"]["counts"] == true);
+        assert_eq!(counting.count() as u64, call["confirmed"].as_u64().unwrap());
+    }
+    for group in ["agent", "team", "queue", "day"] {
+        let scores = site.get(&format!("/v1/scores?group={group}")).await["scores"].clone();
+        assert_eq!((sum(&scores, |row| &row["alerts"]), sum(&scores, |row| &row["calls"])), (COUNTING.0, 2), "{group}");
+        assert_eq!(scores[0]["mean"], 100.0 - COUNTING.1 as f64 / 2.0);
+    }
+    // What the agent may see of it, and the report.
+    let history = site.ask(A7, "GET", "/v1/agents/a7/history", &Value::Null).await.1["alerts"].clone();
+    let counting = history.as_array().unwrap().iter().filter(|alert| alert["review"]["counts"] == true);
+    assert_eq!(counting.count() as u64, COUNTING.0, "{history}");
+    let report = site.get("/v1/report?from=2026-11-16&to=2026-11-22").await;
+    let total = &report["total"]["now"];
+    assert_eq!(
+        (&total["alerts"], &total["deduct"], &total["critical"]),
+        (&json!(COUNTING.0), &json!(COUNTING.1), &json!(1))
+    );
+    assert_eq!(report["critical"].as_array().unwrap().len(), 1);
+    // What people made of it: the quality of rules, the report and the metrics.
+    let quality = site.get("/v1/quality").await["rules"].clone();
+    let told = ["reviewed", "confirmed", "dismissed", "granted", "rejected", "missed"]
+        .map(|figure| sum(&quality, |rule| &rule[figure]));
+    assert_eq!(told, [4, 2, 2, 1, 1, 1], "{quality}");
+    let reviewed = &report["reviewed"];
+    let of_report = ["judged", "upheld", "granted", "missed"].map(|figure| reviewed[figure].as_u64().unwrap());
+    assert_eq!(of_report, [4, 2, 1, 1], "{reviewed}");
+    let metrics = site.ask(LI, "GET", "/metrics", &Value::Null).await.1.as_str().unwrap().to_owned();
+    for rule in
+        quality.as_array().unwrap().iter().filter(|rule| rule["precision"].is_number() && rule["pack"] == "test")
+    {
+        let line = format!(
+            "tingjian_rule_precision{{rule_id=\"{}\"}} {}",
+            rule["rule_id"].as_str().unwrap(),
+            rule["precision"]
+        );
+        assert!(metrics.lines().any(|had| had == line), "{line}\n{metrics}");
+    }
+    // Every export, from the server and beside it.
+    let data = site.server.data.path();
+    let export = |format: &str, query: &str| {
+        let mut bytes = Vec::new();
+        let config = Config::from_toml(&config()).unwrap();
+        let query = format!("format={format}&{query}");
+        tingjian::server::export_store(data, &query, &config, &mut bytes, |_, _| {}).unwrap();
+        bytes
+    };
+    for query in ["counts=true", all] {
+        let lines = String::from_utf8(export("jsonl", query)).unwrap();
+        let rows: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let counting = json!(rows.iter().filter(|row| row["counts"] == 1).collect::<Vec<_>>());
+        assert_eq!(
+            (counting.as_array().unwrap().len() as u64, sum(&counting, |row| &row["deduct"])),
+            COUNTING,
+            "{query}"
+        );
+        let mut book: Xlsx<_> = Xlsx::new(Cursor::new(export("xlsx", query))).unwrap();
+        let summary = book.worksheet_range("汇总").unwrap();
+        let total = summary.rows().last().unwrap();
+        assert_eq!(
+            (total[0].to_string(), total[5].to_string()),
+            ("合计".to_owned(), COUNTING.1.to_string()),
+            "{query}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn a_rule_that_is_wrong_too_often_is_reported() {
     let mut site = Site::start().await;

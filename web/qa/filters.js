@@ -87,7 +87,7 @@ export function FilterBar({ filters, change, rules, agents, queues, roster }) {
   const day = (/** @type {"from" | "to"} */ name) => (/** @type {any} */ event) => change({ ...span, days: "", [name]: event.target.value });
   const narrowed = NARROWING.some((name) => filters[name] !== DEFAULTS[/** @type {keyof typeof DEFAULTS} */ (name)]);
   // What the open view does not heed is not offered.
-  if (filters.view === "mine") {
+  if (["mine", "report"].includes(filters.view)) {
     return null;
   }
   const inQueue = ["review", "appeal"].includes(filters.view);

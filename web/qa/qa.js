@@ -12,6 +12,7 @@ import { AlertList, CallList, Quality, Scores } from "./lists.js";
 import { Overview, useStatistics } from "./overview.js";
 import { Mine } from "./mine.js";
 import { Queue } from "./queue.js";
+import { Report } from "./report.js";
 import { Search } from "./search.js";
 
 function Page() {
@@ -35,7 +36,7 @@ function Page() {
   const tabs = [
     ["overview", t("概览", "Overview")], ["review", t("复核", "Review"), many(badge("review"))], ["appeal", t("申诉", "Appeals"), many(badge("appeal"))],
     ["mine", t("我的任务", "My samples"), many(mine)],
-    ["alerts", t("预警", "Alerts")], ["calls", t("通话", "Calls")], ["scores", t("评分", "Scores")], ["quality", t("规则质量", "Rules")], ["search", t("搜索", "Search")],
+    ["alerts", t("预警", "Alerts")], ["calls", t("通话", "Calls")], ["scores", t("评分", "Scores")], ["quality", t("规则质量", "Rules")], ["search", t("搜索", "Search")], ["report", t("周报", "Report")],
   ];
   return html`
     <div class="stack">
@@ -56,6 +57,8 @@ function View({ filters, change, me }) {
       return html`<${Queue} key=${filters.view} kind=${filters.view} filters=${filters} change=${change} me=${me} />`;
     case "mine":
       return html`<${Mine} filters=${filters} change=${change} me=${me} />`;
+    case "report":
+      return html`<${Report} filters=${filters} change=${change} me=${me} />`;
     case "search":
       return html`<${Search} filters=${filters} change=${change} />`;
     case "alerts":

@@ -76,6 +76,17 @@ export async function get(path, parameters = {}, signal) {
 }
 
 /**
+ * Asks for a text.
+ * @param {string} path
+ * @param {Record<string, string | number | boolean | null | undefined>} parameters
+ * @param {AbortSignal} [signal]
+ */
+export async function getText(path, parameters, signal) {
+  const response = await request(path + queryOf(parameters), { signal });
+  return response.text();
+}
+
+/**
  * @param {string} path
  * @param {unknown} body
  * @param {AbortSignal} [signal]

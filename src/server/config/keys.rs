@@ -36,7 +36,8 @@ impl Key {
     /// Whether its value must not be shown.
     pub(super) fn is_secret(&self) -> bool {
         self.path.starts_with("tokens.")
-            || ["webhooks", "relay", "consume", "recording.key", "privacy.key", "privacy.old_keys"].contains(&self.path)
+            || ["webhooks", "relay", "consume", "recording.key", "report.password", "privacy.key", "privacy.old_keys"]
+                .contains(&self.path)
     }
 
     /// The variable that sets it.
@@ -138,6 +139,17 @@ pub(super) const KEYS: &[Key] = &[
         "what is drawn each week, a section [[review.plans]] each: name, alerts, held and calls a week, by = \"rule|severity|agent|team|queue\" (strata), teams (of these only), reviewers (in turn), due_days, second (the share that another one judges blind, 0 to 1), seed"),
     unset("agents.file", Kind::Text, "坐席名单（CSV，第一行是 agent_id,name,team,site，也可以写 工号,姓名,班组,职场）；改了自动重新读。没有写的坐席用通话 attributes 里的 agent_name 和 team",
         "names of the agents: a CSV file whose first line is agent_id,name,team,site; read anew when it changes. Others are named by agent_name and team among the attributes of their calls", "\"agents.csv\""),
+    key("report.weekday", Kind::Text, "每周哪天发周报：monday 到 sunday；内容是这天之前的七天", "on which day the weekly report is sent, monday to sunday; it is about the seven days before"),
+    key("report.hour", Kind::Number, "从这天几点起发（0 到 23，按 utc_offset）", "from which hour of that day on, 0 to 23, by utc_offset"),
+    key("report.to", Kind::List, "收件人的邮件地址；不写就不发邮件", "mail addresses that get it; no mail without them"),
+    unset("report.from", Kind::Text, "发件人的邮件地址", "the sender's mail address", "\"tingjian@example.com\""),
+    unset("report.smtp", Kind::Text, "邮件服务器：smtps://主机（TLS，465）、smtp://主机（STARTTLS，587）或 smtp+plain://主机（不加密，25），可以加 :端口",
+        "the mail server: smtps://HOST (TLS, 465), smtp://HOST (STARTTLS, 587) or smtp+plain://HOST (unencrypted, 25), with :PORT if need be", "\"smtps://mail.example.com\""),
+    unset("report.user", Kind::Text, "登录邮件服务器的用户名", "who signs in at the mail server", "\"tingjian\""),
+    unset("report.password", Kind::Text, "登录邮件服务器的密码，可以写 { file = \"文件\" }", "with which password, or { file = \"FILE\" }", "{ file = \"smtp.password\" }"),
+    key("report.webhooks", Kind::List, "[[webhooks]] 里哪些也收到周报（群机器人消息，或 json）", "names of [[webhooks]] that get it, too, as a message to a group or as JSON"),
+    key("report.language", Kind::Text, "周报的语言：zh 或 en", "the language of the report: zh or en"),
+    unset("report.url", Kind::Text, "读的人怎么打开这个服务，周报里的链接用；不写就没有链接", "the address of this server as readers know it, for links; without it there are none", "\"https://tingjian.example.com\""),
     unset("recording.url", Kind::Text, "通话录音的地址，页面用它播放；可以用 {call_id} {agent_id} {queue} {started_at} {started_unix} {date} {expires} {signature}，不写就没有录音",
         "address of a call's sound, which the pages play; may have {call_id} {agent_id} {queue} {started_at} {started_unix} {date} {expires} {signature}; without it there is no sound",
         "\"https://rec.example.com/{date}/{call_id}.mp3\""),

@@ -11,6 +11,7 @@ mod consume;
 mod keys;
 mod read;
 mod recording;
+mod report;
 mod review;
 mod secret;
 
@@ -31,6 +32,8 @@ pub use consume::{Consume, ConsumeFrom, Place, Sasl};
 pub use read::ConfigError;
 pub(crate) use recording::PLACES;
 pub use recording::{Recording, RecordingUrl};
+pub(crate) use report::MailSecurity;
+pub use report::{MailServer, Report, ReportDay, ReportLanguage};
 pub use review::{Plan, Review, SampledBy};
 pub use secret::{Holders, OriginName, PersonTokens, Secret, SecretSource, TokenSource};
 pub(crate) use secret::{PERSON_CHARS_MAX, check_length, check_person};
@@ -383,6 +386,8 @@ pub struct Config {
     pub review: Review,
     /// The names and teams of agents.
     pub agents: AgentsFile,
+    /// When the weekly report is sent, and to whom.
+    pub report: Report,
     /// Where calls can be heard.
     pub recording: Recording,
     /// How sure the second look must be where a rule does not say.
@@ -585,6 +590,7 @@ impl Default for Config {
             score: Score::default(),
             review: Review::default(),
             agents: AgentsFile::default(),
+            report: Report::default(),
             recording: Recording::default(),
             confidence: Confidence::default(),
             privacy: Privacy::default(),

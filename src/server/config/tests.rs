@@ -42,8 +42,19 @@ fn fields<T: for<'de> Deserialize<'de> + fmt::Debug>(section: &str) -> Vec<Strin
 
 #[test]
 fn every_key_is_explained_and_nothing_else() {
-    let sections =
-        ["tls", "tokens", "retention", "alerts", "score", "review", "agents", "recording", "confidence", "privacy"];
+    let sections = [
+        "tls",
+        "tokens",
+        "retention",
+        "alerts",
+        "score",
+        "review",
+        "agents",
+        "report",
+        "recording",
+        "confidence",
+        "privacy",
+    ];
     let mut in_struct: Vec<String> = fields::<Config>("");
     in_struct.retain(|field| !sections.contains(&field.as_str()));
     in_struct.extend(fields::<Tls>("tls."));
@@ -53,6 +64,7 @@ fn every_key_is_explained_and_nothing_else() {
     in_struct.extend(fields::<Score>("score."));
     in_struct.extend(fields::<Review>("review."));
     in_struct.extend(fields::<AgentsFile>("agents."));
+    in_struct.extend(fields::<Report>("report."));
     in_struct.extend(fields::<Recording>("recording."));
     in_struct.extend(fields::<Confidence>("confidence."));
     in_struct.extend(fields::<Privacy>("privacy."));

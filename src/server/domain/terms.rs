@@ -148,6 +148,8 @@ pub(crate) enum Audited {
     /// A second look, or a call that was read.
     Look,
     Export,
+    /// A report left the server.
+    Report,
     /// The retention removed what was too old.
     Forget,
     /// Closed calls got their digests.
@@ -162,6 +164,7 @@ impl Audited {
             Self::Sample,
             Self::Look,
             Self::Export,
+            Self::Report,
             Self::Forget,
             Self::Seal,
         ])
@@ -175,6 +178,7 @@ impl Audited {
             Self::Sample => "sample",
             Self::Look => "look",
             Self::Export => "export",
+            Self::Report => "report",
             Self::Forget => "forget",
             Self::Seal => "seal",
         }

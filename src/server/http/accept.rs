@@ -31,6 +31,7 @@ use crate::server::ingest::relay::upstream::Upstreams;
 use crate::server::net::patient::Patient;
 use crate::server::net::reply::Unanswered;
 use crate::server::net::ws::{Held, Permit};
+use crate::server::report::Sender;
 use crate::server::runtime::Shared;
 use crate::server::telemetry::events::{ConnectionRefused, HandshakeFailed, Happening as _};
 
@@ -91,9 +92,9 @@ impl Welcome {
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Takes connections until the server drains.
-pub(crate) async fn accept(shared: Arc<Shared>, door: Door, listener: TcpListener) {
+pub(crate) async fn accept(shared: Arc<Shared>, door: Door, sender: Arc<Sender>, listener: TcpListener) {
     let Door { access, upstreams, tls } = door;
-    let routes = TowerToHyperService::new(router::routes(&shared, access, upstreams));
+    let routes = TowerToHyperService::new(router::routes(&shared, access, upstreams, sender));
     let addresses = Arc::new(Addresses::default());
     loop {
         let accepted = tokio::select! {

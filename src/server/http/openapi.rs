@@ -14,11 +14,13 @@ use crate::server::export::OF_EXPORTS;
 use crate::server::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_HISTORY, OF_PAGES, Parameter, Shape};
 use crate::server::http::api::ingest::OF_ASR;
 use crate::server::http::api::overview::OF_OVERVIEW;
+use crate::server::http::api::report::OF_REPORT_FORMS;
 use crate::server::http::api::sampling::{OF_ASSIGNMENTS, OF_SAMPLING};
 use crate::server::http::api::scores::OF_SCORES;
 use crate::server::http::api::search::OF_SEARCH;
 use crate::server::http::api::statistics::OF_STATISTICS;
 use crate::server::http::api::views::OF_VIEWS;
+use crate::server::report::OF_REPORTS;
 
 /// Title, description and tags; the paths come from the router.
 #[derive(utoipa::OpenApi)]
@@ -90,6 +92,8 @@ pub(crate) struct ScoreParameters;
 pub(crate) struct StatisticsParameters;
 /// Parameters of an overview beside the filters of alerts.
 pub(crate) struct OverviewParameters;
+/// The span and the form of a report.
+pub(crate) struct ReportParameters;
 /// The page of saved views.
 pub(crate) struct ViewParameters;
 /// Filters of audit entries.
@@ -115,6 +119,12 @@ macro_rules! into_params {
             }
         })+
     };
+}
+
+impl IntoParams for ReportParameters {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Described> {
+        [OF_REPORTS, OF_REPORT_FORMS].into_iter().flat_map(described).collect()
+    }
 }
 
 into_params! {

@@ -23,7 +23,7 @@ use crate::server::domain::principal::AccessRole;
 use crate::server::http::access::{self, Access, Guard, Policy};
 use crate::server::http::api::rules::{backtest, book, edit, history, in_use, learn, trial};
 use crate::server::http::api::{
-    agents, alerts, audit, calls, export, ingest, live, marks, me, operate, overview, quality, reviews, roster,
+    agents, alerts, audit, calls, export, ingest, live, marks, me, operate, overview, quality, report, reviews, roster,
     sampling, scores, search, statistics, views,
 };
 use crate::server::http::docs;
@@ -31,6 +31,7 @@ use crate::server::http::openapi::{self, Description, Preface};
 use crate::server::http::pages;
 use crate::server::ingest::relay::upstream::Upstreams;
 use crate::server::net::body::Room;
+use crate::server::report::Sender;
 use crate::server::runtime::Shared;
 
 const OPEN: Policy = Policy::of(&[]);
@@ -113,6 +114,8 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(REVIEW, routes!(overview::overview))
         .with(REVIEW, routes!(views::views, views::save))
         .with(REVIEW, routes!(views::remove))
+        .with(REVIEW, routes!(report::report))
+        .with(ADMIN, routes!(report::send))
         .with(REVIEW, routes!(export::export))
         .with(REVIEW, routes!(quality::quality))
         .with(REVIEW, routes!(audit::audit))
@@ -130,7 +133,7 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
 }
 
 /// The router behind the guard.
-pub(super) fn routes(shared: &Arc<Shared>, access: Arc<Access>, upstreams: Upstreams) -> Router {
+pub(super) fn routes(shared: &Arc<Shared>, access: Arc<Access>, upstreams: Upstreams, sender: Arc<Sender>) -> Router {
     let Endpoints { router, policies, bodies } = endpoints(shared);
     let (router, described) = router.split_for_parts();
     let guard = Guard { shared: Arc::clone(shared), access, policies: Arc::new(policies) };
@@ -138,6 +141,7 @@ pub(super) fn routes(shared: &Arc<Shared>, access: Arc<Access>, upstreams: Upstr
         .fallback(pages::missing)
         .layer(Extension(Description::new(&described)))
         .layer(Extension(upstreams))
+        .layer(Extension(sender))
         // The body is there already, and no longer than it may be.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state((Room::new(), Arc::new(bodies)), read_body))

@@ -64,6 +64,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::Impossible(_)
         | Refusal::NotSearchable
         | Refusal::TooManyViews { .. }
+        | Refusal::NoRecipients
         | Refusal::NotGiven(NotGiven::OtherVerdict | NotGiven::Done)
         | Refusal::SeveralCalls => StatusCode::CONFLICT,
         Refusal::FrameTooLarge { .. } | Refusal::UtteranceTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,

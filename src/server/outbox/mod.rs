@@ -24,7 +24,7 @@ use tokio_tungstenite::tungstenite::Bytes;
 use crate::server::clock;
 use crate::server::config::{Config, WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_TIMEOUT};
 use crate::server::net::client;
-use crate::server::outbox::webhook::{Fault, Outcome, Target, pause};
+use crate::server::outbox::webhook::{Fault, Note, Outcome, Target, pause};
 use crate::server::runtime::Shared;
 use crate::server::runtime::journal::Batch;
 use crate::server::store::{Letter, Record};
@@ -64,6 +64,20 @@ impl Deliveries {
             .pool_max_idle_per_host(1)
             .build(connector);
         Ok(Self { targets, client })
+    }
+
+    /// Tells a webhook something beside its alerts.
+    pub(crate) async fn tell(&self, webhook: &str, delivery: &str, note: &Note<'_>) -> Outcome {
+        let Some(target) = self.targets.iter().find(|target| *target.name == *webhook) else {
+            return Outcome::Rejected(Fault::Unreachable(format!("there is no webhook {webhook}")));
+        };
+        match target.note(delivery, note, clock::unix_ms()) {
+            Ok(request) => match self.answer(request).await {
+                Ok((status, body)) => target.verdict(status, &body),
+                Err(fault) => Outcome::Failed(fault),
+            },
+            Err(fault) => Outcome::Rejected(Fault::Unreachable(fault)),
+        }
     }
 
     /// The number of webhooks.

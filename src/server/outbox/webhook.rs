@@ -38,6 +38,10 @@ const QUOTE_CHARS_MAX: usize = 100;
 /// Characters of any other field that a group is shown. With these numbers a
 /// message of the widest characters stays below the 4096 bytes of 企业微信.
 const FIELD_CHARS_MAX: usize = 120;
+/// Bytes of the lines of a note: with title and link below the 4096 of 企业微信.
+const NOTE_BYTES_MAX: usize = 3_000;
+/// What a link of a note is called.
+const LOOK: &str = "查看 / look";
 /// Utterances that a group is shown.
 const QUOTES_MAX: usize = 3;
 
@@ -48,6 +52,63 @@ pub(crate) struct Target {
     address: Secret,
     secret: Option<Secret>,
     style: WebhookStyle,
+}
+
+/// The body of a request.
+enum Body {
+    Json(String),
+    /// A message of a group robot.
+    Robot(Value),
+}
+
+/// Something to tell that is no alert: a title, lines and a link.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Note<'a> {
+    pub(crate) title: &'a str,
+    pub(crate) lines: &'a [String],
+    pub(crate) link: Option<&'a str>,
+    /// All of it, for receivers of JSON.
+    pub(crate) json: &'a Value,
+}
+
+impl Note<'_> {
+    /// The lines that fit into one message, made harmless; the one with the link is left out, which has a place of its own.
+    fn fitting(&self) -> Vec<String> {
+        let mut room = NOTE_BYTES_MAX;
+        let lines = self.lines.iter().filter(|line| self.link.is_none_or(|link| !line.contains(link)));
+        let harmless = lines.map(|line| plain(line, FIELD_CHARS_MAX));
+        harmless
+            .take_while(|line| {
+                let fits = line.len() + 4 <= room;
+                room = room.saturating_sub(line.len() + 4);
+                fits
+            })
+            .collect()
+    }
+
+    fn markdown(&self, newline: &str) -> String {
+        let mut text = format!("**{}**", plain(self.title, FIELD_CHARS_MAX));
+        for line in self.fitting() {
+            text.push_str(newline);
+            text.push_str(&line);
+        }
+        if let Some(link) = self.link {
+            text.push_str(&format!("{newline}[{LOOK}]({link})"));
+        }
+        text
+    }
+
+    /// The card of 飞书.
+    fn card(&self) -> Value {
+        let text = |content: String| json!({"tag": "plain_text", "content": content});
+        let mut elements = vec![json!({"tag": "div", "text": text(self.fitting().join("\n"))})];
+        if let Some(link) = self.link {
+            let button = json!({"tag": "button", "text": text(LOOK.to_owned()), "type": "primary", "url": link});
+            elements.push(json!({"tag": "action", "actions": [button]}));
+        }
+        let title = text(plain(self.title, FIELD_CHARS_MAX));
+        json!({"msg_type": "interactive", "card": {"header": {"template": "blue", "title": title}, "elements": elements}})
+    }
 }
 
 /// The meaning of an answer.
@@ -109,17 +170,43 @@ impl Target {
     /// # Errors
     /// `alert` is no alert of this program, or the address cannot be signed.
     pub(crate) fn request(&self, delivery: &str, alert: &str, now_ms: i64) -> Result<Request<Full<Bytes>>, String> {
+        if self.style == WebhookStyle::Json {
+            return self.sealed(delivery, Body::Json(alert.to_owned()), now_ms);
+        }
+        let alert: AlertJson<'_> = serde_json::from_str(alert).map_err(|fault| fault.to_string())?;
+        let body = match self.style {
+            WebhookStyle::Wecom => wecom(&alert),
+            WebhookStyle::Dingtalk => dingtalk(&alert),
+            WebhookStyle::Feishu | WebhookStyle::Json => feishu(&alert),
+        };
+        self.sealed(delivery, Body::Robot(body), now_ms)
+    }
+
+    /// The request that tells it a note, at `now_ms`.
+    ///
+    /// # Errors
+    /// The address cannot be signed.
+    pub(crate) fn note(&self, delivery: &str, note: &Note<'_>, now_ms: i64) -> Result<Request<Full<Bytes>>, String> {
+        let body = match self.style {
+            WebhookStyle::Json => Body::Json(note.json.to_string()),
+            WebhookStyle::Wecom => {
+                Body::Robot(json!({"msgtype": "markdown", "markdown": {"content": note.markdown("\n")}}))
+            }
+            WebhookStyle::Dingtalk => Body::Robot(
+                json!({"msgtype": "markdown", "markdown": {"title": note.title, "text": note.markdown("\n\n")}}),
+            ),
+            WebhookStyle::Feishu => Body::Robot(note.card()),
+        };
+        self.sealed(delivery, body, now_ms)
+    }
+
+    /// The request with this body, signed as its receiver wants it.
+    fn sealed(&self, delivery: &str, body: Body, now_ms: i64) -> Result<Request<Full<Bytes>>, String> {
         let seconds = now_ms / 1_000;
         let mut address = self.address.reveal().to_owned();
-        let body = match self.style {
-            WebhookStyle::Json => alert.to_owned(),
-            WebhookStyle::Wecom | WebhookStyle::Dingtalk | WebhookStyle::Feishu => {
-                let alert: AlertJson<'_> = serde_json::from_str(alert).map_err(|fault| fault.to_string())?;
-                let mut body = match self.style {
-                    WebhookStyle::Wecom => wecom(&alert),
-                    WebhookStyle::Dingtalk => dingtalk(&alert),
-                    _ => feishu(&alert),
-                };
+        let body = match body {
+            Body::Json(body) => body,
+            Body::Robot(mut body) => {
                 match (&self.secret, self.style) {
                     (Some(secret), WebhookStyle::Dingtalk) => {
                         address.push(if address.contains('?') { '&' } else { '?' });

@@ -27,7 +27,7 @@ use crate::server::runtime::shard::{Joined, Reply};
 use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
 use crate::server::store::{
     AlertRow, Fact, Forgotten, Head, Horizon, Json, LoadRow, NewDraw, NewFeedback, NewMark, NewVerdict, NewView,
-    Position, Record, StoreError, Taken, Target, Untaken, Writer,
+    Position, Record, ReportState, StoreError, Taken, Target, Untaken, Writer,
 };
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 
@@ -199,6 +199,11 @@ impl Journal {
     /// See [`Writer::decide_sample`].
     pub(crate) async fn decide_sample(&self, verdict: NewVerdict) -> Performed<Result<(), NotGiven>> {
         self.perform(move |writer| writer.decide_sample(&verdict)).await
+    }
+
+    /// See [`Writer::keep_report_state`].
+    pub(crate) async fn keep_report_state(&self, state: ReportState) -> Performed<()> {
+        self.perform(move |writer| writer.keep_report_state(&state)).await
     }
 
     /// See [`Writer::keep_view`].

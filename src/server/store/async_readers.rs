@@ -17,6 +17,7 @@ use crate::server::store::query::{
     AlertFilter, CallFilter, CallQuery, CallRecord, FoundAlert, FoundCall, Order, Place, Span, TotalledCall,
 };
 use crate::server::store::reader::{Backlog, Letter, StoredAlert};
+use crate::server::store::reports::ReportState;
 use crate::server::store::review::RuleFigures;
 use crate::server::store::rules::{FoundVersion, VersionFiles};
 use crate::server::store::sampling::{Assignment, AssignmentFilter, Draw, Drawn, Judgement, Progress};
@@ -108,6 +109,11 @@ impl AsyncReaders {
     /// See [`Readers::overview`].
     pub(crate) async fn overview(&self, filter: OverviewFilter, count_max: usize) -> Result<Overview, Refusal> {
         self.ask(move |readers| readers.overview(&filter, count_max)).await
+    }
+
+    /// See [`Readers::report_states`].
+    pub(crate) async fn report_states(&self, until_ms: i64) -> Result<Vec<ReportState>, Refusal> {
+        self.ask(move |readers| readers.report_states(until_ms)).await
     }
 
     /// See [`Readers::views`].

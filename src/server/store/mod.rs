@@ -28,6 +28,7 @@ mod marks;
 mod overview;
 mod query;
 mod reader;
+mod reports;
 mod review;
 mod roster;
 mod rules;
@@ -67,6 +68,7 @@ pub(crate) use query::{
     Transition,
 };
 pub(crate) use reader::{ClosedCall, Letter, OpenAlert, OpenCall, Readers};
+pub(crate) use reports::ReportState;
 pub(crate) use review::{FoundReview, NewFeedback, RuleFigures, Taken, Target, Untaken};
 pub(crate) use roster::AgentRow;
 pub(crate) use rules::{FoundVersion, LoadRow, VersionFiles};

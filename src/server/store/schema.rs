@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -328,6 +328,18 @@ CREATE TABLE consumed (
     partition INTEGER NOT NULL,
     next_offset INTEGER NOT NULL,
     PRIMARY KEY (source, topic, partition)
+) STRICT, WITHOUT ROWID;
+";
+
+const V13: &str = "
+-- Whom the report of the week that ends then was sent to, or how often that was tried.
+CREATE TABLE reports (
+    until_ms INTEGER NOT NULL,
+    recipient TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    due_ms INTEGER NOT NULL,
+    is_done INTEGER NOT NULL,
+    PRIMARY KEY (until_ms, recipient)
 ) STRICT, WITHOUT ROWID;
 ";
 

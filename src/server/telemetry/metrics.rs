@@ -44,6 +44,7 @@ pub(crate) struct Metrics {
     pub(crate) reconnects: IntCounterVec,
     pub(crate) forgotten: IntCounterVec,
     pub(crate) exports: IntCounterVec,
+    pub(crate) reports: IntCounterVec,
     journal_depth: IntGauge,
     queue_depth: IntGaugeVec,
     pub(crate) connections: IntGaugeVec,
@@ -175,6 +176,7 @@ impl Metrics {
             )?,
             forgotten: counters("tingjian_forgotten_total", "Rows removed because of their age, by kind.", &["kind"])?,
             exports: counters("tingjian_exports_total", "Exports, by format and result.", &["format", "result"])?,
+            reports: counters("tingjian_reports_total", "Attempts to send reports, by result.", &["result"])?,
             journal_depth,
             queue_depth: gauges("tingjian_shard_queue_depth", "Commands that wait for a shard.", &["shard"])?,
             connections: gauges("tingjian_connections", "Open WebSocket connections, by kind.", &["kind"])?,
@@ -257,6 +259,7 @@ impl Metrics {
             (&self.reconnects, &["agent", "sse"][..]),
             (&self.relay_bytes, &["to_recogniser", "to_client"]),
             (&self.rules_reloads, &["ok", "failed"]),
+            (&self.reports, &["sent", "failed", "rejected"]),
         ] {
             for value in values {
                 counters.with_label_values(&[value]);

@@ -14,6 +14,7 @@ pub(crate) mod overview;
 pub(crate) mod page;
 pub(crate) mod quality;
 pub(crate) mod query;
+pub(crate) mod report;
 pub(crate) mod reviews;
 pub(crate) mod roster;
 pub(crate) mod rules;

@@ -8,6 +8,7 @@ mod consume;
 mod exports;
 mod producers;
 mod relay;
+mod reports;
 mod rules;
 mod store;
 mod webhooks;
@@ -23,6 +24,7 @@ pub(crate) use consume::{BusConnected, BusFailed, MessageConsumed, MessagePoison
 pub(crate) use exports::Exported;
 pub(crate) use producers::{FrameRefused, MessageUnrecognised, PackUnknown, ProducerSlowed, StampsJumped};
 pub(crate) use relay::{RelayStream, RelayUnchecked, UpstreamFailed};
+pub(crate) use reports::ReportSent;
 pub(crate) use rules::{RuleMeasured, RulesReloaded};
 pub(crate) use store::{Committed, RowsForgotten, StoreFailed, StoreMended};
 pub(crate) use webhooks::{WebhookDelivered, WebhookFailed, WebhookGivenUp};
