@@ -133,6 +133,29 @@ impl Server {
         (status, serde_json::from_str(&body).unwrap_or(Value::String(body)))
     }
 
+    /// Status and body of a file, whatever its bytes are.
+    pub(crate) async fn raw(&self, target: &str) -> (u16, Vec<u8>) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let request = format!("GET {target} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        tokio::time::timeout(PATIENCE, stream.read_to_end(&mut answer)).await.expect("an answer comes").unwrap();
+        let end = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+        let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+        let mut rest = &answer[end + 4..];
+        let mut body = Vec::new();
+        // In chunks, each behind its length.
+        while let Some(line) = rest.windows(2).position(|bytes| bytes == b"\r\n") {
+            let length = usize::from_str_radix(std::str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
+            if length == 0 {
+                break;
+            }
+            body.extend_from_slice(&rest[line + 2..line + 2 + length]);
+            rest = &rest[line + 4 + length..];
+        }
+        (head.split(' ').nth(1).unwrap().parse().unwrap(), body)
+    }
+
     /// Status and body of a page.
     pub(crate) async fn get(&self, target: &str) -> (u16, String) {
         request(self.address, "GET", target, "").await

@@ -7,12 +7,15 @@ import { LOOKS, Server, accessibilityFaults, end, open, says, screenshot, start 
 
 const LI = "token-of-li-jing-for-the-tests";
 const WANG = "token-of-wang-lei-for-the-tests";
+const ZHAO = "token-of-zhao-min-for-the-tests";
 const CONFIG = `call_linger_ms = 50
 [tokens]
 ingest = ["token-of-ingest-for-the-tests"]
 [tokens.qa]
 "李静" = "${LI}"
 "王磊" = "${WANG}"
+[tokens.admin]
+"赵敏" = "${ZHAO}"
 `;
 const RULES = {
   "test.yaml": `pack: test
@@ -132,6 +135,32 @@ test("a view is saved with its filters and columns, shared, and opened by anothe
   assert.match(other.page.url(), /severity=critical.*hide=queue|hide=queue.*severity=critical/);
   assert.equal(await other.page.getByLabel("从", { exact: true }).inputValue(), "2026-11-16");
   await other.close();
+});
+
+test("the report is shown as it is mailed, of any week, and an admin sends it", async () => {
+  const { page, close } = await counted(`/qa?${WEEK}&view=report`, ZHAO, { allowed: [/409/] });
+  const mail = page.locator(".mail");
+  await mail.getByText("最差的坐席，和原因").waitFor();
+  assert.match(await mail.innerText(), /听检周报 2026-11-16 – 2026-11-22/);
+  assert.match(await mail.getByRole("row", { name: /坐席11 a11/ }).innerText(), /183\.3.*▲ \+183\.3.*11\s+12\s+不说不清楚 11、不说不知道 11/s);
+  // Styles came along, though the page's policy forbids them in markup.
+  assert.equal(await mail.getByRole("heading", { level: 1 }).evaluate((one) => getComputedStyle(one).fontSize), "20px");
+  assert.equal(await accessibilityFaults(page), "");
+  await screenshot(page, "qa-report");
+  await page.getByRole("button", { name: "前一周" }).click();
+  await mail.getByText("听检周报 2026-11-09 – 2026-11-15").first().waitFor();
+  await page.getByRole("button", { name: "发送…" }).click();
+  await page.getByRole("button", { name: "发送", exact: true }).click();
+  await page.getByText("没有收件人").waitFor();
+  const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "下载 Excel" }).click()]);
+  assert.equal(file.suggestedFilename(), "tingjian-alerts-2026-11-09_2026-11-15.xlsx");
+  await close();
+  const narrow = await counted(`/qa?${WEEK}&view=report`, LI, { width: 320, dark: true });
+  await narrow.page.locator(".mail").getByText("最差的坐席，和原因").waitFor();
+  assert.equal(await narrow.page.getByRole("button", { name: "发送…" }).count(), 0, "admins send");
+  assert.ok(await narrow.page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+  await screenshot(narrow.page, "qa-report-320");
+  await narrow.close();
 });
 
 test("the comparison fits every width, light and dark, and is free of serious faults", async () => {

@@ -172,15 +172,17 @@ test("what is shown in a view is what its export has", async () => {
     const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name, exact: true }).click()]);
     return { name: file.suggestedFilename(), text: readFileSync(await file.path()).toString() };
   };
-  for (const [view, columns, count] of [["calls", "started_at,call_id", 5], ["scores", "key,mean", 3], ["quality", "rule_id,rule_name", 2]]) {
+  for (const [view, table, columns, count] of [["calls", "calls", "started_at,call_id", 5], ["scores", "scores", "key,agent_name,team,mean", 3], ["quality", "rules", "rule_id,rule_name", 2]]) {
     const { page, close } = await qa(`${SPAN}&view=${view}`);
     await page.getByRole("button", { name: "CSV", exact: true }).and(page.locator(":enabled")).waitFor();
-    assert.equal(await page.getByRole("button", { name: "Excel", exact: true }).count(), 0, view);
     const { name, text } = await saved(page, "CSV");
-    assert.equal(name, `tingjian-${view}-2026-11-20_2026-11-21.csv`);
+    assert.equal(name, `tingjian-${table}-2026-11-20_2026-11-21.csv`);
     const lines = text.trim().split("\r\n");
     assert.ok(lines[0].includes(columns), lines[0]);
     assert.equal(lines.length - 1, count, text);
+    const json = await saved(page, "JSON Lines");
+    assert.equal(json.text.trim().split("\n").length, count, json.text);
+    assert.ok((await saved(page, "Excel")).text.startsWith("PK") && (await saved(page, "Parquet")).text.startsWith("PAR1"));
     await close();
   }
   const { page, close } = await qa(`${SPAN}&view=review&agent_id=a7&severity=critical&state=retracted&appeal=pending`);
@@ -555,6 +557,13 @@ test("figures agree wherever they stand: only what counts is counted", async () 
   await page.getByRole("button", { name: /扣分合计/ }).waitFor();
   assert.deepEqual([await total("预警"), await total("扣分合计")], ["3", "9"]);
   assert.deepEqual((await numbers(page, "预警最多的规则")).map((row) => [row[0], row[2], row[4]]), [["不说不知道", "2", "4"], ["不说不清楚", "1", "5"]]);
+  const sumOf = async (name) => (await page.getByRole("region", { name }).locator("tfoot tr").first().locator("td").last().innerText()).trim();
+  assert.equal(await sumOf("坐席 × 规则"), "3");
+  assert.deepEqual((await numbers(page, "最差的坐席")).map((row) => [row[3], row[4], row[5]]), [["1", "3", "2"]]);
+  assert.deepEqual((await numbers(page, "规则和小时的预警数")).map((row) => row[25]), ["2", "1"]);
+  await page.goto(`${own.url}/qa?${SPAN}&view=report`);
+  await page.locator(".mail").getByText("最差的坐席，和原因").waitFor();
+  assert.match(await page.locator(".mail").innerText(), /通话\s+2\s.*预警\s+3\s.*严重\s+1\s/s);
   await page.goto(`${own.url}/qa?${SPAN}&view=scores`);
   await page.getByRole("region", { name: "评分", exact: true }).waitFor();
   assert.deepEqual((await numbers(page, "评分")).map((row) => row[5]), ["3"]);

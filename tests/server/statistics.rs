@@ -1,11 +1,17 @@
 //! Statistics over HTTP: a table of questions, and their agreement with the lists.
 
+use std::io::Cursor;
+
+use axum::body::Bytes;
+use calamine::{Reader as _, Xlsx};
+use parquet::file::reader::{FileReader as _, SerializedFileReader};
+
 use crate::harness::{RULES, Server, says};
 use serde_json::{Value, json};
 use tingjian::engine::rule;
 use tingjian::engine::rule::parse::SourceFile;
 
-const CONFIG: &str = "shadow_packs = [\"trial\"]\n";
+const CONFIG: &str = "shadow_packs = [\"trial\"]\ncall_linger_ms = 50\n";
 
 /// Calls: id, agent, queue, when answered, and what the agent says, each sentence 3 s after the other.
 type Call = (&'static str, &'static str, Option<&'static str>, &'static str, &'static [&'static str]);
@@ -187,4 +193,110 @@ async fn what_cannot_be_understood_is_refused() {
         assert!(answer["message"].as_str().unwrap().contains(message), "{query}: {answer}");
     }
     server.stop().await;
+}
+
+#[tokio::test]
+async fn every_list_is_exported_in_every_format_as_its_filters_say() {
+    let server = server().await;
+    let mut end = String::new();
+    for (call_id, ..) in CALLS {
+        let at = json!({"type": "call.end", "call_id": call_id, "seq": 99, "at_ms": 60_000, "by": "customer"});
+        end += &format!("{at}\n");
+    }
+    assert_eq!(server.request("POST", "/v1/events", &end).await.0, 200);
+    while get(&server, "/v1/calls?live=true").await["calls"] != json!([]) {}
+    let alerts = get(&server, "/v1/alerts?agent_id=a7&rule_id=test.warning").await;
+    for alert in alerts["alerts"].as_array().unwrap() {
+        let target = format!(
+            "/v1/alerts/{}/reviews?call_id={}",
+            alert["alert_id"].as_str().unwrap(),
+            alert["call_id"].as_str().unwrap()
+        );
+        let (status, told) =
+            server.request("POST", &target, r#"{"action":"dismiss","reason":"=1+1","by":"李静"}"#).await;
+        assert_eq!(status, 201, "{told}");
+    }
+    // The list, where its rows are, the filters, and fields of the file that are those of the list.
+    let cases: [(&str, &str, &str, &str, &[&str]); 5] = [
+        (
+            "calls",
+            "/v1/calls",
+            "calls",
+            "agent_id=a8",
+            &["call_id", "agent_id", "queue", "confirmed", "score", "ended_by"],
+        ),
+        ("calls", "/v1/calls", "calls", "alerts=true&severity=critical", &["call_id", "score"]),
+        (
+            "scores",
+            "/v1/scores",
+            "scores",
+            "group=queue",
+            &["key", "mean", "margin", "min", "calls", "alerts", "vetoed"],
+        ),
+        ("scores", "/v1/scores", "scores", "from=2026-11-21", &["key", "mean", "calls"]),
+        (
+            "rules",
+            "/v1/quality",
+            "rules",
+            "display=shadow,card",
+            &["rule_id", "rules_version", "precision", "reviewed", "dismissed"],
+        ),
+    ];
+    for (table, path, name, filter, fields) in cases {
+        let listed = get(&server, &format!("{path}?{filter}")).await[name].as_array().unwrap().clone();
+        let (status, lines) = server.get(&format!("/v1/export/{table}?format=jsonl&{filter}")).await;
+        assert_eq!(status, 200, "{lines}");
+        let rows = json_lines(&lines);
+        assert!(!listed.is_empty() && rows.len() == listed.len(), "{table} {filter}: {lines}");
+        for (row, listed) in rows.iter().zip(&listed) {
+            for field in fields {
+                assert_eq!(row[field], listed[field], "{table} {field}");
+            }
+        }
+        for (format, begins) in [("csv", "\u{feff}"), ("xlsx", ""), ("parquet", "")] {
+            let (status, body) = server.raw(&format!("/v1/export/{table}?format={format}&{filter}")).await;
+            assert_eq!(status, 200);
+            match format {
+                "csv" => {
+                    let text = String::from_utf8(body).unwrap();
+                    assert!(text.starts_with(begins) && text.trim().lines().count() == listed.len() + 1, "{text}");
+                }
+                "xlsx" => {
+                    let mut book: Xlsx<_> = Xlsx::new(Cursor::new(body)).unwrap();
+                    let sheets = book.sheet_names();
+                    assert_eq!(sheets.len(), 1, "{sheets:?}");
+                    assert_eq!(book.worksheet_range(&sheets[0]).unwrap().rows().count(), listed.len() + 1);
+                }
+                _ => {
+                    let file = SerializedFileReader::new(Bytes::from(body)).unwrap();
+                    assert_eq!(file.metadata().file_metadata().num_rows(), i64::try_from(listed.len()).unwrap());
+                }
+            }
+        }
+    }
+    let (_, lines) = server.get("/v1/export/reviews?format=jsonl&agent_id=a7").await;
+    let reviews = json_lines(&lines);
+    assert_eq!(reviews.len(), 2, "{lines}");
+    assert!(reviews.iter().all(|row| row["action"] == "dismiss"
+        && row["by"] == "李静"
+        && row["verdict"] == "dismissed"
+        && row["counts"] == 0));
+    let (_, text) = server.get("/v1/export/reviews?format=csv").await;
+    assert!(text.contains(",'=1+1,"), "nothing that a spreadsheet would compute: {text}");
+    for (target, status, code) in [
+        ("/v1/export/none", 404, "no_such_table"),
+        ("/v1/export/calls?rule_id=x", 400, "invalid_query"),
+        ("/v1/export/scores?format=pdf", 400, "invalid_query"),
+        ("/v1/export/samples?kind=x", 400, "invalid_query"),
+    ] {
+        let (told, body) = server.request("GET", target, "").await;
+        assert_eq!((told, body["code"].as_str()), (status, Some(code)), "{target}: {body}");
+    }
+    let audit = get(&server, "/v1/audit?action=export").await;
+    assert_eq!(audit["entries"][0]["subject"], "reviews");
+}
+
+/// The lines of a body that came in chunks, which have lines of their own.
+fn json_lines(body: &str) -> Vec<Value> {
+    body.lines().filter(|line| line.starts_with('{')).map(|line| serde_json::from_str(line).unwrap()).collect()
 }

@@ -2,13 +2,12 @@
 // All of it stands in the page's address.
 
 import { useState } from "../vendor/hooks.js";
-import { download, keepFile, queryOf } from "../shared/api.js";
+import { download, queryOf } from "../shared/api.js";
 import { severityName, stateName, today } from "../shared/format.js";
 import { Choices } from "../shared/parts.js";
 import { appealName, verdictName } from "../shared/review.js";
 import { t } from "../shared/settings.js";
 import { Fault, html } from "../shared/ui.js";
-import { TABLES, tableOf } from "./tables.js";
 
 /** @typedef {Record<string, string>} Filters */
 
@@ -169,28 +168,43 @@ export function hourName(hour) {
   return `${two(hour)}:00–${two(hour + 1)}:00`;
 }
 
+/** What may be exported of a view: the table, its name, and what it asks for. @param {Filters} filters @returns {[string, string, Record<string, string>][]} */
+function tablesOf(filters) {
+  const asked = askedBy(filters);
+  const { from, to } = spanOf(filters);
+  switch (filters.view) {
+    case "calls":
+      return [["calls", t("通话", "calls"), asked]];
+    case "scores":
+      return [["scores", t("评分", "scores"), asked]];
+    case "quality":
+      return [["rules", t("规则质量", "quality of rules"), asked], ["samples", t("抽检", "samples"), { from, to }]];
+    default:
+      return [["alerts", t("预警", "alerts"), asked], ["reviews", t("复核记录", "reviews"), asked]];
+  }
+}
+
 /** What the open view shows, as a file. @param {{filters: Filters}} properties */
 function Export({ filters }) {
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const [writing, setWriting] = useState("");
-  const { view } = filters;
+  const [chosen, setChosen] = useState("");
   const { from, to } = spanOf(filters);
   const span = [from, to].filter(Boolean).join("_");
-  const asked = askedBy(filters);
-  const name = (/** @type {string} */ what, /** @type {string} */ format) => `tingjian-${what}${span ? `-${span}` : ""}.${format}`;
+  const tables = tablesOf(filters);
+  const [table, , asked] = tables.find(([id]) => id === chosen) ?? tables[0];
   const save = (/** @type {string} */ format) => {
     setError(null);
     setWriting(format);
-    const writes = view in TABLES
-      ? tableOf(view, asked).then((text) => keepFile(new Blob([text], { type: "text/csv;charset=utf-8" }), name(view, format)))
-      : download(`/v1/export${queryOf({ format, ...asked })}`, name("alerts", format));
-    writes.catch(setError).finally(() => setWriting(""));
+    const path = table === "alerts" ? "/v1/export" : `/v1/export/${table}`;
+    download(path + queryOf({ format, ...asked }), `tingjian-${table}${span ? `-${span}` : ""}.${format}`).catch(setError).finally(() => setWriting(""));
   };
   const formats = [["csv", "CSV"], ["xlsx", "Excel"], ["jsonl", "JSON Lines"], ["parquet", "Parquet"]];
   return html`
     <div class="export" role="group" aria-label=${t("导出本页所列", "Export what is shown")}>
       <span class="small quiet">${t("导出", "Export")}</span>
-      ${(view in TABLES ? formats.slice(0, 1) : formats).map(([format, text]) => html`<button key=${format} class="small" disabled=${writing !== ""} onClick=${() => save(format)}>${writing === format ? "…" : text}</button>`)}
+      ${tables.length > 1 ? html`<select aria-label=${t("导出什么", "What to export")} value=${table} onChange=${(/** @type {any} */ event) => setChosen(event.target.value)}>${tables.map(([id, name]) => html`<option key=${id} value=${id}>${name}</option>`)}</select>` : null}
+      ${formats.map(([format, text]) => html`<button key=${format} class="small" disabled=${writing !== ""} onClick=${() => save(format)}>${writing === format ? "…" : text}</button>`)}
     </div>
     ${error === null ? null : html`<${Fault} error=${error} />`}
   `;

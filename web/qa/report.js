@@ -31,7 +31,7 @@ export function Report({ filters, change, me }) {
   const send = () => {
     setAsks(false);
     setFault(null);
-    post("/v1/report", span).then(setSent, setFault);
+    post("/v1/report/send", span).then(setSent, setFault);
   };
   const save = () => download(`/v1/export${queryOf({ format: "xlsx", ...span, counts: "true" })}`, `tingjian-alerts-${span.from}_${span.to}.xlsx`).catch(setFault);
   return html`<section class="stack">

@@ -85,6 +85,8 @@ pub(crate) enum Refusal {
     TooManyViews { max: usize },
     /// There is no such view, or it is somebody else's.
     NoSuchView,
+    /// There is no such list to export.
+    NoSuchTable,
     /// `[report]` names nobody.
     NoRecipients,
     /// The store has no such version of the rules.
@@ -155,6 +157,7 @@ impl Refusal {
             Self::AgentsOnly => "agents_only",
             Self::TooManyViews { .. } => "too_many_views",
             Self::NoSuchView => "no_such_view",
+            Self::NoSuchTable => "no_such_table",
             Self::NoRecipients => "no_recipients",
             Self::UnknownVersion => "unknown_version",
             Self::StoreFailed { .. } => "store_failed",
@@ -264,6 +267,9 @@ impl Refusal {
                 format!("每个页面最多保存 {max} 个视图，请先删除不用的 / a page has at most {max} views of a person; remove one first")
             }
             Self::NoSuchView => "自己没有这个视图 / there is no such view of yours".to_owned(),
+            Self::NoSuchTable => {
+                "没有这个列表：calls、scores、rules、reviews、samples / no such list: calls, scores, rules, reviews, samples".to_owned()
+            }
             Self::NoRecipients => {
                 "配置的 [report] 里没有收件人（to 或 webhooks） / [report] names no recipients (to or webhooks)".to_owned()
             }

@@ -8,7 +8,7 @@ use chrono::FixedOffset;
 
 use crate::server::clock::wall_time;
 use crate::server::export::Sink;
-use crate::server::export::row::{COLUMNS, Cell, Row};
+use crate::server::export::row::{Cell, Head};
 
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -19,21 +19,22 @@ pub(super) struct Csv<W: Write> {
 
 impl<W: Write> Csv<W> {
     /// Writes the head.
-    pub(super) fn new(mut out: W, zone: FixedOffset) -> io::Result<Self> {
+    pub(super) fn new(mut out: W, zone: FixedOffset, heads: &[Head]) -> io::Result<Self> {
         out.write_all(BYTE_ORDER_MARK)?;
         let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(out);
-        out.write_record(COLUMNS.iter().map(|column| column.name))?;
+        out.write_record(heads.iter().map(|head| head.name))?;
         Ok(Self { out, zone })
     }
 }
 
 impl<W: Write> Sink for Csv<W> {
-    fn row(&mut self, row: &Row) -> io::Result<()> {
-        for column in &COLUMNS {
-            match (column.cell)(row) {
-                Cell::Text(text) => self.out.write_field(harmless(&text).as_bytes())?,
+    fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
+        for cell in cells {
+            match cell {
+                Cell::Text(text) => self.out.write_field(harmless(text).as_bytes())?,
                 Cell::Number(number) => self.out.write_field(number.to_string())?,
-                Cell::Time(ms) => self.out.write_field(wall_time(ms, self.zone).unwrap_or_default())?,
+                Cell::Decimal(number) => self.out.write_field(number.to_string())?,
+                Cell::Time(ms) => self.out.write_field(wall_time(*ms, self.zone).unwrap_or_default())?,
                 Cell::Empty => self.out.write_field("")?,
             }
         }

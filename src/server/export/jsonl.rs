@@ -7,22 +7,23 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use crate::server::clock::wall_time;
 use crate::server::export::Sink;
-use crate::server::export::row::{COLUMNS, Cell, Row};
+use crate::server::export::row::{Cell, Head};
 
 pub(super) struct Jsonl<W> {
     out: W,
     zone: FixedOffset,
+    heads: Vec<Head>,
 }
 
 impl<W: Write> Jsonl<W> {
-    pub(super) const fn new(out: W, zone: FixedOffset) -> Self {
-        Self { out, zone }
+    pub(super) const fn new(out: W, zone: FixedOffset, heads: Vec<Head>) -> Self {
+        Self { out, zone, heads }
     }
 }
 
 impl<W: Write> Sink for Jsonl<W> {
-    fn row(&mut self, row: &Row) -> io::Result<()> {
-        serde_json::to_writer(&mut self.out, &Object { row, zone: self.zone })?;
+    fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
+        serde_json::to_writer(&mut self.out, &Object { heads: &self.heads, cells, zone: self.zone })?;
         self.out.write_all(b"\n")
     }
 
@@ -32,19 +33,21 @@ impl<W: Write> Sink for Jsonl<W> {
 }
 
 struct Object<'a> {
-    row: &'a Row,
+    heads: &'a [Head],
+    cells: &'a [Cell<'a>],
     zone: FixedOffset,
 }
 
 impl Serialize for Object<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(Some(COLUMNS.len()))?;
-        for column in &COLUMNS {
-            match (column.cell)(self.row) {
-                Cell::Text(text) => object.serialize_entry(column.name, &text)?,
-                Cell::Number(number) => object.serialize_entry(column.name, &number)?,
-                Cell::Time(ms) => object.serialize_entry(column.name, &wall_time(ms, self.zone))?,
-                Cell::Empty => object.serialize_entry(column.name, &())?,
+        let mut object = serializer.serialize_map(Some(self.heads.len()))?;
+        for (head, cell) in self.heads.iter().zip(self.cells) {
+            match cell {
+                Cell::Text(text) => object.serialize_entry(head.name, text)?,
+                Cell::Number(number) => object.serialize_entry(head.name, number)?,
+                Cell::Decimal(number) => object.serialize_entry(head.name, number)?,
+                Cell::Time(ms) => object.serialize_entry(head.name, &wall_time(*ms, self.zone))?,
+                Cell::Empty => object.serialize_entry(head.name, &())?,
             }
         }
         object.end()

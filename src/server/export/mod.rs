@@ -1,6 +1,6 @@
-//! Alerts as a file: one row an alert, with the filters of a query, in CSV,
-//! Excel, JSON Lines or Parquet. [`Row`] has the columns; each format has a
-//! module that writes rows.
+//! Alerts and other lists as files: one row each, with the filters of a query, in CSV,
+//! Excel, JSON Lines or Parquet. [`Row`] has the columns of alerts, [`Table`] those of other lists; each format has a
+//! module that writes rows of cells.
 //!
 //! Rows are read in pages behind a place that never changes, so an export
 //! holds no transaction open and needs the same memory whatever its length.
@@ -12,6 +12,7 @@ mod jsonl;
 mod parquet;
 mod reviewed;
 mod row;
+mod table;
 mod xlsx;
 
 use std::borrow::Cow;
@@ -33,7 +34,8 @@ use crate::server::filter::{BadQuery, OF_ALERTS, Parameter, Parameters, Shape};
 use crate::server::store::{AlertFilter, Fact, FoundAlert, Order, Place, StoreError, read_beside};
 pub(crate) use reviewed::reviewed_span;
 pub use reviewed::{ReviewedTurn, ReviewedTurns};
-use row::Row;
+use row::{Cell, Head, Row};
+pub(crate) use table::{OF_SAMPLES, Table};
 
 /// The names of the formats.
 pub const FORMATS: [&str; 4] = [Format::Csv.name(), Format::Xlsx.name(), Format::Jsonl.name(), Format::Parquet.name()];
@@ -112,6 +114,12 @@ impl Format {
     }
 }
 
+/// The format that a request asks for.
+pub(crate) fn wanted_format(parameters: &Parameters) -> Result<Format, BadQuery> {
+    let format = parameters.choice("format", &Format::ALL.map(|format| (format.name(), format)))?;
+    Ok(format.unwrap_or(Format::Csv))
+}
+
 /// The alerts to export, and the format.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {
@@ -127,9 +135,8 @@ impl Wanted {
     pub(crate) fn read(query: &str, config: &Config) -> Result<Self, BadQuery> {
         let zone = config.utc_offset;
         let parameters = Parameters::of_tables(query, &[OF_EXPORTS, OF_ALERTS])?;
-        let format = parameters.choice("format", &Format::ALL.map(|format| (format.name(), format)))?;
         Ok(Self {
-            format: format.unwrap_or(Format::Csv),
+            format: wanted_format(&parameters)?,
             filter: parameters.alerts(zone)?,
             zone,
             review: config.review.clone(),
@@ -155,14 +162,16 @@ impl Wanted {
         out: impl Write + Send,
         mut progress: impl FnMut(u64),
     ) -> Result<u64, ExportError> {
-        let mut sink = sink(self.format, out, self.zone, &self.review)?;
+        let mut sink = alerts(self.format, out, self.zone, &self.review)?;
         let (mut behind, mut rows) = (None, 0);
         loop {
             let found = page(behind)?;
             let Some(last) = found.last() else { break };
             behind = Some(last.place);
             for alert in found {
-                sink.row(&Row::new(alert, &agent_of).map_err(|refusal| ExportError::Store(refusal.message()))?)?;
+                let row = Row::new(alert, &agent_of).map_err(|refusal| ExportError::Store(refusal.message()))?;
+                sink.row(&row.cells())?;
+                sink.alert(&row);
                 rows += 1;
             }
             progress(rows);
@@ -172,18 +181,30 @@ impl Wanted {
     }
 }
 
-fn sink<'w>(
+fn alerts<'w>(
     format: Format,
     out: impl Write + Send + 'w,
     zone: FixedOffset,
     review: &Review,
 ) -> Result<Box<dyn Sink + 'w>, ExportError> {
+    sink(format, out, zone, row::heads(), ("alerts", "预警"), Some(review))
+}
+
+/// A file of these columns; its name is that of the schema and, in Chinese, of the sheets.
+fn sink<'w>(
+    format: Format,
+    out: impl Write + Send + 'w,
+    zone: FixedOffset,
+    heads: Vec<Head>,
+    (name, title): (&'static str, &'static str),
+    review: Option<&Review>,
+) -> Result<Box<dyn Sink + 'w>, ExportError> {
     let out = BufWriter::with_capacity(EXPORT_CHUNK_BYTES, out);
     Ok(match format {
-        Format::Csv => Box::new(csv::Csv::new(out, zone)?),
-        Format::Jsonl => Box::new(jsonl::Jsonl::new(out, zone)),
-        Format::Xlsx => Box::new(xlsx::Xlsx::new(out, zone, review)?),
-        Format::Parquet => Box::new(parquet::Parquet::new(out)?),
+        Format::Csv => Box::new(csv::Csv::new(out, zone, &heads)?),
+        Format::Jsonl => Box::new(jsonl::Jsonl::new(out, zone, heads)),
+        Format::Xlsx => Box::new(xlsx::Xlsx::new(out, zone, heads, title, review)?),
+        Format::Parquet => Box::new(parquet::Parquet::new(out, heads, name)?),
     })
 }
 
@@ -206,7 +227,7 @@ impl<'w> AlertFile<'w> {
     pub fn new(format: &str, out: impl Write + Send + 'w, zone: FixedOffset) -> Result<Self, ExportError> {
         let format = Format::ALL.into_iter().find(|known| known.name() == format);
         let format = format.ok_or_else(|| ExportError::BadQuery(FORMATS.join(", ")))?;
-        Ok(Self { sink: sink(format, out, zone, &Review::default())? })
+        Ok(Self { sink: alerts(format, out, zone, &Review::default())? })
     }
 
     /// Writes one alert.
@@ -215,7 +236,9 @@ impl<'w> AlertFile<'w> {
     /// It is no alert, or cannot be written.
     pub fn alert(&mut self, alert: &Standing) -> Result<(), ExportError> {
         let row = Row::checked(alert).map_err(|refusal| ExportError::Store(refusal.message()))?;
-        Ok(self.sink.row(&row)?)
+        self.sink.row(&row.cells())?;
+        self.sink.alert(&row);
+        Ok(())
     }
 
     /// Writes all that is left.
@@ -230,7 +253,10 @@ impl<'w> AlertFile<'w> {
 /// Where rows go.
 trait Sink {
     /// Takes one row.
-    fn row(&mut self, row: &Row) -> io::Result<()>;
+    fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()>;
+
+    /// Takes the alert of the last row into its sums, where it has any.
+    fn alert(&mut self, _: &Row) {}
 
     /// Writes all that is left.
     fn finish(self: Box<Self>) -> io::Result<()>;

@@ -1,4 +1,4 @@
-//! The columns of an export: one table for all formats.
+//! The cells of an export, and the columns of one of alerts: one table for all formats.
 
 use std::borrow::Cow;
 
@@ -36,10 +36,12 @@ pub(super) struct Row {
 }
 
 /// The value of a cell.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cell<'a> {
     Text(Cow<'a, str>),
     Number(i64),
+    /// A share or a mean.
+    Decimal(f64),
     /// Milliseconds since 1970.
     Time(i64),
     Empty,
@@ -50,19 +52,26 @@ pub(super) enum Cell<'a> {
 pub(super) enum Kind {
     Text,
     Number,
+    Decimal,
     Time,
 }
 
-/// One column.
-pub(super) struct Column {
+/// What stands above a column.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
     pub(super) name: &'static str,
     /// Its heading in a workbook.
     pub(super) zh: &'static str,
     pub(super) kind: Kind,
     /// Its width in a workbook, in characters.
     pub(super) width: u8,
+}
+
+/// One column of alerts.
+pub(super) struct Column {
+    head: Head,
     /// Its cell in a row.
-    pub(super) cell: for<'a> fn(&'a Row) -> Cell<'a>,
+    cell: for<'a> fn(&'a Row) -> Cell<'a>,
 }
 
 const fn column(
@@ -72,12 +81,12 @@ const fn column(
     width: u8,
     cell: for<'a> fn(&'a Row) -> Cell<'a>,
 ) -> Column {
-    Column { name, zh, kind, width, cell }
+    Column { head: Head { name, zh, kind, width }, cell }
 }
 
 /// All columns, in their order. New ones come last.
 #[rustfmt::skip]
-pub(super) const COLUMNS: [Column; 34] = [
+const COLUMNS: [Column; 34] = [
     column("time", "时间", Kind::Time, 20, |row| Cell::Time(row.time_ms)),
     column("call_id", "通话", Kind::Text, 20, |row| text(&row.alert.call_id)),
     column("agent_id", "坐席", Kind::Text, 12, |row| text(&row.alert.agent_id)),
@@ -114,7 +123,17 @@ pub(super) const COLUMNS: [Column; 34] = [
     column("team", "班组", Kind::Text, 14, |row| maybe(row.agent.team.as_deref())),
 ];
 
+/// What stands above the columns of alerts.
+pub(super) fn heads() -> Vec<Head> {
+    COLUMNS.iter().map(|column| column.head).collect()
+}
+
 impl Row {
+    /// Its cells, in the order of the columns.
+    pub(super) fn cells(&self) -> Vec<Cell<'_>> {
+        COLUMNS.iter().map(|column| (column.cell)(self)).collect()
+    }
+
     /// The agent's last answer.
     pub(super) fn feedback(&self) -> Option<FeedbackAction> {
         self.feedback

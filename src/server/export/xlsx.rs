@@ -1,5 +1,4 @@
-//! An Excel workbook: a summary with a chart, the quality of the rules (规则质量),
-//! then the alerts, row by row
+//! An Excel workbook: of alerts a summary with a chart and the quality of the rules (规则质量), then the rows, one by one
 //! through a temporary file. Text is written as text, so nothing is a formula.
 
 use std::collections::BTreeMap;
@@ -16,7 +15,7 @@ use crate::server::domain::quality::{Judged, share};
 use crate::server::domain::review::{Appeal, Verdict};
 use crate::server::domain::terms::FeedbackAction;
 use crate::server::export::Sink;
-use crate::server::export::row::{COLUMNS, Cell, Kind, Row};
+use crate::server::export::row::{Cell, Head, Kind, Row};
 
 /// Rows of one sheet below its heading; what is more goes to another.
 const SHEET_ROWS_MAX: u32 = 1_048_575;
@@ -29,13 +28,16 @@ const UNIX_EPOCH_DAYS: f64 = 25_569.0;
 const DAY_MS: f64 = 24.0 * 60.0 * 60.0 * 1_000.0;
 const SUMMARY: &str = "汇总";
 const QUALITY: &str = "规则质量";
-/// Sheets before those of the alerts.
-const SHEETS_BEFORE: usize = 2;
+/// Sheets before those of alerts.
+const SHEETS_OF_SUMMARY: usize = 2;
 
 pub(super) struct Xlsx<W> {
     out: W,
     book: Workbook,
     zone: FixedOffset,
+    heads: Vec<Head>,
+    /// What its sheets are called.
+    title: &'static str,
     heading: Format,
     time: Format,
     sheets: u32,
@@ -44,7 +46,8 @@ pub(super) struct Xlsx<W> {
     rules: BTreeMap<String, RuleTotal>,
     /// By rule and version.
     quality: BTreeMap<(String, String), QualityTotal>,
-    review: Review,
+    /// Of alerts, which are summed up.
+    review: Option<Review>,
 }
 
 /// The reviews of one rule in one version, counted as `GET /v1/quality` does.
@@ -91,25 +94,34 @@ struct RuleTotal {
 }
 
 impl<W: Write + Send> Xlsx<W> {
-    pub(super) fn new(out: W, zone: FixedOffset, review: &Review) -> io::Result<Self> {
+    /// `review`: of alerts, which are summed up.
+    pub(super) fn new(
+        out: W,
+        zone: FixedOffset,
+        heads: Vec<Head>,
+        title: &'static str,
+        review: Option<&Review>,
+    ) -> io::Result<Self> {
         let mut book = Workbook::new();
         // The time of an export is no part of it: the same alerts give the same bytes.
         let created = ExcelDateTime::from_ymd(2000, 1, 1).map_err(io::Error::other)?;
-        book.set_properties(&DocProperties::new().set_title("听检预警").set_creation_datetime(&created));
-        for name in [SUMMARY, QUALITY] {
+        book.set_properties(&DocProperties::new().set_title(format!("听检{title}")).set_creation_datetime(&created));
+        for name in [SUMMARY, QUALITY].into_iter().filter(|_| review.is_some()) {
             book.add_worksheet().set_name(name).map_err(io::Error::other)?;
         }
         let mut xlsx = Self {
             out,
             book,
             zone,
+            heads,
+            title,
             heading: Format::new().set_bold().set_align(FormatAlign::VerticalCenter),
             time: Format::new().set_num_format("yyyy-mm-dd hh:mm:ss"),
             sheets: 0,
             rows: 0,
             rules: BTreeMap::new(),
             quality: BTreeMap::new(),
-            review: review.clone(),
+            review: review.cloned(),
         };
         xlsx.begin_sheet().map_err(io::Error::other)?;
         Ok(xlsx)
@@ -118,14 +130,14 @@ impl<W: Write + Send> Xlsx<W> {
     fn begin_sheet(&mut self) -> Result<(), XlsxError> {
         self.end_sheet()?;
         self.sheets += 1;
-        let name = if self.sheets == 1 { "预警".to_owned() } else { format!("预警{}", self.sheets) };
+        let name = if self.sheets == 1 { self.title.to_owned() } else { format!("{}{}", self.title, self.sheets) };
         let sheet = self.book.add_worksheet_with_constant_memory();
         sheet.set_name(name)?.set_freeze_panes(1, 0)?.set_landscape();
-        for (index, column) in (0..).zip(&COLUMNS) {
+        for (index, column) in (0..).zip(&self.heads) {
             sheet.set_column_width(index, column.width)?;
             let heading = match column.kind {
                 Kind::Time => format!("{}（{}）", column.zh, self.zone),
-                Kind::Text | Kind::Number => column.zh.to_owned(),
+                Kind::Text | Kind::Number | Kind::Decimal => column.zh.to_owned(),
             };
             sheet.write_string_with_format(0, index, heading, &self.heading)?;
         }
@@ -136,30 +148,37 @@ impl<W: Write + Send> Xlsx<W> {
     /// Filters go over the rows that there are.
     fn end_sheet(&mut self) -> Result<(), XlsxError> {
         if self.sheets > 0 {
-            let (index, last) = (self.last_sheet(), last_column());
+            let (index, last) =
+                (self.last_sheet(), u16::try_from(self.heads.len().saturating_sub(1)).unwrap_or(u16::MAX));
             self.book.worksheet_from_index(index)?.autofilter(0, 0, self.rows.max(1), last)?;
         }
         Ok(())
     }
 
-    fn write(&mut self, row: &Row) -> Result<(), XlsxError> {
+    fn write(&mut self, cells: &[Cell<'_>]) -> Result<(), XlsxError> {
         if self.rows == SHEET_ROWS_MAX {
             self.begin_sheet()?;
         }
         self.rows += 1;
         let index = self.last_sheet();
         let sheet = self.book.worksheet_from_index(index)?;
-        for (index, column) in (0..).zip(&COLUMNS) {
-            match (column.cell)(row) {
-                Cell::Text(text) => sheet.write_string(self.rows, index, cut(&text))?,
-                Cell::Number(number) => sheet.write_number(self.rows, index, float(number))?,
+        for (index, cell) in (0..).zip(cells) {
+            match cell {
+                Cell::Text(text) => sheet.write_string(self.rows, index, cut(text))?,
+                Cell::Number(number) => sheet.write_number(self.rows, index, float(*number))?,
+                Cell::Decimal(number) => sheet.write_number(self.rows, index, *number)?,
                 Cell::Time(ms) => {
-                    let local = float(ms) + f64::from(self.zone.local_minus_utc()) * 1_000.0;
+                    let local = float(*ms) + f64::from(self.zone.local_minus_utc()) * 1_000.0;
                     sheet.write_number_with_format(self.rows, index, local / DAY_MS + UNIX_EPOCH_DAYS, &self.time)?
                 }
                 Cell::Empty => sheet,
             };
         }
+        Ok(())
+    }
+
+    /// Adds an alert to the sums.
+    fn add(&mut self, row: &Row) {
         let alert = &row.alert;
         let version = (alert.rule_id.to_string(), alert.rules_version.to_string());
         self.quality.entry(version).or_default().add(row);
@@ -173,12 +192,12 @@ impl<W: Write + Send> Xlsx<W> {
         if row.counts {
             total.deduct += u64::from(alert.deduct);
         }
-        Ok(())
     }
 
     /// Where the sheet stands that is being written.
     const fn last_sheet(&self) -> usize {
-        SHEETS_BEFORE - 1 + self.sheets as usize
+        let before = if self.review.is_some() { SHEETS_OF_SUMMARY } else { 0 };
+        before + (self.sheets as usize).saturating_sub(1)
     }
 
     fn tell_quality(&mut self) -> Result<(), XlsxError> {
@@ -234,7 +253,7 @@ impl<W: Write + Send> Xlsx<W> {
                     sheet.write_number_with_format(row, index, share, &percent)?;
                 }
             }
-            if judged.is_below(&self.review) {
+            if self.review.as_ref().is_some_and(|review| judged.is_below(review)) {
                 sheet.write_string(row, 8, "是")?;
             }
         }
@@ -289,22 +308,22 @@ impl<W: Write + Send> Xlsx<W> {
 }
 
 impl<W: Write + Send> Sink for Xlsx<W> {
-    fn row(&mut self, row: &Row) -> io::Result<()> {
-        self.write(row).map_err(io::Error::other)
+    fn row(&mut self, cells: &[Cell<'_>]) -> io::Result<()> {
+        self.write(cells).map_err(io::Error::other)
+    }
+
+    fn alert(&mut self, alert: &Row) {
+        self.add(alert);
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
-        self.end_sheet()
-            .and_then(|()| self.tell_quality())
-            .and_then(|()| self.summarise())
-            .map_err(io::Error::other)?;
+        self.end_sheet().map_err(io::Error::other)?;
+        if self.review.is_some() {
+            self.tell_quality().and_then(|()| self.summarise()).map_err(io::Error::other)?;
+        }
         self.book.save_to_writer(&mut self.out).map_err(io::Error::other)?;
         self.out.flush()
     }
-}
-
-fn last_column() -> u16 {
-    u16::try_from(COLUMNS.len() - 1).unwrap_or(u16::MAX)
 }
 
 /// The part of `text` that fits into a cell.

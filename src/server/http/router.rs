@@ -117,6 +117,7 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(REVIEW, routes!(report::report))
         .with(ADMIN, routes!(report::send))
         .with(REVIEW, routes!(export::export))
+        .with(REVIEW, routes!(export::table))
         .with(REVIEW, routes!(quality::quality))
         .with(REVIEW, routes!(audit::audit))
         .with(OPEN, routes!(openapi::describe))

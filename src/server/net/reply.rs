@@ -53,6 +53,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::NoSuchCall
         | Refusal::UnknownVersion
         | Refusal::NoSuchView
+        | Refusal::NoSuchTable
         | Refusal::NotGiven(NotGiven::Unknown) => StatusCode::NOT_FOUND,
         Refusal::WrongCall
         | Refusal::CallOver

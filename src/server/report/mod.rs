@@ -8,7 +8,7 @@ mod mail;
 mod send;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -74,6 +74,8 @@ pub(crate) struct WeeklyReport {
     worst: Vec<Line>,
     /// The names of these agents, by id.
     names: BTreeMap<String, String>,
+    /// The names of the rules behind them, by id.
+    rule_names: BTreeMap<String, String>,
     /// Agents who have fewer calls than `calls_min` and are not ranked.
     unranked: usize,
     calls_min: u32,
@@ -158,6 +160,9 @@ impl WeeklyReport {
         let name = |agent_id: &str| roster.of(agent_id).and_then(|agent| agent.name.clone());
         let ids = worst.iter().filter_map(|line| line.key.as_deref());
         let names = ids.filter_map(|agent_id| Some((agent_id.to_owned(), name(agent_id)?))).collect();
+        let reasons: BTreeSet<&String> = worst.iter().flat_map(|line| &line.reasons).collect();
+        let rule_names = overview.rules.iter().filter(|rule| reasons.contains(&rule.rule_id));
+        let rule_names = rule_names.map(|rule| (rule.rule_id.clone(), rule.rule_name.clone())).collect();
         let told = AlertFilter {
             span,
             displays: Display::ALL.into_iter().filter(|display| display.is_told()).collect(),
@@ -170,6 +175,7 @@ impl WeeklyReport {
             let (precision, below) = (judged.precision(), judged.is_below(&config.review));
             ReportedRule { line, judged: judged.reviewed, upheld: judged.upheld, precision, below }
         });
+        let rules: Vec<ReportedRule> = rules.collect();
         let sum = |of: fn(&RuleFigures) -> u64| figures.iter().map(of).sum();
         let unreviewed = AlertFilter { verdicts: vec![Verdict::Unreviewed], ..counting.clone() };
         let reviewed = ReviewedSums {
@@ -207,7 +213,8 @@ impl WeeklyReport {
             names,
             unranked,
             calls_min: RANKED_CALLS_MIN,
-            rules: rules.collect(),
+            rules,
+            rule_names,
             critical: critical.collect(),
             reviewed,
             sampled: sampled(readers, span, now_ms)?,

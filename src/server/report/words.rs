@@ -57,10 +57,7 @@ impl Say {
 
     /// Why somebody is among the worst.
     fn reasons(self, report: &WeeklyReport, line: &Line) -> String {
-        let name = |rule_id: &String| {
-            let known = report.rules.iter().find(|rule| rule.line.rule_id == *rule_id);
-            known.map_or(rule_id.clone(), |rule| rule.line.rule_name.clone())
-        };
+        let name = |rule_id: &String| report.rule_names.get(rule_id).unwrap_or(rule_id).clone();
         let reasons = line.reasons.iter().map(|rule| format!("{} {}", name(rule), line.cells.get(rule).unwrap_or(&0)));
         reasons.collect::<Vec<_>>().join(self.t("、", ", "))
     }

@@ -130,6 +130,8 @@ pub(crate) struct Assignment {
 /// Which assignments are wanted.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AssignmentFilter {
+    /// The weeks that begin in it.
+    pub(crate) weeks: Span,
     pub(crate) reviewer: Option<String>,
     pub(crate) is_done: Option<bool>,
     pub(crate) sampled: Option<Sampled>,
@@ -271,6 +273,7 @@ impl Readers {
         count_max: usize,
     ) -> Result<Vec<Assignment>, StoreError> {
         let mut conditions = Conditions::default();
+        conditions.within("samples.week_ms", filter.weeks);
         conditions.equal("samples.reviewer", filter.reviewer.as_ref());
         conditions.equal("calls.agent_id", filter.agent_id.as_ref());
         conditions.team("calls.agent_id", filter.team.as_ref());

@@ -262,7 +262,7 @@ pub(crate) async fn watch(
     }))
 }
 
-fn call_view(shared: &Shared, call: FoundCall, deductions: &[Deduction]) -> (CallView, Scoring) {
+pub(super) fn call_view(shared: &Shared, call: FoundCall, deductions: &[Deduction]) -> (CallView, Scoring) {
     let zone = shared.config.utc_offset;
     let scoring = score(&shared.config.score, deductions);
     let started = DateTime::parse_from_rfc3339(&call.started_at).ok();

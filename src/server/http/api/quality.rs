@@ -22,7 +22,7 @@ use crate::server::store::RuleFigures;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Quality {
     /// By rule, then by version, the latest first.
-    rules: Vec<RuleQuality>,
+    pub(super) rules: Vec<RuleQuality>,
     /// A rule of less precision is reported,
     precision_min: f64,
     /// once so many of its alerts were reviewed.
@@ -118,6 +118,11 @@ pub(crate) async fn quality(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Quality>, Unanswered> {
     let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_ALERTS])?;
+    Ok(Json(compute(&shared, &parameters).await?))
+}
+
+/// The figures that a request asks for.
+pub(super) async fn compute(shared: &Shared, parameters: &Parameters) -> Result<Quality, Unanswered> {
     let zone = shared.config.utc_offset;
     let filter = parameters.alerts(zone)?;
     let about = About::new(filter.span, zone, None);
@@ -128,5 +133,5 @@ pub(crate) async fn quality(
     let rules = figures.into_iter().map(|figures| RuleQuality::new(figures, config)).collect();
     let About { from, to, utc_offset, .. } = about;
     let (precision_min, reviewed_min) = (config.precision_min, config.reviewed_min.get());
-    Ok(Json(Quality { rules, precision_min, reviewed_min, truncated, from, to, utc_offset }))
+    Ok(Quality { rules, precision_min, reviewed_min, truncated, from, to, utc_offset })
 }

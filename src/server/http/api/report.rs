@@ -87,7 +87,7 @@ struct SentTo {
 }
 
 /// Sends the report to everybody whom `[report]` names, now; that of the week goes out all the same.
-#[utoipa::path(post, path = "/v1/report", tag = "qa", request_body = WantedReport, responses(
+#[utoipa::path(post, path = "/v1/report/send", tag = "qa", request_body = WantedReport, responses(
     (status = 200, description = "What became of it, by recipient / 每个收件人的结果", body = SentReport),
     (status = 400, description = "It cannot be used / 内容有误", body = ErrorMessage),
     (status = 409, description = "Nobody gets reports / 没有配置收件人", body = ErrorMessage),

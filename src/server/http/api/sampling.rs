@@ -27,7 +27,7 @@ use crate::server::http::openapi::{AssignmentParameters, SamplingParameters};
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::runtime::Shared;
 use crate::server::runtime::sampling::{draw, week_of};
-use crate::server::store::{Assignment, AssignmentFilter, NewVerdict, Place, Progress, Sampled};
+use crate::server::store::{Assignment, AssignmentFilter, NewVerdict, Place, Progress, Sampled, Span};
 
 /// The parameters of a list of assignments.
 pub(crate) const OF_ASSIGNMENTS: &[Parameter] = &[REVIEWER, DONE, KIND, AGENT, TEAM, LIMIT, CURSOR];
@@ -42,6 +42,22 @@ const KIND: Parameter = Parameter::new("kind", "What was drawn / 抽的是什么
 /// The parameters of what samples say.
 pub(crate) const OF_SAMPLING: &[Parameter] = &[FROM, TO];
 
+/// The samples that an export asks for: of everybody, unless it names a reviewer.
+pub(super) fn of_samples(parameters: &Parameters, zone: FixedOffset) -> Result<AssignmentFilter, BadQuery> {
+    let reviewer = parameters.given().get("reviewer").cloned();
+    if let Some(name) = &reviewer {
+        check_person(name).map_err(|fault| BadQuery::new("reviewer", fault))?;
+    }
+    let kinds = Sampled::ALL.map(|sampled| (sampled.name(), sampled));
+    Ok(AssignmentFilter {
+        weeks: parameters.span(zone)?,
+        reviewer,
+        is_done: parameters.flag("done")?,
+        sampled: parameters.choice("kind", &kinds)?,
+        ..AssignmentFilter::default()
+    })
+}
+
 /// A page of assignments.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Assignments {
@@ -53,7 +69,7 @@ pub(crate) struct Assignments {
 
 /// Something that was drawn and given to a reviewer.
 #[derive(Debug, Serialize, ToSchema)]
-struct AssignmentView {
+pub(super) struct AssignmentView {
     sample_no: i64,
     plan: String,
     /// The Monday of the week that it is from.
@@ -104,6 +120,7 @@ pub(crate) async fn assignments(
     };
     let kinds = Sampled::ALL.map(|sampled| (sampled.name(), sampled));
     let filter = AssignmentFilter {
+        weeks: Span::default(),
         reviewer: Some(reviewer.clone()),
         is_done: parameters.flag("done")?,
         sampled: parameters.choice("kind", &kinds)?,
@@ -114,18 +131,17 @@ pub(crate) async fn assignments(
     let mut found = shared.store.assignments(filter, page.behind, page.count + 1).await?;
     let place = |found: &Assignment| Place { ms: found.due_ms, no: found.sample_no };
     let next_cursor = next_cursor(&mut found, page.count, page.list, place);
-    let own = principal.name.as_deref();
-    let views = found.into_iter().map(|found| assignment_view(&shared, &principal, own, found));
+    let views = found.into_iter().map(|found| assignment_view(&shared, &principal, found));
     let assignments = views.collect::<Result<_, _>>()?;
     Ok(Json(Assignments { assignments, about: About::new(Default::default(), shared.config.utc_offset, next_cursor) }))
 }
 
-fn assignment_view(
+pub(super) fn assignment_view(
     shared: &Shared,
     principal: &Principal,
-    own: Option<&str>,
     found: Assignment,
 ) -> Result<AssignmentView, Refusal> {
+    let own = principal.name.as_deref();
     let zone = shared.config.utc_offset;
     let is_done = found.verdict.is_some();
     // Until it is judged, a second look shows nothing of the first, to anybody but those who gave it.

@@ -24,7 +24,7 @@ use crate::server::store::{CallFilter, TotalledCall};
 pub(crate) struct Scores {
     /// `agent`, `team`, `queue` or `day`.
     group: &'static str,
-    scores: Vec<ScoreView>,
+    pub(super) scores: Vec<ScoreView>,
     from: Option<String>,
     to: Option<String>,
     utc_offset: String,
@@ -32,7 +32,7 @@ pub(crate) struct Scores {
 
 /// The scores of one agent, team, queue or day.
 #[derive(Debug, Serialize, ToSchema)]
-struct ScoreView {
+pub(super) struct ScoreView {
     /// The agent, the team (of an agent without one, the queue), the queue (null: calls without one) or the day.
     key: Option<String>,
     /// Of one agent.
@@ -61,6 +61,11 @@ pub(crate) async fn scores(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Scores>, Unanswered> {
     let parameters = Parameters::of_tables(query.as_deref().unwrap_or_default(), &[OF_SCORES])?;
+    Ok(Json(compute(&shared, &parameters).await?))
+}
+
+/// The scores that a request asks for.
+pub(super) async fn compute(shared: &Arc<Shared>, parameters: &Parameters) -> Result<Scores, Unanswered> {
     let group = parameters
         .choice(
             "group",
@@ -73,7 +78,7 @@ pub(crate) async fn scores(
     let (agent_id, team) = (filter.agent_id.take(), filter.team.take());
     let span = filter.span;
     let config = shared.config.score.clone();
-    let asking = Arc::clone(&shared);
+    let asking = Arc::clone(shared);
     let add = move |groups: &mut BTreeMap<Option<String>, Total>, call: &TotalledCall| {
         let team_of = |agent: &str| asking.roster.of(agent).team;
         let is_wanted = |agent: &str| {
@@ -91,7 +96,7 @@ pub(crate) async fn scores(
     };
     let groups = shared.store.totals(filter, add).await?;
     let agents = match group {
-        Group::Agent => AgentView::of_all(&shared, groups.keys().flatten().map(String::as_str)),
+        Group::Agent => AgentView::of_all(shared, groups.keys().flatten().map(String::as_str)),
         Group::Team | Group::Queue | Group::Day => BTreeMap::new(),
     };
     let view = |(key, total): (Option<String>, Total)| {
@@ -100,7 +105,7 @@ pub(crate) async fn scores(
     };
     let scores = groups.into_iter().map(view).collect();
     let About { from, to, utc_offset, .. } = About::new(span, zone, None);
-    Ok(Json(Scores { group: group.name(), scores, from, to, utc_offset }))
+    Ok(Scores { group: group.name(), scores, from, to, utc_offset })
 }
 
 /// The parameters of scores.
