@@ -81,7 +81,7 @@ impl Open {
         tell: &mut impl FnMut(&Session, &Alert) -> Result<(), E>,
     ) -> Result<(), E> {
         while let Some(alert) = self.session.poll_output() {
-            if alert.held && !judging.held {
+            if (alert.held || alert.rule.shadow) && !judging.held {
                 continue;
             }
             tell(&self.session, &alert)?;

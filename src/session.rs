@@ -211,13 +211,21 @@ impl Session {
 /// The alerts whose last transition confirmed them and that the second look lets pass, by time and then by id.
 #[must_use]
 pub fn last_states(transitions: impl IntoIterator<Item = Alert>) -> Vec<Alert> {
+    told_and_held(transitions).0
+}
+
+/// The alerts whose last transition confirmed them: those that the second look lets pass, and those that it
+/// holds back; each by time and then by id.
+#[must_use]
+pub fn told_and_held(transitions: impl IntoIterator<Item = Alert>) -> (Vec<Alert>, Vec<Alert>) {
     let mut last: BTreeMap<String, Alert> = BTreeMap::new();
     for alert in transitions {
         last.insert(alert.alert_id.clone(), alert);
     }
-    let mut last_states: Vec<Alert> =
-        last.into_values().filter(|alert| alert.state == AlertState::Confirmed && !alert.held).collect();
+    let confirmed = last.into_values().filter(|alert| alert.state == AlertState::Confirmed);
+    let (mut held, mut told): (Vec<_>, Vec<_>) = confirmed.partition(|alert| alert.held);
     // Ids are in order already.
-    last_states.sort_by_key(|alert| alert.at);
-    last_states
+    told.sort_by_key(|alert| alert.at);
+    held.sort_by_key(|alert| alert.at);
+    (told, held)
 }

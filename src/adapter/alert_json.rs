@@ -51,7 +51,7 @@ pub struct AlertJson<'a> {
     /// How sure the second look is that a reviewer marks the forbidden words, 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
-    /// `held`: too unsure to be shown, kept for quality assurance.
+    /// `held`: too unsure to be shown, kept for quality assurance; `shadow`: the rule is on trial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display: Option<Cow<'a, str>>,
 }
@@ -91,7 +91,11 @@ impl<'a> AlertJson<'a> {
             count: alert.count,
             message: Cow::Borrowed(&alert.message),
             suggestion: rule.suggestion.as_deref().map(Cow::Borrowed),
-            display: alert.held.then_some(Cow::Borrowed("held")),
+            display: match (rule.shadow, alert.held) {
+                (true, _) => Some(Cow::Borrowed("shadow")),
+                (false, true) => Some(Cow::Borrowed("held")),
+                (false, false) => None,
+            },
             confidence: alert.confidence.map(|share| f64::from(share / 100) / 100.0),
         }
     }
@@ -171,6 +175,8 @@ mod tests {
             deduct: 5,
             clauses: vec!["S1.40".into()],
             suggestion: None,
+            shadow: false,
+            digest: String::new(),
         };
         let evidence = texts.iter().map(|&text| Evidence {
             utterance_id: "u9".into(),

@@ -16,6 +16,7 @@
 mod gathering;
 mod html;
 mod report;
+mod single;
 mod tally;
 
 use std::num::NonZeroUsize;
@@ -29,10 +30,11 @@ use crate::engine::alert::Alert;
 use crate::engine::rule::RuleSet;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{CallInfo, Input};
-use crate::session::{Session, last_states};
+use crate::session::{Session, told_and_held};
 
 pub use gathering::{CALLS_MAX, Gathering, HELD_BYTES_MAX};
 pub use report::{Counts, Example, Examples, Report, Version};
+pub use single::{Hit, Looked, look, said_before};
 use tally::Tally;
 
 /// Calls that wait for a worker.
@@ -176,12 +178,17 @@ fn next<T>(receiver: &Mutex<Receiver<T>>) -> Option<T> {
 struct Replayed {
     session: Session,
     alerts: Vec<Alert>,
+    /// Those that the second look holds back.
+    held: Vec<Alert>,
 }
 
+/// How a session begins: [`Session::new`] or [`Session::explainable`].
+type Begin = fn(Arc<RuleSet>, CallInfo, &Number) -> Session;
+
 /// Replays one call; `None` if the engine panicked, as it would have closed the call live.
-fn replay(rules: &Arc<RuleSet>, call: &Recorded) -> Option<Replayed> {
+fn replay(begin: Begin, rules: &Arc<RuleSet>, call: &Recorded) -> Option<Replayed> {
     let replaying = || {
-        let mut session = Session::new(Arc::clone(rules), call.info.clone(), &call.number);
+        let mut session = begin(Arc::clone(rules), call.info.clone(), &call.number);
         let mut transitions = Vec::new();
         for Told { now, number, input } in &call.told {
             match now {
@@ -196,7 +203,8 @@ fn replay(rules: &Arc<RuleSet>, call: &Recorded) -> Option<Replayed> {
         }
         session.finish();
         transitions.extend(std::iter::from_fn(|| session.poll_output()));
-        Replayed { session, alerts: last_states(transitions) }
+        let (alerts, held) = told_and_held(transitions);
+        Replayed { session, alerts, held }
     };
     catch_unwind(AssertUnwindSafe(replaying)).ok()
 }

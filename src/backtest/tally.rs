@@ -11,6 +11,7 @@ use crate::adapter::alert_json::AlertJson;
 use crate::engine::alert::Alert;
 use crate::engine::rule::{Rule, RuleSet};
 use crate::engine::transcript::Input;
+use crate::session::Session;
 
 /// Examples of each sort that are kept for a rule.
 const EXAMPLES_MAX: usize = 3;
@@ -76,7 +77,9 @@ impl Earliest {
 impl Tally {
     /// Replays one call and counts what comes out.
     pub(super) fn add(&mut self, plan: &Plan, number: u64, call: &Recorded) {
-        let (Some(before), Some(after)) = (replay(&plan.before, call), replay(&plan.after, call)) else {
+        let (Some(before), Some(after)) =
+            (replay(Session::new, &plan.before, call), replay(Session::new, &plan.after, call))
+        else {
             self.failed += 1;
             return;
         };
@@ -103,7 +106,7 @@ impl Tally {
                 ..Counts::default()
             };
             let Some(alert) = pair.1.or(pair.0) else { continue };
-            if !plan.shadow_packs.contains(&alert.rule.pack) {
+            if !is_shadow(plan, &alert.rule) {
                 self.agents.entry(alert.agent_id.to_string()).or_default().counts.add(&counts);
             }
             let of_rule = self.rules.entry(alert.rule.id.clone()).or_default();
@@ -149,14 +152,13 @@ impl Tally {
 
     pub(super) fn report(self, plan: &Plan, partial: bool) -> Report {
         let calls = self.calls;
-        let is_shadow = |pack: &str| plan.shadow_packs.iter().any(|shadow| shadow == pack);
         let (mut alerts, mut shadow) = (Counts::default(), Counts::default());
         let mut packs: BTreeMap<String, Counts> = BTreeMap::new();
         let mut rules = Vec::new();
         for (rule_id, of_rule) in self.rules {
             let (earlier, later) = (find(&plan.before, &rule_id), find(&plan.after, &rule_id));
             let Some(rule) = later.or(earlier) else { continue };
-            let shadowed = is_shadow(&rule.pack);
+            let shadowed = is_shadow(plan, rule);
             if shadowed { &mut shadow } else { &mut alerts }.add(&of_rule.counts);
             packs.entry(rule.pack.clone()).or_default().add(&of_rule.counts);
             let OfRule { counts, gained, lost, changed } = of_rule;
@@ -172,7 +174,7 @@ impl Tally {
             });
         }
         let pack = |(pack, counts): (String, Counts)| PackDifference {
-            shadow: is_shadow(&pack),
+            shadow: plan.shadow_packs.contains(&pack),
             pack,
             counts: counts.over(calls),
         };
@@ -202,6 +204,11 @@ impl Tally {
             agents_left_out,
         }
     }
+}
+
+/// Whether a rule is on trial, by itself or with its pack.
+fn is_shadow(plan: &Plan, rule: &Rule) -> bool {
+    rule.shadow || plan.shadow_packs.contains(&rule.pack)
 }
 
 /// The agents who had the call at some time.

@@ -301,6 +301,8 @@ fn rule(body: impl Strategy<Value = Body>, each: u32) -> impl Strategy<Value = R
     (body, limit, hypotheses, when, select(&[0_i64, 700, 2_000][..])).prop_map(
         |(body, limit, hypotheses, when, grace_ms)| RuleSource {
             confidence: None,
+            shadow: false,
+            digest: String::new(),
             id: located(String::new()),
             name: String::from("规则"),
             severity: Severity::Warning,

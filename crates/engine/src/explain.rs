@@ -121,9 +121,12 @@ fn matches(call: &Call, ix: RuleIx, program: &Program) -> Vec<ExplainedMatch> {
 /// The purpose of words that the rule neither forbids nor requires.
 pub(super) const OTHER_PURPOSE: &str = "起点或前提";
 
+/// What forbidden words are for.
+pub(super) const FORBIDDEN: &str = "禁说";
+
 pub(super) fn purpose(program: &Program, detector: u32) -> String {
     let own = match &program.body {
-        BodyProgram::Forbid(forbid) if forbid.detector == detector => Some(String::from("禁说")),
+        BodyProgram::Forbid(forbid) if forbid.detector == detector => Some(FORBIDDEN.to_owned()),
         BodyProgram::Require(RequireProgram { parts, .. })
         | BodyProgram::Sequence(SequenceProgram { steps: parts, .. }) => {
             parts.iter().find(|part| part.detector == detector).map(|part| part.name.clone())

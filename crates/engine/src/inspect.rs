@@ -8,7 +8,7 @@
 use super::act::Reasons;
 use super::call::{Call, obstacles};
 use super::context::Veto;
-use super::explain::{ExplainedWindow, purpose, reason, reason_en};
+use super::explain::{ExplainedWindow, FORBIDDEN, purpose, reason, reason_en};
 use super::monitor;
 use super::rule::program::RuleIx;
 use super::text::{FoldedText, Likeness, cut};
@@ -120,6 +120,44 @@ pub fn utterances(call: &Call) -> Vec<Inspected> {
         },
     );
     inspected
+}
+
+/// Forbidden words that do not count, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NearMiss {
+    /// The utterance.
+    pub utterance_id: String,
+    /// The speaker.
+    pub role: Role,
+    /// The words, as they came.
+    pub text: String,
+    /// When it began.
+    pub start: CallTime,
+    /// The phrase, and the reason.
+    pub candidate: Candidate,
+}
+
+/// The forbidden words of a call that was made by [`Call::explainable`] which something keeps from counting,
+/// in the order they were said.
+#[must_use]
+pub fn near_misses(call: &Call) -> Vec<NearMiss> {
+    let mut found = Vec::new();
+    call.reconsider(
+        |_| true,
+        |ix, text, considered| {
+            let spoken = call.view().timeline.get(ix);
+            let vetoed = considered.iter().filter(|seen| seen.veto.is_some());
+            let vetoed = vetoed.flat_map(|seen| candidates(call, text, seen));
+            found.extend(vetoed.filter(|candidate| candidate.purpose == FORBIDDEN).map(|candidate| NearMiss {
+                utterance_id: spoken.id.to_string(),
+                role: spoken.role,
+                text: spoken.text.raw().to_owned(),
+                start: spoken.start,
+                candidate,
+            }));
+        },
+    );
+    found
 }
 
 /// The windows of all rules that apply, in the order of the rules.

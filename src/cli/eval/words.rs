@@ -87,6 +87,8 @@ fn forbid(word: &str) -> Result<RuleSet, String> {
     };
     let rule = RuleSource {
         confidence: None,
+        shadow: false,
+        digest: String::new(),
         id: Located::new(String::from("word"), place.clone()),
         name: word.to_owned(),
         severity: Severity::Warning,

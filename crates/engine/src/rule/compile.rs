@@ -120,6 +120,8 @@ fn visible(pack: &PackSource, source: &RuleSource) -> Rule {
         deduct: source.deduct,
         clauses: source.clauses.iter().map(|clause| clause.value.clone()).collect(),
         suggestion: source.suggestion.clone(),
+        shadow: source.shadow,
+        digest: source.digest.clone(),
     }
 }
 

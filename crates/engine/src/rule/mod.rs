@@ -3,6 +3,7 @@
 
 pub mod compile;
 pub mod coverage;
+pub mod edit;
 pub mod lint;
 mod origins;
 pub mod parse;
@@ -49,6 +50,10 @@ pub struct Rule {
     pub clauses: Vec<String>,
     /// The words to say instead.
     pub suggestion: Option<String>,
+    /// Whether it is on trial: its alerts are kept, not shown and not counted.
+    pub shadow: bool,
+    /// Names what decides when it fires; it stays the same when other rules, its wording or its tests are edited.
+    pub digest: String,
 }
 
 /// All the rules of one version, compiled. Immutable and shared by all calls.
@@ -131,6 +136,28 @@ pub fn load_with(
         Err(more) => faults.extend(more),
     }
     Err(faults.finish(|a, b| a.at.cmp(&b.at)))
+}
+
+/// Compiles one rule alone, with the lists of its pack: it finds what it finds among all rules, but
+/// yields to no other pack; with its pack, for its tests. `None` if no file that can be used has it.
+#[must_use]
+pub fn load_alone(
+    files: &[parse::SourceFile],
+    id: &str,
+    thresholds: Thresholds,
+) -> Option<(Arc<RuleSet>, Vec<syntax::PackSource>)> {
+    let (mut packs, _) = parse::parse_all(files);
+    for pack in &mut packs {
+        pack.rules.retain(|rule| rule.id.value == id);
+        pack.yields_to.clear();
+    }
+    packs.retain(|pack| !pack.rules.is_empty());
+    if packs.is_empty() {
+        return None;
+    }
+    let model = read_model(files).ok()?;
+    let rules = compile::compile(&packs, model, thresholds, String::from(id)).ok()?;
+    Some((Arc::new(rules), packs))
 }
 
 /// The detectors of a rule set, with the lexicon and the model that they use.

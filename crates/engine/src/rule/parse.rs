@@ -8,10 +8,11 @@
 mod acts;
 mod body;
 mod decoder;
+mod digest;
 mod parameters;
 mod said;
 mod typography;
-mod yaml;
+pub(super) mod yaml;
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use std::sync::Arc;
 
 pub use self::acts::acts;
 use self::decoder::{Decoder, Fields, file_start};
+use self::digest::Digests;
 use self::parameters::Overrides;
 pub(super) use self::parameters::annotate;
 pub use self::parameters::is_parameters_file;
@@ -161,6 +163,7 @@ impl Decoder {
         let parameters = fields.get("parameters").map(|_| self.parameters.clone()).unwrap_or_default();
         let subjects = fields.get("subjects").map(|node| self.subjects(node)).unwrap_or_default();
         let lists = fields.get("lists").map(|node| self.lists(node)).unwrap_or_default();
+        self.digests = Digests::new(fields.get("lists"));
         let rules = fields.get("rules").map(|node| self.rules(node, seen)).unwrap_or_default();
         Some(PackSource {
             pack: pack?,
@@ -283,6 +286,7 @@ impl Decoder {
         let when = fields.get("when").and_then(|node| self.expression(node));
         let limit = fields.get("limit").and_then(|node| self.limit(node)).unwrap_or_default();
         let confidence = fields.get("confidence").and_then(|node| self.share(node));
+        let shadow = fields.get("shadow").and_then(|node| self.boolean(node)).unwrap_or(false);
         let hypotheses = fields.get("hypotheses").and_then(|node| self.hypotheses(node)).unwrap_or_default();
         let grace = fields.get("grace").and_then(|node| self.duration(node));
         let body = self.body(&mut fields);
@@ -302,9 +306,11 @@ impl Decoder {
             limit,
             hypotheses,
             confidence,
+            shadow,
             grace_ms: grace.unwrap_or(GRACE_DEFAULT_MS),
             body: body?,
             tests,
+            digest: self.digests.of_rule(node),
         })
     }
 

@@ -197,6 +197,7 @@ pub(super) static RULE: Shape = Shape {
             Kind::Number,
             "复看的把握：低于它的禁说预警只留给质检，不打扰坐席；0 到 1，0 表示不复看，默认随严重程度",
         ),
+        key("shadow", Kind::Bool, "试运行：预警只留给质检，不给坐席看，不扣分；默认 false"),
         key("grace", Kind::Duration, "宽限：到期之后再等多久迟到的话；默认 2s"),
         key("forbid", Kind::Map(&FORBID), "禁说"),
         key("require", Kind::Map(&REQUIRE), "必说"),

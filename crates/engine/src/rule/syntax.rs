@@ -97,12 +97,16 @@ pub struct RuleSource {
     /// How sure the second look must be of a forbidden hit before the agent is told, 0 to 1;
     /// `None` is the default of the severity, 0 waives the look.
     pub confidence: Option<f64>,
+    /// Whether it is on trial: its alerts are kept, not shown and not counted.
+    pub shadow: bool,
     /// How long a deadline waits for late utterances, in milliseconds.
     pub grace_ms: i64,
     /// The kind.
     pub body: Located<Body>,
     /// Its tests.
     pub tests: Vec<TestSource>,
+    /// Names what decides when it fires, lists and parameters filled in: an edit elsewhere leaves it as it is.
+    pub digest: String,
 }
 
 /// Which calls a rule applies to. Empty lists apply to all.

@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use serde::de::value::{Error, StrDeserializer};
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
+use super::digest::Digests;
 use super::yaml::{Content, Node, Style};
 use crate::diagnostic::{Diagnostic, Faults, Located, Position, nearest};
 use crate::rule::surface::{Shape, Word};
@@ -28,6 +29,8 @@ pub(super) struct Decoder {
     pub(super) lists_lost: bool,
     /// The parameters of the file.
     pub(super) parameters: Vec<Parameter>,
+    /// What the lists hold, for the digests of rules.
+    pub(super) digests: Digests,
 }
 
 /// The entries of a map whose keys have been checked against its shape.

@@ -21,13 +21,15 @@ const NESTING_MAX: usize = 64;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) at: Position,
-    pub(super) content: Content,
+pub(in crate::rule) struct Node {
+    pub(in crate::rule) at: Position,
+    /// Where it stands in the text that was read, which is the file's as [`strict`] reads it.
+    pub(in crate::rule) bytes: Range<usize>,
+    pub(in crate::rule) content: Content,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum Content {
+pub(in crate::rule) enum Content {
     /// Nothing, `~` or `null`.
     Null,
     /// An alias: it has been reported, and stands for anything.
@@ -38,9 +40,16 @@ pub(super) enum Content {
     Map(Vec<(Node, Node)>),
 }
 
+impl Content {
+    /// The text of a scalar.
+    pub(in crate::rule) fn as_text(&self) -> Option<&str> {
+        if let Self::Scalar(text, _) = self { Some(text) } else { None }
+    }
+}
+
 /// How a scalar was written, where that changes what it can mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Style {
+pub(in crate::rule) enum Style {
     Plain,
     /// Plain and inside `[…]` or `{…}`.
     PlainInFlow,
@@ -51,7 +60,7 @@ pub(super) enum Style {
 }
 
 impl Style {
-    pub(super) fn is_plain(self) -> bool {
+    pub(in crate::rule) fn is_plain(self) -> bool {
         matches!(self, Self::Plain | Self::PlainInFlow)
     }
 }
@@ -108,17 +117,32 @@ pub(super) fn load(name: &Arc<str>, text: &str, out: &mut Faults) -> Option<Docu
     let place = Position { file: Arc::clone(name), line: split.rules_line + 1, column: 1, length: 5 };
     // Of a list whose items could none of them be read, that has been reported.
     let content = if rules.is_empty() { Content::Refused } else { Content::List(rules) };
-    let list = Node { at: place.clone(), content };
+    let list = Node { at: place.clone(), bytes: 0..0, content };
     let header_lost = !matches!(&header, Some(Node { content: Content::Map(_), .. }));
     let mut entries = match header {
         Some(Node { content: Content::Map(entries), .. }) => entries,
         _ => Vec::new(),
     };
     entries.retain(|(key, _)| !matches!(&key.content, Content::Scalar(text, _) if text == "rules"));
-    let key = Node { at: place.clone(), content: Content::Scalar("rules".to_owned(), Style::Plain) };
+    let key = Node { at: place.clone(), bytes: 0..0, content: Content::Scalar("rules".to_owned(), Style::Plain) };
     entries.push((key, list));
     let at = Position { line: 1, length: 0, ..place };
-    Some(Document { root: Node { at, content: Content::Map(entries) }, header_lost })
+    Some(Document { root: Node { at, bytes: 0..0, content: Content::Map(entries) }, header_lost })
+}
+
+/// Reads a file that needs no repair, so that the bytes of its nodes are those of the file; `None` for a
+/// file that needs one, has a fault of syntax or is empty.
+pub(in crate::rule) fn strict(text: &str) -> Option<Node> {
+    let name: Arc<str> = Arc::from("");
+    let mut faults = Faults::default();
+    let read = without_lone_returns(text);
+    let repaired = typography::repair(&name, &read, &mut faults);
+    if repaired.text != read || !repaired.tab_lines.is_empty() {
+        return None;
+    }
+    let file = File { name: &name, repaired: &repaired };
+    let root = file.read(&repaired.text, 0, &mut faults).ok().flatten()?;
+    (!faults.has_error()).then_some(root)
 }
 
 /// A carriage return alone ends a line for YAML, but not for editors, and not for those who look
@@ -142,8 +166,8 @@ struct File<'a> {
 
 /// A collection that is being read.
 enum Open {
-    List { at: Position, flow: bool, items: Vec<Node> },
-    Map { at: Position, flow: bool, entries: Vec<(Node, Node)>, key: Option<Node> },
+    List { at: Position, start: usize, flow: bool, items: Vec<Node> },
+    Map { at: Position, start: usize, flow: bool, entries: Vec<(Node, Node)>, key: Option<Node> },
 }
 
 impl File<'_> {
@@ -195,28 +219,34 @@ impl File<'_> {
                 }
                 Event::Alias(_) | Event::UnresolvedAlias(_) => {
                     faults.push(alias_fault(at.clone()));
-                    Node { at, content: Content::Refused }
+                    Node { at, bytes: span.byte_range().unwrap_or_default(), content: Content::Refused }
                 }
                 Event::Scalar(value, style, _, tag) => {
                     faults.extend(tag.map(|_| tag_fault(tag_at.clone())));
                     let flow = stack.last().is_some_and(Open::is_flow);
-                    self.scalar(at, value.into_owned(), style, flow)
+                    let bytes = span.byte_range().unwrap_or_default();
+                    let bytes = match style {
+                        ScalarStyle::Literal | ScalarStyle::Folded => with_indicator(text, bytes),
+                        _ => bytes,
+                    };
+                    self.scalar(at, bytes, value.into_owned(), style, flow)
                 }
                 Event::SequenceStart(style, _, tag) => {
                     faults.extend(tag.map(|_| tag_fault(tag_at.clone())));
-                    stack.push(Open::List { at, flow: style == StructureStyle::Flow, items: Vec::new() });
+                    let (start, flow) = (span.start.byte_offset().unwrap_or(0), style == StructureStyle::Flow);
+                    stack.push(Open::List { at, start, flow, items: Vec::new() });
                     continue;
                 }
                 Event::MappingStart(style, _, tag) => {
                     faults.extend(tag.map(|_| tag_fault(tag_at.clone())));
-                    stack.push(Open::Map { at, flow: style == StructureStyle::Flow, entries: Vec::new(), key: None });
+                    let (start, flow) = (span.start.byte_offset().unwrap_or(0), style == StructureStyle::Flow);
+                    stack.push(Open::Map { at, start, flow, entries: Vec::new(), key: None });
                     continue;
                 }
-                Event::SequenceEnd | Event::MappingEnd => match stack.pop() {
-                    Some(Open::List { at, items, .. }) => Node { at, content: Content::List(items) },
-                    Some(Open::Map { at, entries, .. }) => Node { at, content: Content::Map(entries) },
-                    None => continue,
-                },
+                Event::SequenceEnd | Event::MappingEnd => {
+                    let Some(open) = stack.pop() else { continue };
+                    open.closed(span.end.byte_offset().unwrap_or(0))
+                }
                 _ => continue,
             };
             match stack.last_mut() {
@@ -232,7 +262,7 @@ impl File<'_> {
         Ok(root)
     }
 
-    fn scalar(&self, mut at: Position, text: String, style: ScalarStyle, flow: bool) -> Node {
+    fn scalar(&self, mut at: Position, bytes: Range<usize>, text: String, style: ScalarStyle, flow: bool) -> Node {
         let style = match style {
             ScalarStyle::Plain if flow => Style::PlainInFlow,
             ScalarStyle::Plain => Style::Plain,
@@ -242,9 +272,9 @@ impl File<'_> {
         };
         if style.is_plain() && matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL") {
             at.length = if text.is_empty() { 0 } else { at.length };
-            return Node { at, content: Content::Null };
+            return Node { at, bytes, content: Content::Null };
         }
-        Node { at, content: Content::Scalar(text, style) }
+        Node { at, bytes, content: Content::Scalar(text, style) }
     }
 
     fn position(&self, marker: &Marker, line_offset: u32) -> Position {
@@ -291,6 +321,34 @@ impl Open {
         match self {
             Self::List { flow, .. } | Self::Map { flow, .. } => *flow,
         }
+    }
+
+    /// The collection, whose closing mark ends at `end` if it has one; without, it ends with its last value.
+    fn closed(self, end: usize) -> Node {
+        match self {
+            Self::List { at, start, flow, items } => {
+                let last = items.last().map_or(start, |item| item.bytes.end);
+                Node { at, bytes: start..if flow { end } else { last }, content: Content::List(items) }
+            }
+            Self::Map { at, start, flow, entries, .. } => {
+                let last = entries.last().map_or(start, |(key, value)| match value.content {
+                    Content::Null => key.bytes.end,
+                    _ => value.bytes.end,
+                });
+                Node { at, bytes: start..if flow { end } else { last }, content: Content::Map(entries) }
+            }
+        }
+    }
+}
+
+/// The place of a block scalar together with its `|` or `>`, which the parser leaves out.
+fn with_indicator(text: &str, bytes: Range<usize>) -> Range<usize> {
+    let head = text.get(..bytes.start).unwrap_or_default().trim_end();
+    let line = head.rfind('\n').map_or(0, |newline| newline + 1);
+    let header = head[line..].split(" #").next().unwrap_or_default();
+    match header.rfind(['|', '>']) {
+        Some(at) if !text[bytes.start..].starts_with(['|', '>']) => line + at..bytes.end,
+        _ => bytes,
     }
 }
 
