@@ -238,6 +238,7 @@ fn keep_and_recover(
     writer.load_rules(&LoadRow {
         version: current.version.clone(),
         files: rules.first_files().to_owned(),
+        digests: rules::digests(&current),
         loaded_ms: unix_ms,
         who: Who::server(),
         trigger: Trigger::Start,

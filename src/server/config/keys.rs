@@ -12,6 +12,8 @@ pub(super) enum Kind {
     Number,
     /// From 0 to 1.
     Fraction,
+    /// `true` or `false`.
+    Flag,
     Text,
     /// Between commas, or as TOML.
     List,
@@ -69,6 +71,8 @@ pub(super) const KEYS: &[Key] = &[
         "values of parameters; when not given: parameters.yaml among the rules", "\"rules/parameters.yaml\""),
     key("shadow_packs", Kind::List, "试运行的规则包：预警只存储和计数，不给任何人看",
         "packs on trial: their alerts are stored and counted, never shown"),
+    key("rules_writable", Kind::Flag, "经另一人批准的规则草稿能否由服务写进规则目录：true 或 false",
+        "whether the server may write drafts of rules that another person approved into the directory of rules: true or false"),
     key("utc_offset", Kind::Text, "时区：识别结果没有说明接通时间时用",
         "offset from UTC, for calls whose producer does not tell when they were answered"),
     unset("shards", Kind::Number, "分片数（个）；不写时与 CPU 核数相同", "shard tasks; as many as cores when not given", "2"),

@@ -40,6 +40,7 @@ pub(crate) use secret::{PERSON_CHARS_MAX, check_length, check_person};
 
 use crate::adapter::Format;
 use crate::adapter::native::UTTERANCE_CHARS_MAX;
+use crate::engine::rule::Rule;
 use crate::engine::severity::Severity;
 use crate::engine::transcript::Channel;
 
@@ -182,6 +183,16 @@ pub(crate) const EXPORT_PAGE: usize = 512;
 /// Pieces of an export that wait for a client, and their size.
 pub(crate) const EXPORT_CHUNKS_MAX: usize = 4;
 pub(crate) const EXPORT_CHUNK_BYTES: usize = 64 * 1024;
+/// Calls that are looked through at once for what one rule finds, its examples, and what is kept to choose them from.
+pub(crate) const HITS_EXAMPLES: usize = 20;
+pub(crate) const HITS_KEPT_MAX: usize = 1_000;
+/// Changes of one edit.
+pub(crate) const CHANGES_MAX: usize = 64;
+/// Drafts of rules that are open at once, and drafts that a list has.
+pub(crate) const DRAFTS_OPEN_MAX: usize = 200;
+pub(crate) const DRAFTS_LISTED_MAX: usize = 500;
+/// The days that the check of a draft looks back.
+pub(crate) const DRAFT_CHECK_DAYS: u32 = 7;
 /// Rows of figures about rules in one answer: a rule in a version each.
 pub(crate) const QUALITY_ROWS_MAX: usize = 10_000;
 /// The most bytes of the difference between two versions of the rules that an answer has.
@@ -324,6 +335,8 @@ pub struct Config {
     pub parameters: Option<PathBuf>,
     /// Packs whose alerts are stored and counted, never shown.
     pub shadow_packs: Vec<String>,
+    /// Whether approved drafts may be written into the directory of rules.
+    pub rules_writable: bool,
     /// The hour of the day of calls whose producer does not tell when they
     /// were answered (`+08:00`).
     #[serde(deserialize_with = "utc_offset", serialize_with = "offset_name")]
@@ -562,6 +575,7 @@ impl Default for Config {
             rules: None,
             parameters: None,
             shadow_packs: Vec::new(),
+            rules_writable: false,
             utc_offset: FixedOffset::east_opt(UTC_OFFSET_SECONDS).expect("less than a day"),
             shards: None,
             frame_bytes_max: FRAME_BYTES_MAX,
@@ -701,9 +715,9 @@ impl Config {
         Duration::from_millis(self.asr_silent_ms.get())
     }
 
-    /// Whether a pack is on trial.
-    pub(crate) fn is_shadow(&self, pack: &str) -> bool {
-        self.shadow_packs.iter().any(|shadow| shadow == pack)
+    /// Whether a rule is on trial, by itself or with its pack.
+    pub(crate) fn is_shadow(&self, rule: &Rule) -> bool {
+        rule.shadow || self.shadow_packs.contains(&rule.pack)
     }
 
     pub(crate) const fn webhook_retry(&self) -> Duration {

@@ -218,7 +218,7 @@ impl Reader {
         let as_toml = || toml::from_str::<toml::Table>(&format!("value = {text}")).ok()?.remove("value");
         let as_text = || Value::String(text.to_owned());
         let value = match key.kind {
-            Kind::Number | Kind::Fraction | Kind::Table => as_toml().unwrap_or_else(as_text),
+            Kind::Number | Kind::Fraction | Kind::Flag | Kind::Table => as_toml().unwrap_or_else(as_text),
             Kind::Text if text.starts_with('{') => as_toml().unwrap_or_else(as_text),
             Kind::Text => as_text(),
             Kind::List if text.starts_with(['[', '{']) => as_toml().unwrap_or_else(as_text),
@@ -465,6 +465,9 @@ fn wrong_value(key: Option<&Key>, path: &str, message: &str) -> (String, String)
             "应是 0 到 1 之间的小数 / must be a number from 0 to 1".to_owned(),
             "must be a number from 0 to 1".to_owned(),
         ),
+        Some((Kind::Flag, _)) => {
+            ("应是 true 或 false / must be true or false".to_owned(), "must be true or false".to_owned())
+        }
         Some((Kind::List, _)) => ("应是列表：[\"…\", \"…\"] / must be a list".to_owned(), "must be a list".to_owned()),
         Some((_, key)) if key.is_secret() => (format!("{} / {}", key.zh, key.en), key.en.to_owned()),
         Some(_) => (format!("值不对 / wrong value: {message}"), format!("wrong value: {message}")),

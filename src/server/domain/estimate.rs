@@ -87,7 +87,7 @@ impl Estimate {
 }
 
 /// Wilson's interval for a share among `count` independent observations.
-fn wilson(share: f64, count: f64) -> (f64, f64) {
+pub(crate) fn wilson(share: f64, count: f64) -> (f64, f64) {
     let squared = NORMAL_95 * NORMAL_95;
     let middle = (share + squared / (2.0 * count)) / (1.0 + squared / count);
     let half =

@@ -1,6 +1,7 @@
 //! The rules of the domain as pure values: steps of a review, scores, precision, principals,
 //! refusals, and the terms that are stored by name. Deliberately absent: sockets, the store, clocks, logs.
 
+pub(crate) mod draft;
 pub(crate) mod estimate;
 pub(crate) mod overview;
 pub(crate) mod phrase;

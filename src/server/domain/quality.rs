@@ -1,6 +1,7 @@
 //! How good a rule is, by what people made of its alerts: precision (准确率).
 
 use crate::server::config::Review;
+use crate::server::domain::estimate::wilson;
 
 /// The judgements of QA on the alerts of a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -19,6 +20,30 @@ impl Judged {
         self.reviewed >= u64::from(config.reviewed_min.get())
             && self.precision().is_some_and(|precision| precision < config.precision_min)
     }
+}
+
+/// How a rule does, and how it did before what decides when it fires was edited last.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Measured {
+    pub(crate) now: Judged,
+    pub(crate) before: Judged,
+}
+
+impl Measured {
+    /// Whether it is less precise than before: both are known well enough, and their intervals do not meet.
+    pub(crate) fn has_fallen(self, config: &Review) -> bool {
+        let is_known = |judged: Judged| judged.reviewed >= u64::from(config.reviewed_min.get());
+        let interval = |judged: Judged| judged.precision().map(|share| wilson(share, count(judged.reviewed)));
+        match (interval(self.now), interval(self.before)) {
+            (Some((_, high)), Some((low, _))) => is_known(self.now) && is_known(self.before) && high < low,
+            _ => false,
+        }
+    }
+}
+
+#[allow(clippy::cast_precision_loss, reason = "no site has 2^53 alerts")]
+const fn count(number: u64) -> f64 {
+    number as f64
 }
 
 /// `part` of `whole`, rounded to a ten-thousandth.
@@ -44,6 +69,21 @@ mod tests {
         ] {
             let judged = Judged { reviewed, upheld };
             assert_eq!((judged.precision(), judged.is_below(&config)), (precision, is_below), "{judged:?}");
+        }
+    }
+
+    #[test]
+    fn a_rule_has_fallen_when_chance_does_not_explain_it() {
+        let judged = |upheld, reviewed| Judged { reviewed, upheld };
+        for (now, before, has_fallen) in [
+            (judged(10, 20), judged(19, 20), true),
+            (judged(17, 20), judged(19, 20), false),
+            (judged(5, 10), judged(19, 20), false),
+            (judged(10, 20), judged(9, 10), false),
+            (judged(19, 20), judged(10, 20), false),
+            (judged(10, 20), Judged::default(), false),
+        ] {
+            assert_eq!(Measured { now, before }.has_fallen(&Review::default()), has_fallen, "{now:?} {before:?}");
         }
     }
 }

@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::adapter::native::Number;
 use crate::server::config::PERSON_CHARS_MAX;
+use crate::server::domain::draft::DraftRefusal;
 use crate::server::domain::principal::Unnamed;
 use crate::server::domain::review::Impossible;
 
@@ -73,6 +74,8 @@ pub(crate) enum Refusal {
     Unnamed(Unnamed),
     /// The course of an alert does not allow a step.
     Impossible(Impossible),
+    /// A draft does not take a step.
+    Draft(DraftRefusal),
     /// The id stands for the alerts of several calls.
     SeveralCalls,
     /// Words are encrypted in the store, and so not indexed.
@@ -148,6 +151,7 @@ impl Refusal {
             Self::Unnamed(Unnamed::Other) => "other_person",
             Self::Unnamed(_) => "unnamed",
             Self::Impossible(impossible) => impossible.code(),
+            Self::Draft(refusal) => refusal.code(),
             Self::SeveralCalls => "several_calls",
             Self::NotGiven(NotGiven::Unknown) => "no_such_sample",
             Self::NotGiven(NotGiven::OfAnother) => "not_given",
@@ -245,6 +249,7 @@ impl Refusal {
                 "by 和令牌的姓名不一致；有令牌时不必写 by / by is not the token's name; with a token there is no need of it".to_owned()
             }
             Self::Impossible(impossible) => impossible.message().to_owned(),
+            Self::Draft(refusal) => refusal.message().to_owned(),
             Self::SeveralCalls => {
                 "这个编号对应几通通话，请用 call_id 和 started_at 说明是哪一通 / this id stands for alerts of several calls: give call_id and started_at".to_owned()
             }

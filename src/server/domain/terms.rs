@@ -3,6 +3,7 @@
 
 use serde::Serialize;
 
+use crate::server::domain::draft::DraftAction;
 use crate::server::domain::review::Action;
 
 /// Whether the agent is to see an alert.
@@ -91,10 +92,12 @@ pub(crate) enum Trigger {
     Change,
     /// A model was learned, or an earlier one restored.
     Learn,
+    /// A draft was put in force, or taken back.
+    Draft,
 }
 
 impl Trigger {
-    const ALL: [Self; 4] = [Self::Start, Self::Request, Self::Change, Self::Learn];
+    const ALL: [Self; 5] = [Self::Start, Self::Request, Self::Change, Self::Learn, Self::Draft];
 
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -102,6 +105,7 @@ impl Trigger {
             Self::Request => "request",
             Self::Change => "change",
             Self::Learn => "learn",
+            Self::Draft => "draft",
         }
     }
 
@@ -154,20 +158,17 @@ pub(crate) enum Audited {
     Forget,
     /// Closed calls got their digests.
     Seal,
+    /// A step of a draft of a rule.
+    Draft(DraftAction),
 }
 
 impl Audited {
     /// All of them, in the order of the documentation.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let steps = Action::ALL.into_iter().map(Self::Step);
-        [Self::Start, Self::Reload].into_iter().chain(steps).chain([
-            Self::Sample,
-            Self::Look,
-            Self::Export,
-            Self::Report,
-            Self::Forget,
-            Self::Seal,
-        ])
+        let others = [Self::Sample, Self::Look, Self::Export, Self::Report, Self::Forget, Self::Seal];
+        let drafts = DraftAction::ALL.into_iter().map(Self::Draft);
+        [Self::Start, Self::Reload].into_iter().chain(steps).chain(others).chain(drafts)
     }
 
     pub(crate) const fn name(self) -> &'static str {
@@ -181,6 +182,7 @@ impl Audited {
             Self::Report => "report",
             Self::Forget => "forget",
             Self::Seal => "seal",
+            Self::Draft(action) => action.audited(),
         }
     }
 

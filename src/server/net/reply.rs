@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::Serialize;
 
+use crate::server::domain::draft::DraftRefusal;
 use crate::server::domain::refusal::{ErrorMessage, NotGiven, Refusal};
 use crate::server::filter::BadQuery;
 
@@ -54,6 +55,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::UnknownVersion
         | Refusal::NoSuchView
         | Refusal::NoSuchTable
+        | Refusal::Draft(DraftRefusal::Unknown)
         | Refusal::NotGiven(NotGiven::Unknown) => StatusCode::NOT_FOUND,
         Refusal::WrongCall
         | Refusal::CallOver
@@ -63,6 +65,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::BacktestRunning
         | Refusal::LearningRunning
         | Refusal::Impossible(_)
+        | Refusal::Draft(_)
         | Refusal::NotSearchable
         | Refusal::TooManyViews { .. }
         | Refusal::NoRecipients

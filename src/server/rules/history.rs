@@ -56,6 +56,15 @@ pub(crate) fn difference(files: &VersionFiles) -> Option<(String, bool)> {
     Some(unified(&kept_files_of(before), &kept_files_of(after)))
 }
 
+/// What becomes of one file, as a unified diff; `None` is no file. See [`difference`].
+pub(crate) fn diff(name: &str, before: Option<&str>, after: Option<&str>) -> (String, bool) {
+    let kept = |text: Option<&'_ str>| -> Vec<KeptFile<'static>> {
+        let file = |text: &str| KeptFile { name: name.to_owned().into(), text: text.to_owned().into() };
+        text.map(file).into_iter().collect()
+    };
+    unified(&kept(before), &kept(after))
+}
+
 fn unified(before: &[KeptFile<'_>], after: &[KeptFile<'_>]) -> (String, bool) {
     let text = |files: &'_ [KeptFile<'_>], name: &str| -> Option<String> {
         files.iter().find(|file| file.name == name).map(|file| file.text.to_string())

@@ -144,6 +144,22 @@ impl Rulebook {
         Some(in_use.unwrap_or_else(|| directory.join(MODEL)))
     }
 
+    /// Where a rule file is: the place of the file of that name, or that of a new one in the directory of
+    /// the rules. `None` if it is or would be elsewhere.
+    pub(crate) fn file_path(&self, name: &str) -> Option<PathBuf> {
+        let directory = self.directory.as_ref()?;
+        let written = self.written();
+        let is_rules = |name: &str| !is_model_file(name) && (name.ends_with(".yaml") || name.ends_with(".yml"));
+        if let Some(file) = written.sources.files.iter().find(|file| file.name == name) {
+            let path = PathBuf::from(&file.name);
+            return (path.starts_with(directory) && is_rules(name)).then_some(path);
+        }
+        let within = Path::new(name).strip_prefix(directory).ok().and_then(Path::to_str).unwrap_or(name);
+        let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+        let is_new = is_rules(within) && within.chars().all(plain) && !within.starts_with('.');
+        is_new.then(|| directory.join(within))
+    }
+
     /// The packs in force.
     #[must_use]
     pub fn packs(&self) -> Vec<String> {
@@ -269,6 +285,12 @@ pub(crate) struct Remark {
     help_en: String,
 }
 
+impl Remark {
+    pub(crate) fn is_error(&self) -> bool {
+        self.level == "error"
+    }
+}
+
 impl From<Diagnostic> for Remark {
     fn from(diagnostic: Diagnostic) -> Self {
         let Diagnostic { level, code, at, zh, en, help_zh, help_en } = diagnostic;
@@ -288,6 +310,11 @@ impl From<Diagnostic> for Remark {
             help_en,
         }
     }
+}
+
+/// What decides when each rule fires, by rule.
+pub(crate) fn digests(rules: &RuleSet) -> Vec<(String, String)> {
+    rules.rules.iter().map(|rule| (rule.id.clone(), rule.digest.clone())).collect()
 }
 
 /// A rule file as it is kept.

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use crate::adapter::alert_json::with_cursor;
 use crate::server::clock;
 use crate::server::config::{COMMIT_BATCHES_MAX, JOURNAL_QUEUE_MAX};
+use crate::server::domain::draft::DraftRefusal;
 use crate::server::domain::principal::{Reading, Who};
 use crate::server::domain::refusal::{NotGiven, Refusal};
 use crate::server::domain::review::Step;
@@ -26,8 +27,8 @@ use crate::server::runtime::live::Look;
 use crate::server::runtime::shard::{Joined, Reply};
 use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
 use crate::server::store::{
-    AlertRow, Fact, Forgotten, Head, Horizon, Json, LoadRow, NewDraw, NewFeedback, NewMark, NewVerdict, NewView,
-    Position, Record, ReportState, StoreError, Taken, Target, Untaken, Writer,
+    AlertRow, Fact, Forgotten, FoundDraft, Head, Horizon, Json, LoadRow, NewDraftStep, NewDraw, NewFeedback, NewMark,
+    NewVerdict, NewView, Position, Record, ReportState, StoreError, Taken, Target, Untaken, Writer,
 };
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 
@@ -234,6 +235,11 @@ impl Journal {
     /// See [`Writer::load_rules`].
     pub(crate) async fn load_rules(&self, row: LoadRow) -> Performed<()> {
         self.perform(move |writer| writer.load_rules(&row)).await
+    }
+
+    /// See [`Writer::draft_step`].
+    pub(crate) async fn draft_step(&self, step: NewDraftStep) -> Performed<Result<FoundDraft, DraftRefusal>> {
+        self.perform(move |writer| writer.draft_step(&step)).await
     }
 
     /// See [`Writer::forget`].

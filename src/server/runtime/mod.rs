@@ -10,6 +10,7 @@ pub(crate) mod call_state;
 pub(crate) mod cases;
 pub(crate) mod closed;
 pub(crate) mod command;
+pub(crate) mod drafts;
 pub(crate) mod health;
 pub(crate) mod journal;
 pub(crate) mod live;

@@ -14,7 +14,7 @@ use crate::engine::diagnostic::Diagnostic;
 use crate::server::clock;
 use crate::server::domain::principal::Who;
 use crate::server::domain::terms::{Audited, Trigger};
-use crate::server::rules::{Fixed, LoadedRules, Outcome, RejectedRules, Remark, to_kept};
+use crate::server::rules::{Fixed, LoadedRules, Outcome, RejectedRules, Remark, digests, to_kept};
 use crate::server::runtime::{Shared, precision};
 use crate::server::store::{Fact, LoadRow};
 use crate::server::telemetry::events::{Happening as _, RulesReloaded};
@@ -46,6 +46,7 @@ pub(crate) async fn reload(shared: &Shared, trigger: Trigger, who: Who) -> Resul
                 let row = LoadRow {
                     version: version.clone(),
                     files: to_kept(&sources),
+                    digests: digests(&rules),
                     loaded_ms: clock::unix_ms(),
                     who: who.clone(),
                     trigger,

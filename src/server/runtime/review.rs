@@ -38,11 +38,11 @@ pub(crate) async fn take_steps(
         let Ok(taken) = taken else { continue };
         tell(shared, action, alert_id, taken);
         if action != Action::Appeal {
-            judged.insert((taken.rule_id.clone(), taken.rules_version.clone()));
+            judged.insert(taken.rule_id.clone());
         }
     }
-    for (rule_id, rules_version) in judged {
-        precision::measure(shared, &rule_id, &rules_version).await;
+    for rule_id in judged {
+        precision::measure(shared, &rule_id).await;
     }
     let refusal = |untaken| match untaken {
         Untaken::Unknown => Refusal::UnknownAlert,
@@ -54,7 +54,7 @@ pub(crate) async fn take_steps(
 
 /// Keeps a violation that a reviewer marked, and tells its agent.
 pub(crate) async fn mark(shared: &Shared, mark: NewMark) -> Result<(), Refusal> {
-    let (alert_id, rules_version, step) = (mark.row.alert_id.clone(), mark.rules_version.clone(), mark.step.clone());
+    let (alert_id, step) = (mark.row.alert_id.clone(), mark.step.clone());
     let (agent_id, rule_id, state, display) =
         (mark.row.agent_id.clone(), mark.row.rule_id.clone(), mark.row.state, mark.row.display);
     match shared.journal.mark(mark).await?.map_err(Refusal::store)? {
@@ -65,7 +65,7 @@ pub(crate) async fn mark(shared: &Shared, mark: NewMark) -> Result<(), Refusal> 
     AlertDecided { rule_id: &rule_id, state, display: display.name() }.report(&shared.metrics);
     let standing = ReviewState { verdict: Verdict::Confirmed, appeal: None };
     let (action, steps) = (step.action, vec![step]);
-    let taken = Taken { agent_id, rule_id, rules_version, standing, steps, counts: true, is_told: true };
+    let taken = Taken { agent_id, rule_id, standing, steps, counts: true, is_told: true };
     tell(shared, action, &alert_id, &taken);
     Ok(())
 }

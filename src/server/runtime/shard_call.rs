@@ -12,6 +12,7 @@ use crate::adapter::alert_json::{AlertJson, wall_time};
 use crate::adapter::native;
 use crate::engine::alert::{Alert, AlertState};
 use crate::engine::privacy;
+use crate::engine::rule::Rule;
 use crate::engine::time::CallTime;
 use crate::engine::transcript::Input;
 use crate::server::clock::CallClock;
@@ -124,7 +125,7 @@ impl ShardCall {
 
     /// The call's row, and the views for which it is news.
     pub(crate) fn look(&mut self, shared: &Shared, call_id: &Arc<str>, now: Instant) -> Look {
-        let is_shadow = |pack: &str| shared.config.is_shadow(pack);
+        let is_shadow = |rule: &Rule| shared.config.is_shadow(rule);
         let agent_of = |agent_id: &str| shared.roster.of(agent_id);
         let clock = self.clock.at(now);
         let call = Arc::new(LiveCall::new(Arc::clone(call_id), &self.state, clock, now, agent_of, is_shadow));
@@ -311,7 +312,7 @@ impl ShardCall {
     /// Decides how an alert is displayed: for good, unless the second look changes its mind.
     fn display(&self, shared: &Shared, alert: &Alert, now: Instant, batch: &mut Batch) -> Display {
         let config = &shared.config;
-        if config.is_shadow(&alert.rule.pack) {
+        if config.is_shadow(&alert.rule) {
             return Display::Shadow;
         }
         if alert.held {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -45,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) trials: Arc<Semaphore>,
     /// One backtest at a time.
     pub(crate) backtests: Arc<Semaphore>,
+    /// One step of a draft at a time: some write files.
+    pub(crate) drafts: Mutex<()>,
     /// One model is learned at a time.
     pub(crate) lessons: Arc<Semaphore>,
     /// Tells cursors of this store from those of another.
@@ -119,6 +121,7 @@ impl Shared {
             exports: Arc::new(Semaphore::new(EXPORTS_MAX)),
             trials: Arc::new(Semaphore::new(TRIALS_MAX)),
             backtests: Arc::new(Semaphore::new(1)),
+            drafts: Mutex::new(()),
             lessons: Arc::new(Semaphore::new(1)),
             health_permits: Arc::new(Semaphore::new(HEALTH_CONNECTIONS_MAX)),
             agents: Agents::default(),

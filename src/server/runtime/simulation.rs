@@ -699,7 +699,8 @@ fn a_replay_that_judges_otherwise_is_told_once() {
         let files = json!([{"name": "simulation.yaml", "text": kept}]).to_string();
         for (version, files) in [("between", "[]"), ("sim", files.as_str())] {
             let (version, files) = (version.to_owned(), files.to_owned());
-            let row = LoadRow { version, files, loaded_ms: 1, who: Who::server(), trigger: Trigger::Start };
+            let (digests, who) = (Vec::new(), Who::server());
+            let row = LoadRow { version, files, digests, loaded_ms: 1, who, trigger: Trigger::Start };
             world.server().writer.load_rules(&row).unwrap();
         }
         world.rules = OTHER_RULES;

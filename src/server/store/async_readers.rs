@@ -9,16 +9,17 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 
 use crate::server::config::QUESTIONS_MAX;
-use crate::server::domain::quality::Judged;
+use crate::server::domain::quality::Measured;
 use crate::server::domain::refusal::Refusal;
 use crate::server::domain::score::Deduction;
+use crate::server::store::drafts::{FoundDraft, ListedDraft};
 use crate::server::store::overview::{Overview, OverviewFilter};
 use crate::server::store::query::{
     AlertFilter, CallFilter, CallQuery, CallRecord, FoundAlert, FoundCall, Order, Place, Span, TotalledCall,
 };
 use crate::server::store::reader::{Backlog, Letter, StoredAlert};
 use crate::server::store::reports::ReportState;
-use crate::server::store::review::RuleFigures;
+use crate::server::store::review::{FiguresOfDay, RuleFigures};
 use crate::server::store::rules::{FoundVersion, VersionFiles};
 use crate::server::store::sampling::{Assignment, AssignmentFilter, Draw, Drawn, Judgement, Progress};
 use crate::server::store::spoken::{FoundWords, SpokenQuery};
@@ -127,12 +128,33 @@ impl AsyncReaders {
     }
 
     /// See [`Readers::judged`].
-    pub(crate) async fn judged(
+    pub(crate) async fn judged(&self, rules: Vec<(String, String)>) -> Result<Vec<(String, Measured)>, Refusal> {
+        self.ask(move |readers| readers.judged(rules)).await
+    }
+
+    /// See [`Readers::figures_by_day`].
+    pub(crate) async fn figures_by_day(
         &self,
-        rule_ids: Vec<String>,
-        rules_version: String,
-    ) -> Result<Vec<(String, Judged)>, Refusal> {
-        self.ask(move |readers| readers.judged(rule_ids, &rules_version)).await
+        filter: AlertFilter,
+        offset_ms: i64,
+        count_max: usize,
+    ) -> Result<Vec<FiguresOfDay>, Refusal> {
+        self.ask(move |readers| readers.figures_by_day(&filter, offset_ms, count_max)).await
+    }
+
+    /// See [`Readers::digests_of_rule`].
+    pub(crate) async fn digests_of_rule(&self, rule_id: String) -> Result<Vec<(String, i64, String)>, Refusal> {
+        self.ask(move |readers| readers.digests_of_rule(&rule_id)).await
+    }
+
+    /// See [`Readers::draft`].
+    pub(crate) async fn draft(&self, draft_no: i64) -> Result<Option<FoundDraft>, Refusal> {
+        self.ask(move |readers| readers.draft(draft_no)).await
+    }
+
+    /// See [`Readers::drafts`].
+    pub(crate) async fn drafts(&self, count_max: usize) -> Result<Vec<ListedDraft>, Refusal> {
+        self.ask(move |readers| readers.drafts(count_max)).await
     }
 
     /// See [`Readers::audit_entries`].

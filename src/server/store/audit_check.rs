@@ -134,7 +134,8 @@ impl Told {
                     let (words_ms, alerts_ms) = (before("transcripts"), before("alerts"));
                     told.rounds.push(Round { no: entry.no, words_ms, alerts_ms });
                 }
-                Some(Audited::Sample | Audited::Look | Audited::Export | Audited::Report) | None => {}
+                Some(Audited::Sample | Audited::Look | Audited::Export | Audited::Report | Audited::Draft(_))
+                | None => {}
             }
         })?;
         // A round that a crash cut short is told by the next one.

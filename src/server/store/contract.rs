@@ -18,9 +18,10 @@ use crate::engine::time::CallTime;
 use crate::engine::transcript::{Party, Role};
 use crate::numbers::Numbers;
 use crate::server::config::{Privacy, Secret, SecretSource, StoredWords};
+use crate::server::domain::draft::{DraftAction, DraftRefusal, DraftState};
 use crate::server::domain::phrase::SpokenPhrase;
 use crate::server::domain::principal::{AccessRole, Capacity, Who};
-use crate::server::domain::quality::Judged;
+use crate::server::domain::quality::{Judged, Measured};
 use crate::server::domain::refusal::NotGiven;
 use crate::server::domain::review::{Action, Appeal, Impossible, Step, Verdict};
 use crate::server::domain::terms::{Audited, CloseReason, Display, FeedbackAction, Trigger};
@@ -74,6 +75,7 @@ contract_tests!(
         an_appeal_is_decided_by_another_person,
         an_appeal_is_in_time_or_too_late,
         figures_follow_the_judgements,
+        a_draft_takes_the_steps_that_it_may,
         a_marked_violation_is_an_alert_of_its_own,
         a_sample_is_kept_once_and_judged_by_whom_it_was_given_to,
         what_was_said_is_found_until_it_is_forgotten,
@@ -236,7 +238,8 @@ fn step(action: Action, by: &str, at_ms: i64) -> Step {
 
 fn load(version: &str, files: &str, loaded_ms: i64) -> LoadRow {
     let who = Who { name: "赵敏".to_owned(), role: Capacity::Person(AccessRole::Admin) };
-    LoadRow { version: version.to_owned(), files: files.to_owned(), loaded_ms, who, trigger: Trigger::Request }
+    let digests = vec![("r1".to_owned(), "d1".to_owned())];
+    LoadRow { version: version.to_owned(), files: files.to_owned(), digests, loaded_ms, who, trigger: Trigger::Request }
 }
 
 fn key(secret: &str) -> SecretSource {
@@ -566,7 +569,7 @@ fn a_step_of_a_review_is_judged_by_the_steps_before(kind: &Kind) {
     assert_eq!(world.take(&target("y"), &confirm).unwrap_err(), Untaken::Impossible(Impossible::NotConfirmed));
     let taken = world.take(&target("x"), &confirm).unwrap();
     assert_eq!((taken.standing.verdict, taken.steps.len(), taken.counts), (Verdict::Confirmed, 1, true));
-    assert_eq!((&*taken.agent_id, &*taken.rule_id, &*taken.rules_version), ("a1", "r1", "v1"));
+    assert_eq!((&*taken.agent_id, &*taken.rule_id), ("a1", "r1"));
     assert_eq!(world.take(&target("x"), &confirm).unwrap_err(), Untaken::Impossible(Impossible::NoChange));
     let dismiss = step(Action::Dismiss, "王强", 11);
     let unseen = Target { steps_seen: Some(0), ..target("x") };
@@ -671,7 +674,10 @@ fn figures_follow_the_judgements(kind: &Kind) {
     let judged = Judged { reviewed: 2, upheld: 1 };
     let expected = RuleFigures {
         rule_id: "r1".to_owned(),
+        rule_digest: None,
         rules_version: "v1".to_owned(),
+        first_ms: 1,
+        last_ms: 1,
         pack: "p".to_owned(),
         rule_name: "规则一".to_owned(),
         alerts: 3,
@@ -684,10 +690,75 @@ fn figures_follow_the_judgements(kind: &Kind) {
         missed: 0,
     };
     assert_eq!(figures, [expected]);
-    let asked = vec!["r1".to_owned(), "r2".to_owned()];
-    let expected = [("r1".to_owned(), judged), ("r2".to_owned(), Judged::default())];
-    assert_eq!(world.readers().judged(asked.clone(), "v1").unwrap(), expected);
-    assert_eq!(world.readers().judged(asked, "v2").unwrap()[0].1, Judged::default());
+    let asked = |digest: &str| vec![("r1".to_owned(), digest.to_owned()), ("r2".to_owned(), "d".to_owned())];
+    // Alerts of before there were digests stand under the version of all rules.
+    let before = Measured { now: Judged::default(), before: judged };
+    let expected = [("r1".to_owned(), before), ("r2".to_owned(), Measured::default())];
+    assert_eq!(world.readers().judged(asked("d1")).unwrap(), expected);
+    // Two versions of all rules in which the same decides are one row, and what was before goes on with them.
+    for version in ["v1", "v2"] {
+        world.writer().load_rules(&load(version, "[]", 5)).unwrap();
+    }
+    world.keep(vec![Record::Call(Box::new(CallRow { rules_version: "v2".to_owned(), ..call_row(2, 5) }))]);
+    world.keep(vec![alert(alert_row(2, "w", 6))]);
+    let figures = world.readers().figures(&AlertFilter::default(), 10).unwrap();
+    let told: Vec<_> = figures.iter().map(|row| (row.rule_digest.as_deref(), row.alerts, row.last_ms)).collect();
+    assert_eq!(told, [(Some("d1"), 4, 6)]);
+    let now = Measured { now: judged, before: Judged::default() };
+    assert_eq!(world.readers().judged(asked("d1")).unwrap()[0].1, now);
+    let days = world.readers().figures_by_day(&AlertFilter::default(), 0, 10).unwrap();
+    let day = FiguresOfDay { digest: "d1".to_owned(), day: 0, alerts: 4, reviewed: 2, upheld: 1 };
+    assert_eq!(days, [day]);
+    let since = [("d1".to_owned(), 5, "赵敏".to_owned())];
+    assert_eq!(world.readers().digests_of_rule("r1").unwrap(), since);
+}
+
+fn a_draft_takes_the_steps_that_it_may(kind: &Kind) {
+    let mut world = World::new(kind);
+    let who = |name: &str| Who { name: name.to_owned(), role: Capacity::Person(AccessRole::Qa) };
+    let step = |draft_no, action, by: &str, change| NewDraftStep {
+        draft_no,
+        action,
+        who: who(by),
+        reason: None,
+        at_ms: 1,
+        steps_seen: None,
+        change,
+    };
+    let text = |text: &str| text.to_owned();
+    let create = DraftChange::Create {
+        title: text("禁说"),
+        file: text("a.yaml"),
+        rule_id: text("a.b"),
+        base: Some(text("一")),
+        text: text("二"),
+    };
+    let made = world.writer().draft_step(&step(None, DraftAction::Create, "李静", create)).unwrap().unwrap();
+    let no = Some(made.draft_no);
+    let mut take = |action, by: &str, change| world.writer().draft_step(&step(no, action, by, change)).unwrap();
+    let check = |of: &str| DraftChange::Check { is_green: true, report: text("{}"), text: text(of) };
+    // A check of another text than the present one says nothing.
+    assert!(!take(DraftAction::Check, "李静", check("一")).unwrap().is_green);
+    assert!(take(DraftAction::Check, "李静", check("二")).unwrap().is_green);
+    assert_eq!(take(DraftAction::Approve, "李静", DraftChange::Nothing), Err(DraftRefusal::SamePerson));
+    let save = DraftChange::Save { title: None, text: text("三"), followed: None };
+    let saved = take(DraftAction::Save, "王敏", save).unwrap();
+    assert!(!saved.is_green && saved.checked.is_none() && saved.text == "三" && saved.title == "禁说");
+    assert_eq!(take(DraftAction::Approve, "王敏", DraftChange::Nothing), Err(DraftRefusal::SamePerson));
+    assert_eq!(take(DraftAction::Approve, "赵敏", DraftChange::Nothing), Err(DraftRefusal::NotGreen));
+    take(DraftAction::Check, "王敏", check("三")).unwrap();
+    assert_eq!(take(DraftAction::Approve, "赵敏", DraftChange::Nothing).unwrap().state, DraftState::Approved);
+    let live = take(DraftAction::Live, "李静", DraftChange::Written(Some(text("三")))).unwrap();
+    assert_eq!((live.state, live.written.as_deref(), live.base.as_deref()), (DraftState::Live, Some("三"), Some("一")));
+    let late = NewDraftStep { steps_seen: Some(1), ..step(no, DraftAction::RollBack, "李静", DraftChange::Nothing) };
+    assert_eq!(world.writer().draft_step(&late).unwrap(), Err(DraftRefusal::Changed));
+    let unknown = step(Some(99), DraftAction::Save, "李静", DraftChange::Nothing);
+    assert_eq!(world.writer().draft_step(&unknown).unwrap(), Err(DraftRefusal::Unknown));
+    world.reopen();
+    assert_eq!(world.readers().draft(made.draft_no).unwrap(), Some(live));
+    let listed = world.readers().drafts(10).unwrap();
+    assert_eq!((listed.len(), listed[0].owner.as_str(), listed[0].state), (1, "李静", DraftState::Live));
+    assert_eq!(world.faults(), []);
 }
 
 fn a_marked_violation_is_an_alert_of_its_own(kind: &Kind) {

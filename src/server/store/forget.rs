@@ -81,6 +81,10 @@ impl Writer {
              AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.rules_version = rule_versions.version)",
             [alerts_ms],
         )?;
+        if gone.rule_versions > 0 {
+            transaction
+                .execute("DELETE FROM rule_digests WHERE version NOT IN (SELECT version FROM rule_versions)", [])?;
+        }
         if gone != Forgotten::default() {
             let Forgotten { calls, events, alerts, reviews, webhooks, rule_versions } = gone;
             transaction.execute(

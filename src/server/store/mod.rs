@@ -20,6 +20,7 @@ mod consumed;
 #[cfg(test)]
 mod contract;
 mod counts;
+mod drafts;
 mod encryption;
 mod files;
 mod forget;
@@ -59,6 +60,7 @@ pub(crate) use audit::{AuditEntry, AuditFilter, Fact, Head};
 pub(crate) use audit_check::AuditFault;
 pub use backup::{BackupError, back_up, restore};
 pub(crate) use consumed::Position;
+pub(crate) use drafts::{DraftChange, Followed, FoundDraft, ListedDraft, NewDraftStep};
 pub(crate) use forget::{Forgotten, Horizon};
 pub(crate) use json::Json;
 pub(crate) use marks::NewMark;
@@ -69,7 +71,7 @@ pub(crate) use query::{
 };
 pub(crate) use reader::{ClosedCall, Letter, OpenAlert, OpenCall, Readers};
 pub(crate) use reports::ReportState;
-pub(crate) use review::{FoundReview, NewFeedback, RuleFigures, Taken, Target, Untaken};
+pub(crate) use review::{FiguresOfDay, FoundReview, NewFeedback, RuleFigures, Taken, Target, Untaken};
 pub(crate) use roster::AgentRow;
 pub(crate) use rules::{FoundVersion, LoadRow, VersionFiles};
 pub(crate) use sampling::{

@@ -1,12 +1,12 @@
 //! People's judgements of alerts: agents' answers, steps of review and appeal, and the figures that
 //! follow from them.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
 use serde_json::json;
 
 use crate::engine::alert::AlertState;
 use crate::server::domain::principal::{Capacity, Who};
-use crate::server::domain::quality::Judged;
+use crate::server::domain::quality::{Judged, Measured};
 use crate::server::domain::review::{
     Action, Appeal, Circumstances, Impossible, ReviewState, Step, Verdict, appeal_until_ms, decide,
 };
@@ -59,7 +59,6 @@ pub(crate) struct Taken {
     /// The agent of the alert.
     pub(crate) agent_id: String,
     pub(crate) rule_id: String,
-    pub(crate) rules_version: String,
     pub(crate) standing: ReviewState,
     pub(crate) steps: Vec<Step>,
     /// Whether the alert counts in scores.
@@ -75,11 +74,17 @@ pub(crate) struct FoundReview {
     pub(crate) steps: Vec<Step>,
 }
 
-/// The judgements on one rule in one version.
+/// The judgements on one rule while the same decided when it fires.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RuleFigures {
     pub(crate) rule_id: String,
+    /// Names what decided; `None` for versions whose rules have no digests.
+    pub(crate) rule_digest: Option<String>,
+    /// The version of all rules that the latest alert is of.
     pub(crate) rules_version: String,
+    /// When the first and the last were said.
+    pub(crate) first_ms: i64,
+    pub(crate) last_ms: i64,
     pub(crate) pack: String,
     pub(crate) rule_name: String,
     /// In any state.
@@ -96,6 +101,23 @@ pub(crate) struct RuleFigures {
     /// Violations that reviewers marked and that count.
     pub(crate) missed: u64,
 }
+
+/// What one day's alerts of a rule came to, while the same decided when it fires.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FiguresOfDay {
+    /// The digest, or the version of all rules where they have none.
+    pub(crate) digest: String,
+    /// The days since 1970 in the centre's zone.
+    pub(crate) day: i64,
+    pub(crate) alerts: u64,
+    pub(crate) reviewed: u64,
+    pub(crate) upheld: u64,
+}
+
+/// What an alert is counted under: the digest of its rule, or the version of all rules.
+const DIGEST: &str = "coalesce(own.digest, calls.rules_version)";
+const WITH_DIGEST: &str = "latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no
+     LEFT JOIN rule_digests AS own ON own.version = calls.rules_version AND own.rule_id = latest.rule_id";
 
 /// The condition for a judged alert; alerts that the engine retracted are left out, and those that it did not raise.
 const REVIEWED: &str = "latest.state = 'confirmed' AND latest.display <> 'marked' \
@@ -209,8 +231,8 @@ impl Target {
             ])?;
         steps.push(step.clone());
         let counts = counts(subject.state, subject.display, standing);
-        let Subject { agent_id, rule_id, rules_version, display, .. } = subject;
-        let taken = Taken { agent_id, rule_id, rules_version, standing, steps, counts, is_told: display.is_told() };
+        let Subject { agent_id, rule_id, display, .. } = subject;
+        let taken = Taken { agent_id, rule_id, standing, steps, counts, is_told: display.is_told() };
         Ok(Ok((taken, fact, head)))
     }
 }
@@ -325,12 +347,12 @@ pub(super) fn found(
 
 impl Readers {
     /// The figures of the rules whose alerts a filter finds, by rule and, the
-    /// latest first, by version; at most `count_max` rows.
+    /// latest first, by what decided when it fires; at most `count_max` rows.
     pub(crate) fn figures(&self, filter: &AlertFilter, count_max: usize) -> Result<Vec<RuleFigures>, StoreError> {
         let Conditions { sql, mut values } = filter.conditions(filter.span);
         let sql = format!(
             "SELECT figures.*, words(alerts.json) FROM (
-                SELECT latest.rule_id, calls.rules_version, latest.pack, max(latest.cursor) AS last, count(*) - sum(latest.display = 'marked'),
+                SELECT latest.rule_id, own.digest, latest.pack, max(latest.cursor) AS last, count(*) - sum(latest.display = 'marked'),
                     total(latest.display = 'card'),
                     total(latest.display = 'card' AND 'dismiss' = (SELECT action FROM feedback
                         WHERE feedback.call_no = latest.call_no AND feedback.alert_id = latest.alert_id
@@ -339,20 +361,23 @@ impl Readers {
                     total(latest.state = 'confirmed' AND latest.appeal IS NOT NULL),
                     total(latest.state = 'confirmed' AND latest.appeal = 'granted'),
                     total(latest.state = 'confirmed' AND latest.appeal = 'rejected'),
-                    total(latest.display = 'marked' AND {COUNTS})
-                FROM latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no
-                {sql} GROUP BY latest.rule_id, calls.rules_version
+                    total(latest.display = 'marked' AND {COUNTS}), min(latest.said_ms), max(latest.said_ms)
+                FROM {WITH_DIGEST}
+                {sql} GROUP BY latest.rule_id, {DIGEST}
              ) AS figures JOIN alerts ON alerts.cursor = figures.last ORDER BY rule_id, last DESC LIMIT ?"
         );
         values.push(limit(count_max));
         self.ask(|connection| {
             let mut figures = connection.prepare_cached(&sql)?;
             let figures = figures.query_map(params_from_iter(values), |row| {
-                let json: String = row.get(13)?;
+                let json: String = row.get(15)?;
                 let alert: serde_json::Value = serde_json::from_str(&json).unwrap_or_default();
                 Ok(RuleFigures {
                     rule_id: row.get(0)?,
-                    rules_version: row.get(1)?,
+                    rule_digest: row.get(1)?,
+                    rules_version: alert["rules_version"].as_str().unwrap_or_default().to_owned(),
+                    first_ms: row.get(13)?,
+                    last_ms: row.get(14)?,
                     pack: row.get(2)?,
                     rule_name: alert["rule_name"].as_str().unwrap_or_default().to_owned(),
                     alerts: row.get::<_, i64>(4)?.unsigned_abs(),
@@ -369,26 +394,71 @@ impl Readers {
         })
     }
 
-    /// For each of the rules, how many of its alerts in a version were judged, and how many stand.
-    pub(crate) fn judged(
-        &self,
-        rule_ids: Vec<String>,
-        rules_version: &str,
-    ) -> Result<Vec<(String, Judged)>, StoreError> {
+    /// What was judged of each of the rules: of the alerts that what now decides raised in whatever version of all
+    /// rules, and of those that something else raised last before.
+    pub(crate) fn judged(&self, rules: Vec<(String, String)>) -> Result<Vec<(String, Measured)>, StoreError> {
         let sql = format!(
-            "SELECT total({REVIEWED}), total({REVIEWED} AND {UPHELD})
-             FROM latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no
-             WHERE latest.rule_id = ? AND {HAS_STEPS} AND calls.rules_version = ?"
+            "SELECT {DIGEST}, max(latest.cursor) AS last, total({REVIEWED}), total({REVIEWED} AND {UPHELD})
+             FROM {WITH_DIGEST} WHERE latest.rule_id = ? AND {HAS_STEPS} GROUP BY 1 ORDER BY last DESC"
         );
         self.ask(|connection| {
             let mut judged = connection.prepare_cached(&sql)?;
-            let mut of_rule = |rule_id: String| {
-                let counted = judged.query_row([rule_id.as_str(), rules_version], |row| {
-                    Ok(Judged { reviewed: total(row, 0)?, upheld: total(row, 1)? })
-                });
-                Ok((rule_id, counted.optional()?.unwrap_or_default()))
+            let mut of_rule = |(rule_id, now): (String, String)| {
+                let mut measured = Measured::default();
+                let mut is_first = true;
+                let mut found = judged.query([&rule_id])?;
+                while let Some(row) = found.next()? {
+                    let counted = Judged { reviewed: total(row, 2)?, upheld: total(row, 3)? };
+                    if row.get_ref(0)?.as_str().ok() == Some(now.as_str()) {
+                        measured.now = counted;
+                    } else if std::mem::take(&mut is_first) {
+                        measured.before = counted;
+                    }
+                }
+                Ok((rule_id, measured))
             };
-            rule_ids.into_iter().map(&mut of_rule).collect()
+            rules.into_iter().map(&mut of_rule).collect()
+        })
+    }
+
+    /// The alerts of one rule day by day, by what decided when it fires; `offset_ms` is the centre's zone.
+    pub(crate) fn figures_by_day(
+        &self,
+        filter: &AlertFilter,
+        offset_ms: i64,
+        count_max: usize,
+    ) -> Result<Vec<FiguresOfDay>, StoreError> {
+        const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
+        let Conditions { sql, mut values } = filter.conditions(filter.span);
+        let sql = format!(
+            "SELECT {DIGEST}, (latest.said_ms + {offset_ms}) / {DAY_MS} AS day, count(*) - sum(latest.display = 'marked'),
+                 total({REVIEWED}), total({REVIEWED} AND {UPHELD})
+             FROM {WITH_DIGEST} {sql} GROUP BY 1, 2 ORDER BY day DESC, max(latest.cursor) DESC LIMIT ?"
+        );
+        values.push(limit(count_max));
+        self.ask(|connection| {
+            let mut figures = connection.prepare_cached(&sql)?;
+            let figures = figures.query_map(params_from_iter(values), |row| {
+                Ok(FiguresOfDay {
+                    digest: row.get(0)?,
+                    day: row.get(1)?,
+                    alerts: row.get::<_, i64>(2)?.unsigned_abs(),
+                    reviewed: total(row, 3)?,
+                    upheld: total(row, 4)?,
+                })
+            })?;
+            Ok(figures.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// When each digest of a rule came into use first, and by whom; the latest first.
+    pub(crate) fn digests_of_rule(&self, rule_id: &str) -> Result<Vec<(String, i64, String)>, StoreError> {
+        let sql = "SELECT own.digest, min(versions.loaded_ms) AS since, versions.by FROM rule_digests AS own
+             JOIN rule_versions AS versions ON versions.version = own.version WHERE own.rule_id = ? GROUP BY 1 ORDER BY since DESC";
+        self.ask(|connection| {
+            let mut digests = connection.prepare_cached(sql)?;
+            let digests = digests.query_map([rule_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            Ok(digests.collect::<Result<_, _>>()?)
         })
     }
 }

@@ -17,6 +17,8 @@ pub(crate) struct LoadRow {
     pub(crate) version: String,
     /// The files as JSON.
     pub(crate) files: String,
+    /// What decides when each rule fires, by rule.
+    pub(crate) digests: Vec<(String, String)>,
     pub(crate) loaded_ms: i64,
     pub(crate) who: Who,
     pub(crate) trigger: Trigger,
@@ -48,7 +50,7 @@ impl Writer {
     /// Keeps the files of rules that come into use, unless they are in use
     /// already, and tells the audit.
     pub(crate) fn load_rules(&mut self, row: &LoadRow) -> Result<(), StoreError> {
-        let LoadRow { version, files, loaded_ms, who, trigger } = row;
+        let LoadRow { version, files, digests, loaded_ms, who, trigger } = row;
         let transaction = self.connection.transaction()?;
         let current = "SELECT version FROM rule_versions ORDER BY loaded_no DESC LIMIT 1";
         let previous: Option<String> = transaction.query_row(current, [], |row| row.get(0)).optional()?;
@@ -58,6 +60,13 @@ impl Writer {
                  ON CONFLICT (version) DO UPDATE SET loaded_ms = excluded.loaded_ms, files = excluded.files,
                      by = excluded.by, trigger = excluded.trigger, previous = excluded.previous, loaded_no = excluded.loaded_no";
             transaction.execute(insert, params![version, loaded_ms, files, who.name, trigger.name(), previous])?;
+        }
+        {
+            let digest = "INSERT OR IGNORE INTO rule_digests (version, rule_id, digest) VALUES (?, ?, ?)";
+            let mut insert = transaction.prepare_cached(digest)?;
+            for (rule_id, digest) in digests {
+                insert.execute(params![version, rule_id, digest])?;
+            }
         }
         let fact = Fact {
             at_ms: *loaded_ms,

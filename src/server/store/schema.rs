@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -340,6 +340,41 @@ CREATE TABLE reports (
     due_ms INTEGER NOT NULL,
     is_done INTEGER NOT NULL,
     PRIMARY KEY (until_ms, recipient)
+) STRICT, WITHOUT ROWID;
+";
+
+const V14: &str = "
+-- Drafts of rules: the whole file as it would be, and as it was. `written` is the file as the draft wrote it last.
+CREATE TABLE drafts (
+    draft_no INTEGER PRIMARY KEY AUTOINCREMENT,
+    title TEXT NOT NULL,
+    file TEXT NOT NULL,
+    rule_id TEXT NOT NULL,
+    base TEXT,
+    text TEXT NOT NULL,
+    state TEXT NOT NULL,
+    checked TEXT,
+    is_green INTEGER NOT NULL,
+    written TEXT,
+    changed_ms INTEGER NOT NULL
+) STRICT;
+CREATE TABLE draft_steps (
+    step_no INTEGER PRIMARY KEY,
+    draft_no INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    by TEXT NOT NULL,
+    role TEXT NOT NULL,
+    reason TEXT,
+    at_ms INTEGER NOT NULL,
+    text TEXT
+) STRICT;
+CREATE INDEX draft_steps_by_draft ON draft_steps (draft_no, step_no);
+-- What decides when each rule of a version fires, by name: its figures go on while that stays.
+CREATE TABLE rule_digests (
+    version TEXT NOT NULL,
+    rule_id TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    PRIMARY KEY (version, rule_id)
 ) STRICT, WITHOUT ROWID;
 ";
 

@@ -69,6 +69,7 @@ pub(crate) struct Metrics {
     pub(crate) appeals: IntCounterVec,
     pub(crate) rule_precision: GaugeVec,
     pub(crate) rules_imprecise: IntGaugeVec,
+    pub(crate) rules_fallen: IntGaugeVec,
 }
 
 impl Metrics {
@@ -108,7 +109,7 @@ impl Metrics {
         let precision = GaugeVec::new(
             Opts::new(
                 "tingjian_rule_precision",
-                "Share of a rule's reviewed alerts that stood, in the version in use.",
+                "Share of a rule's reviewed alerts that stood, since what decides when it fires was edited last.",
             ),
             &["rule_id"],
         )?;
@@ -233,6 +234,11 @@ impl Metrics {
             rules_imprecise: gauges(
                 "tingjian_rule_precision_below_min",
                 "Whether enough alerts of a rule in use were reviewed, and too few of them stood.",
+                &["rule_id"],
+            )?,
+            rules_fallen: gauges(
+                "tingjian_rule_precision_fallen",
+                "Whether a rule in use is clearly less precise than before it was edited last.",
                 &["rule_id"],
             )?,
             registry,

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::adapter::alert_json::wall_time;
 use crate::engine::privacy;
+use crate::engine::rule::Rule;
 use crate::engine::severity::Severity;
 use crate::engine::status::{CallStatus, Duty, DutyState, Phase};
 use crate::engine::time::CallTime;
@@ -81,22 +82,22 @@ struct LastAlert {
 }
 
 impl LiveCall {
-    /// How a call stands when its clock shows `clock`. What `is_shadow` packs make of it is not shown.
+    /// How a call stands when its clock shows `clock`. What rules on trial make of it is not shown.
     pub(crate) fn new(
         call_id: Arc<str>,
         state: &CallState,
         clock: CallTime,
         seen: Instant,
         agent_of: impl Fn(&str) -> Agent,
-        is_shadow: impl Fn(&str) -> bool,
+        is_shadow: impl Fn(&Rule) -> bool,
     ) -> Self {
         let session = &state.session;
         let (call, info) = (session.call(), session.info());
         let status = call.status(clock);
-        let duties = call.duties(clock, |rule| !is_shadow(&rule.pack));
+        let duties = call.duties(clock, |rule| !is_shadow(rule));
         let mut alerts = Counts::default();
         let mut last = None;
-        for alert in call.alerts_in_force().filter(|alert| !alert.held && !is_shadow(&alert.rule.pack)) {
+        for alert in call.alerts_in_force().filter(|alert| !alert.held && !is_shadow(&alert.rule)) {
             alerts.add(alert.rule.severity);
             let place = (alert.emitted, alert.at, &alert.alert_id);
             if last.as_ref().is_none_or(|(latest, _)| *latest < place) {

@@ -42,15 +42,25 @@ pub(crate) struct RuleMeasured<'a> {
     pub(crate) is_below: bool,
     /// Whether it was not before.
     pub(crate) is_news: bool,
+    /// The precision before what decides when it fires was edited last.
+    pub(crate) before: Option<f64>,
+    /// Whether that was clearly more.
+    pub(crate) has_fallen: bool,
+    /// Whether that was not so before.
+    pub(crate) fall_is_news: bool,
 }
 
 impl Happening for RuleMeasured<'_> {
     fn report(self, metrics: &Metrics) {
-        let Self { rule_id, precision, reviewed, upheld, is_below, is_news } = self;
+        let Self { rule_id, precision, reviewed, upheld, is_below, is_news, before, has_fallen, fall_is_news } = self;
         metrics.rule_precision.with_label_values(&[rule_id]).set(precision);
         metrics.rules_imprecise.with_label_values(&[rule_id]).set(i64::from(is_below));
+        metrics.rules_fallen.with_label_values(&[rule_id]).set(i64::from(has_fallen));
         if is_news {
             tracing::warn!(rule_id, precision, reviewed, upheld, "a rule's precision is below [review] precision_min");
+        }
+        if fall_is_news {
+            tracing::warn!(rule_id, precision, before, reviewed, "a rule is less precise than before it was edited");
         }
     }
 }
