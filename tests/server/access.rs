@@ -236,6 +236,9 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/agents/a7/reviews", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
         ("/v1/agents/a7/history", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
         ("/v1/rules/versions", Some(&review)),
+        ("/v1/rules/drafts", Some(&review)),
+        ("/v1/rules/drafts/1", Some(&review)),
+        ("/v1/quality/history", Some(&review)),
         ("/v1/openapi.json", None),
         ("/v1/rules", Some(&review)),
     ];

@@ -14,6 +14,7 @@ mod backup;
 mod clients;
 mod consume;
 mod crash;
+mod drafts;
 mod learning;
 mod live;
 mod live_feeds;

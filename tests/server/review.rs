@@ -776,7 +776,11 @@ async fn a_rule_that_is_wrong_too_often_is_reported() {
     }
     let dismissal = json!({"type": "dismiss", "alert_id": warnings[1], "reason": "x"});
     assert_eq!(site.ask(A7, "POST", "/v1/agents/a7/alerts", &dismissal).await.0, 200);
-    let told = figures(&site, "").await;
+    let mut told = figures(&site, "").await;
+    let fields = told.as_object_mut().unwrap();
+    let added = ["rule_digest", "current", "first_at", "last_at", "fallen"].map(|name| fields.remove(name).unwrap());
+    assert_eq!((added[0].as_str().map(str::len), &added[1], &added[4]), (Some(12), &json!(true), &json!(false)));
+    assert!(added[2].as_str() <= added[3].as_str() && added[2].is_string(), "{added:?}");
     let expected = json!({
         "rule_id": "test.warning", "rule_name": "警告", "pack": "test", "rules_version": "v1", "alerts": 4, "shown": 4,
         "overridden": 1, "override_rate": 0.25, "reviewed": 4, "confirmed": 3, "dismissed": 1, "precision": 0.75,

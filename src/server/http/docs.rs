@@ -108,6 +108,7 @@ sources! {
         "check": "docs/check";
     }
     "规则", "Rules" {
+        "rule-form": "docs/rule-form";
         "rules": "docs/rules";
         "coverage": "docs/coverage", zh;
     }

@@ -21,7 +21,7 @@ use crate::server::config::{
 };
 use crate::server::domain::principal::AccessRole;
 use crate::server::http::access::{self, Access, Guard, Policy};
-use crate::server::http::api::rules::{backtest, book, edit, history, in_use, learn, trial};
+use crate::server::http::api::rules::{backtest, book, drafts, edit, form, history, hits, in_use, learn, trial};
 use crate::server::http::api::{
     agents, alerts, audit, calls, export, ingest, live, marks, me, operate, overview, quality, report, reviews, roster,
     sampling, scores, search, statistics, views,
@@ -119,6 +119,7 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(REVIEW, routes!(export::export))
         .with(REVIEW, routes!(export::table))
         .with(REVIEW, routes!(quality::quality))
+        .with(REVIEW, routes!(quality::history))
         .with(REVIEW, routes!(audit::audit))
         .with(OPEN, routes!(openapi::describe))
         .with(REVIEW, routes!(in_use::in_use))
@@ -129,6 +130,11 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with_body(REVIEW, RULES_BODY_BYTES_MAX, edit::in_turns(shared, routes!(edit::check)))
         .with_body(REVIEW, RULES_BODY_BYTES_MAX, edit::in_turns(shared, routes!(trial::try_out)))
         .with_body(REVIEW, RULES_BODY_BYTES_MAX, edit::one_by_one(shared, routes!(backtest::backtest)))
+        .with_body(REVIEW, RULES_BODY_BYTES_MAX, edit::in_turns(shared, routes!(form::edit_rule)))
+        .with_body(REVIEW, RULES_BODY_BYTES_MAX, edit::one_by_one(shared, routes!(hits::hits)))
+        .with_body(REVIEW, RULES_BODY_BYTES_MAX, routes!(drafts::list, drafts::create))
+        .with_body(REVIEW, RULES_BODY_BYTES_MAX, routes!(drafts::read, drafts::step))
+        .with(REVIEW, edit::one_by_one(shared, routes!(drafts::check)))
         .with(REVIEW, routes!(history::versions))
         .with(REVIEW, routes!(history::version))
 }

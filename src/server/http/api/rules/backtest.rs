@@ -48,7 +48,7 @@ pub struct Selection<'a> {
 }
 
 impl Selection<'_> {
-    fn read(self, zone: FixedOffset) -> Result<Stored, BadQuery> {
+    pub(super) fn read(self, zone: FixedOffset) -> Result<Stored, BadQuery> {
         let values = [("from", self.from), ("to", self.to), ("agent_id", self.agent_id)];
         let values: BTreeMap<String, String> =
             values.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?.to_owned()))).collect();
@@ -105,7 +105,10 @@ impl StoredCalls {
 }
 
 /// The calls that are wanted, page by page.
-fn pages<'a>(readers: &'a Readers, wanted: &'a Stored) -> impl Iterator<Item = Result<Place, StoreError>> + 'a {
+pub(super) fn pages<'a>(
+    readers: &'a Readers,
+    wanted: &'a Stored,
+) -> impl Iterator<Item = Result<Place, StoreError>> + 'a {
     let mut behind = None;
     let mut page = Vec::new().into_iter();
     std::iter::from_fn(move || {
@@ -122,7 +125,7 @@ fn pages<'a>(readers: &'a Readers, wanted: &'a Stored) -> impl Iterator<Item = R
 }
 
 /// A stored call as it was told; `None` if its words are no longer kept.
-fn recorded(readers: &Readers, place: Place) -> Result<Option<Recorded>, StoreError> {
+pub(super) fn recorded(readers: &Readers, place: Place) -> Result<Option<Recorded>, StoreError> {
     let Some(Transcript { start, told }) = readers.transcript(place.no)? else { return Ok(None) };
     // What was kept was parsed before it was.
     let Ok(Event { number, body: EventBody::Start(info), .. }) = native::parse(&start) else { return Ok(None) };

@@ -59,6 +59,8 @@ struct RuleView {
     deduct: u32,
     clauses: Vec<String>,
     suggestion: Option<String>,
+    /// Whether it is on trial by itself.
+    shadow: bool,
     /// Where it begins in the file, from 1.
     line: Option<u32>,
 }
@@ -134,6 +136,7 @@ impl RuleView {
             deduct: rule.deduct,
             clauses: rule.clauses.clone(),
             suggestion: rule.suggestion.clone(),
+            shadow: rule.shadow,
             line: written.map(|written| written.id.at.line),
         }
     }

@@ -140,32 +140,39 @@ impl Fields {
         }
         let mut read: Vec<SourceFile> = Vec::new();
         for (place, file) in files.iter().enumerate() {
-            let text = |name: &str| {
-                file.get(name).and_then(Value::as_str).ok_or_else(|| {
-                    bad(
-                        format!("files[{place}].{name}"),
-                        format!("缺少 {name}，或不是字符串 / {name} must be a string"),
-                    )
-                })
-            };
-            let (name, text) = (text("name")?, text("text")?);
-            let field = format!("files[{place}].name");
-            if name.len() > ID_BYTES_MAX || name.chars().any(char::is_control) {
-                let message = format!(
-                    "最多 {ID_BYTES_MAX} 字节，不能有控制字符 / at most {ID_BYTES_MAX} bytes, no control characters"
-                );
-                return Err(bad(field, message));
+            let file = one_file(&format!("files[{place}]"), file)?;
+            if read.iter().any(|other| other.name == file.name) {
+                return Err(bad(format!("files[{place}].name"), "同一个文件写了两次 / this file is there twice"));
             }
-            if !(name.ends_with(".yaml") || name.ends_with(".yml")) {
-                return Err(bad(field, "文件名要以 .yaml 或 .yml 结尾 / must end in .yaml or .yml"));
-            }
-            if read.iter().any(|file| file.name == name) {
-                return Err(bad(field, "同一个文件写了两次 / this file is there twice"));
-            }
-            read.push(SourceFile { name: name.to_owned(), text: text.to_owned() });
+            read.push(file);
         }
         Ok(read)
     }
+
+    /// `file`: one edited rule file.
+    pub(crate) fn file(&self) -> Result<SourceFile, Unanswered> {
+        one_file("file", self.get("file").ok_or_else(|| bad("file", "缺少 file / file is missing"))?)
+    }
+}
+
+/// An edited file in the field of that name.
+fn one_file(field: &str, file: &Value) -> Result<SourceFile, Unanswered> {
+    let text = |name: &str| {
+        file.get(name).and_then(Value::as_str).ok_or_else(|| {
+            bad(format!("{field}.{name}"), format!("缺少 {name}，或不是字符串 / {name} must be a string"))
+        })
+    };
+    let (name, text) = (text("name")?, text("text")?);
+    let field = format!("{field}.name");
+    if name.len() > ID_BYTES_MAX || name.chars().any(char::is_control) {
+        let message =
+            format!("最多 {ID_BYTES_MAX} 字节，不能有控制字符 / at most {ID_BYTES_MAX} bytes, no control characters");
+        return Err(bad(field, message));
+    }
+    if !(name.ends_with(".yaml") || name.ends_with(".yml")) {
+        return Err(bad(field, "文件名要以 .yaml 或 .yml 结尾 / must end in .yaml or .yml"));
+    }
+    Ok(SourceFile { name: name.to_owned(), text: text.to_owned() })
 }
 
 /// Rules with edited files among them.
@@ -297,7 +304,7 @@ pub(crate) async fn in_turn<T: Send + 'static>(
     }
 }
 
-fn checked(written: &Written, files: &[SourceFile], over: &CancellationToken) -> Option<Checked> {
+pub(super) fn checked(written: &Written, files: &[SourceFile], over: &CancellationToken) -> Option<Checked> {
     let mut edited = Edited::new(written, files);
     let mut tests = Tests::default();
     if let Some(loaded) = &edited.loaded {
@@ -322,6 +329,26 @@ fn checked(written: &Written, files: &[SourceFile], over: &CancellationToken) ->
         version: edited.version,
         tests,
     })
+}
+
+impl Checked {
+    /// Errors and warnings.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let errors = self.diagnostics.iter().filter(|remark| remark.is_error()).count();
+        (errors, self.diagnostics.len() - errors)
+    }
+
+    /// Tests that passed, and that failed.
+    pub(super) const fn tests(&self) -> (usize, usize) {
+        (self.tests.passed, self.tests.failed)
+    }
+
+    /// Faults and failed tests as text.
+    pub(super) fn told(self) -> String {
+        let faults = if self.ok { String::new() } else { self.text };
+        let failures = self.tests.failures.into_iter().map(|failure| failure.text);
+        std::iter::once(faults).chain(failures).filter(|text| !text.is_empty()).collect::<Vec<_>>().join("\n")
+    }
 }
 
 impl Tests {

@@ -1,9 +1,12 @@
-//! Endpoints about rules: those in use, edited ones on trial, backtests.
+//! Endpoints about rules: those in use, edited ones on trial, drafts, backtests.
 
 pub(crate) mod backtest;
 pub(crate) mod book;
+pub(crate) mod drafts;
 pub(crate) mod edit;
+pub(crate) mod form;
 pub(crate) mod history;
+pub(crate) mod hits;
 pub(crate) mod in_use;
 pub(crate) mod learn;
 pub(crate) mod trial;
