@@ -9,13 +9,16 @@ import { before, test } from "node:test";
 import { LOOKS, Producer, Server, accessibilityFaults, end, open, says, screenshot, start } from "./harness.mjs";
 
 const QA = "token-of-qa-for-the-tests-00";
+const SECOND = "token-of-second-person-tests";
 const ADMIN = "token-of-admin-for-the-tests";
 const INGEST = "token-of-ingest-for-the-tests";
 const CONFIG = `call_linger_ms = 200
+rules_writable = true
 [tokens]
 ingest = ["${INGEST}"]
 [tokens.qa]
 "李静" = "${QA}"
+"王敏" = "${SECOND}"
 [tokens.admin]
 "赵明" = "${ADMIN}"
 `;
@@ -186,12 +189,18 @@ test("clauses: which rules hold them, and why some have none", async () => {
 for (const { width, dark } of LOOKS) {
   test(`every view at ${width} px, ${dark ? "dark" : "light"}`, async () => {
     const { page, close } = await rules("", { width, dark });
-    for (const [view, name] of [["packs", "规则包"], ["try", "试一试"], ["edit", "编辑与回测"], ["coverage", "条款覆盖"], ["versions", "版本"]]) {
+    for (const [view, name] of [["packs", "规则包"], ["try", "试一试"], ["edit", "编辑与回测"], ["form", "表单"], ["drafts", "草稿"], ["coverage", "条款覆盖"], ["versions", "版本"]]) {
       await page.getByRole("navigation", { name: "规则视图" }).getByRole("button", { name }).click();
       await page.waitForLoadState("networkidle");
       if (view === "try") {
         await page.getByRole("button", { name: "试一试", exact: true }).last().click();
         await page.getByRole("heading", { name: "逐句分析" }).waitFor();
+      }
+      if (view === "form") {
+        await page.getByLabel("坐席不能说的话").fill("不晓得");
+        await page.keyboard.press("Enter");
+        await page.getByText(/会报 \d+ 条/).waitFor();
+        await page.getByText("通过", { exact: true }).first().waitFor();
       }
       assert.equal(await accessibilityFaults(page), "", view);
       assert.ok(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), `${view} scrolls sideways`);
@@ -200,6 +209,84 @@ for (const { width, dark } of LOOKS) {
     await close();
   });
 }
+
+test("a newcomer forbids a phrase without YAML and sees last week; a second person brings it into force", async () => {
+  const producer = await Producer.connect(server, INGEST);
+  const today = { started_at: new Date().toISOString().replace("Z", "+00:00") };
+  await producer.tell(start("n1", "a7", today), says("n1", "u0", "customer", "能快点吗", 1_000), says("n1", "u1", "agent", "这个真没办法", 4_000), end("n1", 9_000));
+  await producer.tell(start("n2", "a8", today), says("n2", "u0", "agent", "您说的没办法是指什么呢", 4_000), end("n2", 9_000));
+  producer.close();
+  while ((await server.get("/v1/calls?live=true", QA)).calls.length > 0);
+  const writer = await rules("");
+  const { page } = writer;
+  const began = Date.now();
+  await page.getByRole("navigation", { name: "规则视图" }).getByRole("button", { name: "表单" }).click();
+  await page.getByLabel("坐席不能说的话").fill("没办法");
+  await page.keyboard.press("Enter");
+  await page.getByText(/会报 1 条，涉及 1 通、1 名坐席/).waitFor();
+  assert.ok(Date.now() - began < 60_000, "last week is seen within a minute");
+  await page.getByText(/差一点的例句（共 1 次不算）/).waitFor();
+  // Accepted and rejected sentences are tests.
+  const look = page.getByRole("region", { name: "在过去的通话里看看" });
+  await look.getByRole("button", { name: "该报", exact: true }).first().click();
+  await look.getByText("测试：该报").waitFor();
+  await look.getByRole("button", { name: "不该报" }).first().click();
+  await look.getByText("测试：不该报").waitFor();
+  const yaml = page.getByLabel("site.yaml 的 YAML");
+  const holds = (/** @type {string} */ text) => page.waitForFunction((text) => [...document.querySelectorAll("textarea")].some((area) => area.value.includes(text)), text);
+  await holds("- { fires: 这个真没办法, reply_to: 能快点吗 }");
+  await holds("- silent: 您说的没办法是指什么呢");
+  // The form writes the YAML, and the YAML the form; what is wrong stands at its field.
+  await page.getByLabel(/是在问/).check();
+  await holds("        - question: true");
+  await page.getByLabel("禁说的话（听到其中一句就算）：加一句").fill("没法子");
+  await page.keyboard.press("Enter");
+  await holds("        - 没法子");
+  await yaml.fill((await yaml.inputValue()).replace("severity: warning", "severity: critical # 客户很在意"));
+  await page.waitForFunction(() => [...document.querySelectorAll("select")].some((select) => select.value === "critical"));
+  await page.getByLabel("扣分").fill("许多");
+  await page.keyboard.press("Tab");
+  await page.locator("label", { hasText: "扣分" }).getByRole("alert").waitFor();
+  await page.getByLabel("扣分").fill("3");
+  await page.keyboard.press("Tab");
+  await holds("severity: critical # 客户很在意\n    deduct: 3\n");
+  await screenshot(page, "rules-form-written");
+  await page.getByRole("button", { name: "保存为草稿" }).click();
+  await page.getByRole("button", { name: "检查", exact: true }).click();
+  await page.getByText("检查通过", { exact: true }).first().waitFor();
+  await page.getByText("写过这份草稿的人不能自己批准").waitFor();
+  assert.equal(await page.getByRole("button", { name: "批准" }).count(), 0);
+  const draft = new URL(page.url()).searchParams.get("draft");
+  await writer.close();
+  const file = () => readFileSync(join(server.directory, "site.yaml"), "utf8");
+  const second = await rules(`?view=form&draft=${draft}`, { token: SECOND });
+  await second.page.getByRole("button", { name: "批准" }).click();
+  await second.page.getByRole("button", { name: "试运行", exact: true }).click();
+  await second.page.locator(".stages [aria-current]", { hasText: "试运行" }).waitFor();
+  assert.ok(file().includes("shadow: true"));
+  await second.page.getByRole("button", { name: "启用", exact: true }).click();
+  await second.page.locator(".stages [aria-current]", { hasText: "启用" }).waitFor();
+  assert.ok(file().includes("# 客户很在意") && !file().includes("shadow"));
+  await second.page.getByText("经过（5 步）").click();
+  assert.match(await second.page.locator(".steps").innerText(), /李静[^]*王敏/);
+  await screenshot(second.page, "rules-form-live");
+  await second.page.getByRole("button", { name: "恢复原样" }).click();
+  await second.page.getByText("已退回").waitFor();
+  await second.page.getByRole("navigation", { name: "规则视图" }).getByRole("button", { name: "草稿" }).click();
+  await second.page.getByRole("button", { name: "不说“没办法”" }).waitFor();
+  await second.close();
+});
+
+test("a false alarm leads to its rule with the sentence as a silent test", async () => {
+  const { page, close } = await rules(`?view=form&rule=manners.dont-know&test=silent&text=${encodeURIComponent("他不知道")}`);
+  const test = page.locator(".tests li", { hasText: "他不知道" });
+  await test.getByText("没通过").waitFor();
+  await page.getByLabel(/说的是客户或别人/).check();
+  await test.getByText("通过", { exact: true }).waitFor();
+  await page.reload();
+  assert.equal(new URL(page.url()).searchParams.get("test"), null);
+  await close();
+});
 
 /** Last: it changes what is in use. */
 test("a reload is the admin's, tells its faults, and leaves a version", async () => {

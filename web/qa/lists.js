@@ -254,7 +254,8 @@ export function Quality({ filters, change }) {
     {
       id: "rule", name: t("规则", "Rule"), value: (/** @type {any} */ row) => row.rule_name,
       cell: (/** @type {any} */ row) => html`<button class="link" title=${row.rule_id} onClick=${() => change({ rule_id: row.rule_id, view: "alerts", review: "", appeal: "", state: "all", display: "all" })}>${row.rule_name}</button>
-        ${row.below ? html` <span class="tag critical">${t("低于门槛", "below the threshold")}</span>` : null}`,
+        ${row.below ? html` <span class="tag critical">${t("低于门槛", "below the threshold")}</span>` : null}
+        ${row.fallen ? html` <span class="tag critical">${t("比改之前低", "less than before it was edited")}</span>` : null}`,
     },
     { id: "version", name: t("版本", "Version"), value: (/** @type {any} */ row) => row.rules_version, cell: (/** @type {any} */ row) => html`<code>${row.rules_version}</code>` },
     share("precision", t("准确率", "Precision"), t("复核中属实的比例", "of those reviewed, how many are upheld")),
@@ -278,7 +279,7 @@ export function Quality({ filters, change }) {
     ${value?.rules.length === 0 ? html`<p class="empty">${t("没有预警。", "No alerts.")}</p>` : null}
     ${value && value.rules.length > 0
       ? html`<${SortedTable} label=${t("规则质量", "Quality of rules")} columns=${columns} rows=${value.rules} sort="alerts" shown=${100}
-          rowKey=${(/** @type {any} */ row) => `${row.rule_id} ${row.rules_version}`} rowClass=${(/** @type {any} */ row) => (row.below ? "below" : undefined)} />`
+          rowKey=${(/** @type {any} */ row) => `${row.rule_id} ${row.rule_digest ?? row.rules_version}`} rowClass=${(/** @type {any} */ row) => (row.below ? "below" : undefined)} />`
       : null}
   </section>`;
 }

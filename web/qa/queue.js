@@ -7,7 +7,7 @@ import { ApiError, get } from "../shared/api.js";
 import { callAddress, clock, count, kindName, moment, roleName, stateName, today } from "../shared/format.js";
 import { Marked } from "../shared/marked.js";
 import { Agent, Choices } from "../shared/parts.js";
-import { Evidence, ReviewSteps, ReviewTags, STEP_KEYS, StepButtons, actionName, keepReviewer, needsQuestion, possibleSteps, reviewer, takeStep, takeSteps, usualReasons, verdictName } from "../shared/review.js";
+import { Evidence, ReviewSteps, ReviewTags, RuleLink, STEP_KEYS, StepButtons, actionName, keepReviewer, needsQuestion, possibleSteps, reviewer, takeStep, takeSteps, usualReasons, verdictName } from "../shared/review.js";
 import { t, token } from "../shared/settings.js";
 import { Listen } from "../shared/sound.js";
 import { Dialog, Fault, Severity, html, useAnswer, useKeys } from "../shared/ui.js";
@@ -392,6 +392,7 @@ export function Facts({ alert }) {
       <div><dt>${t("条款", "Clauses")}</dt><dd>${alert.clauses.length > 0 ? alert.clauses.join("、") : "—"}</dd></div>
     </dl>
     <${ReviewSteps} review=${alert.review} />
+    <${RuleLink} alert=${alert} />
   `;
 }
 

@@ -48,7 +48,7 @@ export function Versions({ filters, change }) {
   const { value, error, reload } = useAnswer((signal) => get("/v1/rules/versions", { limit: 200 }, signal), [token()]);
   const version = filters.version || value?.versions[0]?.version || "";
   const detail = useAnswer((signal) => (version === "" ? Promise.resolve(null) : get(`/v1/rules/versions/${encodeURIComponent(version)}`, {}, signal)), [version, token()]);
-  const triggers = /** @type {Record<string, string>} */ ({ start: t("启动", "start"), request: t("手动", "request"), change: t("文件变化", "file change"), learn: t("学习", "learned") });
+  const triggers = /** @type {Record<string, string>} */ ({ start: t("启动", "start"), request: t("手动", "request"), change: t("文件变化", "file change"), learn: t("学习", "learned"), draft: t("草稿", "draft") });
   return html`
     <div class="versions">
       <section class="panel stack">
@@ -73,7 +73,7 @@ export function Versions({ filters, change }) {
 }
 
 /** A unified diff. @param {{text: string}} properties */
-function Diff({ text }) {
+export function Diff({ text }) {
   const kind = (/** @type {string} */ line) =>
     /^(\+\+\+|---|@@|diff )/.test(line) ? "head" : line.startsWith("+") ? "added" : line.startsWith("-") ? "removed" : "";
   return html`<div class="source diff" tabindex="0" role="region" aria-label=${t("差异", "Difference")}>

@@ -14,10 +14,10 @@ const HITS_MAX = 60;
 /** @typedef {import("../shapes.js").PackView} Pack */
 
 /**
- * @param {{packs: Pack[], quality: Map<string, any>, filters: Record<string, string>, change: (changes: Record<string, string>) => void, edit: (file: string, line: number) => void}} properties
+ * @param {{packs: Pack[], quality: Map<string, any>, filters: Record<string, string>, change: (changes: Record<string, string>) => void, openForm: (file: string, rule: string) => void, edit: (file: string, line: number) => void}} properties
  *   `quality` is of the version in use, by rule
  */
-export function Packs({ packs, quality, filters, change, edit }) {
+export function Packs({ packs, quality, filters, change, openForm, edit }) {
   const pack = packs.find(({ pack }) => pack === filters.pack) ?? packs[0];
   if (pack === undefined) {
     return html`<p class="panel empty">${t("没有规则包。", "No packs.")}</p>`;
@@ -33,6 +33,7 @@ export function Packs({ packs, quality, filters, change, edit }) {
       <section class="panel stack source-box">
         <div class="row spread">
           <h2 class="flat">${pack.title ?? pack.pack} <code class="quiet" title=${pack.file ?? undefined}>${baseName(pack.file ?? pack.pack)}</code></h2>
+          ${pack.file && pack.rules.some(({ id }) => id === filters.rule) ? html`<button class="primary" onClick=${() => openForm(String(pack.file), filters.rule)}>${t("用表单改", "Edit in the form")}</button>` : null}
           ${pack.file ? html`<button onClick=${() => edit(String(pack.file), Number(filters.line) || lineOf(pack, filters.rule))}>${t("编辑并回测", "Edit and backtest")}</button>` : null}
         </div>
         ${pack.text === null
@@ -64,7 +65,7 @@ function Contents({ packs, current, quality, rule, change }) {
             ${pack.rules.map((one) => html`
               <li key=${one.id}>
                 <button class="rule" title=${one.id} aria-current=${one.id === rule ? "true" : undefined} onClick=${() => change({ rule: one.id, line: "" })}>
-                  <span class="row spread"><span class="grow">${one.name}</span><${Severity} severity=${one.severity} /></span>
+                  <span class="row spread"><span class="grow">${one.name}</span>${one.shadow ? html`<span class="tag neutral">${t("试运行", "on trial")}</span>` : null}<${Severity} severity=${one.severity} /></span>
                   <span class="row spread small quiet">
                     <span>${kindName(one.kind)} · ${t("扣", "−")}${one.deduct}${one.clauses.length > 0 ? ` · ${one.clauses.join("、")}` : ""}</span>
                     <${Precision} quality=${quality.get(one.id)} />
@@ -83,7 +84,7 @@ function Precision({ quality }) {
     return html`<span>${t("未复核", "not reviewed")}</span>`;
   }
   const text = `${t("准确率", "precision")} ${percent(quality.precision)}${t(`（${quality.confirmed}/${quality.reviewed}）`, ` (${quality.confirmed}/${quality.reviewed})`)}`;
-  return quality.below ? html`<span class="tag critical">${text}</span>` : html`<span>${text}</span>`;
+  return quality.below || quality.fallen ? html`<span class="tag critical">${text}${quality.fallen ? " ↓" : ""}</span>` : html`<span>${text}</span>`;
 }
 
 /** @param {{packs: Pack[], words: string, change: (changes: Record<string, string>) => void}} properties */

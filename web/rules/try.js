@@ -110,7 +110,7 @@ const CONDITIONS = /** @type {Record<string, string>} */ ({
 });
 
 /** Why a hit does not count, in the reader's language and without the words of the syntax. @param {{veto: string, veto_en: string}} candidate */
-function vetoOf({ veto, veto_en }) {
+export function vetoOf({ veto, veto_en }) {
   return t(veto.replace(/（(?:unless|only): (\w+)）/, (_, name) => `：${CONDITIONS[name] ?? name}`).replace("（yields_to）", ""), veto_en);
 }
 

@@ -283,7 +283,27 @@ export function ReviewPanel({ alert, me, onReview }) {
       <div class="row"><${ReviewTags} review=${alert.review} /></div>
       <${ReviewSteps} review=${alert.review} />
       ${error === null ? null : html`<${Fault} error=${error} />`}
-      ${may ? html`<${StepButtons} alert=${alert} me=${me} asked=${asked} onAsk=${setAsked} onStep=${step} busy=${busy} />` : null}
+      ${may ? html`<${StepButtons} alert=${alert} me=${me} asked=${asked} onAsk=${setAsked} onStep=${step} busy=${busy} />
+        <${RuleLink} alert=${alert} />` : null}
     </div>
   `;
+}
+
+/**
+ * From a false alarm to its rule with the sentence as a test that must stay silent, from a missed violation with it as
+ * one that must fire. What the other party said before goes along where the page has it.
+ * @param {{alert: any, before?: string}} properties
+ */
+export function RuleLink({ alert, before }) {
+  const said = alert.evidence[0];
+  const isFalse = alert.review?.verdict === "dismissed" || alert.review?.appeal === "granted";
+  const isMissed = alert.display === "marked" && alert.review?.verdict === "confirmed";
+  if (said === undefined || (!isFalse && !isMissed)) {
+    return null;
+  }
+  const query = new URLSearchParams({
+    view: "form", rule: alert.rule_id, test: isFalse ? "silent" : "fires", text: said.text,
+    ...(said.role === "agent" ? {} : { role: said.role }), ...(before ? { reply_to: before } : {}),
+  });
+  return html`<a class="small" href=${`/rules?${query}`}>${isFalse ? t("改这条规则，把这句记为不该报", "Edit the rule; this sentence must not be told") : t("改这条规则，把这句记为该报", "Edit the rule; this sentence must be told")}</a>`;
 }
