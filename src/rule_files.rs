@@ -1,4 +1,4 @@
-//! Rule files, read: from a directory, or as they were built into the program.
+//! Rule files and scoring forms, read: from a directory, or as they were built into the program.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -26,6 +26,7 @@ const UNCOVERED: &str = "uncovered.tsv";
 /// The name of a file of parameters, wherever it lies.
 pub const PARAMETERS: &str = "parameters.yaml";
 static BUILT_IN: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/rules");
+static FORMS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/forms");
 
 /// Files that could not be read: all of them, each with its reason.
 #[derive(Debug)]
@@ -115,6 +116,37 @@ pub fn read(
     }
     gathered.complete();
     if faults.is_empty() { Ok(gathered.finish(thresholds)) } else { Err(SourceError { faults }) }
+}
+
+/// Reads the scoring forms of a directory: all `*.yaml` and `*.yml` files in it and below; without one, the form that ships.
+///
+/// # Errors
+/// What of the files cannot be read.
+pub fn forms(directory: Option<&Path>) -> Result<Vec<SourceFile>, SourceError> {
+    let Some(directory) = directory else {
+        let file = |file: &include_dir::File<'_>| {
+            Some(SourceFile {
+                name: format!("built-in/{}", file.path().display()),
+                text: file.contents_utf8()?.to_owned(),
+            })
+        };
+        return Ok(FORMS.files().filter_map(file).collect());
+    };
+    let (mut paths, mut faults) = (Vec::new(), Vec::new());
+    collect(directory, 0, &mut paths, &mut faults);
+    paths.retain(|path| !is_model_file(&path.to_string_lossy()));
+    paths.sort();
+    if paths.is_empty() && faults.is_empty() {
+        faults.push((directory.to_owned(), Fault::NoFiles));
+    }
+    let mut files = Vec::new();
+    for path in paths {
+        match text(&path) {
+            Ok(text) => files.push(SourceFile { name: path.display().to_string(), text }),
+            Err(fault) => faults.push((path, fault)),
+        }
+    }
+    if faults.is_empty() { Ok(files) } else { Err(SourceError { faults }) }
 }
 
 /// Faults of rules for people: each with its line.

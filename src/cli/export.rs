@@ -45,6 +45,9 @@ pub(crate) struct Arguments {
     /// 坐席 / Of this agent
     #[arg(long, value_name = "ID")]
     agent_id: Option<String>,
+    /// 班组 / Of agents of this team
+    #[arg(long, value_name = "NAME")]
+    team: Option<String>,
     /// 通话 / Of this call
     #[arg(long, value_name = "ID")]
     call_id: Option<String>,
@@ -154,6 +157,7 @@ impl Arguments {
             ("from", self.from.as_deref()),
             ("to", self.to.as_deref()),
             ("agent_id", self.agent_id.as_deref()),
+            ("team", self.team.as_deref()),
             ("call_id", self.call_id.as_deref()),
             ("rule_id", self.rule_id.as_deref()),
             ("queue", self.queue.as_deref()),

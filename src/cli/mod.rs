@@ -10,6 +10,7 @@ mod demo;
 mod eval;
 mod export;
 mod fixtures;
+mod forms;
 mod learn;
 mod lines;
 mod load;
@@ -57,6 +58,8 @@ enum Command {
     Check(check::Arguments),
     /// 规则文件：检查、测试、JSON Schema / Rule files: check, test, JSON Schema
     Rules(rules::Arguments),
+    /// 评分表：检查 / Scoring forms: check
+    Forms(forms::Arguments),
     /// 配置：全部配置项和默认值，检查配置文件 / The configuration: every key and its default; check a file
     Config(config::Arguments),
     /// 签发坐席令牌 / Make a token for an agent
@@ -94,6 +97,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Rules(arguments) => rules::run(&arguments),
+        Command::Forms(arguments) => forms::run(&arguments),
         Command::Config(arguments) => config::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),

@@ -68,7 +68,7 @@ struct LintArguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Tongue {
+pub(crate) enum Tongue {
     /// 中文
     Zh,
     /// English

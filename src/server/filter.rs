@@ -97,7 +97,7 @@ const APPEAL: Parameter = Parameter::new(
 );
 const ACTION: Parameter = Parameter::new(
     "action",
-    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, undo, mark, sample, look, export, report, forget / 做了什么，可用逗号写多个",
+    "One or several, commas between them: start, reload, confirm, dismiss, appeal, grant, reject, undo, mark, sample, look, form_fill, form_change, form_sign, form_object, clips, calibration, export, report, forget / 做了什么，可用逗号写多个",
     Shape::Text,
 );
 pub(crate) const QUEUE: Parameter = Parameter::new("queue", "Of this queue / 队列", Shape::Text);

@@ -45,9 +45,9 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
-    AgentsFile, Alerts, Confidence, Config, ConfigError, Consume, ConsumeFrom, Holders, MailServer, OriginName,
-    PersonTokens, Place, Plan, Recording, RecordingUrl, Report, ReportDay, ReportLanguage, Retention, Review,
-    SampledBy, Sasl, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle,
+    AgentsFile, Alerts, Confidence, Config, ConfigError, Consume, ConsumeFrom, FormsDirectory, Holders, MailServer,
+    OriginName, PersonTokens, Place, Plan, Recording, RecordingUrl, Report, ReportDay, ReportLanguage, Retention,
+    Review, SampledBy, Sasl, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle,
     listen_address,
 };
 pub use crate::server::export::{AlertFile, ExportError, FORMATS, ReviewedTurn, ReviewedTurns, export_store};
@@ -72,7 +72,7 @@ use crate::server::outbox::Deliveries;
 use crate::server::runtime::journal::{Job, Journal};
 use crate::server::runtime::recovery::{Recovered, recover};
 use crate::server::runtime::shard::{Command, Shard, Shards};
-use crate::server::runtime::{Parts, Shared, journal, precision, reload, retention, roster, sampling, shard};
+use crate::server::runtime::{Parts, Shared, forms, journal, precision, reload, retention, roster, sampling, shard};
 use crate::server::store::{ClosedRow, LoadRow, Readers, Record, Store, Writer};
 use crate::server::telemetry::events::{Happening as _, Recovery};
 use crate::server::telemetry::metrics::Metrics;
@@ -121,17 +121,19 @@ impl Server {
         let deliveries = Arc::new(Deliveries::new(&config, &metrics).map_err(io::Error::other)?);
         let buses = consume::targets(&config).map_err(io::Error::other)?;
         buses.iter().for_each(|bus| metrics.show_bus(bus.name()));
+        let forms =
+            forms::read(config.forms.directory.as_deref()).map_err(|rejected| io::Error::other(rejected.text))?;
         let recordings = Recordings::new(&config.recording).map_err(io::Error::other)?;
         let store = Store::open(&config.data, &config.privacy).map_err(io::Error::other)?;
         let mut writer = store.writer().map_err(io::Error::other)?;
         let readers = store.readers();
-        let agents = roster::read(config.agents.file.as_deref()).map_err(|unusable| io::Error::other(unusable.text))?;
+        let agents = roster::read(config.agents.file.as_deref()).map_err(|rejected| io::Error::other(rejected.text))?;
         writer.keep_roster(&agents).map_err(io::Error::other)?;
         let recovered = keep_and_recover(&mut writer, &readers, &rules, unix_ms()).map_err(io::Error::other)?;
         let (journal, jobs) = Journal::new();
         let (shards, queues) = Shards::new(config.shard_count());
         let next_call_no = writer.next_call_no().map_err(io::Error::other)?;
-        let parts = Parts { config, rules, metrics, shards, journal, readers, next_call_no, recordings };
+        let parts = Parts { config, rules, metrics, shards, journal, readers, next_call_no, recordings, forms };
         let shared = Arc::new(Shared::new(parts).map_err(io::Error::other)?);
         precision::begin(&shared).map_err(io::Error::other)?;
         let mut shards: Vec<_> = queues.into_iter().map(|queue| (Shard::new(Arc::clone(&shared)), queue)).collect();
@@ -193,11 +195,13 @@ impl Server {
         senders.spawn(report::run(Arc::clone(&shared), Arc::clone(&sender)));
         let watching = reload::watch(&shared);
         let watching_agents = roster::watch(&shared);
+        let watching_forms = forms::watch(&shared);
         let failed = tokio::select! {
             () = shutdown => None,
             () = http::accept(Arc::clone(&shared), door, sender, listener) => None,
             () = watching => None,
             () = watching_agents => None,
+            () = watching_forms => None,
             () = retention::run(Arc::clone(&shared)) => None,
             () = sampling::run(Arc::clone(&shared)) => None,
             failed = tasks.join_next() => failed.and_then(Result::err),
@@ -261,7 +265,7 @@ fn keep_and_recover(
 }
 
 /// Whether a server of this configuration can listen at `address`: whether its
-/// files of tokens and agents, its certificate and its webhooks can be used, and whether
+/// files of tokens, agents and forms, its certificate and its webhooks can be used, and whether
 /// it has tokens where it needs them. [`Server::open`] checks the same; a caller who checks first
 /// can report the fault before anything is started.
 ///
@@ -273,7 +277,8 @@ pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
     consume::targets(config)?;
     report::check(config)?;
     Recordings::new(&config.recording)?;
-    roster::read(config.agents.file.as_deref()).map_err(|unusable| unusable.text)?;
+    roster::read(config.agents.file.as_deref()).map_err(|rejected| rejected.text)?;
+    forms::read(config.forms.directory.as_deref()).map_err(|rejected| rejected.text)?;
     Ok(())
 }
 

@@ -12,8 +12,12 @@ use tingjian::engine::rule::parse::{SourceFile, parse};
 type Ran = (i32, String, String);
 
 fn rules(arguments: &[&str]) -> Ran {
+    tingjian(&[&["rules"], arguments].concat())
+}
+
+fn tingjian(arguments: &[&str]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tingjian"));
-    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).arg("rules").args(arguments).output().unwrap();
+    let output = command.current_dir(env!("CARGO_MANIFEST_DIR")).args(arguments).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
@@ -419,4 +423,30 @@ fn suggestions_come_with_their_support_and_yaml_that_can_be_used() {
     let (code, _, err) = suggest(&["--data", "nowhere"]);
     assert!(code == Some(2) && err.contains("nowhere"), "{err}");
     assert_eq!(suggest(&[]).0, Some(2));
+}
+
+#[test]
+fn scoring_forms_are_checked_against_the_rules() {
+    let (code, out, err) = tingjian(&["forms", "lint", "--deny-warnings", "--lang", "en"]);
+    assert_eq!((code, out.lines().last()), (0, Some("1 forms, 25 items: 0 errors, 0 warnings")), "{out}{err}");
+    let place = directory("forms");
+    let form = |name: &str, item: &str| {
+        let text = format!(
+            "form: {name}\ntitle: 表\ngroups:\n  - title: 组\n    items:\n      - {{ id: a, title: 甲, {item} }}\n"
+        );
+        fs::write(place.join(format!("{name}.yaml")), text).unwrap();
+    };
+    form("one", "points: 1, rules: [acts.acuse, acts.accuse], packs: [insults]");
+    let (code, out, _) = tingjian(&["forms", "lint", shown(&place), "--lang", "en"]);
+    assert_eq!(code, 0, "{out}");
+    assert!(
+        out.contains("one.yaml:6:45")
+            && out.contains("Did you mean `acts.accuse`")
+            && out.contains("Did you mean `insult`"),
+        "{out}"
+    );
+    assert_eq!(tingjian(&["forms", "lint", shown(&place), "--deny-warnings"]).0, 1);
+    form("two", "point: 1");
+    let (code, out, _) = tingjian(&["forms", "lint", shown(&place), "--lang", "en"]);
+    assert!(code == 2 && out.contains("two.yaml:6:") && out.contains("one.yaml:6:45"), "{out}");
 }

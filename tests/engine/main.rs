@@ -9,6 +9,7 @@ mod oracle;
 
 mod adapters;
 mod alerts;
+mod forms;
 mod fuzz_corpus;
 mod layers;
 mod negation;

@@ -28,7 +28,7 @@ function AgentPage() {
               lang=${currentLanguage() === "zh" ? "zh-CN" : "en"} theme=${isDark() ? "dark" : "light"} keys="page" sound
               ontingjian-link=${onLink}></tingjian-alerts>`}
     </main>
-    <footer><${SignOut} me=${me} /><${Settings} /></footer>
+    <footer><a class="button plain small" href=${`/agent/${encodeURIComponent(agent)}/forms`}>${t("我的评分", "My scores")}</a><${SignOut} me=${me} /><${Settings} /></footer>
   `;
 }
 

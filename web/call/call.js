@@ -12,6 +12,8 @@ import { t, told, token } from "../shared/settings.js";
 import { Timeline } from "../shared/timeline.js";
 import { Transcript } from "../shared/transcript.js";
 import { useEffect, useReducer, useRef, useState } from "../vendor/hooks.js";
+import { ClipDialog } from "../shared/clips.js";
+import { CallForms } from "./forms.js";
 import { MarkDialog, useSelectedWords } from "./mark.js";
 import { ReviewState } from "./state.js";
 
@@ -201,7 +203,9 @@ function Call() {
   const [isMarking, setMarking] = useState(/** @type {false | {place: import("./mark.js").Place | null}} */ (false));
   const words = useSelectedWords();
   const mayMark = isOver && me !== undefined && (me.roles.includes("qa") || me.roles.includes("admin"));
-  useKeys({ m: () => mayMark && setMarking({ place: words }) });
+  const [clipped, setClipped] = useState(/** @type {string | null} */ (null));
+  const [keptIn, setKeptIn] = useState(/** @type {{clip_no: number, title: string} | null} */ (null));
+  useKeys({ m: () => mayMark && setMarking({ place: words }), s: () => mayMark && selected !== null && record?.alerts.has(selected) && setClipped(selected) });
   const linkedAt = selected === null ? undefined : record?.alerts.get(selected)?.at_ms;
   // What is listened to first is the alert that is looked at.
   useEffect(() => player.cue(linkedAt === undefined ? null : Math.max(0, linkedAt - LEAD_MS)), [linkedAt]);
@@ -251,10 +255,14 @@ function Call() {
       </section>
       <section class="panel side-panel" aria-labelledby="alerts"><h2 id="alerts">${t(`预警 ${alerts.length - held} 条`, `${alerts.length - held} alerts`)}${held > 0 ? t(`，存疑 ${held} 条`, `, ${held} in doubt`) : ""}</h2>
         ${alerts.length === 0 ? html`<p class="empty">${t("到此为止没有预警", "No alerts up to here")}</p>` : null}
-        <ol class="alerts">${alerts.map((alert) => html`<${Alert} key=${alert.alert_id} alert=${alert} isSelected=${alert.alert_id === selected} select=${select} me=${me} started=${detail.started_at} onReview=${reload} />`)}</ol>
+        <ol class="alerts">${alerts.map((alert) => html`<${Alert} key=${alert.alert_id} alert=${alert} isSelected=${alert.alert_id === selected} select=${select} me=${me} started=${detail.started_at} onReview=${reload} onClip=${mayMark ? () => setClipped(alert.alert_id) : null} />`)}</ol>
       </section>
-      <${Score} detail=${detail} />
+      <div class="rest stack"><${Score} detail=${detail} />
+        ${isOver ? html`<${CallForms} detail=${detail} me=${me} may=${mayMark} onShow=${select} />` : null}</div>
     </div>
+    ${clipped === null || !record.alerts.has(clipped) ? null : html`<${ClipDialog} alert=${{ ...record.alerts.get(clipped), call_id: detail.call_id, started_at: detail.started_at }} me=${me}
+      onClose=${() => setClipped(null)} onKept=${(/** @type {any} */ kept) => { setClipped(null); setKeptIn(kept); }} />`}
+    ${keptIn === null ? null : html`<p class="notice" role="status">${t("已收进片段集：", "Put into ")}<a href=${`/clips/${keptIn.clip_no}`}>${keptIn.title}</a></p>`}
     ${isMarking ? html`<${MarkDialog} detail=${detail} said=${record.said()} place=${isMarking.place} me=${me} onClose=${() => setMarking(false)}
       onMarked=${(/** @type {string} */ alertId) => { setMarking(false); getSelection()?.removeAllRanges(); setSelected(alertId); reload(); }} />` : null}
   `;
@@ -475,7 +483,7 @@ function items(record, alerts, at) {
 }
 
 /** @param {any} properties */
-function Alert({ alert, isSelected, select, me, started, onReview }) {
+function Alert({ alert, isSelected, select, me, started, onReview, onClip }) {
   const { alert_id: id, state, transitions } = alert;
   return html`
     <li class=${`alert ${alert.severity} ${state} ${alert.display === "held" ? "held" : ""} ${isSelected ? "selected" : ""}`} id=${`alert-${id}`} data-alert-id=${id} data-state=${state}>
@@ -492,6 +500,7 @@ function Alert({ alert, isSelected, select, me, started, onReview }) {
       <p class="small quiet">${alert.rule_name}${alert.deduct > 0 && state === "confirmed" && alert.review?.counts !== false ? t(` · 扣 ${alert.deduct} 分`, ` · −${alert.deduct}`) : ""}
         ${transitions.length > 1 ? html`<span class="states"> · ${transitions.map((/** @type {any} */ one) => `${clock(one.at)} ${stateName(one.state)}`).join(" → ")}</span>` : null}</p>
       <${ReviewState} alert=${alert} me=${me} started=${started} isSelected=${isSelected} onReview=${onReview} />
+      ${isSelected && onClip ? html`<button class="small no-print" aria-keyshortcuts="s" onClick=${onClip}>${t("收进培训片段…", "Put into training clips…")}</button>` : null}
     </li>
   `;
 }

@@ -62,6 +62,12 @@ export function ofCalls(filters) {
   return { ...spanOf(filters), hour, agent_id, team, queue };
 }
 
+/** As `/v1/forms/filled`, `/v1/forms/export` and `/v1/forms/trend` take them. @param {Filters} filters */
+export function ofForms(filters) {
+  const { from, to, agent_id, team } = ofCalls(filters);
+  return { from, to, agent_id, team };
+}
+
 /** The calls of the list: all, or those with the alerts that are looked at. @param {Filters} filters */
 export function ofCallList(filters) {
   return filters.with === "alerts" ? { ...ofAlerts(filters), alerts: "true" } : ofCalls(filters);
@@ -86,12 +92,13 @@ export function FilterBar({ filters, change, rules, agents, queues, roster }) {
   const day = (/** @type {"from" | "to"} */ name) => (/** @type {any} */ event) => change({ ...span, days: "", [name]: event.target.value });
   const narrowed = NARROWING.some((name) => filters[name] !== DEFAULTS[/** @type {keyof typeof DEFAULTS} */ (name)]);
   // What the open view does not heed is not offered.
-  if (["mine", "report"].includes(filters.view)) {
+  if (["mine", "report", "clips", "calibration"].includes(filters.view)) {
     return null;
   }
   const inQueue = ["review", "appeal"].includes(filters.view);
   const inSearch = filters.view === "search";
-  const ofCallsOnly = inSearch || filters.view === "scores" || (filters.view === "calls" && filters.with !== "alerts");
+  const inForms = filters.view === "forms";
+  const ofCallsOnly = inSearch || inForms || filters.view === "scores" || (filters.view === "calls" && filters.with !== "alerts");
   const unheeded = filters.view === "quality" || inQueue || ofCallsOnly;
   const teams = (roster?.teams ?? []).map(({ team }) => team);
   const names = new Map((roster?.agents ?? []).map(({ agent_id, name }) => [agent_id, name]));
@@ -106,13 +113,13 @@ export function FilterBar({ filters, change, rules, agents, queues, roster }) {
       <label><span>${t("到", "To")}</span><input type="date" value=${span.to.slice(0, 10)} onChange=${day("to")} /></label>
       <label><span>${t("坐席", "Agent")}</span>
         <input list="known-agents" value=${filters.agent_id} placeholder=${t("全部", "all")} onChange=${set("agent_id")} maxlength="128" /></label>
-      <label><span>${t("队列", "Queue")}</span>
-        <input list="known-queues" value=${filters.queue} placeholder=${t("全部", "all")} onChange=${set("queue")} maxlength="128" /></label>
+      ${inForms ? null : html`<label><span>${t("队列", "Queue")}</span>
+        <input list="known-queues" value=${filters.queue} placeholder=${t("全部", "all")} onChange=${set("queue")} maxlength="128" /></label>`}
       ${teams.length === 0 && filters.team === "" ? null : html`<${Select} name=${t("班组", "Team")} value=${filters.team} onChange=${set("team")}
         options=${[...new Set([...teams, filters.team].filter(Boolean))].map((team) => [team, team])} />`}
       <datalist id="known-agents">${agents.map((agent) => html`<option key=${agent} value=${agent}>${names.get(agent) ?? ""}</option>`)}</datalist>
       <datalist id="known-queues">${queues.map((queue) => html`<option key=${queue} value=${queue} />`)}</datalist>
-      ${inSearch ? null : html`<${Select} name=${t("时段", "Hour")} value=${filters.hour} onChange=${set("hour")}
+      ${inSearch || inForms ? null : html`<${Select} name=${t("时段", "Hour")} value=${filters.hour} onChange=${set("hour")}
         options=${Array.from({ length: 24 }, (_, hour) => [String(hour), hourName(hour)])} />`}
       ${ofCallsOnly ? null : html`<label class="wide"><span>${t("规则", "Rule")}</span>
         <select value=${filters.rule_id} onChange=${set("rule_id")}>
@@ -155,6 +162,8 @@ function askedBy(filters) {
       return ofCallList(filters);
     case "scores":
       return { group: filters.group, ...ofCalls(filters) };
+    case "forms":
+      return ofForms(filters);
     case "quality":
       return ofQuality(filters);
     default:
@@ -177,6 +186,8 @@ function tablesOf(filters) {
       return [["calls", t("通话", "calls"), asked]];
     case "scores":
       return [["scores", t("评分", "scores"), asked]];
+    case "forms":
+      return [["forms", t("评分表", "forms"), asked]];
     case "quality":
       return [["rules", t("规则质量", "quality of rules"), asked], ["samples", t("抽检", "samples"), { from, to }]];
     default:
@@ -196,7 +207,7 @@ function Export({ filters }) {
   const save = (/** @type {string} */ format) => {
     setError(null);
     setWriting(format);
-    const path = table === "alerts" ? "/v1/export" : `/v1/export/${table}`;
+    const path = table === "forms" ? "/v1/forms/export" : table === "alerts" ? "/v1/export" : `/v1/export/${table}`;
     download(path + queryOf({ format, ...asked }), `tingjian-${table}${span ? `-${span}` : ""}.${format}`).catch(setError).finally(() => setWriting(""));
   };
   const formats = [["csv", "CSV"], ["xlsx", "Excel"], ["jsonl", "JSON Lines"], ["parquet", "Parquet"]];

@@ -47,7 +47,7 @@ export function usePages(path, name, parameters) {
 }
 
 /** @param {{list: ReturnType<typeof usePages>, empty: string, children?: any}} properties */
-function Listed({ list, empty, children }) {
+export function Listed({ list, empty, children }) {
   return html`
     ${list.error ? html`<${Fault} error=${list.error} retry=${list.reload} />` : null}
     ${list.loading && list.rows.length === 0 && !list.error ? html`<p class="empty">${t("正在读取…", "Loading…")}</p>` : null}

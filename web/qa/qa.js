@@ -10,10 +10,12 @@ import { SavedViews } from "../shared/views.js";
 import { DEFAULTS, FilterBar, ofQueue } from "./filters.js";
 import { AlertList, CallList, Quality, Scores } from "./lists.js";
 import { Overview, useStatistics } from "./overview.js";
+import { Forms } from "./forms.js";
 import { Mine } from "./mine.js";
 import { Queue } from "./queue.js";
 import { Report } from "./report.js";
 import { Search } from "./search.js";
+import { Calibrations, Collections } from "./training.js";
 
 function Page() {
   const [filters, change] = useFilters(DEFAULTS);
@@ -36,7 +38,7 @@ function Page() {
   const tabs = [
     ["overview", t("概览", "Overview")], ["review", t("复核", "Review"), many(badge("review"))], ["appeal", t("申诉", "Appeals"), many(badge("appeal"))],
     ["mine", t("我的任务", "My samples"), many(mine)],
-    ["alerts", t("预警", "Alerts")], ["calls", t("通话", "Calls")], ["scores", t("评分", "Scores")], ["quality", t("规则质量", "Rules")], ["search", t("搜索", "Search")], ["report", t("周报", "Report")],
+    ["alerts", t("预警", "Alerts")], ["calls", t("通话", "Calls")], ["scores", t("评分", "Scores")], ["forms", t("评分表", "Forms")], ["clips", t("培训片段", "Clips")], ["calibration", t("校准", "Calibration")], ["quality", t("规则质量", "Rules")], ["search", t("搜索", "Search")], ["report", t("周报", "Report")],
   ];
   return html`
     <div class="stack">
@@ -65,6 +67,12 @@ function View({ filters, change, me }) {
       return html`<${AlertList} filters=${filters} change=${change} />`;
     case "calls":
       return html`<${CallList} filters=${filters} change=${change} />`;
+    case "clips":
+      return html`<${Collections} />`;
+    case "calibration":
+      return html`<${Calibrations} filters=${filters} change=${change} me=${me} />`;
+    case "forms":
+      return html`<${Forms} filters=${filters} change=${change} />`;
     case "scores":
       return html`<${Scores} filters=${filters} change=${change} />`;
     case "quality":

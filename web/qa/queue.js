@@ -6,6 +6,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "../vendor/hooks.js
 import { ApiError, get } from "../shared/api.js";
 import { callAddress, clock, count, kindName, moment, roleName, stateName, today } from "../shared/format.js";
 import { Marked } from "../shared/marked.js";
+import { ClipDialog } from "../shared/clips.js";
 import { Agent, Choices } from "../shared/parts.js";
 import { Evidence, ReviewSteps, ReviewTags, RuleLink, STEP_KEYS, StepButtons, actionName, keepReviewer, needsQuestion, possibleSteps, reviewer, takeStep, takeSteps, usualReasons, verdictName } from "../shared/review.js";
 import { t, token } from "../shared/settings.js";
@@ -42,6 +43,7 @@ export function Queue({ kind, filters, change, me }) {
   const [help, setHelp] = useState(false);
   const [told, setTold] = useState("");
   const [alike, setAlike] = useState(/** @type {any} */ (null));
+  const [clipped, setClipped] = useState(/** @type {any} */ (null));
   // The steps taken here, the last one last; each may be of several alerts.
   const [taken, setTaken] = useState(/** @type {{alerts: any[], what: string}[]} */ ([]));
   const [, setName] = useState(reviewer());
@@ -176,6 +178,7 @@ export function Queue({ kind, filters, change, me }) {
     j: () => go(at + 1), k: () => go(at - 1), ArrowDown: () => go(at + 1), ArrowUp: () => go(at - 1),
     [STEP_KEYS.confirm]: () => ask("confirm"), [STEP_KEYS.dismiss]: () => ask("dismiss"),
     [STEP_KEYS.grant]: () => ask("grant"), [STEP_KEYS.reject]: () => ask("reject"),
+    s: () => alert !== undefined && setClipped(alert),
     "?": () => setHelp(true),
   });
 
@@ -218,7 +221,8 @@ export function Queue({ kind, filters, change, me }) {
           <div class="decide"><${StepButtons} alert=${alert} me=${me} asked=${asking} onAsk=${setAsking} onStep=${step} busy=${since[keyOf(alert)]?.under_way === true} />
             ${quick.length === 0 ? null : html`<div class="row quick" role="group" aria-label=${t("判误报并写明理由", "False alarm, with its reason")}>
               ${quick.map((reason, index) => html`<button key=${reason} class="small" aria-keyshortcuts=${String(index + 1)} onClick=${() => dismissFor(reason)}><kbd aria-hidden="true">${index + 1}</kbd>${reason}</button>`)}
-              <button class="small" aria-keyshortcuts="a" onClick=${showAlike}><kbd aria-hidden="true">a</kbd>${t("同类一起判…", "All alike…")}</button></div>`}
+              <button class="small" aria-keyshortcuts="a" onClick=${showAlike}><kbd aria-hidden="true">a</kbd>${t("同类一起判…", "All alike…")}</button>
+              <button class="small" aria-keyshortcuts="s" onClick=${() => setClipped(alert)}><kbd aria-hidden="true">s</kbd>${t("收进片段…", "To clips…")}</button></div>`}
           </div>
           <div class="reading stack" tabindex="0" role="region" aria-label=${t("上下文和其他", "Context and more")}>
             <${Context} alert=${alert} />
@@ -228,6 +232,7 @@ export function Queue({ kind, filters, change, me }) {
       </div>`}
       ${alike === null ? null : html`<${Alike} alert=${alike} asked=${asked} waits=${waits} since=${since} onClose=${() => setAlike(null)}
         onJudge=${(/** @type {any[]} */ group, /** @type {Action} */ action, /** @type {string | null} */ reason) => judgeAlike(group, action, reason).catch((error) => setRefused((known) => [...known, { key: keyOf(group[0]), alert: group[0], told: error instanceof ApiError ? error.text : String(error) }]))} />`}
+      ${clipped === null ? null : html`<${ClipDialog} alert=${clipped} me=${me} onClose=${() => setClipped(null)} onKept=${(/** @type {any} */ kept) => { setClipped(null); setTold(t(`已收进“${kept.title}”`, `Put into "${kept.title}"`)); }} />`}
       ${help ? html`<${Help} onClose=${() => setHelp(false)} kind=${kind} />` : null}
     </section>
   `;
@@ -391,6 +396,7 @@ export function Facts({ alert }) {
       <div><dt>${t("扣分", "Deduct")}</dt><dd>${alert.deduct}</dd></div>
       <div><dt>${t("条款", "Clauses")}</dt><dd>${alert.clauses.length > 0 ? alert.clauses.join("、") : "—"}</dd></div>
     </dl>
+    <p class="flat"><a href=${`${callAddress(alert.call_id, alert.started_at)}#form`}>${t("用评分表评这通", "Score the call by a form")} →</a></p>
     <${ReviewSteps} review=${alert.review} />
     <${RuleLink} alert=${alert} />
   `;
@@ -442,7 +448,7 @@ function Help({ onClose, kind }) {
         ["p", t("听这里（有录音时）", "hear it, where there is a recording")], ["a", t("同一规则、同样的话：一起判", "same rule, same words: judge them together")], ["u", t("撤销刚才的判定", "undo the last verdict")]]
       : [["g", t("申诉成立（要写理由）", "grant (asks for a reason)")], ["r", t("驳回（要写理由）", "reject (asks for a reason)")],
         ["1…3", t("问理由时：常用理由，并提交", "asked for a reason: a usual one, and send it")]]),
-    ["?", t("这张表", "this list")], ["Esc", t("关闭", "close")],
+    ["s", t("收进培训片段", "put into training clips")], ["?", t("这张表", "this list")], ["Esc", t("关闭", "close")],
   ];
   return html`
     <${Dialog} title=${t("快捷键", "Keys")} onClose=${onClose}>

@@ -154,6 +154,8 @@ pub(super) const KEYS: &[Key] = &[
     key("report.webhooks", Kind::List, "[[webhooks]] 里哪些也收到周报（群机器人消息，或 json）", "names of [[webhooks]] that get it, too, as a message to a group or as JSON"),
     key("report.language", Kind::Text, "周报的语言：zh 或 en", "the language of the report: zh or en"),
     unset("report.url", Kind::Text, "读的人怎么打开这个服务，周报里的链接用；不写就没有链接", "the address of this server as readers know it, for links; without it there are none", "\"https://tingjian.example.com\""),
+    unset("forms.directory", Kind::Text, "评分表的目录，一个 YAML 文件一份，改了自动重新读；不写时用自带的“热线服务评分表”",
+        "directory of scoring forms, a YAML file each, read anew when they change; when not given: the form that ships", "\"forms\""),
     unset("recording.url", Kind::Text, "通话录音的地址，页面用它播放；可以用 {call_id} {agent_id} {queue} {started_at} {started_unix} {date} {expires} {signature}，不写就没有录音",
         "address of a call's sound, which the pages play; may have {call_id} {agent_id} {queue} {started_at} {started_unix} {date} {expires} {signature}; without it there is no sound",
         "\"https://rec.example.com/{date}/{call_id}.mp3\""),

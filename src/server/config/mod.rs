@@ -401,6 +401,8 @@ pub struct Config {
     pub agents: AgentsFile,
     /// When the weekly report is sent, and to whom.
     pub report: Report,
+    /// The scoring forms.
+    pub forms: FormsDirectory,
     /// Where calls can be heard.
     pub recording: Recording,
     /// How sure the second look must be where a rule does not say.
@@ -507,6 +509,14 @@ pub struct AgentsFile {
     pub file: Option<PathBuf>,
 }
 
+/// `[forms]`.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct FormsDirectory {
+    /// Directory of YAML files, a scoring form each; the form that ships, when not given.
+    pub directory: Option<PathBuf>,
+}
+
 /// `[score]`.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -605,6 +615,7 @@ impl Default for Config {
             review: Review::default(),
             agents: AgentsFile::default(),
             report: Report::default(),
+            forms: FormsDirectory::default(),
             recording: Recording::default(),
             confidence: Confidence::default(),
             privacy: Privacy::default(),

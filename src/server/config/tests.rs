@@ -51,6 +51,7 @@ fn every_key_is_explained_and_nothing_else() {
         "review",
         "agents",
         "report",
+        "forms",
         "recording",
         "confidence",
         "privacy",
@@ -65,6 +66,7 @@ fn every_key_is_explained_and_nothing_else() {
     in_struct.extend(fields::<Review>("review."));
     in_struct.extend(fields::<AgentsFile>("agents."));
     in_struct.extend(fields::<Report>("report."));
+    in_struct.extend(fields::<FormsDirectory>("forms."));
     in_struct.extend(fields::<Recording>("recording."));
     in_struct.extend(fields::<Confidence>("confidence."));
     in_struct.extend(fields::<Privacy>("privacy."));

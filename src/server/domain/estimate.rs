@@ -15,6 +15,38 @@ use utoipa::ToSchema;
 /// 95 % of a normal distribution are within so many standard deviations.
 const NORMAL_95: f64 = 1.96;
 
+/// Numbers put together: their mean, and within what of it the true mean lies in 95 of 100 cases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mean {
+    count: u64,
+    sum: u64,
+    squares: u64,
+}
+
+impl Mean {
+    pub(crate) fn add(&mut self, number: u64) {
+        self.count += 1;
+        self.sum += number;
+        self.squares += number.pow(2);
+    }
+
+    pub(crate) const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The mean and its margin in units of `scale`, rounded to hundredths; no margin of a single number.
+    #[allow(clippy::cast_precision_loss, reason = "no site has 2^53 points")]
+    pub(crate) fn told(&self, scale: f64) -> (f64, Option<f64>) {
+        let round = |value: f64| (value / scale * 100.0).round() / 100.0;
+        let (count, sum) = (self.count.max(1) as f64, self.sum as f64);
+        let margin = (self.count > 1).then(|| {
+            let variance = (self.squares as f64 - sum * sum / count).max(0.0) / (count - 1.0);
+            round(NORMAL_95 * (variance / count).sqrt())
+        });
+        (round(sum / count), margin)
+    }
+}
+
 /// Some units of a stratum that were looked at.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Looked {

@@ -1,8 +1,10 @@
 //! The rules of the domain as pure values: steps of a review, scores, precision, principals,
 //! refusals, and the terms that are stored by name. Deliberately absent: sockets, the store, clocks, logs.
 
+pub(crate) mod calibration;
 pub(crate) mod draft;
 pub(crate) mod estimate;
+pub(crate) mod form;
 pub(crate) mod overview;
 pub(crate) mod phrase;
 pub(crate) mod principal;

@@ -82,6 +82,12 @@ pub(crate) enum Refusal {
     NotSearchable,
     /// A verdict on a sample that is not to be given so.
     NotGiven(NotGiven),
+    /// A scoring form that is not taken.
+    Unfilled(Unfilled),
+    /// A change of training clips that is not taken.
+    Uncollected(Uncollected),
+    /// A step in a calibration session that is not taken.
+    Uncalibrated(Uncalibrated),
     /// Only its agent appeals.
     AgentsOnly,
     /// The person has as many views of the page as one may have.
@@ -109,6 +115,117 @@ pub(crate) enum NotGiven {
     OtherVerdict,
     /// It was decided before.
     Done,
+}
+
+/// Why a scoring form, a change of it or an answer to it is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfilled {
+    /// There is no such filled form, or it is another agent's.
+    Unknown,
+    NoSuchCall,
+    CallInProgress,
+    /// This agent has one of this form about this call.
+    AlreadyFilled,
+    /// It was filled in another form.
+    OtherForm,
+    /// Somebody changed it meanwhile.
+    Changed,
+    /// Its agent has answered.
+    AlreadySigned,
+    /// It has as many revisions as it may have.
+    TooMany,
+}
+
+impl Unfilled {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Unknown => "no_such_form",
+            Self::NoSuchCall => "no_such_call",
+            Self::CallInProgress => "call_in_progress",
+            Self::AlreadyFilled => "already_filled",
+            Self::OtherForm => "other_form",
+            Self::Changed => "changed",
+            Self::AlreadySigned => "already_signed",
+            Self::TooMany => "too_many_steps",
+        }
+    }
+
+    const fn message(self) -> &'static str {
+        match self {
+            Self::Unknown => "没有这份评分 / no such filled form",
+            Self::NoSuchCall => "没有这通通话 / no such call",
+            Self::CallInProgress => "通话还没有结束，结束后再评分 / the call goes on; score it when it is over",
+            Self::AlreadyFilled => {
+                "这通电话里的这位坐席已经用这份表评过分，请改那一份 / this agent has this form about this call already; change that one"
+            }
+            Self::OtherForm => "这份评分用的是另一份表 / it was filled in another form",
+            Self::Changed => "别人刚刚改过，请刷新再看 / somebody has just changed it; look again",
+            Self::AlreadySigned => {
+                "已经签收过；复核人改分之后可以再签 / it is signed; after a change it may be signed again"
+            }
+            Self::TooMany => "这份评分改过太多次 / it was changed too often",
+        }
+    }
+}
+
+/// Why a change of training clips is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Uncollected {
+    /// There is no such collection, or the agent may not read it.
+    Unknown,
+    /// It has as many clips as it may have.
+    Full,
+    /// There are as many collections as there may be.
+    TooMany,
+}
+
+/// Why a step in a calibration session is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Uncalibrated {
+    /// There is no such session or case.
+    Unknown,
+    /// It is over.
+    Closed,
+    /// It was given to others.
+    OfOthers,
+    /// An alert takes a verdict, a call the answers of a form.
+    OtherSort,
+    /// Somebody else made it.
+    NotMaker,
+    CallInProgress,
+}
+
+impl Uncollected {
+    const fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unknown => {
+                ("no_such_clips", "没有这个片段集，或没有给您看 / no such collection, or it is not shared with you")
+            }
+            Self::Full => {
+                ("clips_full", "一个片段集最多 50 条，请另建一个 / a collection has at most 50 clips; make another")
+            }
+            Self::TooMany => {
+                ("too_many_clips", "片段集太多，请删掉不用的 / there are too many collections; remove some")
+            }
+        }
+    }
+}
+
+impl Uncalibrated {
+    const fn told(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Unknown => {
+                ("no_such_case", "没有这次校准，或其中没有这个案例 / no such session, or no such case in it")
+            }
+            Self::Closed => ("closed", "校准已经结束 / the session is closed"),
+            Self::OfOthers => ("not_given", "这次校准没有您 / the session was given to others"),
+            Self::OtherSort => {
+                ("other_verdict", "预警写 verdict，通话写 answers / an alert takes verdict, a call answers")
+            }
+            Self::NotMaker => ("not_maker", "只有发起人能提前结束 / only who made it may close it early"),
+            Self::CallInProgress => ("call_in_progress", "通话还没有结束 / the call goes on"),
+        }
+    }
 }
 
 impl Refusal {
@@ -158,6 +275,9 @@ impl Refusal {
             Self::NotGiven(NotGiven::OtherVerdict) => "other_verdict",
             Self::NotGiven(NotGiven::Done) => "already_done",
             Self::NotSearchable => "not_searchable",
+            Self::Unfilled(unfilled) => unfilled.code(),
+            Self::Uncollected(why) => why.told().0,
+            Self::Uncalibrated(why) => why.told().0,
             Self::AgentsOnly => "agents_only",
             Self::TooManyViews { .. } => "too_many_views",
             Self::NoSuchView => "no_such_view",
@@ -265,6 +385,9 @@ impl Refusal {
                 NotGiven::Done => "这个任务已经做过了 / it was decided before",
             }
             .to_owned(),
+            Self::Unfilled(unfilled) => unfilled.message().to_owned(),
+            Self::Uncollected(why) => why.told().1.to_owned(),
+            Self::Uncalibrated(why) => why.told().1.to_owned(),
             Self::AgentsOnly => {
                 "只有坐席本人能答复和申诉，请用坐席的令牌 / only the agent may answer and appeal, with a token of theirs".to_owned()
             }

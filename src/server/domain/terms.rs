@@ -4,6 +4,7 @@
 use serde::Serialize;
 
 use crate::server::domain::draft::DraftAction;
+use crate::server::domain::form::FormStep;
 use crate::server::domain::review::Action;
 
 /// Whether the agent is to see an alert.
@@ -151,6 +152,12 @@ pub(crate) enum Audited {
     Sample,
     /// A second look, or a call that was read.
     Look,
+    /// A step in the course of a scoring form.
+    Form(FormStep),
+    /// Training clips were collected, changed or shared.
+    Clips,
+    /// A calibration session was made, answered or closed.
+    Calibration,
     Export,
     /// A report left the server.
     Report,
@@ -166,9 +173,14 @@ impl Audited {
     /// All of them, in the order of the documentation.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let steps = Action::ALL.into_iter().map(Self::Step);
-        let others = [Self::Sample, Self::Look, Self::Export, Self::Report, Self::Forget, Self::Seal];
-        let drafts = DraftAction::ALL.into_iter().map(Self::Draft);
-        [Self::Start, Self::Reload].into_iter().chain(steps).chain(others).chain(drafts)
+        let forms = FormStep::ALL.into_iter().map(Self::Form);
+        [Self::Start, Self::Reload]
+            .into_iter()
+            .chain(steps)
+            .chain([Self::Sample, Self::Look])
+            .chain(forms)
+            .chain([Self::Clips, Self::Calibration, Self::Export, Self::Report, Self::Forget, Self::Seal])
+            .chain(DraftAction::ALL.into_iter().map(Self::Draft))
     }
 
     pub(crate) const fn name(self) -> &'static str {
@@ -178,6 +190,12 @@ impl Audited {
             Self::Step(action) => action.name(),
             Self::Sample => "sample",
             Self::Look => "look",
+            Self::Form(FormStep::Fill) => "form_fill",
+            Self::Form(FormStep::Change) => "form_change",
+            Self::Form(FormStep::Sign) => "form_sign",
+            Self::Form(FormStep::Object) => "form_object",
+            Self::Clips => "clips",
+            Self::Calibration => "calibration",
             Self::Export => "export",
             Self::Report => "report",
             Self::Forget => "forget",

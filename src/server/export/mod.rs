@@ -8,6 +8,7 @@
 //! after an export began are not in it.
 
 mod csv;
+mod forms;
 mod jsonl;
 mod parquet;
 mod reviewed;
@@ -32,6 +33,7 @@ use crate::server::domain::roster::Agent;
 use crate::server::domain::terms::Audited;
 use crate::server::filter::{BadQuery, OF_ALERTS, Parameter, Parameters, Shape};
 use crate::server::store::{AlertFilter, Fact, FoundAlert, Order, Place, StoreError, read_beside};
+pub(crate) use forms::{FormRow, write_forms};
 pub(crate) use reviewed::reviewed_span;
 pub use reviewed::{ReviewedTurn, ReviewedTurns};
 use row::{Cell, Head, Row};

@@ -12,6 +12,7 @@ use utoipa::openapi::{OpenApi, Required};
 
 use crate::server::export::OF_EXPORTS;
 use crate::server::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_HISTORY, OF_PAGES, Parameter, Shape};
+use crate::server::http::api::forms::{OF_FORMS, OF_OWN_FORMS, OF_TREND};
 use crate::server::http::api::ingest::OF_ASR;
 use crate::server::http::api::overview::OF_OVERVIEW;
 use crate::server::http::api::report::OF_REPORT_FORMS;
@@ -102,6 +103,12 @@ pub(crate) struct AuditParameters;
 pub(crate) struct SearchParameters;
 /// Filters of assignments.
 pub(crate) struct AssignmentParameters;
+/// Filters of filled forms.
+pub(crate) struct FormParameters;
+/// Filters of an agent's own forms.
+pub(crate) struct OwnFormParameters;
+/// Grouping and filters of the course of scores.
+pub(crate) struct TrendParameters;
 /// The weeks of samples.
 pub(crate) struct SamplingParameters;
 /// Pages of a list.
@@ -137,6 +144,9 @@ into_params! {
     SearchParameters: OF_SEARCH;
     StatisticsParameters: OF_STATISTICS;
     OverviewParameters: OF_OVERVIEW;
+    FormParameters: OF_FORMS;
+    OwnFormParameters: OF_OWN_FORMS;
+    TrendParameters: OF_TREND;
     PageParameters: OF_PAGES;
     SamplingParameters: OF_SAMPLING;
     ExportParameters: OF_EXPORTS;

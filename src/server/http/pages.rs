@@ -58,6 +58,10 @@ pages! {
     home: "/" => "听检";
     /// An agent's panel: the live call, what it owes, its alerts.
     agent: "/agent/{agent_id}" ("agent_id", "Whose / 坐席") => "坐席面板";
+    /// An agent's scored calls, to be signed.
+    forms: "/agent/{agent_id}/forms" ("agent_id", "Whose / 坐席") => "我的评分";
+    /// Training clips under a title.
+    clips: "/clips/{clip_no}" ("clip_no", "Which / 哪一个") => "培训片段";
     /// The supervisors' wall: all live calls, the worst first.
     live: "/live" => "实时通话";
     /// One call: transcript, timeline, alerts, review.
@@ -103,7 +107,7 @@ fn page(shared: &Shared, name: &str, title: &str, headers: &HeaderMap) -> Respon
         .replace("{title}", title)
         .replace("{zone}", &shared.config.utc_offset.to_string());
     // Where calls are looked at they may be heard, from where the recordings are and from nowhere else.
-    let heard = shared.config.recording.url.as_ref().filter(|_| ["call", "qa"].contains(&name));
+    let heard = shared.config.recording.url.as_ref().filter(|_| ["call", "clips", "qa"].contains(&name));
     self::html(shared, html, &heard.map(|url| format!("; media-src {}", url.origin())).unwrap_or_default(), headers)
 }
 

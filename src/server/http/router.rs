@@ -23,8 +23,8 @@ use crate::server::domain::principal::AccessRole;
 use crate::server::http::access::{self, Access, Guard, Policy};
 use crate::server::http::api::rules::{backtest, book, drafts, edit, form, history, hits, in_use, learn, trial};
 use crate::server::http::api::{
-    agents, alerts, audit, calls, export, ingest, live, marks, me, operate, overview, quality, report, reviews, roster,
-    sampling, scores, search, statistics, views,
+    agents, alerts, audit, calibrations, calls, clips, export, forms, ingest, live, marks, me, operate, overview,
+    quality, report, reviews, roster, sampling, scores, search, statistics, views,
 };
 use crate::server::http::docs;
 use crate::server::http::openapi::{self, Description, Preface};
@@ -73,6 +73,8 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
     let none = Endpoints { router, policies: BTreeMap::new(), bodies: BTreeMap::new() };
     none.with(OPEN, routes!(pages::home))
         .with(OPEN, routes!(pages::agent))
+        .with(OPEN, routes!(pages::forms))
+        .with(OPEN, routes!(pages::clips))
         .with(OPEN, routes!(pages::live))
         .with(OPEN, routes!(pages::call))
         .with(OPEN, routes!(pages::qa))
@@ -93,6 +95,10 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(AGENT.page_stream(), routes!(agents::desk))
         .with(AGENT, routes!(agents::reviews))
         .with(AGENT, routes!(agents::history))
+        .with(AGENT, routes!(clips::of_agent))
+        .with(AGENT, routes!(clips::one_of_agent))
+        .with(AGENT, routes!(forms::of_agent))
+        .with(AGENT, routes!(forms::own, forms::sign))
         .with(REVIEW, routes!(roster::agents))
         .with(REVIEW.page_stream(), routes!(live::wall))
         .with(REVIEW.page_stream(), routes!(calls::watch))
@@ -109,6 +115,18 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(ADMIN, routes!(sampling::draw_now))
         .with(REVIEW, routes!(marks::mark))
         .with(REVIEW, routes!(marks::kinds))
+        .with(REVIEW, routes!(clips::clips, clips::make))
+        .with(REVIEW, routes!(clips::one, clips::change))
+        .with(REVIEW, routes!(calibrations::sessions, calibrations::make))
+        .with(REVIEW, routes!(calibrations::one))
+        .with(REVIEW, routes!(calibrations::answer))
+        .with(REVIEW, routes!(calibrations::close))
+        .with(REVIEW, routes!(forms::forms))
+        .with(REVIEW, routes!(forms::of_call, forms::fill))
+        .with(REVIEW, routes!(forms::filled))
+        .with(REVIEW, routes!(forms::one, forms::change))
+        .with(REVIEW, routes!(forms::trend))
+        .with(REVIEW, routes!(forms::export))
         .with(REVIEW, routes!(scores::scores))
         .with(REVIEW, routes!(statistics::statistics))
         .with(REVIEW, routes!(overview::overview))

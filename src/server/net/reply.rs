@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use serde::Serialize;
 
 use crate::server::domain::draft::DraftRefusal;
-use crate::server::domain::refusal::{ErrorMessage, NotGiven, Refusal};
+use crate::server::domain::refusal::{ErrorMessage, NotGiven, Refusal, Uncalibrated, Uncollected, Unfilled};
 use crate::server::filter::BadQuery;
 
 /// The words of an answer that refuses, beside its body: a close frame says them too.
@@ -48,7 +48,9 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::InvalidFeedback { .. }
         | Refusal::InvalidReview { .. }
         | Refusal::Unnamed(_) => StatusCode::BAD_REQUEST,
-        Refusal::AgentsOnly | Refusal::NotGiven(NotGiven::OfAnother) => StatusCode::FORBIDDEN,
+        Refusal::AgentsOnly
+        | Refusal::NotGiven(NotGiven::OfAnother)
+        | Refusal::Uncalibrated(Uncalibrated::OfOthers | Uncalibrated::NotMaker) => StatusCode::FORBIDDEN,
         Refusal::UnknownCall
         | Refusal::UnknownAlert
         | Refusal::NoSuchCall
@@ -56,6 +58,9 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::NoSuchView
         | Refusal::NoSuchTable
         | Refusal::Draft(DraftRefusal::Unknown)
+        | Refusal::Unfilled(Unfilled::Unknown | Unfilled::NoSuchCall)
+        | Refusal::Uncollected(Uncollected::Unknown)
+        | Refusal::Uncalibrated(Uncalibrated::Unknown)
         | Refusal::NotGiven(NotGiven::Unknown) => StatusCode::NOT_FOUND,
         Refusal::WrongCall
         | Refusal::CallOver
@@ -69,6 +74,9 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::NotSearchable
         | Refusal::TooManyViews { .. }
         | Refusal::NoRecipients
+        | Refusal::Unfilled(_)
+        | Refusal::Uncollected(_)
+        | Refusal::Uncalibrated(_)
         | Refusal::NotGiven(NotGiven::OtherVerdict | NotGiven::Done)
         | Refusal::SeveralCalls => StatusCode::CONFLICT,
         Refusal::FrameTooLarge { .. } | Refusal::UtteranceTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,

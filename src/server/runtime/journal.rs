@@ -19,7 +19,7 @@ use crate::server::clock;
 use crate::server::config::{COMMIT_BATCHES_MAX, JOURNAL_QUEUE_MAX};
 use crate::server::domain::draft::DraftRefusal;
 use crate::server::domain::principal::{Reading, Who};
-use crate::server::domain::refusal::{NotGiven, Refusal};
+use crate::server::domain::refusal::{NotGiven, Refusal, Uncalibrated, Uncollected, Unfilled};
 use crate::server::domain::review::Step;
 use crate::server::domain::roster::Agent;
 use crate::server::runtime::Shared;
@@ -27,8 +27,9 @@ use crate::server::runtime::live::Look;
 use crate::server::runtime::shard::{Joined, Reply};
 use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
 use crate::server::store::{
-    AlertRow, Fact, Forgotten, FoundDraft, Head, Horizon, Json, LoadRow, NewDraftStep, NewDraw, NewFeedback, NewMark,
-    NewVerdict, NewView, Position, Record, ReportState, StoreError, Taken, Target, Untaken, Writer,
+    AlertRow, CalibrationStep, ClipChange, Fact, Forgotten, FoundDraft, Head, Horizon, Json, LoadRow, NewCalibration,
+    NewDraftStep, NewDraw, NewFeedback, NewFormStep, NewMark, NewVerdict, NewView, Position, Record, ReportState,
+    StoreError, Taken, Target, Untaken, Writer,
 };
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 
@@ -225,6 +226,32 @@ impl Journal {
     /// See [`Writer::audit`].
     pub(crate) async fn audit(&self, fact: Fact) -> Performed<Head> {
         self.perform(move |writer| writer.audit(&fact)).await
+    }
+
+    /// See [`Writer::keep_clips`].
+    pub(crate) async fn keep_clips(&self, change: ClipChange) -> Performed<Result<i64, Uncollected>> {
+        self.perform(move |writer| writer.keep_clips(&change)).await
+    }
+
+    /// See [`Writer::make_calibration`].
+    pub(crate) async fn make_calibration(&self, new: NewCalibration) -> Performed<i64> {
+        self.perform(move |writer| writer.make_calibration(&new)).await
+    }
+
+    /// See [`Writer::calibrate`].
+    pub(crate) async fn calibrate(
+        &self,
+        calibration_no: i64,
+        step: CalibrationStep,
+        who: Who,
+        at_ms: i64,
+    ) -> Performed<Result<(), Uncalibrated>> {
+        self.perform(move |writer| writer.calibrate(calibration_no, &step, &who, at_ms)).await
+    }
+
+    /// See [`Writer::form_step`].
+    pub(crate) async fn form_step(&self, new: NewFormStep) -> Performed<Result<i64, Unfilled>> {
+        self.perform(move |writer| writer.form_step(&new)).await
     }
 
     /// See [`Writer::keep_roster`].

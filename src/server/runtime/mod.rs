@@ -11,6 +11,7 @@ pub(crate) mod cases;
 pub(crate) mod closed;
 pub(crate) mod command;
 pub(crate) mod drafts;
+pub(crate) mod forms;
 pub(crate) mod health;
 pub(crate) mod journal;
 pub(crate) mod live;

@@ -13,6 +13,7 @@ use crate::engine::rule::render::render;
 use crate::engine::transcript::CallInfo;
 use crate::server::config::AGENTS_FILE_BYTES_MAX;
 use crate::server::domain::roster::{Agent, Roster, parse};
+use crate::server::rules::RejectedRules;
 use crate::server::runtime::{Shared, reload};
 use crate::server::store::AgentRow;
 
@@ -55,22 +56,17 @@ impl Agents {
     }
 }
 
-/// Why the file cannot be used.
-#[derive(Debug)]
-pub(crate) struct Unusable {
-    pub(crate) faults: Vec<Diagnostic>,
-    /// All of it for people.
-    pub(crate) text: String,
-}
-
 /// Reads the file; without one, nobody is named by it.
-pub(crate) fn read(path: Option<&Path>) -> Result<Vec<(String, Agent)>, Unusable> {
+pub(crate) fn read(path: Option<&Path>) -> Result<Vec<(String, Agent)>, RejectedRules> {
     let Some(path) = path else { return Ok(Vec::new()) };
     let name = path.display().to_string();
     let unreadable = |why: String| {
         let at = crate::engine::diagnostic::Position { file: Arc::from(name.as_str()), ..Default::default() };
         let (zh, en) = (format!("无法读取坐席名单：{why}"), format!("cannot read the file of agents: {why}"));
-        Unusable { text: format!("{name}: {zh} / {en}"), faults: vec![Diagnostic::error("agents", at, zh, en)] }
+        RejectedRules {
+            text: format!("{name}: {zh} / {en}"),
+            diagnostics: vec![Diagnostic::error("agents", at, zh, en)],
+        }
     };
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(AGENTS_FILE_BYTES_MAX + 1).read_to_end(&mut bytes));
@@ -81,7 +77,7 @@ pub(crate) fn read(path: Option<&Path>) -> Result<Vec<(String, Agent)>, Unusable
     let text = String::from_utf8(bytes).unwrap_or_else(|error| GB18030.decode(error.as_bytes()).0.into_owned());
     parse(&name, &text).map_err(|faults| {
         let shown = [SourceFile { name: name.clone(), text }];
-        Unusable { text: render(&faults, &shown, Language::Zh, false).trim_end().to_owned(), faults }
+        RejectedRules { text: render(&faults, &shown, Language::Zh, false).trim_end().to_owned(), diagnostics: faults }
     })
 }
 
@@ -106,13 +102,13 @@ async fn refresh(shared: &Shared) {
             tracing::info!(agents = agents.len(), "the agents were read anew");
             Vec::new()
         }
-        Ok(Err(unusable)) => {
+        Ok(Err(rejected)) => {
             tracing::warn!(
-                faults = unusable.faults.len(),
+                faults = rejected.diagnostics.len(),
                 "the file of agents cannot be used; the names of before stay\n{}",
-                unusable.text
+                rejected.text
             );
-            unusable.faults
+            rejected.diagnostics
         }
         Err(_) => return,
     };

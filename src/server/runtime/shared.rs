@@ -9,11 +9,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::engine::rule::RuleSet;
 use crate::server::config::{Config, EXPORTS_MAX, HEALTH_CONNECTIONS_MAX, POSTS_MAX, TRIALS_MAX};
+use crate::server::domain::form::VersionedForm;
 use crate::server::domain::recording::Recordings;
 use crate::server::rules::Rulebook;
 use crate::server::runtime::agents::{Agents, Cursor};
 use crate::server::runtime::cases::Cases;
 use crate::server::runtime::command::Shards;
+use crate::server::runtime::forms::Forms;
 use crate::server::runtime::health::Health;
 use crate::server::runtime::journal::Journal;
 use crate::server::runtime::live::Live;
@@ -57,6 +59,8 @@ pub(crate) struct Shared {
     pub(crate) live: Live,
     pub(crate) outbox: Outbox,
     pub(crate) precision: Precision,
+    /// The scoring forms in use.
+    pub(crate) forms: Forms,
     /// Where calls can be heard.
     pub(crate) recordings: Option<Recordings>,
     /// The cases that reviewers have open.
@@ -96,13 +100,14 @@ pub(crate) struct Parts {
     pub(crate) readers: Readers,
     pub(crate) next_call_no: i64,
     pub(crate) recordings: Option<Recordings>,
+    pub(crate) forms: Vec<VersionedForm>,
 }
 
 impl Shared {
     /// # Errors
     /// The store cannot be read.
     pub(crate) fn new(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { config, rules, metrics, shards, journal, readers, next_call_no, recordings } = parts;
+        let Parts { config, rules, metrics, shards, journal, readers, next_call_no, recordings, forms } = parts;
         let readers = Arc::new(readers);
         Ok(Self {
             outbox: Outbox::new(&config.webhooks),
@@ -127,6 +132,7 @@ impl Shared {
             agents: Agents::default(),
             live: Live::default(),
             precision: Precision::default(),
+            forms: Forms::new(forms),
             recordings,
             cases: Cases::default(),
             calls: AtomicUsize::new(0),

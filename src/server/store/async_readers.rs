@@ -12,7 +12,10 @@ use crate::server::config::QUESTIONS_MAX;
 use crate::server::domain::quality::Measured;
 use crate::server::domain::refusal::Refusal;
 use crate::server::domain::score::Deduction;
+use crate::server::store::calibrations::Calibration;
+use crate::server::store::clips::{Clip, Collection};
 use crate::server::store::drafts::{FoundDraft, ListedDraft};
+use crate::server::store::forms::{FilledForm, FormFilter, FoundFormStep, ScoredForm};
 use crate::server::store::overview::{Overview, OverviewFilter};
 use crate::server::store::query::{
     AlertFilter, CallFilter, CallQuery, CallRecord, FoundAlert, FoundCall, Order, Place, Span, TotalledCall,
@@ -224,6 +227,41 @@ impl AsyncReaders {
         count_max: usize,
     ) -> Result<Option<FoundWords>, Refusal> {
         self.ask(move |readers| readers.spoken(&query, before, count_max)).await
+    }
+
+    /// See [`Readers::collections`].
+    pub(crate) async fn collections(&self, clip_no: Option<i64>) -> Result<Vec<Collection>, Refusal> {
+        self.ask(move |readers| readers.collections(clip_no)).await
+    }
+
+    /// See [`Readers::clips`].
+    pub(crate) async fn clips(&self, clip_no: i64) -> Result<Vec<Clip>, Refusal> {
+        self.ask(move |readers| readers.clips(clip_no)).await
+    }
+
+    /// See [`Readers::calibrations`].
+    pub(crate) async fn calibrations(&self, calibration_no: Option<i64>) -> Result<Vec<Calibration>, Refusal> {
+        self.ask(move |readers| readers.calibrations(calibration_no)).await
+    }
+
+    /// See [`Readers::filled_forms`].
+    pub(crate) async fn filled_forms(
+        &self,
+        filter: FormFilter,
+        behind: Option<Place>,
+        count_max: usize,
+    ) -> Result<Vec<FilledForm>, Refusal> {
+        self.ask(move |readers| readers.filled_forms(&filter, behind, count_max)).await
+    }
+
+    /// See [`Readers::form_steps`].
+    pub(crate) async fn form_steps(&self, form_no: i64) -> Result<Vec<FoundFormStep>, Refusal> {
+        self.ask(move |readers| readers.form_steps(form_no)).await
+    }
+
+    /// See [`Readers::form_scores`].
+    pub(crate) async fn form_scores(&self, filter: FormFilter) -> Result<Vec<ScoredForm>, Refusal> {
+        self.ask(move |readers| readers.form_scores(&filter)).await
     }
 
     /// See [`Readers::before_live_cards`].

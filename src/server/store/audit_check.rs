@@ -8,6 +8,7 @@ use rusqlite::{Connection, params};
 use crate::server::domain::review::{Action, ReviewState};
 use crate::server::domain::terms::{Audited, Display};
 use crate::server::store::audit::{Head, digest, each_entry, entry};
+use crate::server::store::forms::check_forms;
 use crate::server::store::review::{standing, steps_of};
 use crate::server::store::seal::{Seal, rules_digest, transition_digest};
 use crate::server::store::{Readers, StoreError};
@@ -35,6 +36,8 @@ pub(crate) enum AuditFault {
     AlertDiffers { no: i64, alert_id: String },
     /// An alert is not what its transitions come to.
     LatestDiffers { alert_id: String },
+    /// A filled form or a step in its course differs from its entry, or is gone before its call.
+    FormDiffers { form_no: i64, audit_no: i64 },
     /// The files of a version of the rules are not those that were loaded, or are gone.
     RulesDiffer { version: String },
     /// The words of a closed call are not what its seal says.
@@ -69,6 +72,7 @@ impl Readers {
             check_states(&moment, &mut found)?;
             check_judged(&moment, &told, &mut found)?;
             check_latest(&moment, &mut found)?;
+            check_forms(&moment, &mut found)?;
             check_rules(&moment, &told, &mut found)?;
             check_seals(&moment, &told, &mut found)?;
             Ok(extent)
@@ -134,7 +138,16 @@ impl Told {
                     let (words_ms, alerts_ms) = (before("transcripts"), before("alerts"));
                     told.rounds.push(Round { no: entry.no, words_ms, alerts_ms });
                 }
-                Some(Audited::Sample | Audited::Look | Audited::Export | Audited::Report | Audited::Draft(_))
+                Some(
+                    Audited::Sample
+                    | Audited::Look
+                    | Audited::Form(_)
+                    | Audited::Clips
+                    | Audited::Calibration
+                    | Audited::Export
+                    | Audited::Report
+                    | Audited::Draft(_),
+                )
                 | None => {}
             }
         })?;

@@ -19,11 +19,13 @@ use crate::engine::transcript::{Party, Role};
 use crate::numbers::Numbers;
 use crate::server::config::{Privacy, Secret, SecretSource, StoredWords};
 use crate::server::domain::draft::{DraftAction, DraftRefusal, DraftState};
+use crate::server::domain::form::{FormStep, Signature};
 use crate::server::domain::phrase::SpokenPhrase;
 use crate::server::domain::principal::{AccessRole, Capacity, Who};
 use crate::server::domain::quality::{Judged, Measured};
-use crate::server::domain::refusal::NotGiven;
+use crate::server::domain::refusal::{NotGiven, Uncalibrated, Uncollected, Unfilled};
 use crate::server::domain::review::{Action, Appeal, Impossible, Step, Verdict};
+use crate::server::domain::roster::Agent;
 use crate::server::domain::terms::{Audited, CloseReason, Display, FeedbackAction, Trigger};
 use crate::server::store::sampling::Drawn;
 use crate::server::store::*;
@@ -78,6 +80,8 @@ contract_tests!(
         a_draft_takes_the_steps_that_it_may,
         a_marked_violation_is_an_alert_of_its_own,
         a_sample_is_kept_once_and_judged_by_whom_it_was_given_to,
+        agents_are_known_by_name_as_long_as_they_have_calls,
+        what_reviewers_kept_of_a_call_goes_with_it,
         what_was_said_is_found_until_it_is_forgotten,
         the_last_answer_of_an_agent_stands,
         a_mark_is_an_alert_of_a_closed_call,
@@ -785,6 +789,120 @@ fn a_marked_violation_is_an_alert_of_its_own(kind: &Kind) {
     world.take(&target("m"), &step(Action::Dismiss, "王强", 11)).unwrap();
     assert_eq!(world.found(&counting), ["x"]);
     assert_eq!(world.faults(), Vec::new());
+}
+
+fn agents_are_known_by_name_as_long_as_they_have_calls(kind: &Kind) {
+    let mut world = World::new(kind);
+    let agent = |team: &str, of_file| Agent { team: Some(team.to_owned()), of_file, ..Agent::default() };
+    let row = |agent_id: &str, agent| Record::Agent(Box::new(AgentRow { agent_id: agent_id.to_owned(), agent }));
+    world.keep(vec![call(1, 0), alert(alert_row(1, "x", 1)), row("a1", agent("一组", false)), closed(1, 5)]);
+    let of_team = |team: &str| AlertFilter { team: Some(team.to_owned()), ..AlertFilter::default() };
+    assert_eq!((world.found(&of_team("一组")), world.found(&of_team("二组"))), (vec!["x".to_owned()], vec![]));
+    // The file goes before what calls say, until it names the agent no more.
+    world
+        .writer()
+        .keep_roster(&[("a1".to_owned(), agent("二组", true)), ("a2".to_owned(), agent("二组", true))])
+        .unwrap();
+    world.keep(vec![row("a1", agent("一组", false))]);
+    world.reopen();
+    assert_eq!(world.found(&of_team("二组")), ["x"]);
+    world.writer().keep_roster(&[]).unwrap();
+    world.keep(vec![row("a1", agent("一组", false))]);
+    assert_eq!(world.readers().roster().unwrap().all().len(), 1);
+    world.writer().forget(Horizon { transcripts_ms: 9, alerts_ms: 9, outbox_ms: 0 }).unwrap();
+    assert_eq!(world.readers().roster().unwrap().all(), []);
+}
+
+fn what_reviewers_kept_of_a_call_goes_with_it(kind: &Kind) {
+    let mut world = World::new(kind);
+    world.keep(vec![call(1, 0), alert(alert_row(1, "x", 1))]);
+    let who = |name: &str| Who { name: name.to_owned(), role: Capacity::Person(AccessRole::Qa) };
+    let answers = |form: &str, score| {
+        let (form, version, definition) = (form.to_owned(), "1".to_owned(), "{}".to_owned());
+        Box::new(NewAnswers { form, version, definition, score, has_passed: Some(score > 8_000), content: "{}".into() })
+    };
+    let fill =
+        |agent_id: &str| FormDeed::Fill { call_no: 1, agent_id: agent_id.to_owned(), answers: answers("f", 5_000) };
+    let act = |world: &mut World<'_>, deed| {
+        world.writer().form_step(&NewFormStep { deed, who: who("李静"), at_ms: 9 }).unwrap()
+    };
+    assert_eq!(act(&mut world, fill("a1")), Err(Unfilled::CallInProgress));
+    world.keep(vec![closed(1, 5)]);
+    assert_eq!(act(&mut world, fill("a1")), Ok(1));
+    assert_eq!(act(&mut world, fill("a1")), Err(Unfilled::AlreadyFilled));
+    let change = |form: &str, revision| FormDeed::Change { form_no: 1, revision, answers: answers(form, 9_000) };
+    let answer = |agent_id: &str, revision, step| FormDeed::Answer {
+        form_no: 1,
+        revision,
+        agent_id: agent_id.to_owned(),
+        step,
+        content: "{}".into(),
+    };
+    for (deed, expected) in [
+        (change("f", 0), Err(Unfilled::Changed)),
+        (change("g", 1), Err(Unfilled::OtherForm)),
+        (answer("a2", 1, FormStep::Sign), Err(Unfilled::Unknown)),
+        (answer("a1", 1, FormStep::Sign), Ok(1)),
+        (answer("a1", 2, FormStep::Object), Err(Unfilled::AlreadySigned)),
+        (change("f", 2), Ok(1)),
+    ] {
+        assert_eq!(act(&mut world, deed), expected);
+    }
+    let clips = |clip_no, add: &[&str], who| ClipChange {
+        clip_no,
+        title: Some("标题".to_owned()),
+        note: None,
+        add: add.iter().map(|id| NewClip { call_no: 1, alert_id: (*id).to_owned(), note: None }).collect(),
+        remove: Vec::new(),
+        readers: Some(ClipReaders { teams: vec!["一组".to_owned()], ..ClipReaders::default() }),
+        is_removed: false,
+        who,
+        at_ms: 10,
+    };
+    assert_eq!(world.writer().keep_clips(&clips(None, &["x"], who("李静"))).unwrap(), Ok(1));
+    assert_eq!(world.writer().keep_clips(&clips(Some(2), &[], who("李静"))).unwrap(), Err(Uncollected::Unknown));
+    let new = NewCalibration {
+        title: "校准".to_owned(),
+        form: Some(("1".to_owned(), "{}".to_owned())),
+        reviewers: vec!["李静".to_owned(), "王强".to_owned()],
+        cases: vec![(1, None), (1, Some("x".to_owned()))],
+        who: who("赵敏"),
+        made_ms: 11,
+        due_ms: 20,
+    };
+    assert_eq!(world.writer().make_calibration(&new).unwrap(), 1);
+    let judge = |case_no, is_call| CalibrationStep::Answer { case_no, is_call, score: None, content: "{}".into() };
+    for (name, step, expected) in [
+        ("赵敏", judge(1, true), Err(Uncalibrated::OfOthers)),
+        ("李静", judge(1, false), Err(Uncalibrated::OtherSort)),
+        ("李静", judge(1, true), Ok(())),
+        ("李静", judge(2, false), Ok(())),
+        ("王强", judge(1, true), Ok(())),
+        ("王强", judge(2, false), Ok(())),
+        ("王强", judge(2, false), Err(Uncalibrated::Closed)),
+    ] {
+        assert_eq!(world.writer().calibrate(1, &step, &who(name), 12).unwrap(), expected);
+    }
+    world.reopen();
+    let kept = |world: &World<'_>| {
+        let readers = world.readers();
+        let forms = readers.filled_forms(&FormFilter::default(), None, 10).unwrap();
+        let sessions = readers.calibrations(None).unwrap();
+        (
+            forms.len(),
+            readers.form_steps(1).unwrap().len(),
+            readers.clips(1).unwrap().len(),
+            sessions[0].cases.len(),
+            sessions[0].answers.len(),
+        )
+    };
+    assert_eq!((kept(&world), world.faults()), ((1, 3, 1, 2, 4), vec![]));
+    let form = world.readers().filled_forms(&FormFilter::default(), None, 10).unwrap().remove(0);
+    assert_eq!((form.score, form.revision, form.signature, form.has_passed), (9_000, 3, Signature::Open, Some(true)));
+    let collection = world.readers().collections(None).unwrap().remove(0);
+    assert!(collection.readers.include("a9", Some("一组")) && !collection.readers.include("a9", None));
+    world.writer().forget(Horizon { transcripts_ms: 9, alerts_ms: 9, outbox_ms: 0 }).unwrap();
+    assert_eq!((kept(&world), world.faults()), ((0, 0, 0, 0, 0), vec![]));
 }
 
 fn a_sample_is_kept_once_and_judged_by_whom_it_was_given_to(kind: &Kind) {

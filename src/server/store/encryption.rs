@@ -30,8 +30,15 @@ const MARK: char = '\u{1}';
 const NAME_CHARS: usize = 8;
 const NONCE_BYTES: usize = 24;
 /// The columns that hold words.
-const COLUMNS: [(&str, &str); 5] =
-    [("calls", "start"), ("events", "json"), ("journal", "json"), ("alerts", "json"), ("outbox", "alert")];
+const COLUMNS: [(&str, &str); 7] = [
+    ("calls", "start"),
+    ("events", "json"),
+    ("journal", "json"),
+    ("alerts", "json"),
+    ("outbox", "alert"),
+    ("form_steps", "json"),
+    ("calibration_answers", "json"),
+];
 
 /// The keys of a store: the first seals, all open.
 #[derive(Clone, Default)]

@@ -7,6 +7,7 @@ use crate::server::domain::principal::Who;
 use crate::server::domain::terms::Audited;
 use crate::server::store::StoreError;
 use crate::server::store::audit::Fact;
+use crate::server::store::forms::forget_forms;
 use crate::server::store::roster::forget_agent;
 use crate::server::store::spoken::forget_spoken;
 use crate::server::store::writer::{TRIM_ROWS, Writer};
@@ -60,6 +61,15 @@ impl Writer {
             gone.calls += 1;
             transaction.execute("DELETE FROM feedback WHERE call_no = ?", [call_no])?;
             transaction.execute("DELETE FROM samples WHERE call_no = ?", [call_no])?;
+            forget_forms(&transaction, call_no)?;
+            transaction.execute("DELETE FROM clips WHERE call_no = ?", [call_no])?;
+            for table in ["calibration_answers", "calibration_cases"] {
+                let gone = format!(
+                    "DELETE FROM {table} WHERE (calibration_no, case_no) IN
+                         (SELECT calibration_no, case_no FROM calibration_cases WHERE call_no = ?)"
+                );
+                transaction.execute(&gone, [call_no])?;
+            }
             forget_spoken(&transaction, call_no)?;
             gone.reviews += transaction.execute("DELETE FROM reviews WHERE call_no = ?", [call_no])?;
             gone.alerts += transaction.execute("DELETE FROM alerts WHERE call_no = ?", [call_no])?;

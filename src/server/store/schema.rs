@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -375,6 +375,109 @@ CREATE TABLE rule_digests (
     rule_id TEXT NOT NULL,
     digest TEXT NOT NULL,
     PRIMARY KEY (version, rule_id)
+) STRICT, WITHOUT ROWID;
+";
+
+const V15: &str = "
+-- Scoring forms in the versions in which any was filled.
+CREATE TABLE form_versions (
+    form TEXT NOT NULL,
+    version TEXT NOT NULL,
+    json TEXT NOT NULL,
+    PRIMARY KEY (form, version)
+) STRICT, WITHOUT ROWID;
+
+-- One row a form that a reviewer filled about an agent in a call, as it stands. Scores are in hundredths.
+CREATE TABLE filled_forms (
+    form_no INTEGER PRIMARY KEY AUTOINCREMENT,
+    call_no INTEGER NOT NULL,
+    form TEXT NOT NULL,
+    version TEXT NOT NULL,
+    agent_id TEXT NOT NULL,
+    reviewer TEXT NOT NULL,
+    score INTEGER NOT NULL,
+    passed INTEGER,
+    signature TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    filled_ms INTEGER NOT NULL,
+    changed_ms INTEGER NOT NULL,
+    UNIQUE (call_no, form, agent_id)
+) STRICT;
+CREATE INDEX forms_by_agent ON filled_forms (agent_id, filled_ms);
+CREATE INDEX forms_by_time ON filled_forms (filled_ms);
+
+-- All that became of it: filled, changed, signed. Answers and words are in `json`.
+CREATE TABLE form_steps (
+    form_no INTEGER NOT NULL,
+    revision INTEGER NOT NULL,
+    step TEXT NOT NULL,
+    by TEXT NOT NULL,
+    role TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    score INTEGER,
+    json TEXT NOT NULL,
+    audit_no INTEGER NOT NULL,
+    PRIMARY KEY (form_no, revision)
+) STRICT, WITHOUT ROWID;
+
+-- Training clips: alerts under a title, and the agents and teams who may read them.
+CREATE TABLE clip_lists (
+    clip_no INTEGER PRIMARY KEY AUTOINCREMENT,
+    title TEXT NOT NULL,
+    note TEXT,
+    by TEXT NOT NULL,
+    made_ms INTEGER NOT NULL,
+    changed_ms INTEGER NOT NULL,
+    everybody INTEGER NOT NULL
+) STRICT;
+CREATE TABLE clips (
+    clip_no INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    call_no INTEGER NOT NULL,
+    alert_id TEXT NOT NULL,
+    note TEXT,
+    PRIMARY KEY (clip_no, call_no, alert_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX clips_by_call ON clips (call_no);
+CREATE TABLE clip_readers (
+    clip_no INTEGER NOT NULL,
+    is_team INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (clip_no, is_team, name)
+) STRICT, WITHOUT ROWID;
+
+-- Calibration sessions: cases that several reviewers judge without knowing of each other.
+CREATE TABLE calibrations (
+    calibration_no INTEGER PRIMARY KEY AUTOINCREMENT,
+    title TEXT NOT NULL,
+    by TEXT NOT NULL,
+    made_ms INTEGER NOT NULL,
+    due_ms INTEGER NOT NULL,
+    closed_ms INTEGER,
+    version TEXT,
+    definition TEXT
+) STRICT;
+CREATE TABLE calibration_reviewers (
+    calibration_no INTEGER NOT NULL,
+    reviewer TEXT NOT NULL,
+    PRIMARY KEY (calibration_no, reviewer)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE calibration_cases (
+    calibration_no INTEGER NOT NULL,
+    case_no INTEGER NOT NULL,
+    call_no INTEGER NOT NULL,
+    alert_id TEXT,
+    PRIMARY KEY (calibration_no, case_no)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX calibrations_by_call ON calibration_cases (call_no);
+CREATE TABLE calibration_answers (
+    calibration_no INTEGER NOT NULL,
+    case_no INTEGER NOT NULL,
+    reviewer TEXT NOT NULL,
+    at_ms INTEGER NOT NULL,
+    score INTEGER,
+    json TEXT NOT NULL,
+    PRIMARY KEY (calibration_no, case_no, reviewer)
 ) STRICT, WITHOUT ROWID;
 ";
 

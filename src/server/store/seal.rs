@@ -83,6 +83,12 @@ pub(super) fn transition_digest(connection: &Connection, cursor: i64) -> Result<
     rows_digest(connection, &[transition], [cursor]).map(Some)
 }
 
+/// The digest of a step in the course of a filled form.
+pub(super) fn form_step_digest(connection: &Connection, form_no: i64, revision: i64) -> Result<String, StoreError> {
+    let step = "SELECT form_no, revision, step, by, role, at_ms, score, json FROM form_steps WHERE form_no = ? AND revision = ?";
+    rows_digest(connection, &[step], [form_no, revision])
+}
+
 /// The digest of the files of a version of the rules; `None` if it is not kept.
 pub(super) fn rules_digest(connection: &Connection, version: &str) -> Result<Option<String>, StoreError> {
     let files = "SELECT files FROM rule_versions WHERE version = ?";

@@ -4,6 +4,7 @@
 pub mod compile;
 pub mod coverage;
 pub mod edit;
+pub mod form;
 pub mod lint;
 mod origins;
 pub mod parse;

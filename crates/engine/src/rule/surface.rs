@@ -150,6 +150,45 @@ pub(super) static PACK: Shape = Shape {
     one_of: &[],
 };
 
+pub(super) static FORM: Shape = Shape {
+    name: "form",
+    zh: "评分表：一个文件一个",
+    keys: &[
+        must("form", Kind::Id, "评分表的名称，在所有文件里唯一"),
+        must("title", Kind::Text, "标题"),
+        key("help", Kind::Text, "说明：用在哪里，怎么填"),
+        key("pass", Kind::Count { least: 0 }, "及格分，0 到 100"),
+        must("groups", Kind::List(&Kind::Map(&FORM_GROUP)), "分组"),
+    ],
+    one_of: &[],
+};
+
+pub(super) static FORM_GROUP: Shape = Shape {
+    name: "form_group",
+    zh: "评分表的一组",
+    keys: &[must("title", Kind::Text, "标题"), must("items", Kind::List(&Kind::Map(&FORM_ITEM)), "评分项")],
+    one_of: &[],
+};
+
+pub(super) static FORM_ITEM: Shape = Shape {
+    name: "form_item",
+    zh: "评分项",
+    keys: &[
+        must("id", Kind::Id, "编号，在这份评分表里唯一"),
+        must("title", Kind::Text, "题目"),
+        key("help", Kind::Text, "说明：什么算做到，什么不算"),
+        key("points", Kind::Count { least: 0 }, "分值；veto: true 的项可以不写"),
+        key("scale", Kind::Count { least: 2 }, "打 0 到几分；不写就是“是”或“否”"),
+        key("not_applicable", Kind::Bool, "可以选“不适用”，不计入总分；默认 false"),
+        key("veto", Kind::Bool, "一票否决：答“否”或 0 分，整份得 0 分；默认 false"),
+        key("comment", Kind::Bool, "没有满分就要写评语；默认 false"),
+        key("rules", Kind::OneOrMany(&Kind::Text), "由这些规则的预警来回答"),
+        key("packs", Kind::OneOrMany(&Kind::Text), "由这些规则包的预警来回答"),
+        key("categories", Kind::OneOrMany(&Kind::Text), "由人工标出的这些类别来回答"),
+    ],
+    one_of: &[],
+};
+
 pub(super) static SUBJECTS: Shape = Shape {
     name: "subjects",
     zh: "称呼：谁在做事",

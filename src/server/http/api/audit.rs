@@ -205,6 +205,9 @@ fn worded(fault: &AuditFault) -> String {
         AuditFault::LatestDiffers { alert_id } => {
             format!("预警 {alert_id} 与它的各个状态不符 / alert {alert_id} is not what its states come to")
         }
+        AuditFault::FormDiffers { form_no, audit_no } => format!(
+            "评分表 {form_no} 与第 {audit_no} 条不符，或不见了 / form {form_no} is not what entry {audit_no} says, or is gone"
+        ),
         AuditFault::RulesDiffer { version } => format!(
             "规则版本 {version} 的文件与加载时的不同，或不见了 / the files of version {version} of the rules are not those that were loaded, or are gone"
         ),

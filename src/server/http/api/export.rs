@@ -221,7 +221,7 @@ fn rows(views: &[impl Serialize]) -> Result<Vec<Value>, Refusal> {
 }
 
 /// An answer that is written while the client reads it.
-fn stream(
+pub(super) fn stream(
     shared: Arc<Shared>,
     permit: OwnedSemaphorePermit,
     (format, name): (Format, &'static str),
@@ -258,7 +258,7 @@ fn stream(
 
 /// The body of an answer in the making. A client who takes nothing for
 /// [`WRITE_TIMEOUT`] gets no more.
-struct Pieces {
+pub(super) struct Pieces {
     sender: mpsc::Sender<io::Result<Bytes>>,
     runtime: Handle,
 }

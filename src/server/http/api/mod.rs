@@ -3,8 +3,11 @@
 pub(crate) mod agents;
 pub(crate) mod alerts;
 pub(crate) mod audit;
+pub(crate) mod calibrations;
 pub(crate) mod calls;
+pub(crate) mod clips;
 pub(crate) mod export;
+pub(crate) mod forms;
 pub(crate) mod ingest;
 pub(crate) mod live;
 pub(crate) mod marks;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::server::clock::wall_time;
+use crate::server::domain::estimate::Mean;
 use crate::server::domain::refusal::ErrorMessage;
 use crate::server::domain::score::{Deduction, Scoring, score};
 use crate::server::filter::{AGENT, FROM, HOUR, Parameter, Parameters, QUEUE, Shape, TEAM, TO};
@@ -141,11 +142,11 @@ impl Group {
 }
 
 /// Splits a call into the parts that are scored: one a key of the agents who are wanted. Returns each part's deductions.
-fn units<'a>(
-    call: &'a TotalledCall,
+fn units(
+    call: &TotalledCall,
     is_wanted: impl Fn(&str) -> bool,
     key: impl Fn(&str) -> Option<String>,
-) -> BTreeMap<Option<String>, Vec<&'a Deduction>> {
+) -> BTreeMap<Option<String>, Vec<&Deduction>> {
     let mut parts = BTreeMap::new();
     if is_wanted(&call.agent_id) {
         parts.insert(key(&call.agent_id), Vec::new());
@@ -156,15 +157,10 @@ fn units<'a>(
     parts
 }
 
-/// 95 % of a normal distribution are within so many standard deviations.
-const NORMAL_95: f64 = 1.96;
-
 /// Scores put together.
 #[derive(Debug, Default)]
 struct Total {
-    calls: u64,
-    sum: u64,
-    squares: u64,
+    scores: Mean,
     min: Option<u32>,
     vetoed: u64,
     alerts: u64,
@@ -172,24 +168,16 @@ struct Total {
 
 impl Total {
     fn add(&mut self, scoring: &Scoring, alerts: usize) {
-        self.calls += 1;
-        self.sum += u64::from(scoring.score);
-        self.squares += u64::from(scoring.score).pow(2);
+        self.scores.add(u64::from(scoring.score));
         self.min = Some(self.min.map_or(scoring.score, |min| min.min(scoring.score)));
         self.vetoed += u64::from(!scoring.vetoed_by.is_empty());
         self.alerts += alerts as u64;
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "no site has 2^53 points")]
     fn view(self, key: Option<String>, agent: AgentView) -> ScoreView {
-        let Self { calls, sum, squares, min, vetoed, alerts } = self;
-        let hundredths = |value: f64| (value * 100.0).round() / 100.0;
-        let (count, sum) = (calls.max(1) as f64, sum as f64);
-        let mean = hundredths(sum / count);
-        let margin = (calls > 1).then(|| {
-            let variance = (squares as f64 - sum * sum / count).max(0.0) / (count - 1.0);
-            hundredths(NORMAL_95 * (variance / count).sqrt())
-        });
+        let Self { scores, min, vetoed, alerts } = self;
+        let (mean, margin) = scores.told(1.0);
+        let calls = scores.count();
         ScoreView { key, agent, calls, mean, margin, min: min.unwrap_or_default(), vetoed, alerts }
     }
 }
