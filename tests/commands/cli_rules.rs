@@ -440,7 +440,7 @@ fn scoring_forms_are_checked_against_the_rules() {
     let (code, out, _) = tingjian(&["forms", "lint", shown(&place), "--lang", "en"]);
     assert_eq!(code, 0, "{out}");
     assert!(
-        out.contains("one.yaml:6:45")
+        out.contains("one.yaml:6:47")
             && out.contains("Did you mean `acts.accuse`")
             && out.contains("Did you mean `insult`"),
         "{out}"
@@ -448,5 +448,5 @@ fn scoring_forms_are_checked_against_the_rules() {
     assert_eq!(tingjian(&["forms", "lint", shown(&place), "--deny-warnings"]).0, 1);
     form("two", "point: 1");
     let (code, out, _) = tingjian(&["forms", "lint", shown(&place), "--lang", "en"]);
-    assert!(code == 2 && out.contains("two.yaml:6:") && out.contains("one.yaml:6:45"), "{out}");
+    assert!(code == 2 && out.contains("two.yaml:6:") && out.contains("one.yaml:6:47"), "{out}");
 }

@@ -23,7 +23,8 @@ fn every_fault_of_every_form_is_told_with_its_place() {
         [
             "1.yaml:1:7 bad-id",
             "1.yaml:3:7 bad-value",
-            "1.yaml:7:37 duplicate-key",
+            "1.yaml:7:39 duplicate-key",
+            "1.yaml:8:9 missing-key",
             "1.yaml:8:15 duplicate-item",
             "1.yaml:8:28 unknown-key",
             "1.yaml:8:44 bad-value",
