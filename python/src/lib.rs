@@ -11,9 +11,11 @@ use pyo3::prelude::*;
 use serde_json::Value;
 use tingjian::adapter::native::{self, Event, EventBody};
 use tingjian::adapter::table::{Calls, Field, Mapping};
+use tingjian::backtest::{Control, all_cores};
 use tingjian::engine::rule::RuleSet;
 use tingjian::engine::rule::thresholds::Thresholds;
 use tingjian::engine::time::CallTime;
+use tingjian::learning::{self, Row};
 use tingjian::numbers::Seen;
 use tingjian::recording::{self, Judging, Recording};
 use tingjian::rule_files;
@@ -202,9 +204,39 @@ impl Live {
     }
 }
 
+/// The model learned from the corpus and from labelled turns, one JSON object each: as text, with the figures and whether
+/// it judges the turns worse than the model in use; and what of the turns cannot be used, by number from 1.
+#[pyfunction]
+#[pyo3(signature = (turns, directory=None, parameters=None))]
+#[allow(clippy::type_complexity)]
+fn learn(
+    py: Python<'_>,
+    turns: Vec<String>,
+    directory: Option<PathBuf>,
+    parameters: Option<PathBuf>,
+) -> PyResult<(Option<(String, String, bool)>, Vec<(usize, String)>)> {
+    py.detach(|| {
+        let (mut rows, mut faults) = (Vec::new(), Vec::new());
+        for (number, turn) in (1..).zip(&turns) {
+            match Row::from_json(turn) {
+                Ok(row) => rows.push(row),
+                Err(fault) => faults.push((number, fault)),
+            }
+        }
+        if !faults.is_empty() {
+            return Ok((None, faults));
+        }
+        let sources = rule_files::read(directory.as_deref(), parameters.as_deref(), Thresholds::default()).map_err(wrong)?;
+        let lesson = learning::learn(&sources, rows, all_cores(), &Control::default());
+        let lesson = lesson.map_err(|faults| wrong(faults.join("\n")))?;
+        Ok((lesson.map(|lesson| (lesson.model.to_text(), lesson.text.clone(), lesson.is_worse())), faults))
+    })
+}
+
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Rules>()?;
-    module.add_class::<Live>()
+    module.add_class::<Live>()?;
+    module.add_function(wrap_pyfunction!(learn, module)?)
 }

@@ -5,6 +5,8 @@ The examples in docstrings, the bytes of the program, and DataFrames of pandas a
 
 import doctest
 import json
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,7 +35,7 @@ def program(*arguments):
 
 def examples_in_docstrings():
     failed, ran = doctest.testmod(tingjian)
-    assert failed == 0 and ran >= 14, (failed, ran)
+    assert failed == 0 and ran >= 15, (failed, ran)
 
 
 def alerts_are_those_of_the_program_to_the_byte():
@@ -116,6 +118,39 @@ def a_live_call_ends_as_its_recording():
     assert session.next_tick_ms is None
 
 
+def what_is_learned_is_used_where_it_is_written():
+    turns = [
+        {"text": "您这事儿归街道管，跟我们不挨着", "prev_turn": "你们到底管不管", "is_violation": "yes", "category": "推诿"},
+        {"text": "我这就帮您登记，明天给您回电话", "prev_turn": None, "is_violation": "no", "category": None},
+    ] * 10
+    with tempfile.TemporaryDirectory() as directory:
+        rules = Path(directory) / "rules"
+        shutil.copytree(RULES, rules)
+        before = tingjian.Checker(rules).version
+        lesson = tingjian.learn(polars.DataFrame(turns), rules, force=True)
+        assert lesson.written == rules / "confidence.model" and lesson.written.read_text("utf-8") == lesson.model
+        assert lesson.figures and sorted(rules.iterdir()) == sorted(rules / path.name for path in RULES.iterdir())
+        assert tingjian.Checker(rules).version != before
+
+
+def the_notebook_runs_from_top_to_bottom():
+    notebook = json.loads((ROOT / "python/examples/month.ipynb").read_text("utf-8"))
+    with tempfile.TemporaryDirectory() as directory:
+        names = {"display": lambda *_: None}
+        here = os.getcwd()
+        os.chdir(directory)
+        try:
+            names["FIXTURES"] = ROOT / "fixtures" / "calls"
+            for cell in notebook["cells"]:
+                assert not cell.get("outputs"), "committed without outputs"
+                if cell["cell_type"] == "code" and "parameters" not in cell["metadata"].get("tags", []):
+                    exec("".join(cell["source"]), names)  # noqa: S102
+        finally:
+            os.chdir(here)
+    assert names["alerts"].height > 500, names["alerts"].height
+    assert names["calls_checked"] > 200, names["calls_checked"]
+
+
 def faults_are_told_with_what_could_be_checked():
     checker = tingjian.Checker()
     start = {"type": "call.start", "call_id": "c1", "agent_id": "a7", "started_at": "2026-11-21T10:00:00+08:00"}
@@ -145,7 +180,7 @@ def faults_are_told_with_what_could_be_checked():
 def main():
     tests = [
         examples_in_docstrings, alerts_are_those_of_the_program_to_the_byte, packs_built_in_are_those_of_the_source,
-        frames_in_and_out, whole_calls_in_lists, a_live_call_ends_as_its_recording, faults_are_told_with_what_could_be_checked,
+        frames_in_and_out, what_is_learned_is_used_where_it_is_written, the_notebook_runs_from_top_to_bottom, whole_calls_in_lists, a_live_call_ends_as_its_recording, faults_are_told_with_what_could_be_checked,
     ]
     failed = 0
     for test in tests:

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use chrono::{DateTime, FixedOffset, SecondsFormat, TimeDelta};
 use serde::{Deserialize, Serialize};
 
-#[cfg(feature = "server")]
+#[cfg(feature = "learning")]
 use crate::adapter::schema;
 use crate::engine::alert::{Alert, AlertState, Evidence};
 use crate::engine::privacy::{self, Running};
@@ -16,13 +16,13 @@ use crate::engine::transcript::CallInfo;
 
 /// One alert as it goes over the wire. `docs/events.md` lists the fields in this order.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-#[cfg_attr(feature = "server", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "learning", derive(utoipa::ToSchema))]
 #[allow(missing_docs)]
 pub struct AlertJson<'a> {
     #[serde(rename = "type")]
     pub kind_of_message: Cow<'a, str>,
     pub alert_id: Cow<'a, str>,
-    #[cfg_attr(feature = "server", schema(value_type = schema::AlertState))]
+    #[cfg_attr(feature = "learning", schema(value_type = schema::AlertState))]
     pub state: AlertState,
     pub call_id: Cow<'a, str>,
     pub agent_id: Cow<'a, str>,
@@ -30,9 +30,9 @@ pub struct AlertJson<'a> {
     pub rule_name: Cow<'a, str>,
     pub pack: Cow<'a, str>,
     pub rules_version: Cow<'a, str>,
-    #[cfg_attr(feature = "server", schema(value_type = schema::AlertKind))]
+    #[cfg_attr(feature = "learning", schema(value_type = schema::AlertKind))]
     pub kind: AlertKind,
-    #[cfg_attr(feature = "server", schema(value_type = schema::Severity))]
+    #[cfg_attr(feature = "learning", schema(value_type = schema::Severity))]
     pub severity: Severity,
     pub deduct: u32,
     pub clauses: Cow<'a, [String]>,
@@ -41,7 +41,7 @@ pub struct AlertJson<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due_ms: Option<i64>,
     pub emitted_at: String,
-    #[cfg_attr(feature = "server", schema(value_type = Vec<schema::Evidence>))]
+    #[cfg_attr(feature = "learning", schema(value_type = Vec<schema::Evidence>))]
     pub evidence: Cow<'a, [Evidence]>,
     /// How often the utterance says the forbidden words; left out when once.
     #[serde(default = "once", skip_serializing_if = "is_once")]

@@ -26,7 +26,7 @@ pub mod iflytek;
 pub mod masking;
 pub mod native;
 pub mod nls;
-#[cfg(feature = "server")]
+#[cfg(feature = "learning")]
 pub mod schema;
 mod shape;
 pub mod sherpa_onnx;

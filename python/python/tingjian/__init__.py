@@ -17,13 +17,14 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from . import _native
 
-__all__ = ["Checker", "Faults", "Session", "__version__"]
+__all__ = ["Checker", "Faults", "Lesson", "Session", "__version__", "learn"]
 __version__: str = _native.__version__
 
 Event = Mapping[str, Any]
@@ -58,7 +59,7 @@ class Checker:
     """
 
     def __init__(self, rules: str | os.PathLike[str] | None = None, *, parameters: str | os.PathLike[str] | None = None) -> None:
-        self._rules = _native.Rules(None if rules is None else Path(rules), None if parameters is None else Path(parameters))
+        self._rules = _native.Rules(_path(rules), _path(parameters))
 
     @property
     def version(self) -> str:
@@ -166,6 +167,60 @@ class Session:
     def finish(self) -> list[dict[str, Any]]:
         """Decides all that is still open: nothing more will come."""
         return [json.loads(alert) for alert in self._live.finish(self._held)]
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What was learned."""
+
+    model: str
+    """The model, as it stands in ``confidence.model``."""
+    figures: str
+    """Precision and recall by act, and what changes for the turns, each judged by what the other turns teach."""
+    is_worse: bool
+    """Whether it judges the turns worse than the model in use; then it is not written."""
+    written: Path | None
+    """Where it was written."""
+
+
+def learn(
+    turns: Any,
+    rules: str | os.PathLike[str] | None = None,
+    *,
+    parameters: str | os.PathLike[str] | None = None,
+    output: str | os.PathLike[str] | None = None,
+    dry_run: bool = False,
+    force: bool = False,
+) -> Lesson:
+    """The model of acts and of the second look, learned from the built-in corpus and from labelled turns, as ``tingjian learn``.
+
+    ``turns`` is a pandas or polars ``DataFrame``, or a list of dictionaries, with the columns ``text`` and ``is_violation``
+    (``yes``, ``no``, ``borderline``), and where known ``prev_turn`` (the customer's), ``agent_prev``, ``category``, ``channel``
+    and ``role``. The model goes to ``output``, or among the ``rules``, where every `Checker` of them uses it; one that is worse
+    only with ``force``. It takes about a minute on two cores.
+
+    >>> learn([{"text": "这个我不知道"}])  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    tingjian.Faults: 1: 要有 text 和 is_violation（yes、no、borderline） / ...missing field `is_violation`...
+    """
+    _, rows = _rows(turns)
+    lines = [json.dumps(_plain(row), ensure_ascii=False) for row in rows]
+    learned, faults = _native.learn(lines, _path(rules), _path(parameters))
+    if faults or learned is None:
+        raise Faults([(number, None, why) for number, why in faults], [])
+    model, figures, is_worse = learned
+    written = _path(output) or (None if rules is None else Path(rules) / "confidence.model")
+    if written is None or dry_run or (is_worse and not force):
+        return Lesson(model, figures, is_worse, None)
+    # Whole, or as it was before.
+    beside = written.with_name(f".{written.name}.{os.getpid()}")
+    beside.write_text(model, encoding="utf-8")
+    beside.replace(written)
+    return Lesson(model, figures, is_worse, written)
+
+
+def _path(name: str | os.PathLike[str] | None) -> Path | None:
+    return None if name is None else Path(name)
 
 
 def _line(event: Event | str) -> str:
