@@ -443,9 +443,8 @@ impl Editing<'_> {
     fn add_item(&self, node: &Node, value: &Value) -> Result<Splice, EditFault> {
         match &node.content {
             Content::Scalar(text, _) => {
-                let first = flow(&Value::Text(text.clone()), true);
-                let (range, _) = self.replace(node, value);
-                Ok((range, format!("[{first}, {}]", flow(value, true))))
+                let both = Value::List(vec![Value::Text(text.clone()), value.clone()]);
+                Ok(self.replace(node, &both))
             }
             Content::List(items) if self.is_flow(node) => match items.last() {
                 Some(last) => {
