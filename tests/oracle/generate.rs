@@ -189,7 +189,7 @@ fn forbid() -> impl Strategy<Value = Body> {
 }
 
 fn require() -> impl Strategy<Value = Body> {
-    let part = said().prop_map(|said| Part { name: None, said });
+    let part = said().prop_map(|said| Part { name: None, say: None, said });
     (vec(part, 1..3), window(), option::of(select(&[500_i64, 2_000, 6_000][..])), any::<bool>(), any::<bool>())
         .prop_map(|(parts, window, remind_ms, count_hold, even_if_cut_short)| {
             Body::Require(Require { parts, window, remind_ms, reminder: None, count_hold, even_if_cut_short })
@@ -198,6 +198,7 @@ fn require() -> impl Strategy<Value = Body> {
 
 fn sequence() -> impl Strategy<Value = Body> {
     let step = (said(), proptest::bool::weighted(0.3)).prop_map(|(said, optional)| Step {
+        say: None,
         name: said.any[0].text.value.clone(),
         said,
         optional,

@@ -233,11 +233,15 @@ async fn the_checklist_fills_as_the_words_are_said() {
         parts.iter().filter(|part| is_said(part)).count()
     };
     let first = desk_until(&mut desk, |calls| said(calls, 0) == 1).await;
+    let part = |name: &str, say: &str, said: Option<i64>| json!({"name": name, "say": say, "optional": false, "said_at_ms": said});
+    let duty = |rule_id: &str, name: &str, due_ms: Option<i64>, parts: &[Value]| {
+        json!({"rule_id": rule_id, "rule_name": name, "severity": "warning", "say": null, "in_order": false, "due_ms": due_ms,
+            "state": "owed", "overdue": false, "parts": parts})
+    };
+    let opening = [part("问候", "您好", Some(6_000)), part("公司", "听检公司", None), part("工号", "工号", None)];
     let checklist = json!([
-        {"rule_id": "live.opening", "rule_name": "开场", "due_ms": 60_000, "state": "owed", "overdue": false, "parts": [
-            {"name": "问候", "said_at_ms": 6_000}, {"name": "公司", "said_at_ms": null}, {"name": "工号", "said_at_ms": null}]},
-        {"rule_id": "live.closing", "rule_name": "结束语", "due_ms": null, "state": "owed", "overdue": false, "parts": [
-            {"name": "结束语", "said_at_ms": null}]},
+        duty("live.opening", "开场", Some(60_000), &opening),
+        duty("live.closing", "结束语", None, &[part("结束语", "再见", None)]),
     ]);
     assert_eq!(first[0]["checklist"], checklist, "and nothing of the pack on trial");
     tell(&mut producer, says("c1", 3, "这里是听检公司")).await;

@@ -12,9 +12,10 @@ use super::call::{Call, keep_within_limit, precondition_holds};
 use super::monitor::{self, Finding, Obligation, Stage, View, unheld_ms};
 use super::pauses::SILENCE_MS;
 use super::rule::Rule;
-use super::rule::program::Program;
+use super::rule::program::{PartProgram, Program};
 use super::time::CallTime;
 use super::transcript::Role;
+use crate::severity::AlertKind;
 
 /// The agent's speech rate is measured over the last so many milliseconds up to the agent's last words.
 const RATE_WINDOW_MS: i64 = 30_000;
@@ -93,7 +94,21 @@ impl DutyState {
     }
 }
 
-/// A demand of a rule of required words, one for each occasion in the call.
+/// A part of a duty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DutyPart {
+    /// Its name for people.
+    pub name: String,
+    /// Words that do it.
+    pub say: Option<String>,
+    /// When it was said.
+    pub said: Option<CallTime>,
+    /// It may be left out.
+    pub is_optional: bool,
+}
+
+/// A demand of a rule of required words, one for each occasion in the call, or
+/// the steps of a sequence that was begun.
 ///
 /// Words that are to be said before the call ends are asked of it from the
 /// beginning. What is to follow something that was said or done is asked from
@@ -102,8 +117,10 @@ impl DutyState {
 pub struct Duty {
     /// The rule that asks.
     pub rule: Arc<Rule>,
-    /// The words to say, each with the time at which they were said.
-    pub parts: Vec<(String, Option<CallTime>)>,
+    /// What is to be said.
+    pub parts: Vec<DutyPart>,
+    /// The parts are steps, one after the other.
+    pub is_sequence: bool,
     /// The deadline; `None` while it cannot be known.
     pub due: Option<CallTime>,
     /// The state of the duty.
@@ -180,17 +197,29 @@ impl Call {
 fn obligations<'a>(view: &View<'a>, program: &'a Program) -> Vec<Obligation<'a>> {
     let mut obligations = monitor::obligations(view, program);
     obligations.retain(|obligation| precondition_holds(view, program, obligation.finding.at));
-    let mut findings: Vec<Finding> = obligations.iter().map(Obligation::in_order).collect();
+    let beside = obligations.iter().flat_map(|obligation| &obligation.beside);
+    let beside = beside.filter(|finding| precondition_holds(view, program, finding.at)).cloned();
+    let mut findings: Vec<Finding> = obligations.iter().map(Obligation::in_order).chain(beside).collect();
     keep_within_limit(program.limit, &mut findings);
-    obligations.retain(|obligation| findings.iter().any(|finding| finding.key == obligation.finding.key));
+    // What is asked for is asked for, even if the rule would tell nothing more of it.
+    let is_asked = |obligation: &Obligation<'_>| obligation.is_open && !obligation.beside.is_empty();
+    obligations.retain(|obligation| {
+        is_asked(obligation) || findings.iter().any(|finding| finding.key == obligation.finding.key)
+    });
     obligations
 }
 
 fn duty(view: &View<'_>, rule: &Arc<Rule>, obligation: Obligation<'_>) -> Duty {
-    let Obligation { finding, is_open, due, parts, changes_at } = obligation;
+    let Obligation { finding, is_open, due, parts, changes_at, .. } = obligation;
+    let is_sequence = matches!(rule.kind, AlertKind::Order);
     // A rule of one part asks for what its name says; the part is named after its first phrase.
     let is_whole = parts.len() == 1;
-    let part = |(name, said): (&str, Option<CallTime>)| (if is_whole { &rule.name } else { name }.to_owned(), said);
+    let part = |(part, said): (&PartProgram, Option<CallTime>)| DutyPart {
+        name: if is_whole { &rule.name } else { &part.name }.clone(),
+        say: part.say.clone(),
+        said,
+        is_optional: part.optional,
+    };
     let state = match finding.stage {
         _ if is_open => DutyState::Owed,
         Stage::Met | Stage::MadeGood => DutyState::Said,
@@ -199,6 +228,7 @@ fn duty(view: &View<'_>, rule: &Arc<Rule>, obligation: Obligation<'_>) -> Duty {
     Duty {
         rule: Arc::clone(rule),
         parts: parts.into_iter().map(part).collect(),
+        is_sequence,
         due,
         state,
         is_overdue: is_open && due.is_some_and(|due| view.now > due),

@@ -9,6 +9,7 @@ mod event;
 mod explained;
 mod forbid;
 mod measures;
+mod obligation;
 mod require;
 mod sequence;
 mod timing;
@@ -21,7 +22,7 @@ use chrono::Timelike;
 pub use explained::ExplainedWindow;
 pub(crate) use explained::explain_windows;
 pub(crate) use measures::explain_measures;
-pub(crate) use require::{Obligation, obligations};
+pub(crate) use obligation::{Obligation, obligations};
 use timing::pending;
 pub(crate) use timing::{LOOKED_BACK_FROM, asks, at_position, recent_speech, unheld_ms};
 

@@ -1,7 +1,7 @@
 //! Required words: all parts within a window, in any order and across utterances.
 
-use super::{Citation, Evaluation, Finding, Stage, Unit, View, seconds, window};
-use crate::rule::program::{AnchorProgram, BodyProgram, PartProgram, Program, RequireProgram, Side};
+use super::{Citation, Evaluation, Finding, Obligation, Stage, Unit, View, seconds, window};
+use crate::rule::program::{AnchorProgram, PartProgram, Program, RequireProgram, Side};
 use crate::time::CallTime;
 use crate::timeline::Hit;
 use crate::transcript::EventKind;
@@ -13,28 +13,6 @@ struct Occurrence<'a> {
     deadline: Option<CallTime>,
     /// The first hit of each part within the window.
     said: Vec<Option<&'a Hit>>,
-}
-
-/// An occurrence as a checklist shows it.
-pub(crate) struct Obligation<'a> {
-    /// The monitor's finding; while the obligation is open, its reminder.
-    pub(crate) finding: Finding,
-    /// Nothing is decided yet.
-    pub(crate) is_open: bool,
-    pub(crate) due: Option<CallTime>,
-    /// Each part and when it was said, even if that was too late.
-    pub(crate) parts: Vec<(&'a str, Option<CallTime>)>,
-    /// The moment at which it may look different by time alone.
-    pub(crate) changes_at: Option<CallTime>,
-}
-
-impl Obligation<'_> {
-    /// Its finding as the rule's limit counts it. An obligation that is not due at a known moment counts as
-    /// the last: if it counted as of now, its turn would come by time alone.
-    pub(crate) fn in_order(&self) -> Finding {
-        let at = if self.is_open && self.due.is_none() { CallTime::MAX } else { self.finding.at };
-        Finding { at, ..self.finding.clone() }
-    }
 }
 
 pub(super) fn evaluate(view: &View<'_>, program: &Program, require: &RequireProgram, evaluation: &mut Evaluation) {
@@ -80,10 +58,12 @@ fn said_in<'a>(view: &View<'a>, parts: &[PartProgram], span: &window::WindowSpan
     parts.iter().map(|part| first(part).filter(|hit| span.holds(hit.said_at))).collect()
 }
 
-/// What a rule asks of the call, decided or not. What is to be said before the
-/// call ends is asked from the beginning: as if the call ended now.
-pub(crate) fn obligations<'a>(view: &View<'a>, program: &'a Program) -> Vec<Obligation<'a>> {
-    let BodyProgram::Require(require) = &program.body else { return Vec::new() };
+/// The windows of a rule as obligations.
+pub(super) fn obligations<'a>(
+    view: &View<'a>,
+    program: &'a Program,
+    require: &'a RequireProgram,
+) -> Vec<Obligation<'a>> {
     let RequireProgram { parts, window, roles, .. } = require;
     let mut occurrences = occurrences(view, require);
     occurrences.extend(window::span_if_ended(view, window, roles).map(|span| {
@@ -112,13 +92,14 @@ pub(crate) fn obligations<'a>(view: &View<'a>, program: &'a Program) -> Vec<Obli
             };
             let parts = parts.iter().zip(&said).map(|(part, hit)| {
                 let hit = hit.or_else(|| late(part));
-                (part.name.as_str(), hit.map(|hit| hit.said_at))
+                (part, hit.map(|hit| hit.said_at))
             });
             Obligation {
                 finding: Finding::new(span.key, at, stage),
                 is_open,
                 due: deadline,
                 parts: parts.collect(),
+                beside: Vec::new(),
                 changes_at: ahead.wake,
             }
         })

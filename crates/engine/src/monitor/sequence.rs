@@ -1,8 +1,8 @@
 //! Ordered steps: a step that came before one it must follow, or never came.
 
-use super::window::spans;
-use super::{Citation, Evaluation, Finding, Stage, View};
-use crate::rule::program::{Program, SequenceProgram};
+use super::window::{WindowSpan, spans};
+use super::{Citation, Evaluation, Finding, Obligation, Stage, View};
+use crate::rule::program::{PartProgram, Program, SequenceProgram};
 use crate::severity::AlertKind;
 use crate::timeline::Hit;
 
@@ -10,13 +10,7 @@ pub(super) fn evaluate(view: &View<'_>, program: &Program, sequence: &SequencePr
     let SequenceProgram { window, steps } = sequence;
     // Only the first anchor opens a sequence: a complaint repeated is the same complaint.
     let Some(span) = spans(view, window, &[], false).into_iter().next() else { return };
-    let said: Vec<Option<&Hit>> = steps
-        .iter()
-        .map(|step| {
-            let mut hits = view.hits_from(step.detector, span.from).iter();
-            hits.find(|hit| !hit.provisional).filter(|hit| span.holds(hit.said_at))
-        })
-        .collect();
+    let said = said_in(view, steps, &span);
     let mut explained = vec![false; steps.len()];
     for (later, hit) in said.iter().enumerate() {
         let Some(hit) = hit else { continue };
@@ -57,7 +51,7 @@ pub(super) fn evaluate(view: &View<'_>, program: &Program, sequence: &SequencePr
     // However many steps are missing, one thing was left out: one alert, one deduction.
     let owed = |ix: usize| said[ix].is_none() && !steps[ix].optional && !explained[ix];
     if (0..steps.len()).any(owed) {
-        let mut finding = Finding::new(format!("{}/missing", span.key), deadline, Stage::Confirmed);
+        let mut finding = Finding::new(missing_key(&span), deadline, Stage::Confirmed);
         finding.kind = Some(AlertKind::Missing);
         finding.marks.extend(span.anchor);
         finding.details.step = Some(missing.join("、"));
@@ -66,4 +60,54 @@ pub(super) fn evaluate(view: &View<'_>, program: &Program, sequence: &SequencePr
         finding.details.missing = missing;
         evaluation.findings.push(finding);
     }
+}
+
+/// The first hit of each step within the window.
+fn said_in<'a>(view: &View<'a>, steps: &[PartProgram], span: &WindowSpan) -> Vec<Option<&'a Hit>> {
+    let first = |step: &PartProgram| {
+        let mut hits = view.hits_from(step.detector, span.from).iter();
+        hits.find(|hit| !hit.provisional).filter(|hit| span.holds(hit.said_at))
+    };
+    steps.iter().map(first).collect()
+}
+
+fn missing_key(span: &WindowSpan) -> String {
+    format!("{}/missing", span.key)
+}
+
+/// The steps of a sequence that was begun. One that its end cut short asks for nothing any more, nor does one whose
+/// missing step an alert about the order has told already.
+pub(super) fn obligation<'a>(
+    view: &View<'a>,
+    program: &'a Program,
+    sequence: &'a SequenceProgram,
+) -> Option<Obligation<'a>> {
+    let SequenceProgram { window, steps } = sequence;
+    let span = spans(view, window, &[], false).into_iter().next()?;
+    let said = said_in(view, steps, &span);
+    let mut ahead = Evaluation::default();
+    evaluate(view, program, sequence, &mut ahead);
+    let key = missing_key(&span);
+    let (missed, beside): (Vec<Finding>, Vec<Finding>) =
+        ahead.findings.into_iter().partition(|finding| finding.key == key);
+    let last = steps.iter().zip(&said).filter(|(step, _)| !step.optional).map(|(_, hit)| hit.map(|hit| hit.said_at));
+    let done = last.collect::<Option<Vec<_>>>().and_then(|times| times.into_iter().max());
+    let due = span.until;
+    let is_cut_short = view.timeline.end().is_some_and(|(end, _)| due.is_none_or(|due| end < due));
+    let is_over = is_cut_short
+        || (span.to_end && view.cut_short())
+        || due.is_some_and(|due| view.now >= due.plus(program.grace_ms));
+    let (finding, is_open) = match (missed.into_iter().next(), done) {
+        (Some(missed), _) => (missed, false),
+        (None, Some(done)) => (Finding::new(key, done, Stage::Met), false),
+        (None, None) if is_over => return None,
+        (None, None) => (Finding::new(key, due.unwrap_or(view.now), Stage::Reminder), true),
+    };
+    let mut changes_at = None;
+    if let Some(due) = due.filter(|_| is_open) {
+        let (passed, decided) = (due.plus(1), due.plus(program.grace_ms));
+        changes_at = Some(if view.now < passed { passed.min(decided) } else { decided });
+    }
+    let parts = steps.iter().zip(&said).map(|(step, hit)| (step, hit.map(|hit| hit.said_at))).collect();
+    Some(Obligation { finding, is_open, due, parts, beside, changes_at })
 }

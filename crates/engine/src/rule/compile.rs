@@ -229,6 +229,7 @@ impl Compiler {
         let extent = sequence.within_ms.map_or(Extent::Unbounded, Extent::Ms);
         let steps = sequence.steps.iter().map(|step| PartProgram {
             name: step.name.clone(),
+            say: words(step.say.as_ref(), &step.said.any, lists),
             detector: self.detector(&step.said, lists, Defaults::LENIENT),
             optional: step.optional,
         });
@@ -267,7 +268,8 @@ impl Compiler {
             .clone()
             .or_else(|| part.said.any.first().map(|first| self.first_words(first, lists)))
             .unwrap_or_default();
-        PartProgram { name, detector: self.detector(&part.said, lists, Defaults::LENIENT), optional: false }
+        let say = words(part.say.as_ref(), &part.said.any, lists);
+        PartProgram { name, say, detector: self.detector(&part.said, lists, Defaults::LENIENT), optional: false }
     }
 
     /// The first phrase behind a phrase or list reference: what an alert calls a part without a name.
@@ -497,6 +499,20 @@ impl Compiler {
             }
         }
     }
+}
+
+/// The words to say for a part: those that the rule gives, else its first phrase that can be said as it stands.
+fn words(say: Option<&String>, any: &[PhraseSource], lists: &Lists) -> Option<String> {
+    say.cloned().or_else(|| sayable(any, lists, 0).map(str::to_owned))
+}
+
+fn sayable<'s>(any: &'s [PhraseSource], lists: &'s Lists, depth: u32) -> Option<&'s str> {
+    let is_plain = |text: &str| text.chars().all(|c| c.is_alphanumeric() || "，。！？、".contains(c));
+    any.iter().filter(|phrase| !phrase.is_act).find_map(|phrase| match phrase.text.value.strip_prefix('$') {
+        Some(name) if depth < LIST_DEPTH_MAX => sayable(&lists.get(name)?.value, lists, depth + 1),
+        Some(_) => None,
+        None => Some(phrase.text.value.as_str()).filter(|text| is_plain(text)),
+    })
 }
 
 /// Characters of a phrase that stand for themselves.

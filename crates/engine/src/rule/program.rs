@@ -73,6 +73,8 @@ impl Program {
 #[derive(Debug)]
 pub(crate) struct PartProgram {
     pub(crate) name: String,
+    /// Words that do it.
+    pub(crate) say: Option<String>,
     pub(crate) detector: DetectorIx,
     pub(crate) optional: bool,
 }

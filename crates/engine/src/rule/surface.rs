@@ -454,6 +454,7 @@ pub(super) static PART: Shape = Shape {
     zh: "必说的一部分",
     keys: &[
         key("name", Kind::Text, "预警里怎么称呼它；默认第一条话术"),
+        key("say", Kind::Text, "清单上提示坐席怎么说；默认第一条能照着念的话术"),
         ROLES,
         ANY_REQUIRED,
         UNLESS,
@@ -480,6 +481,7 @@ pub(super) static STEP: Shape = Shape {
     zh: "一步",
     keys: &[
         must("name", Kind::Text, "名称"),
+        key("say", Kind::Text, "清单上提示坐席怎么说；默认第一条能照着念的话术"),
         ROLES,
         ANY_REQUIRED,
         UNLESS,

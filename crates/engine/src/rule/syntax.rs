@@ -482,6 +482,8 @@ pub struct Require {
 pub struct Part {
     /// Its name in alerts; by default the first phrase.
     pub name: Option<String>,
+    /// Words that do it; by default the first phrase that can be said as it stands.
+    pub say: Option<String>,
     /// Its paraphrases.
     pub said: Said,
 }
@@ -502,6 +504,8 @@ pub struct Sequence {
 #[allow(missing_docs)]
 pub struct Step {
     pub name: String,
+    /// Words that do it; by default the first phrase that can be said as it stands.
+    pub say: Option<String>,
     pub said: Said,
     /// May be left out, but not come out of order.
     pub optional: bool,

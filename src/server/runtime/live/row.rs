@@ -10,7 +10,7 @@ use crate::adapter::alert_json::wall_time;
 use crate::engine::privacy;
 use crate::engine::rule::Rule;
 use crate::engine::severity::Severity;
-use crate::engine::status::{CallStatus, Duty, DutyState, Phase};
+use crate::engine::status::{CallStatus, Duty, DutyPart, DutyState, Phase};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{Channel, Direction, Role};
 use crate::server::domain::roster::Agent;
@@ -278,6 +278,11 @@ pub(crate) struct DeskRow<'a> {
 struct DutyRow<'a> {
     rule_id: &'a str,
     rule_name: &'a str,
+    severity: Severity,
+    /// The words to say, as the rule suggests them.
+    say: Option<&'a str>,
+    /// The parts are steps, one after the other.
+    in_order: bool,
     parts: Vec<PartRow<'a>>,
     due_ms: Option<i64>,
     state: &'static str,
@@ -287,15 +292,26 @@ struct DutyRow<'a> {
 #[derive(Debug, Serialize)]
 struct PartRow<'a> {
     name: &'a str,
+    /// Words that do it.
+    say: Option<&'a str>,
+    optional: bool,
     said_at_ms: Option<i64>,
 }
 
 impl<'a> DutyRow<'a> {
     fn new(duty: &'a Duty) -> Self {
-        let part = |(name, said): &'a (String, Option<CallTime>)| PartRow { name, said_at_ms: said.map(|at| at.0) };
+        let part = |part: &'a DutyPart| PartRow {
+            name: &part.name,
+            say: part.say.as_deref(),
+            optional: part.is_optional,
+            said_at_ms: part.said.map(|at| at.0),
+        };
         Self {
             rule_id: &duty.rule.id,
             rule_name: &duty.rule.name,
+            severity: duty.rule.severity,
+            say: duty.rule.suggestion.as_deref(),
+            in_order: duty.is_sequence,
             parts: duty.parts.iter().map(part).collect(),
             due_ms: duty.due.map(|due| due.0),
             state: duty.state.name(),

@@ -41,7 +41,7 @@ impl Decoder {
         let any = fields.get("any").map(|node| self.phrases(node));
         let all = fields.get("all");
         let parts = match (any, all) {
-            (Some(any), _) => vec![Part { name: None, said: manner.said(any) }],
+            (Some(any), _) => vec![Part { name: None, say: None, said: manner.said(any) }],
             (None, Some(node)) => {
                 let items = self.list(node).unwrap_or_default();
                 items.iter().filter_map(|item| self.part(item, &manner)).collect()
@@ -79,12 +79,13 @@ impl Decoder {
     fn part(&mut self, node: &Node, inherited: &Inherited) -> Option<Part> {
         if !matches!(node.content, Content::Map(_)) {
             let said = inherited.said(self.phrases(node));
-            return Some(Part { name: None, said });
+            return Some(Part { name: None, say: None, said });
         }
         let mut fields = self.fields(node, &surface::PART)?;
         let name = fields.get("name").and_then(|node| self.text(node));
+        let say = fields.get("say").and_then(|node| self.text(node));
         let said = self.said(&mut fields, inherited);
-        Some(Part { name: name.map(|name| name.value), said })
+        Some(Part { name: name.map(|name| name.value), say: say.map(|say| say.value), said })
     }
 
     fn sequence(&mut self, node: &Node) -> Option<Sequence> {
@@ -106,9 +107,10 @@ impl Decoder {
     fn step(&mut self, node: &Node) -> Option<Step> {
         let mut fields = self.fields(node, &surface::STEP)?;
         let name = fields.get("name").and_then(|node| self.text(node));
+        let say = fields.get("say").and_then(|node| self.text(node));
         let said = self.said(&mut fields, &Inherited::default());
         let optional = fields.get("optional").and_then(|node| self.boolean(node)).unwrap_or(false);
-        Some(Step { name: name?.value, said, optional })
+        Some(Step { name: name?.value, say: say.map(|say| say.value), said, optional })
     }
 
     fn timing(&mut self, node: &Node) -> Option<Timing> {
