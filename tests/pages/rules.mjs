@@ -47,6 +47,17 @@ rules:
       remind: 50s
     message: 客户投诉后未致歉
     suggestion: 非常抱歉给您带来不便。
+  - id: panel.steps
+    name: 退货三步
+    severity: info
+    sequence:
+      after: { said: { role: customer, any: [退货] } }
+      steps:
+        - { name: 致歉, any: [抱歉] }
+        - { name: 确认问题, say: 您是说收到的货不对吗？, any: ["您是说{any:0-20}吗"] }
+        - { name: 给出方案, any: [今天之内给您答复] }
+      within: 10m
+    message: 退货：“{step}”没有做好
 `,
 };
 

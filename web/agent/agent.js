@@ -15,8 +15,11 @@ function AgentPage() {
   // A token that was good may have expired, or be another agent's.
   const [refused, setRefused] = useState(/** @type {{token: string | null, why: string} | null} */ (null));
   const onLink = (/** @type {CustomEvent} */ { detail: { state, why } }) => state === "refused" && setRefused({ token: token(), why });
+  const [attention, setAttention] = useState({ count: 0, text: "" });
+  const onAttention = (/** @type {CustomEvent} */ { detail }) => setAttention(detail);
   const may = me !== undefined && (["agents", "qa", "admin"].some((role) => me.roles.includes(role)));
-  document.title = `${agent} · ${t("坐席面板", "Agent panel")}`;
+  const name = `${agent} · ${t("坐席面板", "Agent panel")}`;
+  document.title = attention.count > 0 ? `（${attention.count}）${attention.text} · ${name}` : name;
   return html`
     <main id="main">
       <h1 class="visually-hidden">${t(`坐席 ${agent}`, `Agent ${agent}`)}</h1>
@@ -25,10 +28,10 @@ function AgentPage() {
         : me === undefined && !error
           ? null
           : html`<tingjian-alerts key=${token() ?? ""} agent=${agent} token=${token() ?? undefined}
-              lang=${currentLanguage() === "zh" ? "zh-CN" : "en"} theme=${isDark() ? "dark" : "light"} keys="page" sound
-              ontingjian-link=${onLink}></tingjian-alerts>`}
+              lang=${currentLanguage() === "zh" ? "zh-CN" : "en"} theme=${isDark() ? "dark" : "light"} keys="page" sound notify
+              ontingjian-link=${onLink} ontingjian-attention=${onAttention}></tingjian-alerts>`}
     </main>
-    <footer><a class="button plain small" href=${`/agent/${encodeURIComponent(agent)}/forms`}>${t("我的评分", "My scores")}</a><${SignOut} me=${me} /><${Settings} /></footer>
+    <footer><a class="to-day" href=${`/agent/${encodeURIComponent(agent)}/day`}>${t("我的一天", "My day")}</a><a class="button plain small" href=${`/agent/${encodeURIComponent(agent)}/forms`}>${t("我的评分", "My scores")}</a><${SignOut} me=${me} /><${Settings} /></footer>
   `;
 }
 

@@ -1,20 +1,34 @@
-// What stands on an agent's panel: the calls, the cards and the places they
-// have. It draws nothing, holds no connection and reads no clock: `now` is an
-// argument, in milliseconds of whatever clock the caller uses throughout.
+// What stands on an agent's panel: the calls and their alerts, one of them large.
+// It draws nothing, holds no connection and reads no clock: `now` is an argument,
+// in milliseconds of whatever clock the caller uses throughout.
 //
-// A card keeps its place as long as it is shown. A new one takes a free place,
-// or that of the card which matters least; never that of one which came just
-// now or which the agent points at. So nothing moves that is being read
-// (docs/adr/0012-pages.md).
+// One card is large: the gravest of those that came last. It gives way only to
+// one that came after it, and never while it is being read or pointed at. What
+// was said a minute ago is no longer to be corrected and steps back into the
+// lines; a required phrase that is still owed is not (docs/adr/0012-pages.md).
 
 import { moment } from "../shared/format.js";
 
-/** A retracted or resolved card says so for this long, then its place is empty. */
+/** A retracted or resolved card says so for this long. */
 export const LEAVES_AFTER_MS = 5_000;
-/** A card is being read for so long after it came. */
+/** What was said longer ago, on the call's clock, steps back. */
+export const STALE_MS = 60_000;
+/** Keys act on a card that has been large for so long: nobody meant one that they have not seen. */
+export const ARMED_MS = 600;
+/** A card is being read for so long after it became large. */
 const READ_MS = 6_000;
 /** A graver one that is confirmed may take its place after this. */
 const GLANCE_MS = 1_500;
+/** A resting pointer, or the focus, holds a card for so long. */
+const PIN_MS = 10_000;
+/** One step of severity is worth so much age. */
+const STEP_MS = 20_000;
+/** How long the calls' clocks are awaited, without which nobody knows what is too old to be large. */
+const DESK_MS = 2_000;
+/** A hypothesis is worth so much less than what is settled. */
+const DOUBT_MS = 10_000;
+/** A supervisor's word is worth so much more than any alert. */
+const WORD_MS = 600_000;
 /** More alerts than anybody looks at in one call; the oldest go. */
 const CARDS_MAX = 200;
 const RANKS = { info: 0, warning: 1, critical: 2 };
@@ -43,14 +57,16 @@ const RANKS = { info: 0, warning: 1, critical: 2 };
  * @property {string | null} [suggestion]
  * @property {Evidence[]} evidence
  * @property {string} [cursor]
+ * @property {string} [by] who wrote it, if it is a supervisor's word
  */
 /**
  * @typedef {object} Card
  * @property {Alert} alert its latest state
  * @property {Alert["state"] | null} before the state before that one
  * @property {number} came
- * @property {number | null} leaves when its place becomes empty
- * @property {boolean} waits for a place
+ * @property {number | null} leaves when it no longer says why it has gone
+ * @property {boolean} recalled the agent asked for it again
+ * @property {boolean} unread it came while another call was shown
  * @property {"seen" | "dismiss" | null} handled
  * @property {string | null} reason why it was dismissed
  */
@@ -75,7 +91,10 @@ const RANKS = { info: 0, warning: 1, critical: 2 };
  * @typedef {object} Duty
  * @property {string} rule_id
  * @property {string} rule_name
- * @property {{name: string, said_at_ms: number | null}[]} parts
+ * @property {string} [severity]
+ * @property {string | null} [say] the words that the rule suggests
+ * @property {boolean} [in_order] the parts are steps, one after the other
+ * @property {{name: string, say?: string | null, optional?: boolean, said_at_ms: number | null}[]} parts
  * @property {number | null} due_ms
  * @property {"owed" | "said" | "missed"} state
  * @property {boolean} overdue
@@ -85,24 +104,46 @@ export class Board {
   constructor() {
     /** By alert, the oldest first. @type {Map<string, Card>} */
     this.cards = new Map();
-    /** What is shown, from the top. @type {(string | null)[]} */
-    this.slots = [null];
-    /** The calls of the desk, with when they were told. @type {Map<string, Call & {told: number}>} */
+    /** The alert that is large. @type {string | null} */
+    this.focus = null;
+    /** Since when it is. */
+    this.since = 0;
+    /** The calls of the desk in the order in which they came, with when they were told. @type {Map<string, Call & {told: number}>} */
     this.calls = new Map();
     /** Whether the desk ever said which calls there are. */
     this.hasDesk = false;
+    /** When the first alert came. @type {number | null} */
+    this.began = null;
     /** The call that was over last; its cards are kept to be looked at. @type {string | null} */
     this.last = null;
-    /** The card that the agent points at or writes a reason for. @type {string | null} */
+    /** The card that the agent points at, and since when. @type {{id: string, at: number} | null} */
     this.pinned = null;
-    /** The call that the agent wants to see the state of. @type {string | null} */
+    /** The card that the agent writes a reason for. @type {string | null} */
+    this.asked = null;
+    /** The call that is shown; it stays until the agent chooses another or it is over. @type {string | null} */
     this.chosen = null;
   }
 
-  /** The call whose clock, meters and checklist are shown. */
+  /** The call that is shown. */
   current() {
     const live = this.live();
     return live.find((call) => call.call_id === this.chosen) ?? live[0];
+  }
+
+  /** Shows a call; what came in it meanwhile is no longer unread. @param {string} callId @param {number} now */
+  choose(callId, now) {
+    this.chosen = callId;
+    for (const card of this.cards.values()) {
+      card.unread &&= card.alert.call_id !== callId;
+    }
+    this.tick(now);
+  }
+
+  /** What came in a call while another was shown: how many, and the gravest. @param {string} callId */
+  unread(callId) {
+    const cards = [...this.cards.values()].filter((card) => card.unread && card.alert.call_id === callId);
+    const worst = cards.reduce((/** @type {Alert["severity"]} */ worst, { alert }) => (RANKS[alert.severity] > RANKS[worst] ? alert.severity : worst), "info");
+    return { count: cards.length, worst };
   }
 
   /** What tells a call from the agent's others: the customer, else the queue and when it was answered. @param {string} callId */
@@ -128,21 +169,33 @@ export class Board {
 
   /** The cards of the call that is over. */
   ofLast() {
-    return [...this.cards.values()].filter((card) => card.alert.call_id === this.last);
+    return [...this.cards.values()].filter((card) => card.alert.call_id === this.last && !isWord(card));
   }
 
-  /** Cards of calls in progress that have no place, the newest first. */
-  earlier() {
-    const shown = new Set(this.slots);
-    return [...this.cards.values()]
-      .filter((card) => !shown.has(card.alert.alert_id) && card.alert.call_id !== this.last)
-      .reverse();
+  /** The cards of the call that is shown, without the large one. */
+  others() {
+    return [...this.cards.values()].filter((card) => this.#isHere(card) && card.alert.alert_id !== this.focus);
   }
 
-  /** The card that keys act on. @returns {Card | null} */
+  /** The large card. @returns {Card | null} */
   top() {
-    const open = this.slots.find((id) => id !== null && this.cards.get(id)?.leaves === null);
-    return (open && this.cards.get(open)) || null;
+    return (this.focus !== null && this.cards.get(this.focus)) || null;
+  }
+
+  /** The card that keys act on: the large one, once it could be seen. @param {number} now @returns {Card | null} */
+  armed(now) {
+    const top = this.top();
+    return top !== null && top.leaves === null && now - this.since >= ARMED_MS ? top : null;
+  }
+
+  /** Whether it is too late to put right what was said. @param {Card} card @param {number} now */
+  isStale(card, now) {
+    return !card.recalled && !isOwed(card) && !isWord(card) && this.#age(card, now) > STALE_MS;
+  }
+
+  /** Whether a card waits to be looked at. @param {Card} card @param {number} now */
+  isOpen(card, now) {
+    return card.leaves === null && card.handled === null && !this.isStale(card, now);
   }
 
   /**
@@ -155,22 +208,16 @@ export class Board {
     let card = this.cards.get(alert.alert_id);
     if (card === undefined) {
       this.#arrive(alert.call_id);
-      card = { alert, before: null, came: now, leaves: null, waits: false, handled, reason: null };
+      card = { alert, before: null, came: now, leaves: null, recalled: false, unread: false, handled, reason: null };
       this.cards.set(alert.alert_id, card);
       this.#forget();
-      card.waits = !isOver && handled === null && alert.call_id !== this.last;
+      card.unread = !isOver && handled === null && alert.call_id !== this.last && !this.#isHere(card);
     } else {
       card.before = card.alert.state;
       card.alert = alert;
-      const isShown = this.slots.includes(alert.alert_id);
-      if (!isOver && !isShown && card.handled === null && alert.call_id !== this.last) {
-        card.waits = true;
-      }
     }
     card.leaves = isOver ? now + LEAVES_AFTER_MS : null;
-    if (isOver) {
-      card.waits = false;
-    }
+    card.unread &&= !isOver;
     this.tick(now);
     return card;
   }
@@ -194,30 +241,30 @@ export class Board {
       if (this.cards.size <= CARDS_MAX) {
         return;
       }
-      this.#remove(id);
+      this.cards.delete(id);
     }
-  }
-
-  /** @param {string} id */
-  #remove(id) {
-    this.cards.delete(id);
-    this.slots = this.slots.map((shown) => (shown === id ? null : shown));
   }
 
   /** How the agent's calls stand. @param {Call[]} calls @param {number} now */
   desk(calls, now) {
     this.hasDesk = true;
-    const listed = new Map(calls.map((call) => [call.call_id, { ...call, clock_ms: this.#clockFrom(call, now), told: now }]));
+    const told = new Map(calls.map((call) => [call.call_id, { ...call, clock_ms: this.#clockFrom(call, now), told: now }]));
+    // Those that were there keep their places; a new one comes last.
+    const inOrder = [...this.calls.keys()].filter((callId) => told.has(callId));
     const known = new Set([...this.calls.keys(), ...[...this.cards.values()].map((card) => card.alert.call_id)]);
-    this.calls = listed;
+    this.calls = new Map([...new Set([...inOrder, ...told.keys()])].map((callId) => [callId, /** @type {any} */ (told.get(callId))]));
     for (const callId of known) {
-      const call = listed.get(callId);
+      const call = told.get(callId);
       if ((call === undefined || call.state === "ended") && callId !== this.last) {
         this.#end(callId);
       }
     }
-    if (this.last !== null && this.live().some((call) => call.call_id === this.last)) {
+    const live = this.live();
+    if (this.last !== null && live.some((call) => call.call_id === this.last)) {
       this.last = null;
+    }
+    if (live.length > 0 && !live.some((call) => call.call_id === this.chosen)) {
+      this.choose(live[0].call_id, now);
     }
     this.tick(now);
   }
@@ -229,45 +276,30 @@ export class Board {
     return isSame ? Math.max(call.clock_ms, Board.clockOf(before, now)) : call.clock_ms;
   }
 
-  /** A call is over: its cards leave their places for the list below. @param {string} callId */
+  /** A call is over: its cards go to the list below. @param {string} callId */
   #end(callId) {
     for (const [id, card] of this.cards) {
       if (card.alert.call_id === this.last) {
-        this.#remove(id);
+        this.cards.delete(id);
       } else if (card.alert.call_id === callId) {
-        card.waits = false;
-        this.slots = this.slots.map((shown) => (shown === id ? null : shown));
+        card.unread = false;
       }
     }
     this.last = callId;
   }
 
-  /** There is room for so many cards. @param {number} count @param {number} now */
-  resize(count, now) {
-    const shown = this.slots.filter((id) => id !== null);
-    if (count >= this.slots.length) {
-      this.slots = [...this.slots, ...Array(count - this.slots.length).fill(null)];
-    } else {
-      const kept = this.slots.slice(0, count);
-      for (const id of this.slots.slice(count)) {
-        const free = kept.indexOf(null);
-        if (free >= 0) {
-          kept[free] = id;
-        }
-      }
-      this.slots = kept;
+  /** Makes a card large because the agent asked for it. @param {string} id @param {number} now */
+  recall(id, now) {
+    const card = this.cards.get(id);
+    if (card !== undefined && card.leaves === null && card.handled === null) {
+      card.recalled = true;
+      this.focus = id;
+      this.since = now;
     }
-    for (const id of shown) {
-      const card = this.cards.get(id ?? "");
-      if (card && !this.slots.includes(id)) {
-        card.waits = card.leaves === null;
-      }
-    }
-    this.tick(now);
   }
 
   /**
-   * The agent's answer. As it is the agent who acts, the cards below may move up.
+   * The agent's answer.
    * @param {string} id @param {"seen" | "dismiss"} action @param {string | null} reason @param {number} now
    */
   handle(id, action, reason, now) {
@@ -277,70 +309,100 @@ export class Board {
     }
     card.handled = action;
     card.reason = reason;
-    card.waits = false;
-    if (this.pinned === id) {
-      this.pinned = null;
-    }
-    if (this.slots.includes(id)) {
-      const left = this.slots.filter((shown) => shown !== null && shown !== id);
-      this.slots = [...left, ...Array(this.slots.length - left.length).fill(null)];
-    }
+    card.unread = false;
     this.tick(now);
   }
 
-  /** Empties the places of what has gone, and fills them. @param {number} now */
+  /** Decides which card is large. @param {number} now */
   tick(now) {
-    this.slots = this.slots.map((id) => {
-      const leaves = id === null ? null : (this.cards.get(id)?.leaves ?? null);
-      return leaves !== null && leaves <= now && id !== this.pinned ? null : id;
-    });
-    const waiting = [...this.cards.values()].filter((card) => card.waits);
-    waiting.sort((a, b) => RANKS[b.alert.severity] - RANKS[a.alert.severity] || b.came - a.came);
-    for (const card of waiting) {
-      const place = this.#place(card, now);
-      if (place === null) {
-        break;
-      }
-      const out = this.cards.get(this.slots[place] ?? "");
-      if (out) {
-        out.waits = false;
-      }
-      this.slots[place] = card.alert.alert_id;
-      card.waits = false;
-      card.came = now;
+    this.began ??= now;
+    if (!this.hasDesk && now - this.began < DESK_MS) {
+      return;
+    }
+    const top = this.top();
+    const isPinned = this.#isPinned(now);
+    const stays = top !== null && this.#isHere(top) && top.handled === null
+      && (isPinned || (!this.isStale(top, now) && (top.leaves === null || top.leaves > now)));
+    const open = [...this.cards.values()].filter((card) => card !== top && this.#isHere(card) && this.isOpen(card, now));
+    const best = open.reduce((/** @type {Card | null} */ best, card) => (best === null || this.#weight(card, now) >= this.#weight(best, now) ? card : best), null);
+    if (!stays || top === null) {
+      this.#enlarge(best, now);
+    } else if (best !== null && !isPinned && this.#mayPass(best, top, now)) {
+      this.#enlarge(best, now);
     }
   }
 
-  /** Where `card` may go. @param {Card} card @param {number} now @returns {number | null} */
-  #place(card, now) {
-    const free = this.slots.indexOf(null);
-    if (free >= 0) {
-      return free;
-    }
-    let best = null;
-    let least = Infinity;
-    this.slots.forEach((id, place) => {
-      const shown = this.cards.get(id ?? "");
-      if (shown === undefined || id === this.pinned) {
-        return;
-      }
-      const rank = RANKS[shown.alert.severity];
-      const isUrgent = rank < RANKS[card.alert.severity] && card.alert.state !== "provisional";
-      if (now - shown.came < (isUrgent ? GLANCE_MS : READ_MS)) {
-        return;
-      }
-      // A graver card stays longer before it goes for a lesser one.
-      const isProvisional = shown.alert.state === "provisional";
-      if (rank > RANKS[card.alert.severity] && !isProvisional && now - shown.came < 3 * READ_MS && shown.leaves === null) {
-        return;
-      }
-      // What goes is what has gone, then what is provisional and lesser, then the oldest.
-      const weight = (shown.leaves === null ? 10 : 0) + rank * 2 - (isProvisional ? 3 : 0) + shown.came / 1e15;
-      if (weight < least) {
-        least = weight;
-        best = place;
-      }
-    });
-    return best;
+  /** @param {Card | null} card @param {number} now */
+  #enlarge(card, now) {
+    this.focus = card?.alert.alert_id ?? null;
+    this.since = now;
   }
+
+  /** Whether a card may take the place of the large one. @param {Card} card @param {Card} top @param {number} now */
+  #mayPass(card, top, now) {
+    const isGone = top.leaves !== null;
+    const isUrgent = isWord(card) || (RANKS[card.alert.severity] > RANKS[top.alert.severity] && card.alert.state !== "provisional");
+    const isRead = now - this.since >= (isGone || isUrgent ? GLANCE_MS : READ_MS);
+    return isRead && (isGone || (card.came > this.since && this.#weight(card, now) > this.#weight(top, now)));
+  }
+
+  /** @param {number} now */
+  #isPinned(now) {
+    return this.focus !== null && (this.asked === this.focus || (this.pinned?.id === this.focus && now - this.pinned.at < PIN_MS));
+  }
+
+  /** Whether a card is of the call that is shown. @param {Card} card */
+  #isHere({ alert }) {
+    const call = this.current();
+    return call === undefined ? alert.call_id !== this.last : alert.call_id === call.call_id;
+  }
+
+  /** How long ago it was said; how long it is owed. @param {Card} card @param {number} now */
+  #age(card, now) {
+    const call = this.calls.get(card.alert.call_id);
+    const since = isOwed(card) || call === undefined ? now - card.came : Board.clockOf(call, now) - card.alert.at_ms;
+    return Math.max(0, since);
+  }
+
+  /** @param {Card} card @param {number} now */
+  #weight(card, now) {
+    const more = isWord(card) ? WORD_MS : card.alert.state === "provisional" ? -DOUBT_MS : 0;
+    return RANKS[card.alert.severity] * STEP_MS - this.#age(card, now) + more;
+  }
+}
+
+/** Whether a card is a supervisor's word to the agent. @param {Card} card */
+export function isWord({ alert }) {
+  return alert.kind === "help";
+}
+
+/** Whether a card asks for words that are still to be said. @param {Card} card */
+function isOwed({ alert }) {
+  return alert.state === "reminder" || (alert.kind === "missing" && alert.state === "confirmed");
+}
+
+/**
+ * The words to say for a duty now: the next step's, else those that the rule suggests.
+ * @param {Duty} duty @returns {string | null}
+ */
+export function wordsFor(duty) {
+  const next = duty.parts.find((part) => part.said_at_ms === null && !part.optional);
+  // A part that is named by its phrase says enough.
+  const ofPart = next?.say && next.say !== next.name ? next.say : null;
+  if (duty.in_order) {
+    return ofPart;
+  }
+  const isBegun = duty.parts.some((part) => part.said_at_ms !== null);
+  return (isBegun ? (ofPart ?? duty.say) : (duty.say ?? ofPart)) ?? null;
+}
+
+/** How soon a duty is due if it is what to say next. */
+const NEXT_MS = 120_000;
+
+/** The duty to be met next: the steps of what was begun, or what is due soon. @param {Duty[]} duties @param {number} at the call's clock */
+export function nextDuty(duties, at) {
+  const owed = duties.filter((duty) => duty.state === "owed" && wordsFor(duty) !== null);
+  const soon = owed.filter((duty) => duty.due_ms !== null && duty.due_ms - at < NEXT_MS);
+  soon.sort((a, b) => (a.due_ms ?? 0) - (b.due_ms ?? 0));
+  return soon[0] ?? owed.find((duty) => duty.in_order) ?? null;
 }

@@ -18,7 +18,7 @@ const QUIET_MS = 800;
  * @typedef {object} FeedEvents
  * @property {(alert: any, handled: "seen" | "dismiss" | null) => void} onAlert
  * @property {(calls: any[]) => void} onDesk
- * @property {(message: any) => void} onNotice `folded`, `status`, `noted`, `reviewed`, `error`
+ * @property {(message: any) => void} onNotice `folded`, `status`, `noted`, `reviewed`, `help`, `error`
  * @property {(link: Link, why?: string) => void} onLink
  */
 
@@ -39,7 +39,7 @@ export class Feed {
     this.cursor = null;
     /** @type {Map<string, string | null>} by call, the cursor before its first alert */
     this.before = new Map();
-    /** @type {Map<string, object>} by alert, what was not acknowledged yet */
+    /** @type {Map<string, object>} by alert or word, what was not acknowledged yet */
     this.pending = new Map();
     this.wasOpen = false;
     /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -62,6 +62,11 @@ export class Feed {
     this.#keep();
   }
 
+  /** A supervisor's word was read. @param {string} helpId */
+  read(helpId) {
+    this.#send(helpId, { type: "read", help_id: helpId });
+  }
+
   /** Answers to an alert; sent again until the server has it. @param {{type: string, alert_id: string, reason?: string, started_at?: string}} answer */
   answer(answer) {
     if (answer.type === "seen" || answer.type === "dismiss") {
@@ -69,8 +74,13 @@ export class Feed {
       trim(this.handled, HANDLED_MAX);
       this.#keep();
     }
-    this.pending.delete(answer.alert_id);
-    this.pending.set(answer.alert_id, answer);
+    this.#send(answer.alert_id, answer);
+  }
+
+  /** @param {string} id @param {object} answer */
+  #send(id, answer) {
+    this.pending.delete(id);
+    this.pending.set(id, answer);
     trim(this.pending, PENDING_MAX);
     this.alerts.send(answer);
   }
@@ -96,7 +106,7 @@ export class Feed {
       return;
     }
     if (message.type === "noted") {
-      this.pending.delete(message.alert_id);
+      this.pending.delete(message.alert_id ?? message.help_id);
     } else if (message.type === "error") {
       // Answers are taken in their order; one that is refused is refused again.
       const [first] = this.pending.keys();

@@ -8,33 +8,38 @@
 //   lang     zh (unless said) or en
 //   theme    light or dark; left out: as the system has it
 //   keys     "page": keys work, too, while nothing on the page has the focus
-//   sound    a short tone for critical alerts is offered
+//   sound    tones are offered, by severity; off until the agent turns them on
+//   notify   notices of the system are offered for critical alerts while the panel is out of sight
 //
-// It sends two events (CustomEvent): `tingjian-alert`, whose detail is the alert,
+// It sends three events (CustomEvent): `tingjian-alert`, whose detail is the alert,
 // for each state of an alert; `tingjian-link` with `{state, why}` whenever the
 // connection is another: `open`, `closed`, or `refused` (the token is unknown,
-// expired or another's), after which only a new token helps.
+// expired or another's), after which only a new token helps; `tingjian-attention`
+// with `{count, text}` when something critical comes while the panel is out of
+// sight, and with a count of 0 when it is seen: for the title of the page.
 //
 // Only the agent answers: with a token of somebody else it shows and takes none.
 
 import { render } from "../vendor/preact.js";
 import { html } from "../shared/ui.js";
 import { keepZone, speak, t, told } from "../shared/settings.js";
-import { Board } from "./board.js";
+import { ARMED_MS, Board } from "./board.js";
 import { Feed } from "./feed.js";
 import { sheet } from "./style.js";
-import { beep } from "./tone.js";
+import { LEVELS, beep } from "./tone.js";
 import { Panel } from "./view.js";
 import { outcome, outcomeName, reasons, spoken } from "./words.js";
 
-/** The least height of a card's place, with the gap below it. */
-const SLOT_PX = 200;
 const TICK_MS = 500;
 /** A notice of folded cards, or of a review, stays for so long after the latest. */
 const NOTICE_MS = 60_000;
 /** Alerts of the agent that are listed, and how soon they are asked for after something happened. */
 const HISTORY_MAX = 200;
 const HISTORY_MS = 300;
+/** A resting pointer holds the order of the lines for so long. */
+const HELD_MS = 10_000;
+/** How large the text is, beside what the reader's browser makes of it. */
+const SCALES = [0.875, 1, 1.2, 1.45];
 
 /** What stands outside the cards. */
 function freshNotes() {
@@ -51,7 +56,7 @@ function freshNotes() {
 }
 
 class TingjianAlerts extends HTMLElement {
-  static observedAttributes = ["agent", "token", "server", "lang", "theme", "sound"];
+  static observedAttributes = ["agent", "token", "server", "lang", "theme", "sound", "notify"];
 
   /** @type {Feed | null} */
   #feed = null;
@@ -66,10 +71,23 @@ class TingjianAlerts extends HTMLElement {
   #asking = /** @type {{id: string, what: "dismiss" | "other" | "appeal"} | null} */ (null);
   #polite = "";
   #assertive = "";
-  #sound = storedSound();
+  /** What the agent set. */
+  #options = { sound: storedSound(), notify: stored("notify") === "on", size: Number(stored("size") ?? 1) };
+  /** The order of the lines while the pointer is among them. @type {string[] | null} */
+  #held = null;
+  #heldAt = 0;
+  /** What came while the panel was out of sight. */
+  #attention = { count: 0, text: "" };
+  #isInView = true;
+  #views = new IntersectionObserver(([entry]) => {
+    this.#isInView = entry.isIntersecting;
+    this.#look();
+  });
   #timer = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
-  #sizes = new ResizeObserver(() => this.#measure());
   #frame = 0;
+  /** The card that was large when the panel was drawn last. @type {string | null} */
+  #drawn = null;
+  #arming = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
   #wasOver = false;
   #isStarted = false;
   #isStarting = false;
@@ -85,17 +103,20 @@ class TingjianAlerts extends HTMLElement {
     this.#isStarted = true;
     this.#startSoon();
     addEventListener("keydown", this.#onKey);
+    document.addEventListener("visibilitychange", this.#look);
+    this.#views.observe(this);
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
   }
 
   disconnectedCallback() {
     removeEventListener("keydown", this.#onKey);
+    document.removeEventListener("visibilitychange", this.#look);
+    this.#views.disconnect();
     clearInterval(this.#timer);
     clearTimeout(this.#asksHistory);
     this.#isStarted = false;
     this.#feed?.close();
     this.#feed = null;
-    this.#sizes.disconnect();
   }
 
   /** @param {string} name @param {string | null} before @param {string | null} after */
@@ -149,7 +170,6 @@ class TingjianAlerts extends HTMLElement {
       },
     );
     this.#paint();
-    this.#measure();
   }
 
   /** @param {import("./feed.js").Link} link @param {string} [why] */
@@ -179,12 +199,71 @@ class TingjianAlerts extends HTMLElement {
     const card = this.#board.take(alert, performance.now(), handled);
     if (handled === null) {
       this.#say(alert.severity, spoken(card));
-      if (this.#sound && alert.severity === "critical" && alert.state === "confirmed" && card.before !== "confirmed") {
-        beep();
+      if ((alert.state === "confirmed" || alert.state === "reminder") && card.before !== alert.state) {
+        this.#call(alert);
       }
     }
     this.dispatchEvent(new CustomEvent("tingjian-alert", { detail: alert }));
     this.#draw();
+  }
+
+  /** A supervisor's word: a card until it is read, here or in another tab. @param {any} word */
+  #onWord({ help_id: id, call_id: callId, by, text, at_ms: at, read_at: readAt }) {
+    const now = performance.now();
+    const isKnown = this.#board.cards.has(id);
+    if (readAt !== null) {
+      this.#board.handle(id, "seen", null, now);
+    } else if (!isKnown) {
+      const alert = { alert_id: id, state: /** @type {const} */ ("confirmed"), call_id: callId, rule_id: "", rule_name: t("帮你", "Help"), kind: "help", severity: /** @type {const} */ ("critical"), at_ms: at, message: text, by, evidence: [] };
+      this.#board.take(alert, now);
+      this.#say("critical", t(`帮你：${text}`, `Help: ${text}`));
+      this.#call(alert);
+    }
+  }
+
+  /** Has the agent look up: by a tone, and by what the page and the system show while the panel is out of sight. @param {import("./board.js").Alert} alert */
+  #call(alert) {
+    if (this.hasAttribute("sound") && LEVELS.indexOf(alert.severity) >= LEVELS.indexOf(this.#options.sound)) {
+      beep(alert.severity);
+    }
+    if (alert.severity !== "critical" || this.#isSeen()) {
+      return;
+    }
+    this.#attend(this.#attention.count + 1, alert.rule_name);
+    if (this.#notifies() === "on") {
+      // The words of a call do not belong on a locked screen.
+      const name = alert.kind === "help" ? t("听检：有人帮你", "tingjian: help") : t("听检：严重预警", "tingjian: critical");
+      const notice = new Notification(name, { body: `${this.#board.nameOf(alert.call_id)} · ${alert.rule_name}`, tag: `tingjian ${alert.call_id}` });
+      notice.onclick = () => {
+        window.focus();
+        this.#act("choose", alert.call_id);
+        notice.close();
+      };
+    }
+  }
+
+  #isSeen() {
+    return !document.hidden && this.#isInView;
+  }
+
+  #look = () => {
+    if (this.#isSeen() && this.#attention.count > 0) {
+      this.#attend(0, "");
+    }
+  };
+
+  /** @param {number} count @param {string} text */
+  #attend(count, text) {
+    this.#attention = { count, text };
+    this.dispatchEvent(new CustomEvent("tingjian-attention", { detail: { count, text } }));
+  }
+
+  /** Whether notices are shown; null where they are not offered. @returns {"on" | "off" | "denied" | null} */
+  #notifies() {
+    if (!this.hasAttribute("notify") || typeof Notification === "undefined") {
+      return null;
+    }
+    return Notification.permission === "denied" ? "denied" : this.#options.notify && Notification.permission === "granted" ? "on" : "off";
   }
 
   /** @param {any[]} calls */
@@ -229,6 +308,8 @@ class TingjianAlerts extends HTMLElement {
     if (message.type === "folded") {
       notes.folded = { count: message.count, at: performance.now() };
       this.#askHistory();
+    } else if (message.type === "help") {
+      this.#onWord(message);
     } else if (message.type === "reviewed") {
       const alert = this.#history.find((one) => one.alert_id === message.alert_id);
       const name = outcomeName({ ...outcome(null), ...message });
@@ -288,6 +369,12 @@ class TingjianAlerts extends HTMLElement {
       if (page !== null) {
         keepZone(page.utc_offset);
         this.#history = page.alerts;
+        // What was answered elsewhere is answered here.
+        for (const { alert_id: id, feedback } of page.alerts) {
+          if (feedback !== null && this.#board.cards.get(id)?.handled === null) {
+            this.#board.handle(id, feedback.action, feedback.reason, performance.now());
+          }
+        }
         this.#draw();
       }
     }, HISTORY_MS);
@@ -313,20 +400,11 @@ class TingjianAlerts extends HTMLElement {
     if (reviewed !== null && performance.now() - reviewed.at > NOTICE_MS) {
       this.#notes.reviewed = null;
     }
+    if (this.#held !== null && performance.now() - this.#heldAt > HELD_MS) {
+      this.#held = null;
+    }
     this.#board.tick(performance.now());
     this.#draw();
-  }
-
-  /** How many cards there is room for. */
-  #measure() {
-    const place = this.shadowRoot?.querySelector(".cards");
-    if (place) {
-      const count = Math.min(4, Math.max(1, Math.floor((place.clientHeight + 8) / SLOT_PX)));
-      if (count !== this.#board.slots.length) {
-        this.#board.resize(count, performance.now());
-      }
-      this.#draw();
-    }
   }
 
   /** Draws once a frame, however much happened; a hidden page draws when it is seen. */
@@ -345,42 +423,53 @@ class TingjianAlerts extends HTMLElement {
     }
     const hadFocus = this.shadowRoot.activeElement !== null;
     speak(this.getAttribute("lang")?.startsWith("en") ? "en" : "zh");
+    const now = performance.now();
+    const { sound, size } = this.#options;
+    const options = { sound: this.hasAttribute("sound") ? sound : null, notify: this.#notifies(), size };
+    this.style.setProperty("--tingjian-scale", String(SCALES[size] ?? 1));
     render(
       html`<${Panel}
-        board=${this.#board} notes=${this.#notes} asking=${this.#asking} history=${this.#history} mine=${this.#mine}
-        now=${performance.now()} agent=${this.agent} polite=${this.#polite} assertive=${this.#assertive}
-        sound=${this.hasAttribute("sound") ? this.#sound : null} act=${this.#act}
+        board=${this.#board} notes=${this.#notes} asking=${this.#asking} history=${this.#history} held=${this.#held} mine=${this.#mine}
+        now=${now} agent=${this.agent} dayPage=${this.#dayPage()} polite=${this.#polite} assertive=${this.#assertive}
+        options=${options} act=${this.#act}
       />`,
       this.shadowRoot,
     );
+    if (this.#board.focus !== this.#drawn) {
+      // Its keys are named as soon as they act.
+      this.#drawn = this.#board.focus;
+      clearTimeout(this.#arming);
+      this.#arming = setTimeout(() => this.#draw(), ARMED_MS);
+    }
     if (hadFocus && this.shadowRoot.activeElement === null) {
       // The button that had it is gone; keys go on working.
       /** @type {HTMLElement | null} */ (this.shadowRoot.querySelector(".panel"))?.focus({ preventScroll: true });
     }
-    const place = this.shadowRoot.querySelector(".cards");
-    if (place) {
-      this.#sizes.observe(place);
-    }
   }
 
-  /** What the agent does. @param {string} what @param {string} [id] @param {string} [reason] */
+  /** Where the agent's own day is told. */
+  #dayPage() {
+    return new URL(`/agent/${encodeURIComponent(this.agent)}/day`, this.server).href;
+  }
+
+  /** What the agent does. @param {string} what @param {string} [id] @param {any} [reason] */
   #act = (what, id = "", reason = "") => {
     const now = performance.now();
     const board = this.#board;
     if (ANSWERS.includes(what) && this.#mine !== true) {
       return;
     }
-    if (what === "seen") {
+    if (what === "seen" && this.#board.cards.get(id)?.alert.kind === "help") {
+      this.#feed?.read(id);
+      board.handle(id, "seen", null, now);
+    } else if (what === "seen") {
       this.#feed?.answer({ type: "seen", alert_id: id });
       board.handle(id, "seen", null, now);
     } else if (what === "dismiss") {
-      board.pinned = id;
-      this.#asking = { id, what };
-      this.#draw();
+      this.#askFor(id, what);
       return;
     } else if (what === "other" || what === "appeal") {
-      this.#asking = { id, what };
-      this.#draw();
+      this.#askFor(id, what);
       return;
     } else if (what === "because") {
       this.#feed?.answer({ type: "dismiss", alert_id: id, reason });
@@ -390,23 +479,60 @@ class TingjianAlerts extends HTMLElement {
       this.#feed?.answer({ type: "appeal", alert_id: id, reason, ...(alert ? { started_at: alert.started_at } : {}) });
       this.#history = this.#history.map((one) => (one === alert ? { ...one, may_appeal: false, review: { ...one.review, appeal: "pending" } } : one));
     } else if (what === "choose") {
-      board.chosen = id;
-    } else if (what === "sound") {
-      this.#sound = !this.#sound;
-      storeSound(this.#sound);
-      if (this.#sound) {
-        beep();
-      }
+      board.choose(id, now);
+      this.#held = null;
+    } else if (what === "show") {
+      board.recall(id, now);
     } else if (what === "pin" || what === "unpin") {
-      board.pinned = what === "pin" ? id : (this.#asking?.id ?? null);
+      board.pinned = what === "pin" ? { id, at: now } : null;
+      return;
+    } else if (what === "hold" || what === "release") {
+      this.#held = what === "release" ? null : (this.#held ?? reason.split(" "));
+      this.#heldAt = now;
+      return;
+    } else if (what === "day") {
+      // The token goes along in a part of the address that is not sent.
+      const token = this.getAttribute("token");
+      if (token !== null) {
+        reason.preventDefault();
+        window.open(`${this.#dayPage()}#token=${encodeURIComponent(token)}`, "_blank", "noopener");
+      }
+      return;
+    } else if (what === "sound" || what === "size" || what === "notify") {
+      this.#set(what, what === "sound" ? id : reason);
       return;
     }
-    if (what !== "sound" && what !== "choose") {
-      this.#asking = null;
-      board.pinned = null;
-    }
+    this.#asking = null;
+    board.asked = null;
+    board.tick(now);
     this.#draw();
   };
+
+  /** Asks for the reason of an answer. @param {string} id @param {"dismiss" | "other" | "appeal"} what */
+  #askFor(id, what) {
+    this.#asking = { id, what };
+    this.#board.asked = id;
+    this.#draw();
+  }
+
+  /** @param {"sound" | "size" | "notify"} what @param {string} value */
+  async #set(what, value) {
+    if (what === "sound") {
+      this.#options.sound = value;
+      store("sound", value);
+      if (value !== "off") {
+        beep(value);
+      }
+    } else if (what === "size") {
+      this.#options.size = Math.min(SCALES.length - 1, Math.max(0, Number(value)));
+      store("size", String(this.#options.size));
+    } else {
+      const isOn = this.#notifies() !== "on" && (await Notification.requestPermission()) === "granted";
+      this.#options.notify = isOn;
+      store("notify", isOn ? "on" : "off");
+    }
+    this.#draw();
+  }
 
   #onKey = (/** @type {KeyboardEvent} */ event) => {
     const inside = event.composedPath().includes(this);
@@ -433,15 +559,15 @@ class TingjianAlerts extends HTMLElement {
       }
       return;
     }
-    const top = this.#board.top();
-    if (asking !== null || top === null) {
+    const top = this.#board.armed(performance.now());
+    if (asking !== null || top === null || event.repeat) {
       return;
     }
     // A button that has the focus takes Enter and the space bar itself.
-    if ((event.key === "Enter" || event.key === " ") && !target.closest("button, a, summary")) {
+    if ((event.key === "Enter" || event.key === " ") && !target.closest("button, a, summary, select")) {
       event.preventDefault();
       this.#act("seen", top.alert.alert_id);
-    } else if (event.key === "x" || event.key === "X") {
+    } else if ((event.key === "x" || event.key === "X") && top.alert.kind !== "help") {
       event.preventDefault();
       this.#act("dismiss", top.alert.alert_id);
     }
@@ -456,23 +582,29 @@ function isNothing(target) {
   return (target === document.body || target === document.documentElement) && document.designMode !== "on" && !document.body.isContentEditable;
 }
 
-const SOUND = "tingjian.sound";
-
-function storedSound() {
+/** What the agent set and this browser keeps. @param {string} name */
+function stored(name) {
   try {
-    return localStorage.getItem(SOUND) === "on";
+    return localStorage.getItem(`tingjian.${name}`);
   } catch {
-    return false;
+    return null;
   }
 }
 
-/** @param {boolean} isOn */
-function storeSound(isOn) {
+/** @param {string} name @param {string} value */
+function store(name, value) {
   try {
-    localStorage.setItem(SOUND, isOn ? "on" : "off");
+    localStorage.setItem(`tingjian.${name}`, value);
   } catch {
-    // Then it is off again on the next visit.
+    // Then it is as it was on the next visit.
   }
+}
+
+/** The least grave alert that has a tone, or `off`. */
+function storedSound() {
+  const kept = stored("sound");
+  // Earlier versions knew on and off.
+  return kept === "on" ? "critical" : LEVELS.includes(kept ?? "") ? String(kept) : "off";
 }
 
 customElements.define("tingjian-alerts", TingjianAlerts);

@@ -4,20 +4,24 @@ import { html } from "../shared/ui.js";
 import { clock, moment, roleName, severityName } from "../shared/format.js";
 import { Marked } from "../shared/marked.js";
 import { t } from "../shared/settings.js";
-import { Board } from "./board.js";
+import { Board, isWord, nextDuty, wordsFor } from "./board.js";
 import { excerpt, outcome, outcomeName, outcomeReason, outcomes, reasonGone, reasons, standing } from "./words.js";
 
 /** What fills a meter; it judges nothing, that is for the rules. */
 const FULL = { silence_ms: 20_000, speech_rate: 400, hold_ms: 120_000 };
+/** Lines that are drawn; who wants more has the list after the call. */
+const LINES_MAX = 50;
 
 /** @param {any} properties */
-export function Panel({ board, notes, asking, history, mine, now, agent, polite, assertive, sound, act }) {
+export function Panel({ board, notes, asking, history, held, mine, now, agent, dayPage, polite, assertive, options, act }) {
   const live = board.live();
   const call = board.current();
-  // Alerts of the calls in progress that have no card: more came than can be read.
-  const unshown = history.filter((/** @type {any} */ alert) => board.calls.has(alert.call_id) && !board.cards.has(alert.alert_id)).map(asCard);
+  // Alerts of the call that have no card: more came than can be read.
+  const unshown = history.filter((/** @type {any} */ alert) => board.calls.has(alert.call_id) && !board.cards.has(alert.alert_id));
+  const here = unshown.filter((/** @type {any} */ alert) => alert.call_id === call?.call_id).map(asCard);
   const at = call ? Board.clockOf(call, now) : 0;
-  const isActive = live.length > 0 || board.slots.some((/** @type {string | null} */ id) => id !== null);
+  const top = board.top();
+  const isActive = live.length > 0 || top !== null;
   return html`
     <div class="panel" part="panel" role="region" aria-label=${t(`坐席 ${agent} 的预警`, `Alerts of agent ${agent}`)} tabindex="-1">
       <header>
@@ -28,23 +32,21 @@ export function Panel({ board, notes, asking, history, mine, now, agent, polite,
           : html`<span class="what"><b class="state">${isActive ? t("通话中", "on a call") : t("等待来电", "waiting for a call")}</b>
               </span>`}
         <${Link} notes=${notes} />
-        ${sound === null
-          ? null
-          : html`<button class="plain" aria-pressed=${sound} onClick=${() => act("sound")}>${sound ? t("声音：开", "sound on") : t("声音：关", "sound off")}</button>`}
+        <${Options} options=${options} act=${act} />
       </header>
       ${mine === false ? html`<p class="watching" role="note">${t(`旁观：只有坐席 ${agent} 本人能答复`, `Watching: only agent ${agent} can answer`)}</p>` : null}
       ${live.length > 1 ? html`<${Calls} board=${board} live=${live} current=${call} act=${act} />` : null}
       <${Strip} notes=${notes} agent=${agent} unshown=${unshown.length} />
       ${call ? html`<${Meters} call=${call} now=${now} />` : null}
-      <div class="cards" role="list" aria-label=${t("预警", "Alerts")}>
-        ${isActive
-          ? board.slots.map((/** @type {string | null} */ id, /** @type {number} */ place) => html`
-              <div class="slot" key=${place} role="listitem" onMouseEnter=${() => id && act("pin", id)} onMouseLeave=${() => act("unpin")}>
-                ${id === null ? null : html`<${Card} key=${id} card=${board.cards.get(id)} board=${board} now=${now} asking=${asking} mine=${mine} act=${act} />`}
-              </div>`)
-          : html`<div class="rest" role="listitem"><${Rest} board=${board} history=${history} asking=${asking} mine=${mine} act=${act} /></div>`}
-      </div>
-      ${isActive ? html`<${Earlier} cards=${[...board.earlier(), ...unshown]} />` : null}
+      ${isActive
+        ? html`<div class="place" role="group" aria-label=${t("现在", "Now")} onMouseMove=${() => top && act("pin", top.alert.alert_id)} onKeyDown=${() => top && act("pin", top.alert.alert_id)} onMouseLeave=${() => act("unpin")}>
+              ${top === null
+                ? html`<${Calm} call=${call} at=${at} />`
+                : isWord(top) ? html`<${Word} key=${top.alert.alert_id} card=${top} isArmed=${board.armed(now) === top} mine=${mine} act=${act} />`
+                : html`<${Card} key=${top.alert.alert_id} card=${top} board=${board} now=${now} asking=${asking} mine=${mine} act=${act} />`}
+            </div>
+            <${Lines} board=${board} unshown=${here} held=${held} now=${now} act=${act} />`
+        : html`<div class="rest"><${Rest} board=${board} history=${history} asking=${asking} mine=${mine} dayPage=${dayPage} act=${act} /></div>`}
       ${call ? html`<${Checklist} duties=${call.checklist} at=${at} />` : null}
       <p class="unseen" aria-live="polite">${polite}</p>
       <p class="unseen" aria-live="assertive">${assertive}</p>
@@ -52,18 +54,69 @@ export function Panel({ board, notes, asking, history, mine, now, agent, polite,
   `;
 }
 
-/** The agent's calls, to choose whose state is shown. @param {any} properties */
+/** The agent's calls, to choose whose state is shown; each with what came in it meanwhile. @param {any} properties */
 function Calls({ board, live, current, act }) {
   return html`<div class="calls" role="group" aria-label=${t("进行中的通话", "Calls in progress")}>
-    ${live.map((/** @type {import("./board.js").Call} */ call) => html`
-      <button class="small" key=${call.call_id} aria-pressed=${call === current} title=${call.call_id} onClick=${() => act("choose", call.call_id)}><bdi>${board.nameOf(call.call_id)}</bdi></button>`)}
+    ${live.map((/** @type {import("./board.js").Call} */ call) => {
+      const { count, worst } = board.unread(call.call_id);
+      const told = t(`${count} 条未看，最重的是${severityName(worst)}`, `${count} unread, ${severityName(worst)} at worst`);
+      return html`
+        <button class=${`tab ${count > 0 ? worst : ""}`} key=${call.call_id} aria-pressed=${call === current} title=${call.call_id} onClick=${() => act("choose", call.call_id)}>
+          <bdi class="name">${board.nameOf(call.call_id)}</bdi>${call.state === "hold" ? html`<span class="held">${t("保持", "hold")}</span>` : null}${count > 0 ? html`<span class="unread" aria-label=${told} title=${told}>${count}</span>` : null}
+        </button>`;
+    })}
   </div>`;
+}
+
+/** What the agent may set: how loud, whether to be called when the panel is out of sight, how large. @param {any} properties */
+function Options({ options, act }) {
+  const { sound, notify, size } = options;
+  const levels = [["off", t("关", "off")], ["critical", t("只响严重", "critical only")], ["warning", t("警告以上", "warnings, too")], ["info", t("全部", "all")]];
+  return html`<details class="options">
+    <summary aria-label=${t("设置", "Settings")} title=${t("设置", "Settings")}><span aria-hidden="true">⋯</span></summary>
+    <div class="menu">
+      ${sound === null
+        ? null
+        : html`<label><span>${t("提示音", "Sound")}</span><select onChange=${(/** @type {any} */ event) => act("sound", event.target.value)}>
+            ${levels.map(([value, name]) => html`<option value=${value} selected=${value === sound}>${name}</option>`)}
+          </select></label>`}
+      ${notify === null
+        ? null
+        : html`<div class="row"><span id="notify">${t("看不到面板时弹出通知", "Notify while out of sight")}</span>
+            <button class="small" aria-describedby="notify" aria-pressed=${notify === "on"} disabled=${notify === "denied"} onClick=${() => act("notify")}>${{ on: t("开", "on"), off: t("关", "off"), denied: t("浏览器不允许", "forbidden by the browser") }[/** @type {"on" | "off" | "denied"} */ (notify)]}</button></div>`}
+      <div class="row"><span>${t("字号", "Text size")}</span>
+        <span><button class="small" disabled=${size <= 0} aria-label=${t("小一点", "smaller")} onClick=${() => act("size", "", String(size - 1))}>A−</button>
+        <button class="small" disabled=${size >= 3} aria-label=${t("大一点", "larger")} onClick=${() => act("size", "", String(size + 1))}>A+</button></span></div>
+    </div>
+  </details>`;
+}
+
+/** Nothing is to be put right: what to say next, if that is known. @param {{call: (import("./board.js").Call & {told: number}) | undefined, at: number}} properties */
+function Calm({ call, at }) {
+  const duty = nextDuty(call?.checklist ?? [], at);
+  if (duty === null) {
+    return html`<div class="calm"><span class="good" aria-hidden="true">✓</span><span>${t("目前没有要改的", "Nothing to put right")}</span></div>`;
+  }
+  const step = duty.parts.find((part) => part.said_at_ms === null && !part.optional);
+  return html`<div class="calm next" data-rule-id=${duty.rule_id}>
+    <p class="about"><span class="lead">${t("接下来说", "Say next")}</span>${duty.rule_name}${duty.in_order && step ? ` · ${step.name}` : ""}<${Left} duty=${duty} at=${at} /></p>
+    <p class=${`say ${size(wordsFor(duty) ?? "")}`}>${wordsFor(duty)}</p>
+  </div>`;
+}
+
+/** How long a duty has yet. @param {{duty: import("./board.js").Duty, at: number}} properties */
+function Left({ duty, at }) {
+  if (duty.state !== "owed" || duty.due_ms === null) {
+    return null;
+  }
+  const left = duty.due_ms - at;
+  return html`<span class=${`left ${left < 15_000 ? "soon" : ""}`}>${left > 0 ? t(`${clock(left)} 内`, `in ${clock(left)}`) : t("已超时", "overdue")}</span>`;
 }
 
 /** An alert of the history as a card has it. @param {any} alert @returns {import("./board.js").Card} */
 function asCard(alert) {
   const { feedback } = alert;
-  return { alert, before: null, came: 0, leaves: null, waits: false, handled: feedback?.action ?? null, reason: feedback?.reason ?? null };
+  return { alert, before: null, came: 0, leaves: null, recalled: false, unread: false, handled: feedback?.action ?? null, reason: feedback?.reason ?? null };
 }
 
 /** @param {import("./board.js").Call} call */
@@ -128,18 +181,17 @@ function Card({ card, board, now, asking, mine, act }) {
   const { alert } = card;
   const id = alert.alert_id;
   const isGone = card.leaves !== null;
-  const isTop = board.top() === card;
+  const isArmed = board.armed(now) === card;
   const call = board.calls.get(alert.call_id);
   const left = alert.state === "reminder" && alert.due_ms !== undefined && call ? alert.due_ms - Board.clockOf(call, now) : null;
   const asked = asking?.id === id ? asking.what : null;
   return html`
-    <article class=${`card ${alert.severity} ${isTop ? "top" : ""}`} data-alert-id=${id} data-state=${alert.state}
-        data-severity=${alert.severity} data-rule-id=${alert.rule_id} aria-label=${`${severityName(alert.severity)}：${alert.rule_name}`}
-        onFocusIn=${() => act("pin", id)} onFocusOut=${() => act("unpin")}>
+    <article class=${`card ${alert.severity}`} data-alert-id=${id} data-state=${alert.state} data-armed=${isArmed}
+        data-severity=${alert.severity} data-rule-id=${alert.rule_id} aria-label=${`${severityName(alert.severity)}：${alert.rule_name}`}>
       <div class="head">
         <span class="tag">${severityName(alert.severity)}</span>
         <span class="word">${standing(card)}</span>
-        <span class="at">${board.live().length > 1 ? html`<bdi class="call" title=${alert.call_id}>${board.nameOf(alert.call_id)}</bdi> ` : null}${alert.kind === "missing" ? t("截止 ", "by ") : ""}${clock(alert.at_ms)}</span>
+        <span class="at">${alert.kind === "missing" ? t("截止 ", "by ") : ""}${clock(alert.at_ms)}</span>
       </div>
       <div class="body">
         <p class="message"><bdi>${alert.message}</bdi></p>
@@ -154,7 +206,19 @@ function Card({ card, board, now, asking, mine, act }) {
               ${alert.suggestion ? html`<p class=${`say ${size(alert.suggestion)}`}><span class="lead">${t("请说", "Say")}</span>${alert.suggestion}</p>` : null}
               ${asked === "dismiss" ? null : html`<${Heard} evidence=${alert.evidence} />`}`}
       </div>
-      ${isGone || mine !== true ? null : html`<${Actions} id=${id} isTop=${isTop} asked=${asked} act=${act} />`}
+      ${isGone || mine !== true ? null : html`<${Actions} id=${id} isArmed=${isArmed} asked=${asked} act=${act} />`}
+    </article>
+  `;
+}
+
+/** A supervisor's word to the agent. @param {{card: import("./board.js").Card, isArmed: boolean, mine: boolean | null, act: any}} properties */
+function Word({ card, isArmed, mine, act }) {
+  const { alert_id: id, message, by, at_ms: at } = card.alert;
+  return html`
+    <article class="card help" data-alert-id=${id} data-state="confirmed" data-armed=${isArmed} aria-label=${t("帮你", "Help")}>
+      <div class="head"><span class="tag">${t("帮你", "Help")}</span><span class="word"><bdi>${by}</bdi></span><span class="at">${clock(at)}</span></div>
+      <div class="body"><p class=${`say ${size(message)}`}><bdi>${message}</bdi></p></div>
+      ${mine === true ? html`<div class="actions"><button class="primary" onClick=${() => act("seen", id)}>${t("知道了", "Got it")} <kbd class=${isArmed ? "" : "dim"} aria-hidden="true">${t("空格", "Space")}</kbd></button></div>` : null}
     </article>
   `;
 }
@@ -175,8 +239,8 @@ function Heard({ evidence }) {
   })}</p>`;
 }
 
-/** @param {{id: string, isTop: boolean, asked: string | null, act: any}} properties */
-function Actions({ id, isTop, asked, act }) {
+/** Its keys are named once they act. @param {{id: string, isArmed: boolean, asked: string | null, act: any}} properties */
+function Actions({ id, isArmed, asked, act }) {
   if (asked === "dismiss") {
     return html`<div class="actions reasons" role="group" aria-label=${t("为什么不对？", "Why is it wrong?")}>
       ${reasons().map((reason, index, all) => html`
@@ -188,8 +252,8 @@ function Actions({ id, isTop, asked, act }) {
     return html`<${Why} label=${t("理由", "Reason")} onSubmit=${(/** @type {string} */ reason) => act("because", id, reason)} onLeave=${() => act("leave")} />`;
   }
   return html`<div class="actions">
-    <button class="primary" onClick=${() => act("seen", id)}>${t("知道了", "Got it")}${isTop ? html` <kbd aria-hidden="true">${t("空格", "Space")}</kbd>` : null}</button>
-    <button onClick=${() => act("dismiss", id)}>${t("不对", "Wrong")}${isTop ? html` <kbd aria-hidden="true">X</kbd>` : null}</button>
+    <button class="primary" onClick=${() => act("seen", id)}>${t("知道了", "Got it")} <kbd class=${isArmed ? "" : "dim"} aria-hidden="true">${t("空格", "Space")}</kbd></button>
+    <button onClick=${() => act("dismiss", id)}>${t("不对", "Wrong")} <kbd class=${isArmed ? "" : "dim"} aria-hidden="true">X</kbd></button>
   </div>`;
 }
 
@@ -214,12 +278,38 @@ function focus(element) {
   element?.focus();
 }
 
-/** Alerts of the calls in progress that have no place. @param {{cards: import("./board.js").Card[]}} properties */
-function Earlier({ cards }) {
-  return html`<details class="earlier">
-    <summary>${cards.length === 0 ? t("本通没有别的预警", "no other alerts in this call") : t(`本通另有 ${cards.length} 条`, `${cards.length} more in this call`)}</summary>
-    <ul>${cards.map((card) => html`<${Line} key=${card.alert.alert_id} card=${card} />`)}</ul>
-  </details>`;
+/**
+ * The other alerts of the call, a line each, the latest first. While the pointer is among them they keep their order
+ * (`held`) and new ones come last, so that nothing moves under it.
+ * @param {{board: Board, unshown: import("./board.js").Card[], held: string[] | null, now: number, act: any}} properties
+ */
+function Lines({ board, unshown, held, now, act }) {
+  const cards = [...board.others(), ...unshown];
+  const place = (/** @type {import("./board.js").Card} */ card) => {
+    const at = held === null ? 0 : held.indexOf(card.alert.alert_id);
+    return at < 0 ? Infinity : at;
+  };
+  const latest = (/** @type {import("./board.js").Card} */ a, /** @type {import("./board.js").Card} */ b) => b.alert.at_ms - a.alert.at_ms || (a.alert.alert_id < b.alert.alert_id ? -1 : 1);
+  cards.sort((a, b) => (place(a) === place(b) ? latest(a, b) : place(a) - place(b)));
+  const hold = () => act("hold", "", cards.map((card) => card.alert.alert_id).join(" "));
+  return html`<section class="lines" aria-label=${t("本通其他预警", "Other alerts of this call")} tabindex="0" onMouseMove=${hold} onMouseLeave=${() => act("release")}>
+    <h2>${cards.length === 0 ? t("本通没有别的预警", "no other alerts in this call") : t(`本通另有 ${cards.length} 条`, `${cards.length} more in this call`)}</h2>
+    <ul>${cards.slice(0, LINES_MAX).map((card) => html`<${Short} key=${card.alert.alert_id} card=${card} board=${board} now=${now} act=${act} />`)}</ul>
+  </section>`;
+}
+
+/** An alert in one line; one that waits can be had large again. @param {{card: import("./board.js").Card, board: Board, now: number, act: any}} properties */
+function Short({ card, board, now, act }) {
+  const { alert, handled } = card;
+  const isKept = board.cards.has(alert.alert_id);
+  const isOpen = isKept && board.isOpen(card, now);
+  const mayCome = isKept && handled === null && card.leaves === null;
+  const what = isWord(card) && handled === null ? "" : card.leaves !== null ? reasonGone(card) : handled === "seen" ? t("已知悉", "seen") : handled === "dismiss" ? t("已标不对", "marked wrong") : isKept ? standing(card) : t("没有单独显示", "not shown by itself");
+  const line = html`<span class="at">${clock(alert.at_ms)}</span><span class="tag">${isWord(card) ? t("帮你", "help") : severityName(alert.severity)}</span>
+    <bdi class="text">${alert.message}</bdi><span class="word">${what}</span>`;
+  return html`<li class=${`short ${alert.severity} ${isOpen ? "open" : "past"}`} data-alert-id=${alert.alert_id} data-rule-id=${alert.rule_id} data-state=${alert.state} data-handled=${handled ?? ""}>
+    ${mayCome ? html`<button class="line-button" title=${alert.message} onClick=${() => act("show", alert.alert_id)}>${line}</button>` : html`<span class="line-button" title=${alert.message}>${line}</span>`}
+  </li>`;
 }
 
 /** @param {{card: import("./board.js").Card, children?: any}} properties */
@@ -237,7 +327,7 @@ function Line({ card, children }) {
 }
 
 /** Between two calls: quiet, with the alerts of the last one and of those before, and what became of them. @param {any} properties */
-function Rest({ board, history, asking, mine, act }) {
+function Rest({ board, history, asking, mine, dayPage, act }) {
   const cards = board.ofLast();
   const known = new Map(history.map((/** @type {any} */ alert) => [alert.alert_id, alert]));
   const ofLast = [...cards, ...history.filter((/** @type {any} */ alert) => alert.call_id === board.last && !board.cards.has(alert.alert_id)).reverse().map(asCard)];
@@ -246,6 +336,7 @@ function Rest({ board, history, asking, mine, act }) {
     <${Own} key=${card.alert.alert_id} card=${card} kept=${known.get(card.alert.alert_id)} asking=${asking} mine=${mine} act=${act} />`;
   return html`
     <p class="waiting">${t("等待来电", "Waiting for a call")}</p>
+    <p class="to-day"><a href=${dayPage} target="_blank" rel="noopener" onClick=${(/** @type {Event} */ event) => act("day", "", event)}>${t("我的一天：得分、申诉、辅导", "My day: scores, appeals, coaching")}</a></p>
     ${board.last === null
       ? null
       : html`<h2>${ofLast.length === 0 ? t("上一通没有预警", "No alerts in the last call") : t(`上一通的 ${ofLast.length} 条预警`, `${ofLast.length} alerts in the last call`)}</h2>
@@ -286,7 +377,7 @@ function Own({ card, kept, asking, mine, act }) {
   </${Line}>`;
 }
 
-/** What this call still owes. @param {{duties: import("./board.js").Duty[], at: number}} properties */
+/** What this call still owes, with the words to say; what was said is ticked off. @param {{duties: import("./board.js").Duty[], at: number}} properties */
 function Checklist({ duties, at }) {
   const count = (/** @type {string} */ state) => duties.filter((duty) => duty.state === state).length;
   const [owed, missed] = [count("owed"), count("missed")];
@@ -294,19 +385,31 @@ function Checklist({ duties, at }) {
     owed > 0 ? t(`还欠 ${owed} 项`, `${owed} still owed`) : "",
     missed > 0 ? t(`${missed} 项没说全`, `${missed} missed`) : "",
   ].filter(Boolean).join(t("，", ", "));
+  const ranks = { owed: 0, missed: 1, said: 2 };
+  // What is owed first, the soonest first; at the end of the call is later than any time.
+  const due = (/** @type {import("./board.js").Duty} */ duty) => (duty.state === "owed" ? (duty.due_ms ?? Number.MAX_SAFE_INTEGER) : 0);
+  const inOrder = duties.map((duty, index) => ({ duty, index }))
+    .sort((a, b) => ranks[a.duty.state] - ranks[b.duty.state] || due(a.duty) - due(b.duty) || a.index - b.index);
   return html`<section class="checklist" aria-label=${t("该说的话", "What is to be said")} tabindex="0">
     <h2>${duties.length === 0 ? t("没有待说的话", "nothing owed") : heading || t("该说的都说了", "all is said")}</h2>
-    <ul>${duties.map((duty, index) => {
-      const said = duty.parts.filter((part) => part.said_at_ms !== null).length;
-      const left = duty.state === "owed" && duty.due_ms !== null ? duty.due_ms - at : null;
-      return html`<li class=${`duty ${duty.state}`} key=${index} data-rule-id=${duty.rule_id} data-state=${duty.state}>
-        <span class="name">${duty.rule_name}</span>
-        <span class="count">${{ owed: t(`已说 ${said}/${duty.parts.length}`, `${said}/${duty.parts.length} said`), said: t(`✓ 已说 ${said}/${duty.parts.length}`, `✓ ${said}/${duty.parts.length} said`), missed: t(`未说全 ${said}/${duty.parts.length}`, `missed, ${said}/${duty.parts.length}`) }[duty.state]}</span>
-        ${left === null ? null : html`<span class="left">${left > 0 ? t(`${clock(left)} 内`, `in ${clock(left)}`) : t("已超时", "overdue")}</span>`}
-        ${duty.parts.length > 1 && duty.state !== "said"
-          ? html`<span class="parts">${duty.parts.map((part) => html`<span class=${part.said_at_ms === null ? "open" : "done"}>${part.said_at_ms === null ? "○" : "✓"} ${part.name}</span>`)}</span>`
-          : null}
-      </li>`;
-    })}</ul>
+    <ul>${inOrder.map(({ duty, index }) => html`<${DutyLine} key=${index} duty=${duty} at=${at} />`)}</ul>
   </section>`;
+}
+
+/** @param {{duty: import("./board.js").Duty, at: number}} properties */
+function DutyLine({ duty, at }) {
+  const asked = duty.parts.filter((part) => !part.optional);
+  const [said, all] = [asked.filter((part) => part.said_at_ms !== null).length, asked.length];
+  const next = duty.state === "said" ? undefined : duty.parts.find((part) => part.said_at_ms === null && !part.optional);
+  const words = duty.state === "said" ? null : wordsFor(duty);
+  return html`<li class=${`duty ${duty.state}`} data-rule-id=${duty.rule_id} data-state=${duty.state}>
+    <span class="name">${duty.rule_name}</span>
+    <span class="count">${{ owed: t(`已说 ${said}/${all}`, `${said}/${all} said`), said: t(`✓ 已说 ${said}/${all}`, `✓ ${said}/${all} said`), missed: t(`未说全 ${said}/${all}`, `missed, ${said}/${all}`) }[duty.state]}</span>
+    <${Left} duty=${duty} at=${at} />
+    ${duty.parts.length > 1 && duty.state !== "said"
+      ? html`<span class=${`parts ${duty.in_order ? "steps" : ""}`}>${duty.parts.map((part) => html`
+          <span class=${part.said_at_ms !== null ? "done" : duty.in_order && part === next ? "open next" : "open"} aria-current=${duty.in_order && part === next ? "step" : undefined}>${part.said_at_ms === null ? "○" : "✓"} ${part.name}</span>`)}</span>`
+      : null}
+    ${words === null ? null : html`<span class="words">${duty.in_order ? html`<b>${t("下一步", "next")}</b>` : null}<q>${words}</q></span>`}
+  </li>`;
 }
