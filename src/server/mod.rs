@@ -257,7 +257,14 @@ fn keep_and_recover(
         .lost
         .iter()
         .map(|&call_no| {
-            Record::Closed(Box::new(ClosedRow { call_no, reason, closed_ms: unix_ms, numbers: None, end: None }))
+            Record::Closed(Box::new(ClosedRow {
+                call_no,
+                reason,
+                closed_ms: unix_ms,
+                numbers: None,
+                end: None,
+                duties: Vec::new(),
+            }))
         })
         .collect();
     writer.commit(&mut lost)?;

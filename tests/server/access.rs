@@ -251,6 +251,8 @@ async fn each_token_opens_what_its_role_may() {
         ("/v1/search", Some(&review)),
         ("/v1/sampling/draws", Some(&[ADMIN, HASHED.0])),
         ("/v1/agents/a7/reviews", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
+        ("/v1/agents/a7/day", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
+        ("/v1/agents/a7/calls/c1", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
         ("/v1/agents/a7/history", Some(&[agents[0], agents[1], review[0], review[1], review[2]])),
         ("/v1/rules/versions", Some(&review)),
         ("/v1/rules/drafts", Some(&review)),

@@ -14,6 +14,7 @@ mod backup;
 mod clients;
 mod consume;
 mod crash;
+mod day;
 mod drafts;
 mod forms;
 mod learning;

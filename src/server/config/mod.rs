@@ -203,6 +203,8 @@ pub(crate) const DIFF_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const CALL_EVENTS_MAX: usize = 20_000;
 /// Alerts of one call that are shown, and their transitions.
 pub(crate) const CALL_ALERTS_MAX: usize = 5_000;
+/// Calls of an agent's last weeks that their day looks at.
+pub(crate) const OWN_CALLS_MAX: usize = 10_000;
 /// Rows of one list of statistics; those with the most alerts are kept.
 pub(crate) const STATISTICS_ROWS_MAX: usize = 10_000;
 /// Lines, rules and cells of an overview; those with the most alerts are kept.

@@ -12,6 +12,7 @@ use utoipa::openapi::{OpenApi, Required};
 
 use crate::server::export::OF_EXPORTS;
 use crate::server::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_HISTORY, OF_PAGES, Parameter, Shape};
+use crate::server::http::api::day::OF_DAY;
 use crate::server::http::api::forms::{OF_FORMS, OF_OWN_FORMS, OF_TREND};
 use crate::server::http::api::ingest::OF_ASR;
 use crate::server::http::api::overview::OF_OVERVIEW;
@@ -87,6 +88,8 @@ pub(crate) struct AlertParameters;
 pub(crate) struct CallParameters;
 /// Filters of an agent's own alerts.
 pub(crate) struct HistoryParameters;
+/// Which day of an agent.
+pub(crate) struct DayParameters;
 /// Filters and grouping of scores.
 pub(crate) struct ScoreParameters;
 /// Parameters of statistics beside the filters of alerts.
@@ -139,6 +142,7 @@ into_params! {
     AssignmentParameters: OF_ASSIGNMENTS;
     AuditParameters: OF_AUDIT;
     CallParameters: OF_CALLS;
+    DayParameters: OF_DAY;
     HistoryParameters: OF_HISTORY;
     ScoreParameters: OF_SCORES;
     SearchParameters: OF_SEARCH;

@@ -58,6 +58,8 @@ pages! {
     home: "/" => "听检";
     /// An agent's panel: the live call, what it owes, its alerts.
     agent: "/agent/{agent_id}" ("agent_id", "Whose / 坐席") => "坐席面板";
+    /// An agent's own day: calls, scores, alerts and what became of them.
+    day: "/agent/{agent_id}/day" ("agent_id", "Whose / 坐席") => "我的一天";
     /// An agent's scored calls, to be signed.
     forms: "/agent/{agent_id}/forms" ("agent_id", "Whose / 坐席") => "我的评分";
     /// Training clips under a title.

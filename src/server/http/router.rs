@@ -23,7 +23,7 @@ use crate::server::domain::principal::AccessRole;
 use crate::server::http::access::{self, Access, Guard, Policy};
 use crate::server::http::api::rules::{backtest, book, drafts, edit, form, history, hits, in_use, learn, trial};
 use crate::server::http::api::{
-    agents, alerts, audit, calibrations, calls, clips, export, forms, ingest, live, marks, me, operate, overview,
+    agents, alerts, audit, calibrations, calls, clips, day, export, forms, ingest, live, marks, me, operate, overview,
     quality, report, reviews, roster, sampling, scores, search, statistics, views,
 };
 use crate::server::http::docs;
@@ -73,6 +73,7 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
     let none = Endpoints { router, policies: BTreeMap::new(), bodies: BTreeMap::new() };
     none.with(OPEN, routes!(pages::home))
         .with(OPEN, routes!(pages::agent))
+        .with(OPEN, routes!(pages::day))
         .with(OPEN, routes!(pages::forms))
         .with(OPEN, routes!(pages::clips))
         .with(OPEN, routes!(pages::live))
@@ -100,6 +101,8 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(AGENT, routes!(forms::of_agent))
         .with(AGENT, routes!(forms::own, forms::sign))
         .with(REVIEW, routes!(roster::agents))
+        .with(AGENT, routes!(day::day))
+        .with(AGENT, routes!(calls::own_call))
         .with(REVIEW.page_stream(), routes!(live::wall))
         .with(REVIEW.page_stream(), routes!(calls::watch))
         .with(REVIEW, routes!(calls::calls))

@@ -495,8 +495,13 @@ impl Shard {
             self.batch.keep(Record::LeftOpen { call_no, now, json });
         }
         let numbers = Some(slot.session().numbers().clone());
-        let row =
-            ClosedRow { call_no, reason, closed_ms: self.unix_ms, numbers: numbers.clone(), end: slot.state.end() };
+        // What a panic left behind says nothing of what was said.
+        let duties = match reason {
+            CloseReason::Panicked => Vec::new(),
+            _ => guard(|| slot.duties(&self.shared)).unwrap_or_default(),
+        };
+        let (closed_ms, end) = (self.unix_ms, slot.state.end());
+        let row = ClosedRow { call_no, reason, closed_ms, numbers: numbers.clone(), end, duties };
         self.batch.keep(Record::Closed(Box::new(row)));
         let started_ms = slot.session().info().started_at.timestamp_millis();
         let is_idle = matches!(reason, CloseReason::Idle);

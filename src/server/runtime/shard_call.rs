@@ -13,6 +13,7 @@ use crate::adapter::native;
 use crate::engine::alert::{Alert, AlertState};
 use crate::engine::privacy;
 use crate::engine::rule::Rule;
+use crate::engine::status::{Duty, DutyState};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::Input;
 use crate::server::clock::CallClock;
@@ -25,7 +26,7 @@ use crate::server::runtime::journal::{AlertEffect, Batch, Effect};
 use crate::server::runtime::live::{Audience, LiveCall, Look};
 use crate::server::runtime::shares::Share;
 use crate::server::runtime::subscription::Watchers;
-use crate::server::store::{AlertRow, Entry, OpenAlert, Record};
+use crate::server::store::{AlertRow, Entry, KeptDuty, OpenAlert, Record};
 use crate::server::telemetry::events::{AlertDecided, AlertsLeftOut, Happening as _};
 use crate::session::Session;
 
@@ -132,6 +133,22 @@ impl ShardCall {
         self.is_touched = false;
         let before = self.shown.replace(Arc::clone(&call));
         Look::new(call, before.as_deref())
+    }
+
+    /// What the call asked to be said and what was, by rule; what was never decided is left out.
+    pub(crate) fn duties(&self, shared: &Shared) -> Vec<KeptDuty> {
+        let mut by_rule: BTreeMap<String, (u32, u32)> = BTreeMap::new();
+        let counts = |rule: &Rule| !shared.config.is_shadow(rule);
+        for Duty { rule, state, .. } in self.session().call().duties(self.state.at(), counts) {
+            let (said, missed) = by_rule.entry(rule.id.clone()).or_default();
+            match state {
+                DutyState::Said => *said += 1,
+                DutyState::Missed => *missed += 1,
+                DutyState::Owed => {}
+            }
+        }
+        by_rule.retain(|_, (said, missed)| *said + *missed > 0);
+        by_rule.into_iter().map(|(rule_id, (said, missed))| KeptDuty { rule_id, said, missed }).collect()
     }
 
     /// Notes the outcome of what came at `since` and showed `now` on the call's

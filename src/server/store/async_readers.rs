@@ -28,7 +28,7 @@ use crate::server::store::sampling::{Assignment, AssignmentFilter, Draw, Drawn, 
 use crate::server::store::spoken::{FoundWords, SpokenQuery};
 use crate::server::store::statistics::{Statistics, StatisticsFilter};
 use crate::server::store::views::FoundView;
-use crate::server::store::{AuditEntry, AuditFilter, Position, Readers, StoreError};
+use crate::server::store::{AuditEntry, AuditFilter, OwnCall, Position, Readers, StoreError};
 
 /// [`Readers`] for tasks of the runtime, which must not block.
 #[derive(Debug)]
@@ -262,6 +262,16 @@ impl AsyncReaders {
     /// See [`Readers::form_scores`].
     pub(crate) async fn form_scores(&self, filter: FormFilter) -> Result<Vec<ScoredForm>, Refusal> {
         self.ask(move |readers| readers.form_scores(&filter)).await
+    }
+
+    /// See [`Readers::own_calls`].
+    pub(crate) async fn own_calls(
+        &self,
+        agent_id: String,
+        span: Span,
+        count_max: usize,
+    ) -> Result<Vec<OwnCall>, Refusal> {
+        self.ask(move |readers| readers.own_calls(&agent_id, span, count_max)).await
     }
 
     /// See [`Readers::before_live_cards`].

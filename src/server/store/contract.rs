@@ -93,6 +93,7 @@ contract_tests!(
         a_backup_is_the_store_under_another_identity,
         a_restart_finds_what_was_in_progress,
         a_closed_call_is_known_when_it_is_sent_again,
+        an_agent_s_calls_are_those_they_answered_or_have_alerts_in,
         letters_wait_in_order_until_they_are_settled,
         closed_calls_are_replayed_as_they_were_told,
         a_store_has_one_owner,
@@ -228,7 +229,14 @@ fn alert(row: AlertRow) -> Record {
 
 fn closed(call_no: i64, closed_ms: i64) -> Record {
     let end = Some((CallTime(9_000), Party::Customer));
-    Record::Closed(Box::new(ClosedRow { call_no, reason: CloseReason::Ended, closed_ms, numbers: None, end }))
+    Record::Closed(Box::new(ClosedRow {
+        call_no,
+        reason: CloseReason::Ended,
+        closed_ms,
+        numbers: None,
+        end,
+        duties: Vec::new(),
+    }))
 }
 
 fn target(alert_id: &str) -> Target {
@@ -1307,11 +1315,42 @@ fn a_restart_finds_what_was_in_progress(kind: &Kind) {
     assert_eq!(times, [2, 3, 4, 5, 6]);
 }
 
+fn an_agent_s_calls_are_those_they_answered_or_have_alerts_in(kind: &Kind) {
+    let mut world = World::new(kind);
+    let duty = |rule_id: &str, said, missed| KeptDuty { rule_id: rule_id.to_owned(), said, missed };
+    let close = |call_no, duties| {
+        let row = ClosedRow { call_no, reason: CloseReason::Ended, closed_ms: 90, numbers: None, end: None, duties };
+        Record::Closed(Box::new(row))
+    };
+    let of_other = |row: AlertRow| AlertRow { agent_id: "a2".to_owned(), ..row };
+    world.keep(vec![call(1, 10), call(2, 20), call(3, 30), call(4, 40)]);
+    world.keep(vec![
+        alert(alert_row(1, "x", 11)),
+        alert(AlertRow { display: Display::Shadow, ..alert_row(2, "y", 21) }),
+        alert(of_other(alert_row(2, "z", 22))),
+        close(1, vec![duty("r", 1, 0), duty("s", 0, 2)]),
+        close(2, Vec::new()),
+        close(3, Vec::new()),
+    ]);
+    let found = |agent_id: &str, from_ms, count_max| -> Vec<(i64, usize, usize)> {
+        let span = Span { from_ms: Some(from_ms), to_ms: Some(40) };
+        let calls = world.readers().own_calls(agent_id, span, count_max).unwrap();
+        calls.iter().map(|call| (call.started_ms, call.deductions.len(), call.duties.len())).collect()
+    };
+    // The fourth is still in progress.
+    assert_eq!(found("a1", 0, 10), [(10, 1, 2), (20, 0, 0), (30, 0, 0)]);
+    assert_eq!(found("a1", 20, 10), [(20, 0, 0), (30, 0, 0)]);
+    assert_eq!(found("a1", 0, 2), [(20, 0, 0), (30, 0, 0)], "the latest");
+    assert_eq!(found("a2", 0, 10), [(20, 1, 0)]);
+    let span = Span { from_ms: None, to_ms: None };
+    assert_eq!(world.readers().own_calls("a1", span, 1_000).unwrap()[0].duties, [duty("r", 1, 0), duty("s", 0, 2)]);
+}
+
 fn a_closed_call_is_known_when_it_is_sent_again(kind: &Kind) {
     let mut world = World::new(kind);
     let numbers = Numbers::forgotten_up_to(5);
     let close = |call_no, reason, numbers| {
-        Record::Closed(Box::new(ClosedRow { call_no, reason, closed_ms: 5, numbers, end: None }))
+        Record::Closed(Box::new(ClosedRow { call_no, reason, closed_ms: 5, numbers, end: None, duties: Vec::new() }))
     };
     world.keep(vec![call(1, 10), call(2, 20), call(3, 30), close(1, CloseReason::Idle, Some(numbers.clone()))]);
     world.keep(vec![close(2, CloseReason::Ended, Some(numbers.clone()))]);

@@ -30,6 +30,7 @@ mod forms;
 mod json;
 mod marks;
 mod overview;
+mod own_calls;
 mod query;
 mod reader;
 mod reports;
@@ -71,6 +72,7 @@ pub(crate) use forms::{FilledForm, FormDeed, FormFilter, FoundFormStep, NewAnswe
 pub(crate) use json::Json;
 pub(crate) use marks::NewMark;
 pub(crate) use overview::{Overview, OverviewFilter};
+pub(crate) use own_calls::{KeptDuty, OwnCall};
 pub(crate) use query::{
     AlertFilter, CallFilter, CallQuery, CallRecord, FoundAlert, FoundCall, Hour, Order, Place, Span, TotalledCall,
     Transition,

@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -479,6 +479,11 @@ CREATE TABLE calibration_answers (
     json TEXT NOT NULL,
     PRIMARY KEY (calibration_no, case_no, reviewer)
 ) STRICT, WITHOUT ROWID;
+";
+
+const V16: &str = "
+-- How often each rule's words were asked for and said in a closed call; none for calls closed by earlier programs.
+ALTER TABLE calls ADD COLUMN duties TEXT;
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

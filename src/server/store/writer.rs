@@ -17,7 +17,7 @@ use crate::server::domain::terms::{CloseReason, Display};
 use crate::server::store::audit::Head;
 use crate::server::store::checkpoint::{self, Checkpoints};
 use crate::server::store::files::Files;
-use crate::server::store::{AgentRow, Json, StoreError, roster, spoken};
+use crate::server::store::{AgentRow, Json, KeptDuty, StoreError, own_calls, roster, spoken};
 
 /// Journal rows of closed calls that a commit removes beside the rows it adds: more than it adds on
 /// the average, so that the journal shrinks, and few enough to delay no one.
@@ -112,6 +112,7 @@ pub(crate) struct ClosedRow {
     pub(crate) closed_ms: i64,
     pub(crate) numbers: Option<Numbers>,
     pub(crate) end: Option<(CallTime, Party)>,
+    pub(crate) duties: Vec<KeptDuty>,
 }
 
 /// The kinds of journal rows, as stored.
@@ -364,13 +365,14 @@ fn insert_outbox(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<(), 
 
 fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), StoreError> {
     let mut update = transaction.prepare_cached(
-        "UPDATE calls SET closed_ms = ?, close_reason = ?, numbers = ?, end_ms = ?, ended_by = ? WHERE call_no = ?",
+        "UPDATE calls SET closed_ms = ?, close_reason = ?, numbers = ?, end_ms = ?, ended_by = ?, duties = ? WHERE call_no = ?",
     )?;
-    let ClosedRow { call_no, reason, closed_ms, numbers, end } = call;
+    let ClosedRow { call_no, reason, closed_ms, numbers, end, duties } = call;
     let numbers = numbers.as_ref().map(Numbers::to_bytes);
     let end_ms = end.map(|(at, _)| at.0);
     let ended_by = end.map(|(_, by)| by.name());
-    update.execute(params![closed_ms, reason.name(), numbers, end_ms, ended_by, call_no])?;
+    let duties = (!duties.is_empty()).then(|| own_calls::written(duties));
+    update.execute(params![closed_ms, reason.name(), numbers, end_ms, ended_by, duties, call_no])?;
     transaction.prepare_cached("INSERT OR IGNORE INTO unsealed (call_no) VALUES (?)")?.execute([call_no])?;
     transaction.prepare_cached("INSERT OR IGNORE INTO unindexed (call_no) VALUES (?)")?.execute([call_no])?;
     Ok(())

@@ -173,16 +173,8 @@ pub(crate) async fn call(
     RawQuery(query): RawQuery,
 ) -> Result<Json<CallDetail>, Unanswered> {
     let parameters = Parameters::read(query.as_deref().unwrap_or_default(), ["started_at", "held"])?;
-    let started_ms = parameters.moment("started_at")?;
     let with_held = parameters.flag("held")?.unwrap_or(false);
-    let query = CallQuery {
-        call_id: call_id.clone(),
-        started_ms,
-        with_held,
-        events_max: CALL_EVENTS_MAX + 1,
-        alerts_max: CALL_ALERTS_MAX + 1,
-    };
-    let found = shared.store.call_record(query).await?.ok_or(Refusal::NoSuchCall)?;
+    let found = record(&shared, &call_id, parameters.moment("started_at")?, with_held).await?;
     let CallRecord { call, deductions, mut events, mut alerts, mut transitions } = found;
     let truncated = events.len() > CALL_EVENTS_MAX || alerts.len().max(transitions.len()) > CALL_ALERTS_MAX;
     events.truncate(CALL_EVENTS_MAX);
@@ -234,6 +226,92 @@ pub(crate) async fn call(
     }))
 }
 
+/// One call as its agent may see it: the words of the stretches in which they had it, and their alerts in it.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct OwnCallDetail {
+    call_id: String,
+    started_at: String,
+    queue: Option<String>,
+    live: bool,
+    /// What the agent's own alerts leave of the score.
+    score: u32,
+    /// The events of the call, personal data masked; utterances while others had it are left out.
+    #[schema(value_type = Vec<Object>)]
+    events: Vec<Value>,
+    /// In the order in which they were raised.
+    alerts: Vec<AlertView>,
+    /// Whether there is more than is shown.
+    truncated: bool,
+    utc_offset: String,
+}
+
+/// One call for its agent: words and alerts of theirs, nothing of others.
+#[utoipa::path(get, path = "/v1/agents/{agent_id}/calls/{call_id}", tag = "qa", params(
+    ("agent_id" = String, Path, description = "Whose / 坐席"),
+    ("call_id" = String, Path, description = "Which call / 哪一通"),
+    ("started_at" = Option<String>, Query, description = "When it was answered, where its id was used again; the latest unless said / 同一 call_id 用过多次时指定接通时间，默认最近一通"),
+), responses(
+    (status = 200, description = "The call / 通话", body = OwnCallDetail),
+    (status = 400, description = "A parameter cannot be used / 参数有误", body = ErrorMessage),
+    (status = 404, description = "No such call of this agent / 该坐席没有这通通话", body = ErrorMessage),
+    (status = 503, description = "Not now / 暂时无法回答", body = ErrorMessage),
+))]
+pub(crate) async fn own_call(
+    State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
+    Path((agent_id, call_id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<OwnCallDetail>, Unanswered> {
+    let parameters = Parameters::read(query.as_deref().unwrap_or_default(), ["started_at"])?;
+    let found = record(&shared, &call_id, parameters.moment("started_at")?, false).await?;
+    let CallRecord { call, mut deductions, mut events, mut alerts, .. } = found;
+    let truncated = events.len() > CALL_EVENTS_MAX || alerts.len() > CALL_ALERTS_MAX;
+    events.truncate(CALL_EVENTS_MAX);
+    alerts.truncate(CALL_ALERTS_MAX);
+    let said = said(&call, &events, &mut []);
+    let had = Possession::of(&call.agent_id, &said);
+    let alerts = alerts.into_iter().filter(|alert| alert.display.is_told());
+    let alerts = alerts.map(|alert| view(&shared, &principal, alert)).collect::<Result<Vec<_>, Refusal>>()?;
+    let alerts: Vec<AlertView> = alerts.into_iter().filter(|alert| alert.alert.agent_id == agent_id).collect();
+    if alerts.is_empty() && !had.is_of(&agent_id) {
+        return Err(Refusal::NoSuchCall.into());
+    }
+    let events = said.into_iter().filter(|event| had.may_read(&agent_id, event)).collect();
+    deductions.retain(|deduction| deduction.agent_id == agent_id);
+    let (live, utc_offset) = (call.closed_ms.is_none(), shared.config.utc_offset.to_string());
+    let score = score(&shared.config.score, &deductions).score;
+    let FoundCall { call_id, started_at, queue, .. } = call;
+    Ok(Json(OwnCallDetail { call_id, started_at, queue, live, score, events, alerts, truncated, utc_offset }))
+}
+
+/// Who had a call from when on.
+struct Possession {
+    /// By time; the first had it from the beginning.
+    turns: Vec<(i64, String)>,
+}
+
+impl Possession {
+    fn of(answered_by: &str, events: &[Value]) -> Self {
+        let transfers = events.iter().filter(|event| event["type"] == "call.transfer_answered");
+        let turn = |event: &Value| Some((event["at_ms"].as_i64()?, event["agent_id"].as_str()?.to_owned()));
+        let first = (i64::MIN, answered_by.to_owned());
+        let mut turns: Vec<_> = std::iter::once(first).chain(transfers.filter_map(turn)).collect();
+        turns.sort_by_key(|(at, _)| *at);
+        Self { turns }
+    }
+
+    fn is_of(&self, agent_id: &str) -> bool {
+        self.turns.iter().any(|(_, agent)| *agent == agent_id)
+    }
+
+    /// Utterances are of who had the call when they began; what happened is of all who had it.
+    fn may_read(&self, agent_id: &str, event: &Value) -> bool {
+        let Some(at) = event["start_ms"].as_i64() else { return true };
+        let begun = self.turns.partition_point(|(from, _)| *from <= at);
+        self.turns[..begun].last().is_some_and(|(_, agent)| *agent == agent_id)
+    }
+}
+
 /// WebSocket: one call's transcript and alerts, live.
 #[utoipa::path(get, path = "/v1/calls/{call_id}/watch", tag = "live", params(
     ("call_id" = String, Path, description = "Which call / 哪一通"),
@@ -260,6 +338,23 @@ pub(crate) async fn watch(
     Ok(ws::upgrade(&shared, &shared.subscribers, &request, async move |socket| {
         push::serve(&serving, socket, Listener::Watcher(hello), subscription).await;
     }))
+}
+
+/// What is kept of a call, each list with one too many if there is more than is shown.
+async fn record(
+    shared: &Shared,
+    call_id: &str,
+    started_ms: Option<i64>,
+    with_held: bool,
+) -> Result<CallRecord, Unanswered> {
+    let query = CallQuery {
+        call_id: call_id.to_owned(),
+        started_ms,
+        with_held,
+        events_max: CALL_EVENTS_MAX + 1,
+        alerts_max: CALL_ALERTS_MAX + 1,
+    };
+    Ok(shared.store.call_record(query).await?.ok_or(Refusal::NoSuchCall)?)
 }
 
 pub(super) fn call_view(shared: &Shared, call: FoundCall, deductions: &[Deduction]) -> (CallView, Scoring) {

@@ -6,6 +6,7 @@ pub(crate) mod audit;
 pub(crate) mod calibrations;
 pub(crate) mod calls;
 pub(crate) mod clips;
+pub(crate) mod day;
 pub(crate) mod export;
 pub(crate) mod forms;
 pub(crate) mod ingest;

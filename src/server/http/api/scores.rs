@@ -34,7 +34,7 @@ pub(crate) struct Scores {
 /// The scores of one agent, team, queue or day.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ScoreView {
-    /// The agent, the team (of an agent without one, the queue), the queue (null: calls without one) or the day.
+    /// The agent, the team (of an agent without one, the queue), the queue (null: calls without one) or the (first) day.
     key: Option<String>,
     /// Of one agent.
     #[serde(flatten)]
@@ -159,7 +159,7 @@ fn units(
 
 /// Scores put together.
 #[derive(Debug, Default)]
-struct Total {
+pub(super) struct Total {
     scores: Mean,
     min: Option<u32>,
     vetoed: u64,
@@ -167,14 +167,14 @@ struct Total {
 }
 
 impl Total {
-    fn add(&mut self, scoring: &Scoring, alerts: usize) {
+    pub(super) fn add(&mut self, scoring: &Scoring, alerts: usize) {
         self.scores.add(u64::from(scoring.score));
         self.min = Some(self.min.map_or(scoring.score, |min| min.min(scoring.score)));
         self.vetoed += u64::from(!scoring.vetoed_by.is_empty());
         self.alerts += alerts as u64;
     }
 
-    fn view(self, key: Option<String>, agent: AgentView) -> ScoreView {
+    pub(super) fn view(self, key: Option<String>, agent: AgentView) -> ScoreView {
         let Self { scores, min, vetoed, alerts } = self;
         let (mean, margin) = scores.told(1.0);
         let calls = scores.count();

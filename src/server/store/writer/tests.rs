@@ -29,6 +29,7 @@ fn closed(call_no: i64, closed_ms: i64) -> Record {
         closed_ms,
         numbers: None,
         end: None,
+        duties: Vec::new(),
     }))
 }
 
