@@ -432,6 +432,40 @@ for (const { width, dark } of LOOKS) {
   });
 }
 
+test("a supervisor's word is a card before all others, until it is read here or elsewhere", async () => {
+  const { page, close, call } = await panelWithCall();
+  /** @type {any} */
+  let feed;
+  const answers = [];
+  await page.routeWebSocket(/\/alerts\?/, (socket) => {
+    const server = socket.connectToServer();
+    feed = socket;
+    socket.onMessage((message) => (JSON.parse(String(message)).type === "read" ? answers.push(JSON.parse(String(message))) : server.send(message)));
+  });
+  await page.reload();
+  await page.locator(".clock").waitFor();
+  await producer.tell(says(call, "u1", "agent", "我不清楚。", 2_000));
+  await inState(page, "unclear", "confirmed").waitFor();
+  const help = (id, text, more = {}) => ({ type: "help", help_id: id, call_id: call, started_at: "2026-11-21T10:00:00+08:00", agent_id: "a", by: "李静", text, at_ms: 3_000, at: "2026-11-21T10:00:03+08:00", read_at: null, ...more });
+  feed.send(JSON.stringify(help("7", "先道歉，再说补发。")));
+  const card = page.locator("article.help");
+  await card.getByText("先道歉，再说补发。").waitFor();
+  // It is told again with every connection, and shown once.
+  feed.send(JSON.stringify(help("7", "先道歉，再说补发。")));
+  assert.equal(await accessibilityFaults(page), "");
+  await screenshot(page, "agent-help");
+  await page.locator('article.help[data-armed="true"]').waitFor();
+  await page.keyboard.press("x");
+  await page.keyboard.press("Space");
+  await inState(page, "unclear", "confirmed").waitFor();
+  assert.deepEqual(answers, [{ type: "read", help_id: "7" }]);
+  feed.send(JSON.stringify(help("8", "我来接。")));
+  await card.getByText("我来接。").waitFor();
+  feed.send(JSON.stringify(help("8", "我来接。", { read_at: "2026-11-21T10:00:09+08:00" })));
+  await inState(page, "unclear", "confirmed").waitFor();
+  await close();
+});
+
 test("with high contrast, and in colours of the system, what matters has an edge", async () => {
   const { page, close, call } = await panelWithCall();
   await producer.tell(says(call, "u1", "agent", "我不知道。", 1_000), says(call, "u2", "agent", "我不清楚。", 2_000));
