@@ -17,6 +17,7 @@ const AROUND = 3;
 /** Alerts of a day that are asked for at a time; appeals that are listed. */
 const PAGE = 100;
 const APPEALS_MAX = 50;
+const FORMS_MAX = 5;
 const DAY_MS = 86_400_000;
 
 /** @typedef {import("../shapes.js").Day} Day */
@@ -60,6 +61,7 @@ function Whole({ asked, mine, choose }) {
         <${Alerts} day=${day.day} mine=${mine} />
       </div>
       <div class="stack aside">
+        <${Coaching} />
         <${Duties} duties=${day.duties} />
         <${Weeks} weeks=${day.weeks} />
         <${Appeals} day=${day.day} />
@@ -248,6 +250,30 @@ function Appeal({ alert, reload }) {
     <button class="primary">${t("提交", "Send")}</button><button type="button" class="plain" onClick=${() => setOpen(false)}>${t("取消", "Cancel")}</button>${until}
     ${error === null ? null : html`<${Fault} error=${error} />`}
   </form>`;
+}
+
+/** What people wrote for the agent: forms, those to sign first, and clips to learn from. */
+function Coaching() {
+  const { value: filled } = useAnswer((signal) => get(`${path}/forms`, { limit: FORMS_MAX }, signal), []);
+  const { value: shared } = useAnswer((signal) => get(`${path}/clips`, {}, signal), []);
+  const isOpen = (/** @type {any} */ form) => form.signature === "open";
+  const forms = /** @type {any[]} */ (filled?.forms ?? []);
+  const open = forms.filter(isOpen);
+  const clips = /** @type {any[]} */ (shared?.collections ?? []);
+  if (forms.length + clips.length === 0) {
+    return null;
+  }
+  return html`<section class="panel">
+    <h2>${open.length > 0 ? t(`辅导：${open.length} 份评分待签收`, `Coaching: ${open.length} forms to sign`) : t("辅导", "Coaching")}</h2>
+    <ul class="appeals">
+      ${[...open, ...forms.filter((form) => !isOpen(form))].map((form) => html`<li key=${form.form_no}>
+        <a href=${`/agent/${encodeURIComponent(agent)}/forms#${form.form_no}`}><bdi>${form.title}</bdi> ${moment(form.started_at).slice(5, 16)}</a>
+        <b class="number">${form.score.toFixed(1)}</b> ${isOpen(form) ? html`<span class="tag warning">${t("待签收", "to sign")}</span>` : null}
+        ${form.comment ? html`<span class="small quiet"><bdi>${form.comment}</bdi></span>` : null}</li>`)}
+      ${clips.map((clip) => html`<li key=${`clip ${clip.clip_no}`}><a href=${`/clips/${clip.clip_no}`}><bdi>${clip.title}</bdi></a>
+        <span class="small quiet">${t(`${clip.count} 个片段`, `${clip.count} clips`)}${clip.note ? html` · <bdi>${clip.note}</bdi>` : null}</span></li>`)}
+    </ul>
+  </section>`;
 }
 
 /** What became of appeals and reviews, the latest first, of other days. @param {{day: string}} properties */
