@@ -721,7 +721,7 @@ async fn one_data_set_has_the_same_figures_everywhere() {
         );
         let mut book: Xlsx<_> = Xlsx::new(Cursor::new(export("xlsx", query))).unwrap();
         let summary = book.worksheet_range("汇总").unwrap();
-        let total = summary.rows().last().unwrap();
+        let total = summary.rows().next_back().unwrap();
         assert_eq!(
             (total[0].to_string(), total[5].to_string()),
             ("合计".to_owned(), COUNTING.1.to_string()),

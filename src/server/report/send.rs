@@ -27,6 +27,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 
 /// What became of an attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "one of them is what it is about")]
 pub(crate) enum Sent {
     Sent,
     /// Another attempt may succeed.
