@@ -310,7 +310,7 @@ fn critical(report: &WeeklyReport, say: Say) -> Markup {
                 th style=(HEAD) { (say.t("通话", "Call")) }
             } }
             tbody { @for CriticalAlert { at, agent_id, agent_name, rule_name, call_id, link } in &report.critical { tr {
-                td style=(NUMBER) { (at.as_deref().map_or("—".to_owned(), |at| at.chars().take(16).collect::<String>().replace('T', " "))) }
+                td style=(CELL) { (at.as_deref().map_or("—".to_owned(), |at| at.chars().take(16).collect::<String>().replace('T', " "))) }
                 td style=(CELL) { bdi { (agent_name.as_deref().unwrap_or(agent_id)) } }
                 td style=(CELL) { (rule_name) }
                 td style=(CELL) { @match link {
