@@ -45,10 +45,10 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
-    AgentsFile, Alerts, Confidence, Config, ConfigError, Consume, ConsumeFrom, FormsDirectory, Holders, MailServer,
-    OriginName, PersonTokens, Place, Plan, Recording, RecordingUrl, Report, ReportDay, ReportLanguage, Retention,
-    Review, SampledBy, Sasl, Score, Secret, SecretSource, Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle,
-    listen_address,
+    AgentsFile, Alerts, Confidence, Config, ConfigError, Consume, ConsumeFrom, Counted, FormsDirectory, Holders,
+    MailServer, MonitorMode, MonitorUrl, OriginName, PersonTokens, Place, Plan, Recording, RecordingUrl, Report,
+    ReportDay, ReportLanguage, Retention, Review, SampledBy, Sasl, Score, Secret, SecretSource, Supervision, Threshold,
+    Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle, listen_address,
 };
 pub use crate::server::export::{AlertFile, ExportError, FORMATS, ReviewedTurn, ReviewedTurns, export_store};
 pub use crate::server::feeds::push::CLOSE_SLOW;
@@ -63,7 +63,7 @@ use crate::adapter::native;
 use crate::engine::text;
 use crate::server::config::{CLOSED_CALLS_MAX, CLOSED_NUMBERS_BYTES_MAX};
 use crate::server::domain::principal::Who;
-use crate::server::domain::recording::Recordings;
+use crate::server::domain::recording::{Monitors, Recordings};
 use crate::server::domain::terms::{CloseReason, Trigger};
 use crate::server::feeds::live;
 use crate::server::http::Door;
@@ -72,7 +72,10 @@ use crate::server::outbox::Deliveries;
 use crate::server::runtime::journal::{Job, Journal};
 use crate::server::runtime::recovery::{Recovered, recover};
 use crate::server::runtime::shard::{Command, Shard, Shards};
-use crate::server::runtime::{Parts, Shared, forms, journal, precision, reload, retention, roster, sampling, shard};
+use crate::server::runtime::thresholds::{self, Thresholds};
+use crate::server::runtime::{
+    Parts, Shared, forms, hands, journal, precision, reload, retention, roster, sampling, shard,
+};
 use crate::server::store::{ClosedRow, LoadRow, Readers, Record, Store, Writer};
 use crate::server::telemetry::events::{Happening as _, Recovery};
 use crate::server::telemetry::metrics::Metrics;
@@ -124,6 +127,7 @@ impl Server {
         let forms =
             forms::read(config.forms.directory.as_deref()).map_err(|rejected| io::Error::other(rejected.text))?;
         let recordings = Recordings::new(&config.recording).map_err(io::Error::other)?;
+        let monitors = Monitors::new(&config.supervision).map_err(io::Error::other)?;
         let store = Store::open(&config.data, &config.privacy).map_err(io::Error::other)?;
         let mut writer = store.writer().map_err(io::Error::other)?;
         let readers = store.readers();
@@ -133,7 +137,21 @@ impl Server {
         let (journal, jobs) = Journal::new();
         let (shards, queues) = Shards::new(config.shard_count());
         let next_call_no = writer.next_call_no().map_err(io::Error::other)?;
-        let parts = Parts { config, rules, metrics, shards, journal, readers, next_call_no, recordings, forms };
+        let thresholds = Thresholds::resume(&config.thresholds, &readers, config.utc_offset, unix_ms());
+        let thresholds = thresholds.map_err(io::Error::other)?;
+        let parts = Parts {
+            monitors,
+            thresholds,
+            config,
+            rules,
+            metrics,
+            shards,
+            journal,
+            readers,
+            next_call_no,
+            recordings,
+            forms,
+        };
         let shared = Arc::new(Shared::new(parts).map_err(io::Error::other)?);
         precision::begin(&shared).map_err(io::Error::other)?;
         let mut shards: Vec<_> = queues.into_iter().map(|queue| (Shard::new(Arc::clone(&shared)), queue)).collect();
@@ -158,6 +176,7 @@ impl Server {
         // The replay may have come to other alerts than were told.
         let mut differences = shards.iter_mut().map(|(shard, _)| shard.take_batch()).collect();
         journal::try_settle(&shared, &mut writer, &mut differences).map_err(io::Error::other)?;
+        shared.hands.resume(shared.readers.supervised_calls().map_err(io::Error::other)?, now);
         let sender = report::Sender::of(&shared.config, Arc::clone(&deliveries), shared.store_id);
         let sender = Arc::new(sender.map_err(io::Error::other)?);
         Ok(Self { shared, door, deliveries, buses, sender, shards, writer, jobs, store })
@@ -204,6 +223,8 @@ impl Server {
             () = watching_forms => None,
             () = retention::run(Arc::clone(&shared)) => None,
             () = sampling::run(Arc::clone(&shared)) => None,
+            () = hands::run(Arc::clone(&shared)) => None,
+            () = thresholds::run(Arc::clone(&shared)) => None,
             failed = tasks.join_next() => failed.and_then(Result::err),
             Some(Err(failed)) = senders.join_next() => Some(failed),
         };
@@ -286,6 +307,7 @@ pub fn check(config: &Config, address: SocketAddr) -> Result<(), String> {
     Recordings::new(&config.recording)?;
     roster::read(config.agents.file.as_deref()).map_err(|rejected| rejected.text)?;
     forms::read(config.forms.directory.as_deref()).map_err(|rejected| rejected.text)?;
+    Monitors::new(&config.supervision)?;
     Ok(())
 }
 

@@ -93,6 +93,11 @@ fn variables_go_before_the_file() {
     assert_eq!(config.confidence.thresholds(), Thresholds { info: 10_000, ..Thresholds::default() });
 }
 
+/// A threshold called x with these keys.
+fn threshold(keys: &str) -> String {
+    format!("[[thresholds]]\nname = \"x\"\n{keys}")
+}
+
 #[test]
 fn what_is_wrong_is_told_with_its_place_and_without_secrets() {
     let quoted = format!("\"{SECRET}\"");
@@ -132,6 +137,24 @@ fn what_is_wrong_is_told_with_its_place_and_without_secrets() {
         ("[tokens]\nagent_secret = \"s3cret\"\n".into(), &["tokens.agent_secret", "32"]),
         (format!("[[webhooks]]\nname = \"x\"\nurl = {quoted}\nstile = \"wecom\"\n"), &["a.toml:4:1", "style"]),
         (format!("[[webhooks]]\nname = \"x\"\nurl = [{quoted}]\n"), &["a.toml:3:7", "webhooks"]),
+        (threshold("count = \"alert\"\nat_least = 3\n"), &["a.toml:3:9", "alerts、silence"]),
+        (threshold("count = \"silence\"\nat_least = 0\n"), &["a.toml:4:12", "1 到 10000"]),
+        (threshold("count = \"calls\"\nat_least = 10001\n"), &["a.toml:4:12", "1 到 10000"]),
+        (threshold("count = \"calls\"\nat_least = 3\nqueu = \"q\"\n"), &["a.toml:5:1", "是不是 queue？"]),
+        (threshold("count = \"calls\"\n"), &["a.toml:1:", "缺少 at_least"]),
+        (threshold("count = \"silence\"\nat_least = 3\nwithin_s = 60\n"), &["a.toml:5:12", "用不到 within_s"]),
+        (threshold("count = \"alerts\"\nat_least = 3\nlasting_s = 60\n"), &["a.toml:5:13", "用不到 lasting_s"]),
+        (threshold("count = \"alerts\"\nat_least = 3\nwithin_s = 86401\n"), &["a.toml:5:12", "86400"]),
+        (
+            threshold("count = \"alerts\"\nat_least = 3\nwebhooks = [\"ops\"]\n"),
+            &["a.toml:5:12", "没有 name = \"ops\""],
+        ),
+        (threshold("count = \"alerts\"\nat_least = 3\n").repeat(2), &["a.toml:6:8", "两个 name"]),
+        ("thresholds = [3]\n".into(), &["a.toml:1:15", "name = …"]),
+        ("[supervision]\nmonitor_url = \"ftp://x/{call_id}\"\n".into(), &["a.toml:2:15", "https://"]),
+        ("[supervision]\nmonitor_url = \"https://x/{caller}\"\n".into(), &["a.toml:2:15", "{supervisor}"]),
+        ("[supervision]\nmonitor_modes = [\"spy\"]\n".into(), &["a.toml:2:", "listen、whisper、barge"]),
+        ("[supervision]\nrelease_after_s = 0\n".into(), &["a.toml:2:19", "大于 0"]),
     ];
     for (file, told) in files {
         let fault = load(file, &[]).unwrap_err();

@@ -257,3 +257,148 @@ for (const { width, dark } of LOOKS) {
     await close();
   });
 }
+
+const QA = { li: "lijing-0123456789", wang: "wangfang-0123456789" };
+const CENTRE = `call_linger_ms = 500
+[tokens]
+ingest = ["ingest-0123456789"]
+qa = { "李静" = "${QA.li}", "王芳" = "${QA.wang}" }
+agents = { "a1" = ["agent-0123456789ab"] }
+[supervision]
+monitor_url = "http://127.0.0.1:9/{mode}/{call_id}?by={supervisor}"
+monitor_modes = ["listen", "barge"]
+[[thresholds]]
+name = "投诉告急"
+count = "alerts"
+at_least = 2
+within_s = 3600
+queue = "投诉专线"
+`;
+
+test("a word, taking a call, the way in and a flag: from the wall to the panel, the other wall, the call and the queue of QA", async () => {
+  const mine = await Server.start({ rules: RULES, config: CENTRE });
+  const first = await Producer.connect(mine, "ingest-0123456789");
+  const wall = await open(mine, `/live#token=${QA.li}`);
+  const other = await open(mine, `/live#token=${QA.wang}`);
+  const panel = await open(mine, "/agent/a1#token=agent-0123456789ab", { width: 360 });
+  await first.tell(start("h1", "a1", { queue: "投诉专线", attributes: { agent_name: "陈露", team: "二组" } }), says("h1", "u1", "agent", "我不清楚。", 1_000));
+  await row(wall.page, "h1").getByText("陈露").waitFor();
+  // My team: the filter under a name, chosen again from any address.
+  await wall.page.getByLabel("班组").selectOption("二组");
+  await wall.page.getByRole("button", { name: "视图" }).click();
+  const views = wall.page.getByRole("dialog", { name: "保存的视图" });
+  await views.getByLabel("名称").fill("我的班组");
+  await views.getByRole("button", { name: "保存" }).click();
+  await views.getByRole("link", { name: "我的班组" }).waitFor();
+  await wall.page.keyboard.press("Escape");
+  await wall.page.getByLabel("班组").selectOption("");
+  await wall.page.getByRole("button", { name: "视图" }).click();
+  await views.getByRole("link", { name: "我的班组" }).click();
+  await wall.page.waitForURL(/team=%E4%BA%8C%E7%BB%84/);
+  await row(wall.page, "h1").waitFor();
+  // By keyboard: to the row, and its dialog.
+  await wall.page.getByRole("grid").focus();
+  await wall.page.keyboard.press("h");
+  const dialog = wall.page.getByRole("dialog", { name: "坐席 陈露 的通话" });
+  await dialog.getByLabel("写一句给坐席").fill("先道歉，再核实");
+  await dialog.getByLabel("写一句给坐席").press("Control+Enter");
+  await dialog.getByText("已发到坐席的面板").waitFor();
+  const card = panel.page.locator("tingjian-alerts .help");
+  await card.getByText("帮你", { exact: true }).waitFor();
+  await card.getByText("先道歉，再核实").waitFor();
+  assert.equal(await accessibilityFaults(panel.page), "");
+  await screenshot(panel.page, "help-card-360");
+  // A reload does not lose it, and one key tells the supervisor that it was read.
+  await panel.page.reload();
+  await card.getByRole("button", { name: "知道了" }).click();
+  await card.waitFor({ state: "detached" });
+  await dialog.getByText("坐席已读").waitFor();
+  await dialog.getByRole("button", { name: "我来处理" }).click();
+  await dialog.getByRole("button", { name: "放开这通" }).waitFor();
+  await row(other.page, "h1").getByRole("button", { name: "李静 在处理 · 话已读" }).waitFor();
+  const [way] = await Promise.all([wall.page.context().waitForEvent("page"), dialog.getByRole("button", { name: "插话" }).click()]);
+  await way.waitForURL(/127\.0\.0\.1:9\/barge\/h1\?by=%E6%9D%8E%E9%9D%99/, { waitUntil: "commit" }).catch(() => {});
+  assert.match(way.url() === "chrome-error://chromewebdata/" ? "barge/h1" : way.url(), /barge\/h1/);
+  await way.close();
+  await dialog.getByLabel("标记给质检复核").fill("客户说要投诉");
+  await dialog.getByRole("button", { name: "标记", exact: true }).click();
+  await dialog.getByText("在质检的待复核里").waitFor();
+  assert.equal(await accessibilityFaults(wall.page), "");
+  await screenshot(wall.page, "hand-dialog");
+  await wall.page.keyboard.press("Escape");
+  // The other one takes over, and it shows on this wall.
+  await row(other.page, "h1").getByRole("button").click();
+  await other.page.getByRole("button", { name: "从 李静 接过来" }).click();
+  await row(wall.page, "h1").getByRole("button", { name: /^王芳 在处理/ }).waitFor();
+  // A threshold over all calls stands above the list.
+  await first.tell(says("h1", "u2", "agent", "真的不清楚。", 5_000));
+  await wall.page.locator('[data-threshold="投诉告急"]').getByText("投诉专线：1 小时内严重预警 2 条").waitFor();
+  await screenshot(wall.page, "wall-hands");
+  // Kept with the call, and reviewed by QA.
+  await first.tell(end("h1", 9_000));
+  await row(wall.page, "h1").waitFor({ state: "detached" });
+  const queue = await open(mine, `/qa?view=mine#token=${QA.wang}`);
+  const flagged = queue.page.locator('.flagged [data-call-id="h1"]');
+  await flagged.getByText("李静：客户说要投诉").waitFor();
+  await screenshot(queue.page, "flagged");
+  await flagged.getByRole("link").click();
+  await queue.page.locator(".helped").getByText("先道歉，再核实").waitFor();
+  await screenshot(queue.page, "call-supervised");
+  assert.equal(await accessibilityFaults(queue.page), "");
+  await queue.page.getByRole("button", { name: "复核完了" }).click();
+  await queue.page.getByText("已复核").waitFor();
+  for (const one of [wall, other, panel, queue]) {
+    await one.close();
+  }
+  first.close();
+  await mine.stop();
+});
+
+test("the worst now decays, and what was worst since the beginning stands beside it", async () => {
+  const { page, close } = await open(server, "/live");
+  const [states, orders] = await page.evaluate(async () => {
+    const { Wall, worstNow } = await import("/assets/live/wall.js");
+    const wall = new Wall();
+    const call = (call_id, worst, heat) => ({
+      call_id, agent_id: "a", queue: null, started_at: "2026-11-21T10:00:00+08:00", clock_ms: 0, running: true, state: "talking", state_ms: 0, speaker: null,
+      asr_silent: false, alerts: { critical: worst === "critical" ? 1 : 0, warning: worst === "warning" ? 1 : 0, info: 0 }, worst, heat, last_alert: null, owed: 0,
+    });
+    wall.take({ snapshot: true, more: false, gone: [], calls: [call("old", "critical", 1), call("new", "warning", 3), call("calm", null, 0)] }, 0);
+    const names = (now, by) => wall.arrange(() => true, false, now, by).map((one) => `${one.call_id} ${worstNow(one, now) ?? "-"}`);
+    return [[names(0, "now"), names(61_000, "now"), names(200_000, "now")], names(0, "ever")];
+  });
+  assert.deepEqual(states, [["new warning", "old info", "calm -"], ["new info", "old -", "calm -"], ["old -", "new -", "calm -"]]);
+  assert.deepEqual(orders, ["old info", "new warning", "calm -"]);
+  await close();
+});
+
+for (const { width, height, dark } of [{ width: 1920, height: 1080, dark: false }, { width: 1920, height: 1080, dark: true }, { width: 3840, height: 2160, dark: false }, { width: 3840, height: 2160, dark: true }]) {
+  test(`on a television of ${width} px, ${dark ? "dark" : "light"}: rows of 20 minutes of arc, coloured, changes marked, a sound`, async () => {
+    const { page, close } = await open(server, "/live?tv=1", { width, height, dark });
+    await page.evaluate("globalThis.sounds = 0; const start = OscillatorNode.prototype.start; OscillatorNode.prototype.start = function (...at) { globalThis.sounds += 1; return start.apply(this, at); }");
+    const rows = page.locator(".tv-row");
+    await rows.first().waitFor();
+    await page.getByRole("button", { name: "声音：关" }).click();
+    const id = `tv-${width}-${dark}`;
+    const before = await page.evaluate("globalThis.sounds");
+    await producer.tell(start(id, `tv-${width}`, { queue: "投诉专线", attributes: { agent_name: `赵敏${width}`, team: "一组" } }));
+    await producer.tell(says(id, "u1", "agent", "我不清楚，我也不知道。", 2_000), says(id, "u2", "agent", "不清楚。", 6_000));
+    const fresh = page.locator(`.tv-row.critical.fresh[data-call-id="${id}"]`);
+    await fresh.getByText("新", { exact: true }).waitFor();
+    assert.ok((await page.evaluate("globalThis.sounds")) > before, "a new critical alert sounds");
+    // 27.5 of 1 920 pixels are 20 minutes of arc on a 55-inch screen at 3 metres; ink fills 92 % of a character.
+    const least = (27.5 / 1920) * width;
+    const sizes = await page.locator(".tv-row > span").evaluateAll((cells) => cells.map((cell) => parseFloat(getComputedStyle(cell).fontSize)));
+    assert.ok(sizes.every((px) => px * 0.92 >= least), `${Math.min(...sizes)} px`);
+    assert.ok(await rows.count() >= 8);
+    assert.ok(await page.evaluate("document.documentElement.scrollHeight <= innerHeight && document.documentElement.scrollWidth <= innerWidth"), "all of it is on the screen");
+    assert.equal(await accessibilityFaults(page), "");
+    await screenshot(page, `tv-${width}-${dark ? "dark" : "light"}`);
+    await page.getByRole("button", { name: "全屏" }).click();
+    await page.getByRole("button", { name: "退出全屏" }).click();
+    await page.getByRole("button", { name: "回到列表" }).click();
+    await page.getByRole("grid").waitFor();
+    await producer.tell(end(id, 9_000));
+    await close();
+  });
+}

@@ -101,11 +101,11 @@ impl Wall {
     }
 }
 
-/// The next frame but for those that tell how busy this machine is.
+/// The next frame but for those of other kinds.
 async fn shown(socket: &mut Socket) -> Value {
     loop {
         let frame = next(socket).await;
-        if frame["type"] != "status" {
+        if !["status", "hands", "thresholds"].iter().any(|other| frame["type"] == *other) {
             return frame;
         }
     }

@@ -36,6 +36,7 @@ mod sampling;
 mod search;
 mod shapes;
 mod statistics;
+mod supervision;
 mod training;
 mod upgrade;
 mod webhooks;

@@ -4,6 +4,7 @@
 
 import { Fault, Frame, Severity, html, show, useAnswer, useKeys } from "../shared/ui.js";
 import { ApiError, get, post, stream } from "../shared/api.js";
+import { HandActions, Helped } from "../shared/hand.js";
 import { reviewer } from "../shared/review.js";
 import { clock, kindName, moment, roleName, stateName } from "../shared/format.js";
 import { Record, hitsIn, stands } from "../shared/record.js";
@@ -37,12 +38,13 @@ function CallPage() {
  * hello; what was before it is asked for then, and what comes meanwhile waits,
  * so nothing is lost and nothing comes twice between the two.
  */
-function useCall() {
+function useCall(/** @type {string} */ name) {
   const [, draw] = useReducer((/** @type {number} */ round) => round + 1, 0);
   const call = useRef(/** @type {{record: Record | null, live: {clockMs: number, told: number} | null, link: string, lost: number | null, degraded: Map<string, string>, error: ApiError | null}} */ ({
     record: null, live: null, link: "connecting", lost: null, degraded: new Map(), error: null,
   })).current;
   const reload = useRef(() => {});
+  const lookAgain = useRef(() => {});
   useEffect(() => {
     const abort = new AbortController();
     let frame = 0;
@@ -60,6 +62,7 @@ function useCall() {
         try {
           const detail = await ask();
           call.record?.pauses(detail);
+          call.record?.supervised(detail);
           soon();
         } catch {
           // The next words ask again.
@@ -140,7 +143,8 @@ function useCall() {
       soon();
       if (detail.live) {
         call.live = { clockMs: call.record.end, told: performance.now() };
-        watching = stream(() => `${path}/watch`, {
+        // Without tokens the connection says who looks on.
+        watching = stream(() => (name === "" ? `${path}/watch` : `${path}/watch?by=${encodeURIComponent(name)}`), {
           onMessage,
           onState: (state) => {
             if (state !== "open") {
@@ -160,6 +164,10 @@ function useCall() {
     }, fail);
     const second = setInterval(() => call.live !== null && soon(), 500);
     reload.current = reread;
+    lookAgain.current = () => void ask().then((detail) => {
+      call.record?.supervised(detail);
+      soon();
+    }, fail);
     return () => {
       abort.abort();
       watching?.close();
@@ -167,12 +175,13 @@ function useCall() {
       clearTimeout(asking);
       cancelAnimationFrame(frame);
     };
-  }, []);
-  return { ...call, reload: () => reload.current() };
+  }, [name]);
+  return { ...call, reload: () => reload.current(), lookAgain: () => lookAgain.current() };
 }
 
 function Call() {
-  const { record, live, link, lost, degraded, error, reload } = useCall();
+  const [name, setName] = useState(reviewer());
+  const { record, live, link, lost, degraded, error, reload, lookAgain } = useCall(name);
   const [selected, setSelected] = useState(/** @type {string | null} */ (linkedAlert()));
   const { value: me } = useAnswer((signal) => get("/v1/me", {}, signal), []);
   const isRead = record !== null;
@@ -238,6 +247,7 @@ function Call() {
   return html`
     <${Head} detail=${detail} live=${live} link=${link} now=${now} />
     ${sampleNo !== null && mayMark ? html`<${ToRead} me=${me} />` : null}
+    <${Supervised} detail=${detail} live=${live !== null} me=${me} onDone=${() => { setName(reviewer()); lookAgain(); }} />
     ${live !== null && lost !== null ? html`<p class="notice critical" role="alert">${t("连接断开，正在重连；下面是断开前的情况。", "Connection lost, retrying; this is how it stood.")}</p>` : null}
     ${live !== null && degraded.size > 0 ? html`<p class="notice warning" role="alert">${t("检查能力下降：", "Checking is impaired: ")}${[...new Set(degraded.values())].join(t("；", "; "))}</p>` : null}
     ${detail.truncated ? html`<p class="notice warning">${t("这通电话太长，只显示前面一部分。", "This call is too long; only its beginning is shown.")}</p>` : null}
@@ -266,6 +276,33 @@ function Call() {
     ${isMarking ? html`<${MarkDialog} detail=${detail} said=${record.said()} place=${isMarking.place} me=${me} onClose=${() => setMarking(false)}
       onMarked=${(/** @type {string} */ alertId) => { setMarking(false); getSelection()?.removeAllRanges(); setSelected(alertId); reload(); }} />` : null}
   `;
+}
+
+/** What supervisors did in the call, and what they may do while it is in progress.
+ * @param {{detail: any, live: boolean, me: import("../shared/ui.js").Me | undefined, onDone: () => void}} properties
+ */
+function Supervised({ detail, live, me, onDone }) {
+  const [error, setError] = useState(/** @type {unknown} */ (null));
+  const { help, taken, flag, monitor } = detail.supervision;
+  const isFlagged = flag !== null && flag.done_at === null;
+  const last = help.at(-1) ?? null;
+  const settle = () => {
+    setError(null);
+    post(`/v1/flags/${flag.flag_no}`, me?.open ? { by: reviewer() } : {}).then(onDone, setError);
+  };
+  if (!live && help.length === 0 && flag === null) {
+    return null;
+  }
+  const place = { call_id: callId, started_at: detail.started_at, agent: detail.agent_id };
+  return html`<section class="panel supervised" aria-labelledby="supervised"><h2 id="supervised">${t("督导", "Supervision")}</h2>
+    ${help.length === 0 ? null : html`<${Helped} help=${help} />`}
+    ${flag === null ? null : html`<div class="row"><span class=${`tag ${isFlagged ? "warning" : "good"}`}>${isFlagged ? t("待复核", "to be reviewed") : t("已复核", "reviewed")}</span>
+      <span>${t(`${flag.by} 标记`, `flagged by ${flag.by}`)}${flag.note ? html`：<bdi>${flag.note}</bdi>` : ""}</span>
+      ${isFlagged ? html`<button class="small" onClick=${settle}>${t("复核完了", "It is reviewed")}</button>` : html`<span class="quiet small">${flag.done_by}</span>`}</div>`}
+    ${error === null ? null : html`<${Fault} error=${error} />`}
+    ${live ? html`<details open=${taken !== null}><summary>${taken ? t(`${taken.by} 在处理`, `${taken.by} has it`) : t("帮一把：写一句、接手、旁听、标记", "Help: a word, take it, listen in, flag it")}</summary>
+      <${HandActions} place=${place} hand=${{ taken, help: last, flagged: isFlagged }} modes=${monitor} me=${me} onDone=${onDone} /></details>` : null}
+  </section>`;
 }
 
 /** A call that was drawn, to be read whole. @param {{me: import("../shared/ui.js").Me}} properties */

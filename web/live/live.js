@@ -1,13 +1,19 @@
 // The supervisors' wall: all calls in progress, the worst first. Only the rows
 // in sight are in the document, and however many frames come, the page is drawn
-// once a frame of the screen at most.
+// once a frame of the screen at most. On a television (`tv=1`) it is read from
+// three metres and touched by nobody.
 
-import { Fault, Frame, html, show, useFilters } from "../shared/ui.js";
-import { ApiError, stream } from "../shared/api.js";
+import { Fault, Frame, html, show, useAnswer, useFilters } from "../shared/ui.js";
+import { ApiError, get, stream } from "../shared/api.js";
+import { HandDialog } from "../shared/hand.js";
+import { reviewer } from "../shared/review.js";
+import { beep } from "../element/tone.js";
 import { callAddress, clock, count, severityName } from "../shared/format.js";
 import { t, told, token } from "../shared/settings.js";
+import { SavedViews } from "../shared/views.js";
 import { useEffect, useMemo, useReducer, useRef, useState } from "../vendor/hooks.js";
-import { Wall, clockOf, hasWords, isLive, isLongSilent, lastedOf } from "./wall.js";
+import { Tv, phaseName, ring, stateOf, useSound } from "./tv.js";
+import { Wall, clockOf, hasWords, isLive, isLongSilent, isMarked, lastedOf, worstNow } from "./wall.js";
 
 const ROLES = ["qa", "admin"];
 /** The style sheet has the same heights and the same width. */
@@ -19,7 +25,7 @@ const NARROW = matchMedia("(max-width: 899px)");
 const MARGIN = 6;
 /** A pointer or focus that rests for so long holds nothing any more. */
 const HOLD_MS = 10_000;
-const DEFAULTS = { words: "", severity: "", state: "", team: "" };
+const DEFAULTS = { words: "", severity: "", state: "", team: "", site: "", by: "now", tv: "" };
 
 /** @typedef {import("./wall.js").Row} Row */
 
@@ -34,6 +40,14 @@ function Board() {
   // What impairs checking, in the server's words.
   const [degraded, setDegraded] = useState("");
   const [filters, setFilters] = useFilters(DEFAULTS, ["words"]);
+  const [thresholds, setThresholds] = useState(/** @type {any[]} */ ([]));
+  const { value: me } = useAnswer((signal) => get("/v1/me", {}, signal), []);
+  // Without tokens the connection says who is at the wall: whose calls are given back is known by it.
+  const [name, setName] = useState(reviewer());
+  /** The call that the reader does something in. */
+  const [opened, setOpened] = useState(/** @type {import("../shared/hand.js").Place | null} */ (null));
+  const [sound, setSound] = useSound();
+  const latest = useRef({ sound: false, isWanted: /** @type {(row: Row) => boolean} */ (() => true) });
   const heldUntil = useRef(0);
   const [active, setActive] = useState(/** @type {string | null} */ (null));
 
@@ -45,11 +59,19 @@ function Board() {
         draw(undefined);
       });
     };
-    const calls = stream(() => "/v1/live", {
+    const calls = stream(() => (name === "" ? "/v1/live" : `/v1/live?by=${encodeURIComponent(name)}`), {
       onMessage: (message) => {
         if (message.type === "calls") {
-          wall.take(message, performance.now());
+          const fresh = wall.take(message, performance.now());
+          if (latest.current.sound && fresh.some(latest.current.isWanted)) {
+            beep();
+          }
           soon();
+        } else if (message.type === "hands") {
+          wall.takeHands(message);
+          soon();
+        } else if (message.type === "thresholds") {
+          setThresholds(message.thresholds);
         } else if (message.type === "status") {
           setDegraded(message.state === "degraded" ? told(message.why ?? "") : "");
         }
@@ -58,6 +80,10 @@ function Board() {
         // A server says what is wrong to whoever connects; what an earlier one said is over.
         if (state !== "open") {
           setDegraded("");
+        } else {
+          // It tells of hands and thresholds only where there are any.
+          wall.takeHands({ hands: [], monitor: [] });
+          setThresholds([]);
         }
         setLink((before) => ({ state, why, lost: state === "open" ? null : (before.lost ?? (before.state === "open" ? performance.now() : null)) }));
       },
@@ -71,24 +97,27 @@ function Board() {
       cancelAnimationFrame(frame);
       NARROW.removeEventListener("change", soon);
     };
-  }, []);
+  }, [name]);
 
   // Without a connection nobody knows how the calls go on: they stand as they stood.
   const now = link.lost ?? performance.now();
   const words = filters.words.trim().toLowerCase();
+  const isMeant = (/** @type {Row} */ row) => (filters.team === "" || row.team === filters.team) && (filters.site === "" || row.site === filters.site);
   const isWanted = (/** @type {Row} */ row) =>
-    hasWords(row, words) &&
-    (filters.team === "" || row.team === filters.team) &&
+    hasWords(row, words) && isMeant(row) &&
     (filters.severity === "" || (filters.severity === "none" ? row.worst === null : row.worst === filters.severity)) &&
     (filters.state === "ended" ? !isLive(row) : isLive(row)) &&
     (filters.state === "" || filters.state === "ended" || (filters.state === "long" ? isLongSilent(row, now) : filters.state === "unheard" ? row.asr_silent : row.state === filters.state));
   // What the reader asks for is answered at once, held or not.
-  const asked = `${words}\n${filters.severity}\n${filters.state}\n${filters.team}`;
+  const asked = [words, filters.severity, filters.state, filters.team, filters.site, filters.by].join("\n");
   const lastAsked = useRef(asked);
   const isHeld = performance.now() < heldUntil.current && lastAsked.current === asked;
   lastAsked.current = asked;
-  const teams = [...new Set([...[...wall.calls.values()].map(({ team }) => team ?? ""), filters.team])].filter(Boolean).sort();
-  const rows = wall.arrange(isWanted, isHeld, now);
+  const named = (/** @type {"team" | "site"} */ of) => [...new Set([...[...wall.calls.values()].map((row) => row[of] ?? ""), filters[of]])].filter(Boolean).sort();
+  const [teams, sites] = [named("team"), named("site")];
+  const rows = wall.arrange(isWanted, isHeld, now, filters.by === "ever" ? "ever" : "now");
+  latest.current = { sound, isWanted };
+  const reached = thresholds.filter((/** @type {any} */ one) => one.reached);
   const hold = (/** @type {boolean} */ is) => (heldUntil.current = is ? performance.now() + HOLD_MS : 0);
   const release = () => {
     hold(false);
@@ -97,13 +126,18 @@ function Board() {
     draw(undefined);
   };
 
+  const counts = wall.counts(now, isMeant);
   if (link.state === "refused") {
     return html`<${Fault} error=${new ApiError(0, "refused", link.why ?? "")} />`;
+  }
+  if (filters.tv === "1") {
+    return html`<${Tv} wall=${wall} counts=${counts} rows=${rows} now=${now} lost=${link.lost} degraded=${degraded} reached=${reached} sound=${sound} setSound=${setSound}
+      leave=${() => setFilters({ tv: "" })} />`;
   }
   return html`
     <div class="wall">
       <h1 class="visually-hidden">${t("进行中的通话", "Calls in progress")}</h1>
-      <${Counts} counts=${wall.counts(now)} filters=${filters} change=${setFilters} />
+      <${Counts} counts=${counts} filters=${filters} change=${setFilters} />
       <div class="tools">
         <label><span>${t("搜索坐席、通话、队列、规则", "Agent, call, queue or rule")}</span>
           <input type="search" value=${filters.words} maxlength="100"
@@ -126,6 +160,20 @@ function Board() {
             <option value="">${t("全部", "all")}</option>
             ${teams.map((team) => html`<option value=${team}>${team}</option>`)}
           </select></label>`}
+        ${sites.length === 0 ? null : html`<label class="narrow"><span>${t("职场", "Site")}</span>
+          <select value=${filters.site} onChange=${(/** @type {any} */ event) => setFilters({ site: event.target.value })}>
+            <option value="">${t("全部", "all")}</option>
+            ${sites.map((site) => html`<option value=${site}>${site}</option>`)}
+          </select></label>`}
+        <label class="narrow"><span>${t("顺序", "Order")}</span>
+          <select value=${filters.by} onChange=${(/** @type {any} */ event) => setFilters({ by: event.target.value })}>
+            <option value="now">${t("现在最严重的在前", "worst now")}</option>
+            <option value="ever">${t("开始以来最严重的在前", "worst since the beginning")}</option>
+          </select></label>
+        <span class="row switches">
+          <${SavedViews} page="live" admin=${me?.roles.includes("admin") ?? false} />
+          <button aria-pressed=${sound} onClick=${() => setSound(ring(!sound))}>${sound ? t("声音：开", "Sound on") : t("声音：关", "Sound off")}</button>
+          <button onClick=${() => setFilters({ tv: "1" })}>${t("电视墙", "TV")}</button></span>
         <span class="note small quiet" role="status">${[
           t(`${count(rows.filter((row) => filters.state === "ended" || isLive(row)).length)} 通`, `${count(rows.filter((row) => filters.state === "ended" || isLive(row)).length)} calls`),
           isHeld ? t("指着列表时不重新排序", "the order is held while you point at the list") : "",
@@ -136,7 +184,10 @@ function Board() {
         `连接断开，正在重连；下面是 ${clock(performance.now() - link.lost)} 之前的情况`,
         `connection lost, retrying; this is how it stood ${clock(performance.now() - link.lost)} ago`)}</p>`}
       ${degraded === "" ? null : html`<p class="notice warning flat" role="alert">${t("检查能力下降：", "Checking is impaired: ")}${degraded}</p>`}
-      <${List} rows=${rows} now=${now} active=${active} setActive=${setActive} hold=${hold}
+      ${reached.map((/** @type {any} */ one) => html`<p class=${`notice flat ${one.severity}`} role="alert" data-threshold=${one.name}><b>${one.name}</b>：${one.message}</p>`)}
+      ${opened === null ? null : html`<${HandDialog} place=${opened} hand=${wall.hands.get(opened.call_id)} modes=${wall.modes} me=${me}
+        onClose=${() => setOpened(null)} onDone=${() => setName(reviewer())} />`}
+      <${List} wall=${wall} open=${setOpened} rows=${rows} now=${now} active=${active} setActive=${setActive} hold=${hold}
         empty=${wall.calls.size === 0 ? t("现在没有通话", "No calls at the moment") : t("没有符合条件的通话", "No call fits")} />
     </div>
   `;
@@ -159,16 +210,21 @@ function Counts({ counts, filters, change }) {
   </div>`;
 }
 
-/** @param {string} state */
-function phaseName(state) {
-  return { talking: t("通话中", "talking"), silent: t("静默", "silent"), hold: t("保持中", "on hold"), ended: t("已结束", "ended") }[state] ?? state;
+/** What supervisors did in a call, in a word. @param {import("./wall.js").Hand | undefined} hand */
+function handName(hand) {
+  const marks = [
+    hand?.taken ? t(`${hand.taken.by} 在处理`, `${hand.taken.by} has it`) : "",
+    hand?.help ? (hand.help.read_at ? t("话已读", "word read") : t("话未读", "word unread")) : "",
+    hand?.flagged ? t("已标记", "flagged") : "",
+  ].filter(Boolean);
+  return marks.length > 0 ? marks.join(" · ") : t("帮一把", "Help");
 }
 
 /**
  * The rows in sight.
- * @param {{rows: Row[], now: number, active: string | null, setActive: (callId: string | null) => void, hold: (is: boolean) => void, empty: string}} properties
+ * @param {{wall: Wall, open: (place: import("../shared/hand.js").Place) => void, rows: Row[], now: number, active: string | null, setActive: (callId: string | null) => void, hold: (is: boolean) => void, empty: string}} properties
  */
-function List({ rows, now, active, setActive, hold, empty }) {
+function List({ wall, open, rows, now, active, setActive, hold, empty }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   const [view, setView] = useState({ top: 0, height: 800 });
   const height = NARROW.matches ? TALL_ROW_PX : ROW_PX;
@@ -210,6 +266,9 @@ function List({ rows, now, active, setActive, hold, empty }) {
       go(steps[event.key]);
     } else if (event.key === "Enter" && at >= 0) {
       location.assign(callAddress(rows[at].call_id, rows[at].started_at));
+    } else if (event.key === "h" && at >= 0 && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      event.preventDefault();
+      open(placeOf(rows[at]));
     } else if (event.key === "Escape") {
       setActive(null);
     }
@@ -221,35 +280,39 @@ function List({ rows, now, active, setActive, hold, empty }) {
           onKeyDown=${onKeyDown} onFocus=${() => at < 0 && go(first + (first > 0 ? MARGIN : 0))} onBlur=${() => { hold(false); setActive(null); }}
           onMouseMove=${() => hold(true)} onMouseEnter=${() => hold(true)} onMouseLeave=${() => hold(active !== null)} onWheel=${() => hold(true)}>
         <div class="cells heads" role="row" aria-rowindex="1">
-          ${[t("最严重", "Worst"), t("坐席", "Agent"), t("队列", "Queue"), t("状态", "State"), t("时长", "Time"), t("预警", "Alerts"), t("最近的预警", "Latest alert"), t("还欠", "Owed")].map(
-            (name, column) => html`<span role="columnheader" class=${column === 4 || column === 7 ? "clock" : ""}>${name}</span>`)}
+          ${[t("现在", "Now"), t("最严重", "Worst"), t("坐席", "Agent"), t("队列", "Queue"), t("状态", "State"), t("时长", "Time"), t("预警", "Alerts"), t("最近的预警", "Latest alert"), t("还欠", "Owed"), t("处理", "Hand")].map(
+            (name, column) => html`<span role="columnheader" class=${column === 5 || column === 8 ? "clock" : ""}>${name}</span>`)}
         </div>
         ${rows.length === 0 ? html`<div class="empty" role="row"><span role="gridcell">${empty}</span></div>` : null}
         <div class="rows" role="presentation" style=${{ height: `${rows.length * height}px` }}>
           ${rows.slice(first, last).map((row, offset) => html`
-            <${CallRow} key=${row.call_id} row=${row} index=${first + offset} top=${(first + offset) * height} now=${now} isActive=${row.call_id === active} />`)}
+            <${CallRow} key=${row.call_id} row=${row} hand=${wall.hands.get(row.call_id)} open=${open} index=${first + offset} top=${(first + offset) * height} now=${now} isActive=${row.call_id === active} />`)}
         </div>
       </div>
     </div>
   `;
 }
 
-/** @param {{row: Row, index: number, top: number, now: number, isActive: boolean}} properties */
-function CallRow({ row, index, top, now, isActive }) {
-  const lasted = lastedOf(row, now);
-  const speaker = row.state === "talking" && row.speaker ? { agent: t("坐席说", "agent"), customer: t("客户说", "customer") }[row.speaker] : phaseName(row.state);
-  const state = row.isOver ? t("已结束", "ended") : row.asr_silent ? t(`无识别结果 ${clock(lasted)}`, `no words ${clock(lasted)}`) : row.state === "talking" ? speaker : `${speaker} ${clock(lasted)}`;
+/** @param {Row} row @returns {import("../shared/hand.js").Place} */
+function placeOf(row) {
+  return { call_id: row.call_id, started_at: row.started_at, agent: row.agent_name ?? row.agent_id };
+}
+
+/** @param {{row: Row, hand: import("./wall.js").Hand | undefined, open: (place: import("../shared/hand.js").Place) => void, index: number, top: number, now: number, isActive: boolean}} properties */
+function CallRow({ row, hand, open, index, top, now, isActive }) {
+  const severity = worstNow(row, now);
   const { critical, warning, info } = row.alerts;
   const address = callAddress(row.call_id, row.started_at);
   // The link does it itself, in another tab if the reader wants it so.
-  const open = (/** @type {MouseEvent} */ event) => event.target instanceof Element && event.target.closest("a") === null && location.assign(address);
+  const enter = (/** @type {MouseEvent} */ event) => event.target instanceof Element && event.target.closest("a, button") === null && location.assign(address);
   return html`
-    <div class=${`cells call-row ${isActive ? "active" : ""} ${isLive(row) ? "" : "over"}`} id=${`call-row-${index}`} role="row"
-        aria-rowindex=${index + 2} aria-selected=${isActive} style=${{ top: `${top}px` }} data-call-id=${row.call_id} onClick=${open}>
+    <div class=${`cells call-row ${isActive ? "active" : ""} ${isLive(row) ? "" : "over"} ${isMarked(row, now) ? "fresh" : ""}`} id=${`call-row-${index}`} role="row"
+        aria-rowindex=${index + 2} aria-selected=${isActive} style=${{ top: `${top}px` }} data-call-id=${row.call_id} onClick=${enter}>
+      <span class="now" role="gridcell">${severity === null ? html`<span class="quiet small">${t("平静", "calm")}</span>` : html`<span class=${`tag ${severity}`}>${severityName(severity)}</span>`}</span>
       <span class="worst" role="gridcell">${row.worst === null ? html`<span class="quiet small">${t("无", "none")}</span>` : html`<span class=${`tag ${row.worst}`}>${severityName(row.worst)}</span>`}</span>
       <span class="agent" role="gridcell" title=${[row.call_id, row.agent_id, row.team].filter(Boolean).join(" · ")}><a href=${address} tabindex="-1"><bdi>${row.agent_name ?? row.agent_id}</bdi></a></span>
       <span class="queue" role="gridcell"><bdi>${row.queue ?? ""}</bdi></span>
-      <span class=${`state ${row.state} ${isLongSilent(row, now) || row.asr_silent ? "long" : ""}`} role="gridcell">${state}</span>
+      <span class=${`state ${row.state} ${isLongSilent(row, now) || row.asr_silent ? "long" : ""}`} role="gridcell">${stateOf(row, now)}</span>
       <span class="clock" role="gridcell">${clock(clockOf(row, now))}</span>
       <span class="alert-counts" role="gridcell">
         ${critical > 0 ? html`<span class="tag critical" title=${severityName("critical")}>${critical}</span>` : null}
@@ -258,6 +321,8 @@ function CallRow({ row, index, top, now, isActive }) {
       </span>
       <span class="last" role="gridcell">${row.last_alert === null ? "" : html`${clock(row.last_alert.at_ms)} <bdi>${row.last_alert.message}</bdi>`}</span>
       <span class="owed clock" role="gridcell">${row.owed > 0 ? row.owed : ""}</span>
+      <span class="hands" role="gridcell">${isLive(row) ? html`<button class=${`plain ${hand?.taken ? "taken" : ""}`} tabindex="-1" onClick=${() => open(placeOf(row))}
+        title=${t("写一句、接手、旁听、标记（按键 h）", "a word, take it, listen in, flag it (key h)")}>${handName(hand)}</button>` : null}</span>
     </div>
   `;
 }

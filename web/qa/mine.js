@@ -9,6 +9,7 @@ import { StepButtons, keepReviewer, needsQuestion, possibleSteps, reviewer, take
 import { t, token } from "../shared/settings.js";
 import { Fault, Severity, html, useAnswer, useKeys } from "../shared/ui.js";
 import { readAhead } from "./cases.js";
+import { Flagged } from "./flagged.js";
 import { usePages } from "./lists.js";
 import { Context, Detail, Facts } from "./queue.js";
 
@@ -99,6 +100,7 @@ function Given({ who, filters, change, me }) {
             `${count(sum("given"))} given in six weeks, ${count(sum("done"))} done${sum("overdue") > 0 ? `, ${count(sum("overdue"))} overdue` : ""}`) : ""}</span></div>
         <button class="plain small" onClick=${() => { setDone(new Set()); list.reload(); sampling.reload(); }}>${t("刷新", "Refresh")}</button>
       </div>
+      <${Flagged} me=${me} />
       ${list.error ? html`<${Fault} error=${list.error} retry=${list.reload} />` : null}
       ${error === null ? null : html`<${Fault} error=${error} />`}
       ${list.loading && rows.length === 0 ? html`<p class="panel empty">${t("正在读取…", "Loading…")}</p>` : null}

@@ -59,6 +59,11 @@ export class Record {
     this.silences = silences.map(span);
   }
 
+  /** Takes what supervisors did of an answer. @param {any} answer */
+  supervised({ supervision }) {
+    this.detail = { ...this.detail, supervision };
+  }
+
   /** @param {string} emittedAt */
   #since(emittedAt) {
     return Date.parse(emittedAt) - this.started;
@@ -66,7 +71,12 @@ export class Record {
 
   /** An event or an alert; one that is known already changes nothing. @param {any} message */
   take(message) {
-    if (message.type === "utterance") {
+    if (message.type === "help") {
+      const { supervision } = this.detail;
+      const others = supervision.help.filter((/** @type {any} */ one) => one.help_id !== message.help_id);
+      const help = [...others, message].sort((a, b) => Number(a.help_id) - Number(b.help_id));
+      this.supervised({ supervision: { ...supervision, help } });
+    } else if (message.type === "utterance") {
       const before = this.utterances.get(message.utterance_id);
       // What was settled is only changed by a further final.
       if (before?.isFinal && !message.final) {

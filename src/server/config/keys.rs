@@ -38,8 +38,17 @@ impl Key {
     /// Whether its value must not be shown.
     pub(super) fn is_secret(&self) -> bool {
         self.path.starts_with("tokens.")
-            || ["webhooks", "relay", "consume", "recording.key", "report.password", "privacy.key", "privacy.old_keys"]
-                .contains(&self.path)
+            || [
+                "webhooks",
+                "relay",
+                "consume",
+                "recording.key",
+                "supervision.monitor_key",
+                "report.password",
+                "privacy.key",
+                "privacy.old_keys",
+            ]
+            .contains(&self.path)
     }
 
     /// The variable that sets it.
@@ -104,6 +113,8 @@ pub(super) const KEYS: &[Key] = &[
     key("webhook_days", Kind::Number, "外发一直失败，多久后放弃（天）", "what a webhook did not take for so many days is given up"),
     key("webhooks", Kind::Table, "外发预警，每个一行：{ name = \"名称\", url = \"https://…\", secret = \"签名密钥\", style = \"json|wecom|dingtalk|feishu\", severity_min = \"info|warning|critical\" }；url 和 secret 不会显示",
         "where alerts are sent to; url and secret are never shown"),
+    key("thresholds", Kind::Table, "对全场计数的阈值，每个一节 [[thresholds]]：name、count = \"alerts|silence|hold|unheard|calls\"（预警、静默、保持、无识别结果、通话）、at_least（达到多少就报）、within_s（alerts 的时间窗，秒）、lasting_s（silence、hold、unheard 持续多久才算，秒）、severity_min、rule、pack、queue、team、site（只算哪些）、cooldown_s（多久内不再报，秒）、severity（多严重）、webhooks（只发给哪些，不写则按 severity 发给全部）",
+        "figures over all calls that are told, a section [[thresholds]] each: name, count = \"alerts|silence|hold|unheard|calls\", at_least (from how many on), within_s (the window of alerts, in seconds), lasting_s (how long silence, hold or unheard must have lasted, in seconds), severity_min, rule, pack, queue, team, site (which count), cooldown_s (not told again for so many seconds), severity, webhooks (all that want the severity unless given)"),
     key("relay", Kind::Table, "/v1/relay/格式 背后的识别系统，每种格式一节 [relay.格式]：url = \"ws://…\" 或 \"wss://…\"；url 不会显示",
         "the recognisers behind /v1/relay/FORMAT, a section [relay.FORMAT] each: url = \"ws://HOST:PORT\" or \"wss://HOST\", never shown"),
     key("consume", Kind::Table, "从消息总线取消息，每个一节 [[consume]]：name、url = \"nats://…|tls://…|kafka://…|kafka+tls://…\"；NATS 写 subject，JetStream 再写 stream、durable，Kafka 写 topic；from = \"new|all\"；format = \"events|识别格式\"，后者要写 call_id（subject:段、header:名称、key、field:字段），还可写 agent_id、role、agent_channel；登录用 user、password、token、credentials、sasl，加密用 ca、certificate、key。url 和密码不会显示",
@@ -163,6 +174,13 @@ pub(super) const KEYS: &[Key] = &[
         "signs addresses, at least 32 characters, or { file = \"FILE\" }: {signature} is the HMAC-SHA256 of path and query with nothing in its place, in hexadecimal digits", "{ file = \"recording.key\" }"),
     key("recording.expires_s", Kind::Number, "地址多久有效（秒），{expires} 是到期的 Unix 时间", "an address is good for so many seconds; {expires} is its end in Unix time"),
     key("recording.starts_before_ms", Kind::Number, "录音比接通早开始多少（毫秒）；晚则为负", "by how much the sound begins before the call was answered, in milliseconds; less than 0: after"),
+    key("supervision.release_after_s", Kind::Number, "接手通话的人断线多久后放开（秒）", "a call is given back once its supervisor has had no connection for so many seconds"),
+    unset("supervision.monitor_url", Kind::Text, "经话务系统旁听或插话的地址，督导点开；可以用录音地址的那些，以及 {mode}（listen、whisper、barge）和 {supervisor}（谁），不写就没有",
+        "address by which the telephone system lets a supervisor into a call; may have the places of recording.url, {mode} (listen, whisper, barge) and {supervisor}; without it there is no way in",
+        "\"https://pbx.example.com/{mode}?call={call_id}&by={supervisor}\""),
+    unset("supervision.monitor_key", Kind::Text, "给这个地址签名的密钥，做法同 recording.key", "signs that address, as recording.key does", "{ file = \"monitor.key\" }"),
+    key("supervision.monitor_expires_s", Kind::Number, "地址多久有效（秒）", "the address is good for so many seconds"),
+    key("supervision.monitor_modes", Kind::List, "地址里有 {mode} 时给出哪几种：listen 旁听、whisper 只对坐席说、barge 插话", "the ways in that are offered where the address has {mode}"),
     key("confidence.critical", Kind::Fraction, "critical 的禁语预警，复看的把握（0 到 1）低于多少就不提示，只留给质检；规则自己写了 confidence 的按规则",
         "an alert about forbidden words of a critical rule is held back below this confidence, from 0 to 1; a rule's own confidence goes first"),
     key("confidence.warning", Kind::Fraction, "warning 的，同上（0 到 1）", "the same for rules of severity warning, from 0 to 1"),

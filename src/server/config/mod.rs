@@ -14,6 +14,7 @@ mod recording;
 mod report;
 mod review;
 mod secret;
+mod supervision;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,13 +31,15 @@ pub use confidence::Confidence;
 pub(crate) use consume::Bus;
 pub use consume::{Consume, ConsumeFrom, Place, Sasl};
 pub use read::ConfigError;
-pub(crate) use recording::PLACES;
+pub(crate) use recording::AddressTemplate;
 pub use recording::{Recording, RecordingUrl};
 pub(crate) use report::MailSecurity;
 pub use report::{MailServer, Report, ReportDay, ReportLanguage};
 pub use review::{Plan, Review, SampledBy};
 pub use secret::{Holders, OriginName, PersonTokens, Secret, SecretSource, TokenSource};
 pub(crate) use secret::{PERSON_CHARS_MAX, check_length, check_person};
+pub(crate) use supervision::{COUNTED_MAX, THRESHOLD_NAME_CHARS_MAX, THRESHOLDS_MAX};
+pub use supervision::{Counted, MonitorMode, MonitorUrl, Supervision, Threshold};
 
 use crate::adapter::Format;
 use crate::adapter::native::UTTERANCE_CHARS_MAX;
@@ -241,6 +244,13 @@ pub(crate) const WALL_LISTENERS_MAX: usize = 64;
 pub(crate) const LIVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Calls in one question to a shard; its events come in between.
 pub(crate) const LIVE_PIECE: usize = 64;
+/// Words that supervisors write to the agent of one call, and their length.
+pub(crate) const HELPS_MAX: usize = 50;
+pub(crate) const HELP_CHARS_MAX: usize = 200;
+/// Calls in progress that supervisors did something in and that the wall is told of.
+pub(crate) const HANDS_MAX: usize = 2_000;
+/// Flagged calls in one answer.
+pub(crate) const FLAGS_MAX: usize = 500;
 /// Where a frame of calls is full.
 pub(crate) const LIVE_FRAME_BYTES: usize = 256 * 1024;
 /// Frames queued for one viewer when a round begins. A viewer with more than this is disconnected
@@ -381,6 +391,8 @@ pub struct Config {
     pub webhook_days: NonZeroU32,
     /// Where alerts are sent to as HTTP requests.
     pub webhooks: Vec<Webhook>,
+    /// Figures over all calls that supervisors are told of.
+    pub thresholds: Vec<Threshold>,
     /// The recogniser behind `/v1/relay/{format}`, by format.
     #[serde(deserialize_with = "by_format")]
     pub relay: BTreeMap<String, Upstream>,
@@ -407,6 +419,8 @@ pub struct Config {
     pub forms: FormsDirectory,
     /// Where calls can be heard.
     pub recording: Recording,
+    /// What supervisors may do in calls in progress.
+    pub supervision: Supervision,
     /// How sure the second look must be where a rule does not say.
     pub confidence: Confidence,
     /// How the store keeps what was said.
@@ -607,6 +621,7 @@ impl Default for Config {
             webhook_retry_ms: WEBHOOK_RETRY_MS,
             webhook_days: WEBHOOK_DAYS,
             webhooks: Vec::new(),
+            thresholds: Vec::new(),
             relay: BTreeMap::new(),
             consume: Vec::new(),
             tls: Tls::default(),
@@ -619,6 +634,7 @@ impl Default for Config {
             report: Report::default(),
             forms: FormsDirectory::default(),
             recording: Recording::default(),
+            supervision: Supervision::default(),
             confidence: Confidence::default(),
             privacy: Privacy::default(),
         }

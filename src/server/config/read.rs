@@ -15,7 +15,10 @@ use crate::engine::rule::parse::SourceFile;
 use crate::engine::rule::render::render;
 use crate::server::config::keys::{Key, Kind, PREFIX};
 use crate::server::config::secret::check_signing;
-use crate::server::config::{Config, Secret, WEBHOOK_NAME_CHARS_MAX, WEBHOOKS_MAX, Webhook, keys};
+use crate::server::config::{
+    Config, Counted, Secret, THRESHOLD_NAME_CHARS_MAX, THRESHOLDS_MAX, Threshold, WEBHOOK_NAME_CHARS_MAX, WEBHOOKS_MAX,
+    Webhook, keys,
+};
 
 /// Variables of other uses: `TINGJIAN_CONFIG` is the `--config` of the command line.
 const OTHER_VARIABLES: [&str; 2] = ["TINGJIAN_LOG", "TINGJIAN_CONFIG"];
@@ -128,8 +131,8 @@ fn diagnostic(file: &str, zh: impl Into<String>, en: impl Into<String>) -> Diagn
 struct Reader {
     /// The values understood so far.
     values: toml::Table,
-    /// The webhooks as they are written, understood or not.
-    webhooks: Vec<Value>,
+    /// Webhooks and thresholds as they are written, understood or not.
+    items: BTreeMap<&'static str, Vec<Value>>,
     /// Where each key is set, whatever its value: `tls.key`, `webhooks.0.name`.
     places: BTreeMap<String, Position>,
     diagnostics: Vec<Diagnostic>,
@@ -169,9 +172,12 @@ impl Reader {
                     let section = section.map(|(section, _)| section.get_ref().to_string());
                     let path = path_of(section.as_deref(), key.get_ref());
                     self.places.insert(path, place(&file, text, &key.span()));
-                    if section.is_none() && key.get_ref() == WEBHOOKS {
-                        self.webhooks = written.get(WEBHOOKS).and_then(Value::as_array).cloned().unwrap_or_default();
-                        self.note_webhooks(&file, text, value);
+                    if section.is_none()
+                        && let Some(list) = List::of(key.get_ref())
+                    {
+                        let items = written.get(list.key).and_then(Value::as_array).cloned().unwrap_or_default();
+                        self.items.insert(list.key, items);
+                        self.note_items(list.key, &file, text, value);
                     }
                     if found.is_empty() {
                         let table = section.as_ref().map_or(Some(&written), |section| written.get(section)?.as_table());
@@ -239,9 +245,9 @@ impl Reader {
             return;
         }
         self.places.insert(key.path.to_owned(), diagnostic(name, "", "").at);
-        if key.path == WEBHOOKS {
-            self.places.retain(|path, _| !path.starts_with("webhooks."));
-            self.webhooks = value.as_array().cloned().unwrap_or_default();
+        if let Some(list) = List::of(key.path) {
+            self.places.retain(|path, _| path.split_once('.').is_none_or(|(first, _)| first != list.key));
+            self.items.insert(list.key, value.as_array().cloned().unwrap_or_default());
         }
         self.set(section, last, value);
     }
@@ -259,10 +265,10 @@ impl Reader {
         }
     }
 
-    fn note_webhooks(&mut self, file: &Arc<str>, text: &str, value: &SpannedValue<'_>) {
+    fn note_items(&mut self, list: &str, file: &Arc<str>, text: &str, value: &SpannedValue<'_>) {
         for (index, item) in value.get_ref().as_array().into_iter().flat_map(|items| items.iter()).enumerate() {
             for (key, value) in item.get_ref().as_table().into_iter().flatten() {
-                self.places.insert(format!("webhooks.{index}.{}", key.get_ref()), place(file, text, &value.span()));
+                self.places.insert(format!("{list}.{index}.{}", key.get_ref()), place(file, text, &value.span()));
             }
         }
     }
@@ -290,21 +296,63 @@ impl Reader {
         if let Some(fault) = secret.and_then(|secret| check_signing(&Secret::new(secret.to_owned())).err()) {
             self.contradicts("tokens.agent_secret", fault.clone(), fault);
         }
-        if self.webhooks.len() > WEBHOOKS_MAX {
-            let en = format!("at most {WEBHOOKS_MAX} webhooks are possible");
-            self.contradicts(WEBHOOKS, format!("webhooks 最多 {WEBHOOKS_MAX} 个 / {en}"), en);
+        for list in LISTS {
+            self.name_faults(list);
         }
+        self.threshold_contradictions();
+    }
+
+    /// The names of webhooks and of thresholds: how many, how long, and each once.
+    fn name_faults(&mut self, list: &List) {
+        let List { key, most, chars_max, .. } = list;
+        let items = self.items.get(key).map(Vec::as_slice).unwrap_or_default();
         let names: Vec<Option<String>> =
-            self.webhooks.iter().map(|webhook| webhook.get("name")?.as_str().map(str::to_owned)).collect();
+            items.iter().map(|item| item.get("name")?.as_str().map(str::to_owned)).collect();
+        if items.len() > *most {
+            let en = format!("at most {most} {key} are possible");
+            self.contradicts(key, format!("{key} 最多 {most} 个 / {en}"), en);
+        }
         for (index, name) in names.iter().enumerate() {
             let Some(name) = name else { continue };
-            let path = format!("webhooks.{index}.name");
-            if name.is_empty() || name.chars().count() > WEBHOOK_NAME_CHARS_MAX {
-                let en = format!("the name of a webhook has 1 to {WEBHOOK_NAME_CHARS_MAX} characters");
-                self.contradicts(&path, format!("webhooks 的 name 要有 1 到 {WEBHOOK_NAME_CHARS_MAX} 个字 / {en}"), en);
+            let path = format!("{key}.{index}.name");
+            if name.is_empty() || name.chars().count() > *chars_max {
+                let en = format!("the name of a {} has 1 to {chars_max} characters", list.one);
+                self.contradicts(&path, format!("{key} 的 name 要有 1 到 {chars_max} 个字 / {en}"), en);
             } else if names[..index].contains(&Some(name.clone())) {
-                let en = format!("two webhooks are called \"{name}\"");
-                self.contradicts(&path, format!("webhooks 里有两个 name = \"{name}\" / {en}"), en);
+                let en = format!("two {key} are called \"{name}\"");
+                self.contradicts(&path, format!("{key} 里有两个 name = \"{name}\" / {en}"), en);
+            }
+        }
+    }
+
+    /// Keys of a threshold that mean nothing with what it counts, and webhooks that there are not.
+    fn threshold_contradictions(&mut self) {
+        let webhooks = self.items.get(WEBHOOKS).map(Vec::as_slice).unwrap_or_default();
+        let known: Vec<String> =
+            webhooks.iter().filter_map(|webhook| webhook.get("name")?.as_str().map(str::to_owned)).collect();
+        for (index, item) in self.items.get(THRESHOLDS).cloned().unwrap_or_default().iter().enumerate() {
+            let Some(Ok(count)) = item.get("count").map(|count| Counted::deserialize(count.clone())) else { continue };
+            let idle: &[&str] = match count {
+                Counted::Alerts => &["lasting_s"],
+                Counted::Calls => &["within_s", "lasting_s", "severity_min", "rule", "pack"],
+                Counted::Silence | Counted::Hold | Counted::Unheard => &["within_s", "severity_min", "rule", "pack"],
+            };
+            for key in idle.iter().filter(|key| item.get(**key).is_some()) {
+                let en = format!("{key} means nothing where count = \"{}\"", count.name());
+                self.contradicts(
+                    &format!("thresholds.{index}.{key}"),
+                    format!("count = \"{}\" 用不到 {key} / {en}", count.name()),
+                    en,
+                );
+            }
+            let named = item.get("webhooks").and_then(Value::as_array).cloned().unwrap_or_default();
+            for name in named.iter().filter_map(Value::as_str).filter(|name| !known.iter().any(|known| known == name)) {
+                let en = format!("there is no webhook \"{name}\"");
+                self.contradicts(
+                    &format!("thresholds.{index}.webhooks"),
+                    format!("webhooks 里没有 name = \"{name}\" / {en}"),
+                    en,
+                );
             }
         }
     }
@@ -327,8 +375,9 @@ fn faults_of<'i>(
 ) -> Vec<Fault> {
     let Some(fault) = try_alone(whole.clone(), section.cloned(), key, value) else { return Vec::new() };
     let found: Vec<Fault> = match value.get_ref() {
-        DeValue::Array(items) if section.is_none() && key.get_ref() == WEBHOOKS => {
-            items.iter().flat_map(|item| webhook_faults(whole, item)).collect()
+        DeValue::Array(items) if section.is_none() && List::of(key.get_ref()).is_some() => {
+            let list = List::of(key.get_ref());
+            items.iter().flat_map(|item| list.map_or_else(Vec::new, |list| item_faults(list, whole, item))).collect()
         }
         _ => parts(value).iter().flat_map(|part| faults_of(whole, section, key, part)).collect(),
     };
@@ -362,46 +411,103 @@ fn parts<'i>(value: &SpannedValue<'i>) -> Vec<SpannedValue<'i>> {
     }
 }
 
-/// The key of the list of webhooks.
+/// The keys of the lists whose items are sections of their own.
 const WEBHOOKS: &str = "webhooks";
+const THRESHOLDS: &str = "thresholds";
 
-/// Every fault of one webhook: each of its keys is tried among others that are right.
-fn webhook_faults<'i>(whole: &Range<usize>, item: &SpannedValue<'i>) -> Vec<Fault> {
-    let fault = |at, (zh, en): (String, String), near| Fault {
-        at,
-        zh: format!("webhooks：{zh} / {en}"),
-        en: format!("webhooks: {en}"),
-        near,
-    };
-    let Some(entries) = item.get_ref().as_table() else {
-        let text =
-            ("每个 webhook 写成 { name = …, url = … }".to_owned(), "each webhook is { name = …, url = … }".to_owned());
-        return vec![fault(item.span(), text, None)];
-    };
-    let mut found = Vec::new();
-    for (key, value) in entries {
-        let right = [("name", "right"), ("url", "http://localhost")]
-            .map(|(name, text)| (Spanned::new(0..0, name.into()), Spanned::new(0..0, DeValue::String(text.into()))));
-        let mut alone = DeTable::from_iter(right);
-        alone.remove(key);
-        alone.insert(key.clone(), value.clone());
-        let deserializer = toml::de::Deserializer::from(Spanned::new(whole.clone(), alone));
-        let Err(error) = Webhook::deserialize(deserializer) else { continue };
-        let name = key.get_ref();
-        if let Some((name, near)) = unknown_field(error.message()) {
-            found.push(fault(key.span(), (format!("没有配置项 `{name}`"), format!("no such key: `{name}`")), near));
-            continue;
-        }
-        let (zh, en) = match name.as_ref() {
+/// A list whose items are sections of their own.
+struct List {
+    key: &'static str,
+    one: &'static str,
+    most: usize,
+    chars_max: usize,
+    /// Keys that each item has, with values that are right, in TOML.
+    required: &'static [(&'static str, &'static str)],
+    /// Why a table of one item cannot be used.
+    fault: fn(toml::de::Deserializer<'_>) -> Option<toml::de::Error>,
+    /// What the values of its keys are, in Chinese and English.
+    values: fn(&str) -> (&'static str, &'static str),
+}
+
+const LISTS: &[List] = &[
+    List {
+        key: WEBHOOKS,
+        one: "webhook",
+        most: WEBHOOKS_MAX,
+        chars_max: WEBHOOK_NAME_CHARS_MAX,
+        required: &[("name", "\"right\""), ("url", "\"http://localhost\"")],
+        fault: |item| Webhook::deserialize(item).err(),
+        values: |key| match key {
             "style" => ("要写其中之一：json、wecom、dingtalk、feishu", "must be one of json, wecom, dingtalk, feishu"),
             "severity_min" => ("要写其中之一：info、warning、critical", "must be one of info, warning, critical"),
             "url" => ("要是完整的 http:// 或 https:// 地址", "must be a whole http:// or https:// address"),
             "secret" => ("要是文字，或 { file = \"文件\" }", "must be text, or { file = \"FILE\" }"),
             _ => ("要是文字", "must be text"),
-        };
+        },
+    },
+    List {
+        key: THRESHOLDS,
+        one: "threshold",
+        most: THRESHOLDS_MAX,
+        chars_max: THRESHOLD_NAME_CHARS_MAX,
+        required: &[("name", "\"right\""), ("count", "\"calls\""), ("at_least", "1")],
+        fault: |item| Threshold::deserialize(item).err(),
+        values: |key| match key {
+            "count" => (
+                "要写其中之一：alerts、silence、hold、unheard、calls",
+                "must be one of alerts, silence, hold, unheard, calls",
+            ),
+            "severity_min" | "severity" => {
+                ("要写其中之一：info、warning、critical", "must be one of info, warning, critical")
+            }
+            "at_least" => ("要是 1 到 10000 的整数", "must be a whole number from 1 to 10000"),
+            "within_s" => ("要是 1 到 86400 的整数（秒）", "must be a whole number of seconds from 1 to 86400"),
+            "lasting_s" | "cooldown_s" => ("要是大于 0 的整数（秒）", "must be a whole number of seconds above 0"),
+            "webhooks" => ("要是 webhooks 的名称列表：[\"…\"]", "must be a list of names of webhooks: [\"…\"]"),
+            _ => ("要是文字", "must be text"),
+        },
+    },
+];
+
+impl List {
+    fn of(key: &str) -> Option<&'static Self> {
+        LISTS.iter().find(|list| list.key == key)
+    }
+}
+
+/// Every fault of one item: each of its keys is tried among others that are right.
+fn item_faults<'i>(list: &List, whole: &Range<usize>, item: &SpannedValue<'i>) -> Vec<Fault> {
+    let List { key: of, one, required, .. } = list;
+    let fault = |at, (zh, en): (String, String), near| Fault {
+        at,
+        zh: format!("{of}：{zh} / {en}"),
+        en: format!("{of}: {en}"),
+        near,
+    };
+    let Some(entries) = item.get_ref().as_table() else {
+        let keys: Vec<String> = required.iter().map(|(name, _)| format!("{name} = …")).collect();
+        let form = format!("{{ {} }}", keys.join(", "));
+        return vec![fault(item.span(), (format!("每个 {one} 写成 {form}"), format!("each {one} is {form}")), None)];
+    };
+    let mut found = Vec::new();
+    for (key, value) in entries {
+        let right = required.iter().filter_map(|(name, right)| {
+            Some((Spanned::new(0..0, (*name).into()), Spanned::new(0..0, DeValue::parse(right).ok()?.into_inner())))
+        });
+        let mut alone = DeTable::from_iter(right);
+        alone.remove(key);
+        alone.insert(key.clone(), value.clone());
+        let deserializer = toml::de::Deserializer::from(Spanned::new(whole.clone(), alone));
+        let Some(error) = (list.fault)(deserializer) else { continue };
+        let name = key.get_ref();
+        if let Some((name, near)) = unknown_field(error.message()) {
+            found.push(fault(key.span(), (format!("没有配置项 `{name}`"), format!("no such key: `{name}`")), near));
+            continue;
+        }
+        let (zh, en) = (list.values)(name);
         found.push(fault(value.span(), (format!("{name} {zh}"), format!("{name} {en}")), None));
     }
-    for required in ["name", "url"] {
+    for (required, _) in *required {
         if !entries.keys().any(|key| key.get_ref() == required) {
             found.push(fault(item.span(), (format!("缺少 {required}"), format!("{required} is missing")), None));
         }

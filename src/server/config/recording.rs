@@ -36,12 +36,52 @@ impl Default for Recording {
 /// An address with places such as `{call_id}` in its path or query.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct RecordingUrl {
-    template: String,
-    origin: String,
+pub struct RecordingUrl(pub(crate) AddressTemplate);
+
+impl TryFrom<String> for RecordingUrl {
+    type Error = String;
+
+    fn try_from(template: String) -> Result<Self, String> {
+        AddressTemplate::new(template, &PLACES).map(Self)
+    }
 }
 
-impl RecordingUrl {
+impl From<RecordingUrl> for String {
+    fn from(url: RecordingUrl) -> Self {
+        url.0.into()
+    }
+}
+
+/// An address with places to fill in, each in braces, in its path or query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AddressTemplate {
+    template: String,
+    origin: String,
+    places: &'static [&'static str],
+}
+
+impl AddressTemplate {
+    /// # Errors
+    /// It has other places, or is no whole address.
+    pub(crate) fn new(template: String, places: &'static [&'static str]) -> Result<Self, String> {
+        let filled = places.iter().fold(template.clone(), |text, place| text.replace(&format!("{{{place}}}"), "0"));
+        if filled.contains(['{', '}']) {
+            let all = places.iter().map(|place| format!("{{{place}}}")).collect::<Vec<_>>().join(" ");
+            return Err(format!("地址里只能有这些：{all} / the address may have these places only: {all}"));
+        }
+        let form = || {
+            "要写成 https://主机/路径，只在路径和参数里留空 / must be https://HOST/PATH, with places in its path and query only".to_owned()
+        };
+        let uri: Uri = filled.parse().map_err(|_| form())?;
+        let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(form()) };
+        let origin = format!("{}://{authority}", uri.scheme_str().unwrap_or_default());
+        // A name and password would reach every page that shows the address.
+        if !template.starts_with(&format!("{origin}/")) || authority.as_str().contains('@') {
+            return Err(form());
+        }
+        Ok(Self { template, origin, places })
+    }
+
     /// `https://host:port`.
     pub(crate) fn origin(&self) -> &str {
         &self.origin
@@ -55,33 +95,15 @@ impl RecordingUrl {
     pub(crate) fn has(&self, place: &str) -> bool {
         self.template.contains(&format!("{{{place}}}"))
     }
-}
 
-impl TryFrom<String> for RecordingUrl {
-    type Error = String;
-
-    fn try_from(template: String) -> Result<Self, String> {
-        let filled = PLACES.iter().fold(template.clone(), |text, place| text.replace(&format!("{{{place}}}"), "0"));
-        let all = PLACES.map(|place| format!("{{{place}}}")).join(" ");
-        if filled.contains(['{', '}']) {
-            return Err(format!("地址里只能有这些：{all} / the address may have these places only: {all}"));
-        }
-        let form = || {
-            "要写成 https://主机/路径，只在路径和参数里留空 / must be https://HOST/PATH, with places in its path and query only".to_owned()
-        };
-        let uri: Uri = filled.parse().map_err(|_| form())?;
-        let (Some("http" | "https"), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(form()) };
-        let origin = format!("{}://{authority}", uri.scheme_str().unwrap_or_default());
-        // A name and password would reach every page that shows the address.
-        if !template.starts_with(&format!("{origin}/")) || authority.as_str().contains('@') {
-            return Err(form());
-        }
-        Ok(Self { template, origin })
+    /// Whether `name` is one of its places.
+    pub(crate) fn knows(&self, name: &str) -> bool {
+        self.places.contains(&name)
     }
 }
 
-impl From<RecordingUrl> for String {
-    fn from(url: RecordingUrl) -> Self {
-        url.template
+impl From<AddressTemplate> for String {
+    fn from(address: AddressTemplate) -> Self {
+        address.template
     }
 }

@@ -53,6 +53,7 @@ fn every_key_is_explained_and_nothing_else() {
         "report",
         "forms",
         "recording",
+        "supervision",
         "confidence",
         "privacy",
     ];
@@ -68,6 +69,7 @@ fn every_key_is_explained_and_nothing_else() {
     in_struct.extend(fields::<Report>("report."));
     in_struct.extend(fields::<FormsDirectory>("forms."));
     in_struct.extend(fields::<Recording>("recording."));
+    in_struct.extend(fields::<Supervision>("supervision."));
     in_struct.extend(fields::<Confidence>("confidence."));
     in_struct.extend(fields::<Privacy>("privacy."));
     let explained: Vec<&str> = keys::KEYS.iter().map(|key| key.path).collect();
@@ -79,6 +81,10 @@ fn every_key_is_explained_and_nothing_else() {
     let consume = keys::find("consume").unwrap();
     for field in fields::<Consume>("") {
         assert!(consume.zh.contains(&field) && consume.en.contains(&field), "{field}");
+    }
+    let thresholds = keys::find("thresholds").unwrap();
+    for field in fields::<Threshold>("") {
+        assert!(thresholds.zh.contains(&field) && thresholds.en.contains(&field), "{field}");
     }
 }
 

@@ -16,3 +16,4 @@ pub(crate) mod roster;
 pub(crate) mod sampling;
 pub(crate) mod score;
 pub(crate) mod terms;
+pub(crate) mod threshold;

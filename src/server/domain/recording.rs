@@ -1,4 +1,5 @@
-//! The address of a call's sound: the template of `[recording]` filled in, good for a while and signed.
+//! Addresses of a call: of its sound, the template of `[recording]`, and into it while it is in progress, that of
+//! `[supervision]`; filled in, good for a while and signed.
 //!
 //! The server neither has the sound nor passes it on: browsers fetch it where it is.
 
@@ -9,14 +10,66 @@ use serde::Serialize;
 use sha2::Sha256;
 use utoipa::ToSchema;
 
-use crate::server::config::{PLACES, Recording, RecordingUrl, Secret};
+use crate::server::config::{AddressTemplate, MonitorMode, Recording, Secret, SecretSource, Supervision};
+
+/// An address with places, and how it is signed.
+#[derive(Debug)]
+struct Address {
+    template: AddressTemplate,
+    key: Option<Secret>,
+    expires_s: u32,
+}
+
+impl Address {
+    /// `section` and `url` are what the configuration calls them.
+    ///
+    /// # Errors
+    /// The key is missing, too short or cannot be read; or the address has a signature without an end.
+    fn new(
+        (url, key_name): (&str, &str),
+        template: AddressTemplate,
+        key: Option<&SecretSource>,
+        expires_s: u32,
+    ) -> Result<Self, String> {
+        let key = key.map(SecretSource::read).transpose()?;
+        if let Some(key) = &key {
+            crate::server::config::check_length(key_name, key)?;
+        }
+        if template.has("signature") && !(key.is_some() && template.has("expires")) {
+            return Err(format!(
+                "{url} 里有 {{signature}} 时，要有 {{expires}}，并写上 {key_name} / a {url} with {{signature}} needs {{expires}}, and a {key_name}"
+            ));
+        }
+        Ok(Self { template, key, expires_s })
+    }
+
+    /// The address of a call at `now_ms`, and until when it is good, in seconds since 1970.
+    fn of(&self, call: Recorded<'_>, more: &[(&str, &str)], now_ms: i64) -> (String, i64) {
+        let expires = now_ms / 1_000 + i64::from(self.expires_s);
+        let value = |place: &str| match place {
+            "call_id" => call.call_id.to_owned(),
+            "agent_id" => call.agent_id.to_owned(),
+            "queue" => call.queue.unwrap_or_default().to_owned(),
+            "started_at" => call.started_at.to_owned(),
+            "started_unix" => call.started_ms.div_euclid(1_000).to_string(),
+            "date" => call.started_at.chars().take(DATE_CHARS).collect(),
+            "expires" => expires.to_string(),
+            other => {
+                more.iter().find(|(name, _)| *name == other).map(|(_, value)| *value).unwrap_or_default().to_owned()
+            }
+        };
+        let known = |place: &str| place != "signature" && self.template.knows(place);
+        let filled = fill(self.template.path(), |place| known(place).then(|| escaped(&value(place))));
+        let signed = filled.replace("{signature}", "");
+        let signature = self.key.as_ref().map(|key| sign(key, &signed)).unwrap_or_default();
+        (format!("{}{}", self.template.origin(), filled.replace("{signature}", &signature)), expires)
+    }
+}
 
 /// Where calls can be heard.
 #[derive(Debug)]
 pub(crate) struct Recordings {
-    url: RecordingUrl,
-    key: Option<Secret>,
-    expires_s: u32,
+    address: Address,
     starts_before_ms: i64,
 }
 
@@ -49,35 +102,55 @@ impl Recordings {
     pub(crate) fn new(config: &Recording) -> Result<Option<Self>, String> {
         let Recording { url, key, expires_s, starts_before_ms } = config;
         let Some(url) = url.clone() else { return Ok(None) };
-        let key = key.as_ref().map(|source| source.read()).transpose()?;
-        if let Some(key) = &key {
-            crate::server::config::check_length("recording.key", key)?;
-        }
-        if url.has("signature") && !(key.is_some() && url.has("expires")) {
-            return Err("recording.url 里有 {signature} 时，要有 {expires}，并写上 recording.key / a recording.url with {signature} needs {expires}, and a recording.key".to_owned());
-        }
-        let (expires_s, starts_before_ms) = (expires_s.get(), *starts_before_ms);
-        Ok(Some(Self { url, key, expires_s, starts_before_ms }))
+        let address = Address::new(("recording.url", "recording.key"), url.0, key.as_ref(), expires_s.get())?;
+        Ok(Some(Self { address, starts_before_ms: *starts_before_ms }))
     }
 
     /// The address of a call's sound at `now_ms`.
     pub(crate) fn of(&self, call: Recorded<'_>, now_ms: i64) -> Sound {
-        let expires = now_ms / 1_000 + i64::from(self.expires_s);
-        let value = |place: &str| match place {
-            "call_id" => call.call_id.to_owned(),
-            "agent_id" => call.agent_id.to_owned(),
-            "queue" => call.queue.unwrap_or_default().to_owned(),
-            "started_at" => call.started_at.to_owned(),
-            "started_unix" => call.started_ms.div_euclid(1_000).to_string(),
-            "date" => call.started_at.chars().take(DATE_CHARS).collect(),
-            "expires" => expires.to_string(),
-            _ => String::new(),
-        };
-        let filled = fill(self.url.path(), |place| (place != "signature").then(|| escaped(&value(place))));
-        let signed = filled.replace("{signature}", "");
-        let signature = self.key.as_ref().map(|key| sign(key, &signed)).unwrap_or_default();
-        let url = format!("{}{}", self.url.origin(), filled.replace("{signature}", &signature));
+        let (url, expires) = self.address.of(call, &[], now_ms);
         Sound { url, expires, starts_before_ms: self.starts_before_ms }
+    }
+}
+
+/// The ways into calls in progress that the telephone system has.
+#[derive(Debug)]
+pub(crate) struct Monitors {
+    address: Address,
+    modes: Vec<MonitorMode>,
+}
+
+/// A way into a call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct WayIn {
+    pub(crate) url: String,
+    /// Seconds since 1970 until which the address is good.
+    pub(crate) expires: i64,
+}
+
+impl Monitors {
+    /// `None` where no address is configured.
+    ///
+    /// # Errors
+    /// As for [`Recordings::new`].
+    pub(crate) fn new(config: &Supervision) -> Result<Option<Self>, String> {
+        let Supervision { monitor_url, monitor_key, monitor_expires_s, monitor_modes, .. } = config;
+        let Some(url) = monitor_url.clone() else { return Ok(None) };
+        let names = ("supervision.monitor_url", "supervision.monitor_key");
+        let modes = if url.0.has("mode") { monitor_modes.clone() } else { vec![MonitorMode::Listen] };
+        let address = Address::new(names, url.0, monitor_key.as_ref(), monitor_expires_s.get())?;
+        Ok(Some(Self { address, modes }))
+    }
+
+    /// The ways that are offered.
+    pub(crate) fn modes(&self) -> &[MonitorMode] {
+        &self.modes
+    }
+
+    /// The address for one supervisor at `now_ms`.
+    pub(crate) fn of(&self, call: Recorded<'_>, mode: MonitorMode, supervisor: &str, now_ms: i64) -> WayIn {
+        let (url, expires) = self.address.of(call, &[("mode", mode.name()), ("supervisor", supervisor)], now_ms);
+        WayIn { url, expires }
     }
 }
 
@@ -94,7 +167,7 @@ fn fill(template: &str, value: impl Fn(&str) -> Option<String>) -> String {
             rest = behind;
             continue;
         };
-        match value(place).filter(|_| PLACES.contains(&place)) {
+        match value(place) {
             Some(value) => filled.push_str(&value),
             None => {
                 let _ = write!(filled, "{{{place}}}");
@@ -128,7 +201,7 @@ fn sign(key: &Secret, path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::server::config::SecretSource;
+    use crate::server::config::{MonitorUrl, RecordingUrl};
 
     fn recordings(url: &str, key: Option<&str>) -> Result<Recordings, String> {
         let key = key.map(|key| SecretSource::Plain(Secret::new(key.to_owned())));
@@ -155,6 +228,25 @@ mod tests {
         assert_eq!((sound.expires, signed.len()), (3_605, 64));
         let plain = recordings("http://10.0.0.5/{call_id}.wav", None).unwrap().of(CALL, 0);
         assert_eq!(plain.url, "http://10.0.0.5/a%2Fb%7Bsignature%7D%201.wav");
+    }
+
+    #[test]
+    fn a_way_in_names_the_supervisor_and_the_mode_and_is_signed_alike() {
+        let url = "https://pbx.example/{mode}?call={call_id}&by={supervisor}&e={expires}&s={signature}".to_owned();
+        let key = Some(SecretSource::Plain(Secret::new("k".repeat(32))));
+        let config = Supervision {
+            monitor_url: Some(MonitorUrl::try_from(url).unwrap()),
+            monitor_key: key,
+            ..Supervision::default()
+        };
+        let way = Monitors::new(&config).unwrap().unwrap().of(CALL, MonitorMode::Barge, "李 静", 5_000);
+        let path = "/barge?call=a%2Fb%7Bsignature%7D%201&by=%E6%9D%8E%20%E9%9D%99&e=65&s=";
+        let signed = sign(&Secret::new("k".repeat(32)), path);
+        assert_eq!(way, WayIn { url: format!("https://pbx.example{path}{signed}"), expires: 65 });
+        let plain = MonitorUrl::try_from("http://pbx/{call_id}".to_owned()).unwrap();
+        let config = Supervision { monitor_url: Some(plain), ..Supervision::default() };
+        assert_eq!(Monitors::new(&config).unwrap().unwrap().modes(), [MonitorMode::Listen]);
+        assert!(RecordingUrl::try_from("https://rec.example/{supervisor}".to_owned()).is_err());
     }
 
     #[test]

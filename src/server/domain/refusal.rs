@@ -58,6 +58,20 @@ pub(crate) enum Refusal {
     UnknownAlert,
     /// The store has no such call.
     NoSuchCall,
+    /// The call is not in progress.
+    NotInProgress,
+    /// Another supervisor has taken the call.
+    CallTaken { by: String },
+    /// The supervisor has not taken the call.
+    NotTaken,
+    /// Nobody flagged the call, or it was reviewed since.
+    NoSuchFlag,
+    /// The agent was sent as many words in this call as may be.
+    TooManyHelps { max: usize },
+    /// The agent was sent no such words.
+    UnknownHelp,
+    /// The telephone system offers no such way in.
+    NoWayIn,
     /// The server writes as many exports as it may at once.
     TooManyExports,
     /// The server answers as many questions about edited rules as it may at once.
@@ -259,6 +273,13 @@ impl Refusal {
             Self::TooManyProducers { .. } => "too_many_producers",
             Self::UnknownAlert => "unknown_alert",
             Self::NoSuchCall => "no_such_call",
+            Self::NotInProgress => "not_in_progress",
+            Self::CallTaken { .. } => "call_taken",
+            Self::NotTaken => "not_taken",
+            Self::NoSuchFlag => "no_such_flag",
+            Self::TooManyHelps { .. } => "too_many_helps",
+            Self::UnknownHelp => "unknown_help",
+            Self::NoWayIn => "no_way_in",
             Self::TooManyExports => "too_many_exports",
             Self::Busy => "busy",
             Self::BacktestRunning => "backtest_running",
@@ -347,6 +368,19 @@ impl Refusal {
             }
             Self::UnknownAlert => "该坐席没有这条预警 / this agent has no such alert".to_owned(),
             Self::NoSuchCall => "没有这通通话，或已超过保留期 / no such call, or it is no longer kept".to_owned(),
+            Self::NotInProgress => "这通通话不在进行中 / this call is not in progress".to_owned(),
+            Self::CallTaken { by } => {
+                format!("{by} 已经接手这通；要换人，请在 instead_of 里写明 / {by} has taken this call; to take it over, name them in instead_of")
+            }
+            Self::NotTaken => "这通不是你接手的，或已经放开 / you have not taken this call, or gave it back".to_owned(),
+            Self::NoSuchFlag => "没有这个待复核的标记，或已经处理 / no such flag is open".to_owned(),
+            Self::TooManyHelps { max } => {
+                format!("一通通话最多给坐席写 {max} 句 / the agent of a call is sent at most {max} words of help")
+            }
+            Self::UnknownHelp => "坐席没有收到过这句话 / the agent was sent no such words".to_owned(),
+            Self::NoWayIn => {
+                "没有配置 supervision.monitor_url，或它没有这种方式 / supervision.monitor_url is not configured, or has no such mode".to_owned()
+            }
             Self::TooManyExports => {
                 "正在进行的导出已达上限，请稍后重试 / as many exports are under way as may be; try later".to_owned()
             }

@@ -161,6 +161,16 @@ pub(crate) enum Audited {
     Export,
     /// A report left the server.
     Report,
+    /// A supervisor wrote to an agent.
+    Help,
+    /// A supervisor took a call, or gave it back.
+    Take,
+    Release,
+    /// A supervisor asked for the way into a call in progress.
+    Monitor,
+    /// A call was flagged for review, or reviewed since.
+    Flag,
+    Settle,
     /// The retention removed what was too old.
     Forget,
     /// Closed calls got their digests.
@@ -173,6 +183,7 @@ impl Audited {
     /// All of them, in the order of the documentation.
     pub(crate) fn all() -> impl Iterator<Item = Self> {
         let steps = Action::ALL.into_iter().map(Self::Step);
+        let supervision = [Self::Help, Self::Take, Self::Release, Self::Monitor, Self::Flag, Self::Settle];
         let forms = FormStep::ALL.into_iter().map(Self::Form);
         [Self::Start, Self::Reload]
             .into_iter()
@@ -180,6 +191,7 @@ impl Audited {
             .chain([Self::Sample, Self::Look])
             .chain(forms)
             .chain([Self::Clips, Self::Calibration, Self::Export, Self::Report, Self::Forget, Self::Seal])
+            .chain(supervision)
             .chain(DraftAction::ALL.into_iter().map(Self::Draft))
     }
 
@@ -198,6 +210,12 @@ impl Audited {
             Self::Calibration => "calibration",
             Self::Export => "export",
             Self::Report => "report",
+            Self::Help => "help",
+            Self::Take => "take",
+            Self::Release => "release",
+            Self::Monitor => "monitor",
+            Self::Flag => "flag",
+            Self::Settle => "settle",
             Self::Forget => "forget",
             Self::Seal => "seal",
             Self::Draft(action) => action.audited(),

@@ -1,6 +1,7 @@
 //! Agents' answers to their alerts: `seen`, `dismiss` (it was wrong in the situation) and `appeal`.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use crate::engine::privacy;
 use crate::server::clock;
@@ -9,6 +10,7 @@ use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::domain::review::{Action, REASON_CHARS_MAX, Step, check_reason};
 use crate::server::domain::terms::FeedbackAction;
 use crate::server::runtime::Shared;
+use crate::server::runtime::hands;
 use crate::server::runtime::review::take_step;
 use crate::server::store::{NewFeedback, Target};
 use crate::server::telemetry::events::{FeedbackGiven, Happening as _};
@@ -22,6 +24,14 @@ struct Answer {
     reason: Option<String>,
     /// When the call was answered, should the alert's id stand for several.
     started_at: Option<String>,
+}
+
+/// An agent read words of a supervisor.
+#[derive(Debug, Deserialize)]
+struct ReadHelp {
+    #[serde(rename = "type")]
+    kind: String,
+    help_id: String,
 }
 
 /// The reply once the answer is stored.
@@ -53,11 +63,17 @@ pub(crate) async fn keep(
         return Err(Refusal::AgentsOnly);
     }
     let invalid = |reason: String| Refusal::InvalidFeedback { reason };
+    if let Ok(ReadHelp { kind, help_id }) = serde_json::from_str(text)
+        && kind == "read"
+    {
+        hands::read(shared, agent_id, &help_id).await?;
+        return Ok(json!({"type": "noted", "help_id": help_id, "action": "read"}).to_string());
+    }
     let answer: Answer = serde_json::from_str(text).map_err(|fault| invalid(fault.to_string()))?;
     let Some(action) = FeedbackAction::from_name(&answer.kind) else {
         let other: String = answer.kind.chars().take(40).collect();
         return Err(invalid(format!(
-            "type 是「{other}」，只能是 seen、dismiss 或 appeal / type must be seen, dismiss or appeal"
+            "type 是「{other}」，只能是 seen、dismiss、appeal 或 read / type must be seen, dismiss, appeal or read"
         )));
     };
     if answer.reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {

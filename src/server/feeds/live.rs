@@ -1,7 +1,7 @@
 //! The live views: the state of all calls in progress for the supervisors' wall, and of one agent's
 //! calls for the desk.
 //!
-//! Nothing is computed while there are no viewers. Otherwise one task polls the shards once a
+//! Nothing is computed while there are no viewers and no threshold counts calls. Otherwise one task polls the shards once a
 //! second: which calls may have changed, and their rows, a few at a time so that no event waits
 //! long. Changes go to all viewers. A new viewer gets all calls in the same round in which the
 //! others get the changes, so nothing is lost between the two.
@@ -24,7 +24,7 @@ use crate::server::runtime::shard::Command;
 
 /// Serves all viewers, until the server drains.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let mut sampler = Sampler { desks: HashMap::new(), is_idle: true };
+    let mut sampler = Sampler { desks: HashMap::new(), counted: HashMap::new(), is_idle: true };
     let mut beat = tokio::time::interval(LIVE_INTERVAL);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     tokio::select! {
@@ -38,6 +38,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
 struct Sampler {
     /// The watched desks, by agent.
     desks: HashMap<Arc<str>, Desk>,
+    /// All calls, where thresholds count them.
+    counted: HashMap<Arc<str>, Arc<LiveCall>>,
     /// Nobody looked on in the last round, and the shards know.
     is_idle: bool,
 }
@@ -77,6 +79,7 @@ impl Sampler {
             let listing = shared.shards.ask(shard, |reply| Command::List { audience: asked, reply }).await?;
             for Gone { call_id, agent_id } in listing.gone {
                 self.take_away(&agent_id, &call_id);
+                self.counted.remove(&call_id);
                 news.gone.push(call_id);
             }
             for piece in listing.call_ids.chunks(LIVE_PIECE) {
@@ -92,9 +95,16 @@ impl Sampler {
                             all.add(&json);
                         }
                     }
+                    if shared.thresholds.counts_calls() {
+                        self.counted.insert(Arc::clone(&look.call.call_id), Arc::clone(&look.call));
+                    }
                     self.put(look);
                 }
             }
+        }
+        if shared.thresholds.counts_calls() {
+            let now = clock::now();
+            shared.thresholds.measure(self.counted.values().filter_map(|call| call.counted(now)));
         }
         if audience.wall {
             shared.live.tell_wall(audience.round, all.map(Frames::finish).unwrap_or_default(), &news.finish());

@@ -7,7 +7,8 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use futures_util::future::select_all;
+use tokio::sync::{oneshot, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
@@ -21,6 +22,7 @@ use crate::server::net::ws;
 use crate::server::net::ws::{Goodbye, Listened, Socket};
 use crate::server::runtime::Shared;
 use crate::server::runtime::agents::{After, Cursor};
+use crate::server::runtime::hands;
 use crate::server::runtime::subscription::{Push, Subscription};
 use crate::server::telemetry::events::{Connection, Happening as _, SubscriberSlow};
 
@@ -84,11 +86,11 @@ const GAP: &str = r#"{"type":"status","state":"gap","why":"after 不属于现在
 /// The viewer that a connection serves.
 pub(crate) enum Listener {
     /// A supervisor who watches a call, and the first message.
-    Watcher(Push),
+    Watcher { hello: Push, supervisor: Option<Arc<str>> },
     /// A viewer of an agent's alerts; only the agent may answer.
     Agent { agent_id: String, principal: Principal, after: After },
-    /// A viewer of the wall; receives all calls first.
-    Wall(oneshot::Receiver<Vec<Utf8Bytes>>),
+    /// A supervisor at the wall; receives all calls first.
+    Wall { first: oneshot::Receiver<Vec<Utf8Bytes>>, supervisor: Option<Arc<str>> },
     /// A viewer of an agent's desk.
     Desk,
 }
@@ -96,17 +98,24 @@ pub(crate) enum Listener {
 impl Listener {
     const fn kind(&self) -> &'static str {
         match self {
-            Self::Watcher(_) => "watch",
+            Self::Watcher { .. } => "watch",
             Self::Agent { .. } => "agent",
-            Self::Wall(_) => "live",
+            Self::Wall { .. } => "live",
             Self::Desk => "desk",
+        }
+    }
+
+    fn supervisor(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Watcher { supervisor, .. } | Self::Wall { supervisor, .. } => supervisor.clone(),
+            Self::Agent { .. } | Self::Desk => None,
         }
     }
 
     const fn too_slow(&self) -> &'static str {
         match self {
             Self::Agent { .. } => "读取太慢，请用 after 续传",
-            Self::Watcher(_) | Self::Wall(_) | Self::Desk => "读取太慢，请重新连接",
+            Self::Watcher { .. } | Self::Wall { .. } | Self::Desk => "读取太慢，请重新连接",
         }
     }
 }
@@ -119,6 +128,7 @@ pub(crate) async fn serve(
     mut subscription: Subscription,
 ) {
     let _open = Connection::open(&shared.metrics, listener.kind());
+    let _present = hands::arrive(shared, listener.supervisor());
     let (slow, too_slow) = (subscription.slow.clone(), listener.too_slow());
     let goodbye = tokio::select! {
         biased;
@@ -140,9 +150,14 @@ async fn pump(
     subscription: &mut Subscription,
 ) -> Goodbye {
     let mut health = shared.health.subscribe();
+    // What all walls are told alike, whenever it changes.
+    let mut boards: Vec<watch::Receiver<Utf8Bytes>> = match listener {
+        Listener::Wall { .. } => vec![shared.hands.subscribe(), shared.thresholds.subscribe()],
+        _ => Vec::new(),
+    };
     let mut first = Vec::new();
     let mut catch_up = match listener {
-        Listener::Watcher(hello) => {
+        Listener::Watcher { hello, .. } => {
             first.push(hello.text.clone());
             CatchUp::none()
         }
@@ -151,7 +166,7 @@ async fn pump(
             first.extend(gap);
             catch_up
         }
-        Listener::Wall(all) => {
+        Listener::Wall { first: all, .. } => {
             tokio::select! {
                 Ok(frames) = all => first.extend(frames),
                 () = shared.closing.cancelled() => return Goodbye::shutdown(),
@@ -164,6 +179,13 @@ async fn pump(
         let causes = health.borrow_and_update();
         if !causes.is_empty() {
             first.push(causes.status());
+        }
+    }
+    first.extend(boards.iter_mut().filter_map(message_of));
+    if let Listener::Agent { agent_id, principal, .. } = listener {
+        match hands::unread(shared, agent_id, principal.reading(agent_id)).await {
+            Ok(unread) => first.extend(unread),
+            Err(_) => return Goodbye::new(CloseCode::Error, "无法读取存储，请稍后重连"),
         }
     }
     while !catch_up.is_done || !first.is_empty() {
@@ -204,6 +226,7 @@ async fn pump(
                     answers.push(health.borrow_and_update().status());
                 }
             }
+            place = any_changed(&mut boards) => answers.extend(boards.get_mut(place).and_then(message_of)),
             listened = ws::listen(socket, &mut heartbeat) => match listened {
                 Listened::Gone(goodbye) => return goodbye,
                 Listened::Nothing => {}
@@ -227,4 +250,20 @@ async fn pump(
             since.until(written).report(&shared.metrics);
         }
     }
+}
+
+/// The message of a board; none while there is nothing to tell.
+fn message_of(board: &mut watch::Receiver<Utf8Bytes>) -> Option<Utf8Bytes> {
+    let text = board.borrow_and_update().clone();
+    (!text.as_str().is_empty()).then_some(text)
+}
+
+/// The place of a board that has changed; never without any.
+async fn any_changed(boards: &mut [watch::Receiver<Utf8Bytes>]) -> usize {
+    let changed: Vec<_> = boards.iter_mut().map(|board| Box::pin(board.changed())).collect();
+    if changed.is_empty() {
+        return std::future::pending().await;
+    }
+    let (_, place, _) = select_all(changed).await;
+    place
 }

@@ -15,9 +15,11 @@ use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::server::clock;
+use crate::server::domain::principal::Reading;
 use crate::server::feeds::push::CatchUp;
 use crate::server::runtime::Shared;
 use crate::server::runtime::agents::{After, Cursor};
+use crate::server::runtime::hands;
 use crate::server::runtime::health::Causes;
 use crate::server::runtime::subscription::{Push, Subscription};
 use crate::server::telemetry::events::{Connection, Happening as _};
@@ -26,7 +28,12 @@ use crate::server::telemetry::events::{Connection, Happening as _};
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Answers with the stream.
-pub(crate) fn serve(shared: Arc<Shared>, agent_id: &str, after: After, subscription: Subscription) -> Response {
+pub(crate) fn serve(
+    shared: Arc<Shared>,
+    (agent_id, reading): (&str, Reading),
+    after: After,
+    subscription: Subscription,
+) -> Response {
     let (catch_up, gap) = CatchUp::new(&shared, agent_id, after);
     let mut health = shared.health.subscribe();
     let mut ready: VecDeque<Event> = gap.into_iter().map(|text| Event::default().data(text.as_str())).collect();
@@ -37,7 +44,8 @@ pub(crate) fn serve(shared: Arc<Shared>, agent_id: &str, after: After, subscript
         }
     }
     let open = Connection::open(&shared.metrics, "sse");
-    let listening = Listening { shared, catch_up, subscription, health, ready, _open: open };
+    let unread = Some((agent_id.to_owned(), reading));
+    let listening = Listening { shared, catch_up, subscription, health, ready, unread, _open: open };
     let events = stream::unfold(listening, |mut listening| async {
         let event = listening.next().await?;
         Some((Ok::<_, Infallible>(event), listening))
@@ -52,6 +60,8 @@ struct Listening {
     subscription: Subscription,
     health: watch::Receiver<Causes>,
     ready: VecDeque<Event>,
+    /// Whose unread words are still to be sent, and how they are read.
+    unread: Option<(String, Reading)>,
     _open: Connection,
 }
 
@@ -61,6 +71,11 @@ impl Listening {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
+            }
+            if let Some((agent_id, reading)) = self.unread.take() {
+                let unread = hands::unread(&self.shared, &agent_id, reading).await.ok()?;
+                self.ready = unread.iter().map(|text| self.event(text, None)).collect();
+                continue;
             }
             let page = self.catch_up.page(&self.shared).await.ok()?;
             if !page.is_empty() {

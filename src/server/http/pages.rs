@@ -110,7 +110,7 @@ fn page(shared: &Shared, name: &str, title: &str, headers: &HeaderMap) -> Respon
         .replace("{zone}", &shared.config.utc_offset.to_string());
     // Where calls are looked at they may be heard, from where the recordings are and from nowhere else.
     let heard = shared.config.recording.url.as_ref().filter(|_| ["call", "clips", "qa"].contains(&name));
-    self::html(shared, html, &heard.map(|url| format!("; media-src {}", url.origin())).unwrap_or_default(), headers)
+    self::html(shared, html, &heard.map(|url| format!("; media-src {}", url.0.origin())).unwrap_or_default(), headers)
 }
 
 /// A page, under the policy of all pages and what it has `more`.

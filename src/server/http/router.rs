@@ -24,7 +24,7 @@ use crate::server::http::access::{self, Access, Guard, Policy};
 use crate::server::http::api::rules::{backtest, book, drafts, edit, form, history, hits, in_use, learn, trial};
 use crate::server::http::api::{
     agents, alerts, audit, calibrations, calls, clips, day, export, forms, ingest, live, marks, me, operate, overview,
-    quality, report, reviews, roster, sampling, scores, search, statistics, views,
+    quality, report, reviews, roster, sampling, scores, search, statistics, supervision, views,
 };
 use crate::server::http::docs;
 use crate::server::http::openapi::{self, Description, Preface};
@@ -105,6 +105,14 @@ fn endpoints(shared: &Arc<Shared>) -> Endpoints {
         .with(AGENT, routes!(calls::own_call))
         .with(REVIEW.page_stream(), routes!(live::wall))
         .with(REVIEW.page_stream(), routes!(calls::watch))
+        .with(REVIEW, routes!(supervision::help))
+        .with(REVIEW, routes!(supervision::take))
+        .with(REVIEW, routes!(supervision::release))
+        .with(REVIEW, routes!(supervision::monitor))
+        .with(REVIEW, routes!(supervision::flag))
+        .with(REVIEW, routes!(supervision::flags))
+        .with(REVIEW, routes!(supervision::settle))
+        .with(REVIEW, routes!(supervision::thresholds))
         .with(REVIEW, routes!(calls::calls))
         .with(REVIEW, routes!(calls::call))
         .with(REVIEW, routes!(alerts::alerts))

@@ -55,6 +55,9 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::UnknownAlert
         | Refusal::NoSuchCall
         | Refusal::UnknownVersion
+        | Refusal::NoSuchFlag
+        | Refusal::UnknownHelp
+        | Refusal::NoWayIn
         | Refusal::NoSuchView
         | Refusal::NoSuchTable
         | Refusal::Draft(DraftRefusal::Unknown)
@@ -67,6 +70,10 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::OtherAgent { .. }
         | Refusal::SeqPassed
         | Refusal::TooManyProducers { .. }
+        | Refusal::NotInProgress
+        | Refusal::CallTaken { .. }
+        | Refusal::NotTaken
+        | Refusal::TooManyHelps { .. }
         | Refusal::BacktestRunning
         | Refusal::LearningRunning
         | Refusal::Impossible(_)

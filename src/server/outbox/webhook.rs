@@ -173,11 +173,11 @@ impl Target {
         if self.style == WebhookStyle::Json {
             return self.sealed(delivery, Body::Json(alert.to_owned()), now_ms);
         }
-        let alert: AlertJson<'_> = serde_json::from_str(alert).map_err(|fault| fault.to_string())?;
+        let notice = Notice::read(alert).map_err(|fault| fault.to_string())?;
         let body = match self.style {
-            WebhookStyle::Wecom => wecom(&alert),
-            WebhookStyle::Dingtalk => dingtalk(&alert),
-            WebhookStyle::Feishu | WebhookStyle::Json => feishu(&alert),
+            WebhookStyle::Wecom => wecom(&notice),
+            WebhookStyle::Dingtalk => dingtalk(&notice),
+            WebhookStyle::Feishu | WebhookStyle::Json => feishu(&notice),
         };
         self.sealed(delivery, Body::Robot(body), now_ms)
     }
@@ -319,44 +319,83 @@ fn feishu_signature(secret: &str, seconds: i64) -> String {
     STANDARD.encode(hmac(format!("{seconds}\n{secret}").as_bytes(), &[]))
 }
 
-fn wecom(alert: &AlertJson<'_>) -> Value {
-    json!({"msgtype": "markdown", "markdown": {"content": markdown(alert, "\n")}})
+/// A message to a group, whatever the robot.
+struct Notice {
+    severity: Severity,
+    title: String,
+    lines: Vec<(&'static str, String)>,
 }
 
-fn dingtalk(alert: &AlertJson<'_>) -> Value {
+/// A threshold that is told.
+#[derive(Deserialize)]
+struct ThresholdJson {
+    name: String,
+    severity: Severity,
+    message: String,
+    told_at: Option<String>,
+}
+
+/// What kind of message is stored.
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: std::borrow::Cow<'a, str>,
+}
+
+impl Notice {
+    /// Reads a stored message.
+    fn read(json: &str) -> Result<Self, serde_json::Error> {
+        let Kind { kind } = serde_json::from_str(json)?;
+        if kind == "threshold" {
+            let ThresholdJson { name, severity, message, told_at } = serde_json::from_str(json)?;
+            let lines = vec![
+                ("情况", plain(&message, FIELD_CHARS_MAX)),
+                ("时间", plain(told_at.as_deref().unwrap_or_default(), FIELD_CHARS_MAX)),
+            ];
+            return Ok(Self { severity, title: title(severity, &name), lines });
+        }
+        let alert: AlertJson<'_> = serde_json::from_str(json)?;
+        Ok(Self { severity: alert.severity, title: title(alert.severity, &alert.rule_name), lines: lines(&alert) })
+    }
+}
+
+fn wecom(notice: &Notice) -> Value {
+    json!({"msgtype": "markdown", "markdown": {"content": markdown(notice, "\n")}})
+}
+
+fn dingtalk(notice: &Notice) -> Value {
     // An empty line, or 钉钉 runs the lines together.
-    json!({"msgtype": "markdown", "markdown": {"title": title(alert), "text": markdown(alert, "\n\n")}})
+    json!({"msgtype": "markdown", "markdown": {"title": notice.title, "text": markdown(notice, "\n\n")}})
 }
 
-fn feishu(alert: &AlertJson<'_>) -> Value {
-    let color = match alert.severity {
+fn feishu(notice: &Notice) -> Value {
+    let color = match notice.severity {
         Severity::Critical => "red",
         Severity::Warning => "orange",
         Severity::Info => "blue",
     };
-    let lines: Vec<String> = lines(alert).into_iter().map(|(name, value)| format!("{name}：{value}")).collect();
-    let text = |content: String| json!({"tag": "plain_text", "content": content});
+    let lines: Vec<String> = notice.lines.iter().map(|(name, value)| format!("{name}：{value}")).collect();
+    let text = |content: &str| json!({"tag": "plain_text", "content": content});
     json!({"msg_type": "interactive", "card": {
-        "header": {"template": color, "title": text(title(alert))},
-        "elements": [{"tag": "div", "text": text(lines.join("\n"))}],
+        "header": {"template": color, "title": text(&notice.title)},
+        "elements": [{"tag": "div", "text": text(&lines.join("\n"))}],
     }})
 }
 
-fn markdown(alert: &AlertJson<'_>, newline: &str) -> String {
-    let mut text = format!("**{}**", title(alert));
-    for (name, value) in lines(alert) {
+fn markdown(notice: &Notice, newline: &str) -> String {
+    let mut text = format!("**{}**", notice.title);
+    for (name, value) in &notice.lines {
         text.push_str(newline);
         text.push_str(&format!("> {name}：{value}"));
     }
     text
 }
 
-fn title(alert: &AlertJson<'_>) -> String {
-    let severity = alert.severity.zh();
-    format!("听检{severity}：{}", plain(&alert.rule_name, FIELD_CHARS_MAX))
+fn title(severity: Severity, name: &str) -> String {
+    format!("听检{}：{}", severity.zh(), plain(name, FIELD_CHARS_MAX))
 }
 
-/// The lines of a message to a group.
+/// The lines of a message about an alert.
 fn lines(alert: &AlertJson<'_>) -> Vec<(&'static str, String)> {
     let mut lines = vec![
         ("坐席", plain(&alert.agent_id, FIELD_CHARS_MAX)),

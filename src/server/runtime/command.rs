@@ -15,7 +15,7 @@ use crate::server::config::SHARD_QUEUE_MAX;
 use crate::server::domain::refusal::Refusal;
 use crate::server::runtime::live::{Audience, Listing, Look};
 use crate::server::runtime::shares::Origin;
-use crate::server::runtime::subscription::{Push, Subscription};
+use crate::server::runtime::subscription::{Push, Subscription, Watchers};
 use crate::server::store::Json;
 
 /// A command to a shard.
@@ -31,8 +31,24 @@ pub(crate) enum Command {
     List { audience: Arc<Audience>, reply: oneshot::Sender<Listing> },
     /// Asks for the rows of these calls.
     Look { call_ids: Vec<Arc<str>>, reply: oneshot::Sender<Vec<Look>> },
+    /// A supervisor wants to do something in a call.
+    Find { call_id: String, reply: oneshot::Sender<Option<Whereabouts>> },
     /// Somebody wants to see the utterances of a call that have no final.
     Unsettled { call_id: String, reply: oneshot::Sender<Vec<Json>> },
+}
+
+/// Where a call in progress stands.
+#[derive(Clone, Debug)]
+pub(crate) struct Whereabouts {
+    pub(crate) call_no: i64,
+    pub(crate) call_id: Arc<str>,
+    /// The agent who has it now.
+    pub(crate) agent_id: Arc<str>,
+    pub(crate) queue: Option<String>,
+    pub(crate) started_at: String,
+    pub(crate) started_ms: i64,
+    pub(crate) clock: CallTime,
+    pub(crate) watchers: Option<Arc<Watchers>>,
 }
 
 /// An event on its way, and where its outcome goes.

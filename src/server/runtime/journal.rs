@@ -22,14 +22,15 @@ use crate::server::domain::principal::{Reading, Who};
 use crate::server::domain::refusal::{NotGiven, Refusal, Uncalibrated, Uncollected, Unfilled};
 use crate::server::domain::review::Step;
 use crate::server::domain::roster::Agent;
+use crate::server::domain::threshold::CountedAlert;
 use crate::server::runtime::Shared;
 use crate::server::runtime::live::Look;
-use crate::server::runtime::shard::{Joined, Reply};
+use crate::server::runtime::shard::{Joined, Reply, Whereabouts};
 use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
 use crate::server::store::{
-    AlertRow, CalibrationStep, ClipChange, Fact, Forgotten, FoundDraft, Head, Horizon, Json, LoadRow, NewCalibration,
-    NewDraftStep, NewDraw, NewFeedback, NewFormStep, NewMark, NewVerdict, NewView, Position, Record, ReportState,
-    StoreError, Taken, Target, Untaken, Writer,
+    AlertRow, Attempt, CalibrationStep, ClipChange, Crossing, Fact, Flag, Forgotten, FoundDraft, Head, Help, Horizon,
+    Json, LoadRow, NewCalibration, NewDraftStep, NewDraw, NewFeedback, NewFormStep, NewHelp, NewMark, NewVerdict,
+    NewView, Position, Record, ReportState, StoreError, Taken, Target, Untaken, Writer,
 };
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 
@@ -100,6 +101,8 @@ pub(crate) enum Effect {
     Watching { to: oneshot::Sender<Result<(Push, Subscription), Refusal>>, hello: Push, subscription: Subscription },
     /// Rows of calls for the sampler, sent after the records before them are stored.
     Looked { to: oneshot::Sender<Vec<Look>>, looks: Vec<Look> },
+    /// Where a call stands, sent after the records before it are stored.
+    Found { to: oneshot::Sender<Option<Whereabouts>>, found: Option<Whereabouts> },
     /// A message to the watchers of a call.
     Watched { watchers: Arc<Watchers>, text: Utf8Bytes },
 }
@@ -117,6 +120,8 @@ pub(crate) struct AlertEffect {
     pub(crate) watched: Option<(Arc<Watchers>, Utf8Bytes)>,
     /// Whether webhooks get it.
     pub(crate) has_webhooks: bool,
+    /// What thresholds count of it.
+    pub(crate) counted: Option<CountedAlert>,
     /// When the frame behind it was received, or the deadline passed.
     pub(crate) since: Instant,
 }
@@ -221,6 +226,52 @@ impl Journal {
     /// See [`Writer::keep_feedback`].
     pub(crate) async fn keep_feedback(&self, feedback: NewFeedback) -> Performed<bool> {
         self.perform(move |writer| writer.keep_feedback(&feedback)).await
+    }
+
+    /// See [`Writer::keep_help`].
+    pub(crate) async fn keep_help(&self, help: NewHelp, most: usize) -> Performed<Option<i64>> {
+        self.perform(move |writer| writer.keep_help(&help, most)).await
+    }
+
+    /// See [`Writer::read_help`].
+    pub(crate) async fn read_help(&self, agent_id: String, help_no: i64, at_ms: i64) -> Performed<Option<Help>> {
+        self.perform(move |writer| writer.read_help(&agent_id, help_no, at_ms)).await
+    }
+
+    /// See [`Writer::take_call`].
+    pub(crate) async fn take_call(
+        &self,
+        call_no: i64,
+        who: Who,
+        instead_of: Option<String>,
+        at_ms: i64,
+    ) -> Performed<Attempt> {
+        self.perform(move |writer| writer.take_call(call_no, &who, instead_of.as_deref(), at_ms)).await
+    }
+
+    /// See [`Writer::release_call`].
+    pub(crate) async fn release_call(&self, call_no: i64, by: String, who: Who, at_ms: i64) -> Performed<bool> {
+        self.perform(move |writer| writer.release_call(call_no, &by, &who, at_ms)).await
+    }
+
+    /// See [`Writer::flag_call`].
+    pub(crate) async fn flag_call(&self, call_no: i64, who: Who, note: Option<String>, at_ms: i64) -> Performed<Flag> {
+        self.perform(move |writer| writer.flag_call(call_no, &who, note.as_deref(), at_ms)).await
+    }
+
+    /// See [`Writer::settle_flag`].
+    pub(crate) async fn settle_flag(&self, flag_no: i64, who: Who, at_ms: i64) -> Performed<Option<i64>> {
+        self.perform(move |writer| writer.settle_flag(flag_no, &who, at_ms)).await
+    }
+
+    /// See [`Writer::keep_crossing`].
+    pub(crate) async fn keep_crossing(
+        &self,
+        crossing: Crossing,
+        webhooks: Vec<Arc<str>>,
+        message: String,
+    ) -> Performed<()> {
+        self.perform(move |writer| writer.keep_crossing(&crossing, &webhooks, &message)).await
     }
 
     /// See [`Writer::audit`].
@@ -414,7 +465,10 @@ pub(crate) fn try_settle(shared: &Shared, writer: &mut Writer, batches: &mut Vec
 }
 
 fn tell_alert(shared: &Shared, alert: AlertEffect, cursor: Option<i64>, kept: Instant) {
-    let AlertEffect { agent_id, json, masked, watched, has_webhooks, since } = alert;
+    let AlertEffect { agent_id, json, masked, watched, has_webhooks, counted, since } = alert;
+    if let Some(counted) = counted {
+        shared.thresholds.see(&counted);
+    }
     if has_webhooks {
         shared.outbox.wake();
     }
@@ -442,6 +496,7 @@ fn tell(shared: &Shared, effect: Effect) {
         Effect::Joined { to, joined } => drop(to.send(Ok(joined))),
         Effect::Watching { to, hello, subscription } => drop(to.send(Ok((hello, subscription)))),
         Effect::Looked { to, looks } => drop(to.send(looks)),
+        Effect::Found { to, found } => drop(to.send(found)),
         Effect::Notice { agent_id, text } => {
             shared.agents.publish(&agent_id, |_| Push { text: text.clone(), cursor: None, since: None });
         }

@@ -12,6 +12,7 @@ pub(crate) mod closed;
 pub(crate) mod command;
 pub(crate) mod drafts;
 pub(crate) mod forms;
+pub(crate) mod hands;
 pub(crate) mod health;
 pub(crate) mod journal;
 pub(crate) mod live;
@@ -30,5 +31,6 @@ pub(crate) mod shares;
 #[cfg(test)]
 mod simulation;
 pub(crate) mod subscription;
+pub(crate) mod thresholds;
 
 pub(crate) use shared::{Parts, Shared};

@@ -60,6 +60,12 @@ impl Outbox {
         wanting.map(|wish| Arc::clone(&wish.webhook)).collect()
     }
 
+    /// The webhooks that want messages of that severity.
+    pub(crate) fn wanting(&self, severity: Severity) -> Vec<Arc<str>> {
+        let wanting = self.webhooks.iter().filter(|wish| severity >= wish.severity_min);
+        wanting.map(|wish| Arc::clone(&wish.webhook)).collect()
+    }
+
     /// Something was kept for one of them.
     pub(crate) fn wake(&self) {
         self.kept.send_replace(());

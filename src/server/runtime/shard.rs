@@ -32,7 +32,7 @@ use crate::server::domain::terms::CloseReason;
 use crate::server::runtime::Shared;
 use crate::server::runtime::call_state::{CallState, Cause, Hypothesis};
 use crate::server::runtime::closed::ClosedCalls;
-pub(crate) use crate::server::runtime::command::{Command, Delivery, Join, Joined, Reply, Shards};
+pub(crate) use crate::server::runtime::command::{Command, Delivery, Join, Joined, Reply, Shards, Whereabouts};
 use crate::server::runtime::journal::{Batch, Effect};
 use crate::server::runtime::live::Gone;
 use crate::server::runtime::recovery::Resumed;
@@ -181,6 +181,11 @@ impl Shard {
             Command::Look { call_ids, reply } => {
                 let looks = call_ids.iter().filter_map(|call_id| self.look(call_id, now)).collect();
                 self.batch.tell(Effect::Looked { to: reply, looks });
+                None
+            }
+            Command::Find { call_id, reply } => {
+                let found = self.find(&call_id, now);
+                self.batch.tell(Effect::Found { to: reply, found });
                 None
             }
             Command::Unsettled { call_id, reply } => {
@@ -491,6 +496,7 @@ impl Shard {
     fn close(&mut self, call_id: &str, reason: CloseReason) {
         let Some(mut slot) = self.calls.remove(call_id) else { return };
         let call_no = slot.state.call_no;
+        self.shared.hands.forget(call_no);
         for Hypothesis { now, json, .. } in slot.state.left_open().cloned() {
             self.batch.keep(Record::LeftOpen { call_no, now, json });
         }

@@ -18,14 +18,15 @@ use crate::engine::time::CallTime;
 use crate::engine::transcript::Input;
 use crate::server::clock::CallClock;
 use crate::server::domain::terms::Display;
+use crate::server::domain::threshold::CountedAlert;
 use crate::server::runtime::Shared;
 use crate::server::runtime::agents::Admission;
 use crate::server::runtime::call_state::{Applied, CallState, Hypothesis};
-use crate::server::runtime::health;
 use crate::server::runtime::journal::{AlertEffect, Batch, Effect};
 use crate::server::runtime::live::{Audience, LiveCall, Look};
 use crate::server::runtime::shares::Share;
 use crate::server::runtime::subscription::Watchers;
+use crate::server::runtime::{health, thresholds};
 use crate::server::store::{AlertRow, Entry, KeptDuty, OpenAlert, Record};
 use crate::server::telemetry::events::{AlertDecided, AlertsLeftOut, Happening as _};
 use crate::session::Session;
@@ -321,9 +322,32 @@ impl ShardCall {
             masked: row.json.clone(),
             watched: watched.map(|watchers| (Arc::clone(watchers), Utf8Bytes::from(row.json.to_string()))),
             has_webhooks: !row.webhooks.is_empty(),
+            counted: self.counted(around.shared, &row),
             since,
         };
         batch.keep_alert(row, tell);
+    }
+
+    /// What thresholds count of a transition: an alert that is confirmed, or is no longer in force.
+    fn counted(&self, shared: &Shared, row: &AlertRow) -> Option<CountedAlert> {
+        let stands = match row.state {
+            AlertState::Confirmed => true,
+            AlertState::Retracted | AlertState::Resolved => false,
+            AlertState::Provisional | AlertState::Reminder => return None,
+        };
+        (shared.thresholds.counts_alerts() && row.display.is_told()).then(|| {
+            let agent = shared.roster.of(&row.agent_id);
+            CountedAlert {
+                key: thresholds::key(row.call_no, &row.alert_id),
+                severity: row.severity,
+                rule_id: row.rule_id.clone(),
+                pack: row.pack.clone(),
+                queue: self.session().info().queue.clone(),
+                team: agent.team,
+                site: agent.site,
+                stands,
+            }
+        })
     }
 
     /// Decides how an alert is displayed: for good, unless the second look changes its mind.

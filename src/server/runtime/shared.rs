@@ -10,12 +10,13 @@ use tokio_util::task::TaskTracker;
 use crate::engine::rule::RuleSet;
 use crate::server::config::{Config, EXPORTS_MAX, HEALTH_CONNECTIONS_MAX, POSTS_MAX, TRIALS_MAX};
 use crate::server::domain::form::VersionedForm;
-use crate::server::domain::recording::Recordings;
+use crate::server::domain::recording::{Monitors, Recordings};
 use crate::server::rules::Rulebook;
 use crate::server::runtime::agents::{Agents, Cursor};
 use crate::server::runtime::cases::Cases;
 use crate::server::runtime::command::Shards;
 use crate::server::runtime::forms::Forms;
+use crate::server::runtime::hands::Hands;
 use crate::server::runtime::health::Health;
 use crate::server::runtime::journal::Journal;
 use crate::server::runtime::live::Live;
@@ -23,6 +24,7 @@ use crate::server::runtime::outbox::Outbox;
 use crate::server::runtime::precision::Precision;
 use crate::server::runtime::roster;
 use crate::server::runtime::shares::Shares;
+use crate::server::runtime::thresholds::Thresholds;
 use crate::server::store::{AsyncReaders, Fact, Readers, StoreError};
 use crate::server::telemetry::metrics::Metrics;
 
@@ -63,6 +65,12 @@ pub(crate) struct Shared {
     pub(crate) forms: Forms,
     /// Where calls can be heard.
     pub(crate) recordings: Option<Recordings>,
+    /// The ways into calls in progress.
+    pub(crate) monitors: Option<Monitors>,
+    /// What supervisors do in calls in progress.
+    pub(crate) hands: Hands,
+    /// Figures over all calls.
+    pub(crate) thresholds: Thresholds,
     /// The cases that reviewers have open.
     pub(crate) cases: Cases,
     /// Calls in progress over all shards.
@@ -101,15 +109,31 @@ pub(crate) struct Parts {
     pub(crate) next_call_no: i64,
     pub(crate) recordings: Option<Recordings>,
     pub(crate) forms: Vec<VersionedForm>,
+    pub(crate) monitors: Option<Monitors>,
+    pub(crate) thresholds: Thresholds,
 }
 
 impl Shared {
     /// # Errors
     /// The store cannot be read.
     pub(crate) fn new(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { config, rules, metrics, shards, journal, readers, next_call_no, recordings, forms } = parts;
+        let Parts {
+            config,
+            rules,
+            metrics,
+            shards,
+            journal,
+            readers,
+            next_call_no,
+            recordings,
+            monitors,
+            thresholds,
+            forms,
+        } = parts;
         let readers = Arc::new(readers);
+        let modes = monitors.as_ref().map_or(&[][..], Monitors::modes).iter().map(|mode| mode.name()).collect();
         Ok(Self {
+            hands: Hands::new(config.utc_offset, modes),
             outbox: Outbox::new(&config.webhooks),
             permits: Arc::new(Semaphore::new(config.connections_max.get().min(Semaphore::MAX_PERMITS))),
             store_id: readers.store_id()?,
@@ -130,7 +154,9 @@ impl Shared {
             lessons: Arc::new(Semaphore::new(1)),
             health_permits: Arc::new(Semaphore::new(HEALTH_CONNECTIONS_MAX)),
             agents: Agents::default(),
-            live: Live::default(),
+            live: Live::new(thresholds.counts_calls()),
+            thresholds,
+            monitors,
             precision: Precision::default(),
             forms: Forms::new(forms),
             recordings,

@@ -27,6 +27,7 @@ use crate::server::store::rules::{FoundVersion, VersionFiles};
 use crate::server::store::sampling::{Assignment, AssignmentFilter, Draw, Drawn, Judgement, Progress};
 use crate::server::store::spoken::{FoundWords, SpokenQuery};
 use crate::server::store::statistics::{Statistics, StatisticsFilter};
+use crate::server::store::supervision::{FlaggedCall, Help, Supervision};
 use crate::server::store::views::FoundView;
 use crate::server::store::{AuditEntry, AuditFilter, OwnCall, Position, Readers, StoreError};
 
@@ -272,6 +273,21 @@ impl AsyncReaders {
         count_max: usize,
     ) -> Result<Vec<OwnCall>, Refusal> {
         self.ask(move |readers| readers.own_calls(&agent_id, span, count_max)).await
+    }
+
+    /// See [`Readers::supervision`].
+    pub(crate) async fn supervision(&self, call_no: i64) -> Result<Supervision, Refusal> {
+        self.ask(move |readers| readers.supervision(call_no)).await
+    }
+
+    /// See [`Readers::unread_helps`].
+    pub(crate) async fn unread_helps(&self, agent_id: String) -> Result<Vec<Help>, Refusal> {
+        self.ask(move |readers| readers.unread_helps(&agent_id)).await
+    }
+
+    /// See [`Readers::flagged_calls`].
+    pub(crate) async fn flagged_calls(&self, is_done: bool, count_max: usize) -> Result<Vec<FlaggedCall>, Refusal> {
+        self.ask(move |readers| readers.flagged_calls(is_done, count_max)).await
     }
 
     /// See [`Readers::before_live_cards`].

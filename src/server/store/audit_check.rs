@@ -146,6 +146,12 @@ impl Told {
                     | Audited::Calibration
                     | Audited::Export
                     | Audited::Report
+                    | Audited::Help
+                    | Audited::Take
+                    | Audited::Release
+                    | Audited::Monitor
+                    | Audited::Flag
+                    | Audited::Settle
                     | Audited::Draft(_),
                 )
                 | None => {}

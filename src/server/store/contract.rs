@@ -84,6 +84,8 @@ contract_tests!(
         what_reviewers_kept_of_a_call_goes_with_it,
         what_was_said_is_found_until_it_is_forgotten,
         the_last_answer_of_an_agent_stands,
+        what_supervisors_do_is_kept_audited_and_forgotten_with_its_call,
+        a_threshold_is_kept_with_its_letters_and_counts_what_stands,
         a_mark_is_an_alert_of_a_closed_call,
         the_audit_is_a_chain_that_agrees_with_the_store,
         a_version_of_the_rules_is_kept_with_its_files,
@@ -1206,6 +1208,109 @@ fn words_go_first_then_alerts_and_calls_in_progress_stay(kind: &Kind) {
 }
 
 // ---- words: masked, encrypted, copied --------------------------------------
+
+fn what_supervisors_do_is_kept_audited_and_forgotten_with_its_call(kind: &Kind) {
+    let mut world = World::with(kind, Privacy { store: StoredWords::Masked, ..Privacy::default() });
+    world.keep(vec![call(1, 0), call(2, 0)]);
+    let who = |name: &str| Who { name: name.to_owned(), role: Capacity::Person(AccessRole::Qa) };
+    let help = |call_no, text: &str| NewHelp {
+        call_no,
+        agent_id: "a1".to_owned(),
+        text: text.to_owned(),
+        clock_ms: 3_000,
+        who: who("李静"),
+        at_ms: 5,
+    };
+    let most = 2;
+    let first = world.writer().keep_help(&help(1, "回拨13812345678"), most).unwrap().unwrap();
+    let second = world.writer().keep_help(&help(1, "先道歉"), most).unwrap().unwrap();
+    assert_eq!(world.writer().keep_help(&help(1, "多了"), most).unwrap(), None);
+    assert_eq!(world.writer().read_help("a2", first, 7).unwrap(), None, "another agent's");
+    let read = world.writer().read_help("a1", first, 7).unwrap().unwrap();
+    assert_eq!((read.text.as_str(), read.read_ms, read.call_id.as_str()), ("回拨13812345678", Some(7), "c1"));
+    assert_eq!(world.writer().read_help("a1", first, 9).unwrap().unwrap().read_ms, Some(7), "the first time counts");
+    let unread = |world: &World<'_>| -> Vec<i64> {
+        world.readers().unread_helps("a1").unwrap().iter().map(|help| help.help_no).collect()
+    };
+    assert_eq!(unread(&world), [second]);
+
+    let taken = |by: &str| Charge { by: by.to_owned(), at_ms: 8 };
+    let take = |world: &mut World<'_>, call_no, by: &str, instead_of: Option<&str>| {
+        world.writer().take_call(call_no, &who(by), instead_of, 8).unwrap()
+    };
+    assert_eq!(take(&mut world, 1, "李静", None), Attempt::Taken(taken("李静")));
+    assert_eq!(take(&mut world, 1, "李静", None), Attempt::Taken(taken("李静")), "twice is once");
+    assert_eq!(take(&mut world, 1, "王芳", None), Attempt::Another(taken("李静")));
+    assert_eq!(take(&mut world, 1, "王芳", Some("赵敏")), Attempt::Another(taken("李静")), "not whom they saw");
+    assert_eq!(take(&mut world, 1, "王芳", Some("李静")), Attempt::Taken(taken("王芳")));
+    assert!(!world.writer().release_call(1, "李静", &who("李静"), 9).unwrap());
+    assert!(world.writer().release_call(1, "王芳", &who("王芳"), 9).unwrap());
+    assert_eq!(take(&mut world, 1, "李静", None), Attempt::Taken(taken("李静")));
+
+    let flag = world.writer().flag_call(1, &who("李静"), Some("骂人"), 10).unwrap();
+    let again = world.writer().flag_call(1, &who("王芳"), None, 11).unwrap();
+    assert_eq!((&flag, flag.by.as_str()), (&again, "李静"), "it waits already");
+    world.writer().flag_call(2, &who("王芳"), None, 12).unwrap();
+    let flagged = |world: &World<'_>, is_done| -> Vec<String> {
+        world.readers().flagged_calls(is_done, 9).unwrap().into_iter().map(|found| found.call_id).collect()
+    };
+    assert_eq!(flagged(&world, false), ["c1", "c2"]);
+    assert_eq!(world.writer().settle_flag(flag.flag_no, &who("王芳"), 13).unwrap(), Some(1));
+    assert_eq!(world.writer().settle_flag(flag.flag_no, &who("李静"), 14).unwrap(), None, "once");
+    assert_eq!((flagged(&world, false), flagged(&world, true)), (vec!["c2".to_owned()], vec!["c1".to_owned()]));
+
+    world.reopen();
+    let supervised = world.readers().supervised_calls().unwrap();
+    assert_eq!(supervised.iter().map(|call| call.call_id.as_str()).collect::<Vec<_>>(), ["c1", "c2"]);
+    let Supervision { helps, charge, flag } = world.readers().supervision(1).unwrap();
+    assert_eq!((helps.len(), charge, flag.unwrap().done), (2, Some(taken("李静")), Some(("王芳".to_owned(), 13))));
+    world.keep(vec![closed(1, 20)]);
+    let over = world.readers().supervision(1).unwrap();
+    assert_eq!((over.helps[0].text.as_str(), &over.charge), ("回拨138****5678", &None), "masked, and nobody's");
+    assert_eq!(take(&mut world, 1, "李静", None), Attempt::Over);
+    assert_eq!(unread(&world), [0_i64; 0], "nobody needs help in a call that is over");
+    let told = world.readers().audit_entries(&AuditFilter::default(), None, 99).unwrap();
+    let actions: Vec<&str> = told.iter().rev().map(|entry| entry.action.as_str()).collect();
+    assert_eq!(actions, ["help", "help", "take", "take", "release", "take", "flag", "flag", "settle"]);
+    assert_eq!(told[0].subject, "c1");
+    assert!(!format!("{told:?}").contains("道歉"), "the audit has no words");
+    assert_eq!(world.faults(), []);
+    let words = Horizon { transcripts_ms: 100, alerts_ms: 0, outbox_ms: 0 };
+    world.writer().forget(words).unwrap();
+    let left = world.readers().supervision(1).unwrap();
+    assert_eq!((left.helps.len(), left.flag.unwrap().note), (0, None), "words go first");
+    world.writer().forget(Horizon { alerts_ms: 100, ..words }).unwrap();
+    assert_eq!((flagged(&world, true), flagged(&world, false)), (Vec::new(), vec!["c2".to_owned()]));
+}
+
+fn a_threshold_is_kept_with_its_letters_and_counts_what_stands(kind: &Kind) {
+    let mut world = World::new(kind);
+    let crossing = |at_ms| Crossing { threshold: "多".to_owned(), value: 6, at_ms };
+    let webhooks = [Arc::from("hook")];
+    world.writer().keep_crossing(&crossing(5), &webhooks, "{\"type\":\"threshold\"}").unwrap();
+    world.writer().keep_crossing(&crossing(9), &[], "{}").unwrap();
+    world.reopen();
+    assert_eq!(world.readers().last_crossing("多").unwrap(), Some(9));
+    assert_eq!(world.readers().last_crossing("少").unwrap(), None);
+    assert_eq!(world.readers().letter_after("hook", 0).unwrap().unwrap().alert, "{\"type\":\"threshold\"}");
+    let stands = |alert_id: &str, said_ms, display| AlertRow { display, ..alert_row(1, alert_id, said_ms) };
+    let taken_back = AlertRow { state: AlertState::Retracted, ..alert_row(1, "b", 50) };
+    world.keep(vec![
+        call(1, 0),
+        alert(stands("a", 40, Display::Folded)),
+        alert(stands("b", 50, Display::Card)),
+        alert(stands("c", 60, Display::Held)),
+        alert(stands("d", 30, Display::Card)),
+        alert(stands("e", 10, Display::Card)),
+        alert(taken_back),
+    ]);
+    let recent = |count_max| -> Vec<String> {
+        world.readers().recent_alerts(20, count_max).unwrap().into_iter().map(|recent| recent.alert_id).collect()
+    };
+    assert_eq!(recent(9), ["d", "a"], "told, standing, of the last while, the earliest first");
+    assert_eq!(recent(1), ["a"]);
+    assert_eq!(world.readers().recent_alerts(20, 1).unwrap()[0].queue.as_deref(), Some("q1"));
+}
 
 fn a_masked_store_masks_a_call_when_it_is_closed(kind: &Kind) {
     let mut world = World::with(kind, Privacy { store: StoredWords::Masked, ..Privacy::default() });

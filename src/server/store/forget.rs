@@ -10,6 +10,7 @@ use crate::server::store::audit::Fact;
 use crate::server::store::forms::forget_forms;
 use crate::server::store::roster::forget_agent;
 use crate::server::store::spoken::forget_spoken;
+use crate::server::store::supervision::forget_supervision;
 use crate::server::store::writer::{TRIM_ROWS, Writer};
 
 /// Calls of which something is forgotten at once.
@@ -53,6 +54,7 @@ impl Writer {
             gone.calls += 1;
             gone.events += transaction.execute("DELETE FROM events WHERE call_no = ?", [call_no])?;
             forget_spoken(&transaction, call_no)?;
+            forget_supervision(&transaction, call_no, false)?;
             // Only the start names the caller.
             transaction.execute("UPDATE calls SET start = '' WHERE call_no = ?", [call_no])?;
         }
@@ -71,6 +73,7 @@ impl Writer {
                 transaction.execute(&gone, [call_no])?;
             }
             forget_spoken(&transaction, call_no)?;
+            forget_supervision(&transaction, call_no, true)?;
             gone.reviews += transaction.execute("DELETE FROM reviews WHERE call_no = ?", [call_no])?;
             gone.alerts += transaction.execute("DELETE FROM alerts WHERE call_no = ?", [call_no])?;
             transaction.execute("DELETE FROM latest_alerts WHERE call_no = ?", [call_no])?;
@@ -85,6 +88,7 @@ impl Writer {
             "DELETE FROM outbox WHERE outbox_no IN (SELECT outbox_no FROM outbox WHERE made_ms < ? LIMIT ?)",
             params![outbox_ms, TRIM_ROWS],
         )?;
+        transaction.execute("DELETE FROM crossings WHERE at_ms < ?", [alerts_ms])?;
         // An alert bears the version of its call.
         gone.rule_versions = transaction.execute(
             "DELETE FROM rule_versions WHERE loaded_ms < ? AND loaded_no < (SELECT max(loaded_no) FROM rule_versions)

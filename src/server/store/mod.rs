@@ -43,6 +43,8 @@ mod seal;
 mod spoken;
 mod statistics;
 mod stored_calls;
+mod supervision;
+mod thresholds;
 mod views;
 mod writer;
 
@@ -88,6 +90,8 @@ pub(crate) use sampling::{
 pub(crate) use spoken::{FoundSpoken, SpokenQuery};
 pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 pub(crate) use stored_calls::{Stored, Transcript};
+pub(crate) use supervision::{Attempt, Charge, Flag, FlaggedCall, Help, NewHelp, SupervisedCall, Supervision};
+pub(crate) use thresholds::{Crossing, Recent};
 pub(crate) use views::{FoundView, NewView};
 pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Entry, Record, Writer};
 

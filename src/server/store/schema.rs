@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16, V17];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -484,6 +484,44 @@ CREATE TABLE calibration_answers (
 const V16: &str = "
 -- How often each rule's words were asked for and said in a closed call; none for calls closed by earlier programs.
 ALTER TABLE calls ADD COLUMN duties TEXT;
+";
+
+const V17: &str = "
+-- Words that supervisors wrote to the agent of a call; `clock_ms` is the time of the call's clock.
+CREATE TABLE helps (
+    help_no INTEGER PRIMARY KEY AUTOINCREMENT,
+    call_no INTEGER NOT NULL,
+    agent_id TEXT NOT NULL,
+    by TEXT NOT NULL,
+    text TEXT NOT NULL,
+    clock_ms INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    read_ms INTEGER
+) STRICT;
+CREATE INDEX helps_by_call ON helps (call_no);
+CREATE INDEX helps_unread ON helps (agent_id) WHERE read_ms IS NULL;
+-- The supervisor who has taken a call in progress.
+CREATE TABLE charges (call_no INTEGER PRIMARY KEY, by TEXT NOT NULL, at_ms INTEGER NOT NULL) STRICT;
+-- Calls that somebody wants reviewed, and who did.
+CREATE TABLE flags (
+    flag_no INTEGER PRIMARY KEY AUTOINCREMENT,
+    call_no INTEGER NOT NULL,
+    by TEXT NOT NULL,
+    note TEXT,
+    at_ms INTEGER NOT NULL,
+    done_by TEXT,
+    done_ms INTEGER
+) STRICT;
+CREATE INDEX flags_by_call ON flags (call_no);
+CREATE INDEX flags_open ON flags (flag_no) WHERE done_ms IS NULL;
+-- Each time that a threshold of `[[thresholds]]` was told.
+CREATE TABLE crossings (
+    crossing_no INTEGER PRIMARY KEY,
+    threshold TEXT NOT NULL,
+    value INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX crossings_by_threshold ON crossings (threshold, at_ms);
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

@@ -17,6 +17,7 @@ use crate::server::domain::terms::{CloseReason, Display};
 use crate::server::store::audit::Head;
 use crate::server::store::checkpoint::{self, Checkpoints};
 use crate::server::store::files::Files;
+use crate::server::store::supervision::close_supervision;
 use crate::server::store::{AgentRow, Json, KeptDuty, StoreError, own_calls, roster, spoken};
 
 /// Journal rows of closed calls that a commit removes beside the rows it adds: more than it adds on
@@ -237,6 +238,7 @@ impl Writer {
                 Record::Agent(row) => roster::upsert(&transaction, &row.agent_id, &row.agent)?,
                 Record::Closed(call) => {
                     close_call(&transaction, call)?;
+                    close_supervision(&transaction, call.call_no, self.masks_closed)?;
                     if self.masks_closed {
                         mask_call(&transaction, call.call_no)?;
                     }

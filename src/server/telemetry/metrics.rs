@@ -41,6 +41,9 @@ pub(crate) struct Metrics {
     pub(crate) webhooks: IntCounterVec,
     outbox_depth: IntGaugeVec,
     outbox_age: IntGaugeVec,
+    pub(crate) threshold_crossings: IntCounterVec,
+    threshold_value: IntGaugeVec,
+    threshold_reached: IntGaugeVec,
     pub(crate) reconnects: IntCounterVec,
     pub(crate) forgotten: IntCounterVec,
     pub(crate) exports: IntCounterVec,
@@ -170,6 +173,17 @@ impl Metrics {
                 "How long the oldest of them has waited.",
                 &["webhook"],
             )?,
+            threshold_crossings: counters(
+                "tingjian_threshold_crossings_total",
+                "How often a threshold was told.",
+                &["threshold"],
+            )?,
+            threshold_value: gauges("tingjian_threshold_value", "What a threshold counts now.", &["threshold"])?,
+            threshold_reached: gauges(
+                "tingjian_threshold_reached",
+                "Whether a threshold is reached now.",
+                &["threshold"],
+            )?,
             reconnects: counters(
                 "tingjian_reconnects_total",
                 "Agents' connections that went on from a cursor, by kind.",
@@ -298,6 +312,13 @@ impl Metrics {
     pub(crate) fn outbox(&self, webhook: &str, letters: i64, age_seconds: i64) {
         self.outbox_depth.with_label_values(&[webhook]).set(letters);
         self.outbox_age.with_label_values(&[webhook]).set(age_seconds);
+    }
+
+    /// How a threshold stands.
+    pub(crate) fn threshold(&self, name: &str, value: u64, is_reached: bool) {
+        self.threshold_crossings.with_label_values(&[name]);
+        self.threshold_value.with_label_values(&[name]).set(i64::try_from(value).unwrap_or(i64::MAX));
+        self.threshold_reached.with_label_values(&[name]).set(i64::from(is_reached));
     }
 
     /// The text of `/metrics`.

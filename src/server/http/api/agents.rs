@@ -79,7 +79,8 @@ pub(crate) async fn alerts(
         Reconnected { kind: if is_websocket { "agent" } else { "sse" } }.report(&shared.metrics);
     }
     if !is_websocket {
-        return Ok(sse::serve(shared, &agent_id, after, subscription));
+        let reading = principal.reading(&agent_id);
+        return Ok(sse::serve(shared, (&agent_id, reading), after, subscription));
     }
     let serving = Arc::clone(&shared);
     Ok(ws::upgrade(&shared, &shared.subscribers, &request, async move |socket| {
@@ -90,7 +91,7 @@ pub(crate) async fn alerts(
 /// An agent's answer to an alert, for those who listen by Server-Sent Events.
 #[utoipa::path(post, path = "/v1/agents/{agent_id}/alerts", tag = "live", params(
     ("agent_id" = String, Path, description = "Whose / 坐席"),
-), request_body(content = Object, content_type = "application/json", description = "`{\"type\":\"seen\",\"alert_id\":…}` or `{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}`, or `{\"type\":\"appeal\",\"alert_id\":…,\"reason\":…}`"), responses(
+), request_body(content = Object, content_type = "application/json", description = "`{\"type\":\"seen\",\"alert_id\":…}` or `{\"type\":\"dismiss\",\"alert_id\":…,\"reason\":…}`, or `{\"type\":\"appeal\",\"alert_id\":…,\"reason\":…}`; `{\"type\":\"read\",\"help_id\":…}` for words of a supervisor"), responses(
     (status = 200, description = "Noted / 已记下", body = Object),
     (status = 400, description = "It cannot be read / 无法读取", body = ErrorMessage),
     (status = 403, description = "Only the agent may answer / 只有坐席本人能答复", body = ErrorMessage),

@@ -31,8 +31,10 @@ use crate::server::domain::score::{Deduction, Scoring, score};
 use crate::server::feeds::push::{self, Listener};
 use crate::server::filter::{OF_CALLS, OF_PAGES, Parameters};
 use crate::server::http::api::alerts::{AlertView, view};
+use crate::server::http::api::live::supervisor;
 use crate::server::http::api::page::{About, next_cursor};
 use crate::server::http::api::roster::AgentView;
+use crate::server::http::api::supervision::SupervisionView;
 use crate::server::http::openapi::{CallParameters, PageParameters};
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::net::ws;
@@ -96,6 +98,8 @@ pub(crate) struct CallDetail {
     scoring: Scoring,
     /// Where the call can be heard, once it is over; null where no recordings are configured.
     recording: Option<Sound>,
+    /// What supervisors did in it.
+    supervision: SupervisionView,
     /// Whether there is more than is shown.
     truncated: bool,
     utc_offset: String,
@@ -210,6 +214,8 @@ pub(crate) async fn call(
     };
     let is_over = call.closed_ms.is_some();
     let recording = shared.recordings.as_ref().filter(|_| is_over).map(|known| known.of(recorded, unix_ms()));
+    let supervision = shared.store.supervision(call.call_no).await?;
+    let supervision = SupervisionView::new(&shared, supervision, !is_over);
     let (call, scoring) = call_view(&shared, call, &deductions);
     let utc_offset = shared.config.utc_offset.to_string();
     Ok(Json(CallDetail {
@@ -221,6 +227,7 @@ pub(crate) async fn call(
         alerts,
         scoring,
         recording,
+        supervision,
         truncated,
         utc_offset,
     }))
@@ -315,6 +322,7 @@ impl Possession {
 /// WebSocket: one call's transcript and alerts, live.
 #[utoipa::path(get, path = "/v1/calls/{call_id}/watch", tag = "live", params(
     ("call_id" = String, Path, description = "Which call / 哪一通"),
+    ("by" = Option<String>, Query, description = "Who looks on, where there are no tokens / 没有令牌时写明是谁"),
 ), responses(
     (status = 101, description = "A WebSocket; refused, it closes with 4000 plus the status / WebSocket；被拒绝时以 4000 加状态码关闭"),
     (status = 400, description = "The handshake is wrong / 握手有误", body = ErrorMessage),
@@ -324,19 +332,21 @@ impl Possession {
 ))]
 pub(crate) async fn watch(
     State(shared): State<Arc<Shared>>,
+    Extension(principal): Extension<Principal>,
     Path(call_id): Path<String>,
     request: Request<Body>,
 ) -> Result<Response, Unanswered> {
     if !ws::is_wanted(&request) {
         return Ok(reply::upgrade_required());
     }
+    let supervisor = supervisor(&principal, request.uri())?;
     let (reply, watching) = oneshot::channel();
     let command = Command::Watch { call_id: call_id.clone(), reply };
     shared.shards.send(&call_id, command).await?;
     let (hello, subscription) = watching.await.map_err(|_| Refusal::Stopping)??;
     let serving = Arc::clone(&shared);
     Ok(ws::upgrade(&shared, &shared.subscribers, &request, async move |socket| {
-        push::serve(&serving, socket, Listener::Watcher(hello), subscription).await;
+        push::serve(&serving, socket, Listener::Watcher { hello, supervisor }, subscription).await;
     }))
 }
 

@@ -26,4 +26,5 @@ pub(crate) mod sampling;
 pub(crate) mod scores;
 pub(crate) mod search;
 pub(crate) mod statistics;
+pub(crate) mod supervision;
 pub(crate) mod views;

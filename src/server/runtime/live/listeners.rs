@@ -15,6 +15,8 @@ use crate::server::runtime::subscription::{Push, Subscriber, Subscription, subsc
 pub(crate) struct Live {
     listeners: Mutex<Listeners>,
     joined: Notify,
+    /// The rows of the wall are wanted though nobody looks.
+    counts_calls: bool,
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +47,7 @@ struct DeskListener {
 #[derive(Debug, Default)]
 pub(crate) struct Audience {
     pub(crate) round: u64,
-    /// Whether anybody watches the wall.
+    /// Whether anybody watches the wall, or calls are counted.
     pub(crate) wall: bool,
     /// Whether a viewer of the wall has not received the full list yet.
     pub(crate) wall_is_fresh: bool,
@@ -65,6 +67,11 @@ impl Audience {
 }
 
 impl Live {
+    /// With `counts_calls`, the rows of the wall are wanted though nobody looks.
+    pub(crate) fn new(counts_calls: bool) -> Self {
+        Self { counts_calls, ..Self::default() }
+    }
+
     /// Subscribes a viewer to the wall: first the frames of all calls, then the changes.
     pub(crate) fn watch_wall(&self) -> Result<(oneshot::Receiver<Vec<Utf8Bytes>>, Subscription), TooManySubscribers> {
         let mut listeners = self.listeners.lock().map_err(|_| TooManySubscribers)?;
@@ -103,7 +110,12 @@ impl Live {
     pub(crate) async fn somebody(&self) {
         loop {
             let joined = self.joined.notified();
-            if self.listeners.lock().is_ok_and(|listeners| !listeners.wall.is_empty() || !listeners.desks.is_empty()) {
+            if self.counts_calls
+                || self
+                    .listeners
+                    .lock()
+                    .is_ok_and(|listeners| !listeners.wall.is_empty() || !listeners.desks.is_empty())
+            {
                 return;
             }
             joined.await;
@@ -130,7 +142,7 @@ impl Live {
         };
         Audience {
             round: *round,
-            wall: !wall.is_empty(),
+            wall: self.counts_calls || !wall.is_empty(),
             wall_is_fresh: wall.iter().any(|listener| listener.first.is_some()),
             desks: agents(&|_, _| true),
             new_desks: agents(&|_, desk| desk.iter().any(|listener| listener.is_new)),

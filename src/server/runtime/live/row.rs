@@ -14,8 +14,11 @@ use crate::engine::status::{CallStatus, Duty, DutyPart, DutyState, Phase};
 use crate::engine::time::CallTime;
 use crate::engine::transcript::{Channel, Direction, Role};
 use crate::server::domain::roster::Agent;
+use crate::server::domain::threshold::CountedCall;
 use crate::server::runtime::call_state::CallState;
 
+/// What an alert weighs in a call's heat has halved after so long.
+const HALF_LIFE_MS: f64 = 60_000.0;
 /// A clock that runs on at the client is sent again when it is wrong by more than this.
 const CLOCK_WRONG_MS: i64 = 500;
 
@@ -41,6 +44,8 @@ pub(crate) struct LiveCall {
     status: CallStatus,
     duties: Vec<Duty>,
     alerts: Counts,
+    /// How bad it is now: what each alert weighs, halved with each [`HALF_LIFE_MS`] since it came out.
+    heat: f64,
     last_alert: Option<LastAlert>,
 }
 
@@ -60,6 +65,15 @@ impl Counts {
             Severity::Info => &mut self.info,
         };
         *count += 1;
+    }
+
+    /// What an alert weighs in the heat of its call.
+    const fn weight(severity: Severity) -> f64 {
+        match severity {
+            Severity::Critical => 9.0,
+            Severity::Warning => 3.0,
+            Severity::Info => 1.0,
+        }
     }
 
     fn worst(self) -> Option<Severity> {
@@ -96,9 +110,12 @@ impl LiveCall {
         let status = call.status(clock);
         let duties = call.duties(clock, |rule| !is_shadow(rule));
         let mut alerts = Counts::default();
+        let at = if status.phase == Phase::Ended { status.since } else { clock };
+        let mut heat = 0.0;
         let mut last = None;
         for alert in call.alerts_in_force().filter(|alert| !alert.held && !is_shadow(&alert.rule)) {
             alerts.add(alert.rule.severity);
+            heat += Counts::weight(alert.rule.severity) * halved(at.since(alert.emitted));
             let place = (alert.emitted, alert.at, &alert.alert_id);
             if last.as_ref().is_none_or(|(latest, _)| *latest < place) {
                 last = Some((place, alert));
@@ -118,10 +135,11 @@ impl LiveCall {
             direction: info.direction,
             started_at: wall_time(info.started_at, CallTime::ANSWERED),
             seen,
-            clock: if status.phase == Phase::Ended { status.since } else { clock },
+            clock: at,
             status,
             duties,
             alerts,
+            heat,
             last_alert: last.map(|(_, alert)| LastAlert {
                 rule_name: alert.rule.name.clone(),
                 severity: alert.rule.severity,
@@ -161,6 +179,20 @@ impl LiveCall {
         self.is_running() && self.clock.since(before.clock_at(self.seen)).abs() > CLOCK_WRONG_MS
     }
 
+    /// What thresholds count of it at `now`; nothing of a call that has ended.
+    pub(crate) fn counted(&self, now: Instant) -> Option<CountedCall<'_>> {
+        let lasted = self.clock_at(now).since(self.status.since);
+        let of = |is_so: bool| if is_so { lasted } else { 0 };
+        self.is_running().then(|| CountedCall {
+            queue: self.queue.as_deref(),
+            team: self.agent.team.as_deref(),
+            site: self.agent.site.as_deref(),
+            silent_ms: of(self.status.phase == Phase::Silent && !self.is_unheard),
+            held_ms: of(self.status.phase == Phase::Hold),
+            unheard_ms: of(self.is_unheard),
+        })
+    }
+
     fn owed(&self) -> usize {
         self.duties.iter().filter(|duty| duty.state == DutyState::Owed).count()
     }
@@ -187,6 +219,7 @@ impl LiveCall {
             agent_id: &self.agent_id,
             agent_name: self.agent.name.as_deref(),
             team: self.agent.team.as_deref(),
+            site: self.agent.site.as_deref(),
             queue: self.queue.as_deref(),
             channel: self.channel,
             direction: self.direction,
@@ -199,6 +232,7 @@ impl LiveCall {
             state_ms: self.clock.since(since),
             alerts: self.alerts,
             worst: self.alerts.worst(),
+            heat: (self.heat * 100.0).round() / 100.0,
             last_alert: self.last_alert.as_ref(),
             owed: self.owed(),
         };
@@ -233,12 +267,19 @@ impl LiveCall {
     }
 }
 
+/// What is left of 1 after so many milliseconds.
+#[allow(clippy::cast_precision_loss, reason = "a call lasts at most 31 days")]
+fn halved(passed_ms: i64) -> f64 {
+    (-(passed_ms.max(0) as f64) / HALF_LIFE_MS).exp2()
+}
+
 #[derive(Debug, Serialize)]
 struct WallRow<'a> {
     call_id: &'a str,
     agent_id: &'a str,
     agent_name: Option<&'a str>,
     team: Option<&'a str>,
+    site: Option<&'a str>,
     queue: Option<&'a str>,
     channel: Channel,
     direction: Direction,
@@ -251,6 +292,7 @@ struct WallRow<'a> {
     state_ms: i64,
     alerts: Counts,
     worst: Option<Severity>,
+    heat: f64,
     last_alert: Option<&'a LastAlert>,
     owed: usize,
 }

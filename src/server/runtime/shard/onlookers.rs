@@ -10,7 +10,7 @@ use crate::engine::time::CallTime;
 use crate::server::domain::refusal::Refusal;
 use crate::server::domain::terms::CloseReason;
 use crate::server::runtime::live::{Audience, Listing, Look};
-use crate::server::runtime::shard::{Shard, guard};
+use crate::server::runtime::shard::{Shard, Whereabouts, guard};
 use crate::server::runtime::subscription::{Push, Subscription};
 
 impl Shard {
@@ -29,6 +29,22 @@ impl Shard {
             "asr_silent": slot.state.is_unheard(),
         });
         Ok((Push { text: Utf8Bytes::from(hello.to_string()), cursor: None, since: None }, subscription))
+    }
+
+    /// Where a call stands; `None` if it is not in progress.
+    pub(super) fn find(&self, call_id: &str, now: Instant) -> Option<Whereabouts> {
+        let (call_id, slot) = self.calls.get_key_value(call_id)?;
+        let (info, clock) = (slot.session().info(), slot.clock.at(now));
+        Some(Whereabouts {
+            call_no: slot.state.call_no,
+            call_id: Arc::clone(call_id),
+            agent_id: Arc::clone(slot.session().agent_at(clock)),
+            queue: info.queue.clone(),
+            started_at: info.started_at.to_rfc3339(),
+            started_ms: info.started_at.timestamp_millis(),
+            clock,
+            watchers: slot.watchers.clone(),
+        })
     }
 
     /// The calls that may look otherwise to `audience` than before.

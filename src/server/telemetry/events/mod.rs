@@ -27,7 +27,7 @@ pub(crate) use relay::{RelayStream, RelayUnchecked, UpstreamFailed};
 pub(crate) use reports::ReportSent;
 pub(crate) use rules::{RuleMeasured, RulesReloaded};
 pub(crate) use store::{Committed, RowsForgotten, StoreFailed, StoreMended};
-pub(crate) use webhooks::{WebhookDelivered, WebhookFailed, WebhookGivenUp};
+pub(crate) use webhooks::{ThresholdCrossed, WebhookDelivered, WebhookFailed, WebhookGivenUp};
 
 /// Something worth a log line, a metric, or both.
 pub(crate) trait Happening {

@@ -1,4 +1,4 @@
-//! Deliveries to webhooks.
+//! Deliveries to webhooks, and thresholds that are told.
 
 use std::fmt;
 
@@ -56,5 +56,19 @@ impl Happening for WebhookGivenUp<'_> {
         let result = if is_rejected { "rejected" } else { "given_up" };
         metrics.webhooks.with_label_values(&[webhook, result]).inc();
         tracing::error!(webhook, delivery, attempts, result, %fault, "webhook not delivered");
+    }
+}
+
+/// A threshold is told.
+pub(crate) struct ThresholdCrossed<'a> {
+    pub(crate) threshold: &'a str,
+    pub(crate) value: u64,
+}
+
+impl Happening for ThresholdCrossed<'_> {
+    fn report(self, metrics: &Metrics) {
+        let Self { threshold, value } = self;
+        metrics.threshold_crossings.with_label_values(&[threshold]).inc();
+        tracing::warn!(threshold, value, "threshold reached");
     }
 }
