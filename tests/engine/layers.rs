@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// From the lowest on.
-const ROOMS: [&str; 22] = [
+const ROOMS: [&str; 23] = [
     "time",
     "transcript",
     "severity",
     "diagnostic",
     "work",
+    "closed",
     "agents",
     "privacy",
     "text",

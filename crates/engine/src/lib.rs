@@ -169,6 +169,7 @@ pub mod act;
 mod agents;
 pub mod alert;
 pub mod call;
+mod closed;
 mod context;
 mod detect;
 pub mod diagnostic;

@@ -2,6 +2,7 @@
 //! and of what stood before it. Nothing here depends on a model.
 
 use super::words::{Piece, Placed, classify};
+use crate::closed::Chars;
 use crate::text::plain_chars;
 use crate::transcript::{Channel, Role};
 
@@ -101,17 +102,17 @@ const SAME: [(&str, &str); 16] = [
 ];
 
 /// The first characters of words that have others in their place.
-static SAME_FIRST: Class<15> =
-    Class::new(['您', '咋', '啥', '晓', '俺', '没', '木', '干', '嘞', '喽', '咯', '啦', '甭', '别', '莫']);
+static SAME_FIRST: Chars<15> =
+    Chars::new(['您', '咋', '啥', '晓', '俺', '没', '木', '干', '嘞', '喽', '咯', '啦', '甭', '别', '莫']);
 
 /// Particles and hesitations that leave the meaning as it is: features of their own, not parts of runs.
-static PARTICLES: Class<20> = Class::new([
+static PARTICLES: Chars<20> = Chars::new([
     '啊', '呀', '哦', '噢', '喔', '呃', '嗯', '哈', '呢', '哇', '诶', '欸', '哎', '唉', '额', '嘻', '哟', '呦', '嘿',
     '☺',
 ]);
 
 /// Characters that ask.
-static ASKING: Class<8> = Class::new(['?', '？', '吗', '么', '呢', '几', '哪', '啥']);
+static ASKING: Chars<8> = Chars::new(['?', '？', '吗', '么', '呢', '几', '哪', '啥']);
 
 /// The begin and the end of a text, as characters that no text holds.
 const BEGIN: char = '\u{2}';
@@ -143,27 +144,6 @@ impl Hash {
     const fn key(self) -> u32 {
         let hash = (self.0 ^ self.0 >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         (hash ^ hash >> 32) as u32
-    }
-}
-
-/// Characters of a class, asked for by their low bits first: nearly all others are answered by one look.
-struct Class<const N: usize> {
-    chars: [char; N],
-    low_bits: u128,
-}
-
-impl<const N: usize> Class<N> {
-    const fn new(chars: [char; N]) -> Self {
-        let (mut low_bits, mut at) = (0, 0);
-        while at < N {
-            low_bits |= 1 << (chars[at] as u32 % 128);
-            at += 1;
-        }
-        Self { chars, low_bits }
-    }
-
-    fn holds(&self, c: char) -> bool {
-        self.low_bits >> (c as u32 % 128) & 1 == 1 && self.chars.contains(&c)
     }
 }
 

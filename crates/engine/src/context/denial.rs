@@ -1,12 +1,13 @@
 //! How far a denial reaches: its own predicate, through helping verbs, adverbs and objects, and
 //! never a word of content of its own (不用担心 | 马上到账) or a condition (不还钱 | 就要坐牢).
 
+use super::alternative_question;
 use super::words::{
     ACTOR_CHARS, AUXILIARIES, CLAUSE_DENIALS, DENIALS, DOUBLE_NEGATION_REACH, MODAL_DENIALS, NEGATION_REACH,
     NOT_NEGATORS, OBJECT_CHARS, OBJECT_MARKERS, PARTICLES, PASSED, POTENTIAL_DENIALS, QUANTIFIERS, REASONS, REFUSALS,
     REPORTS, SEQUELS, TOPIC_WORDS, TURNING_POINTS,
 };
-use super::{alternative_question, longest, starts_with};
+use crate::closed::{Words, starts_with};
 use crate::rule::subjects::Subjects;
 
 /// The most characters between 非 and its 不可: 非要起诉不可.
@@ -112,15 +113,15 @@ enum Word {
 /// The longest word that `rest` begins with; one character of content if there is none.
 fn word_at(subjects: &Subjects, rest: &[char]) -> (Option<Word>, usize) {
     let listed = [
-        (Word::Quantifier, QUANTIFIERS),
-        (Word::Reason, REASONS),
-        (Word::Sequel, SEQUELS),
-        (Word::Report, REPORTS),
-        (Word::Auxiliary, AUXILIARIES),
-        (Word::ObjectMarker, OBJECT_MARKERS),
-        (Word::Passed, PASSED),
+        (Word::Quantifier, &QUANTIFIERS),
+        (Word::Reason, &REASONS),
+        (Word::Sequel, &SEQUELS),
+        (Word::Report, &REPORTS),
+        (Word::Auxiliary, &AUXILIARIES),
+        (Word::ObjectMarker, &OBJECT_MARKERS),
+        (Word::Passed, &PASSED),
     ];
-    let listed = listed.into_iter().filter_map(|(word, words)| Some((word, longest(rest, words)?)));
+    let listed = listed.into_iter().filter_map(|(word, words)| Some((word, words.longest(rest)?)));
     let named = [(Word::Party, subjects.party(rest)), (Word::Name, subjects.named(rest))];
     let named = named.into_iter().filter_map(|(word, length)| Some((word, length?)));
     let longest = named.chain(listed).reduce(|best, next| if next.1 > best.1 { next } else { best });
@@ -133,10 +134,10 @@ fn before_it(subjects: &Subjects, before: &[char], hit: &[char]) -> bool {
     let mut at = 0;
     while at < before.len() {
         let rest = &before[at..];
-        if let Some(length) = longest(rest, TURNING_POINTS) {
+        if let Some(length) = TURNING_POINTS.longest(rest) {
             denial = None;
             at += length;
-        } else if let Some(length) = longest(rest, NOT_NEGATORS) {
+        } else if let Some(length) = NOT_NEGATORS.longest(rest) {
             at += length;
         } else if alternative_question(before, at) {
             at += 2;
@@ -158,8 +159,8 @@ fn before_it(subjects: &Subjects, before: &[char], hit: &[char]) -> bool {
 
 /// The denial that `rest` begins with: how long it is, and whether it denies a whole clause.
 fn denial_at(rest: &[char]) -> Option<(usize, bool)> {
-    let length = |words| longest(rest, words).unwrap_or(0);
-    let (own, clause) = (length(DENIALS).max(length(MODAL_DENIALS)), length(CLAUSE_DENIALS));
+    let length = |words: &Words| words.longest(rest).unwrap_or(0);
+    let (own, clause) = (length(&DENIALS).max(length(&MODAL_DENIALS)), length(&CLAUSE_DENIALS));
     let longest = own.max(clause);
     (longest > 0).then_some((longest, clause > own))
 }
@@ -173,20 +174,20 @@ fn behind_it(subjects: &Subjects, after: &[char]) -> bool {
     let (mut at, mut denied, mut is_stated, mut ends_bare) = (0, false, false, false);
     while at < after.len() {
         let rest = &after[at..];
-        if longest(rest, NOT_NEGATORS).is_some() || alternative_question(after, at) {
+        if NOT_NEGATORS.longest(rest).is_some() || alternative_question(after, at) {
             return false;
         }
-        if longest(rest, TURNING_POINTS).is_some() {
+        if TURNING_POINTS.longest(rest).is_some() {
             break;
         }
-        let found = longest(rest, REFUSALS).map(|length| (length, false)).or_else(|| denial_at(rest));
+        let found = REFUSALS.longest(rest).map(|length| (length, false)).or_else(|| denial_at(rest));
         if let Some((length, denies_clause)) = found {
             denied = !denied;
-            ends_bare = denies_clause || !is_stated && length <= 2 && longest(rest, DENIALS).is_some();
+            ends_bare = denies_clause || !is_stated && length <= 2 && DENIALS.longest(rest).is_some();
             at += length;
             continue;
         }
-        let topic = if denied { None } else { longest(rest, TOPIC_WORDS) };
+        let topic = if denied { None } else { TOPIC_WORDS.longest(rest) };
         if let Some(length) = topic {
             is_stated |= rest[..length].iter().any(|c| matches!(c, '是' | '话'));
             at += length;
@@ -195,7 +196,7 @@ fn behind_it(subjects: &Subjects, after: &[char]) -> bool {
         if !denied {
             return false;
         }
-        let more = [REPORTS, AUXILIARIES, PASSED].into_iter().find_map(|words| longest(rest, words));
+        let more = [&REPORTS, &AUXILIARIES, &PASSED].into_iter().find_map(|words| words.longest(rest));
         if let Some(length) = more {
             ends_bare &= PARTICLES.contains(&rest[0]) && rest[0] != '的';
             at += length;

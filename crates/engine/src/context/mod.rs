@@ -18,6 +18,7 @@ use self::words::{
     ADVERBS, CHOICES, COVERBS, NAMING_AFTER, NAMING_BEFORE, NAMING_REACH, NEGATION_CONTEXT, PARTICLES, PERSON_ENDINGS,
     SUPPOSITIONS,
 };
+use crate::closed::starts_with;
 use crate::rule::subjects::Subjects;
 use crate::rule::syntax::{Context, Subject};
 use crate::text::{PhraseId, SYMBOLS_MAX};
@@ -167,7 +168,7 @@ impl<'a> Scene<'a> {
         let denies = matches!(hit.first(), Some('不' | '没'));
         let is_own = self.subjects.own(hit).is_some();
         (0..before.len()).any(|at| {
-            let choice = longest(&before[at..], CHOICES);
+            let choice = CHOICES.longest(&before[at..]);
             if choice.is_none() && !alternative_question(before, at) {
                 return false;
             }
@@ -189,14 +190,13 @@ impl<'a> Scene<'a> {
         let (before, after) = (self.before(), self.after());
         (0..=NAMING_REACH.min(before.len()))
             .any(|gap| NAMING_BEFORE.iter().any(|naming| ends_with(&before[..before.len() - gap], naming)))
-            || (0..=NAMING_REACH.min(after.len()))
-                .any(|gap| NAMING_AFTER.iter().any(|naming| starts_with(&after[gap..], naming)))
+            || (0..=NAMING_REACH.min(after.len())).any(|gap| NAMING_AFTER.longest(&after[gap..]).is_some())
     }
 
     /// The clause supposes (如果…), or the hit is followed by 的话.
     pub(crate) fn conditional(&self) -> bool {
         let (before, after) = (self.before(), self.after());
-        (0..before.len()).any(|at| longest(&before[at..], SUPPOSITIONS).is_some())
+        (0..before.len()).any(|at| SUPPOSITIONS.longest(&before[at..]).is_some())
             || (0..after.len()).any(|at| starts_with(&after[at..], "的话"))
     }
 
@@ -250,22 +250,9 @@ fn alternative_question(chars: &[char], at: usize) -> bool {
         && chars.get(at + 1).is_some_and(|after| *after == chars[at - 1])
 }
 
-fn starts_with(chars: &[char], word: &str) -> bool {
-    let mut chars = chars.iter();
-    word.chars().all(|c| chars.next() == Some(&c))
-}
-
 fn ends_with(chars: &[char], word: &str) -> bool {
     let mut chars = chars.iter().rev();
     word.chars().rev().all(|c| chars.next() == Some(&c))
-}
-
-fn longest(chars: &[char], words: &[&str]) -> Option<usize> {
-    let mut bytes = [0; 4];
-    // Nearly all words differ in the first character already.
-    let first = chars.first()?.encode_utf8(&mut bytes);
-    let words = words.iter().filter(|word| word.starts_with(&*first) && starts_with(chars, word));
-    words.map(|word| word.chars().count()).max()
 }
 
 fn trim_end<'c>(mut chars: &'c [char], particles: &[char]) -> &'c [char] {

@@ -1,11 +1,28 @@
 //! The words that grammar goes by: closed classes, spelled as folding leaves them.
 
+use crate::closed::Words;
+
 /// Denials of what the words behind them do: 不, 没 and their like.
-pub(super) const DENIALS: &[&str] =
-    &["没有", "没", "不用", "不必", "不要", "不需要", "不曾", "不至于", "不见得", "别", "勿", "未", "非", "莫", "不"];
+pub(super) static DENIALS: Words = Words::new(&[
+    "没有",
+    "没",
+    "不用",
+    "不必",
+    "不要",
+    "不需要",
+    "不曾",
+    "不至于",
+    "不见得",
+    "别",
+    "勿",
+    "未",
+    "非",
+    "莫",
+    "不",
+]);
 
 /// Denials in a helping verb, and questions that only deny (怎么可能).
-pub(super) const MODAL_DENIALS: &[&str] = &[
+pub(super) static MODAL_DENIALS: Words = Words::new(&[
     "没有什么",
     "没有人",
     "没人",
@@ -41,10 +58,10 @@ pub(super) const MODAL_DENIALS: &[&str] = &[
     "哪有",
     "岂能",
     "岂会",
-];
+]);
 
 /// Denials behind which somebody else may act first: 不让快递上门, 谁说您要坐牢.
-pub(super) const CLAUSE_DENIALS: &[&str] = &[
+pub(super) static CLAUSE_DENIALS: Words = Words::new(&[
     "没有什么是",
     "没什么是",
     "不是",
@@ -65,10 +82,10 @@ pub(super) const CLAUSE_DENIALS: &[&str] = &[
     "省得",
     "谁说",
     "谁告诉",
-];
+]);
 
 /// Words that look like a denial and are none.
-pub(super) const NOT_NEGATORS: &[&str] = &[
+pub(super) static NOT_NEGATORS: Words = Words::new(&[
     "不得不",
     "不但",
     "不仅",
@@ -106,10 +123,10 @@ pub(super) const NOT_NEGATORS: &[&str] = &[
     "不用说",
     "不必说",
     "不瞒",
-];
+]);
 
 /// Words that open a new statement, or are one: a denial before them does not reach beyond.
-pub(super) const TURNING_POINTS: &[&str] = &[
+pub(super) static TURNING_POINTS: Words = Words::new(&[
     "但是",
     "可是",
     "不过",
@@ -137,32 +154,32 @@ pub(super) const TURNING_POINTS: &[&str] = &[
     "不要紧",
     "不客气",
     "对不起",
-];
+]);
 
 /// Words by which what was said before becomes a condition: 不还钱就…, 没有钱也….
-pub(super) const SEQUELS: &[&str] = &["就", "也", "才", "便", "则", "照样", "1样", "一样", "仍", "照常"];
+pub(super) static SEQUELS: Words = Words::new(&["就", "也", "才", "便", "则", "照样", "1样", "一样", "仍", "照常"]);
 
 /// A reason is denied together with what follows from it: 不会因为这个就….
-pub(super) const REASONS: &[&str] = &["因为", "由于", "为了", "因"];
+pub(super) static REASONS: Words = Words::new(&["因为", "由于", "为了", "因"]);
 
 /// Words for any: what is denied of any of them is denied of what they do.
-pub(super) const QUANTIFIERS: &[&str] =
-    &["任何", "所有", "每", "哪个", "哪家", "哪1", "哪", "谁", "什么", "1个", "一个", "半个", "全部"];
+pub(super) static QUANTIFIERS: Words =
+    Words::new(&["任何", "所有", "每", "哪个", "哪家", "哪1", "哪", "谁", "什么", "1个", "一个", "半个", "全部"]);
 
 /// Helping verbs.
-pub(super) const AUXILIARIES: &[&str] = &[
+pub(super) static AUXILIARIES: Words = Words::new(&[
     "可以", "可能", "能够", "应该", "必须", "愿意", "有权", "会", "能", "要", "想", "敢", "肯", "该", "得", "应", "予",
-];
+]);
 
 /// Verbs whose object is what somebody does.
-pub(super) const REPORTS: &[&str] = &[
+pub(super) static REPORTS: Words = Words::new(&[
     "说", "讲", "提到", "提过", "告诉", "表示", "规定", "要求", "认为", "觉得", "以为", "听说", "建议", "允许", "同意",
     "答应", "承诺", "保证", "安排", "通过", "宣传",
-];
+]);
 
 /// Words that a denial passes through on its way to what it denies: adverbs, and verbs and nouns that
 /// say nothing without what follows them.
-pub(super) const PASSED: &[&str] = &[
+pub(super) static PASSED: Words = Words::new(&[
     // How, and how often.
     "再",
     "真的",
@@ -306,13 +323,13 @@ pub(super) const PASSED: &[&str] = &[
     "办",
     "收",
     "做",
-];
+]);
 
 /// Words before the one to whom or for whom it is done, or who is made to do it: 没给您停机, 不会让您坐牢.
-pub(super) const OBJECT_MARKERS: &[&str] = &[
+pub(super) static OBJECT_MARKERS: Words = Words::new(&[
     "给", "把", "对", "向", "跟", "和", "替", "为", "让", "叫", "请", "使", "被", "在", "从", "由", "往", "以", "按",
     "帮", "将", "与", "同",
-];
+]);
 
 /// So many characters may name what stands behind an object marker.
 pub(super) const OBJECT_CHARS: usize = 6;
@@ -321,7 +338,7 @@ pub(super) const OBJECT_CHARS: usize = 6;
 pub(super) const ACTOR_CHARS: usize = 3;
 
 /// What is denied behind the words themselves begins so: 减免利息 | 这种事是不可能的.
-pub(super) const TOPIC_WORDS: &[&str] = &[
+pub(super) static TOPIC_WORDS: Words = Words::new(&[
     "的话",
     "的事情",
     "的事",
@@ -358,10 +375,10 @@ pub(super) const TOPIC_WORDS: &[&str] = &[
     "也",
     "还",
     "的",
-];
+]);
 
 /// What says by itself that something is not to be had.
-pub(super) const REFUSALS: &[&str] = &["不行", "不现实", "不成", "没门", "没戏", "没指望"];
+pub(super) static REFUSALS: Words = Words::new(&["不行", "不现实", "不成", "没门", "没戏", "没指望"]);
 
 /// A denial reaches so many characters, before the words or behind them.
 pub(super) const NEGATION_REACH: usize = 24;
@@ -383,7 +400,7 @@ pub(super) const COVERBS: &[char] =
     &['跟', '给', '和', '比', '对', '帮', '为', '向', '让', '把', '被', '替', '与', '找', '叫', '请', '同'];
 
 /// Words that open a condition.
-pub(super) const SUPPOSITIONS: &[&str] = &[
+pub(super) static SUPPOSITIONS: Words = Words::new(&[
     "如果",
     "要是",
     "假如",
@@ -402,7 +419,7 @@ pub(super) const SUPPOSITIONS: &[&str] = &[
     "一旦",
     "1旦",
     "假使",
-];
+]);
 
 /// Words before something that is quoted or named.
 pub(super) const NAMING_BEFORE: &[&str] = &[
@@ -426,7 +443,7 @@ pub(super) const NAMING_BEFORE: &[&str] = &[
 ];
 
 /// Words after something that is quoted or named.
-pub(super) const NAMING_AFTER: &[&str] = &[
+pub(super) static NAMING_AFTER: Words = Words::new(&[
     "这句话",
     "这话",
     "这个词",
@@ -443,7 +460,7 @@ pub(super) const NAMING_AFTER: &[&str] = &[
     "这个说法",
     "这种说法",
     "这个叫法",
-];
+]);
 
 /// Naming words stand at most so far from what they name, in characters.
 pub(super) const NAMING_REACH: usize = 2;
@@ -455,7 +472,7 @@ pub(super) const PARTICLES: &[char] = &[
 ];
 
 /// Words that ask for a choice, as A不A does.
-pub(super) const CHOICES: &[&str] = &["是否", "能否", "可否"];
+pub(super) static CHOICES: Words = Words::new(&["是否", "能否", "可否"]);
 
 /// What may stand between 是不是 and the words that it asks about.
 pub(super) const ADVERBS: &[char] = &['还', '都', '也', '就', '真', '太', '很', '并', '又', '才', '更', '总'];

@@ -5,6 +5,7 @@
 //! goes on right now is `pending`.
 
 use super::{Citation, Details, Evaluation, Finding, OCCURRENCES_MAX, Stage, Unit, View, seconds, window};
+use crate::closed::Words;
 use crate::rule::RuleSet;
 use crate::rule::program::Program;
 use crate::rule::syntax::{Hypotheses, Timing};
@@ -30,7 +31,7 @@ const QUESTION_SYMBOLS: usize = 200;
 const SAME_QUESTION_PERCENT: usize = 80;
 
 /// Words that make a question even without a question mark or 吗.
-const QUESTION_WORDS: &[&str] = &["什么", "哪", "几", "多少", "怎么", "谁", "请问", "是否"];
+static QUESTION_WORDS: Words = Words::new(&["什么", "哪", "几", "多少", "怎么", "谁", "请问", "是否"]);
 
 /// The findings of a timing rule at one position of the order.
 pub(crate) fn at_position(
@@ -361,13 +362,9 @@ pub(crate) fn asks(text: &FoldedText) -> bool {
         return false;
     }
     let chars = &text.chars()[text.lead()..];
-    let word_at = |at: usize| {
-        let mut words = QUESTION_WORDS.iter();
-        words.any(|word| word.chars().eq(chars[at..].iter().copied().take(word.chars().count())))
-    };
     text.ends_with_question_mark(&text.sentence(text.len() - 1))
         || matches!(chars.last(), Some('吗' | '呢' | '么'))
-        || (0..chars.len()).any(word_at)
+        || (0..chars.len()).any(|at| QUESTION_WORDS.longest(&chars[at..]).is_some())
 }
 
 fn character_pairs(spoken: &Spoken) -> Vec<(char, char)> {
