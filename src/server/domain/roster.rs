@@ -270,7 +270,7 @@ mod tests {
             told,
             [
                 "a.csv:1:10 no column \"nmae\"; did you mean name?".to_owned(),
-                "a.csv:2:12 4 cells, but the first line has 3 columns".to_owned(),
+                "a.csv:2:10 4 cells, but the first line has 3 columns".to_owned(),
                 "a.csv:3:1 the agent_id is missing".to_owned(),
                 format!("a.csv:4:5 team has 1 to {AGENT_NAME_CHARS_MAX} characters, none of control"),
                 "a.csv:4:1 agent_id a7 is on line 2 already".to_owned(),

@@ -26,7 +26,7 @@ const LINES_MAX: usize = 100;
 /// Characters of an answer that a fault repeats.
 const TOLD_CHARS_MAX: usize = 200;
 /// Bytes of a text in one encoded word of a header, and of a line of Base64.
-const WORD_BYTES_MAX: usize = 45;
+const WORD_BYTES_MAX: usize = 39;
 const BASE64_LINE: usize = 76;
 const BOUNDARY: &str = "=_tingjian_report";
 

@@ -219,7 +219,7 @@ fn alert_row(call_no: i64, alert_id: &str, said_ms: i64) -> AlertRow {
         state: AlertState::Confirmed,
         said_ms,
         display: Display::Card,
-        json: json!({"alert_id": alert_id, "rule_name": "规则一"}).to_string().into(),
+        json: json!({"alert_id": alert_id, "rule_name": "规则一", "rules_version": "v1"}).to_string().into(),
         webhooks: Vec::new(),
         made_ms: 0,
     }

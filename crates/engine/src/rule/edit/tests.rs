@@ -119,7 +119,14 @@ fn apply(value: &mut Value, change: &Change) {
                 _ => unreachable!(),
             };
             if is_empty {
-                apply(value, &Change::Remove(before.to_vec()));
+                // What would be left without one of these keys says nothing, so it goes as a whole.
+                let mut gone = before;
+                while let Some((Step::Key(key), outer)) = gone.split_last()
+                    && super::KEPT.contains(&key.as_str())
+                {
+                    gone = outer;
+                }
+                apply(value, &Change::Remove(gone.to_vec()));
             }
         }
     }
