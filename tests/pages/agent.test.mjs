@@ -466,6 +466,37 @@ test("a supervisor's word is a card before all others, until it is read here or 
   await close();
 });
 
+test("no critical alert waits unseen: behind an unread word, behind a warning of its moment, in calls that were there before the page", async () => {
+  const { page, close } = await open(server, "/agent/a-board", { width: 360 });
+  const told = await page.evaluate(async () => {
+    const { Board } = await import("/assets/element/board.js");
+    const alert = (alert_id, call_id, severity, kind = "forbidden") => ({
+      alert_id, state: "confirmed", call_id, rule_id: "r", rule_name: "r", kind, severity, at_ms: 1_000, message: "", evidence: [],
+    });
+    const call = (call_id) => ({
+      call_id, started_at: "2026-11-28T10:00:00+08:00", clock_ms: 3_000, running: true, state: "talking", silence_ms: 0, hold_ms: 0, speech_rate: null, checklist: [],
+    });
+    const reloaded = new Board();
+    ["x1", "x2", "x3"].forEach((id, at) => reloaded.take(alert(id, id, "critical"), at));
+    reloaded.desk(["x1", "x2", "x3"].map(call), 10);
+    const kept = [...reloaded.cards.keys()].map((id) => [id, reloaded.unread(id).count]);
+    const spoken = new Board();
+    spoken.desk([call("x1")], 0);
+    spoken.take(alert("word", "x1", "info", "help"), 100);
+    spoken.take(alert("critical", "x1", "critical"), 3_000);
+    const large = [4_000, 6_200].map((now) => (spoken.tick(now), spoken.focus));
+    spoken.handle("critical", "seen", null, 7_000);
+    const together = new Board();
+    together.desk([call("x1")], 0);
+    together.take(alert("warning", "x1", "warning"), 5_000);
+    together.take(alert("critical", "x1", "critical"), 5_000);
+    together.tick(7_000);
+    return { kept, large: [...large, spoken.focus], together: together.focus };
+  });
+  assert.deepEqual(told, { kept: [["x1", 0], ["x2", 1], ["x3", 1]], large: ["word", "critical", "word"], together: "critical" });
+  await close();
+});
+
 test("with high contrast, and in colours of the system, what matters has an edge", async () => {
   const { page, close, call } = await panelWithCall();
   await producer.tell(says(call, "u1", "agent", "我不知道。", 1_000), says(call, "u2", "agent", "我不清楚。", 2_000));

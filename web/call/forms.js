@@ -45,7 +45,7 @@ export function CallForms({ detail, me, may, onShow }) {
             ${value.forms.map((/** @type {any} */ form) => html`<option key=${form.form} value=${form.form}>${form.title}</option>`)}</select></label>` : null}
           ${value.agents.length > 1 ? html`<label><span>${t("坐席", "Agent")}</span><select value=${agent} onChange=${(/** @type {any} */ event) => setOpen({ ...open, form: definition.form, agent: event.target.value })}>
             ${value.agents.map((/** @type {any} */ one) => html`<option key=${one.agent_id} value=${one.agent_id}>${one.agent_name ?? one.agent_id}</option>`)}</select></label>` : null}</div>` : null}
-        <${FormSheet} key=${`${definition.form} ${agent}`} definition=${definition} prefilled=${definition.prefilled[agent] ?? []} alerts=${alerts} me=${me} onClose=${close}
+        <${FormSheet} key=${`${definition.form} ${agent}`} definition=${definition} prefilled=${definition.prefilled[agent] ?? []} alerts=${alerts} me=${me} draft=${`${path} ${definition.form} ${definition.version} ${agent}`} onClose=${close}
           onShow=${(/** @type {string} */ id) => { close(); onShow(id); }}
           onSend=${(/** @type {any} */ body) => post(path, { form: definition.form, version: definition.version, agent_id: agent, ...body }).then((/** @type {any} */ filled) => { reload(); setOpen({ no: filled.form_no }); })} />
       </${Dialog}>` : null}

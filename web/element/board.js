@@ -207,7 +207,9 @@ export class Board {
     const isOver = alert.state === "retracted" || alert.state === "resolved";
     let card = this.cards.get(alert.alert_id);
     if (card === undefined) {
-      this.#arrive(alert.call_id);
+      if (!this.#awaitsDesk(now)) {
+        this.#arrive(alert.call_id);
+      }
       card = { alert, before: null, came: now, leaves: null, recalled: false, unread: false, handled, reason: null };
       this.cards.set(alert.alert_id, card);
       this.#forget();
@@ -245,8 +247,14 @@ export class Board {
     }
   }
 
+  /** Whether the desk may still say which calls there are. @param {number} now */
+  #awaitsDesk(now) {
+    return !this.hasDesk && (this.began === null || now - this.began < DESK_MS);
+  }
+
   /** How the agent's calls stand. @param {Call[]} calls @param {number} now */
   desk(calls, now) {
+    const isFirst = !this.hasDesk;
     this.hasDesk = true;
     const told = new Map(calls.map((call) => [call.call_id, { ...call, clock_ms: this.#clockFrom(call, now), told: now }]));
     // Those that were there keep their places; a new one comes last.
@@ -265,6 +273,12 @@ export class Board {
     }
     if (live.length > 0 && !live.some((call) => call.call_id === this.chosen)) {
       this.choose(live[0].call_id, now);
+    }
+    if (isFirst) {
+      // What came before anybody knew the calls has not been seen in those that are not shown.
+      for (const card of this.cards.values()) {
+        card.unread ||= this.isOpen(card, now) && card.alert.call_id !== this.last && !this.#isHere(card);
+      }
     }
     this.tick(now);
   }
@@ -316,7 +330,7 @@ export class Board {
   /** Decides which card is large. @param {number} now */
   tick(now) {
     this.began ??= now;
-    if (!this.hasDesk && now - this.began < DESK_MS) {
+    if (this.#awaitsDesk(now)) {
       return;
     }
     const top = this.top();
@@ -341,9 +355,14 @@ export class Board {
   /** Whether a card may take the place of the large one. @param {Card} card @param {Card} top @param {number} now */
   #mayPass(card, top, now) {
     const isGone = top.leaves !== null;
-    const isUrgent = isWord(card) || (RANKS[card.alert.severity] > RANKS[top.alert.severity] && card.alert.state !== "provisional");
+    const isGraver = RANKS[card.alert.severity] > RANKS[top.alert.severity] && card.alert.state !== "provisional";
+    const isUrgent = isWord(card) || (isGraver && !isWord(top));
     const isRead = now - this.since >= (isGone || isUrgent ? GLANCE_MS : READ_MS);
-    return isRead && (isGone || (card.came > this.since && this.#weight(card, now) > this.#weight(top, now)));
+    // A word that was read gives way to what is critical, and comes back when that is answered.
+    const outweighs = isWord(top) && !isWord(card)
+      ? isGraver && card.alert.severity === "critical"
+      : this.#weight(card, now) > this.#weight(top, now);
+    return isRead && (isGone || (card.came >= this.since && outweighs));
   }
 
   /** @param {number} now */

@@ -64,7 +64,7 @@ function Board() {
         if (message.type === "calls") {
           const fresh = wall.take(message, performance.now());
           if (latest.current.sound && fresh.some(latest.current.isWanted)) {
-            beep();
+            beep("critical");
           }
           soon();
         } else if (message.type === "hands") {

@@ -63,7 +63,7 @@ function read() {
 /** Lets the reader hear what was switched on. @param {boolean} is */
 export function ring(is) {
   if (is) {
-    beep();
+    beep("critical");
   }
   return is;
 }

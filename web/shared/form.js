@@ -46,21 +46,43 @@ function isFull(answer, item) {
   return answer === "na" || answer === "yes" || answer === item.scale;
 }
 
+/** What was entered and not sent, by the name of the draft: closing a sheet loses nothing. @type {Map<string, {answers: Record<string, Answer>, texts: Record<string, string>}>} */
+const drafts = new Map();
+
 /**
  * A form to be filled or changed.
- * @param {{definition: Definition, prefilled?: Prefilled[], filled?: Filled, alerts: Map<string, any>, me: {open: boolean} | undefined,
+ * @param {{definition: Definition, prefilled?: Prefilled[], filled?: Filled, alerts: Map<string, any>, me: {open: boolean} | undefined, draft?: string,
  *   onSend: (body: Record<string, unknown>) => Promise<unknown>, onClose: () => void, onShow?: (alertId: string) => void, isPlain?: boolean}} properties
- *   `filled`: it is changed; `alerts` by their ids; `onShow` leads to one; `isPlain`: nobody but the reader answered before
+ *   `filled`: it is changed; `alerts` by their ids; `draft` names what is kept while it is not sent; `onShow` leads to one; `isPlain`: nobody but the reader answered before
  */
-export function FormSheet({ definition, prefilled = [], filled, alerts, me, onSend, onClose, onShow, isPlain = false }) {
+export function FormSheet({ definition, prefilled = [], filled, alerts, me, draft, onSend, onClose, onShow, isPlain = false }) {
+  const kept = draft === undefined ? undefined : drafts.get(draft);
   const known = new Map(prefilled.map((one) => [one.item, one]));
   const before = new Map((filled?.answers ?? []).map((one) => [one.item, one]));
   const [answers, setAnswers] = useState(() => /** @type {Record<string, Answer>} */ (Object.fromEntries(
-    definition.groups.flatMap(({ items }) => items).map(({ item }) => [item, before.get(item)?.answer ?? known.get(item)?.answer]).filter(([, answer]) => answer !== undefined))));
+    definition.groups.flatMap(({ items }) => items).map(({ item }) => [item, kept?.answers[item] ?? before.get(item)?.answer ?? known.get(item)?.answer]).filter(([, answer]) => answer !== undefined))));
   const [error, setError] = useState(/** @type {any} */ (null));
   const [busy, setBusy] = useState(false);
   const items = definition.groups.flatMap((group) => group.items);
   const open = items.filter(({ item }) => answers[item] === undefined).length;
+  const keep = (/** @type {Event} */ event) => {
+    if (draft !== undefined) {
+      const sheet = /** @type {HTMLFormElement} */ (event.currentTarget);
+      const entered = [...new FormData(sheet)].map(([name, value]) => [name, String(value)]);
+      drafts.set(draft, { answers: { ...drafts.get(draft)?.answers }, texts: Object.fromEntries(entered) });
+    }
+  };
+  const answer = (/** @type {string} */ item, /** @type {Answer} */ given) => {
+    if (draft !== undefined) {
+      drafts.set(draft, { texts: { ...drafts.get(draft)?.texts }, answers: { ...drafts.get(draft)?.answers, [item]: given } });
+    }
+    setAnswers((answers) => ({ ...answers, [item]: given }));
+  };
+  const forget = () => {
+    if (draft !== undefined) {
+      drafts.delete(draft);
+    }
+  };
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     const entered = new FormData(/** @type {HTMLFormElement} */ (event.currentTarget));
@@ -74,7 +96,7 @@ export function FormSheet({ definition, prefilled = [], filled, alerts, me, onSe
     onSend({
       answers: items.map(({ item }) => ({ item, answer: answers[item], ...(text(`comment ${item}`) ? { comment: text(`comment ${item}`) } : {}) })),
       ...(text("comment") ? { comment: text("comment") } : {}), ...(filled ? { reason: text("reason") } : {}), ...(me?.open ? { by } : {}),
-    }).catch((fault) => {
+    }).then(forget, (fault) => {
       setError(fault);
       setBusy(false);
       const item = /^answers\.(.*)$/.exec(fault.field ?? "")?.[1];
@@ -82,21 +104,21 @@ export function FormSheet({ definition, prefilled = [], filled, alerts, me, onSe
     });
   };
   return html`
-    <form class="stack sheet" onSubmit=${submit}>
+    <form class="stack sheet" onSubmit=${submit} onInput=${keep}>
       ${definition.help ? html`<p class="small quiet flat">${definition.help}</p>` : null}
       ${definition.groups.map((group) => html`
         <section key=${group.title} class="stack"><h3 class="flat">${group.title}</h3>
           ${group.items.map((item) => html`<${Question} key=${item.item} item=${item} answer=${answers[item.item]} prefilled=${isPlain ? undefined : known.get(item.item)}
-            comment=${before.get(item.item)?.comment ?? ""} alerts=${alerts} onShow=${onShow} isWrong=${error?.field === `answers.${item.item}`}
-            onAnswer=${(/** @type {Answer} */ answer) => setAnswers((given) => ({ ...given, [item.item]: answer }))} />`)}
+            comment=${kept?.texts[`comment ${item.item}`] ?? before.get(item.item)?.comment ?? ""} alerts=${alerts} onShow=${onShow} isWrong=${error?.field === `answers.${item.item}`}
+            onAnswer=${(/** @type {Answer} */ given) => answer(item.item, given)} />`)}
         </section>`)}
-      <label><span>${t("总评（可不写）", "Overall (optional)")}</span><textarea name="comment" rows="2" maxlength=${COMMENT_CHARS_MAX} defaultValue=${filled?.comment ?? ""}></textarea></label>
+      <label><span>${t("总评（可不写）", "Overall (optional)")}</span><textarea name="comment" rows="2" maxlength=${COMMENT_CHARS_MAX} defaultValue=${kept?.texts.comment ?? filled?.comment ?? ""}></textarea></label>
       ${filled ? html`<label><span>${t("为什么改（坐席看得到）", "Why it is changed (the agent sees it)")}</span><input name="reason" required maxlength=${COMMENT_CHARS_MAX} /></label>` : null}
       ${me?.open ? html`<label><span>${t("您的姓名（记入审计）", "Your name (kept in the audit)")}</span>
         <input name="by" required maxlength=${NAME_CHARS_MAX} autocomplete="name" defaultValue=${reviewer()} /></label>` : null}
       ${error === null ? null : html`<${Fault} error=${error} />`}
       <div class="row sheet-foot"><button class="primary" disabled=${busy || open > 0}>${filled ? t("改分", "Change") : t("提交评分", "Send")}</button>
-        <button type="button" onClick=${onClose}>${t("取消", "Cancel")} <kbd aria-hidden="true">Esc</kbd></button>
+        <button type="button" onClick=${() => { forget(); onClose(); }}>${draft === undefined ? t("取消", "Cancel") : t("放弃", "Discard")}</button>
         <span class="small quiet" role="status">${open > 0 ? t(`还有 ${open} 项没答`, `${open} left`) : t("都答了", "all are answered")}</span></div>
     </form>
   `;
