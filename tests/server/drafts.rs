@@ -191,7 +191,7 @@ async fn a_draft_comes_into_force_by_a_second_person_and_is_taken_back() {
     let alerts = site.get("/v1/alerts?call_id=c1&display=shadow").await;
     let alert = &alerts["alerts"][0];
     assert_eq!((&alert["rule_id"], &alert["display"]), (&json!("p.dont-know.trial"), &json!("shadow")), "{alerts}");
-    assert_eq!(site.get("/v1/calls/c1").await["score"]["score"], 100);
+    assert_eq!(site.get("/v1/calls/c1").await["scoring"]["score"], 100);
 
     // The file changes while the rule is on trial: the draft follows, and its trial leaves the file.
     let third = "  - { id: p.third, name: 第三, message: m, forbid: { any: [第三句] } }\n";
