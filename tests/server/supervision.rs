@@ -1,7 +1,5 @@
 //! Supervisors over real sockets: a word to the agent, who has taken a call, the way in, flags, thresholds over all calls.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
@@ -270,8 +268,7 @@ async fn a_way_in_is_signed_for_whom_it_is_and_a_flag_waits_for_its_review() {
 /// A call that began just now, by this machine's clock.
 #[allow(clippy::disallowed_methods, reason = "a threshold looks at what was said lately")]
 fn starts_now(call_id: &str, queue: &str) -> Value {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let started = chrono::DateTime::from_timestamp(i64::try_from(seconds).unwrap(), 0).unwrap().to_rfc3339();
+    let started = tingjian::server::wall_now(chrono::FixedOffset::east_opt(8 * 3_600).unwrap()).to_rfc3339();
     json!({"type": "call.start", "call_id": call_id, "seq": 1, "agent_id": "a7", "started_at": started, "queue": queue})
 }
 

@@ -108,6 +108,6 @@ export function HandActions({ place, hand, modes, me, onDone }) {
 /** What supervisors wrote in a call, in their order. @param {{help: import("../shapes.js").HelpView[]}} properties */
 export function Helped({ help }) {
   return html`<ol class="helped">${help.map((one) => html`<li key=${one.help_id}>
-    <span class="quiet small">${clock(one.at_ms)}</span> <b>${one.by}</b> → <bdi>${one.agent_id}</bdi>：<bdi>${one.text}</bdi>
+    <span class="quiet small">${clock(one.at_ms)}</span> <b>${one.by}</b> → <bdi>${one.agent_id}</bdi>：<bdi>${one.text}</bdi>${" "}
     <span class="quiet small">${one.read_at ? t(`已读 ${moment(one.read_at).slice(11, 19)}`, `read ${moment(one.read_at).slice(11, 19)}`) : t("未读", "not read")}</span></li>`)}</ol>`;
 }
