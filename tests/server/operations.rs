@@ -20,7 +20,12 @@ struct Metric {
 /// The metrics of a server to which everything happened that shows one.
 async fn shown() -> BTreeMap<String, Metric> {
     let mut receiver = Receiver::start(|_| (200, "")).await;
-    let config = format!("[[webhooks]]\nname = \"qa\"\nurl = \"http://{}/\"\n", receiver.address);
+    let config = format!(
+        "[[webhooks]]\nname = \"qa\"\nurl = \"http://{}/\"\n\
+         [[thresholds]]\nname = \"busy\"\ncount = \"calls\"\nat_least = 1\n\
+         [[consume]]\nname = \"bus\"\nurl = \"nats://127.0.0.1:1\"\nsubject = \"calls.>\"\nformat = \"events\"\n",
+        receiver.address
+    );
     let server = Server::start(&config).await;
     let mut agent = server.connect("/v1/agents/a7/alerts").await;
     let mut producer = server.connect("/v1/ingest").await;
@@ -98,11 +103,17 @@ fn used(text: &str) -> BTreeSet<String> {
 #[tokio::test]
 async fn every_metric_is_explained_and_nothing_else() {
     let shown = shown().await;
-    assert_eq!(explained(&read("docs/metrics.md")), shown);
+    // The lag is known only of a bus that is there.
+    let explained = |page: &str| {
+        let mut metrics = explained(&read(page));
+        assert!(metrics.remove("tingjian_consume_lag").is_some_and(|metric| !metric.help.is_empty()));
+        metrics
+    };
+    assert_eq!(explained("docs/metrics.md"), shown);
     let without_help = |metrics: BTreeMap<String, Metric>| -> Vec<_> {
         metrics.into_iter().map(|(name, metric)| (name, metric.kind, metric.labels)).collect()
     };
-    let chinese = explained(&read("docs/metrics.zh-CN.md"));
+    let chinese = explained("docs/metrics.zh-CN.md");
     assert!(chinese.values().all(|metric| !metric.help.is_empty()));
     assert_eq!(without_help(chinese), without_help(shown));
 }
