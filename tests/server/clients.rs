@@ -367,12 +367,12 @@ async fn a_browser_shows_alerts_as_text_across_a_break() {
     front.open();
     page.link("open").await;
     server.hear("c3", "那个不清楚").await;
-    // Three calls at once: what has no place on the panel is in its list.
+    // Three calls at once: each has a tab, and says what came in it meanwhile.
     let seen = page
         .once(&format!(
-            "(ids => ids.length < 3 ? null : [ids.length, new Set(ids).size])\
-             ([...{PANEL}.querySelectorAll('[data-alert-id]')].map(card => card.dataset.alertId))"
+            "(tabs => tabs.length < 3 || tabs.filter(([, unread]) => unread).length < 2 ? null : tabs)\
+             ([...{PANEL}.querySelectorAll('.tab')].map(tab => [tab.title, tab.querySelector('.unread')?.textContent ?? '']))"
         ))
         .await;
-    assert_eq!(seen, json!([3, 3]));
+    assert_eq!(seen, json!([["c1", ""], ["c2", "1"], ["c3", "1"]]));
 }

@@ -31,7 +31,7 @@ function AgentPage() {
               lang=${currentLanguage() === "zh" ? "zh-CN" : "en"} theme=${isDark() ? "dark" : "light"} keys="page" sound notify
               ontingjian-link=${onLink} ontingjian-attention=${onAttention}></tingjian-alerts>`}
     </main>
-    <footer><a class="to-day" href=${`/agent/${encodeURIComponent(agent)}/day`}>${t("我的一天", "My day")}</a><a class="button plain small" href=${`/agent/${encodeURIComponent(agent)}/forms`}>${t("我的评分", "My scores")}</a><${SignOut} me=${me} /><${Settings} /></footer>
+    <footer><a class="to-day" href=${`/agent/${encodeURIComponent(agent)}/day`}>${t("我的一天", "My day")}</a><${SignOut} me=${me} /><${Settings} /></footer>
   `;
 }
 

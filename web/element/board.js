@@ -207,7 +207,7 @@ export class Board {
     const isOver = alert.state === "retracted" || alert.state === "resolved";
     let card = this.cards.get(alert.alert_id);
     if (card === undefined) {
-      if (!this.#awaitsDesk(now)) {
+      if (!this.hasDesk && !this.#awaitsDesk(now)) {
         this.#arrive(alert.call_id);
       }
       card = { alert, before: null, came: now, leaves: null, recalled: false, unread: false, handled, reason: null };
@@ -224,7 +224,7 @@ export class Board {
     return card;
   }
 
-  /** An alert of a call that the desk does not list: without a desk it is the call in progress. @param {string} callId */
+  /** Without a desk, the call that the latest alert is of is the one in progress. @param {string} callId */
   #arrive(callId) {
     if (this.calls.has(callId) || callId === this.last) {
       return;
@@ -259,7 +259,9 @@ export class Board {
     const told = new Map(calls.map((call) => [call.call_id, { ...call, clock_ms: this.#clockFrom(call, now), told: now }]));
     // Those that were there keep their places; a new one comes last.
     const inOrder = [...this.calls.keys()].filter((callId) => told.has(callId));
-    const known = new Set([...this.calls.keys(), ...[...this.cards.values()].map((card) => card.alert.call_id)]);
+    // An alert may be here before the desk lists its call.
+    const settled = [...this.cards.values()].filter((card) => now - card.came >= DESK_MS);
+    const known = new Set([...this.calls.keys(), ...settled.map((card) => card.alert.call_id)]);
     this.calls = new Map([...new Set([...inOrder, ...told.keys()])].map((callId) => [callId, /** @type {any} */ (told.get(callId))]));
     for (const callId of known) {
       const call = told.get(callId);
