@@ -41,7 +41,7 @@ before(async () => {
   }
   calls.push(...[0, 1].map((n) => [`few-${n}`, "a99", "2026-11-18", ["我不知道", "我不清楚", "不知道"]]));
   const lines = calls.flatMap(([id, agent, day, said]) =>
-    [start(id, agent, { started_at: `${day}T10:00:00+08:00`, queue: "售后", attributes: { agent_name: `坐席${agent}`, team: agent === "a9" ? "二组" : "一组" } }), ...said.map((text, at) => says(id, `u${at}`, "agent", text, 4_000 * at + 1_000)), end(id, 30_000)]
+    [start(id, agent, { started_at: `${day}T10:00:00+08:00`, queue: "售后", attributes: { agent_name: `坐席${agent.slice(1)}`, team: agent === "a9" ? "二组" : "一组" } }), ...said.map((text, at) => says(id, `u${at}`, "agent", text, 4_000 * at + 1_000)), end(id, 30_000)]
       .map((event, at) => JSON.stringify({ ...event, seq: at + 1 })));
   const answer = await fetch(`${server.url}/v1/events`, { method: "POST", headers: { authorization: "Bearer token-of-ingest-for-the-tests" }, body: lines.join("\n") });
   assert.equal(answer.status, 200, await answer.text());
