@@ -480,6 +480,13 @@ test("no critical alert waits unseen: behind an unread word, behind a warning of
     ["x1", "x2", "x3"].forEach((id, at) => reloaded.take(alert(id, id, "critical"), at));
     reloaded.desk(["x1", "x2", "x3"].map(call), 10);
     const kept = [...reloaded.cards.keys()].map((id) => [id, reloaded.unread(id).count]);
+    // The connection broke before the desk listed the first call.
+    const broken = new Board();
+    broken.desk([], 0);
+    broken.take(alert("x1", "x1", "critical"), 10);
+    broken.take(alert("x2", "x2", "critical"), 500);
+    broken.desk(["x1", "x2"].map(call), 900);
+    const behind = broken.unread("x2").count;
     const spoken = new Board();
     spoken.desk([call("x1")], 0);
     spoken.take(alert("word", "x1", "info", "help"), 100);
@@ -491,9 +498,9 @@ test("no critical alert waits unseen: behind an unread word, behind a warning of
     together.take(alert("warning", "x1", "warning"), 5_000);
     together.take(alert("critical", "x1", "critical"), 5_000);
     together.tick(7_000);
-    return { kept, large: [...large, spoken.focus], together: together.focus };
+    return { kept, behind, large: [...large, spoken.focus], together: together.focus };
   });
-  assert.deepEqual(told, { kept: [["x1", 0], ["x2", 1], ["x3", 1]], large: ["word", "critical", "word"], together: "critical" });
+  assert.deepEqual(told, { kept: [["x1", 0], ["x2", 1], ["x3", 1]], behind: 1, large: ["word", "critical", "word"], together: "critical" });
   await close();
 });
 

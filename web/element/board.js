@@ -254,8 +254,8 @@ export class Board {
 
   /** How the agent's calls stand. @param {Call[]} calls @param {number} now */
   desk(calls, now) {
-    const isFirst = !this.hasDesk;
     this.hasDesk = true;
+    const listed = new Set(this.calls.keys());
     const told = new Map(calls.map((call) => [call.call_id, { ...call, clock_ms: this.#clockFrom(call, now), told: now }]));
     // Those that were there keep their places; a new one comes last.
     const inOrder = [...this.calls.keys()].filter((callId) => told.has(callId));
@@ -276,11 +276,10 @@ export class Board {
     if (live.length > 0 && !live.some((call) => call.call_id === this.chosen)) {
       this.choose(live[0].call_id, now);
     }
-    if (isFirst) {
-      // What came before anybody knew the calls has not been seen in those that are not shown.
-      for (const card of this.cards.values()) {
-        card.unread ||= this.isOpen(card, now) && card.alert.call_id !== this.last && !this.#isHere(card);
-      }
+    // What came before the desk listed its call waits in that call's tab.
+    for (const card of this.cards.values()) {
+      const { call_id: callId } = card.alert;
+      card.unread ||= !listed.has(callId) && this.calls.has(callId) && callId !== this.last && this.isOpen(card, now) && !this.#isHere(card);
     }
     this.tick(now);
   }
