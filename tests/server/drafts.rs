@@ -176,7 +176,8 @@ async fn a_draft_comes_into_force_by_a_second_person_and_is_taken_back() {
     while site.get("/v1/rules").await["rules"] != 2 {}
     assert_eq!(code(&take("shadow", "王敏").await), (409, "file_changed"));
     assert_eq!(site.file("p.yaml"), other);
-    let (status, saved) = take("save", "李静").await;
+    // Who does that writes nothing of it, and may approve it all the same.
+    let (status, saved) = take("follow", "王敏").await;
     assert_eq!((status, &saved["state"], &saved["file_changed"]), (200, &json!("draft"), &json!(false)), "{saved}");
     let wanted = other.replace("[不知道]", "[不知道, 不清楚]");
     assert_eq!(saved["text"], wanted);
@@ -198,7 +199,7 @@ async fn a_draft_comes_into_force_by_a_second_person_and_is_taken_back() {
     fs::write(site.directory.path().join("rules/p.yaml"), site.file("p.yaml") + third).unwrap();
     while site.get("/v1/rules").await["rules"] != 4 {}
     assert_eq!(code(&take("live", "李静").await), (409, "file_changed"));
-    let (status, saved) = take("save", "李静").await;
+    let (status, saved) = take("follow", "李静").await;
     let wanted = wanted + third;
     assert_eq!((status, &saved["state"], saved["text"].as_str()), (200, &json!("draft"), Some(&*wanted)), "{saved}");
     check().await;
@@ -219,11 +220,11 @@ async fn a_draft_comes_into_force_by_a_second_person_and_is_taken_back() {
             "create",
             "check",
             "approve",
-            "save",
+            "follow",
             "check",
             "approve",
             "shadow",
-            "save",
+            "follow",
             "check",
             "approve",
             "live",
@@ -262,6 +263,32 @@ async fn a_draft_comes_into_force_by_a_second_person_and_is_taken_back() {
         (1, &json!(1)),
         "{history}"
     );
+}
+
+#[tokio::test]
+async fn two_people_who_add_a_rule_under_one_id_do_not_replace_each_other() {
+    let site = Site::start("rules_writable = true\n");
+    let text = |words: &str| {
+        format!(
+            "pack: site\ntitle: 本公司\nrules:\n  - {{ id: site.rule-1, name: n, message: m, forbid: {{ any: [{words}] }}, tests: [{{ fires: {words} }}] }}\n"
+        )
+    };
+    let mut places = Vec::new();
+    for (words, writer) in [("你找售后", "李静"), ("听不清啊", "王敏")] {
+        let draft = json!({"title": "禁语", "file": {"name": "site.yaml", "text": text(words)}, "rule_id": "site.rule-1", "by": writer});
+        let (_, draft) = site.post("/v1/rules/drafts", draft).await;
+        places.push(format!("/v1/rules/drafts/{}", draft["draft_no"]));
+    }
+    site.post(&format!("{}/check", places[0]), json!({"by": "李静"})).await;
+    for (action, by) in [("approve", "王敏"), ("live", "王敏")] {
+        let (status, answer) = site.post(&places[0], json!({"action": action, "by": by})).await;
+        assert_eq!(status, 200, "{answer}");
+    }
+    let refused = site.post(&places[1], json!({"action": "follow", "by": "王敏"})).await;
+    assert_eq!(code(&refused), (409, "id_taken"));
+    let untold = site.post(&places[1], json!({"action": "save", "by": "王敏"})).await;
+    assert_eq!((untold.0, &untold.1["field"]), (400, &json!("text")));
+    assert_eq!(site.file("site.yaml"), text("你找售后"));
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ export function stateOf(state) {
 /** A step's name, as a button and in the history. @param {string} action */
 function actionName(action) {
   return /** @type {Record<string, string>} */ ({
-    create: t("新建", "Create"), save: t("保存", "Save"), check: t("检查", "Check"), approve: t("批准", "Approve"), reject: t("退回修改", "Send back"),
+    create: t("新建", "Create"), save: t("保存", "Save"), follow: t("跟上文件", "Bring up to the file"), check: t("检查", "Check"), approve: t("批准", "Approve"), reject: t("退回修改", "Send back"),
     shadow: t("试运行", "Try it (shadow)"), live: t("启用", "Put in force"), roll_back: t("恢复原样", "Roll back"), withdraw: t("放弃", "Withdraw"),
   })[action] ?? action;
 }
@@ -71,7 +71,7 @@ export function Course({ name, base, text, ruleId, title, me, draft, setDraft, i
       ${state.error ? html`<${Fault} error=${state.error} />` : null}
       ${draft?.file_changed && !["live", "rolled_back", "withdrawn"].includes(draft.state) ? html`<div class="notice warning row spread">
         <span>${t(`${baseName(name)} 在此期间被改过。`, `${baseName(name)} was changed meanwhile.`)}</span>
-        ${base !== undefined && may("save") ? html`<button disabled=${busy} onClick=${() => step("save")}>${t("跟上文件", "Bring it up to the file")}</button>` : null}</div>` : null}
+        ${base !== undefined && may("follow") ? html`<button disabled=${busy} onClick=${() => step("follow")}>${t("跟上文件", "Bring it up to the file")}</button>` : null}</div>` : null}
       ${draft !== null && draft.state === "approved" && !draft.writable ? html`<p class="notice flat">${t("这台服务器不能写规则文件（rules_writable 没有打开）：把 YAML 下载下来，交给管理员放进规则目录。", "This server may not write its rules (rules_writable is off): have the YAML put into the directory of rules.")}</p>` : null}
       ${draft?.state === "draft" && draft.green && !draft.possible.includes("approve") ? html`<p class="small quiet flat">${t("写过这份草稿的人不能自己批准，请另一位质检或管理员打开这一页批准。", "Who wrote it cannot approve it: another person has to open this page.")}</p>` : null}
       <div class="fields">

@@ -183,12 +183,14 @@ function Beginning({ packs, files, edited, setText, openForm }) {
     const site = files.find(({ name }) => baseName(name) === SITE_FILE);
     const name = site?.name ?? SITE_FILE;
     const text = edited[name] ?? site?.text ?? SITE_TEXT;
-    const taken = new Set(packs.flatMap((pack) => pack.rules.map((/** @type {any} */ rule) => rule.id)).concat(text.match(/site\.rule-\d+/g) ?? []));
-    const id = freeId(taken);
-    post("/v1/rules/edit", { file: { name, text }, rule_id: id, add: forbidding(id, phrase) }).then(
-      (answer) => { setText(name, answer.text); openForm(name, id, { look: "yes" }); },
-      (error) => setState({ error, busy: false }),
-    );
+    const used = packs.flatMap((pack) => pack.rules.map((/** @type {any} */ rule) => rule.id)).concat(text.match(/site\.rule-\d+/g) ?? []);
+    // A colleague's draft may be in force first.
+    get("/v1/rules/drafts").then(async ({ drafts }) => {
+      const id = freeId(new Set([...used, ...drafts.map((/** @type {any} */ draft) => draft.rule_id)]));
+      const answer = await post("/v1/rules/edit", { file: { name, text }, rule_id: id, add: forbidding(id, phrase) });
+      setText(name, answer.text);
+      openForm(name, id, { look: "yes" });
+    }).catch((error) => setState({ error, busy: false }));
   };
   return html`
     <section class="panel stack">

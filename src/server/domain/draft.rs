@@ -66,6 +66,8 @@ pub(crate) enum DraftAction {
     Create,
     /// Its text is another now.
     Save,
+    /// Its rule was brought, as it is, into the file as that is now; who does so writes nothing of the rule.
+    Follow,
     /// The server linted and tested it and looked at past calls.
     Check,
     Approve,
@@ -78,9 +80,10 @@ pub(crate) enum DraftAction {
 }
 
 impl DraftAction {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Create,
         Self::Save,
+        Self::Follow,
         Self::Check,
         Self::Approve,
         Self::Reject,
@@ -95,6 +98,7 @@ impl DraftAction {
         match self {
             Self::Create => "create",
             Self::Save => "save",
+            Self::Follow => "follow",
             Self::Check => "check",
             Self::Approve => "approve",
             Self::Reject => "reject",
@@ -110,6 +114,7 @@ impl DraftAction {
         match self {
             Self::Create => "draft_create",
             Self::Save => "draft_save",
+            Self::Follow => "draft_follow",
             Self::Check => "draft_check",
             Self::Approve => "draft_approve",
             Self::Reject => "draft_reject",
@@ -164,6 +169,8 @@ pub(crate) enum DraftRefusal {
     FileChanged,
     /// On trial, a draft changes one rule and nothing else.
     NotAlone,
+    /// It adds a rule, and the file has another of that id by now.
+    IdTaken,
 }
 
 impl DraftRefusal {
@@ -180,6 +187,7 @@ impl DraftRefusal {
             Self::ReadOnly => "rules_read_only",
             Self::FileChanged => "file_changed",
             Self::NotAlone => "not_alone",
+            Self::IdTaken => "id_taken",
         }
     }
 
@@ -205,6 +213,9 @@ impl DraftRefusal {
             Self::FileChanged => {
                 "规则文件在此期间被别人改过，没有写入；把草稿改到新文件上（“跟上文件”），再检查和批准 / the rule file changed meanwhile and was not written: bring the draft up to it, then check and approve it again"
             }
+            Self::IdTaken => {
+                "文件里已经有了同一编号的另一条规则，没有替换它：另起一份草稿，换一个编号 / the file has another rule of this id by now, which was not replaced: begin another draft with another id"
+            }
             Self::NotAlone => {
                 "这份草稿还改了这条规则以外的内容，不能试运行；请直接启用，或分成几份 / it changes more than its rule, so it cannot be tried: put it in force, or split it"
             }
@@ -220,7 +231,7 @@ pub(crate) fn decide(course: &DraftCourse, action: DraftAction, by: &str) -> Res
         return Err(DraftRefusal::TooManySteps);
     }
     match (course.state, action) {
-        (S::Draft | S::Approved, A::Save | A::Reject) | (S::Shadow, A::Save) => Ok(S::Draft),
+        (S::Draft | S::Approved, A::Save | A::Follow | A::Reject) | (S::Shadow, A::Save | A::Follow) => Ok(S::Draft),
         (state @ (S::Draft | S::Approved | S::Shadow), A::Check) => Ok(state),
         (S::Draft, A::Approve) if course.writers.contains(by) => Err(DraftRefusal::SamePerson),
         (S::Draft, A::Approve) if !course.is_green => Err(DraftRefusal::NotGreen),
@@ -265,11 +276,15 @@ mod tests {
                     let Ok(next) = decide(&course(state, is_green), action, by) else { continue };
                     let is_green = match action {
                         A::Check => true,
-                        A::Save => false,
+                        A::Save | A::Follow => false,
                         _ => is_green,
                     };
                     let approves = action == A::Approve && by == "王敏" && is_green;
-                    reached.push((next, is_green, (is_approved && !matches!(action, A::Save | A::Reject)) || approves));
+                    reached.push((
+                        next,
+                        is_green,
+                        (is_approved && !matches!(action, A::Save | A::Follow | A::Reject)) || approves,
+                    ));
                 }
             }
         }
@@ -281,7 +296,7 @@ mod tests {
         assert_eq!(decide(&long, A::Save, "李静"), Err(DraftRefusal::TooManySteps));
         assert_eq!(
             possible(&course(S::Draft, true), Some("王敏")),
-            [A::Save, A::Check, A::Approve, A::Reject, A::Withdraw]
+            [A::Save, A::Follow, A::Check, A::Approve, A::Reject, A::Withdraw]
         );
     }
 }

@@ -160,13 +160,17 @@ pub(crate) fn follow(draft: &FoundDraft, file: String) -> Result<(String, Follow
     let failed = |_: EditFault| DraftRefusal::NotAlone;
     let trial = format!("{rule_id}{TRIAL}");
     let has = |text: &str, id: &str| edit::ids(text).iter().any(|known| known == id);
+    // It was added under an id that was free then; what is in the file is another's rule.
+    let adds = !base.as_deref().is_some_and(|base| has(base, rule_id));
+    if adds && written.is_none() && has(&file, rule_id) {
+        return Err(DraftRefusal::IdTaken);
+    }
     let mut without = file.clone();
     if has(&file, &trial) {
         without = edit::remove_rule(&file, &trial).map_err(failed)?;
     }
     let text = edit::carry(text, rule_id, &without).map_err(failed)?;
     // A rule that only the draft brought there is none of the file's own.
-    let is_own = written.is_some() && !base.as_deref().is_some_and(|base| has(base, rule_id));
-    let base = if is_own && has(&without, rule_id) { edit::remove_rule(&without, rule_id).ok() } else { Some(without) };
+    let base = if adds && has(&without, rule_id) { edit::remove_rule(&without, rule_id).ok() } else { Some(without) };
     Ok((text, Followed { base, file }))
 }

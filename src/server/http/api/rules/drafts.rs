@@ -196,9 +196,9 @@ pub(crate) async fn read(
 #[derive(Debug, ToSchema)]
 #[expect(dead_code, reason = "it describes the body; what reads it tells every fault by its field")]
 pub(crate) struct DraftStepRequest {
-    /// `save`, `approve`, `reject`, `shadow`, `live`, `roll_back` or `withdraw`.
+    /// `save`, `follow` (the draft is brought up to the file in use), `approve`, `reject`, `shadow`, `live`, `roll_back` or `withdraw`.
     action: DraftAction,
-    /// Of `save`: the file as it would be; without it, the draft is brought up to the file in use.
+    /// Of `save`: the file as it would be.
     text: Option<String>,
     #[schema(max_length = 100)]
     title: Option<String>,
@@ -219,7 +219,7 @@ pub(crate) struct DraftStepRequest {
     (status = 200, description = "Where the draft stands / 草稿现在的状态", body = DraftView),
     (status = 400, description = "A field cannot be used / 字段有误", body = ErrorMessage),
     (status = 404, description = "No such draft / 没有这份草稿", body = ErrorMessage),
-    (status = 409, description = "Not possible: changed, wrong_state, not_green, same_person, too_many_steps, rules_read_only, file_changed, not_alone / 现在不能这样做", body = ErrorMessage),
+    (status = 409, description = "Not possible: changed, wrong_state, not_green, same_person, too_many_steps, rules_read_only, file_changed, not_alone, id_taken / 现在不能这样做", body = ErrorMessage),
     (status = 413, description = "Too long / 太长", body = ErrorMessage),
     (status = 422, description = "The rules cannot be used with it; the file is as it was / 规则不可用，文件没有改动", body = Object),
     (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
@@ -236,7 +236,10 @@ pub(crate) async fn step(
     let action = DraftAction::from_name(name)
         .filter(|action| !matches!(action, DraftAction::Create | DraftAction::Check))
         .ok_or_else(|| {
-            bad("action", "要是 save、approve、reject、shadow、live、roll_back、withdraw 之一 / must be one of these")
+            bad(
+                "action",
+                "要是 save、follow、approve、reject、shadow、live、roll_back、withdraw 之一 / must be one of these",
+            )
         })?;
     let who = principal.person(fields.text("by")?).map_err(Refusal::Unnamed)?;
     let reason = fields.text("reason")?.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
@@ -265,7 +268,8 @@ pub(crate) async fn step(
         (DraftAction::Save, Some(text)) => {
             DraftChange::Save { title: title(&fields)?, text: text.to_owned(), followed: None }
         }
-        (DraftAction::Save, None) => {
+        (DraftAction::Save, None) => return Err(bad("text", "缺少 text / text is missing")),
+        (DraftAction::Follow, _) => {
             let draft = find(&shared, &draft_no).await?;
             let file = in_use(&shared, &draft.file).ok_or(Refusal::Draft(DraftRefusal::FileChanged))?;
             let (text, followed) = follow(&draft, file).map_err(Refusal::Draft)?;
