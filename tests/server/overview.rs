@@ -123,6 +123,34 @@ async fn the_worst_come_first_with_reasons_and_against_the_week_before() {
     }
 }
 
+#[tokio::test]
+async fn who_takes_over_a_call_has_it_too() {
+    let server = server().await;
+    let mut events = String::new();
+    for number in 0..3 {
+        let call_id = format!("taken-{number}");
+        let at = |ms: i64| ms + 10_000;
+        for event in [
+            json!({"type": "call.start", "call_id": call_id, "agent_id": "a7", "started_at": format!("2026-11-25T10:0{number}:00+08:00")}),
+            json!({"type": "call.transfer", "call_id": call_id, "at_ms": 1_000}),
+            json!({"type": "call.transfer_answered", "call_id": call_id, "at_ms": 5_000, "agent_id": "a5"}),
+            json!({"type": "utterance", "call_id": call_id, "utterance_id": "u1", "role": "agent", "text": "我不知道",
+                "start_ms": at(0), "end_ms": at(900), "final": true}),
+        ] {
+            events += &format!("{event}\n");
+        }
+    }
+    let (status, answer) = server.request("POST", "/v1/events", &events).await;
+    assert_eq!(status, 200, "{answer}");
+    let answer = get(&server, "/v1/overview?from=2026-11-23&to=2026-11-29&calls_min=1").await;
+    let line = |key: &str| {
+        let line = answer["lines"].as_array().unwrap().iter().find(|line| line["key"] == key).unwrap();
+        ["calls", "alerts", "with_alerts"].map(|field| line["now"][field].as_u64().unwrap())
+    };
+    assert_eq!((line("a5"), line("a7")), ([3, 3, 3], [3, 0, 0]), "{answer}");
+    assert_eq!((&answer["total"]["now"]["calls"], &answer["total"]["now"]["alerts"]), (&json!(3), &json!(3)));
+}
+
 const LI: &str = "lijing-0123456789";
 const WANG: &str = "wangfang-0123456789";
 const ZHAO: &str = "zhaomin-0123456789";

@@ -15,6 +15,15 @@ use utoipa::ToSchema;
 /// 95 % of a normal distribution are within so many standard deviations.
 const NORMAL_95: f64 = 1.96;
 
+/// The same of Student's distribution, by degrees of freedom from 1 on; beyond the list a normal one is near enough.
+const STUDENT_95: [f64; 30] = [
+    12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
+    2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
+];
+
+/// Fewer numbers say nothing of how they spread.
+const SPREAD_MIN: u64 = 3;
+
 /// Numbers put together: their mean, and within what of it the true mean lies in 95 of 100 cases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Mean {
@@ -34,14 +43,17 @@ impl Mean {
         self.count
     }
 
-    /// The mean and its margin in units of `scale`, rounded to hundredths; no margin of a single number.
+    /// The mean and its margin in units of `scale`, rounded to hundredths; no margin of fewer than three numbers,
+    /// nor of numbers that are all equal.
     #[allow(clippy::cast_precision_loss, reason = "no site has 2^53 points")]
     pub(crate) fn told(&self, scale: f64) -> (f64, Option<f64>) {
         let round = |value: f64| (value / scale * 100.0).round() / 100.0;
         let (count, sum) = (self.count.max(1) as f64, self.sum as f64);
-        let margin = (self.count > 1).then(|| {
-            let variance = (self.squares as f64 - sum * sum / count).max(0.0) / (count - 1.0);
-            round(NORMAL_95 * (variance / count).sqrt())
+        let squared = self.squares as f64 - sum * sum / count;
+        let margin = (self.count >= SPREAD_MIN && squared > 0.0).then(|| {
+            let freedom = usize::try_from(self.count - 2).unwrap_or(usize::MAX);
+            let quantile = STUDENT_95.get(freedom).copied().unwrap_or(NORMAL_95);
+            round(quantile * (squared / (count - 1.0) / count).sqrt())
         });
         (round(sum / count), margin)
     }
@@ -259,6 +271,22 @@ mod tests {
 
     fn units(count: usize, parts: usize) -> Vec<(u32, u32)> {
         (0..count).map(|at| (1, u32::from(at < parts))).collect()
+    }
+
+    #[test]
+    fn a_mean_of_few_numbers_is_as_uncertain_as_it_is() {
+        let told = |numbers: &[u64]| {
+            let mut mean = Mean::default();
+            numbers.iter().for_each(|&number| mean.add(number));
+            mean.told(1.0)
+        };
+        // Student's t with two degrees of freedom: 4.303 · √(1200 / 3).
+        assert_eq!(told(&[40, 100, 100]), (80.0, Some(86.06)));
+        assert_eq!(
+            [told(&[]), told(&[97, 97]), told(&[0, 100]), told(&[97; 9])],
+            [(0.0, None), (97.0, None), (50.0, None), (97.0, None)]
+        );
+        assert_eq!(told(&[[90, 100].as_slice(); 500].concat()), (95.0, Some(0.31)));
     }
 
     #[test]

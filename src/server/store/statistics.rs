@@ -134,6 +134,12 @@ impl StatisticsFilter {
         CallFilter { span, agent_id, team, call_id, queue, is_live: None, with_alert: None, hour }
     }
 
+    /// The alerts of those agents and calls, of whatever rule and however they stand.
+    pub(super) fn any_alert(&self) -> AlertFilter {
+        let AlertFilter { span, agent_id, team, call_id, queue, hour, .. } = self.alerts.clone();
+        AlertFilter { span, agent_id, team, call_id, queue, hour, counts: Some(true), ..AlertFilter::default() }
+    }
+
     /// The question for rows of alerts.
     fn rows_sql(&self, conditions: &str) -> String {
         let keys = self.groups.iter().map(|group| group.column("latest", "latest.said_ms", self.offset_ms) + ", ");
