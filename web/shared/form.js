@@ -141,7 +141,7 @@ function Question({ item, answer, prefilled, comment, alerts, isWrong, onAnswer,
         <label key=${value} class="choice"><input type="radio" name=${`answer ${item.item}`} value=${value} checked=${answer === value} required
           onChange=${() => onAnswer(value)} />${name}</label>`)}</div>
       ${prefilled === undefined ? null : prefilled.alerts.length === 0
-        ? html`<p class="small quiet flat">${t("规则没有发现问题", "the rules found nothing")}${answer !== prefilled.answer ? t("；您改了", "; you changed it") : ""}</p>`
+        ? html`<p class="small quiet flat">${t("没有找到禁语", "no forbidden words were found")}${answer !== prefilled.answer ? t("；您改了", "; you changed it") : ""}</p>`
         : html`<ul class="evidence">${prefilled.alerts.map((id) => alerts.get(id)).filter(Boolean).map((alert) => html`
           <li key=${alert.alert_id}>${onShow ? html`<button type="button" class="link" onClick=${() => onShow(alert.alert_id)}>${clock(alert.at_ms)} ${alert.rule_name}</button>` : html`${clock(alert.at_ms)} ${alert.rule_name}`}${t("：", ": ")}<bdi>${alert.evidence[0]?.text ?? alert.message}</bdi></li>`)}</ul>`}
       ${needsComment || comment !== "" || (answer !== undefined && !isFull(answer, item))

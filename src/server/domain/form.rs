@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::engine::rule::form::{Form, Item};
+use crate::engine::severity::AlertKind;
 
 /// Characters of a comment on one item, or on the whole.
 pub(crate) const COMMENT_CHARS_MAX: usize = 500;
@@ -182,13 +183,22 @@ pub(crate) struct Witness<'a> {
 pub(crate) struct Prefilled {
     pub(crate) item: String,
     pub(crate) answer: Answer,
-    /// Alerts that speak against it; none: its rules found nothing.
+    /// Alerts that speak against it; none: the words that its rules forbid were not found.
     pub(crate) alerts: Vec<String>,
 }
 
-/// The answers that the alerts of a call give: of each item that names rules, packs or categories. `in_force` are the rules,
-/// with their packs, that could have found something: of an item without any of them, silence says nothing.
-pub(crate) fn prefill(form: &Form, witnesses: &[Witness<'_>], in_force: &[(&str, &str)]) -> Vec<Prefilled> {
+/// A rule that could have found something.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InForce<'a> {
+    pub(crate) rule_id: &'a str,
+    pub(crate) pack: &'a str,
+    pub(crate) kind: AlertKind,
+}
+
+/// The answers that the alerts of a call give: of each item that names rules, packs or categories. Without an alert an item is
+/// met only if all of its rules that are in force forbid words: a rule that asks for words or for time is silent, too, when
+/// it had no occasion, and never proves that the words came.
+pub(crate) fn prefill(form: &Form, witnesses: &[Witness<'_>], in_force: &[InForce<'_>]) -> Vec<Prefilled> {
     let answers = |item: &Item, rule_id: &str, pack: &str| {
         let is_rule = |rule: &String| {
             rule_id.strip_prefix(rule.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -204,7 +214,8 @@ pub(crate) fn prefill(form: &Form, witnesses: &[Witness<'_>], in_force: &[(&str,
             .filter(|witness| answers(item, witness.rule_id, witness.pack))
             .map(|witness| witness.alert_id.to_owned())
             .collect();
-        if alerts.is_empty() && !in_force.iter().any(|(rule_id, pack)| answers(item, rule_id, pack)) {
+        let mut looked = in_force.iter().filter(|rule| answers(item, rule.rule_id, rule.pack)).peekable();
+        if alerts.is_empty() && (looked.peek().is_none() || looked.any(|rule| rule.kind != AlertKind::Forbidden)) {
             return None;
         }
         let answer = match (item.scale, alerts.len()) {
@@ -359,10 +370,15 @@ mod tests {
             told.iter().map(|one| (one.item.as_str(), one.answer.text(), one.alerts.join(" "))).collect();
         let expected = [("a", "no", "1"), ("b", "3", "3"), ("c", "no", "4")];
         assert_eq!(told, expected.map(|(item, answer, alerts)| (item, answer.to_owned(), alerts.to_owned())));
-        // Where no rule looked, silence says nothing; nobody is made to mark violations.
-        let in_force = [("greet.name", "opening"), ("please", "polite")];
-        let clean: Vec<_> = prefill(&form(), &[], &in_force).iter().map(|one| one.answer.text()).collect();
-        assert_eq!((clean, prefill(&form(), &[], &[])), (vec!["yes".to_owned(), "4".to_owned()], Vec::new()));
+        // Where no rule looked, or one that asks for words, silence says nothing; nobody is made to mark violations.
+        let clean = |kind: AlertKind| -> Vec<_> {
+            let rules = [("greet.name", "opening", kind), ("please", "polite", AlertKind::Forbidden)];
+            let rules = rules.map(|(rule_id, pack, kind)| InForce { rule_id, pack, kind });
+            prefill(&form(), &[], &rules).iter().map(|one| one.answer.text()).collect()
+        };
+        assert_eq!(clean(AlertKind::Forbidden), ["yes", "4"]);
+        assert_eq!([clean(AlertKind::Missing), clean(AlertKind::Timing)], [["4"], ["4"]]);
+        assert_eq!(prefill(&form(), &[], &[]), []);
     }
 
     #[test]

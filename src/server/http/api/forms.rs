@@ -20,7 +20,7 @@ use crate::server::clock::{unix_ms, wall_time};
 use crate::server::config::{CALL_ALERTS_MAX, CALL_EVENTS_MAX, EXPORT_PAGE};
 use crate::server::domain::estimate::Mean;
 use crate::server::domain::form::{
-    Answered, COMMENT_CHARS_MAX, FormStep, Prefilled, Signature, VersionedForm, Witness, prefill, score,
+    Answered, COMMENT_CHARS_MAX, FormStep, InForce, Prefilled, Signature, VersionedForm, Witness, prefill, score,
 };
 use crate::server::domain::principal::{AccessRole, Capacity, Principal, Who};
 use crate::server::domain::refusal::{ErrorMessage, Refusal, Unfilled};
@@ -350,7 +350,8 @@ pub(crate) async fn of_call(
         .filter_map(|alert| serde_json::from_str(&alert.json).ok())
         .collect();
     let rules = shared.rules();
-    let in_force: Vec<(&str, &str)> = rules.rules.iter().map(|rule| (rule.id.as_str(), rule.pack.as_str())).collect();
+    let in_force = rules.rules.iter().map(|rule| InForce { rule_id: &rule.id, pack: &rule.pack, kind: rule.kind });
+    let in_force: Vec<InForce<'_>> = in_force.collect();
     let prefilled = |form: &Form| {
         let of = |agent_id: &String| {
             let witnesses: Vec<Witness<'_>> = alerts
