@@ -51,9 +51,15 @@ impl Conversation {
     /// The part of this type, decoded.
     fn part(&self, content_type: &str) -> String {
         let start = self.mail.find(&format!("Content-Type: {content_type}")).unwrap_or_else(|| panic!("{}", self.mail));
-        let (_, body) = self.mail[start..].split_once("\r\n\r\n").unwrap();
-        let body = body.split("\r\n--").next().unwrap();
-        String::from_utf8(STANDARD.decode(body.replace("\r\n", "")).unwrap()).unwrap()
+        let (head, body) = self.mail[start..].split_once("\r\n\r\n").unwrap();
+        // A line that begins with a dot has another one on its way (RFC 5321, 4.5.2).
+        let body = body.split("\r\n--").next().unwrap().replace("\r\n..", "\r\n.");
+        let body = match head.split("Content-Transfer-Encoding: ").nth(1).and_then(|rest| rest.lines().next()) {
+            Some("base64") => STANDARD.decode(body.replace("\r\n", "")).unwrap(),
+            Some("quoted-printable") => quoted_printable::decode(body, quoted_printable::ParseMode::Strict).unwrap(),
+            _ => body.into_bytes(),
+        };
+        String::from_utf8(body).unwrap()
     }
 }
 

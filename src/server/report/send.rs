@@ -2,9 +2,8 @@
 //! the next one is due.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use chrono::DateTime;
 use serde_json::json;
 
 use super::due::due;
@@ -100,9 +99,8 @@ impl Sender {
                 Some(post) => {
                     let id = format!("<{id}@tingjian>");
                     let (text, html) = (report.text(language), report.html(language));
-                    let date = DateTime::from_timestamp_millis(now_ms).unwrap_or_default();
-                    let date = date.with_timezone(&config.utc_offset).to_rfc2822();
-                    post.send(Letter { to, subject: title, text, html, id, date }).await
+                    let made = SystemTime::UNIX_EPOCH + Duration::from_millis(now_ms.unsigned_abs());
+                    post.send(Letter { to, subject: title, text, html, id, made }).await
                 }
                 None => Sent::Rejected("no mail server".to_owned()),
             },
