@@ -1,8 +1,12 @@
 // From an event to the card on an agent's screen, beside live calls of others: in
-// a browser, and at a bare socket of the same agent in the same run. It reports
-// and asserts nothing.
+// a browser, and at a bare socket of the same agent in the same run. Times count
+// from the moment at which the event was sent; what the generator itself was late
+// is told. It judges no figure, and fails if an alert did not come at all.
 //
-//   node benches/panel.mjs [CALLS] [ALERTS]        (TINGJIAN=path of a release build)
+//   TINGJIAN=target/release/tingjian node benches/panel.mjs [CALLS] [ALERTS]
+//
+// after `cargo build --release`, with what scripts/test installs for the pages
+// (target/pages); Chromium is /usr/bin/chromium or CHROMIUM.
 
 import { setTimeout as pause } from "node:timers/promises";
 import { createRequire } from "node:module";
@@ -23,8 +27,10 @@ const server = await Server.start({ rules, config: "[alerts]\ncards_per_minute_m
 const others = await Producer.connect(server);
 await others.tell(...Array.from({ length: calls }, (_, n) => start(`b${n}`, `b${n}`)));
 let said = 0;
+let late = 0;
 const began = now();
 const talking = setInterval(() => {
+  late = Math.max(late, now() - began - (said / calls) * EVERY_MS - EVERY_MS / calls);
   for (const due = ((now() - began) / EVERY_MS) * calls; said < due; said += 1) {
     const at = Math.floor(now() - began);
     others.send(says(`b${said % calls}`, `u${said}`, said % 2 === 0 ? "agent" : "customer", "好的，我看一下您这边的情况。", at));
@@ -81,8 +87,13 @@ const report = (name, times, since = sent) => {
   const at = (share) => taken[Math.min(taken.length - 1, Math.floor(share * taken.length))].toFixed(1);
   console.log(`${name}: p50 ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}, worst ${at(1)} ms`);
 };
-console.log(`${alerts} alerts beside ${calls} calls, ${Math.round((said / (now() - began)) * 1_000)} events/s`);
-const bareSocket = sent.map((_, n) => heard.get(`u${n}`));
+console.log(`${alerts} alerts beside ${calls} calls, ${Math.round((said / (now() - began)) * 1_000)} events/s, the generator late by ${late.toFixed(0)} ms at worst`);
+const bareSocket = sent.map((_, n) => heard.get(`u${n}`) ?? Number.NaN);
+const missing = bareSocket.filter(Number.isNaN).length;
+if (missing > 0) {
+  console.error(`${missing} alerts did not come to the bare socket`);
+  process.exit(1);
+}
 report("bare socket", bareSocket);
 report("card in the document", seen.map(({ inDocument }) => inDocument));
 report("card on the screen", seen.map(({ onScreen }) => onScreen));
