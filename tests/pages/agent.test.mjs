@@ -285,7 +285,8 @@ test("the checklist says what was missed, too", async () => {
   await page.getByText("还欠 1 项").waitFor();
   await producer.tell(says(call, "c2", "customer", "喂", 70_000));
   await page.locator('.duty[data-state="missed"]').waitFor();
-  await page.getByRole("heading", { name: "1 项没说全" }).waitFor();
+  await page.getByRole("heading", { name: "1 项没说" }).waitFor();
+  await page.locator('.duty[data-state="missed"]').getByText("没有说", { exact: true }).waitFor();
   assert.equal(await page.getByText("该说的都说了").count(), 0);
   await close();
 });
@@ -338,14 +339,32 @@ test("the buttons of a card are in sight in a low panel, whatever it says and ho
     });
   });
   assert.deepEqual(await inSight(), [true, true]);
+  /** What says something and stands half in sight. */
+  const halved = () => page.evaluate(() => {
+    const root = document.querySelector("tingjian-alerts").shadowRoot;
+    const within = (inner, outer) => [...root.querySelectorAll(inner)].filter((element) => {
+      const [box, frame] = [element.getBoundingClientRect(), element.closest(outer).getBoundingClientRect()];
+      return box.height > 0 && box.top < frame.bottom - 1 && box.bottom > frame.bottom + 1;
+    });
+    return [...within(".card .say", ".body"), ...within(".duty .words, .duty .name", ".checklist")].map(({ className }) => className);
+  });
+  assert.deepEqual(await halved(), []);
   await screenshot(page, "agent-low");
   // As it is with the largest letters.
   await page.getByLabel("设置").click();
   await page.getByRole("button", { name: "大一点" }).click();
   await page.getByRole("button", { name: "大一点" }).click();
   await page.getByLabel("设置").click();
-  assert.deepEqual(await inSight(), [true, true]);
+  assert.deepEqual([await inSight(), await halved()], [[true, true], []]);
+  await page.getByText("本通另有 3 条").waitFor();
   await screenshot(page, "agent-low-large");
+  await page.setViewportSize({ width: 320, height: 600 });
+  for (let smaller = 0; smaller < 3; smaller += 1) {
+    assert.deepEqual([await inSight(), await halved()], [[true, true], []]);
+    await page.getByLabel("设置").click();
+    await page.getByRole("button", { name: "小一点" }).click();
+    await page.getByLabel("设置").click();
+  }
   await close();
 });
 
@@ -459,8 +478,13 @@ test("a supervisor's word is a card before all others, until it is read here or 
   await page.keyboard.press("Space");
   await inState(page, "unclear", "confirmed").waitFor();
   assert.deepEqual(answers, [{ type: "read", help_id: "7" }]);
-  feed.send(JSON.stringify(help("8", "我来接。")));
-  await card.getByText("我来接。").waitFor();
+  // Lines are kept, and nothing of a long one is cut off.
+  feed.send(JSON.stringify(help("8", `我来接。\n${"先稳住客户，".repeat(32)}`)));
+  const words = card.locator(".say");
+  await words.getByText("我来接。").waitFor();
+  assert.match(await words.innerText(), /^我来接。\n先稳住/);
+  assert.ok(await words.evaluate((element) => element.scrollHeight <= element.clientHeight + 1), "all of it is there to be scrolled to");
+  await screenshot(page, "agent-help-long");
   feed.send(JSON.stringify(help("8", "我来接。", { read_at: "2026-11-21T10:00:09+08:00" })));
   await inState(page, "unclear", "confirmed").waitFor();
   await close();
@@ -502,6 +526,33 @@ test("no critical alert waits unseen: behind an unread word, behind a warning of
   });
   assert.deepEqual(told, { kept: [["x1", 0], ["x2", 1], ["x3", 1]], behind: 1, large: ["word", "critical", "word"], together: "critical" });
   await close();
+});
+
+test("a call from which no words come steps back for one that goes on, unless the agent insists; a chat has no meters", async () => {
+  const mine = await Server.start({ rules: RULES, config: "asr_silent_ms = 1000\n" });
+  const first = await Producer.connect(mine);
+  const { page, close } = await open(mine, "/agent/a7", { width: 320, height: 600 });
+  await linked(page, "open");
+  await first.tell(start("dead", "a7", { queue: "宽带报修", customer_name: "王女士\u202e" }), says("dead", "u1", "agent", "我不清楚。", 1_000));
+  await page.getByText("检查能力下降").waitFor();
+  await page.locator(".meters").waitFor();
+  await first.tell(start("alive", "a7", { queue: "在线咨询", customer_name: "李先生", channel: "chat" }), says("alive", "u1", "customer", "在吗", 1_000));
+  await page.locator(".what .queue", { hasText: "李先生 · 在线咨询" }).waitFor();
+  await page.locator(".what", { hasText: "文字会话" }).waitFor();
+  assert.equal(await page.locator(".meters").count(), 0);
+  assert.equal(await page.getByText("检查能力下降").count(), 0, "it is the other call's");
+  const dead = page.locator(".tab", { hasText: "王女士" });
+  await dead.getByText("无识别").waitFor();
+  assert.equal(await accessibilityFaults(page), "");
+  await screenshot(page, "agent-dead-320");
+  await dead.click();
+  await inState(page, "unclear", "confirmed").waitFor();
+  await first.tell(says("alive", "u2", "customer", "还在吗", 3_000));
+  await page.getByText("检查能力下降").waitFor();
+  assert.equal(await page.locator(".what .queue bdi").first().innerText(), "王女士\u202e", "each of its parts stands by itself");
+  first.close();
+  await close();
+  await mine.stop();
 });
 
 test("with high contrast, and in colours of the system, what matters has an edge", async () => {
@@ -605,6 +656,10 @@ test("whoever is not the agent looks on: no key and no request answers in the ag
   assert.equal(own.status, 200);
   const { feedback } = (await mine.get("/v1/alerts?call_id=w1", QA)).alerts[0];
   assert.deepEqual([feedback.action, feedback.by], ["dismiss", "a7"]);
+  // Who looks on sees what was answered, by whom and when.
+  const line = page.locator('.short[data-handled="dismiss"]');
+  assert.match(await line.locator(".word").innerText(), /^已标不对：念的 · a7 · \d\d:\d\d:\d\d$/);
+  await inState(page, "unclear", "confirmed").waitFor({ state: "detached" });
   first.close();
   await close();
   await mine.stop();

@@ -79,6 +79,35 @@ test("a call in progress: hypotheses are replaced in place, corrected, marked; a
   await close();
 });
 
+test("what supervisors do takes a line; an agent's answer is told while the call goes on, with who and when", async () => {
+  const id = `hand-${(calls += 1)}`;
+  await producer.tell(start(id, `a-${id}`, { queue: "投诉专线", customer_name: "王女士" }), says(id, "u1", "agent", "这个我不清楚。", 3_000));
+  for (const text of ["第一句", "第二句\n换行", "第三句"]) {
+    assert.equal((await server.post(`/v1/calls/${id}/help`, { text, by: "李静" })).status, 201);
+  }
+  assert.equal((await server.post(`/v1/calls/${id}/take`, { by: "李静" })).status, 200);
+  const { page, close } = await open(server, `/call/${id}`, { width: 1366, height: 768 });
+  const block = page.locator(".supervised");
+  await block.getByText("李静 在处理").waitFor();
+  await block.getByText("更早的 1 句").waitFor();
+  assert.ok((await block.boundingBox()).height < 180);
+  await screenshot(page, "call-supervision");
+  await block.getByRole("button", { name: "帮一把" }).click();
+  const dialog = page.getByRole("dialog", { name: `坐席 a-${id} 的通话` });
+  await dialog.getByLabel("你的姓名").fill("王芳");
+  await dialog.getByLabel("写一句给坐席").fill("我来接");
+  await dialog.getByRole("button", { name: "发给坐席" }).click();
+  await dialog.getByText("已发到坐席的面板").waitFor();
+  assert.equal(await accessibilityFaults(page), "");
+  await page.keyboard.press("Escape");
+  const { alerts } = await server.get(`/v1/alerts?call_id=${id}`);
+  assert.equal((await server.post(`/v1/agents/a-${id}/alerts`, { type: "dismiss", alert_id: alerts[0].alert_id, reason: "念的" })).status, 200);
+  await page.locator(".alert").getByText(/^坐席：不对 \(念的\) · \d\d:\d\d:\d\d$/).waitFor();
+  await producer.tell(end(id, 9_000));
+  await page.getByRole("button", { name: "播放" }).waitFor();
+  await close();
+});
+
 test("the transcript follows the end, unless the reader scrolled up", async () => {
   const id = `scroll-${(calls += 1)}`;
   await producer.tell(start(id), ...Array.from({ length: 40 }, (_, n) => says(id, `u${n}`, n % 2 ? "agent" : "customer", `第 ${n} 句话。`, n * 2_000)));

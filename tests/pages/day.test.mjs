@@ -47,6 +47,11 @@ before(async () => {
     says("d2", "c2", "customer", "已经等了三天。", 12_000), says("d2", "u2", "agent", "我也不清楚。", 16_000), says("d2", "u3", "agent", "真不知道。", 20_000));
   await call("d3", ago(0, 1), "a7", opening("d3"));
   await call("d4", ago(0, 0), "a7", opening("d4"));
+  await producer.tell(start("d5", "a7", { started_at: ago(0, 0) }), says("d5", "u1", "agent", "真不知道。", 1_000));
+  const helped = await server.post("/v1/calls/d5/help", { text: "先道歉\n再核实" }, QA);
+  if (helped.status !== 201) {
+    throw new Error(JSON.stringify(helped));
+  }
   await call("of-another", ago(0, 0), "a8", says("of-another", "u1", "agent", "我不清楚，别人的话。", 1_000));
   producer.close();
 });
@@ -60,12 +65,15 @@ test("an agent's day: the score against their own weeks, what was said, every al
   await page.getByText("2 通连续没有预警").waitFor();
   await page.getByRole("heading", { name: "该说的话说到了 5/5 次" }).waitFor();
   assert.equal(await page.locator(".weeks li").count(), 8);
-  await page.getByRole("heading", { name: "预警 3 条" }).waitFor();
+  await page.getByRole("heading", { name: "预警 4 条" }).waitFor();
+  await page.getByText("其中 1 条不在上面的计分里").waitFor();
+  await page.getByRole("heading", { name: "督导写来的 1 句" }).waitFor();
+  assert.match(await page.locator(".helps li").innerText(), /李静\s+先道歉\n再核实/);
   await page.locator(".alert", { hasText: "当时没有单独显示" }).first().waitFor();
   assert.equal(await page.getByText("别人的话").count(), 0);
   assert.equal(await accessibilityFaults(page), "");
 
-  await page.getByRole("button", { name: "看前后文" }).click();
+  await page.locator(".call", { hasText: "宽带报修" }).getByRole("button", { name: "看前后文" }).click();
   const alert = page.locator(".alert", { hasText: "不要说“不清楚”" });
   await alert.getByText("已经等了三天。").waitFor();
   assert.equal(await alert.locator(".cited mark").innerText(), "不清楚");
@@ -88,7 +96,7 @@ test("an agent's day: the score against their own weeks, what was said, every al
   await page.getByText("还没有结束的通话").waitFor();
   await page.getByRole("link", { name: /^\d\d-\d\d/ }).waitFor();
   await page.goBack();
-  await page.getByRole("heading", { name: "预警 3 条" }).waitFor();
+  await page.getByRole("heading", { name: "预警 4 条" }).waitFor();
   assert.ok(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways");
   await close();
 });
@@ -100,7 +108,7 @@ test("another agent's token opens nothing, and QA looks on", async () => {
   await other.close();
   const qa = await open(server, `/agent/a7/day#token=${QA}`, { width: 360 });
   await qa.page.getByRole("heading", { name: "坐席 a7 的一天" }).waitFor();
-  await qa.page.getByRole("heading", { name: "预警 3 条" }).waitFor();
+  await qa.page.getByRole("heading", { name: "预警 4 条" }).waitFor();
   assert.equal(await qa.page.getByRole("button", { name: "申诉" }).count(), 0);
   await qa.close();
 });
@@ -108,8 +116,8 @@ test("another agent's token opens nothing, and QA looks on", async () => {
 for (const { width, dark } of LOOKS) {
   test(`the day at ${width} px, ${dark ? "dark" : "light"}`, async () => {
     const { page, close } = await open(server, `/agent/a7/day#token=${A7}`, { width, dark, height: 900 });
-    await page.getByRole("heading", { name: "预警 3 条" }).waitFor();
-    await page.getByRole("button", { name: "看前后文" }).click();
+    await page.getByRole("heading", { name: "预警 4 条" }).waitFor();
+    await page.locator(".call", { hasText: "宽带报修" }).getByRole("button", { name: "看前后文" }).click();
     await page.locator(".cited").first().waitFor();
     assert.equal(await accessibilityFaults(page), "");
     assert.ok(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways");

@@ -151,6 +151,20 @@ test("a pointer at rest holds the order for a while only, and new critical calls
   await close();
 });
 
+test("a row is as red as the alert that it names, and English has room", async () => {
+  const { page, close } = await open(server, "/live", { width: 1366, height: 768, language: "en" });
+  await producer.tell(start("why", "a-why", { queue: "投诉专线" }), says("why", "u1", "agent", "我不清楚。", 1_000));
+  await producer.tell(says("why", "u2", "agent", "我不知道。", 3_000), says("why", "u3", "agent", "哎呀", 5_000));
+  await row(page, "why").locator(".alert-counts .warning").waitFor();
+  assert.match(await row(page, "why").locator(".last").innerText(), /不要说“不清楚”/);
+  const cut = await page.locator(".call-row > .now, .call-row > .worst, .call-row > .state, .call-row > .hands button, .heads > span")
+    .evaluateAll((cells) => cells.filter((cell) => cell.scrollWidth > cell.clientWidth + 1).map((cell) => cell.textContent));
+  assert.deepEqual(cut, []);
+  await screenshot(page, "live-english");
+  await producer.tell(end("why", 9_000));
+  await close();
+});
+
 test("a call from which nothing has come for a minute stands behind those that go on", async () => {
   const { page, close } = await open(server, "/live");
   const order = await page.evaluate(async () => {
@@ -281,13 +295,15 @@ test("a word, taking a call, the way in and a flag: from the wall to the panel, 
   const wall = await open(mine, `/live#token=${QA.li}`);
   const other = await open(mine, `/live#token=${QA.wang}`);
   const panel = await open(mine, "/agent/a1#token=agent-0123456789ab", { width: 360 });
-  await first.tell(start("h1", "a1", { queue: "投诉专线", attributes: { agent_name: "陈露", team: "二组" } }), says("h1", "u1", "agent", "我不清楚。", 1_000));
+  await first.tell(start("h1", "a1", { queue: "投诉专线", customer_name: "吴女士", attributes: { agent_name: "陈露", team: "二组" } }), says("h1", "u1", "agent", "我不清楚。", 1_000));
   await row(wall.page, "h1").getByText("陈露").waitFor();
   // My team: the filter under a name, chosen again from any address.
   await wall.page.getByLabel("班组").selectOption("二组");
   await wall.page.getByRole("button", { name: "视图" }).click();
   const views = wall.page.getByRole("dialog", { name: "保存的视图" });
   await views.getByLabel("名称").fill("我的班组");
+  const box = await views.getByRole("checkbox").boundingBox();
+  assert.ok(box.width < 24 && box.height < 24, JSON.stringify(box));
   await views.getByRole("button", { name: "保存" }).click();
   await views.getByRole("link", { name: "我的班组" }).waitFor();
   await wall.page.keyboard.press("Escape");
@@ -300,6 +316,8 @@ test("a word, taking a call, the way in and a flag: from the wall to the panel, 
   await wall.page.getByRole("grid").focus();
   await wall.page.keyboard.press("h");
   const dialog = wall.page.getByRole("dialog", { name: "坐席 陈露 的通话" });
+  // Whose call it is stands above what is done in it.
+  assert.match(await dialog.locator(".which").innerText(), /客户 吴女士\s+队列 投诉专线\s+0:\d\d/);
   await dialog.getByLabel("写一句给坐席").fill("先道歉，再核实");
   await dialog.getByLabel("写一句给坐席").press("Control+Enter");
   await dialog.getByText("已发到坐席的面板").waitFor();
@@ -330,12 +348,27 @@ test("a word, taking a call, the way in and a flag: from the wall to the panel, 
   await row(other.page, "h1").getByRole("button").click();
   await other.page.getByRole("button", { name: "从 李静 接过来" }).click();
   await row(wall.page, "h1").getByRole("button", { name: /^王芳 在处理/ }).waitFor();
-  // A threshold over all calls stands above the list.
+  // A threshold over all calls stands above the list, whose rows stay where they are.
+  const place = await row(wall.page, "h1").boundingBox();
   await first.tell(says("h1", "u2", "agent", "真的不清楚。", 5_000));
   await wall.page.locator('[data-threshold="投诉告急"]').getByText("投诉专线：1 小时内严重预警 2 条").waitFor();
+  assert.deepEqual(await row(wall.page, "h1").boundingBox(), place, "the row moved");
+  await wall.page.getByRole("button", { name: "全部 1 条" }).click();
+  assert.deepEqual(await row(wall.page, "h1").boundingBox(), place, "the row moved");
+  await wall.page.getByRole("button", { name: "收起" }).click();
   await screenshot(wall.page, "wall-hands");
-  // Kept with the call, and reviewed by QA.
+  // The call ends under an open dialog: it says so, and all that is left is a flag.
+  await row(wall.page, "h1").getByRole("button").click();
+  await dialog.getByLabel("写一句给坐席").fill("再说一句");
   await first.tell(end("h1", 9_000));
+  await dialog.getByText("这通已经结束").waitFor();
+  assert.equal(await dialog.getByLabel("写一句给坐席").inputValue(), "再说一句", "what was written is not lost");
+  assert.ok(await dialog.getByRole("button", { name: "发给坐席" }).isDisabled());
+  assert.equal(await dialog.getByRole("button", { name: /放开|接手|来处理|旁听|插话/ }).count(), 0);
+  assert.equal(await accessibilityFaults(wall.page), "");
+  await screenshot(wall.page, "hand-dialog-over");
+  await wall.page.keyboard.press("Escape");
+  // Kept with the call, and reviewed by QA.
   await row(wall.page, "h1").waitFor({ state: "detached" });
   const queue = await open(mine, `/qa?view=mine#token=${QA.wang}`);
   const flagged = queue.page.locator('.flagged [data-call-id="h1"]');

@@ -181,6 +181,7 @@ async fn a_call_s_states_come_in_their_order() {
         "not of the pack on trial"
     );
     assert_eq!(last["message"], "不要说“不知道”");
+    assert_eq!(&warned["reason"]["message"], &last["message"], "{warned}");
     // News of an event moves the call's clock, but nobody speaks.
     let spoken = 3_000 * seq + 900;
     seq += 10;
@@ -194,6 +195,31 @@ async fn a_call_s_states_come_in_their_order() {
     let mut order = wall.states["c1"].iter();
     for state in ["talking", "hold", "talking", "silent", "ended"] {
         assert!(order.any(|shown| shown == state), "{state} in {:?}", wall.states);
+    }
+    drop((producer, wall));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_row_names_the_alert_that_makes_it_as_bad_as_it_is() {
+    let server = serve("").await;
+    let mut wall = Wall::open(&server).await;
+    let mut producer = server.connect("/v1/ingest").await;
+    let mut begin = start("c1");
+    begin["customer_name"] = json!("王女士13800138000");
+    tell(&mut producer, begin).await;
+    let named = |call: &Value| json!([call["reason"]["rule_name"], call["last_alert"]["rule_name"], call["worst"]]);
+    // The graver one, though another came later; a minute and more halves it; at last the latest weighs most.
+    for (seq, text, expected) in [
+        (2, "你没脑子", json!(["辱骂", "辱骂", "critical"])),
+        (4, "不知道", json!(["辱骂", "推诿", "critical"])),
+        (32, "真不知道", json!(["辱骂", "推诿", "critical"])),
+        (42, "还是不知道", json!(["推诿", "推诿", "critical"])),
+    ] {
+        tell(&mut producer, says("c1", seq, text)).await;
+        let call = wall.until("c1", |call| call["last_alert"]["at_ms"].as_u64() >= Some(3_000 * seq)).await;
+        assert_eq!(named(&call), expected, "{call}");
+        assert_eq!(call["customer_name"], "王女士138****8000");
     }
     drop((producer, wall));
     server.stop().await;

@@ -163,6 +163,61 @@ async fn again(config: &str, data: &tempfile::TempDir) -> (std::net::SocketAddr,
 }
 
 #[tokio::test]
+async fn words_have_a_pace_end_with_the_call_and_stay_in_the_agent_s_day() {
+    let mut site = Site::start("utc_offset = \"+08:00\"").await;
+    site.begin("c1").await;
+    let help = |text: &str| json!({"text": text});
+    for n in 0..6 {
+        site.post(LI, "/v1/calls/c1/help", help(&format!("第{n}句\n换行"))).await;
+    }
+    let (status, refused) = site.ask(LI, "POST", "/v1/calls/c1/help", help("第七句")).await;
+    assert_eq!((status, &refused["code"]), (429, &json!("helps_too_fast")), "{refused}");
+    let message = refused["message"].as_str().unwrap();
+    assert!(message.contains("6 句") && message.contains("秒后再写"), "{message}");
+    site.post(WANG, "/v1/calls/c1/help", help("我来")).await;
+
+    // Ended, though late words are awaited: nothing reaches the agent any more, but a flag does its work.
+    let end = json!({"type": "call.end", "call_id": "c1", "seq": 2, "at_ms": 5_000, "by": "customer"});
+    tell(&mut site.producer, end).await;
+    for (what, body) in [("help", help("晚了")), ("take", json!({}))] {
+        let refused = site.refused(WANG, &format!("/v1/calls/c1/{what}"), body).await;
+        assert_eq!(refused, (409, "not_in_progress".to_owned()), "{what}");
+    }
+    site.post(WANG, "/v1/calls/c1/flags", json!({})).await;
+
+    let (_, day) = site.ask(AGENT, "GET", "/v1/agents/a7/day", Value::Null).await;
+    let helps = day["helps"].as_array().unwrap();
+    let (first, last) = (&helps[0], &helps[6]);
+    assert_eq!((helps.len(), &first["by"], &first["text"]), (7, &json!("李静"), &json!("第0句\n换行")), "{day}");
+    assert_eq!((&last["by"], &last["call_id"], &last["read_at"]), (&json!("王芳"), &json!("c1"), &Value::Null));
+    let (_, other) = site.ask(AGENT, "GET", "/v1/agents/a7/day?day=2026-11-20", Value::Null).await;
+    assert_eq!(other["helps"], json!([]));
+}
+
+#[tokio::test]
+async fn who_looks_on_is_told_what_the_agent_answered() {
+    let mut site = Site::start("").await;
+    site.begin("c1").await;
+    let mut panel = site.server.connect(&format!("/v1/agents/a7/alerts?token={WANG}")).await;
+    let mut watch = site.server.connect(&format!("/v1/calls/c1/watch?token={LI}")).await;
+    until(&mut watch, "watching", |_| true).await;
+    tell(&mut site.producer, says("c1", 2, "不知道")).await;
+    let alert = until(&mut panel, "alert", |alert| alert["state"] == "confirmed").await;
+    let answer = json!({"type": "dismiss", "alert_id": alert["alert_id"], "reason": "念的，13812345678"});
+    site.post(AGENT, "/v1/agents/a7/alerts", answer).await;
+    for socket in [&mut panel, &mut watch] {
+        let told = until(socket, "feedback", |_| true).await;
+        assert_eq!([&told["alert_id"], &told["call_id"]], [&alert["alert_id"], &json!("c1")], "{told}");
+        assert_eq!(
+            [&told["action"], &told["by"], &told["reason"]],
+            [&json!("dismiss"), &json!("a7"), &json!("念的，138****5678")],
+            "{told}"
+        );
+        assert!(told["given_at"].is_string());
+    }
+}
+
+#[tokio::test]
 async fn a_call_is_taken_by_one_seen_by_all_and_given_back() {
     let mut site = Site::start("call_linger_ms = 50\n[supervision]\nrelease_after_s = 1").await;
     site.begin("c1").await;

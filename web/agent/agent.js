@@ -4,6 +4,7 @@
 import "../element/tingjian-alerts.js";
 import { Settings, SignIn, SignOut, html, show, useAnswer } from "../shared/ui.js";
 import { ApiError, get } from "../shared/api.js";
+import { upright } from "../shared/format.js";
 import { currentLanguage, isDark, t, token } from "../shared/settings.js";
 import { useState } from "../vendor/hooks.js";
 
@@ -18,7 +19,7 @@ function AgentPage() {
   const [attention, setAttention] = useState({ count: 0, text: "" });
   const onAttention = (/** @type {CustomEvent} */ { detail }) => setAttention(detail);
   const may = me !== undefined && (["agents", "qa", "admin"].some((role) => me.roles.includes(role)));
-  const name = `${agent} · ${t("坐席面板", "Agent panel")}`;
+  const name = `${upright(agent)} · ${t("坐席面板", "Agent panel")}`;
   document.title = attention.count > 0 ? `（${attention.count}）${attention.text} · ${name}` : name;
   return html`
     <main id="main">

@@ -4,9 +4,9 @@
 
 import { Fault, Frame, Severity, html, show, useAnswer, useKeys } from "../shared/ui.js";
 import { ApiError, get, post, stream } from "../shared/api.js";
-import { HandActions, Helped } from "../shared/hand.js";
+import { HandDialog, Helped, takenName } from "../shared/hand.js";
 import { reviewer } from "../shared/review.js";
-import { clock, kindName, moment, roleName, stateName } from "../shared/format.js";
+import { clock, kindName, moment, roleName, stateName, upright } from "../shared/format.js";
 import { Record, hitsIn, stands } from "../shared/record.js";
 import { LEAD_MS, callMsOf, secondsOf, unheard } from "../shared/sound.js";
 import { t, told, token } from "../shared/settings.js";
@@ -247,7 +247,7 @@ function Call() {
   return html`
     <${Head} detail=${detail} live=${live} link=${link} now=${now} />
     ${sampleNo !== null && mayMark ? html`<${ToRead} me=${me} />` : null}
-    <${Supervised} detail=${detail} live=${live !== null} me=${me} onDone=${() => { setName(reviewer()); lookAgain(); }} />
+    <${Supervised} detail=${detail} clockMs=${live === null ? null : now} me=${me} onDone=${() => { setName(reviewer()); lookAgain(); }} />
     ${live !== null && lost !== null ? html`<p class="notice critical" role="alert">${t("连接断开，正在重连；下面是断开前的情况。", "Connection lost, retrying; this is how it stood.")}</p>` : null}
     ${live !== null && degraded.size > 0 ? html`<p class="notice warning" role="alert">${t("检查能力下降：", "Checking is impaired: ")}${[...new Set(degraded.values())].join(t("；", "; "))}</p>` : null}
     ${detail.truncated ? html`<p class="notice warning">${t("这通电话太长，只显示前面一部分。", "This call is too long; only its beginning is shown.")}</p>` : null}
@@ -279,9 +279,11 @@ function Call() {
 }
 
 /** What supervisors did in the call, and what they may do while it is in progress.
- * @param {{detail: any, live: boolean, me: import("../shared/ui.js").Me | undefined, onDone: () => void}} properties
+ * @param {{detail: any, clockMs: number | null, me: import("../shared/ui.js").Me | undefined, onDone: () => void}} properties
  */
-function Supervised({ detail, live, me, onDone }) {
+function Supervised({ detail, clockMs, me, onDone }) {
+  const [isOpen, setOpen] = useState(false);
+  const isLive = clockMs !== null;
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const { help, taken, flag, monitor } = detail.supervision;
   const isFlagged = flag !== null && flag.done_at === null;
@@ -290,18 +292,20 @@ function Supervised({ detail, live, me, onDone }) {
     setError(null);
     post(`/v1/flags/${flag.flag_no}`, me?.open ? { by: reviewer() } : {}).then(onDone, setError);
   };
-  if (!live && help.length === 0 && flag === null) {
+  if (!isLive && !isOpen && help.length === 0 && flag === null) {
     return null;
   }
-  const place = { call_id: callId, started_at: detail.started_at, agent: detail.agent_id };
-  return html`<section class="panel supervised" aria-labelledby="supervised"><h2 id="supervised">${t("督导", "Supervision")}</h2>
+  const customer = detail.events.find((/** @type {any} */ event) => event.type === "call.start")?.customer_name;
+  const place = { call_id: callId, started_at: detail.started_at, agent: detail.agent_name ?? detail.agent_id, customer, queue: detail.queue };
+  return html`<section class="panel supervised" aria-labelledby="supervised"><div class="row"><h2 id="supervised" class="flat">${t("督导", "Supervision")}</h2>
+      ${taken === null ? null : html`<span class="tag neutral">${takenName(taken.by)}</span>`}
+      ${isLive ? html`<button class="small" aria-haspopup="dialog" title=${t("写一句、接手、旁听、标记", "a word, take it, listen in, flag it")} onClick=${() => setOpen(true)}>${t("帮一把…", "Help…")}</button>` : null}</div>
     ${help.length === 0 ? null : html`<${Helped} help=${help} />`}
     ${flag === null ? null : html`<div class="row"><span class=${`tag ${isFlagged ? "warning" : "good"}`}>${isFlagged ? t("待复核", "to be reviewed") : t("已复核", "reviewed")}</span>
-      <span>${t(`${flag.by} 标记`, `flagged by ${flag.by}`)}${flag.note ? html`：<bdi>${flag.note}</bdi>` : ""}</span>
-      ${isFlagged ? html`<button class="small" onClick=${settle}>${t("复核完了", "It is reviewed")}</button>` : html`<span class="quiet small">${flag.done_by}</span>`}</div>`}
+      <span>${t(`${upright(flag.by)} 标记`, `flagged by ${upright(flag.by)}`)}${flag.note ? html`：<bdi>${flag.note}</bdi>` : ""}</span>
+      ${isFlagged ? html`<button class="small" onClick=${settle}>${t("复核完了", "It is reviewed")}</button>` : html`<span class="quiet small"><bdi>${flag.done_by}</bdi></span>`}</div>`}
     ${error === null ? null : html`<${Fault} error=${error} />`}
-    ${live ? html`<details open=${taken !== null}><summary>${taken ? t(`${taken.by} 在处理`, `${taken.by} has it`) : t("帮一把：写一句、接手、旁听、标记", "Help: a word, take it, listen in, flag it")}</summary>
-      <${HandActions} place=${place} hand=${{ taken, help: last, flagged: isFlagged }} modes=${monitor} me=${me} onDone=${onDone} /></details>` : null}
+    ${isOpen ? html`<${HandDialog} place=${place} hand=${{ taken, help: last, flagged: isFlagged }} modes=${monitor} me=${me} clockMs=${clockMs} isOver=${!isLive} onClose=${() => setOpen(false)} onDone=${onDone} />` : null}
   </section>`;
 }
 

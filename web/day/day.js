@@ -5,7 +5,7 @@ import { Marked } from "../shared/marked.js";
 import { Evidence } from "../shared/review.js";
 import { Fault, Settings, Severity, SignIn, SignOut, html, show, useAnswer, useFilters } from "../shared/ui.js";
 import { ApiError, get, post } from "../shared/api.js";
-import { clock, moment, roleName, today } from "../shared/format.js";
+import { clock, moment, roleName, today, upright } from "../shared/format.js";
 import { t, token } from "../shared/settings.js";
 import { outcome, outcomeName, outcomeReason } from "../element/words.js";
 import { useEffect, useState } from "../vendor/hooks.js";
@@ -58,10 +58,11 @@ function Whole({ asked, mine, choose }) {
     <${Head} day=${day} mine=${mine} choose=${choose} />
     <div class="columns">
       <div class="stack">
-        <${Alerts} day=${day.day} mine=${mine} />
+        <${Alerts} day=${day.day} total=${day.total} mine=${mine} />
       </div>
       <div class="stack aside">
         <${Coaching} />
+        <${Helps} helps=${day.helps} />
         <${Duties} duties=${day.duties} />
         <${Weeks} weeks=${day.weeks} />
         <${Appeals} day=${day.day} />
@@ -82,7 +83,7 @@ function Head({ day, mine, choose }) {
   const step = (/** @type {number} */ days) => new Date(Date.parse(`${day.day}T00:00:00Z`) + days * DAY_MS).toISOString().slice(0, 10);
   return html`<section class="head">
     <div class="row spread">
-      <h1>${mine ? t("我的一天", "My day") : t(`坐席 ${day.agent_name ?? agent} 的一天`, `The day of agent ${day.agent_name ?? agent}`)}</h1>
+      <h1>${mine ? t("我的一天", "My day") : t(`坐席 ${upright(day.agent_name ?? agent)} 的一天`, `The day of agent ${upright(day.agent_name ?? agent)}`)}</h1>
       <div class="row when">
         <button class="small" aria-label=${t("前一天", "the day before")} onClick=${() => choose(step(-1))}>‹</button>
         <label><span class="visually-hidden">${t("日期", "Date")}</span><input type="date" value=${day.day} max=${today()} onChange=${(/** @type {any} */ event) => event.target.value && choose(event.target.value)} /></label>
@@ -97,7 +98,7 @@ function Head({ day, mine, choose }) {
         </p>
         <ul class="figures">
           <li><b>${total.calls}</b> ${t("通电话", "calls")}</li>
-          <li class="good"><b>${total.clean}</b> ${t("通没有预警", "without an alert")}</li>
+          ${total.clean === 0 ? null : html`<li class="good"><b>${total.clean}</b> ${t("通没有预警", "without an alert")}</li>`}
           <li><b>${total.alerts}</b> ${t("条计分的预警", "alerts that count")}</li>
           ${streak > 1 ? html`<li class="good"><b>${streak}</b> ${t("通连续没有预警", "in a row without one")}${streak === best && streak > 4 ? html` <span class="tag good">${t("八周最好", "best of eight weeks")}</span>` : null}</li>` : null}
         </ul>`}
@@ -114,7 +115,7 @@ function Duties({ duties }) {
   return html`<section class="panel">
     <h2>${t(`该说的话说到了 ${said}/${all} 次`, `Required words said ${said} of ${all} times`)}</h2>
     <ul class="duties">${duties.map(({ rule_id: id, rule_name: name, said, missed }) => html`<li key=${id}>
-      <span>${name ?? id}</span>
+      <bdi>${name ?? id}</bdi>
       <span class=${missed === 0 ? "all" : ""}>${missed === 0 ? "✓ " : ""}${said}/${said + missed}</span>
       <span class="share" aria-hidden="true"><span style=${{ width: `${(said / (said + missed)) * 100}%` }}></span></span>
     </li>`)}</ul>
@@ -142,8 +143,22 @@ function Weeks({ weeks }) {
   </section>`;
 }
 
-/** All alerts of the day by call, folded ones too. @param {{day: string, mine: boolean}} properties */
-function Alerts({ day, mine }) {
+/** What supervisors wrote to the agent. @param {{helps: Day["helps"]}} properties */
+function Helps({ helps }) {
+  if (helps.length === 0) {
+    return null;
+  }
+  return html`<section class="panel">
+    <h2>${t(`督导写来的 ${helps.length} 句`, `${helps.length} words from supervisors`)}</h2>
+    <ul class="appeals helps">${helps.map((help) => html`<li key=${help.help_id}>
+      <span class="number quiet">${moment(help.at).slice(11, 16)}</span> <b><bdi>${help.by}</bdi></b>
+      <bdi class="written">${help.text}</bdi>
+      ${help.read_at === null ? html`<span class="small quiet">${t("没有点「知道了」", "not marked as read")}</span>` : null}</li>`)}</ul>
+  </section>`;
+}
+
+/** All alerts of the day by call, folded ones too. @param {{day: string, total: Day["total"], mine: boolean}} properties */
+function Alerts({ day, total, mine }) {
   const [alerts, setAlerts] = useState(/** @type {Alert[]} */ ([]));
   const [cursor, setCursor] = useState(/** @type {string | null} */ (null));
   const { value, error, reload } = useAnswer((signal) => get(`${path}/history`, { from: day, to: day, limit: PAGE, cursor: cursor ?? "" }, signal), [cursor]);
@@ -153,6 +168,8 @@ function Alerts({ day, mine }) {
       setAlerts((before) => [...before.filter((alert) => !known.has(alert.alert_id + alert.started_at)), ...value.alerts]);
     }
   }, [value]);
+  const isAll = value !== undefined && !value.next_cursor;
+  const rest = alerts.length - total.alerts;
   /** @type {Map<string, Alert[]>} */
   const calls = new Map();
   for (const alert of alerts) {
@@ -162,6 +179,7 @@ function Alerts({ day, mine }) {
   return html`<section aria-labelledby="alerts">
     <h2 id="alerts">${t(`预警 ${alerts.length}${value?.next_cursor ? "+" : ""} 条`, `${alerts.length}${value?.next_cursor ? "+" : ""} alerts`)}</h2>
     ${error ? html`<${Fault} error=${error} retry=${reload} />` : null}
+    ${isAll && rest > 0 ? html`<p class="small quiet">${t(`其中 ${rest} 条不在上面的计分里：通话还没有结束，或复核认为不成立`, `${rest} of them are not among those that count above: their call is not over, or a review dismissed them`)}</p>` : null}
     ${value !== undefined && alerts.length === 0 ? html`<p class="panel empty">${t("没有预警", "No alerts")}</p>` : null}
     ${[...calls].map(([key, ofCall]) => html`<${Call} key=${key} alerts=${ofCall} mine=${mine} reload=${reload} />`)}
     ${value?.next_cursor ? html`<p><button onClick=${() => setCursor(value.next_cursor)}>${t("再看", "More")}</button></p>` : null}

@@ -69,12 +69,14 @@ const RANKS = { info: 0, warning: 1, critical: 2 };
  * @property {boolean} unread it came while another call was shown
  * @property {"seen" | "dismiss" | null} handled
  * @property {string | null} reason why it was dismissed
+ * @property {{by: string | null, at: string | null} | null} [answered] who answered it, and when, if another connection did
  */
 /**
  * A call as the desk stream tells it.
  * @typedef {object} Call
  * @property {string} call_id
  * @property {string} started_at
+ * @property {"voice" | "chat"} [channel]
  * @property {string | null} [queue]
  * @property {string | null} [customer_name]
  * @property {boolean} [asr_silent] no words come from the recogniser
@@ -122,6 +124,8 @@ export class Board {
     this.asked = null;
     /** The call that is shown; it stays until the agent chooses another or it is over. @type {string | null} */
     this.chosen = null;
+    /** The call from which no words come, and that the agent chose all the same. @type {string | null} */
+    this.insisted = null;
   }
 
   /** The call that is shown. */
@@ -130,8 +134,14 @@ export class Board {
     return live.find((call) => call.call_id === this.chosen) ?? live[0];
   }
 
-  /** Shows a call; what came in it meanwhile is no longer unread. @param {string} callId @param {number} now */
+  /** Shows the call that the agent chose. @param {string} callId @param {number} now */
   choose(callId, now) {
+    this.insisted = this.calls.get(callId)?.asr_silent ? callId : null;
+    this.#show(callId, now);
+  }
+
+  /** Shows a call; what came in it meanwhile is no longer unread. @param {string} callId @param {number} now */
+  #show(callId, now) {
     this.chosen = callId;
     for (const card of this.cards.values()) {
       card.unread &&= card.alert.call_id !== callId;
@@ -273,8 +283,11 @@ export class Board {
     if (this.last !== null && live.some((call) => call.call_id === this.last)) {
       this.last = null;
     }
+    if (!this.calls.get(this.insisted ?? "")?.asr_silent) {
+      this.insisted = null;
+    }
     if (live.length > 0 && !live.some((call) => call.call_id === this.chosen)) {
-      this.choose(live[0].call_id, now);
+      this.#show((live.find((call) => !call.asr_silent) ?? live[0]).call_id, now);
     }
     // What came before the desk listed its call waits in that call's tab.
     for (const card of this.cards.values()) {
@@ -314,16 +327,17 @@ export class Board {
   }
 
   /**
-   * The agent's answer.
-   * @param {string} id @param {"seen" | "dismiss"} action @param {string | null} reason @param {number} now
+   * The agent's answer; `answered`: given in another connection.
+   * @param {string} id @param {"seen" | "dismiss"} action @param {string | null} reason @param {number} now @param {Card["answered"]} [answered]
    */
-  handle(id, action, reason, now) {
+  handle(id, action, reason, now, answered = null) {
     const card = this.cards.get(id);
     if (card === undefined) {
       return;
     }
     card.handled = action;
     card.reason = reason;
+    card.answered = answered ?? card.answered;
     card.unread = false;
     this.tick(now);
   }
@@ -332,6 +346,11 @@ export class Board {
   tick(now) {
     this.began ??= now;
     if (this.#awaitsDesk(now)) {
+      return;
+    }
+    const alive = this.#alive(now);
+    if (alive !== undefined) {
+      this.#show(alive.call_id, now);
       return;
     }
     const top = this.top();
@@ -364,6 +383,19 @@ export class Board {
       ? isGraver && card.alert.severity === "critical"
       : this.#weight(card, now) > this.#weight(top, now);
     return isRead && (isGone || (card.came >= this.since && outweighs));
+  }
+
+  /**
+   * The call for which the one that is shown steps back: no words come from that one, so it may be over without anybody
+   * having said so. The agent may insist on it, or be busy with its card.
+   * @param {number} now
+   */
+  #alive(now) {
+    const shown = this.current();
+    if (!shown?.asr_silent || this.insisted === shown.call_id || this.#isPinned(now)) {
+      return undefined;
+    }
+    return this.live().findLast((call) => !call.asr_silent && call.state !== "hold");
   }
 
   /** @param {number} now */

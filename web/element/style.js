@@ -99,7 +99,7 @@ button:disabled { color: var(--quiet); border-color: var(--line); cursor: not-al
 
 .head { display: flex; align-items: center; gap: 6px; font-size: .875rem; flex: none; min-width: 0; }
 /* What does not fit is scrolled to; the buttons below are always there. */
-.body { flex: 0 1 auto; min-height: 0; overflow: auto; display: flex; flex-direction: column; gap: 4px; }
+.body { flex: 0 1 auto; min-height: 0; overflow: auto; scrollbar-width: thin; display: flex; flex-direction: column; gap: 4px; }
 .tag { padding: 0 8px; border-radius: 999px; font-size: .8125rem; font-weight: 650; background: var(--tone); color: var(--surface); white-space: nowrap; }
 .card[data-state="provisional"] .tag, .card[data-state="retracted"] .tag { background: transparent; color: var(--quiet); border: 1px solid var(--line-strong); }
 .word { font-weight: 600; }
@@ -108,9 +108,10 @@ button:disabled { color: var(--quiet); border-color: var(--line); cursor: not-al
 .message { font-weight: 500; flex: none; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; overflow-wrap: anywhere; }
 .card[data-state="provisional"] .message { font-weight: 400; }
 .due { font-size: 1.25rem; font-weight: 700; color: var(--tone); font-variant-numeric: tabular-nums; flex: none; }
-.say { font-size: 1.5rem; font-weight: 650; line-height: 1.35; text-wrap: pretty; overflow: hidden; overflow-wrap: anywhere; flex: none; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 3; }
+.say { font-size: 1.5rem; font-weight: 650; line-height: 1.35; text-wrap: pretty; overflow-wrap: anywhere; flex: none; }
 .say.long { font-size: 1.25rem; }
-.say.longest { font-size: 1rem; font-weight: 550; -webkit-line-clamp: 4; }
+.say.longest { font-size: 1rem; font-weight: 550; }
+.help .say { white-space: pre-line; }
 .card[data-state="provisional"] .say { font-size: 1.0625rem; font-weight: 500; color: var(--quiet); }
 .lead { display: inline-block; margin-right: 8px; padding: 0 6px; border-radius: 4px; font-size: .8125rem; line-height: 1.5; vertical-align: .2em; background: var(--accent); color: var(--accent-text); }
 .card[data-state="provisional"] .lead { background: var(--line); color: var(--text); }
@@ -183,7 +184,7 @@ a { color: var(--accent); }
 .steps > span + span::before { content: "→"; margin: 0 6px; color: var(--quiet); }
 .steps .open { color: var(--quiet); }
 .steps .next { color: var(--text); font-weight: 700; }
-.words { grid-column: 1 / -1; font-size: .9375rem; color: var(--accent); overflow-wrap: anywhere; }
+.words { grid-column: 1 / -1; font-size: .9375rem; line-height: 1.45; color: var(--accent); overflow-wrap: anywhere; }
 .words b { margin-right: 6px; font-size: .8125rem; font-weight: 600; color: var(--quiet); }
 .words q { quotes: "“" "”"; }
 
@@ -191,7 +192,12 @@ a { color: var(--accent); }
    letters need as much more room. */
 @container panel (max-height: 40em) {
   .lines { height: calc(1.5rem + 2 * 1.9rem); }
-  .checklist { flex: none; height: 4.75rem; min-height: 4rem; }
+  /* The heading and the first item with two lines of its words, none of them cut in half. */
+  .checklist { flex: none; height: calc(9px + 1.3rem + 8px + 1.36rem + 2.72rem); min-height: 0; padding-top: 6px; }
+  .checklist h2 { line-height: 1.3rem; }
+  .duty { font-size: .9375rem; line-height: 1.36rem; }
+  .parts { display: none; }
+  .words { line-height: 1.36rem; display: -webkit-box; -webkit-box-orient: vertical; -webkit-line-clamp: 2; overflow: hidden; }
   .rest .waiting { padding: 12px 0; }
   .say { font-size: 1.25rem; }
   .say.long, .say.longest { font-size: 1rem; }
@@ -199,11 +205,19 @@ a { color: var(--accent); }
 @container panel (max-height: 34em) {
   .meters { display: none; }
   .lines { height: calc(1.5rem + 1.9rem); }
-  .checklist { height: 4rem; }
+  .checklist { height: calc(9px + 1.3rem + 8px + 1.36rem + 1.36rem); }
+  .words { -webkit-line-clamp: 1; }
 }
 @container panel (max-height: 27em) {
-  .lines, .heard { display: none; }
+  .heard { display: none; }
+  /* How many others there are is always told. */
+  .lines { height: 1.5rem; }
   .say { font-size: 1.125rem; }
+}
+@container panel (max-height: 23em) {
+  .checklist { display: none; }
+  .message { -webkit-line-clamp: 1; }
+  .say, .say.long, .say.longest { font-size: 1rem; }
 }
 @container panel (max-width: 20em) {
   .link.open { font-size: 0; }

@@ -22,6 +22,7 @@
 
 import { render } from "../vendor/preact.js";
 import { html } from "../shared/ui.js";
+import { upright } from "../shared/format.js";
 import { keepZone, speak, t, told } from "../shared/settings.js";
 import { ARMED_MS, Board } from "./board.js";
 import { Feed } from "./feed.js";
@@ -233,7 +234,7 @@ class TingjianAlerts extends HTMLElement {
     if (this.#notifies() === "on") {
       // The words of a call do not belong on a locked screen.
       const name = alert.kind === "help" ? t("听检：有人帮你", "tingjian: help") : t("听检：严重预警", "tingjian: critical");
-      const notice = new Notification(name, { body: `${this.#board.nameOf(alert.call_id)} · ${alert.rule_name}`, tag: `tingjian ${alert.call_id}` });
+      const notice = new Notification(name, { body: upright(`${this.#board.nameOf(alert.call_id)} · ${alert.rule_name}`), tag: `tingjian ${alert.call_id}` });
       notice.onclick = () => {
         window.focus();
         this.#act("choose", alert.call_id);
@@ -310,6 +311,8 @@ class TingjianAlerts extends HTMLElement {
       this.#askHistory();
     } else if (message.type === "help") {
       this.#onWord(message);
+    } else if (message.type === "feedback") {
+      this.#answered(message.alert_id, message);
     } else if (message.type === "reviewed") {
       const alert = this.#history.find((one) => one.alert_id === message.alert_id);
       const name = outcomeName({ ...outcome(null), ...message });
@@ -371,13 +374,24 @@ class TingjianAlerts extends HTMLElement {
         this.#history = page.alerts;
         // What was answered elsewhere is answered here.
         for (const { alert_id: id, feedback } of page.alerts) {
-          if (feedback !== null && this.#board.cards.get(id)?.handled === null) {
-            this.#board.handle(id, feedback.action, feedback.reason, performance.now());
+          if (feedback !== null) {
+            this.#answered(id, feedback);
           }
         }
         this.#draw();
       }
     }, HISTORY_MS);
+  }
+
+  /** An answer that the server keeps, given here or elsewhere. @param {string} id @param {any} feedback */
+  #answered(id, { action, reason, by, given_at: at }) {
+    const card = this.#board.cards.get(id);
+    if (card !== undefined && (card.handled !== action || !card.answered)) {
+      this.#board.handle(id, action, reason, performance.now(), { by, at });
+      if (this.#asking?.id === id && this.#asking.what !== "appeal") {
+        this.#act("leave");
+      }
+    }
   }
 
   /** @param {string} severity @param {string} text */

@@ -1,7 +1,7 @@
 // The agent's panel as it looks: from the board and the notes to elements.
 
 import { html } from "../shared/ui.js";
-import { clock, moment, roleName, severityName } from "../shared/format.js";
+import { clock, moment, roleName, severityName, upright } from "../shared/format.js";
 import { Marked } from "../shared/marked.js";
 import { t } from "../shared/settings.js";
 import { Board, isWord, nextDuty, wordsFor } from "./board.js";
@@ -27,8 +27,8 @@ export function Panel({ board, notes, asking, history, held, mine, now, agent, d
       <header>
         ${call
           ? html`<span class="clock" role="timer" aria-label=${t("通话时长", "call time")}>${clock(at)}</span>
-              <span class="what"><b class=${`state ${call.state}`}>${stateOf(call)}</b>
-                <span class="queue"><bdi>${[call.customer_name, call.queue].filter(Boolean).join(" · ")}</bdi></span></span>`
+              <span class="what"><b class=${`state ${call.channel === "chat" ? "" : call.state}`}>${stateOf(call)}</b>
+                <span class="queue">${[call.customer_name, call.queue].filter(Boolean).map((text, at) => html`${at > 0 ? " · " : ""}<bdi>${text}</bdi>`)}</span></span>`
           : html`<span class="what"><b class="state">${isActive ? t("通话中", "on a call") : t("等待来电", "waiting for a call")}</b>
               </span>`}
         <${Link} notes=${notes} />
@@ -36,8 +36,8 @@ export function Panel({ board, notes, asking, history, held, mine, now, agent, d
       </header>
       ${mine === false ? html`<p class="watching" role="note">${t(`旁观：只有坐席 ${agent} 本人能答复`, `Watching: only agent ${agent} can answer`)}</p>` : null}
       ${live.length > 1 ? html`<${Calls} board=${board} live=${live} current=${call} act=${act} />` : null}
-      <${Strip} notes=${notes} agent=${agent} unshown=${unshown.length} />
-      ${call ? html`<${Meters} call=${call} now=${now} />` : null}
+      <${Strip} notes=${notes} agent=${agent} call=${call} calls=${board.calls} unshown=${unshown.length} />
+      ${call && call.channel !== "chat" ? html`<${Meters} call=${call} now=${now} />` : null}
       ${isActive
         ? html`<div class="place" role="group" aria-label=${t("现在", "Now")} onMouseMove=${() => top && act("pin", top.alert.alert_id)} onKeyDown=${() => top && act("pin", top.alert.alert_id)} onMouseLeave=${() => act("unpin")}>
               ${top === null
@@ -45,7 +45,7 @@ export function Panel({ board, notes, asking, history, held, mine, now, agent, d
                 : isWord(top) ? html`<${Word} key=${top.alert.alert_id} card=${top} isArmed=${board.armed(now) === top} mine=${mine} act=${act} />`
                 : html`<${Card} key=${top.alert.alert_id} card=${top} board=${board} now=${now} asking=${asking} mine=${mine} act=${act} />`}
             </div>
-            <${Lines} board=${board} unshown=${here} held=${held} now=${now} act=${act} />`
+            <${Lines} board=${board} unshown=${here} held=${held} mine=${mine} now=${now} act=${act} />`
         : html`<div class="rest"><${Rest} board=${board} history=${history} asking=${asking} mine=${mine} dayPage=${dayPage} act=${act} /></div>`}
       ${call ? html`<${Checklist} duties=${call.checklist} at=${at} />` : null}
       <p class="unseen" aria-live="polite">${polite}</p>
@@ -61,8 +61,8 @@ function Calls({ board, live, current, act }) {
       const { count, worst } = board.unread(call.call_id);
       const told = t(`${count} 条未看，最重的是${severityName(worst)}`, `${count} unread, ${severityName(worst)} at worst`);
       return html`
-        <button class=${`tab ${count > 0 ? worst : ""}`} key=${call.call_id} aria-pressed=${call === current} title=${call.call_id} onClick=${() => act("choose", call.call_id)}>
-          <bdi class="name">${board.nameOf(call.call_id)}</bdi>${call.state === "hold" ? html`<span class="held">${t("保持", "hold")}</span>` : null}${count > 0 ? html`<span class="unread" aria-label=${told} title=${told}>${count}</span>` : null}
+        <button class=${`tab ${count > 0 ? worst : ""}`} key=${call.call_id} aria-pressed=${call === current} title=${upright([call.customer_name, call.queue, call.call_id].filter(Boolean).join(" · "))} onClick=${() => act("choose", call.call_id)}>
+          <bdi class="name">${board.nameOf(call.call_id)}</bdi>${call.asr_silent ? html`<span class="held">${t("无识别", "no words")}</span>` : call.state === "hold" ? html`<span class="held">${t("保持", "hold")}</span>` : null}${count > 0 ? html`<span class="unread" aria-label=${told} title=${told}>${count}</span>` : null}
         </button>`;
     })}
   </div>`;
@@ -116,11 +116,14 @@ function Left({ duty, at }) {
 /** An alert of the history as a card has it. @param {any} alert @returns {import("./board.js").Card} */
 function asCard(alert) {
   const { feedback } = alert;
-  return { alert, before: null, came: 0, leaves: null, recalled: false, unread: false, handled: feedback?.action ?? null, reason: feedback?.reason ?? null };
+  return { alert, before: null, came: 0, leaves: null, recalled: false, unread: false, handled: feedback?.action ?? null, reason: feedback?.reason ?? null, answered: feedback ? { by: feedback.by, at: feedback.given_at } : null };
 }
 
 /** @param {import("./board.js").Call} call */
 function stateOf(call) {
+  if (call.channel === "chat" && call.state !== "ended" && call.state !== "hold") {
+    return t("文字会话", "chat");
+  }
   return { talking: t("通话中", "talking"), silent: t("静默", "silent"), hold: t("保持中", "on hold"), ended: t("已结束", "ended") }[call.state];
 }
 
@@ -138,17 +141,19 @@ function Link({ notes }) {
 }
 
 /** What is wrong at the moment; its line is there all the time, so that nothing moves. @param {any} properties */
-function Strip({ notes, agent, unshown }) {
+function Strip({ notes, agent, call, calls, unshown }) {
+  // What impairs another call is marked at its tab.
+  const degraded = [...notes.degraded].filter(([of]) => of === call?.call_id || !calls.has(of)).map(([, why]) => why);
   const told = [
     notes.link === "refused" ? notes.why : null,
     notes.link === "closed" ? t("断线期间的预警会在重连后补上", "alerts of the meantime follow once it is back") : null,
-    notes.degraded.size === 0 ? null : t("检查能力下降：", "degraded: ") + [...new Set(notes.degraded.values())].join(t("；", "; ")),
+    degraded.length === 0 ? null : t("检查能力下降：", "degraded: ") + [...new Set(degraded)].join(t("；", "; ")),
     notes.gap ? t("服务端数据已更换，部分旧预警可能缺失", "the server has other data; older alerts may be missing") : null,
     notes.reviewed?.text,
     notes.folded === null ? null : t(`另有 ${unshown || notes.folded.count} 条未逐一显示`, `${unshown || notes.folded.count} more not shown one by one`),
     notes.fault,
   ].filter((text) => text !== null && text !== undefined && text !== "");
-  const isGrave = notes.link === "refused" || notes.link === "closed" || notes.degraded.size > 0;
+  const isGrave = notes.link === "refused" || notes.link === "closed" || degraded.length > 0;
   return html`<p class=${`strip ${told.length > 0 ? (isGrave ? "grave" : "mild") : ""}`} role="status" title=${told.join(" · ")}>${told.length > 0 ? told.join(" · ") : t(`坐席 ${agent}`, `Agent ${agent}`)}</p>`;
 }
 
@@ -193,7 +198,7 @@ function Card({ card, board, now, asking, mine, act }) {
         <span class="word">${standing(card)}</span>
         <span class="at">${alert.kind === "missing" ? t("截止 ", "by ") : ""}${clock(alert.at_ms)}</span>
       </div>
-      <div class="body">
+      <div class="body" tabindex="0">
         <p class="message"><bdi>${alert.message}</bdi></p>
         ${isGone
           ? html`<p class="gone">${reasonGone(card)}</p>`
@@ -217,7 +222,7 @@ function Word({ card, isArmed, mine, act }) {
   return html`
     <article class="card help" data-alert-id=${id} data-state="confirmed" data-armed=${isArmed} aria-label=${t("帮你", "Help")}>
       <div class="head"><span class="tag">${t("帮你", "Help")}</span><span class="word"><bdi>${by}</bdi></span><span class="at">${clock(at)}</span></div>
-      <div class="body"><p class=${`say ${size(message)}`}><bdi>${message}</bdi></p></div>
+      <div class="body" tabindex="0"><p class=${`say ${size(message)}`}><bdi>${message}</bdi></p></div>
       ${mine === true ? html`<div class="actions"><button class="primary" onClick=${() => act("seen", id)}>${t("知道了", "Got it")} <kbd class=${isArmed ? "" : "dim"} aria-hidden="true">${t("空格", "Space")}</kbd></button></div>` : null}
     </article>
   `;
@@ -281,9 +286,9 @@ function focus(element) {
 /**
  * The other alerts of the call, a line each, the latest first. While the pointer is among them they keep their order
  * (`held`) and new ones come last, so that nothing moves under it.
- * @param {{board: Board, unshown: import("./board.js").Card[], held: string[] | null, now: number, act: any}} properties
+ * @param {{board: Board, unshown: import("./board.js").Card[], held: string[] | null, mine: boolean | null, now: number, act: any}} properties
  */
-function Lines({ board, unshown, held, now, act }) {
+function Lines({ board, unshown, held, mine, now, act }) {
   const cards = [...board.others(), ...unshown];
   const place = (/** @type {import("./board.js").Card} */ card) => {
     const at = held === null ? 0 : held.indexOf(card.alert.alert_id);
@@ -294,34 +299,40 @@ function Lines({ board, unshown, held, now, act }) {
   const hold = () => act("hold", "", cards.map((card) => card.alert.alert_id).join(" "));
   return html`<section class="lines" aria-label=${t("本通其他预警", "Other alerts of this call")} tabindex="0" onMouseMove=${hold} onMouseLeave=${() => act("release")}>
     <h2>${cards.length === 0 ? t("本通没有别的预警", "no other alerts in this call") : t(`本通另有 ${cards.length} 条`, `${cards.length} more in this call`)}</h2>
-    <ul>${cards.slice(0, LINES_MAX).map((card) => html`<${Short} key=${card.alert.alert_id} card=${card} board=${board} now=${now} act=${act} />`)}</ul>
+    <ul>${cards.slice(0, LINES_MAX).map((card) => html`<${Short} key=${card.alert.alert_id} card=${card} board=${board} mine=${mine} now=${now} act=${act} />`)}</ul>
   </section>`;
 }
 
-/** An alert in one line; one that waits can be had large again. @param {{card: import("./board.js").Card, board: Board, now: number, act: any}} properties */
-function Short({ card, board, now, act }) {
+/** An alert in one line; one that waits can be had large again. @param {{card: import("./board.js").Card, board: Board, mine: boolean | null, now: number, act: any}} properties */
+function Short({ card, board, mine, now, act }) {
   const { alert, handled } = card;
   const isKept = board.cards.has(alert.alert_id);
   const isOpen = isKept && board.isOpen(card, now);
   const mayCome = isKept && handled === null && card.leaves === null;
-  const what = isWord(card) && handled === null ? "" : card.leaves !== null ? reasonGone(card) : handled === "seen" ? t("已知悉", "seen") : handled === "dismiss" ? t("已标不对", "marked wrong") : isKept ? standing(card) : t("没有单独显示", "not shown by itself");
+  const what = isWord(card) && handled === null ? "" : card.leaves !== null ? reasonGone(card) : handled !== null ? answerOf(card, mine) : isKept ? standing(card) : t("没有单独显示", "not shown by itself");
   const line = html`<span class="at">${clock(alert.at_ms)}</span><span class="tag">${isWord(card) ? t("帮你", "help") : severityName(alert.severity)}</span>
-    <bdi class="text">${alert.message}</bdi><span class="word">${what}</span>`;
+    <bdi class="text">${alert.message}</bdi><span class="word" title=${upright(what)}><bdi>${what}</bdi></span>`;
   return html`<li class=${`short ${alert.severity} ${isOpen ? "open" : "past"}`} data-alert-id=${alert.alert_id} data-rule-id=${alert.rule_id} data-state=${alert.state} data-handled=${handled ?? ""}>
     ${mayCome ? html`<button class="line-button" title=${alert.message} onClick=${() => act("show", alert.alert_id)}>${line}</button>` : html`<span class="line-button" title=${alert.message}>${line}</span>`}
   </li>`;
 }
 
-/** @param {{card: import("./board.js").Card, children?: any}} properties */
-function Line({ card, children }) {
-  const { alert, handled, reason } = card;
+/** What the agent answered; who looks on is told who it was, and when. @param {import("./board.js").Card} card @param {boolean | null} mine */
+function answerOf({ handled, reason, answered }, mine) {
+  const what = handled === "seen" ? t("已知悉", "seen") : handled === "dismiss" ? t(`已标不对${reason ? `：${reason}` : ""}`, `marked wrong${reason ? `: ${reason}` : ""}`) : "";
+  const who = mine === false && answered ? [answered.by, answered.at ? moment(answered.at).slice(11, 19) : null] : [];
+  return [what, ...who].filter(Boolean).join(" · ");
+}
+
+/** @param {{card: import("./board.js").Card, mine: boolean | null, children?: any}} properties */
+function Line({ card, mine, children }) {
+  const { alert, handled } = card;
   const isGone = alert.state === "retracted" || alert.state === "resolved";
-  const mine = handled === "seen" ? t("已知悉", "seen") : handled === "dismiss" ? t(`已标不对${reason ? `：${reason}` : ""}`, `marked wrong${reason ? `: ${reason}` : ""}`) : "";
   return html`<li class=${`line ${alert.severity}`} data-alert-id=${alert.alert_id} data-state=${alert.state} data-handled=${handled ?? ""}>
     <span class="at">${clock(alert.at_ms)}</span>
     <span class="tag">${severityName(alert.severity)}</span>
     <span class="text"><bdi class=${alert.state === "resolved" ? "struck" : ""}>${alert.message}</bdi>
-      <span class="word">${[isGone ? reasonGone(card) : standing(card), mine].filter(Boolean).join(" · ")}</span>
+      <span class="word"><bdi>${[isGone ? reasonGone(card) : standing(card), answerOf(card, mine)].filter(Boolean).join(" · ")}</bdi></span>
       ${children}</span>
   </li>`;
 }
@@ -367,7 +378,7 @@ function Own({ card, kept, asking, mine, act }) {
   const id = card.alert.alert_id;
   const name = outcomeName(kept?.review);
   const reason = outcomeReason(kept?.review);
-  return html`<${Line} card=${card}>
+  return html`<${Line} card=${card} mine=${mine}>
     ${kept?.display === "folded" ? html`<span class="word">${t("没有单独显示", "not shown by itself")}</span>` : null}
     ${kept?.deduct > 0 && outcome(kept.review).counts ? html`<span class="word">${t(`扣 ${kept.deduct} 分`, `−${kept.deduct}`)}</span>` : null}
     ${name ? html`<span class="outcome">${name}${reason ? html`：<bdi>${reason}</bdi>` : null}</span>` : null}
@@ -381,9 +392,11 @@ function Own({ card, kept, asking, mine, act }) {
 function Checklist({ duties, at }) {
   const count = (/** @type {string} */ state) => duties.filter((duty) => duty.state === state).length;
   const [owed, missed] = [count("owed"), count("missed")];
+  const unsaid = duties.filter((duty) => duty.state === "missed" && !isBegun(duty)).length;
   const heading = [
     owed > 0 ? t(`还欠 ${owed} 项`, `${owed} still owed`) : "",
-    missed > 0 ? t(`${missed} 项没说全`, `${missed} missed`) : "",
+    unsaid > 0 ? t(`${unsaid} 项没说`, `${unsaid} not said`) : "",
+    missed > unsaid ? t(`${missed - unsaid} 项没说全`, `${missed - unsaid} said in part`) : "",
   ].filter(Boolean).join(t("，", ", "));
   const ranks = { owed: 0, missed: 1, said: 2 };
   // What is owed first, the soonest first; at the end of the call is later than any time.
@@ -396,6 +409,11 @@ function Checklist({ duties, at }) {
   </section>`;
 }
 
+/** Whether any of it was said. @param {import("./board.js").Duty} duty */
+function isBegun(duty) {
+  return duty.parts.some((part) => part.said_at_ms !== null);
+}
+
 /** @param {{duty: import("./board.js").Duty, at: number}} properties */
 function DutyLine({ duty, at }) {
   const asked = duty.parts.filter((part) => !part.optional);
@@ -403,13 +421,13 @@ function DutyLine({ duty, at }) {
   const next = duty.state === "said" ? undefined : duty.parts.find((part) => part.said_at_ms === null && !part.optional);
   const words = duty.state === "said" ? null : wordsFor(duty);
   return html`<li class=${`duty ${duty.state}`} data-rule-id=${duty.rule_id} data-state=${duty.state}>
-    <span class="name">${duty.rule_name}</span>
-    <span class="count">${{ owed: t(`已说 ${said}/${all}`, `${said}/${all} said`), said: t(`✓ 已说 ${said}/${all}`, `✓ ${said}/${all} said`), missed: t(`未说全 ${said}/${all}`, `missed, ${said}/${all}`) }[duty.state]}</span>
+    <span class="name"><bdi>${duty.rule_name}</bdi></span>
+    <span class="count">${{ owed: t(`已说 ${said}/${all}`, `${said}/${all} said`), said: t(`✓ 已说 ${said}/${all}`, `✓ ${said}/${all} said`), missed: isBegun(duty) ? t(`未说全 ${said}/${all}`, `in part, ${said}/${all}`) : t("没有说", "not said") }[duty.state]}</span>
     <${Left} duty=${duty} at=${at} />
     ${duty.parts.length > 1 && duty.state !== "said"
       ? html`<span class=${`parts ${duty.in_order ? "steps" : ""}`}>${duty.parts.map((part) => html`
           <span class=${part.said_at_ms !== null ? "done" : duty.in_order && part === next ? "open next" : "open"} aria-current=${duty.in_order && part === next ? "step" : undefined}>${part.said_at_ms === null ? "○" : "✓"} ${part.name}</span>`)}</span>`
       : null}
-    ${words === null ? null : html`<span class="words">${duty.in_order ? html`<b>${t("下一步", "next")}</b>` : null}<q>${words}</q></span>`}
+    ${words === null ? null : html`<span class="words" title=${words}>${duty.in_order ? html`<b>${t("下一步", "next")}</b>` : null}<q>${words}</q></span>`}
   </li>`;
 }

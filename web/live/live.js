@@ -5,15 +5,16 @@
 
 import { Fault, Frame, html, show, useAnswer, useFilters } from "../shared/ui.js";
 import { ApiError, get, stream } from "../shared/api.js";
-import { HandDialog } from "../shared/hand.js";
+import { HandDialog, takenName } from "../shared/hand.js";
 import { reviewer } from "../shared/review.js";
 import { beep } from "../element/tone.js";
-import { callAddress, clock, count, severityName } from "../shared/format.js";
+import { callAddress, clock, count, severityName, upright } from "../shared/format.js";
 import { t, told, token } from "../shared/settings.js";
 import { SavedViews } from "../shared/views.js";
 import { useEffect, useMemo, useReducer, useRef, useState } from "../vendor/hooks.js";
+import { Alarms, alarmsOf } from "./alarms.js";
 import { Tv, phaseName, ring, stateOf, useSound } from "./tv.js";
-import { Wall, clockOf, hasWords, isLive, isLongSilent, isMarked, lastedOf, worstNow } from "./wall.js";
+import { Wall, clockOf, hasWords, isLive, isLongSilent, isMarked, reasonOf, worstNow } from "./wall.js";
 
 const ROLES = ["qa", "admin"];
 /** The style sheet has the same heights and the same width. */
@@ -117,7 +118,7 @@ function Board() {
   const [teams, sites] = [named("team"), named("site")];
   const rows = wall.arrange(isWanted, isHeld, now, filters.by === "ever" ? "ever" : "now");
   latest.current = { sound, isWanted };
-  const reached = thresholds.filter((/** @type {any} */ one) => one.reached);
+  const alarms = alarmsOf({ lost: link.lost, degraded, reached: thresholds.filter((/** @type {any} */ one) => one.reached) });
   const hold = (/** @type {boolean} */ is) => (heldUntil.current = is ? performance.now() + HOLD_MS : 0);
   const release = () => {
     hold(false);
@@ -127,11 +128,13 @@ function Board() {
   };
 
   const counts = wall.counts(now, isMeant);
+  const found = opened === null ? undefined : wall.calls.get(opened.call_id);
+  const openedRow = found !== undefined && found.started_at === opened?.started_at && isLive(found) ? found : undefined;
   if (link.state === "refused") {
     return html`<${Fault} error=${new ApiError(0, "refused", link.why ?? "")} />`;
   }
   if (filters.tv === "1") {
-    return html`<${Tv} wall=${wall} counts=${counts} rows=${rows} now=${now} lost=${link.lost} degraded=${degraded} reached=${reached} sound=${sound} setSound=${setSound}
+    return html`<${Tv} wall=${wall} counts=${counts} rows=${rows} now=${now} alarms=${alarms} sound=${sound} setSound=${setSound}
       leave=${() => setFilters({ tv: "" })} />`;
   }
   return html`
@@ -174,18 +177,17 @@ function Board() {
           <${SavedViews} page="live" admin=${me?.roles.includes("admin") ?? false} />
           <button aria-pressed=${sound} onClick=${() => setSound(ring(!sound))}>${sound ? t("声音：开", "Sound on") : t("声音：关", "Sound off")}</button>
           <button onClick=${() => setFilters({ tv: "1" })}>${t("电视墙", "TV")}</button></span>
+      </div>
+      <div class="strip">
         <span class="note small quiet" role="status">${[
           t(`${count(rows.filter((row) => filters.state === "ended" || isLive(row)).length)} 通`, `${count(rows.filter((row) => filters.state === "ended" || isLive(row)).length)} calls`),
           isHeld ? t("指着列表时不重新排序", "the order is held while you point at the list") : "",
         ].filter(Boolean).join(" · ")}</span>
-        ${isHeld && wall.news > 0 ? html`<button class="news" onClick=${release}>${t(`${count(wall.news)} 通有新的严重预警 ↑`, `${count(wall.news)} with new critical alerts ↑`)}</button>` : null}
+        ${isHeld && wall.news > 0 ? html`<button class="news small" onClick=${release}>${t(`${count(wall.news)} 通有新的严重预警 ↑`, `${count(wall.news)} with new critical alerts ↑`)}</button>` : null}
+        <${Alarms} alarms=${alarms} />
       </div>
-      ${link.lost === null ? null : html`<p class="notice critical flat" role="alert">${t(
-        `连接断开，正在重连；下面是 ${clock(performance.now() - link.lost)} 之前的情况`,
-        `connection lost, retrying; this is how it stood ${clock(performance.now() - link.lost)} ago`)}</p>`}
-      ${degraded === "" ? null : html`<p class="notice warning flat" role="alert">${t("检查能力下降：", "Checking is impaired: ")}${degraded}</p>`}
-      ${reached.map((/** @type {any} */ one) => html`<p class=${`notice flat ${one.severity}`} role="alert" data-threshold=${one.name}><b>${one.name}</b>：${one.message}</p>`)}
       ${opened === null ? null : html`<${HandDialog} place=${opened} hand=${wall.hands.get(opened.call_id)} modes=${wall.modes} me=${me}
+        clockMs=${openedRow === undefined ? null : clockOf(openedRow, now)} isOver=${openedRow === undefined}
         onClose=${() => setOpened(null)} onDone=${() => setName(reviewer())} />`}
       <${List} wall=${wall} open=${setOpened} rows=${rows} now=${now} active=${active} setActive=${setActive} hold=${hold}
         empty=${wall.calls.size === 0 ? t("现在没有通话", "No calls at the moment") : t("没有符合条件的通话", "No call fits")} />
@@ -213,7 +215,7 @@ function Counts({ counts, filters, change }) {
 /** What supervisors did in a call, in a word. @param {import("./wall.js").Hand | undefined} hand */
 function handName(hand) {
   const marks = [
-    hand?.taken ? t(`${hand.taken.by} 在处理`, `${hand.taken.by} has it`) : "",
+    hand?.taken ? takenName(hand.taken.by) : "",
     hand?.help ? (hand.help.read_at ? t("话已读", "word read") : t("话未读", "word unread")) : "",
     hand?.flagged ? t("已标记", "flagged") : "",
   ].filter(Boolean);
@@ -280,7 +282,7 @@ function List({ wall, open, rows, now, active, setActive, hold, empty }) {
           onKeyDown=${onKeyDown} onFocus=${() => at < 0 && go(first + (first > 0 ? MARGIN : 0))} onBlur=${() => { hold(false); setActive(null); }}
           onMouseMove=${() => hold(true)} onMouseEnter=${() => hold(true)} onMouseLeave=${() => hold(active !== null)} onWheel=${() => hold(true)}>
         <div class="cells heads" role="row" aria-rowindex="1">
-          ${[t("现在", "Now"), t("最严重", "Worst"), t("坐席", "Agent"), t("队列", "Queue"), t("状态", "State"), t("时长", "Time"), t("预警", "Alerts"), t("最近的预警", "Latest alert"), t("还欠", "Owed"), t("处理", "Hand")].map(
+          ${[t("现在", "Now"), t("最严重", "Worst"), t("坐席", "Agent"), t("队列", "Queue"), t("状态", "State"), t("时长", "Time"), t("预警", "Alerts"), t("原因", "Why"), t("还欠", "Owed"), t("处理", "Hand")].map(
             (name, column) => html`<span role="columnheader" class=${column === 5 || column === 8 ? "clock" : ""}>${name}</span>`)}
         </div>
         ${rows.length === 0 ? html`<div class="empty" role="row"><span role="gridcell">${empty}</span></div>` : null}
@@ -295,13 +297,14 @@ function List({ wall, open, rows, now, active, setActive, hold, empty }) {
 
 /** @param {Row} row @returns {import("../shared/hand.js").Place} */
 function placeOf(row) {
-  return { call_id: row.call_id, started_at: row.started_at, agent: row.agent_name ?? row.agent_id };
+  return { call_id: row.call_id, started_at: row.started_at, agent: row.agent_name ?? row.agent_id, customer: row.customer_name, queue: row.queue };
 }
 
 /** @param {{row: Row, hand: import("./wall.js").Hand | undefined, open: (place: import("../shared/hand.js").Place) => void, index: number, top: number, now: number, isActive: boolean}} properties */
 function CallRow({ row, hand, open, index, top, now, isActive }) {
   const severity = worstNow(row, now);
   const { critical, warning, info } = row.alerts;
+  const reason = reasonOf(row);
   const address = callAddress(row.call_id, row.started_at);
   // The link does it itself, in another tab if the reader wants it so.
   const enter = (/** @type {MouseEvent} */ event) => event.target instanceof Element && event.target.closest("a, button") === null && location.assign(address);
@@ -310,7 +313,7 @@ function CallRow({ row, hand, open, index, top, now, isActive }) {
         aria-rowindex=${index + 2} aria-selected=${isActive} style=${{ top: `${top}px` }} data-call-id=${row.call_id} onClick=${enter}>
       <span class="now" role="gridcell">${severity === null ? html`<span class="quiet small">${t("平静", "calm")}</span>` : html`<span class=${`tag ${severity}`}>${severityName(severity)}</span>`}</span>
       <span class="worst" role="gridcell">${row.worst === null ? html`<span class="quiet small">${t("无", "none")}</span>` : html`<span class=${`tag ${row.worst}`}>${severityName(row.worst)}</span>`}</span>
-      <span class="agent" role="gridcell" title=${[row.call_id, row.agent_id, row.team].filter(Boolean).join(" · ")}><a href=${address} tabindex="-1"><bdi>${row.agent_name ?? row.agent_id}</bdi></a></span>
+      <span class="agent" role="gridcell" title=${upright([row.customer_name, row.call_id, row.agent_id, row.team].filter(Boolean).join(" · "))}><a href=${address} tabindex="-1"><bdi>${row.agent_name ?? row.agent_id}</bdi></a></span>
       <span class="queue" role="gridcell"><bdi>${row.queue ?? ""}</bdi></span>
       <span class=${`state ${row.state} ${isLongSilent(row, now) || row.asr_silent ? "long" : ""}`} role="gridcell">${stateOf(row, now)}</span>
       <span class="clock" role="gridcell">${clock(clockOf(row, now))}</span>
@@ -319,10 +322,10 @@ function CallRow({ row, hand, open, index, top, now, isActive }) {
         ${warning > 0 ? html`<span class="tag warning" title=${severityName("warning")}>${warning}</span>` : null}
         ${info > 0 ? html`<span class="tag" title=${severityName("info")}>${info}</span>` : null}
       </span>
-      <span class="last" role="gridcell">${row.last_alert === null ? "" : html`${clock(row.last_alert.at_ms)} <bdi>${row.last_alert.message}</bdi>`}</span>
+      <span class="last" role="gridcell" title=${upright(reason?.message ?? "")}>${reason === null ? "" : html`${clock(reason.at_ms)} <bdi>${reason.message}</bdi>`}</span>
       <span class="owed clock" role="gridcell">${row.owed > 0 ? row.owed : ""}</span>
       <span class="hands" role="gridcell">${isLive(row) ? html`<button class=${`plain ${hand?.taken ? "taken" : ""}`} tabindex="-1" onClick=${() => open(placeOf(row))}
-        title=${t("写一句、接手、旁听、标记（按键 h）", "a word, take it, listen in, flag it (key h)")}>${handName(hand)}</button>` : null}</span>
+        title=${`${handName(hand)} · ${t("写一句、接手、旁听、标记（按键 h）", "a word, take it, listen in, flag it (key h)")}`}>${handName(hand)}</button>` : null}</span>
     </div>
   `;
 }

@@ -10,12 +10,15 @@ import { clock, count, severityName } from "../shared/format.js";
 import { t } from "../shared/settings.js";
 import { beep } from "../element/tone.js";
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
-import { clockOf, isLongSilent, isMarked, lastedOf, worstNow } from "./wall.js";
+import { takenName } from "../shared/hand.js";
+import { clockOf, isLongSilent, isMarked, lastedOf, reasonOf, worstNow } from "./wall.js";
 
 const SOUND = "tingjian.wall.sound";
 /** The height of a row, in the type's size; the style sheet has the same. */
 const ROW_EM = 2.4;
 const ROWS_MAX = 40;
+/** Side by side in the line that is kept for them. */
+const BANNERS_MAX = 2;
 
 /** @typedef {import("./wall.js").Row} Row */
 
@@ -32,6 +35,9 @@ export function stateOf(row, now) {
   }
   if (row.asr_silent) {
     return t(`无识别结果 ${lasted}`, `no words ${lasted}`);
+  }
+  if (row.channel === "chat" && row.state === "silent") {
+    return t("文字会话", "chat");
   }
   if (row.state === "talking") {
     return row.speaker ? { agent: t("坐席说", "agent"), customer: t("客户说", "customer") }[row.speaker] : phaseName(row.state);
@@ -69,7 +75,7 @@ export function ring(is) {
 }
 
 /** @param {any} properties */
-export function Tv({ wall, counts, rows, now, lost, degraded, reached, sound, setSound, leave }) {
+export function Tv({ wall, counts, rows, now, alarms, sound, setSound, leave }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   const [room, setRoom] = useState(0);
   const [isFull, setFull] = useState(document.fullscreenElement !== null);
@@ -104,9 +110,9 @@ export function Tv({ wall, counts, rows, now, lost, degraded, reached, sound, se
   return html`<div class="tv">
     <h1 class="visually-hidden">${t("电视墙", "TV wall")}</h1>
     <div class="tiles">${tiles.map(([name, value, tone]) => html`<div class=${`tile ${tone}`}><span>${name}</span><b data-count=${name}>${count(/** @type {number} */ (value))}</b></div>`)}</div>
-    ${lost === null ? null : html`<p class="banner critical" role="alert">${t(`连接断开 ${clock(performance.now() - lost)}，下面是断开前的情况`, `connection lost ${clock(performance.now() - lost)} ago`)}</p>`}
-    ${degraded === "" ? null : html`<p class="banner warning" role="alert">${t("检查能力下降：", "Checking is impaired: ")}${degraded}</p>`}
-    ${reached.map((/** @type {any} */ one) => html`<p class=${`banner ${one.severity}`} role="alert" data-threshold=${one.name}><b>${one.name}</b>　${one.message}</p>`)}
+    <div class="banners">${alarms.slice(0, BANNERS_MAX).map((/** @type {import("./alarms.js").Alarm} */ { severity, name, text, threshold }) => html`
+      <p class=${`banner ${severity}`} role="alert" key=${`${name} ${threshold}`} data-threshold=${threshold}><b><bdi>${name}</bdi></b>　<bdi>${text}</bdi></p>`)}
+      ${alarms.length > BANNERS_MAX ? html`<p class="banner more">+${alarms.length - BANNERS_MAX}</p>` : null}</div>
     <div class="tv-rows" ref=${place} role="table" aria-label=${t("现在最严重的通话", "The worst calls now")}>
       ${shown.length === 0 ? html`<p class="nothing">${t("现在没有要看的通话", "No call to look at")}</p>` : null}
       ${shown.map((/** @type {Row} */ row) => html`<${TvRow} key=${row.call_id} row=${row} hand=${wall.hands.get(row.call_id)} now=${now} />`)}
@@ -131,6 +137,6 @@ function TvRow({ row, hand, now }) {
     <span class=${isLongSilent(row, now) || row.asr_silent || row.state === "hold" ? "long" : ""} role="cell">${stateOf(row, now)}</span>
     <span class="time" role="cell">${clock(clockOf(row, now))}</span>
     <span class="sums" role="cell" aria-label=${t(`严重 ${critical}，警告 ${warning}`, `${critical} critical, ${warning} warning`)}>${critical > 0 ? html`<b class="critical">${critical}</b>` : null}${warning > 0 ? html`<b class="warning">${warning}</b>` : null}</span>
-    <span class="last" role="cell">${hand?.taken ? html`<b class="taken">${t(`${hand.taken.by} 在处理`, `${hand.taken.by} has it`)}</b>　` : null}<bdi>${row.last_alert?.message ?? ""}</bdi></span>
+    <span class="last" role="cell">${hand?.taken ? html`<b class="taken">${takenName(hand.taken.by)}</b>　` : null}<bdi>${reasonOf(row)?.message ?? ""}</bdi></span>
   </div>`;
 }

@@ -29,6 +29,8 @@ const RANKS = { critical: 3, warning: 2, info: 1, none: 0 };
  * @property {string | null} team
  * @property {string | null} site
  * @property {string | null} queue
+ * @property {string | null} [customer_name]
+ * @property {"voice" | "chat"} [channel]
  * @property {string} started_at
  * @property {boolean} asr_silent no words come from the recogniser
  * @property {number} clock_ms
@@ -40,6 +42,7 @@ const RANKS = { critical: 3, warning: 2, info: 1, none: 0 };
  * @property {"critical" | "warning" | "info" | null} worst
  * @property {number} heat
  * @property {{rule_name: string, severity: string, message: string, at_ms: number} | null} last_alert
+ * @property {{rule_name: string, severity: string, message: string, at_ms: number} | null} [reason] the alert that makes it as bad now as it is
  * @property {number} owed
  * @property {number} told
  * @property {number} marked
@@ -63,9 +66,14 @@ export function worstNow(row, now) {
   return HEATS.find(([, least]) => heat >= least)?.[0] ?? null;
 }
 
+/** What makes it as bad as it is; of a server that does not say so, the latest alert. @param {Row} row */
+export function reasonOf(row) {
+  return row.reason === undefined ? row.last_alert : row.reason;
+}
+
 /** @param {Row} row @param {number} now */
 export function isLongSilent(row, now) {
-  return row.state === "silent" && !row.asr_silent && lastedOf(row, now) >= LONG_SILENCE_MS;
+  return row.state === "silent" && row.channel !== "chat" && !row.asr_silent && lastedOf(row, now) >= LONG_SILENCE_MS;
 }
 
 /** @param {Row} row @param {number} now */
@@ -220,6 +228,6 @@ function sorted(rows, now, by) {
 
 /** Whether a row has the words that are looked for. @param {Row} row @param {string} words in lower case */
 export function hasWords(row, words) {
-  return words === "" || [row.agent_id, row.agent_name, row.team, row.site, row.call_id, row.queue, row.last_alert?.rule_name, row.last_alert?.message]
+  return words === "" || [row.agent_id, row.agent_name, row.team, row.site, row.call_id, row.queue, row.customer_name, row.reason?.rule_name, row.reason?.message, row.last_alert?.rule_name, row.last_alert?.message]
     .some((text) => text?.toLowerCase().includes(words));
 }

@@ -11,6 +11,11 @@ export function clock(ms) {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)}` : `${minutes}:${two(seconds % 60)}`;
 }
 
+/** Text of others without the characters that turn the direction of all behind them: for a title or a sentence, where no `<bdi>` can stand. @param {string} text */
+export function upright(text) {
+  return text.replace(/[\u202a-\u202e\u2066-\u2069]/g, "");
+}
+
 /** A share. @param {number | null | undefined} share from 0 to 1 */
 export function percent(share) {
   return share === null || share === undefined ? "—" : `${(share * 100).toFixed(1)} %`;

@@ -93,6 +93,12 @@ export class Record {
       });
     } else if (message.type === "alert") {
       this.#alert(message);
+    } else if (message.type === "feedback") {
+      const alert = this.alerts.get(message.alert_id);
+      if (alert !== undefined) {
+        const { action, reason, by, given_at } = message;
+        this.alerts.set(message.alert_id, { ...alert, feedback: { action, reason, by, given_at } });
+      }
     } else if (typeof message.type === "string" && message.type.startsWith("call.") && message.type !== "call.start") {
       this.happened.set(`${message.type} ${message.at_ms}`, message);
     }

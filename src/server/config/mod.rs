@@ -247,6 +247,10 @@ pub(crate) const LIVE_PIECE: usize = 64;
 /// Words that supervisors write to the agent of one call, and their length.
 pub(crate) const HELPS_MAX: usize = 50;
 pub(crate) const HELP_CHARS_MAX: usize = 200;
+/// Words that one supervisor writes to the agent of one call in a minute: more than anybody reads while talking.
+pub(crate) const HELPS_PER_MINUTE_MAX: usize = 6;
+/// Words to an agent that their day lists.
+pub(crate) const HELPS_OF_DAY_MAX: usize = 200;
 /// Calls in progress that supervisors did something in and that the wall is told of.
 pub(crate) const HANDS_MAX: usize = 2_000;
 /// Flagged calls in one answer.

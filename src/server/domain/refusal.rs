@@ -68,6 +68,8 @@ pub(crate) enum Refusal {
     NoSuchFlag,
     /// The agent was sent as many words in this call as may be.
     TooManyHelps { max: usize },
+    /// The caller wrote as many words to the agent of the call in the last minute as one may.
+    HelpsTooFast { max: usize, wait_s: i64 },
     /// The agent was sent no such words.
     UnknownHelp,
     /// The telephone system offers no such way in.
@@ -278,6 +280,7 @@ impl Refusal {
             Self::NotTaken => "not_taken",
             Self::NoSuchFlag => "no_such_flag",
             Self::TooManyHelps { .. } => "too_many_helps",
+            Self::HelpsTooFast { .. } => "helps_too_fast",
             Self::UnknownHelp => "unknown_help",
             Self::NoWayIn => "no_way_in",
             Self::TooManyExports => "too_many_exports",
@@ -376,6 +379,9 @@ impl Refusal {
             Self::NoSuchFlag => "没有这个待复核的标记，或已经处理 / no such flag is open".to_owned(),
             Self::TooManyHelps { max } => {
                 format!("一通通话最多给坐席写 {max} 句 / the agent of a call is sent at most {max} words of help")
+            }
+            Self::HelpsTooFast { max, wait_s } => {
+                format!("一分钟里最多给同一通写 {max} 句，坐席来不及看；{wait_s} 秒后再写 / at most {max} words a minute to the agent of one call: write again in {wait_s} s")
             }
             Self::UnknownHelp => "坐席没有收到过这句话 / the agent was sent no such words".to_owned(),
             Self::NoWayIn => {

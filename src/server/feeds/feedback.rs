@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::engine::privacy;
-use crate::server::clock;
+use crate::server::clock::{self, wall_time};
 use crate::server::domain::principal::{AccessRole, Capacity, Principal, Who};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::domain::review::{Action, REASON_CHARS_MAX, Step, check_reason};
@@ -12,7 +13,8 @@ use crate::server::domain::terms::FeedbackAction;
 use crate::server::runtime::Shared;
 use crate::server::runtime::hands;
 use crate::server::runtime::review::take_step;
-use crate::server::store::{NewFeedback, Target};
+use crate::server::runtime::subscription::Push;
+use crate::server::store::{AnsweredCall, NewFeedback, Target};
 use crate::server::telemetry::events::{FeedbackGiven, Happening as _};
 
 /// A message from an agent.
@@ -89,14 +91,30 @@ pub(crate) async fn keep(
         let by = principal.name.as_deref().map(str::to_owned);
         let feedback =
             NewFeedback { agent_id: agent_id.to_owned(), alert_id, action, reason, by, given_ms: clock::unix_ms() };
-        match shared.journal.keep_feedback(feedback).await? {
-            Ok(true) => {}
-            Ok(false) => return Err(Refusal::UnknownAlert),
-            Err(error) => return Err(Refusal::store(error)),
-        }
+        let kept = shared.journal.keep_feedback(feedback.clone()).await?.map_err(Refusal::store)?;
+        tell(shared, &feedback, &kept.ok_or(Refusal::UnknownAlert)?).await;
     }
     FeedbackGiven { action }.report(&shared.metrics);
     Ok(noted)
+}
+
+/// Tells who looks on: the agent's other connections, and those who watch the call.
+async fn tell(shared: &Shared, feedback: &NewFeedback, answered: &AnsweredCall) {
+    let NewFeedback { agent_id, alert_id, action, reason, given_ms, by } = feedback;
+    let AnsweredCall { call_no, call_id, started_at } = answered;
+    let told = json!({
+        "type": "feedback", "alert_id": alert_id, "call_id": call_id, "started_at": started_at, "agent_id": agent_id,
+        "action": action.name(), "reason": reason, "by": by,
+        "given_at": wall_time(*given_ms, shared.config.utc_offset),
+    });
+    let push = Push { text: Utf8Bytes::from(told.to_string()), cursor: None, since: None };
+    shared.agents.publish(agent_id, |_| push.clone());
+    if let Ok(call) = hands::find(shared, call_id, None).await
+        && call.call_no == *call_no
+        && let Some(watchers) = &call.watchers
+    {
+        watchers.publish(&push);
+    }
 }
 
 async fn appeal(shared: &Shared, agent_id: &str, answer: Answer) -> Result<(), Refusal> {

@@ -87,7 +87,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::NotGiven(NotGiven::OtherVerdict | NotGiven::Done)
         | Refusal::SeveralCalls => StatusCode::CONFLICT,
         Refusal::FrameTooLarge { .. } | Refusal::UtteranceTooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-        Refusal::Slowed { .. } => StatusCode::TOO_MANY_REQUESTS,
+        Refusal::Slowed { .. } | Refusal::HelpsTooFast { .. } => StatusCode::TOO_MANY_REQUESTS,
         Refusal::CallFailed => StatusCode::INTERNAL_SERVER_ERROR,
         Refusal::TooManyCalls { .. }
         | Refusal::TooManyCallsOfConnection { .. }

@@ -48,6 +48,8 @@ pub(crate) struct Whereabouts {
     pub(crate) started_at: String,
     pub(crate) started_ms: i64,
     pub(crate) clock: CallTime,
+    /// It has ended, and waits for late words.
+    pub(crate) is_over: bool,
     pub(crate) watchers: Option<Arc<Watchers>>,
 }
 

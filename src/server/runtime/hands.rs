@@ -15,13 +15,13 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::engine::privacy;
 use crate::server::clock::{self, wall_time};
-use crate::server::config::{HANDS_MAX, HELPS_MAX};
+use crate::server::config::{HANDS_MAX, HELPS_MAX, HELPS_PER_MINUTE_MAX};
 use crate::server::domain::principal::{Reading, Who};
 use crate::server::domain::refusal::Refusal;
 use crate::server::runtime::Shared;
 use crate::server::runtime::command::{Command, Whereabouts};
 use crate::server::runtime::subscription::Push;
-use crate::server::store::{Attempt, Charge, Flag, Help, NewHelp, SupervisedCall};
+use crate::server::store::{Attempt, Charge, Flag, Help, HelpBounds, KeptHelp, NewHelp, SupervisedCall};
 
 /// How often it is looked for supervisors who are gone, at most.
 const PERIOD_MAX: Duration = Duration::from_secs(5);
@@ -217,6 +217,16 @@ pub(crate) async fn find(shared: &Shared, call_id: &str, started_ms: Option<i64>
     found.filter(|found| started_ms.is_none_or(|ms| ms == found.started_ms)).ok_or(Refusal::NotInProgress)
 }
 
+/// Where a call stands that has not ended; one that waits for late words has.
+pub(crate) async fn find_going(
+    shared: &Shared,
+    call_id: &str,
+    started_ms: Option<i64>,
+) -> Result<Whereabouts, Refusal> {
+    let found = find(shared, call_id, started_ms).await?;
+    if found.is_over { Err(Refusal::NotInProgress) } else { Ok(found) }
+}
+
 /// Keeps words to the agent of a call, and shows them.
 pub(crate) async fn help(shared: &Shared, call: Whereabouts, text: String, who: Who) -> Result<Help, Refusal> {
     let new = NewHelp {
@@ -227,10 +237,17 @@ pub(crate) async fn help(shared: &Shared, call: Whereabouts, text: String, who: 
         who,
         at_ms: clock::unix_ms(),
     };
-    let kept = shared.journal.keep_help(new.clone(), HELPS_MAX).await?.map_err(Refusal::store)?;
+    let bounds = HelpBounds { of_call: HELPS_MAX, of_minute: HELPS_PER_MINUTE_MAX };
+    let help_no = match shared.journal.keep_help(new.clone(), bounds).await?.map_err(Refusal::store)? {
+        KeptHelp::Kept(help_no) => help_no,
+        KeptHelp::TooMany => return Err(Refusal::TooManyHelps { max: HELPS_MAX }),
+        KeptHelp::TooFast { wait_ms } => {
+            return Err(Refusal::HelpsTooFast { max: HELPS_PER_MINUTE_MAX, wait_s: wait_ms.div_euclid(1_000) + 1 });
+        }
+    };
     let NewHelp { call_no, agent_id, text, clock_ms, who, at_ms } = new;
     let help = Help {
-        help_no: kept.ok_or(Refusal::TooManyHelps { max: HELPS_MAX })?,
+        help_no,
         call_no,
         call_id: call.call_id.to_string(),
         started_at: call.started_at.clone(),

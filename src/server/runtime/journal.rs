@@ -28,9 +28,10 @@ use crate::server::runtime::live::Look;
 use crate::server::runtime::shard::{Joined, Reply, Whereabouts};
 use crate::server::runtime::subscription::{Push, Since, Subscription, Watchers};
 use crate::server::store::{
-    AlertRow, Attempt, CalibrationStep, ClipChange, Crossing, Fact, Flag, Forgotten, FoundDraft, Head, Help, Horizon,
-    Json, LoadRow, NewCalibration, NewDraftStep, NewDraw, NewFeedback, NewFormStep, NewHelp, NewMark, NewVerdict,
-    NewView, Position, Record, ReportState, StoreError, Taken, Target, Untaken, Writer,
+    AlertRow, AnsweredCall, Attempt, CalibrationStep, ClipChange, Crossing, Fact, Flag, Forgotten, FoundDraft, Head,
+    Help, HelpBounds, Horizon, Json, KeptHelp, LoadRow, NewCalibration, NewDraftStep, NewDraw, NewFeedback,
+    NewFormStep, NewHelp, NewMark, NewVerdict, NewView, Position, Record, ReportState, StoreError, Taken, Target,
+    Untaken, Writer,
 };
 use crate::server::telemetry::events::{Committed, Happening as _, StoreFailed, StoreMended};
 
@@ -224,13 +225,13 @@ impl Journal {
     }
 
     /// See [`Writer::keep_feedback`].
-    pub(crate) async fn keep_feedback(&self, feedback: NewFeedback) -> Performed<bool> {
+    pub(crate) async fn keep_feedback(&self, feedback: NewFeedback) -> Performed<Option<AnsweredCall>> {
         self.perform(move |writer| writer.keep_feedback(&feedback)).await
     }
 
     /// See [`Writer::keep_help`].
-    pub(crate) async fn keep_help(&self, help: NewHelp, most: usize) -> Performed<Option<i64>> {
-        self.perform(move |writer| writer.keep_help(&help, most)).await
+    pub(crate) async fn keep_help(&self, help: NewHelp, bounds: HelpBounds) -> Performed<KeptHelp> {
+        self.perform(move |writer| writer.keep_help(&help, bounds)).await
     }
 
     /// See [`Writer::read_help`].

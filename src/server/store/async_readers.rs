@@ -280,6 +280,11 @@ impl AsyncReaders {
         self.ask(move |readers| readers.supervision(call_no)).await
     }
 
+    /// See [`Readers::helps_of`].
+    pub(crate) async fn helps_of(&self, agent_id: String, span: Span, count_max: usize) -> Result<Vec<Help>, Refusal> {
+        self.ask(move |readers| readers.helps_of(&agent_id, span, count_max)).await
+    }
+
     /// See [`Readers::unread_helps`].
     pub(crate) async fn unread_helps(&self, agent_id: String) -> Result<Vec<Help>, Refusal> {
         self.ask(move |readers| readers.unread_helps(&agent_id)).await

@@ -85,6 +85,7 @@ contract_tests!(
         what_was_said_is_found_until_it_is_forgotten,
         the_last_answer_of_an_agent_stands,
         what_supervisors_do_is_kept_audited_and_forgotten_with_its_call,
+        words_to_an_agent_have_a_pace_and_are_found_by_day,
         a_threshold_is_kept_with_its_letters_and_counts_what_stands,
         a_mark_is_an_alert_of_a_closed_call,
         the_audit_is_a_chain_that_agrees_with_the_store,
@@ -683,7 +684,7 @@ fn figures_follow_the_judgements(kind: &Kind) {
         given_ms: 4,
         by: None,
     };
-    assert!(world.writer().keep_feedback(&answer).unwrap());
+    assert!(world.writer().keep_feedback(&answer).unwrap().is_some());
     let figures = world.readers().figures(&AlertFilter::default(), 10).unwrap();
     let judged = Judged { reviewed: 2, upheld: 1 };
     let expected = RuleFigures {
@@ -1044,12 +1045,13 @@ fn the_last_answer_of_an_agent_stands(kind: &Kind) {
         given_ms: 4,
         by: Some("a1".to_owned()),
     };
-    assert!(world.writer().keep_feedback(&answer).unwrap());
+    let answered = world.writer().keep_feedback(&answer).unwrap().unwrap();
+    assert_eq!((answered.call_no, answered.call_id.as_str()), (1, "c1"));
     answer =
         NewFeedback { action: FeedbackAction::Dismiss, reason: Some("客户说的".to_owned()), given_ms: 5, ..answer };
-    assert!(world.writer().keep_feedback(&answer).unwrap());
+    assert!(world.writer().keep_feedback(&answer).unwrap().is_some());
     let unknown = NewFeedback { agent_id: "a2".to_owned(), ..answer.clone() };
-    assert!(!world.writer().keep_feedback(&unknown).unwrap(), "it is not the alert's agent");
+    assert_eq!(world.writer().keep_feedback(&unknown).unwrap(), None, "it is not the alert's agent");
     let found = world.readers().alerts(&AlertFilter::default(), Order::OldestFirst, None, None, 1).unwrap();
     let given = found[0].feedback.clone().unwrap();
     assert_eq!((given.action, given.given_ms), (FeedbackAction::Dismiss, 5));
@@ -1213,18 +1215,11 @@ fn what_supervisors_do_is_kept_audited_and_forgotten_with_its_call(kind: &Kind) 
     let mut world = World::with(kind, Privacy { store: StoredWords::Masked, ..Privacy::default() });
     world.keep(vec![call(1, 0), call(2, 0)]);
     let who = |name: &str| Who { name: name.to_owned(), role: Capacity::Person(AccessRole::Qa) };
-    let help = |call_no, text: &str| NewHelp {
-        call_no,
-        agent_id: "a1".to_owned(),
-        text: text.to_owned(),
-        clock_ms: 3_000,
-        who: who("李静"),
-        at_ms: 5,
-    };
-    let most = 2;
-    let first = world.writer().keep_help(&help(1, "回拨13812345678"), most).unwrap().unwrap();
-    let second = world.writer().keep_help(&help(1, "先道歉"), most).unwrap().unwrap();
-    assert_eq!(world.writer().keep_help(&help(1, "多了"), most).unwrap(), None);
+    let bounds = HelpBounds { of_call: 2, of_minute: 9 };
+    let help = |text: &str| NewHelp { text: text.to_owned(), ..help_to("a1", 1, "李静", 5) };
+    let first = kept_help(&mut world, &help("回拨13812345678"), bounds);
+    let second = kept_help(&mut world, &help("先道歉"), bounds);
+    assert_eq!(world.writer().keep_help(&help("多了"), bounds).unwrap(), KeptHelp::TooMany);
     assert_eq!(world.writer().read_help("a2", first, 7).unwrap(), None, "another agent's");
     let read = world.writer().read_help("a1", first, 7).unwrap().unwrap();
     assert_eq!((read.text.as_str(), read.read_ms, read.call_id.as_str()), ("回拨13812345678", Some(7), "c1"));
@@ -1281,6 +1276,44 @@ fn what_supervisors_do_is_kept_audited_and_forgotten_with_its_call(kind: &Kind) 
     assert_eq!((left.helps.len(), left.flag.unwrap().note), (0, None), "words go first");
     world.writer().forget(Horizon { alerts_ms: 100, ..words }).unwrap();
     assert_eq!((flagged(&world, true), flagged(&world, false)), (Vec::new(), vec!["c2".to_owned()]));
+}
+
+fn help_to(agent_id: &str, call_no: i64, by: &str, at_ms: i64) -> NewHelp {
+    let who = Who { name: by.to_owned(), role: Capacity::Person(AccessRole::Qa) };
+    NewHelp { call_no, agent_id: agent_id.to_owned(), text: format!("句{at_ms}"), clock_ms: 3_000, who, at_ms }
+}
+
+fn kept_help(world: &mut World<'_>, help: &NewHelp, bounds: HelpBounds) -> i64 {
+    match world.writer().keep_help(help, bounds).unwrap() {
+        KeptHelp::Kept(help_no) => help_no,
+        other => panic!("{help:?}: {other:?}"),
+    }
+}
+
+fn words_to_an_agent_have_a_pace_and_are_found_by_day(kind: &Kind) {
+    let mut world = World::new(kind);
+    world.keep(vec![call(1, 0), call(2, 0)]);
+    let bounds = HelpBounds { of_call: 9, of_minute: 2 };
+    for at_ms in [1_000, 4_000] {
+        kept_help(&mut world, &help_to("a1", 1, "李静", at_ms), bounds);
+    }
+    let too_fast = world.writer().keep_help(&help_to("a1", 1, "李静", 60_999), bounds).unwrap();
+    assert_eq!(too_fast, KeptHelp::TooFast { wait_ms: 1 });
+    // Another's, in another call, a moment later, and by a clock that went back.
+    for (call_no, by, at_ms) in [(1, "王芳", 4_000), (2, "李静", 4_000), (1, "李静", 61_000), (1, "李静", 500)]
+    {
+        kept_help(&mut world, &help_to("a1", call_no, by, at_ms), bounds);
+    }
+    kept_help(&mut world, &help_to("a2", 2, "王芳", 4_000), bounds);
+    let found = |from_ms, to_ms, count_max| -> Vec<(String, i64)> {
+        let span = Span { from_ms: Some(from_ms), to_ms: Some(to_ms) };
+        let helps = world.readers().helps_of("a1", span, count_max).unwrap();
+        helps.into_iter().map(|help| (help.call_id, help.at_ms)).collect()
+    };
+    let told = |call_id: &str, at_ms| (call_id.to_owned(), at_ms);
+    assert_eq!(found(1_000, 4_001, 9), [told("c1", 1_000), told("c1", 4_000), told("c1", 4_000), told("c2", 4_000)]);
+    assert_eq!(found(1_000, 4_001, 1), [told("c2", 4_000)], "the latest");
+    assert_eq!(found(1_001, 4_000, 9), []);
 }
 
 fn a_threshold_is_kept_with_its_letters_and_counts_what_stands(kind: &Kind) {

@@ -81,7 +81,7 @@ pub(crate) use query::{
 };
 pub(crate) use reader::{ClosedCall, Letter, OpenAlert, OpenCall, Readers};
 pub(crate) use reports::ReportState;
-pub(crate) use review::{FiguresOfDay, FoundReview, NewFeedback, RuleFigures, Taken, Target, Untaken};
+pub(crate) use review::{AnsweredCall, FiguresOfDay, FoundReview, NewFeedback, RuleFigures, Taken, Target, Untaken};
 pub(crate) use roster::AgentRow;
 pub(crate) use rules::{FoundVersion, LoadRow, VersionFiles};
 pub(crate) use sampling::{
@@ -90,7 +90,9 @@ pub(crate) use sampling::{
 pub(crate) use spoken::{FoundSpoken, SpokenQuery};
 pub(crate) use statistics::{CallCount, Grouping, Statistics, StatisticsFilter, Sums};
 pub(crate) use stored_calls::{Stored, Transcript};
-pub(crate) use supervision::{Attempt, Charge, Flag, FlaggedCall, Help, NewHelp, SupervisedCall, Supervision};
+pub(crate) use supervision::{
+    Attempt, Charge, Flag, FlaggedCall, Help, HelpBounds, KeptHelp, NewHelp, SupervisedCall, Supervision,
+};
 pub(crate) use thresholds::{Crossing, Recent};
 pub(crate) use views::{FoundView, NewView};
 pub(crate) use writer::{AlertRow, CallRow, ClosedRow, Entry, Record, Writer};

@@ -1,7 +1,7 @@
 //! People's judgements of alerts: agents' answers, steps of review and appeal, and the figures that
 //! follow from them.
 
-use rusqlite::{Connection, Row, Transaction, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 use serde_json::json;
 
 use crate::engine::alert::AlertState;
@@ -40,6 +40,14 @@ pub(crate) struct NewFeedback {
     pub(crate) given_ms: i64,
     /// The name of the token; none where nobody has one.
     pub(crate) by: Option<String>,
+}
+
+/// The call of an alert that an agent answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AnsweredCall {
+    pub(crate) call_no: i64,
+    pub(crate) call_id: String,
+    pub(crate) started_at: String,
 }
 
 /// Why a step was not taken.
@@ -269,22 +277,20 @@ impl Writer {
         Ok(courses)
     }
 
-    /// Keeps what an agent answered; false if there is no such alert. Where the
+    /// Keeps what an agent answered; the alert's call, or `None` if there is no such alert. Where the
     /// id stands for several, the latest is meant: it is the one on the screen.
-    pub(crate) fn keep_feedback(&mut self, feedback: &NewFeedback) -> Result<bool, StoreError> {
+    pub(crate) fn keep_feedback(&mut self, feedback: &NewFeedback) -> Result<Option<AnsweredCall>, StoreError> {
         let insert = "INSERT INTO feedback (call_no, alert_id, agent_id, action, reason, given_ms, by)
              SELECT call_no, alert_id, ?1, ?3, ?4, ?5, ?6 FROM alerts WHERE alert_id = ?2 AND agent_id = ?1
-             ORDER BY call_no DESC LIMIT 1";
+             ORDER BY call_no DESC LIMIT 1 RETURNING call_no";
         let NewFeedback { agent_id, alert_id, action, reason, given_ms, by } = feedback;
-        let kept = self.connection.prepare_cached(insert)?.execute(params![
-            agent_id,
-            alert_id,
-            action.name(),
-            reason,
-            given_ms,
-            by
-        ])?;
-        Ok(kept > 0)
+        let values = params![agent_id, alert_id, action.name(), reason, given_ms, by];
+        let call_no: Option<i64> =
+            self.connection.prepare_cached(insert)?.query_row(values, |row| row.get(0)).optional()?;
+        let Some(call_no) = call_no else { return Ok(None) };
+        let call = "SELECT call_id, started_at FROM calls WHERE call_no = ?";
+        let answered = |row: &Row<'_>| Ok(AnsweredCall { call_no, call_id: row.get(0)?, started_at: row.get(1)? });
+        Ok(self.connection.prepare_cached(call)?.query_row([call_no], answered).optional()?)
     }
 }
 

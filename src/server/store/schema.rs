@@ -8,7 +8,7 @@ use crate::server::store::StoreError;
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16, V17];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16, V17, V18];
 
 const V1: &str = "
 -- One row a call. `call_no` stands for it in the other tables: a producer may
@@ -522,6 +522,11 @@ CREATE TABLE crossings (
     at_ms INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX crossings_by_threshold ON crossings (threshold, at_ms);
+";
+
+const V18: &str = "
+-- The words that an agent's day lists.
+CREATE INDEX helps_by_agent ON helps (agent_id, at_ms);
 ";
 
 /// Whether the store is of this version; told by one that may not change it.

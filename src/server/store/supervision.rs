@@ -7,7 +7,7 @@ use crate::engine::privacy;
 use crate::server::domain::principal::Who;
 use crate::server::domain::terms::Audited;
 use crate::server::store::audit::{Fact, Head, digest};
-use crate::server::store::query::limit;
+use crate::server::store::query::{Span, limit};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
@@ -40,6 +40,28 @@ pub(crate) struct Help {
     /// When the agent said to have read them.
     pub(crate) read_ms: Option<i64>,
 }
+
+/// How many words are written to the agent of one call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct HelpBounds {
+    pub(crate) of_call: usize,
+    /// By one supervisor within [`MINUTE_MS`].
+    pub(crate) of_minute: usize,
+}
+
+/// What became of words to an agent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum KeptHelp {
+    /// Their number.
+    Kept(i64),
+    /// The call has as many as it may.
+    TooMany,
+    /// Their supervisor may write again after so long.
+    TooFast { wait_ms: i64 },
+}
+
+/// The span over which a supervisor's words are counted.
+const MINUTE_MS: i64 = 60_000;
 
 /// Who has taken a call in progress.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,21 +126,28 @@ const HELP: &str = "SELECT help_no, helps.call_no, calls.call_id, calls.started_
 const FLAG: &str = "flag_no, by, words(note), at_ms, done_by, done_ms";
 
 impl Writer {
-    /// Keeps words to an agent, and their number; `None` where the call has `most` of them.
-    pub(crate) fn keep_help(&mut self, help: &NewHelp, most: usize) -> Result<Option<i64>, StoreError> {
+    /// Keeps words to an agent, within `bounds`.
+    pub(crate) fn keep_help(&mut self, help: &NewHelp, bounds: HelpBounds) -> Result<KeptHelp, StoreError> {
         let NewHelp { call_no, agent_id, text, clock_ms, who, at_ms } = help;
         let transaction = self.connection.transaction()?;
         let count = "SELECT count(*) FROM helps WHERE call_no = ?";
         let count: i64 = transaction.prepare_cached(count)?.query_row([call_no], |row| row.get(0))?;
-        if usize::try_from(count).unwrap_or(usize::MAX) >= most {
-            return Ok(None);
+        if usize::try_from(count).unwrap_or(usize::MAX) >= bounds.of_call {
+            return Ok(KeptHelp::TooMany);
+        }
+        let earlier = "SELECT at_ms FROM helps WHERE call_no = ? AND by = ? AND at_ms > ? AND at_ms <= ?
+             ORDER BY at_ms DESC LIMIT 1 OFFSET ?";
+        let within = params![call_no, who.name, at_ms - MINUTE_MS, at_ms, limit(bounds.of_minute - 1)];
+        let first: Option<i64> = transaction.prepare_cached(earlier)?.query_row(within, |row| row.get(0)).optional()?;
+        if let Some(first) = first {
+            return Ok(KeptHelp::TooFast { wait_ms: first + MINUTE_MS - at_ms });
         }
         let insert = "INSERT INTO helps (call_no, agent_id, by, text, clock_ms, at_ms) VALUES (?, ?, ?, seal(?), ?, ?)";
         let help_no =
             transaction.prepare_cached(insert)?.insert(params![call_no, agent_id, who.name, text, clock_ms, at_ms])?;
         let detail = json!({"help_id": help_no, "agent_id": agent_id, "text_sha256": digest(text)});
         self.head = with_audit(transaction, &self.head, *call_no, (Audited::Help, who, *at_ms), detail)?;
-        Ok(Some(help_no))
+        Ok(KeptHelp::Kept(help_no))
     }
 
     /// Notes that an agent read words, the first time; the words, or `None` if the agent has none of that number.
@@ -306,6 +335,20 @@ impl Readers {
         self.ask(|connection| {
             let mut helps = connection.prepare_cached(&sql)?;
             Ok(helps.query_map([agent_id], help)?.collect::<Result<_, _>>()?)
+        })
+    }
+
+    /// Words that were written to an agent in a span, in their order; of more than `count_max`, the latest.
+    pub(crate) fn helps_of(&self, agent_id: &str, span: Span, count_max: usize) -> Result<Vec<Help>, StoreError> {
+        let sql = format!(
+            "SELECT * FROM ({HELP} WHERE helps.agent_id = ? AND at_ms >= ? AND at_ms < ? ORDER BY help_no DESC LIMIT ?)
+             ORDER BY help_no"
+        );
+        let (from_ms, to_ms) = (span.from_ms.unwrap_or(i64::MIN), span.to_ms.unwrap_or(i64::MAX));
+        self.ask(|connection| {
+            let mut helps = connection.prepare_cached(&sql)?;
+            let helps = helps.query_map(params![agent_id, from_ms, to_ms, limit(count_max)], help)?;
+            Ok(helps.collect::<Result<_, _>>()?)
         })
     }
 

@@ -11,16 +11,17 @@ use utoipa::ToSchema;
 
 use crate::adapter::native;
 use crate::server::clock;
-use crate::server::config::OWN_CALLS_MAX;
+use crate::server::config::{HELPS_OF_DAY_MAX, OWN_CALLS_MAX};
 use crate::server::domain::refusal::ErrorMessage;
 use crate::server::domain::score::score;
 use crate::server::filter::{BadQuery, Parameter, Parameters, Shape};
 use crate::server::http::api::roster::AgentView;
 use crate::server::http::api::scores::{ScoreView, Total};
+use crate::server::http::api::supervision::HelpView;
 use crate::server::http::openapi::DayParameters;
 use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
-use crate::server::store::{OwnCall, Span};
+use crate::server::store::{Help, OwnCall, Span};
 
 /// The parameters of an agent's day.
 pub(crate) const OF_DAY: &[Parameter] =
@@ -43,6 +44,8 @@ pub(crate) struct Day {
     weeks: Vec<OwnScores>,
     /// What had to be said on that day, the rule that was met most often first.
     duties: Vec<DutyCount>,
+    /// What supervisors wrote to the agent on that day, in its order; of more than 200, the latest.
+    helps: Vec<OwnHelp>,
     /// Calls in a row without an alert that counts, up to the end of the day.
     streak: u64,
     /// The most such calls in a row in these weeks.
@@ -59,6 +62,15 @@ struct OwnScores {
     scores: ScoreView,
     /// Calls without an alert that counts.
     clean: u64,
+}
+
+/// Words of a supervisor to the agent, with their call.
+#[derive(Debug, Serialize, ToSchema)]
+struct OwnHelp {
+    #[serde(flatten)]
+    help: HelpView,
+    call_id: String,
+    started_at: String,
 }
 
 /// How often a rule's words were due and said.
@@ -111,9 +123,16 @@ pub(crate) async fn day(
     let total = of_days(day, 1);
     let duties = duties(&shared, calls.iter().filter(|call| date(call) == Some(day)));
     let (streak, streak_best) = streaks(&calls);
+    let of_day = Span { from_ms: begin_ms(day, zone), to_ms: span.to_ms };
+    let own_help = |mut help: Help| {
+        let (call_id, started_at) = (std::mem::take(&mut help.call_id), std::mem::take(&mut help.started_at));
+        OwnHelp { help: HelpView::new(help, zone), call_id, started_at }
+    };
+    let helps = shared.store.helps_of(agent_id.clone(), of_day, HELPS_OF_DAY_MAX).await?;
+    let helps = helps.into_iter().map(own_help).collect();
     let agent = AgentView::of(&shared, &agent_id);
     let (day, utc_offset) = (day.to_string(), zone.to_string());
-    Ok(Json(Day { agent_id, agent, day, total, weeks, duties, streak, streak_best, truncated, utc_offset }))
+    Ok(Json(Day { agent_id, agent, day, total, weeks, duties, helps, streak, streak_best, truncated, utc_offset }))
 }
 
 fn read_day(text: &str) -> Result<NaiveDate, BadQuery> {

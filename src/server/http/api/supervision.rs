@@ -64,7 +64,7 @@ pub(crate) struct FlagView {
 }
 
 impl HelpView {
-    fn new(help: Help, zone: FixedOffset) -> Self {
+    pub(super) fn new(help: Help, zone: FixedOffset) -> Self {
         Self {
             help_id: help.help_no.to_string(),
             agent_id: help.agent_id,
@@ -137,6 +137,7 @@ pub(crate) struct NewHelpBody {
     (status = 400, description = "It cannot be used / 内容有误", body = ErrorMessage),
     (status = 409, description = "Not in progress, or too many words: not_in_progress, too_many_helps / 不在进行中，或已经太多", body = ErrorMessage),
     (status = 413, description = "Too long / 太长", body = ErrorMessage),
+    (status = 429, description = "Too many in a minute: helps_too_fast / 一分钟里太多", body = ErrorMessage),
     (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
 ))]
 pub(crate) async fn help(
@@ -155,7 +156,7 @@ pub(crate) async fn help(
         return Err(Unanswered::Field(BadQuery::new("text", message)));
     }
     let who = person(&principal, by.as_deref())?;
-    let call = hands::find(&shared, &call_id, started_at(query.as_deref())?).await?;
+    let call = hands::find_going(&shared, &call_id, started_at(query.as_deref())?).await?;
     let help = hands::help(&shared, call, text.to_owned(), who).await?;
     Ok(reply::json(StatusCode::CREATED, &HelpView::new(help, shared.config.utc_offset)))
 }
@@ -190,7 +191,7 @@ pub(crate) async fn take(
 ) -> Result<Json<TakenView>, Unanswered> {
     let NewCharge { by, instead_of } = read(&body?)?;
     let who = person(&principal, by.as_deref())?;
-    let call = hands::find(&shared, &call_id, started_at(query.as_deref())?).await?;
+    let call = hands::find_going(&shared, &call_id, started_at(query.as_deref())?).await?;
     let charge = hands::take(&shared, &call, who, instead_of).await?;
     Ok(Json(TakenView::new(charge, shared.config.utc_offset)))
 }
@@ -261,7 +262,7 @@ pub(crate) async fn monitor(
     let who = person(&principal, by.as_deref())?;
     let monitors = shared.monitors.as_ref().ok_or(Refusal::NoWayIn)?;
     let mode = MonitorMode::from_name(&mode).filter(|mode| monitors.modes().contains(mode)).ok_or(Refusal::NoWayIn)?;
-    let call = hands::find(&shared, &call_id, started_at(query.as_deref())?).await?;
+    let call = hands::find_going(&shared, &call_id, started_at(query.as_deref())?).await?;
     let now_ms = unix_ms();
     let recorded = Recorded {
         call_id: &call.call_id,

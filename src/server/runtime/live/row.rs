@@ -7,6 +7,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::adapter::alert_json::wall_time;
+use crate::engine::alert::Alert;
 use crate::engine::privacy;
 use crate::engine::rule::Rule;
 use crate::engine::severity::Severity;
@@ -46,7 +47,9 @@ pub(crate) struct LiveCall {
     alerts: Counts,
     /// How bad it is now: what each alert weighs, halved with each [`HALF_LIFE_MS`] since it came out.
     heat: f64,
-    last_alert: Option<LastAlert>,
+    last_alert: Option<NamedAlert>,
+    /// Why it is as bad now as it is: the alert that weighs most.
+    reason: Option<NamedAlert>,
 }
 
 /// Alerts that stand, by severity.
@@ -86,9 +89,9 @@ impl Counts {
     }
 }
 
-/// The alert that came out last of those that stand.
+/// One of the alerts that stand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct LastAlert {
+struct NamedAlert {
     rule_name: String,
     severity: Severity,
     message: String,
@@ -112,7 +115,7 @@ impl LiveCall {
         let mut alerts = Counts::default();
         let at = if status.phase == Phase::Ended { status.since } else { clock };
         let mut heat = 0.0;
-        let mut last = None;
+        let (mut last, mut gravest) = (None, None);
         for alert in call.alerts_in_force().filter(|alert| !alert.held && !is_shadow(&alert.rule)) {
             alerts.add(alert.rule.severity);
             heat += Counts::weight(alert.rule.severity) * halved(at.since(alert.emitted));
@@ -120,7 +123,17 @@ impl LiveCall {
             if last.as_ref().is_none_or(|(latest, _)| *latest < place) {
                 last = Some((place, alert));
             }
+            let place = (lasting(alert.rule.severity, alert.emitted), place);
+            if gravest.as_ref().is_none_or(|(heaviest, _)| *heaviest < place) {
+                gravest = Some((place, alert));
+            }
         }
+        let named = |alert: &Alert| NamedAlert {
+            rule_name: alert.rule.name.clone(),
+            severity: alert.rule.severity,
+            message: session.to_masked_wire(alert).message.into_owned(),
+            at_ms: alert.at.0,
+        };
         let changes = duties.iter().filter_map(|duty| duty.changes_at).chain(status.changes_at);
         let agent_id = Arc::clone(session.agent_at(clock));
         Self {
@@ -140,12 +153,8 @@ impl LiveCall {
             duties,
             alerts,
             heat,
-            last_alert: last.map(|(_, alert)| LastAlert {
-                rule_name: alert.rule.name.clone(),
-                severity: alert.rule.severity,
-                message: session.to_masked_wire(alert).message.into_owned(),
-                at_ms: alert.at.0,
-            }),
+            last_alert: last.map(|(_, alert)| named(alert)),
+            reason: gravest.map(|(_, alert)| named(alert)),
         }
     }
 
@@ -156,6 +165,7 @@ impl LiveCall {
             || self.agent_id != before.agent_id
             || self.agent != before.agent
             || self.last_alert != before.last_alert
+            || self.reason != before.reason
             || self.is_unheard != before.is_unheard
             || self.owed() != before.owed()
             || self.is_off(before)
@@ -187,7 +197,7 @@ impl LiveCall {
             queue: self.queue.as_deref(),
             team: self.agent.team.as_deref(),
             site: self.agent.site.as_deref(),
-            silent_ms: of(self.status.phase == Phase::Silent && !self.is_unheard),
+            silent_ms: of(self.channel == Channel::Voice && self.status.phase == Phase::Silent && !self.is_unheard),
             held_ms: of(self.status.phase == Phase::Hold),
             unheard_ms: of(self.is_unheard),
         })
@@ -221,6 +231,7 @@ impl LiveCall {
             team: self.agent.team.as_deref(),
             site: self.agent.site.as_deref(),
             queue: self.queue.as_deref(),
+            customer_name: self.customer_name.as_deref(),
             channel: self.channel,
             direction: self.direction,
             started_at: &self.started_at,
@@ -234,6 +245,7 @@ impl LiveCall {
             worst: self.alerts.worst(),
             heat: (self.heat * 100.0).round() / 100.0,
             last_alert: self.last_alert.as_ref(),
+            reason: self.reason.as_ref(),
             owed: self.owed(),
         };
         serde_json::to_string(&row).unwrap_or_default()
@@ -273,6 +285,13 @@ fn halved(passed_ms: i64) -> f64 {
     (-(passed_ms.max(0) as f64) / HALF_LIFE_MS).exp2()
 }
 
+/// When an alert that came out at `emitted` will weigh 1, by which alerts can be compared at any time: all of them weigh
+/// half with each [`HALF_LIFE_MS`].
+#[allow(clippy::cast_possible_truncation, reason = "some minutes")]
+fn lasting(severity: Severity, emitted: CallTime) -> CallTime {
+    emitted.plus((Counts::weight(severity).log2() * HALF_LIFE_MS) as i64)
+}
+
 #[derive(Debug, Serialize)]
 struct WallRow<'a> {
     call_id: &'a str,
@@ -281,6 +300,7 @@ struct WallRow<'a> {
     team: Option<&'a str>,
     site: Option<&'a str>,
     queue: Option<&'a str>,
+    customer_name: Option<&'a str>,
     channel: Channel,
     direction: Direction,
     started_at: &'a str,
@@ -293,7 +313,8 @@ struct WallRow<'a> {
     alerts: Counts,
     worst: Option<Severity>,
     heat: f64,
-    last_alert: Option<&'a LastAlert>,
+    last_alert: Option<&'a NamedAlert>,
+    reason: Option<&'a NamedAlert>,
     owed: usize,
 }
 

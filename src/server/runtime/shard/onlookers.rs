@@ -43,6 +43,7 @@ impl Shard {
             started_at: info.started_at.to_rfc3339(),
             started_ms: info.started_at.timestamp_millis(),
             clock,
+            is_over: slot.ended.is_some(),
             watchers: slot.watchers.clone(),
         })
     }
