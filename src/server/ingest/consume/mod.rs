@@ -174,6 +174,8 @@ struct Link<'a> {
     metrics: &'a Metrics,
     /// `None` until it was tried.
     is_up: Option<bool>,
+    /// The last fault that was told.
+    fault: String,
 }
 
 impl Link<'_> {
@@ -184,7 +186,8 @@ impl Link<'_> {
     }
 
     fn down(&mut self, fault: &dyn fmt::Display) {
-        let first = self.is_up.replace(false) != Some(false);
+        let told = std::mem::replace(&mut self.fault, fault.to_string());
+        let first = self.is_up.replace(false) != Some(false) || told != self.fault;
         BusFailed { source: self.source, fault, first }.report(self.metrics);
     }
 }
@@ -250,7 +253,7 @@ pub(crate) async fn run(shared: Arc<Shared>, target: Arc<Target>) {
 }
 
 async fn consume(shared: &Arc<Shared>, target: &Arc<Target>) {
-    let mut link = Link { source: target.name(), metrics: &shared.metrics, is_up: None };
+    let mut link = Link { source: target.name(), metrics: &shared.metrics, is_up: None, fault: String::new() };
     let name: Arc<str> = format!("consume {}", target.name()).into();
     let mut pause = PAUSE_MIN;
     loop {

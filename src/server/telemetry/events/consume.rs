@@ -22,7 +22,7 @@ pub(crate) struct BusFailed<'a> {
     pub(crate) source: &'a str,
     /// Without addresses, which may hold a password.
     pub(crate) fault: &'a dyn fmt::Display,
-    /// Whether it was there before, or is looked for the first time; else it is not logged again.
+    /// Whether the bus was there before, or fails for another reason than before; else it is not logged again.
     pub(crate) first: bool,
 }
 
