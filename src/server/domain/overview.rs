@@ -47,7 +47,8 @@ pub(crate) struct Compared {
     pub(crate) now: Figures,
     /// Null where there is no span before.
     pub(crate) before: Option<Figures>,
-    /// By how many alerts per 100 calls it is more than before; null if there were no calls in one of the spans.
+    /// By how many alerts per 100 calls it is more than before; null if there were no calls in one of the spans, or, of a
+    /// line, fewer than the minimum.
     pub(crate) change: Option<Change>,
     /// By how many critical alerts per 100 calls.
     pub(crate) critical_change: Option<Change>,
@@ -117,7 +118,12 @@ impl Line {
         most.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
         let reasons = most.into_iter().take(REASONS_MAX).map(|(rule, _)| rule.clone()).collect();
         let ranked = now.alerts.calls >= u64::from(calls_min).max(1);
-        Self { key, figures: Compared::new(now, before), ranked, cells, reasons }
+        let mut figures = Compared::new(now, before);
+        if !ranked || before.is_some_and(|before| before.alerts.calls < u64::from(calls_min)) {
+            // The spread of so few calls is not known, so neither is what is more than chance.
+            (figures.change, figures.critical_change) = (None, None);
+        }
+        Self { key, figures, ranked, cells, reasons }
     }
 
     /// The highest rate first; whoever is not ranked behind, those with the most alerts first.
