@@ -142,6 +142,11 @@ struct SampledSums {
 }
 
 impl WeeklyReport {
+    /// Whether there was anything to report.
+    fn has_calls(&self) -> bool {
+        self.total.now.calls > 0
+    }
+
     /// Gathers the report of a span; it blocks.
     pub(crate) fn gather(readers: &Readers, config: &Config, span: Span, now_ms: i64) -> Result<Self, StoreError> {
         let zone = config.utc_offset;

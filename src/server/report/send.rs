@@ -166,6 +166,10 @@ async fn round(shared: &Arc<Shared>, sender: &Sender) -> Duration {
                 Err(_) => return PERIOD,
             },
         };
+        if !report.has_calls() {
+            // A new server has nothing to say; what is brought in later is told then.
+            return PERIOD;
+        }
         let sent = sender.send(report, config, &recipient, until_ms, clock::unix_ms()).await;
         state.attempts = state.attempts.saturating_add(1);
         state.is_done = !matches!(sent, Sent::Failed(_));

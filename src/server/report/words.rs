@@ -136,6 +136,13 @@ pub(super) fn lines(report: &WeeklyReport, language: ReportLanguage) -> Vec<Stri
             format!("{}. {name} {}，{}", place + 1, say.rate(line.figures.now.rate), say.reasons(report, line))
         }));
     }
+    if report.worst.is_empty() && report.unranked > 0 {
+        let (unranked, least) = (report.unranked, report.calls_min);
+        lines.push(match say.0 {
+            ReportLanguage::Zh => format!("坐席没有排名：{unranked} 人通话都不足 {least} 通。"),
+            ReportLanguage::En => format!("No agents are ranked: all {unranked} have fewer than {least} calls."),
+        });
+    }
     if !report.rules.is_empty() {
         lines.push(say.t("预警最多的规则：", "Rules with most alerts:").to_owned());
         lines.extend(report.rules.iter().take(TEXT_RULES_MAX).map(|rule| {
@@ -203,7 +210,7 @@ pub(super) fn html(report: &WeeklyReport, language: ReportLanguage) -> String {
                         (tile(say.t("严重", "Critical"), &now.critical.to_string(), &say.change(report.total.critical_change), now.critical > 0))
                     } }
                     (heading(say.t("最差的坐席，和原因", "The worst agents, and why")))
-                    @if report.worst.is_empty() { (none(say)) } @else { (worst(report, say)) }
+                    @if report.worst.is_empty() && report.unranked == 0 { (none(say)) } @else { (worst(report, say)) }
                     (heading(say.t("预警最多的规则", "Rules with most alerts")))
                     @if report.rules.is_empty() { (none(say)) } @else { (rules(&report.rules, say)) }
                     (heading(say.t("严重预警", "Critical alerts")))
@@ -251,7 +258,7 @@ fn tile(name: &str, value: &str, more: &str, is_bad: bool) -> Markup {
 
 fn worst(report: &WeeklyReport, say: Say) -> Markup {
     html! {
-        table style=(TABLE) {
+        @if !report.worst.is_empty() { table style=(TABLE) {
             thead { tr {
                 th style=(HEAD) { (say.t("坐席", "Agent")) }
                 th style=(HEAD_NUMBER) { (say.t("每百通", "Per 100")) }
@@ -268,7 +275,7 @@ fn worst(report: &WeeklyReport, say: Say) -> Markup {
                 td style=(NUMBER) { (line.figures.now.calls) }
                 td style=(CELL) { (say.reasons(report, line)) }
             } } }
-        }
+        } }
         p style="margin:6px 0 0;color:#55606e;font-size:13px" {
             (say.t("不足 ", "Fewer than ")) (report.calls_min) (say.t(" 通的不排名", " calls are not ranked"))
             @if report.unranked > 0 { (say.t("，有 ", "; there are ")) (report.unranked) (say.t(" 人。", ".")) } @else { (say.t("。", ".")) }
