@@ -144,6 +144,11 @@ impl Rulebook {
         Some(in_use.unwrap_or_else(|| directory.join(MODEL)))
     }
 
+    /// Whether the rules are files in a directory.
+    pub(crate) fn has_directory(&self) -> bool {
+        self.directory.is_some()
+    }
+
     /// Where a rule file is: the place of the file of that name, or that of a new one in the directory of
     /// the rules. `None` if it is or would be elsewhere.
     pub(crate) fn file_path(&self, name: &str) -> Option<PathBuf> {

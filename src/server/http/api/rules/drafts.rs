@@ -157,8 +157,16 @@ pub(crate) async fn create(
     }
     let who = principal.person(fields.text("by")?).map_err(Refusal::Unnamed)?;
     // A new file is named as it will be once it is there.
-    let place = shared.rules.file_path(&name).map(|path| path.display().to_string());
-    let name = place.unwrap_or(name);
+    let name = match shared.rules.file_path(&name) {
+        Some(path) => path.display().to_string(),
+        None if shared.rules.has_directory() => {
+            return Err(bad(
+                "file.name",
+                "要是规则目录里的 .yaml 文件：只用字母、数字、汉字和 . - _，不带目录 / must be a .yaml file in the directory of rules: letters, digits, . - and _, no folder",
+            ));
+        }
+        None => name,
+    };
     let base = in_use(&shared, &name);
     let change = DraftChange::Create { title, file: name, rule_id: rule_id.to_owned(), base, text };
     let step = NewDraftStep {
