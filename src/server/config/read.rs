@@ -13,6 +13,7 @@ use toml::{Spanned, Value};
 use crate::engine::diagnostic::{Diagnostic, Language, Position, nearest};
 use crate::engine::rule::parse::SourceFile;
 use crate::engine::rule::render::render;
+use crate::engine::text::is_formatting;
 use crate::server::config::keys::{Key, Kind, PREFIX};
 use crate::server::config::secret::check_signing;
 use crate::server::config::{
@@ -315,9 +316,9 @@ impl Reader {
         for (index, name) in names.iter().enumerate() {
             let Some(name) = name else { continue };
             let path = format!("{key}.{index}.name");
-            if name.is_empty() || name.chars().count() > *chars_max {
-                let en = format!("the name of a {} has 1 to {chars_max} characters", list.one);
-                self.contradicts(&path, format!("{key} 的 name 要有 1 到 {chars_max} 个字 / {en}"), en);
+            if name.is_empty() || name.chars().count() > *chars_max || name.contains(is_formatting) {
+                let en = format!("the name of a {} has 1 to {chars_max} characters, none of control", list.one);
+                self.contradicts(&path, format!("{key} 的 name 要有 1 到 {chars_max} 个字，不能有控制字符 / {en}"), en);
             } else if names[..index].contains(&Some(name.clone())) {
                 let en = format!("two {key} are called \"{name}\"");
                 self.contradicts(&path, format!("{key} 里有两个 name = \"{name}\" / {en}"), en);

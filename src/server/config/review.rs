@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::engine::severity::Severity;
+use crate::engine::text::is_formatting;
 use crate::server::config::check_person;
 
 /// Days in which an agent may appeal: every rota of a week gives each of them
@@ -151,9 +152,7 @@ impl Default for Review {
 fn categories<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     let names = Vec::<String>::deserialize(deserializer)?;
     let is_name = |name: &String| {
-        (1..=CATEGORY_CHARS_MAX).contains(&name.chars().count())
-            && name.trim() == name
-            && !name.contains(char::is_control)
+        (1..=CATEGORY_CHARS_MAX).contains(&name.chars().count()) && name.trim() == name && !name.contains(is_formatting)
     };
     if names.len() <= CATEGORIES_MAX && names.iter().all(is_name) {
         return Ok(names);

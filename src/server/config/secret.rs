@@ -9,6 +9,8 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use crate::engine::text::is_formatting;
+
 /// The text shown in place of a secret.
 const HIDDEN: &str = "***";
 /// A shorter token could be guessed.
@@ -189,7 +191,7 @@ impl Holders {
 /// Refuses what cannot be the name of a person.
 pub(crate) fn check_person(name: &str) -> Result<(), String> {
     let chars = name.chars().count();
-    if (1..=PERSON_CHARS_MAX).contains(&chars) && name.trim() == name && !name.chars().any(char::is_control) {
+    if (1..=PERSON_CHARS_MAX).contains(&chars) && name.trim() == name && !name.chars().any(is_formatting) {
         return Ok(());
     }
     Err(format!(

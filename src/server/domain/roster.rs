@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::engine::diagnostic::{Diagnostic, FAULTS_MAX, Position, nearest};
+use crate::engine::text::is_formatting;
 use crate::server::config::{AGENT_NAME_CHARS_MAX, AGENTS_MAX};
 
 /// What is known of an agent.
@@ -76,7 +77,7 @@ impl Roster {
 fn is_name(text: &str) -> bool {
     text.trim() == text
         && (1..=AGENT_NAME_CHARS_MAX).contains(&text.chars().count())
-        && !text.contains(char::is_control)
+        && !text.contains(|c| is_formatting(c) || c == char::REPLACEMENT_CHARACTER)
 }
 
 /// The columns of the file, and what their headings may be.
@@ -152,8 +153,10 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<(String, Agent)>, Vec<
             if let Some(cell) = cell.filter(|cell| !is_name(cell.text.trim())) {
                 fault(
                     &cell.at,
-                    format!("{column} 要有 1 到 {AGENT_NAME_CHARS_MAX} 个字，不能有控制字符"),
-                    format!("{column} has 1 to {AGENT_NAME_CHARS_MAX} characters, none of control"),
+                    format!("{column} 要有 1 到 {AGENT_NAME_CHARS_MAX} 个字，不能有控制字符和读不出的字"),
+                    format!(
+                        "{column} has 1 to {AGENT_NAME_CHARS_MAX} characters, none of control and none that cannot be read"
+                    ),
                 );
             }
         }
@@ -170,6 +173,9 @@ pub(crate) fn parse(file: &str, text: &str) -> Result<Vec<(String, Agent)>, Vec<
             );
         }
         agents.push((agent_id, Agent { name, team, site, of_file: true }));
+    }
+    if agents.is_empty() && columns.contains(&Some(0)) {
+        fault(&start, "没有一名坐席".to_owned(), "it has no agents".to_owned());
     }
     if agents.len() > AGENTS_MAX {
         fault(&start, format!("最多 {AGENTS_MAX} 名坐席"), format!("at most {AGENTS_MAX} agents"));
@@ -272,9 +278,13 @@ mod tests {
                 "a.csv:1:10 no column \"nmae\"; did you mean name?".to_owned(),
                 "a.csv:2:10 4 cells, but the first line has 3 columns".to_owned(),
                 "a.csv:3:1 the agent_id is missing".to_owned(),
-                format!("a.csv:4:5 team has 1 to {AGENT_NAME_CHARS_MAX} characters, none of control"),
+                format!(
+                    "a.csv:4:5 team has 1 to {AGENT_NAME_CHARS_MAX} characters, none of control and none that cannot be read"
+                ),
                 "a.csv:4:1 agent_id a7 is on line 2 already".to_owned(),
-                format!("a.csv:5:1 agent_id has 1 to {AGENT_NAME_CHARS_MAX} characters, none of control"),
+                format!(
+                    "a.csv:5:1 agent_id has 1 to {AGENT_NAME_CHARS_MAX} characters, none of control and none that cannot be read"
+                ),
             ]
         );
         let told = |text: &str| parse("a.csv", text).unwrap_err()[0].at.to_string();

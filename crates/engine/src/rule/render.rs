@@ -4,6 +4,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use super::parse::SourceFile;
 use crate::diagnostic::{self, Diagnostic, Language, Position};
+use crate::text::is_formatting;
 
 /// The text of `diagnostics`, each with its line out of `files`.
 #[must_use]
@@ -93,12 +94,11 @@ impl Shown {
 
 /// Replaces control characters by one visible character each.
 fn printable(text: &str) -> String {
-    let direction = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.chars()
         .map(|c| {
             if c == '\t' {
                 ' '
-            } else if c.is_control() || direction(c) {
+            } else if is_formatting(c) {
                 '\u{fffd}'
             } else {
                 c

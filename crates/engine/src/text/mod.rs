@@ -97,5 +97,11 @@ pub use segment::{cut, preload};
 /// `Cargo.toml` pins them. They are part of the version of the rules.
 pub const DICTIONARIES: &str = "jieba-rs 0.11.0, pinyin 0.11.0";
 
+/// Whether a character shows nothing and changes how others are shown: a control, or a mark that turns their direction.
+#[must_use]
+pub fn is_formatting(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::engine::privacy;
+use crate::engine::text::is_formatting;
 use crate::server::clock::{unix_ms, wall_time};
 use crate::server::config::{FLAGS_MAX, HELP_CHARS_MAX, MonitorMode};
 use crate::server::domain::principal::{Principal, Who};
@@ -149,7 +150,7 @@ pub(crate) async fn help(
 ) -> Result<Response, Unanswered> {
     let NewHelpBody { text, by } = read(&body?)?;
     let text = text.trim();
-    if !(1..=HELP_CHARS_MAX).contains(&text.chars().count()) || text.contains(|c: char| c.is_control() && c != '\n') {
+    if !(1..=HELP_CHARS_MAX).contains(&text.chars().count()) || text.contains(|c: char| is_formatting(c) && c != '\n') {
         let message = format!(
             "text 要有 1 到 {HELP_CHARS_MAX} 字，没有控制字符 / text has 1 to {HELP_CHARS_MAX} characters and no control characters"
         );
