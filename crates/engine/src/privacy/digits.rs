@@ -211,6 +211,10 @@ fn read_date(chars: &[char], start: usize) -> Option<Read> {
     }
     let (day, day_end) = read_small(chars, month_end + 1, 31)?;
     figures.extend(day);
+    if separator != '年' && chars.get(day_end).copied().and_then(digit).is_some() {
+        // Digits go on behind it: the signs part a long number, 110692000-1-01000.
+        return None;
+    }
     let has_mark = chars.get(day_end).is_some_and(|mark| marks[1].contains(mark));
     let end = day_end + usize::from(has_mark);
     let mut groups = Vec::new();
