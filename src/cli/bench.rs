@@ -7,6 +7,7 @@
 //! alerts are the right ones is what the tests are for, but it does count that
 //! none is missing and none comes twice.
 
+mod builds;
 mod clock;
 mod echo;
 mod load;
@@ -19,7 +20,7 @@ mod target;
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
@@ -48,6 +49,7 @@ const FILES_SPARE: u64 = 64;
 const ROUND_EVENTS_MAX: u64 = 100_000_000;
 
 #[derive(Debug, clap::Args)]
+#[command(group = clap::ArgGroup::new("in_turns").args(["echo", "compare"]))]
 pub(crate) struct Arguments {
     /// 同时进行的通话数 / Calls at the same time
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
@@ -91,8 +93,11 @@ pub(crate) struct Arguments {
     /// 与纯回声服务逐轮对比吞吐 / Compare throughput with a bare echo, round by round
     #[arg(long, conflicts_with = "find_ceiling")]
     echo: bool,
+    /// 与另一个构建轮流压测，输出比值 / Run another build in turn with this one and print ratios
+    #[arg(long, value_name = "BINARY", conflicts_with_all = ["find_ceiling", "server"])]
+    compare: Option<PathBuf>,
     /// 对比的轮数 / Rounds of the comparison
-    #[arg(long, default_value_t = 5, requires = "echo", value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 5, requires = "in_turns", value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
     /// 对比的连接数 / Connections in the comparison
     #[arg(long, default_value_t = 100, requires = "echo", value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -101,7 +106,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME=ADDR:PORT[,PID]", requires = "echo")]
     peer: Vec<Peer>,
     /// 与直连对比转接的延迟和内存 / Delay and memory of the relay beside direct connections
-    #[arg(long, conflicts_with_all = ["find_ceiling", "echo", "server", "config"])]
+    #[arg(long, conflicts_with_all = ["find_ceiling", "in_turns", "server", "config"])]
     relay: bool,
     /// 直连和转接各多少路 / Streams of each sort for --relay
     #[arg(long, default_value_t = 100, requires = "relay", value_parser = clap::value_parser!(u64).range(1..=10_000))]
@@ -179,7 +184,9 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
 
 async fn measure(arguments: &Arguments) -> io::Result<(String, ExitCode)> {
     if arguments.echo {
-        compare(arguments).await
+        compare_with_echo(arguments).await
+    } else if let Some(other) = &arguments.compare {
+        compare_builds(arguments, other).await
     } else if arguments.relay {
         let plan = relay::Plan { streams: arguments.streams, each: Duration::from_secs(arguments.seconds) };
         let outcome = relay::run(plan, &arguments.start()).await?;
@@ -228,6 +235,7 @@ impl Arguments {
 
     fn start(&self) -> Start<'_> {
         Start {
+            binary: None,
             data: self.data.clone().unwrap_or_else(std::env::temp_dir),
             rules: match &self.rules {
                 Some(directory) => Rules::Directory(directory),
@@ -323,7 +331,20 @@ async fn are_held(arguments: &Arguments, calls: u64, runs: &mut Vec<Value>) -> i
     Ok(false)
 }
 
-async fn compare(arguments: &Arguments) -> io::Result<(String, ExitCode)> {
+async fn compare_builds(arguments: &Arguments, other: &Path) -> io::Result<(String, ExitCode)> {
+    arguments.check_files(arguments.calls)?;
+    let comparison = builds::run(arguments.rounds, other, async |binary, take| {
+        let target = Start { binary, ..arguments.start() }.tingjian()?;
+        let outcome = load::run(&arguments.plan(arguments.calls), &target).await?;
+        take(&arguments.report(arguments.calls, &outcome));
+        Ok(())
+    })
+    .await?;
+    let text = if arguments.json { format!("{}\n", comparison.to_json()) } else { comparison.to_text() };
+    Ok((text, exit_code(comparison.verdict())))
+}
+
+async fn compare_with_echo(arguments: &Arguments) -> io::Result<(String, ExitCode)> {
     let start = arguments.start();
     let echo = start.echo()?;
     let mut others = vec![arguments.target()?];

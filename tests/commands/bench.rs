@@ -69,6 +69,32 @@ fn an_echo_is_compared_with() {
 }
 
 #[test]
+fn two_builds_are_compared_in_turn() {
+    let run = ["--calls", "20", "--rate", "40", "--seconds", "2", "--warm-up", "0", "--rounds", "2"];
+    let (report, _) = bench("bench-builds", &[&run[..], &["--compare", env!("CARGO_BIN_EXE_tingjian")]].concat());
+    assert_eq!(report["rounds"].as_u64(), Some(2), "{report}");
+    let figures = report["figures"].as_array().unwrap();
+    assert_eq!(figures.len(), 6, "{report}");
+    for figure in figures {
+        for value in ["this", "other", "ratio"] {
+            assert!(figure[value].as_f64().is_some_and(|value| value > 0.0), "{figure}");
+        }
+    }
+    for build in ["this", "other"] {
+        let verdicts = report["verdicts"][build].as_array().unwrap();
+        assert!(verdicts.len() == 2 && !verdicts.contains(&"wrong".into()), "{report}");
+    }
+}
+
+#[test]
+fn a_build_that_is_not_there_is_named() {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_tingjian")).args(["bench", "--compare", "no-such-build"]).output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && told.contains("no-such-build"), "{told}");
+}
+
+#[test]
 fn a_server_that_is_not_there_is_an_error() {
     let output = Command::new(env!("CARGO_BIN_EXE_tingjian"))
         .args(["bench", "--server", "127.0.0.1:1", "--calls", "1"])

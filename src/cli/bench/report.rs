@@ -14,13 +14,23 @@ const LATENESS_MAX: Duration = Duration::from_millis(2);
 const QUANTILES: [(&str, f64); 4] = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
 /// Why a run counts for nothing, or for less than it says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Verdict {
     Good,
     /// The generator did not keep to its schedule: no verdict on the server.
     Late,
     /// Alerts or acknowledgements are missing or came twice, or something was refused.
     Wrong,
+}
+
+impl Verdict {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Late => "generator_late",
+            Self::Wrong => "wrong",
+        }
+    }
 }
 
 /// A run and its circumstances.
@@ -47,6 +57,30 @@ impl Report<'_> {
     /// Event → alert, 99 in 100.
     pub(super) fn alert_p99(&self) -> Duration {
         quantile(&self.outcome.event_to_alert, 0.99)
+    }
+
+    /// Event → alert, a quantile of it; unknown if no alert fell due.
+    pub(super) fn alert_ms(&self, share: f64) -> Option<f64> {
+        millis(&self.outcome.event_to_alert, share)
+    }
+
+    /// Event → acknowledgement, a quantile of it.
+    pub(super) fn ack_ms(&self, share: f64) -> Option<f64> {
+        millis(&self.outcome.event_to_ack, share)
+    }
+
+    pub(super) fn server_micros_per_event(&self) -> Option<f64> {
+        self.micros_per_event(self.outcome.server_cpu)
+    }
+
+    /// Memory that a call in progress takes.
+    pub(super) fn running_kib_per_call(&self) -> Option<f64> {
+        Some(self.bytes_per_call(self.outcome.rss_running)? as f64 / 1024.0)
+    }
+
+    /// Memory of the server with all calls in progress.
+    pub(super) fn running_mib(&self) -> Option<f64> {
+        Some(self.outcome.rss_running? as f64 / 1024.0 / 1024.0)
     }
 
     const fn alerts_missing(&self) -> u64 {
@@ -76,11 +110,7 @@ impl Report<'_> {
             "calls": self.calls,
             "producers": self.producers,
             "rate": self.rate,
-            "verdict": match self.verdict() {
-                Verdict::Good => "good",
-                Verdict::Late => "generator_late",
-                Verdict::Wrong => "wrong",
-            },
+            "verdict": self.verdict().name(),
             "events_sent": outcome.sent,
             "events_acked": outcome.acked,
             "events_per_second": self.events_per_second(),
@@ -202,6 +232,10 @@ fn figure(figure: Option<f64>, decimals: usize) -> String {
 
 pub(super) fn quantile(histogram: &Histogram<u64>, quantile: f64) -> Duration {
     Duration::from_nanos(histogram.value_at_quantile(quantile))
+}
+
+fn millis(histogram: &Histogram<u64>, share: f64) -> Option<f64> {
+    (!histogram.is_empty()).then(|| quantile(histogram, share).as_secs_f64() * 1e3)
 }
 
 fn latencies(histogram: &Histogram<u64>) -> String {

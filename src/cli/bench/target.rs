@@ -64,6 +64,8 @@ impl Drop for Directory {
 /// How to start servers.
 #[derive(Clone, Debug)]
 pub(super) struct Start<'a> {
+    /// The program; `None` for this one.
+    pub(super) binary: Option<&'a Path>,
     /// Where their directories are made.
     pub(super) data: PathBuf,
     /// Rules to serve with, written by the bench.
@@ -107,12 +109,12 @@ impl Start<'_> {
     }
 
     fn run(&self, name: &str, arguments: &[std::ffi::OsString], directory: Directory) -> io::Result<Target> {
-        let binary = std::env::current_exe()?;
+        let binary = self.binary.map_or_else(std::env::current_exe, |binary| Ok(binary.to_owned()))?;
         let mut command = match self.cpus {
-            None => Command::new(binary),
+            None => Command::new(&binary),
             Some(cpus) => {
                 let mut command = Command::new("taskset");
-                command.args(["-c", cpus]).arg(binary);
+                command.args(["-c", cpus]).arg(&binary);
                 command
             }
         };
@@ -121,7 +123,8 @@ impl Start<'_> {
             .env("TINGJIAN_LOG", std::env::var_os("TINGJIAN_LOG").unwrap_or_else(|| "warn".into()))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .spawn()?;
+            .spawn()
+            .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", binary.display())))?;
         let pid = child.id();
         let stdout = child.stdout.take().ok_or_else(|| io::Error::other("no standard output"))?;
         let mut running = Running { child, _stdout: BufReader::new(stdout), _directory: directory };

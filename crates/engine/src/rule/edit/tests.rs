@@ -132,9 +132,10 @@ fn apply(value: &mut Value, change: &Change) {
     }
 }
 
-/// Values whatever the order of keys: a new one stands where it is usual.
+/// Values whatever the order of keys, as a new one stands where it is usual; one value may stand for a list of one.
 fn sorted(value: &Value) -> Value {
     match value {
+        Value::List(items) if items.len() == 1 => sorted(&items[0]),
         Value::List(items) => Value::List(items.iter().map(sorted).collect()),
         Value::Map(entries) => {
             let mut entries: Vec<_> = entries.iter().map(|(key, value)| (key.clone(), sorted(value))).collect();
@@ -226,7 +227,10 @@ proptest! {
         let outside = |text: &str, rule: &WrittenRule| {
             let lines: Vec<String> = text.split('\n').map(str::to_owned).collect();
             let (first, last) = (rule.line as usize - 1, rule.last_line as usize);
-            (lines[..first].to_vec(), lines[last.min(lines.len())..].to_vec())
+            let behind = lines[last.min(lines.len())..].iter();
+            // A comment above the last value stays when that value goes, then behind the rule.
+            let is_said = |line: &&String| !line.trim().is_empty() && !line.trim_start().starts_with('#');
+            (lines[..first].to_vec(), behind.skip_while(|line| !is_said(line)).cloned().collect::<Vec<_>>())
         };
         prop_assert_eq!(outside(text, &before), outside(&after, &now), "{:?}\n{}", change, after);
         if !matches!(change, Change::Remove(_)) && !matches!(old, Value::List(_) | Value::Map(_)) {

@@ -96,19 +96,7 @@ impl Decoder {
                 continue;
             };
             if let Some((first, _)) = entries.get(known.name) {
-                let line = first.line;
-                self.report(
-                    Diagnostic::error(
-                        "duplicate-key",
-                        key.at.clone(),
-                        format!("`{name}` 写了两次"),
-                        format!("`{name}` is written twice"),
-                    )
-                    .help(
-                        format!("第 {line} 行已经有了，删去一个。"),
-                        format!("It is already on line {line}; remove one."),
-                    ),
-                );
+                self.report(duplicate_key(key, name, first.line));
                 continue;
             }
             mentioned.insert(known.name);
@@ -223,18 +211,7 @@ impl Decoder {
         for (key, value) in self.map(node, zh, en)? {
             let Some(name) = self.key_name(key) else { continue };
             if let Some(line) = lines.insert(name, key.at.line) {
-                self.report(
-                    Diagnostic::error(
-                        "duplicate-key",
-                        key.at.clone(),
-                        format!("`{name}` 写了两次"),
-                        format!("`{name}` is written twice"),
-                    )
-                    .help(
-                        format!("第 {line} 行已经有了，删去一个。"),
-                        format!("It is already on line {line}; remove one."),
-                    ),
-                );
+                self.report(duplicate_key(key, name, line));
                 continue;
             }
             entries.push((Located::new(name.to_owned(), key.at.clone()), value));
@@ -612,6 +589,17 @@ pub(super) fn parse_duration(text: &str) -> Result<i64, DurationFault> {
         total = total.saturating_add(step * i64::from(digit - b'0'));
     }
     if total > DURATION_MAX_MS { Err(DurationFault::TooLong) } else { Ok(total) }
+}
+
+/// The fault of a key of a map that has `name` on line `first` already.
+fn duplicate_key(key: &Node, name: &str, first: u32) -> Diagnostic {
+    Diagnostic::error(
+        "duplicate-key",
+        key.at.clone(),
+        format!("`{name}` 写了两次"),
+        format!("`{name}` is written twice"),
+    )
+    .help(format!("第 {first} 行已经有了，删去一个。"), format!("It is already on line {first}; remove one."))
 }
 
 /// `09:00-18:00`; an end at or before the beginning lies past midnight.
