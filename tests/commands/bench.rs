@@ -70,7 +70,7 @@ fn an_echo_is_compared_with() {
 
 #[test]
 fn two_builds_are_compared_in_turn() {
-    let run = ["--calls", "20", "--rate", "40", "--seconds", "2", "--warm-up", "0", "--rounds", "2"];
+    let run = ["--calls", "30", "--rate", "40", "--seconds", "2", "--warm-up", "1", "--rounds", "2"];
     let (report, _) = bench("bench-builds", &[&run[..], &["--compare", env!("CARGO_BIN_EXE_tingjian")]].concat());
     assert_eq!(report["rounds"].as_u64(), Some(2), "{report}");
     let figures = report["figures"].as_array().unwrap();
