@@ -324,7 +324,7 @@ for (const width of [320, 360]) {
 }
 
 test("the buttons of a card are in sight in a low panel, whatever it says and however many others there are", async () => {
-  const { page, close, call } = await panelWithCall({ width: 320, height: 500 });
+  const { page, close, call, agent } = await panelWithCall({ width: 320, height: 500 });
   for (let n = 0; n < 4; n += 1) {
     await producer.tell(says(call, `c${n}`, "customer", "你们到底什么时候能给我一个明确的说法，我已经等了整整三天了。", n * 9_000, true, n * 9_000 + 3_000),
       says(call, `u${n}`, "agent", "您说的这个情况我真的也不清楚，我这边也没有办法帮您查到具体的时间。", n * 9_000 + 4_000, true, n * 9_000 + 8_000));
@@ -335,7 +335,7 @@ test("the buttons of a card are in sight in a low panel, whatever it says and ho
     const card = root.querySelector("article.card").getBoundingClientRect();
     return [...root.querySelectorAll("article.card .actions button")].map((button) => {
       const box = button.getBoundingClientRect();
-      return box.height > 20 && box.bottom <= card.bottom && box.bottom <= innerHeight && root.elementFromPoint(box.left + 4, box.top + box.height / 2) !== null;
+      return box.height > 20 && box.bottom <= card.bottom && box.right <= card.right && box.bottom <= innerHeight && root.elementFromPoint(box.left + 4, box.top + box.height / 2) !== null;
     });
   });
   assert.deepEqual(await inSight(), [true, true]);
@@ -346,7 +346,7 @@ test("the buttons of a card are in sight in a low panel, whatever it says and ho
       const [box, frame] = [element.getBoundingClientRect(), element.closest(outer).getBoundingClientRect()];
       return box.height > 0 && box.top < frame.bottom - 1 && box.bottom > frame.bottom + 1;
     });
-    return [...within(".card .say", ".body"), ...within(".duty .words, .duty .name", ".checklist")].map(({ className }) => className);
+    return [...within(".card .say, .card .quote", ".body"), ...within(".duty .words, .duty .name", ".checklist")].map(({ className }) => className);
   });
   assert.deepEqual(await halved(), []);
   await screenshot(page, "agent-low");
@@ -365,6 +365,11 @@ test("the buttons of a card are in sight in a low panel, whatever it says and ho
     await page.getByRole("button", { name: "小一点" }).click();
     await page.getByLabel("设置").click();
   }
+  // With a second call's tab there is less room still.
+  await producer.tell(start(`${call}-other`, agent, { customer_name: "李先生" }));
+  await page.locator(".tab", { hasText: "李先生" }).waitFor();
+  await page.setViewportSize({ width: 320, height: 500 });
+  assert.deepEqual([await inSight(), await halved()], [[true, true], []]);
   await close();
 });
 

@@ -398,9 +398,11 @@ test("the worst now decays, and what was worst since the beginning stands beside
     });
     wall.take({ snapshot: true, more: false, gone: [], calls: [call("old", "critical", 1), call("new", "warning", 3), call("calm", null, 0)] }, 0);
     const names = (now, by) => wall.arrange(() => true, false, now, by).map((one) => `${one.call_id} ${worstNow(one, now) ?? "-"}`);
-    return [[names(0, "now"), names(61_000, "now"), names(200_000, "now")], names(0, "ever")];
+    const reason = (severity) => ({ reason: { rule_name: "r", severity, message: "m", at_ms: 0 } });
+    const many = [{ ...call("many", "critical", 9), ...reason("warning") }, { ...call("one", "critical", 9), ...reason("critical") }].map((row) => worstNow({ ...row, told: 0 }, 0));
+    return [[names(0, "now"), names(61_000, "now"), names(200_000, "now"), many], names(0, "ever")];
   });
-  assert.deepEqual(states, [["new warning", "old info", "calm -"], ["new info", "old -", "calm -"], ["old -", "new -", "calm -"]]);
+  assert.deepEqual(states, [["new warning", "old info", "calm -"], ["new info", "old -", "calm -"], ["old -", "new -", "calm -"], ["warning", "critical"]], "the last: many warnings are no critical alert");
   assert.deepEqual(orders, ["old info", "new warning", "calm -"]);
   await close();
 });

@@ -149,7 +149,7 @@ function Helps({ helps }) {
     return null;
   }
   return html`<section class="panel">
-    <h2>${t(`督导写来的 ${helps.length} 句`, `${helps.length} words from supervisors`)}</h2>
+    <h2>${t(`督导写来的 ${helps.length} 句`, `${helps.length} from supervisors`)}</h2>
     <ul class="appeals helps">${helps.map((help) => html`<li key=${help.help_id}>
       <span class="number quiet">${moment(help.at).slice(11, 16)}</span> <b><bdi>${help.by}</bdi></b>
       <bdi class="written">${help.text}</bdi>

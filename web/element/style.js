@@ -46,7 +46,7 @@ header { position: relative; display: flex; align-items: center; gap: 8px; min-h
 .watching { flex: none; padding: 2px 8px; border-radius: 6px; background: var(--info-ground); color: var(--info); font-size: .875rem; font-weight: 600; overflow-wrap: anywhere; }
 .calls { flex: none; display: flex; gap: 4px; overflow-x: auto; scrollbar-width: thin; }
 .tab { flex: 0 1 auto; min-width: 4.5em; max-width: 12em; min-height: 34px; padding: 2px 10px; font-size: .9375rem; border-color: var(--line); background: transparent; }
-.tab .name { overflow: hidden; text-overflow: ellipsis; }
+.tab .name { min-width: 2.2em; overflow: hidden; text-overflow: ellipsis; }
 .tab[aria-pressed="true"] { background: var(--surface); border-color: var(--accent); box-shadow: inset 0 -3px 0 var(--accent); font-weight: 650; }
 .tab .held { font-size: .75rem; color: var(--warning); }
 .tab.critical, .tab.warning { border-color: var(--tone); background: var(--tone-ground); }
@@ -73,7 +73,7 @@ button:disabled { color: var(--quiet); border-color: var(--line); cursor: not-al
 .fill { display: block; height: 100%; background: var(--accent); border-radius: 3px; }
 
 /* Nothing here grows or shrinks with what it shows, so nothing moves. */
-.place { flex: 3 1 0; min-height: 10.5rem; max-height: 20.5rem; display: grid; grid-template: minmax(0, 1fr) / minmax(0, 1fr); margin: -3px; padding: 3px; }
+.place { flex: 3 1 0; min-height: 10.5rem; max-height: 20.5rem; display: grid; grid-template: minmax(0, 1fr) / minmax(0, 1fr); margin: -3px; padding: 3px; container: place / size; }
 .rest { flex: 1; min-height: 0; overflow: auto; }
 
 .card {
@@ -209,7 +209,6 @@ a { color: var(--accent); }
   .words { -webkit-line-clamp: 1; }
 }
 @container panel (max-height: 27em) {
-  .heard { display: none; }
   /* How many others there are is always told. */
   .lines { height: 1.5rem; }
   .say { font-size: 1.125rem; }
@@ -219,6 +218,18 @@ a { color: var(--accent); }
   .message { -webkit-line-clamp: 1; }
   .say, .say.long, .say.longest { font-size: 1rem; }
 }
+@container panel (min-height: 40.01em) {
+  /* What goes on below is seen to go on, instead of a line cut in half. */
+  .checklist { padding-bottom: 1rem; mask-image: linear-gradient(#000 calc(100% - 1rem), #0000); }
+}
+/* What was heard stands where there is room for it behind what to say. */
+@container place (max-height: 16em) {
+  .quote { -webkit-line-clamp: 1; }
+  .quote:not(:last-child) { display: none; }
+}
+@container place (max-height: 15em) { .body:has(.due) .heard { display: none; } }
+@container place (max-height: 12.5em) { .heard { display: none; } }
+@container panel (max-width: 16em) { .actions kbd { display: none; } }
 @container panel (max-width: 20em) {
   .link.open { font-size: 0; }
   .link.open::before { font-size: .8125rem; margin: 0; }

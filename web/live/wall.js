@@ -41,8 +41,8 @@ const RANKS = { critical: 3, warning: 2, info: 1, none: 0 };
  * @property {{critical: number, warning: number, info: number}} alerts
  * @property {"critical" | "warning" | "info" | null} worst
  * @property {number} heat
- * @property {{rule_name: string, severity: string, message: string, at_ms: number} | null} last_alert
- * @property {{rule_name: string, severity: string, message: string, at_ms: number} | null} [reason] the alert that makes it as bad now as it is
+ * @property {{rule_name: string, severity: "critical" | "warning" | "info", message: string, at_ms: number} | null} last_alert
+ * @property {{rule_name: string, severity: "critical" | "warning" | "info", message: string, at_ms: number} | null} [reason] the alert that makes it as bad now as it is
  * @property {number} owed
  * @property {number} told
  * @property {number} marked
@@ -60,10 +60,11 @@ export function lastedOf(row, now) {
   return row.state_ms + (row.running && !row.isOver ? Math.max(0, now - row.told) : 0);
 }
 
-/** How bad it is now: alerts weigh less as time passes. @param {Row} row @param {number} now @returns {"critical" | "warning" | "info" | null} */
+/** How bad it is now: alerts weigh less as time passes, and many lesser ones are no graver one. @param {Row} row @param {number} now @returns {"critical" | "warning" | "info" | null} */
 export function worstNow(row, now) {
   const heat = (row.heat ?? 0) * 2 ** (-(clockOf(row, now) - row.clock_ms) / HALF_LIFE_MS);
-  return HEATS.find(([, least]) => heat >= least)?.[0] ?? null;
+  const gravest = RANKS[reasonOf(row)?.severity ?? row.worst ?? "none"];
+  return HEATS.find(([severity, least]) => heat >= least && RANKS[severity] <= gravest)?.[0] ?? null;
 }
 
 /** What makes it as bad as it is; of a server that does not say so, the latest alert. @param {Row} row */

@@ -98,7 +98,7 @@ pub(crate) async fn keep(
     Ok(noted)
 }
 
-/// Tells who looks on: the agent's other connections, and those who watch the call.
+/// Tells who looks on: those who listen to the agent and are not the agent, and those who watch the call.
 async fn tell(shared: &Shared, feedback: &NewFeedback, answered: &AnsweredCall) {
     let NewFeedback { agent_id, alert_id, action, reason, given_ms, by } = feedback;
     let AnsweredCall { call_no, call_id, started_at } = answered;
@@ -108,7 +108,7 @@ async fn tell(shared: &Shared, feedback: &NewFeedback, answered: &AnsweredCall) 
         "given_at": wall_time(*given_ms, shared.config.utc_offset),
     });
     let push = Push { text: Utf8Bytes::from(told.to_string()), cursor: None, since: None };
-    shared.agents.publish(agent_id, |_| push.clone());
+    shared.agents.tell_onlookers(agent_id, &push);
     if let Ok(call) = hands::find(shared, call_id, None).await
         && call.call_no == *call_no
         && let Some(watchers) = &call.watchers

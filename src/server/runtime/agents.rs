@@ -139,6 +139,15 @@ impl Agents {
         }
     }
 
+    /// Gives a message to those who listen and are not the agent.
+    pub(crate) fn tell_onlookers(&self, agent_id: &str, push: &Push) {
+        if let Some(mut agent) = self.agents.get_mut(agent_id) {
+            agent
+                .subscribers
+                .retain(|(reading, subscriber)| *reading == Reading::Plain || subscriber.push(push.clone()));
+        }
+    }
+
     /// Listens to an agent's alerts from now on.
     pub(crate) fn subscribe(
         &self,
