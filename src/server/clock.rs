@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use chrono::{DateTime, FixedOffset, SecondsFormat};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime, SecondsFormat, TimeZone as _};
 use tokio::time::Instant;
 
 use crate::adapter::native::CALL_MS_MAX;
@@ -30,6 +30,11 @@ pub(crate) fn wall_now(offset: FixedOffset) -> DateTime<FixedOffset> {
 /// A moment as answers have it.
 pub(crate) fn wall_time(ms: i64, zone: FixedOffset) -> Option<String> {
     Some(DateTime::from_timestamp_millis(ms)?.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Millis, false))
+}
+
+/// When a day begins in a zone.
+pub(crate) fn begin_ms(day: NaiveDate, zone: FixedOffset) -> Option<i64> {
+    zone.from_local_datetime(&day.and_time(NaiveTime::MIN)).single().map(|time| time.timestamp_millis())
 }
 
 /// A call's clock, live: the latest moment spoken of so far, plus the wall time

@@ -129,8 +129,45 @@ test("a reviewer scores a call, its agent objects, the score is changed and sign
   await looksRight(LI, "/qa?view=forms&days=all&group=agent", "form-trend", (look) => look.getByRole("heading", { name: "评分走势" }).waitFor());
 });
 
+test("of two who fill one form the second is told, and what she entered goes into a change of it", async () => {
+  const fill = async (page, polite) => {
+    const sheet = page.getByRole("dialog", { name: "热线服务评分表" });
+    for (const [item, name] of [["polite", polite], ["abuse", "是"], ["ticket", "6"]]) {
+      await sheet.locator(`fieldset[data-item="${item}"]`).getByRole("radio", { name, exact: true }).check();
+    }
+    await sheet.getByLabel("总评（可不写）").fill(`礼貌 ${polite}`);
+    return sheet;
+  };
+  const first = await openAs(LI, "/call/c3#form");
+  const one = await fill(first.page, "3");
+  const second = await openAs(WANG, "/call/c3#form", { allowed: [/409/] });
+  await second.page.getByText(/李静 也打开着这份表/).waitFor();
+  const other = await fill(second.page, "1");
+  await one.getByRole("button", { name: "提交评分" }).click();
+  await first.page.locator(".filled-form").waitFor();
+  await other.getByRole("button", { name: "提交评分" }).click();
+  await other.getByRole("alert").getByText(/李静 在 .* 已经用这份表给这位坐席评过分/).waitFor();
+  await screenshot(second.page, "form-second");
+  await second.page.getByRole("button", { name: "打开那一份，带上我的答案…" }).click();
+  await second.page.getByLabel("为什么改（坐席看得到）").fill("复听");
+  const sheet = second.page.getByRole("dialog");
+  assert.deepEqual([await sheet.locator('fieldset[data-item="polite"] input[value="1"]').isChecked(), await sheet.getByLabel("总评（可不写）").inputValue()], [true, "礼貌 1"]);
+  // Somebody changes it once more meanwhile: her answers stay, and are sent again knowingly.
+  const { forms } = await server.get("/v1/forms/filled?agent_id=a8", LI);
+  const { answers, revision } = await server.get(`/v1/forms/filled/${forms[0].form_no}`, LI);
+  await server.post(`/v1/forms/filled/${forms[0].form_no}`, { answers, revision, reason: "再听" }, LI);
+  await sheet.getByRole("button", { name: "改分", exact: true }).click();
+  await sheet.getByRole("alert").getByText(/李静 在 .* 改过/).waitFor();
+  await sheet.getByRole("button", { name: "改分", exact: true }).click();
+  await second.page.locator(".filled-form").getByText("礼貌 1").waitFor();
+  const { steps } = await server.get(`/v1/forms/filled/${forms[0].form_no}`, LI);
+  assert.deepEqual(steps.map((step) => `${step.step} ${step.by}`), ["fill 李静", "change 李静", "change 王芳"]);
+  await first.close();
+  await second.close();
+});
+
 test("an alert goes into a collection by two keys, is shared with a team and read there", async () => {
-  const { page, close } = await openAs(LI, "/qa?view=review&days=all&rule_id=panel.unclear");
+  const { page, close } = await openAs(LI, "/qa?view=review&days=all&rule_id=panel.unclear", { allowed: [/409/] });
   await page.locator(".detail").getByText("这个我不清楚。").first().waitFor();
   await page.keyboard.press("s");
   const dialog = page.getByRole("dialog", { name: "收进培训片段" });
@@ -152,7 +189,22 @@ test("an alert goes into a collection by two keys, is shared with a team and rea
   await page.getByLabel("共享给班组（逗号分开）").fill("售后二组");
   await page.getByRole("button", { name: "保存" }).click();
   await page.getByText("共享给：班组 售后二组").waitFor();
+  // Somebody else changes it while it is edited: that is told, and what was typed stays.
+  await page.getByRole("button", { name: "标题和共享…" }).click();
+  await page.getByLabel("说明").fill("十一月的");
+  await server.post(`/v1/clips/${collection.clip_no}`, { share: { teams: ["售后二组", "售后一组"] } }, WANG);
+  await page.getByRole("button", { name: "保存" }).click();
+  await page.getByRole("alert").getByText(/王芳 在 .* 改过这个片段集/).waitFor();
+  assert.equal(await page.getByLabel("说明").inputValue(), "十一月的");
+  await page.waitForFunction(() => document.querySelector("input[name=teams]")?.value.includes("售后一组"));
+  await page.getByRole("button", { name: "保存" }).click();
+  await page.getByText("十一月的").waitFor();
+  await page.getByText("共享给：班组 售后一组、班组 售后二组").waitFor();
   await close();
+  const others = await openAs(WANG, `/clips/${collection.clip_no}`);
+  await others.page.getByRole("button", { name: "标题和共享…" }).click();
+  await others.page.getByText("只有 李静 或管理员能删除").waitFor();
+  await others.close();
 
   const agent = await openAs(A8, `/clips/${collection.clip_no}`, { width: 360 });
   await agent.page.getByRole("heading", { name: "不清楚怎么说" }).waitFor();

@@ -109,6 +109,41 @@ test("each cell of the matrix opens what it counts, by agent and by queue", asyn
   await close();
 });
 
+test("a row of the scores opens as many calls as it counts, and what the address says in vain is told", async () => {
+  const { page, close } = await counted(`/qa?view=scores&${WEEK}`);
+  const scores = page.getByRole("region", { name: "评分" });
+  await scores.getByRole("button", { name: /坐席7/ }).click();
+  await page.getByRole("heading", { name: "已结束的通话" }).waitFor();
+  const calls = page.getByRole("region", { name: "通话", exact: true });
+  await calls.locator("tbody tr").nth(11).waitFor();
+  assert.equal(await calls.locator("tbody tr").count(), 12);
+  await page.getByRole("button", { name: "进行中的和已结束的都看" }).click();
+  await page.getByRole("heading", { name: "通话", exact: true }).waitFor();
+  for (const [path, told] of [["/qa?view=scoers&foo=1", "foo=、view=scoers"], ["/qa#view=scores", "#view=scores"], ["/rules?view=nope", "view=nope"], ["/qa?view=alerts", null]]) {
+    await page.goto(server.url + path);
+    await page.getByRole("navigation", { name: path.startsWith("/qa") ? "质检视图" : "规则视图" }).waitFor();
+    const notice = page.getByText("地址里有本页不认识的");
+    assert.equal(told === null ? await notice.count() : (await notice.innerText()).split("：")[1], told ?? 0, path);
+  }
+  await close();
+});
+
+test("twelve rules beside each other are in sight on a desk's screen", async () => {
+  const { page, close } = await counted(`/qa`, LI, { width: 1366, height: 768 });
+  await page.route("**/v1/overview*", async (route) => {
+    const response = await route.fetch();
+    const answer = await response.json();
+    const rules = Array.from({ length: 12 }, (_, at) => ({ ...answer.rules[at % 2], rule_id: `rule.${at}`, rule_name: `不能说的话第${at}种` }));
+    await route.fulfill({ response, json: { ...answer, rules } });
+  });
+  await page.goto(`${server.url}/qa?${WEEK}`);
+  const matrix = page.getByRole("region", { name: "坐席 × 规则" });
+  await matrix.getByRole("button", { name: "不能说的话第11种" }).waitFor();
+  await screenshot(page, "qa-matrix-1366");
+  assert.deepEqual(await matrix.evaluate((region) => [region.scrollWidth - region.clientWidth, ...[...region.querySelectorAll("*")].filter((one) => one.getBoundingClientRect().right > region.getBoundingClientRect().right).map((one) => one.outerHTML.slice(0, 80))]), [0], "nothing is cut");
+  await close();
+});
+
 test("a view is saved with its filters and columns, shared, and opened by another", async () => {
   const { page, close } = await counted(`/qa?${WEEK}&view=alerts&severity=critical`);
   const list = page.getByRole("region", { name: "预警", exact: true });

@@ -277,6 +277,31 @@ test("a newcomer forbids a phrase without YAML and sees last week; a second pers
   await second.close();
 });
 
+test("a draft that somebody overtook shows at once how to catch up", async () => {
+  const rule = (id, words) => `  - id: site.${id}\n    name: 不说“${words}”\n    severity: warning\n    forbid: { any: [${words}] }\n    message: 不要说\n    tests:\n      - fires: ${words}\n`;
+  const { packs } = await server.get("/v1/rules/packs", QA);
+  const site = packs.find((pack) => pack.file?.endsWith("site.yaml"))?.text ?? "pack: site\ntitle: 现场\nrules:\n";
+  const draft = async (id, words) => {
+    const file = { name: "site.yaml", text: `${site.trimEnd()}\n${rule(id, words)}` };
+    const { body: { draft_no: no } } = await server.post("/v1/rules/drafts", { title: words, file, rule_id: `site.${id}` }, QA);
+    await server.post(`/v1/rules/drafts/${no}/check`, {}, QA);
+    await server.post(`/v1/rules/drafts/${no}`, { action: "approve" }, SECOND);
+    return no;
+  };
+  const [mine, other] = [await draft("mine", "随便你"), await draft("other", "爱咋咋地")];
+  const { page, close } = await rules(`?view=form&draft=${mine}`, { token: SECOND, allowed: [/409/] });
+  await page.getByRole("button", { name: "启用", exact: true }).waitFor();
+  await server.post(`/v1/rules/drafts/${other}`, { action: "live" }, SECOND);
+  await page.getByRole("button", { name: "启用", exact: true }).click();
+  await page.getByRole("alert").first().waitFor();
+  await page.getByRole("button", { name: "跟上文件" }).click();
+  await page.getByText("site.yaml 在此期间被改过").waitFor({ state: "detached" });
+  const { text } = await server.get(`/v1/rules/drafts/${mine}`, QA);
+  assert.ok(text.includes("随便你") && text.includes("爱咋咋地"), text);
+  await server.post(`/v1/rules/drafts/${other}`, { action: "roll_back" }, SECOND);
+  await close();
+});
+
 test("a false alarm leads to its rule with the sentence as a silent test", async () => {
   const { page, close } = await rules(`?view=form&rule=manners.dont-know&test=silent&text=${encodeURIComponent("他不知道")}`);
   const test = page.locator(".tests li", { hasText: "他不知道" });

@@ -140,6 +140,14 @@ async fn a_rule_is_edited_by_its_values_and_looked_for_in_past_calls() {
     assert!(!examples[1].2.contains("6222021234567890123"), "{examples:?}");
     assert_eq!(told("near_examples")[0].1, "您说的不知道是指哪一项呢");
     assert_eq!(hits["vetoes"][0]["count"], 1);
+    // What is said alike is one example, however the marks stand.
+    site.call("c4", "a9", &[("agent", "这个，我不知道。")]).await;
+    let text = RULES.replace("[不知道]", "[不知道, 不清楚]");
+    let body = json!({"files": [{"name": "rules/p.yaml", "text": text}], "rule_id": "p.dont-know"});
+    let (_, again) = site.post("/v1/rules/hits", body).await;
+    let times: Vec<u64> =
+        again["examples"].as_array().unwrap().iter().map(|example| example["times"].as_u64().unwrap()).collect();
+    assert_eq!((&again["after"], times), (&json!(3), vec![1, 2]), "{again}");
     let (status, answer) = site.post("/v1/rules/hits", json!({"files": [], "rule_id": "p.no"})).await;
     assert_eq!((status, &answer["field"]), (400, &json!("rule_id")));
 }

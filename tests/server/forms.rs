@@ -126,7 +126,19 @@ async fn a_form_is_filled_changed_signed_and_counted() {
     );
     assert_eq!(filled["answers"][3]["comment"], "少了 138****5678");
     assert_eq!(filled["definition"]["groups"][0]["items"][1]["scale"], 4);
-    assert_eq!(site.refused(WANG, at, &good(json!("yes"), json!(4), "yes", json!("yes"))).await.1, "already_filled");
+    let (status, told) = site.ask(WANG, "POST", at, &good(json!("yes"), json!(4), "yes", json!("yes"))).await;
+    assert_eq!((status, &told["code"]), (409, &json!("already_filled")));
+    assert!(told["message"].as_str().unwrap().starts_with("李静 在 20"), "who was first: {told}");
+    // An answer that cannot be is told by its place, with what may be.
+    for (answer, got) in [(json!("maybe"), "maybe"), (json!(-1), "-1"), (json!(null), "null"), (json!([1]), "sequence")]
+    {
+        let body = json!({"form": "line", "answers": [{"item": "words", "answer": "yes"}, {"item": "tone", "answer": answer}]});
+        let (status, told) = site.ask(WANG, "POST", at, &body).await;
+        let message = told["message"].as_str().unwrap();
+        assert_eq!((status, &told["field"]), (400, &json!("answers[1].answer")), "{told}");
+        assert!(message.contains(got) && message.contains("\"yes\", \"no\", \"na\" or a mark"), "{told}");
+    }
+    assert_eq!(site.refused(WANG, at, &json!({"form": "line"})).await.2, "answers");
     let no = filled["form_no"].as_i64().unwrap();
 
     // Its agent, and nobody else, sees and signs it.
@@ -152,7 +164,9 @@ async fn a_form_is_filled_changed_signed_and_counted() {
     let change = |revision: i64, reason: &str| json!({"revision": revision, "reason": reason, "answers": answers(json!("no"), json!(4), "yes", json!("yes"))});
     let changes = format!("/v1/forms/filled/{no}");
     assert_eq!(site.refused(WANG, &changes, &change(2, " ")).await.2, "reason");
-    assert_eq!(site.refused(WANG, &changes, &change(1, "复听")).await.1, "changed");
+    let (status, told) = site.ask(WANG, "POST", &changes, &change(1, "复听")).await;
+    assert_eq!((status, &told["code"]), (409, &json!("changed")));
+    assert!(told["message"].as_str().unwrap().starts_with("a7 在 20"), "{told}");
     let (status, changed) = site.ask(WANG, "POST", &changes, &change(2, "复听")).await;
     assert_eq!((status, &changed["score"], &changed["signature"]), (200, &json!(50.0), &json!("open")), "{changed}");
     assert_eq!(items(&changed["steps"], "step"), ["fill", "object", "change"]);

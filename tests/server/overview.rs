@@ -149,6 +149,30 @@ async fn who_takes_over_a_call_has_it_too() {
     };
     assert_eq!((line("a5"), line("a7")), ([3, 3, 3], [3, 0, 0]), "{answer}");
     assert_eq!((&answer["total"]["now"]["calls"], &answer["total"]["now"]["alerts"]), (&json!(3), &json!(3)));
+    // None of them is over: that is said where they are counted and where they are not.
+    let span = "from=2026-11-23&to=2026-11-29";
+    let scores = get(&server, &format!("/v1/scores?{span}")).await;
+    assert_eq!((&scores["scores"], &scores["live"], &answer["live"]), (&json!([]), &json!(3), &json!(3)));
+    let ends: String = (0..2)
+        .map(|number| {
+            format!(
+                "{}\n",
+                json!({"type": "call.end", "call_id": format!("taken-{number}"), "at_ms": 60_000, "by": "customer"})
+            )
+        })
+        .collect();
+    assert_eq!(server.request("POST", "/v1/events", &ends).await.0, 200);
+    while get(&server, &format!("/v1/scores?{span}")).await["live"] != 1 {}
+    // Whoever took calls over has them, in the scores as in the list that a row opens.
+    let scores = get(&server, &format!("/v1/scores?{span}")).await;
+    for agent in ["a5", "a7"] {
+        let row = scores["scores"].as_array().unwrap().iter().find(|row| row["key"] == agent).unwrap();
+        let list = get(&server, &format!("/v1/calls?{span}&live=false&agent_id={agent}")).await;
+        let counted = get(&server, &format!("/v1/statistics?{span}&group=agent&agent_id={agent}")).await;
+        assert_eq!((&row["calls"], list["calls"].as_array().unwrap().len()), (&json!(2), 2), "{agent}");
+        assert_eq!(counted["answered"]["rows"], json!([{"key": [agent], "calls": 3}]), "{agent}");
+        assert_eq!(get(&server, &format!("/v1/scores?{span}&agent_id={agent}")).await["live"], 1, "{agent}");
+    }
 }
 
 const LI: &str = "lijing-0123456789";
@@ -198,7 +222,8 @@ async fn a_view_is_kept_for_its_owner_and_shown_to_others_if_it_is_shared() {
         (json!({"page": "qa", "name": " n", "query": ""}), "name"),
         (json!({"page": "qa", "name": "n", "query": "#x"}), "query"),
         (json!({"page": "qa", "name": "n", "query": "a".repeat(2_001)}), "query"),
-        (json!({"page": "qa", "name": "n"}), ""),
+        (json!({"page": "qa", "name": "n"}), "query"),
+        (json!({"page": "qa", "name": "n", "query": 7}), "query"),
     ] {
         let (status, refused) = ask(LI, "POST", "/v1/views", &body).await;
         assert_eq!(

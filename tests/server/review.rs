@@ -287,6 +287,19 @@ async fn reviewers_see_what_the_others_have_open() {
     let (status, answer) = open(LI, json!({"alert_id": "", "call_id": "c1", "started_at": alert["started_at"]})).await;
     assert_eq!((status, &answer["field"]), (400, &json!("alert_id")), "{answer}");
     assert_eq!(open(A7, Value::Null).await.0, 403);
+    // A form that somebody fills is told beside it, until it is closed.
+    let form = async |token, close: bool| {
+        let form = json!({"form": "service", "agent_id": "a7", "call_id": "c1", "started_at": alert["started_at"], "close": close});
+        site.ask(token, "POST", "/v1/reviews/open", &json!({ "form": form })).await
+    };
+    assert_eq!(form(LI, false).await, (200, json!({"open": []})));
+    let (_, told) = form(WANG, false).await;
+    let known = ["by", "form", "agent_id", "call_id"].map(|field| told["forms"][0][field].as_str().unwrap_or("-"));
+    assert_eq!(known, ["李静", "service", "a7", "c1"], "{told}");
+    form(LI, true).await;
+    assert_eq!(form(WANG, false).await.1, json!({"open": []}));
+    let both = json!({"alert": case, "form": {"form": "f", "agent_id": "a7", "call_id": "c1", "started_at": alert["started_at"]}});
+    assert_eq!(site.ask(LI, "POST", "/v1/reviews/open", &both).await.1["field"], "form");
 }
 
 /// The one definition of what counts holds for what people mark, too: scores, exports, statistics, metrics, appeals.

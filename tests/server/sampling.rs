@@ -126,6 +126,46 @@ async fn a_week_is_drawn_once_by_its_seed_and_given_in_turn() {
 }
 
 #[tokio::test]
+async fn a_week_that_was_drawn_too_early_is_drawn_from_again_as_its_calls_come_in() {
+    let all = async |site: &Site| -> Vec<String> {
+        let mut all = site.given(LI, "").await;
+        all.extend(site.given(WANG, "").await);
+        all.iter().map(|one| format!("{} {} {}", one["kind"], one["call_id"], one["reviewer"])).collect()
+    };
+    let mut site = Site::start(PLANS).await;
+    assert_eq!(site.draw().await.1["samples"], 0, "nothing is in yet");
+    assert_eq!(site.get(LI, "/v1/audit?action=sample").await["entries"], json!([]));
+    for number in 0..8 {
+        site.call(&format!("c{number}"), "a7", &["您好", "我不知道", "真没意思"]).await;
+    }
+    for number in 0..4 {
+        site.call(&format!("q{number}"), "a8", &["您好", "我不清楚"]).await;
+    }
+    assert_eq!(site.draw().await.1["samples"], 13);
+    let in_time = site_with_calls().await;
+    in_time.draw().await;
+    assert_eq!(all(&site).await, all(&in_time).await, "as if it had been drawn once");
+    // One of thirteen calls makes less than a sample at the rate of the plan; six of eighteen do.
+    site.call("late0", "a8", &["我不清楚"]).await;
+    assert_eq!(site.draw().await.1["samples"], Value::Null);
+    for number in 1..6 {
+        site.call(&format!("late{number}"), "a8", &["我不清楚"]).await;
+    }
+    // Two alerts (6 of 18), one of them twice, and two calls (4 of 18, rounded up).
+    assert_eq!(site.draw().await.1["samples"], 5);
+    let late: Vec<String> = all(&site).await.into_iter().filter(|one| one.contains("late")).collect();
+    assert_eq!((late.len(), all(&site).await.len()), (5, 18), "{late:?}");
+    assert_eq!(site.draw().await.1["samples"], Value::Null);
+    // Each draw weighs by itself: six of twelve, two of six.
+    let mut given = site.given(LI, "kind=alert").await;
+    given.extend(site.given(WANG, "kind=alert").await);
+    let weight = |one: &Value| one["weight"].as_f64().unwrap();
+    let of_late = |one: &&Value| one["call_id"].as_str().unwrap().starts_with("late");
+    assert!(given.iter().filter(of_late).all(|one| weight(one) == 3.0), "{given:?}");
+    assert!(given.iter().filter(|one| !of_late(one)).all(|one| weight(one) == 2.0), "{given:?}");
+}
+
+#[tokio::test]
 async fn a_second_look_is_blind_and_agreement_is_told_by_rule_and_reviewer() {
     let site = site_with_calls().await;
     site.draw().await;

@@ -126,14 +126,72 @@ async fn clips_are_collected_and_read_by_whom_they_are_shared_with() {
     );
     assert_eq!(site.refused(LI, "/v1/clips/99", &json!({"title": "x"})).await, (404, "no_such_clips".to_owned()));
     assert_eq!(site.refused(A7, &at, &json!({"title": "x"})).await.0, 403);
-    assert_eq!(site.ask(LI, "POST", &at, &json!({"delete": true})).await, (200, Value::Null));
+    // A change of what somebody else changed since is refused with their name; only its maker or an admin removes it.
+    let seen = changed["revision"].clone();
+    let (_, retitled) = site.ask(WANG, "POST", &at, &json!({"title": "推诿怎么改", "revision": seen})).await;
+    let (status, told) = site.ask(LI, "POST", &at, &json!({"title": "别的", "revision": seen})).await;
+    let message = told["message"].as_str().unwrap();
+    assert_eq!((status, &told["code"], message.starts_with("王芳 在 20")), (409, &json!("changed"), true), "{told}");
+    assert_eq!(site.get(LI, &at).await["title"], "推诿怎么改");
+    let (status, told) = site.ask(WANG, "POST", &at, &json!({"delete": true})).await;
+    assert_eq!((status, &told["code"]), (403, &json!("not_owner")), "{told}");
+    assert!(told["message"].as_str().unwrap().contains("李静"), "{told}");
+    let last = json!({"delete": true, "revision": retitled["revision"]});
+    assert_eq!(site.ask(LI, "POST", &at, &last).await, (200, Value::Null));
     assert_eq!(site.get(LI, "/v1/clips").await["collections"], json!([]));
     let told = site.get(LI, "/v1/audit?action=clips").await["entries"].clone();
     assert_eq!(
-        (told.as_array().unwrap().len(), &told[0]["detail"]["gone"], &told[5]["by"]),
-        (6, &json!(true), &json!("李静")),
+        (told.as_array().unwrap().len(), &told[0]["detail"]["gone"], &told[6]["by"]),
+        (7, &json!(true), &json!("李静")),
         "{told}"
     );
+}
+
+#[tokio::test]
+async fn readers_and_reviewers_whom_nobody_knows_are_refused_or_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("agents.csv");
+    std::fs::write(&file, "agent_id,name,team\na7,李雷,售后一组\na8,韩梅梅,售后二组\n").unwrap();
+    let make = async |server: &Server, share: Value| {
+        let body = json!({"title": "推诿", "by": "李静", "share": share});
+        server.request("POST", "/v1/clips", &body.to_string()).await
+    };
+    // A file names the agents: who is not in it is a slip.
+    let server = Server::start(&format!("[agents]\nfile = {file:?}\n")).await;
+    for (share, field, meant) in [
+        (json!({"teams": ["售后三组"]}), "share.teams", "did you mean 售后一组?"),
+        (json!({"teams": ["售后二组"], "agents": ["a9x"]}), "share.agents", "there are: a7, a8"),
+        (json!({"agents": ["a7", "a88"]}), "share.agents", "did you mean a8?"),
+    ] {
+        let (status, told) = make(&server, share).await;
+        let message = told["message"].as_str().unwrap_or_default();
+        assert_eq!((status, told["field"].as_str(), message.contains(meant)), (400, Some(field), true), "{told}");
+    }
+    let (status, made) = make(&server, json!({"teams": ["售后一组"], "agents": ["a8"]})).await;
+    assert_eq!((status, &made["unknown"]), (201, &Value::Null), "{made}");
+    // Nothing names them: the answer says whom nobody knows.
+    let server = Server::start("").await;
+    let (status, made) = make(&server, json!({"teams": ["一组"], "agents": ["a7"]})).await;
+    assert_eq!((status, &made["unknown"]), (201, &json!(["一组", "a7"])), "{made}");
+    let call = json!({"type": "call.start", "call_id": "c1", "agent_id": "a7", "started_at": "2026-11-21T10:00:00+08:00", "attributes": {"team": "一组"}});
+    let end = json!({"type": "call.end", "call_id": "c1", "at_ms": 60_000});
+    server.request("POST", "/v1/events", &format!("{call}\n{end}\n")).await;
+    let (_, known) = server.request("GET", &format!("/v1/clips/{}", made["clip_no"]), "").await;
+    assert_eq!(known["unknown"], Value::Null, "{known}");
+    let session = json!({"title": "校准", "reviewers": ["李静", "王芳"], "calls": [{"call_id": "c1"}], "by": "李静"});
+    while server.request("GET", "/v1/calls?live=true", "").await.1["calls"] != json!([]) {}
+    let (status, session) = server.request("POST", "/v1/calibrations", &session.to_string()).await;
+    assert_eq!((status, &session["unknown"]), (201, &json!(["李静", "王芳"])), "{session}");
+    // A query that an address does not take is refused there, too.
+    for (method, target) in [
+        ("GET", "/v1/clips?foo=1"),
+        ("POST", "/v1/clips?title=x"),
+        ("GET", "/v1/me?view=qa"),
+        ("DELETE", "/v1/views/1?x="),
+    ] {
+        let (status, told) = server.request(method, target, "").await;
+        assert_eq!((status, told["code"].as_str()), (400, Some("invalid_query")), "{method} {target}: {told}");
+    }
 }
 
 #[tokio::test]
@@ -155,9 +213,17 @@ async fn reviewers_judge_the_same_cases_blind_and_are_compared() {
         (new(two(), json!([]), &[]), "invalid_body"),
         (new(two(), json!([{"call_id": "none"}]), &[]), "no_such_call"),
         (json!({"title": "x", "reviewers": two(), "calls": call(), "form": "none"}), "invalid_body"),
+        (json!({"title": "x", "calls": call()}), "invalid_body"),
     ] {
         assert_eq!(site.refused(LI, "/v1/calibrations", &body).await.1, code, "{body}");
     }
+    let slip = new(json!(["李静", "王方"]), call(), &[]);
+    let (status, told) = site.ask(LI, "POST", "/v1/calibrations", &slip).await;
+    assert_eq!((status, &told["field"]), (400, &json!("reviewers")));
+    assert!(
+        told["message"].as_str().unwrap().contains("是不是 王芳？ / no such reviewer: 王方; did you mean 王芳?"),
+        "{told}"
+    );
     let (status, made) = site.ask(ZHAO, "POST", "/v1/calibrations", &new(two(), call(), &alerts)).await;
     assert_eq!((status, &made["cases"], &made["form"]["form"]), (201, &json!(5), &json!("service")), "{made}");
     let at = format!("/v1/calibrations/{}", made["calibration_no"]);

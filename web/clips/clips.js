@@ -48,7 +48,7 @@ function Clips({ path, me }) {
   const by = () => (me?.open ? { by: reviewer() || "-" } : {});
   const remove = (/** @type {any} */ clip) => {
     const { alert_id, call_id, started_at } = clip;
-    post(path, { remove: [{ alert_id, call_id, started_at }], ...by() }).then(reload, setRefused);
+    post(path, { remove: [{ alert_id, call_id, started_at }], ...by() }).then(() => { setRefused(null); reload(); }, setRefused);
   };
   return html`
     <div class="stack collection">
@@ -57,6 +57,7 @@ function Clips({ path, me }) {
           <button onClick=${() => navigator.clipboard?.writeText(location.href)}>${t("复制链接", "Copy the link")}</button></span>`}</div>
       ${collection.note ? html`<p class="flat"><bdi>${collection.note}</bdi></p>` : null}
       ${collection.share ? html`<p class="small quiet flat">${sharedWith(collection.share)}</p>` : null}
+      ${(collection.unknown ?? []).length > 0 ? html`<p class="notice warning flat">${t(`没有人认得：${collection.unknown?.join("、")}。名单和通话里都没有，看看是不是写错了。`, `Nobody knows ${collection.unknown?.join(", ")}: neither a list nor a call names them. A slip?`)}</p>` : null}
       ${refused === null ? null : html`<${Fault} error=${refused} />`}
       ${collection.clips.length === 0 ? html`<p class="panel empty">${t("还没有片段。在复核队列或通话页选中预警，按 s 收进来。", "No clips yet. Choose an alert in the review queue or on a call's page and press s.")}</p>` : null}
       <ol class="clips">${collection.clips.map((clip, index) => html`
@@ -72,7 +73,7 @@ function Clips({ path, me }) {
               <bdi>${one.is_hit ? html`<${Marked} text=${one.text} ranges=${clip.evidence.filter((evidence) => evidence.utterance_id === one.utterance_id && !evidence.offset)} />` : one.text}</bdi></li>`)}</ol>`}
           ${clip.suggestion ? html`<p class="better"><span class="label">${t("可以这样说", "Better words")}</span>${clip.suggestion}</p>` : null}
         </li>`)}</ol>
-      ${isEditing ? html`<${Edit} collection=${collection} path=${path} me=${me} onClose=${() => setEditing(false)} onKept=${() => { setEditing(false); reload(); }} />` : null}
+      ${isEditing ? html`<${Edit} collection=${collection} path=${path} me=${me} onClose=${() => setEditing(false)} onKept=${() => { setEditing(false); reload(); }} onChanged=${reload} />` : null}
     </div>
   `;
 }
@@ -83,14 +84,20 @@ function sharedWith({ everybody, agents = [], teams = [] }) {
   return everybody ? t("共享给全部坐席", "Shared with all agents") : names.length === 0 ? t("还没有共享给坐席，只有质检看得到", "Not shared: only reviewers see it") : t(`共享给：${names.join("、")}`, `Shared with ${names.join(", ")}`);
 }
 
-/** @param {{collection: Collection, path: string, me: import("../shared/ui.js").Me | undefined, onClose: () => void, onKept: () => void}} properties */
-function Edit({ collection, path, me, onClose, onKept }) {
+/** @param {{collection: Collection, path: string, me: import("../shared/ui.js").Me | undefined, onClose: () => void, onKept: () => void, onChanged: () => void}} properties */
+function Edit({ collection, path, me, onClose, onKept, onChanged }) {
   const { value: roster } = useAnswer((signal) => get("/v1/agents", {}, signal), []);
   const [error, setError] = useState(/** @type {unknown} */ (null));
   const list = (/** @type {FormDataEntryValue | null} */ text) => [...new Set(String(text ?? "").split(/[,，、\s]+/).filter(Boolean))];
   const send = (/** @type {Record<string, unknown>} */ body, /** @type {() => void} */ then) => {
     setError(null);
-    post(path, { ...body, ...(me?.open ? { by: reviewer() } : {}) }).then(then, setError);
+    post(path, { ...body, revision: collection.revision, ...(me?.open ? { by: reviewer() } : {}) }).then(then, (fault) => {
+      setError(fault);
+      // What was typed stays; what others changed is read anew, and saved over only once it was seen.
+      if (fault instanceof ApiError && fault.code === "changed") {
+        onChanged();
+      }
+    });
   };
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -116,7 +123,8 @@ function Edit({ collection, path, me, onClose, onKept }) {
         ${me?.open ? html`<label><span>${t("您的姓名（记入审计）", "Your name (kept in the audit)")}</span><input name="by" required maxlength="64" autocomplete="name" defaultValue=${reviewer()} /></label>` : null}
         ${error === null ? null : html`<${Fault} error=${error} />`}
         <div class="row"><button class="primary">${t("保存", "Save")}</button><button type="button" onClick=${onClose}>${t("取消", "Cancel")}</button>
-          <button type="button" class="plain" onClick=${() => confirm(t("删除整个片段集？", "Remove the whole collection?")) && send({ delete: true }, () => location.assign("/qa?view=clips"))}>${t("删除片段集", "Remove it")}</button></div>
+          ${me?.roles.includes("admin") || me?.name === collection.by ? html`<button type="button" class="plain" onClick=${() => confirm(t(`删除 ${collection.by} 的整个片段集？`, `Remove the whole collection of ${collection.by}?`)) && send({ delete: true }, () => location.assign("/qa?view=clips"))}>${t("删除片段集", "Remove it")}</button>`
+            : html`<span class="small quiet">${t(`只有 ${collection.by} 或管理员能删除`, `only ${collection.by} or an admin may remove it`)}</span>`}</div>
       </form>
     </${Dialog}>
   `;

@@ -1,9 +1,8 @@
 // The cases of the queues beside the one at hand: calls read ahead, alerts of the
 // same rule about the same words, what other reviewers have open.
 
-import { useEffect, useState } from "../vendor/hooks.js";
-import { get, post } from "../shared/api.js";
-import { reviewer } from "../shared/review.js";
+import { get } from "../shared/api.js";
+import { useOpened } from "../shared/opened.js";
 
 /** What tells an alert from all others: its id may come again in another call. @param {any} alert */
 export const keyOf = (alert) => `${alert.call_id} ${alert.started_at} ${alert.alert_id}`;
@@ -52,40 +51,12 @@ export async function readLike(alert, asked, signal) {
   return alerts.filter((/** @type {any} */ one) => wordsOf(one) === words);
 }
 
-/** The server forgets a case after 45 seconds. */
-const TELL_MS = 15_000;
-
 /**
  * Tells which case is open here, and who has which others open, by key.
  * @param {any} alert @param {import("../shared/ui.js").Me | undefined} me @returns {Map<string, string>}
  */
 export function useOpenCases(alert, me) {
-  const [others, setOthers] = useState(/** @type {Map<string, string>} */ (new Map()));
-  const by = me?.open ? reviewer() : null;
-  const isNamed = me !== undefined && by !== "";
-  const key = alert === undefined ? "" : keyOf(alert);
-  useEffect(() => {
-    if (!isNamed) {
-      return undefined;
-    }
-    let isShown = true;
-    const tell = async (/** @type {any} */ open) => {
-      const { alert_id, call_id, started_at } = open ?? {};
-      try {
-        const told = await post("/v1/reviews/open", { ...(open ? { alert: { alert_id, call_id, started_at } } : {}), ...(by ? { by } : {}) });
-        if (isShown) {
-          setOthers(new Map(told.open.map((/** @type {any} */ one) => [keyOf(one), one.by])));
-        }
-      } catch {
-        // Who else is here is told again soon.
-      }
-    };
-    tell(alert);
-    const timer = setInterval(() => tell(alert), TELL_MS);
-    return () => {
-      isShown = false;
-      clearInterval(timer);
-    };
-  }, [key, by, isNamed]);
-  return others;
+  const { alert_id, call_id, started_at } = alert ?? {};
+  const { open } = useOpened(alert === undefined ? {} : { alert: { alert_id, call_id, started_at } }, me);
+  return new Map(open.map((one) => [keyOf(one), one.by]));
 }

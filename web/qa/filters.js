@@ -3,7 +3,7 @@
 
 import { useState } from "../vendor/hooks.js";
 import { download, queryOf } from "../shared/api.js";
-import { severityName, stateName, today } from "../shared/format.js";
+import { lastDays, severityName, stateName } from "../shared/format.js";
 import { Choices } from "../shared/parts.js";
 import { appealName, verdictName } from "../shared/review.js";
 import { t } from "../shared/settings.js";
@@ -14,10 +14,10 @@ import { Fault, html } from "../shared/ui.js";
 /** What the address need not say. `days` counts back from today; without it, `from` and `to` stand. */
 export const DEFAULTS = {
   view: "overview", days: "7", from: "", to: "", hour: "", agent_id: "", team: "", queue: "", rule_id: "", severity: "", state: "counted", review: "", appeal: "",
-  display: "told", with: "", group: "agent", by: "agent", calls_min: "10", hide: "", item: "", phrase: "", role: "", homophone: "toneless",
+  display: "told", with: "", live: "", group: "agent", by: "agent", calls_min: "10", hide: "", item: "", phrase: "", role: "", homophone: "toneless",
 };
 const STATES = ["confirmed", "resolved", "retracted", "reminder", "provisional"];
-const NARROWING = ["hour", "agent_id", "team", "queue", "rule_id", "severity", "state", "review", "appeal", "display", "with"];
+const NARROWING = ["hour", "agent_id", "team", "queue", "rule_id", "severity", "state", "review", "appeal", "display", "with", "live"];
 /** As the API has them: what agents were told and what reviewers marked, with what is on trial, what was held back as too unsure. */
 const DISPLAYS = /** @type {Record<string, string>} */ ({ told: "card,folded,late,marked", all: "card,folded,late,marked,shadow", shadow: "shadow", held: "held", marked: "marked" });
 
@@ -30,7 +30,7 @@ export function callsMin({ calls_min }) {
 /** The days that are looked at, of the centre. @param {Filters} filters */
 export function spanOf({ days, from, to }) {
   const back = Number(days);
-  return back > 0 ? { from: today(back - 1), to: today() } : { from, to };
+  return back > 0 ? lastDays(back) : { from, to };
 }
 
 /** The state that is asked for: nothing that was dismissed, is on trial or held back counts. @param {Filters} filters */
@@ -68,9 +68,10 @@ export function ofForms(filters) {
   return { from, to, agent_id, team };
 }
 
-/** The calls of the list: all, or those with the alerts that are looked at. @param {Filters} filters */
+/** The calls of the list: all, those that are over or in progress, or those with the alerts that are looked at. @param {Filters} filters */
 export function ofCallList(filters) {
-  return filters.with === "alerts" ? { ...ofAlerts(filters), alerts: "true" } : ofCalls(filters);
+  const { live } = filters;
+  return filters.with === "alerts" ? { ...ofAlerts(filters), alerts: "true", live } : { ...ofCalls(filters), live };
 }
 
 /** As `/v1/quality` takes them: what is on trial is judged, too. @param {Filters} filters */

@@ -151,10 +151,11 @@ export function CallList({ filters, change }) {
     { id: "score", name: t("得分", "Score"), number: true, cell: (call) => html`<strong>${call.score}</strong>` },
   ];
   return html`<section class="panel stack">
-    <div class="row spread"><h2>${withAlerts ? t("有这些预警的通话", "Calls with these alerts") : t("通话", "Calls")}</h2>
+    <div class="row spread"><h2>${withAlerts ? t("有这些预警的通话", "Calls with these alerts") : filters.live === "false" ? t("已结束的通话", "Calls that are over") : filters.live === "true" ? t("进行中的通话", "Calls in progress") : t("通话", "Calls")}</h2>
+      ${filters.live === "" ? null : html`<button class="plain small" onClick=${() => change({ live: "" })}>${t("进行中的和已结束的都看", "In progress and over")}</button>`}
       ${withAlerts ? html`<button class="plain small" onClick=${() => change({ with: "" })}>${t("看全部通话", "All calls")}</button>` : null}
       <${ColumnChoice} columns=${columns} filters=${filters} change=${change} /></div>
-    ${withAlerts ? null : html`<p class="small quiet">${t("只按时间、时段、坐席、班组和队列筛选。", "Filtered by span, hour, agent, team and queue only.")}</p>`}
+    ${withAlerts ? null : html`<p class="small quiet">${t("只按时间、时段、坐席、班组和队列筛选。坐席和班组的通话：接的，和接手后有计入得分的预警的。", "Filtered by span, hour, agent, team and queue only. Calls of an agent or team: those answered, and those taken over with an alert of theirs that counts.")}</p>`}
     <${Listed} list=${list} empty=${t("没有符合条件的通话。", "No calls of this kind.")}>
       <${ListTable} label=${t("通话", "Calls")} columns=${columns} rows=${list.rows} filters=${filters} rowKey=${(/** @type {any} */ call) => `${call.call_id} ${call.started_at}`} />
     </${Listed}>
@@ -168,13 +169,17 @@ export function Scores({ filters, change }) {
   const { value, error, reload } = useAnswer((signal) => get("/v1/scores", asked, signal), [JSON.stringify(asked), token()]);
   const groups = /** @type {[string, string][]} */ ([["agent", t("坐席", "Agent")], ["team", t("班组", "Team")], ["queue", t("队列", "Queue")], ["day", t("日期", "Day")]]);
   const column = groups.find(([id]) => id === filters.group)?.[1] ?? "";
-  const choose = (/** @type {string} */ key) =>
-    change(filters.group === "agent" ? { agent_id: key, view: "calls" } : ["team", "queue"].includes(filters.group) ? { [filters.group]: key, view: "calls" } : { days: "", from: key, to: key, view: "calls" });
+  // What a row counts is what its list shows: calls that are over.
+  const choose = (/** @type {any} */ { key, is_queue: isQueue }) => {
+    /** @type {Filters} */
+    const narrowed = filters.group === "agent" ? { agent_id: key } : isQueue ? { queue: key } : ["team", "queue"].includes(filters.group) ? { [filters.group]: key } : { days: "", from: key, to: key };
+    change({ ...narrowed, view: "calls", with: "", live: "false" });
+  };
   const columns = [
     {
       id: "key", name: column, value: (/** @type {any} */ row) => row.key,
       cell: (/** @type {any} */ row) =>
-        row.key === null ? html`<span class="quiet">${t("未指定", "none")}</span>` : html`<button class="link" onClick=${() => choose(row.key)}>${filters.group === "agent" ? html`<${Agent} row=${{ ...row, agent_id: row.key }} />` : html`<bdi>${row.key}</bdi>`}</button>`,
+        row.key === null ? html`<span class="quiet">${t("未指定", "none")}</span>` : html`<button class="link" onClick=${() => choose(row)}>${filters.group === "agent" ? html`<${Agent} row=${{ ...row, agent_id: row.key }} />` : html`<bdi>${row.key}</bdi>`}</button>${row.is_queue ? html` <span class="tag neutral" title=${t("没有班组的坐席按队列算", "of agents without a team, by queue")}>${t("队列", "queue")}</span>` : null}`,
     },
     {
       id: "mean", name: t("平均分", "Mean"), number: true, value: (/** @type {any} */ row) => (row.calls < least ? null : row.mean),
@@ -190,12 +195,13 @@ export function Scores({ filters, change }) {
   return html`<section class="panel stack">
     <div class="row spread"><h2>${t("评分", "Scores")}</h2>
       <${Choices} label=${t("按什么看", "By what")} choices=${groups} current=${filters.group} onChoose=${(/** @type {string} */ group) => change({ group })} /></div>
-    <p class="small quiet">${t("已结束的通话；点一行看它的通话。", "Calls that are over; a row leads to its calls.")}</p>
+    <p class="small quiet">${t("已结束的通话；点一行看它的通话。接手的人也算：接的，和有计入得分的预警的，都是自己的通话。", "Calls that are over; a row leads to its calls. Whoever took a call over has it, too: those answered, and those with an alert of one's own that counts.")}
+      ${value?.live > 0 ? html` <button class="link" onClick=${() => change({ view: "calls", with: "", live: "true" })}>${t(`另有 ${count(value.live)} 通还没结束，没有计入`, `${count(value.live)} more are in progress and not counted`)}</button>` : null}</p>
     ${error ? html`<${Fault} error=${error} retry=${reload} />` : null}
     ${value?.scores.length === 0 ? html`<p class="empty">${t("没有已结束的通话。", "No calls that are over.")}</p>` : null}
     ${value && value.scores.length > 0
       ? html`<${SortedTable} key=${value.group} label=${t("评分", "Scores")} columns=${columns} rows=${value.scores} sort=${value.group === "day" ? "key" : "mean"}
-          descending=${value.group === "day"} shown=${100} rowKey=${(/** @type {any} */ row) => String(row.key)} />`
+          descending=${value.group === "day"} shown=${100} rowKey=${(/** @type {any} */ row) => `${row.key} ${row.is_queue === true}`} />`
       : null}
   </section>`;
 }

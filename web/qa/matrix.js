@@ -128,7 +128,7 @@ export function Matrix({ answer, change }) {
       <h2>${title}</h2>
       <p class="small quiet">${t("大字是预警数，小字是每百通；颜色按每百通。点一格看这些预警。", "Alerts, below them their number per 100 calls, which the colour shows. A cell leads to its alerts.")}</p>
       <div class="table" tabindex="0" role="region" aria-label=${title}>
-        <table class="heat matrix">
+        <table class="heat matrix" style=${{ "--rules": rules.length }}>
           <thead><tr><th scope="col">${one}</th>
             ${rules.map((rule) => html`<th key=${rule.rule_id} scope="col" title=${`${rule.rule_id} · ${severityName(rule.severity)}`} class=${`rule ${rule.severity}`}>
               <button class="link" onClick=${() => change({ view: "alerts", rule_id: rule.rule_id })}>${rule.rule_name}</button></th>`)}

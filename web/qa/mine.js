@@ -3,7 +3,7 @@
 
 import { useEffect, useState } from "../vendor/hooks.js";
 import { ApiError, get, post } from "../shared/api.js";
-import { callAddress, count, moment, today } from "../shared/format.js";
+import { callAddress, count, lastDays, moment } from "../shared/format.js";
 import { Agent, SortedTable } from "../shared/parts.js";
 import { StepButtons, keepReviewer, needsQuestion, possibleSteps, reviewer, takeStep, usualReasons } from "../shared/review.js";
 import { t, token } from "../shared/settings.js";
@@ -39,7 +39,7 @@ export function Mine({ filters, change, me }) {
 /** @param {{who: string, filters: Record<string, string>, change: (changes: Record<string, string>, replace?: boolean) => void, me: import("../shared/ui.js").Me}} properties */
 function Given({ who, filters, change, me }) {
   const list = usePages("/v1/assignments", "assignments", { done: "false", ...(me.open ? { reviewer: who } : {}) });
-  const sampling = useAnswer((signal) => get("/v1/sampling", { from: today(WEEKS_DAYS) }, signal), [token()]);
+  const sampling = useAnswer((signal) => get("/v1/sampling", { from: lastDays(WEEKS_DAYS).from }, signal), [token()]);
   const [done, setDone] = useState(/** @type {Set<number>} */ (new Set()));
   const [asking, setAsking] = useState(/** @type {Action | null} */ (null));
   const [error, setError] = useState(/** @type {unknown} */ (null));

@@ -93,7 +93,8 @@ function Totals({ answer, change }) {
     <div class="totals">
       <${Total} name=${t("预警", "Alerts")} value=${count(now.alerts)} more=${earlier(before?.alerts)} onChoose=${() => change({ view: "alerts" })} />
       <${Total} name=${t("严重预警", "Critical alerts")} value=${count(now.critical)} more=${html`<${Shift} change=${criticalShift} />`} onChoose=${() => change({ view: "alerts", severity: "critical" })} />
-      <${Total} name=${t("通话", "Calls")} value=${count(now.calls)} more=${earlier(before?.calls)} onChoose=${() => change({ view: "calls", with: "" })} />
+      <${Total} name=${t("通话", "Calls")} value=${count(now.calls)} more=${[earlier(before?.calls), answer.live > 0 ? t(`${count(answer.live)} 通还没结束，也算在内`, `${count(answer.live)} in progress, counted too`) : ""].filter(Boolean).join(t("；", "; "))}
+        onChoose=${() => change({ view: "calls", with: "" })} />
       <${Total} name=${t("每百通预警", "Alerts per 100 calls")} value=${rateText(now.rate?.per_100 ?? null)} more=${html`<${Shift} change=${shift} />`} />
       <${Total} name=${t("有预警的通话", "Calls with alerts")} value=${count(now.with_alerts)}
         more=${percent(now.calls > 0 ? now.with_alerts / now.calls : null)} onChoose=${() => change({ view: "calls", with: "alerts" })} />

@@ -5,7 +5,7 @@ import { get } from "../shared/api.js";
 import { count } from "../shared/format.js";
 import { Tabs } from "../shared/parts.js";
 import { t, token } from "../shared/settings.js";
-import { Frame, Guard, html, show, useAnswer, useFilters } from "../shared/ui.js";
+import { Frame, Guard, Strange, html, show, useAnswer, useFilters } from "../shared/ui.js";
 import { SavedViews } from "../shared/views.js";
 import { DEFAULTS, FilterBar, ofQueue } from "./filters.js";
 import { AlertList, CallList, Quality, Scores } from "./lists.js";
@@ -43,8 +43,9 @@ function Page() {
   return html`
     <div class="stack">
       <h1 class="visually-hidden">${t("质检", "Quality")}</h1>
+      <${Strange} defaults=${DEFAULTS} filters=${filters} choices=${{ view: tabs.map(([view]) => String(view)), with: ["alerts"], live: ["true", "false"] }} />
       <${FilterBar} filters=${filters} change=${change} rules=${rules} agents=${names(agents)} queues=${names(queues)} roster=${roster} />
-      <div class="row spread tabs-row"><${Tabs} label=${t("质检视图", "Views")} tabs=${tabs} current=${filters.view} onChoose=${(/** @type {string} */ view) => change({ view, with: "", item: "" })} />
+      <div class="row spread tabs-row"><${Tabs} label=${t("质检视图", "Views")} tabs=${tabs} current=${filters.view} onChoose=${(/** @type {string} */ view) => change({ view, with: "", live: "", item: "" })} />
         <${SavedViews} page="qa" admin=${me?.roles.includes("admin")} /></div>
       <${Guard} key=${filters.view}><${View} filters=${filters} change=${change} me=${me} /></${Guard}>
     </div>

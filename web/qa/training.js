@@ -103,11 +103,12 @@ function OneSession({ no, me, onBack }) {
   const items = new Map((session.form?.groups ?? []).flatMap((group) => group.items).map((item) => [item.item, item]));
   return html`<section class="panel stack">
     <div class="row spread"><h2 class="flat">${session.title}</h2><span class="row">
-      ${!isClosed && session.by === who ? html`<button onClick=${() => post(`${path}/close`, by).then(reload, setRefused)}>${t("现在结束并比较", "Close and compare now")}</button>` : null}
+      ${!isClosed && (session.by === who || me?.roles.includes("admin")) ? html`<button onClick=${() => post(`${path}/close`, by).then(reload, setRefused)}>${t("现在结束并比较", "Close and compare now")}</button>` : null}
       <button onClick=${onBack}>${t("全部校准", "All sessions")}</button></span></div>
     ${me?.open && !name ? html`<label class="inline"><span>${t("您的姓名", "Your name")}</span><input class="name-field" maxlength="64" onChange=${(/** @type {any} */ event) => { keepReviewer(event.target.value.trim()); setName(event.target.value.trim()); }} /></label>` : null}
     <p class="small quiet flat">${isClosed ? t("已结束：下面是各人的答案和一致性。", "Closed: everybody's answers, and how far they agree.")
       : t(`进行中，互不可见：${session.reviewers.map((one) => `${one.reviewer} ${one.done}/${session.cases}`).join("，")}`, `Open, blind: ${session.reviewers.map((one) => `${one.reviewer} ${one.done}/${session.cases}`).join(", ")}`)}</p>
+    ${isClosed || session.unknown.length === 0 ? null : html`<p class="notice warning flat">${t(`令牌里没有这些姓名，没法核对：${session.unknown.join("、")}`, `No token names ${session.unknown.join(", ")}: nothing tells a slip of the pen`)}</p>`}
     ${refused === null ? null : html`<${Fault} error=${refused} />`}
     ${isClosed ? html`<${Compared} session=${session} items=${items} />` : null}
     <ol class="cases">${session.list.map((one) => html`<li key=${one.case_no} class="stack">

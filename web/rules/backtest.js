@@ -3,7 +3,7 @@
 
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { post } from "../shared/api.js";
-import { baseName, callAddress, clock, count, moment, today } from "../shared/format.js";
+import { baseName, callAddress, clock, count, lastDays, moment } from "../shared/format.js";
 import { Marked } from "../shared/marked.js";
 import { t } from "../shared/settings.js";
 import { Fault, Severity, html } from "../shared/ui.js";
@@ -12,7 +12,7 @@ const DAYS = 30;
 
 /** @param {{files: {name: string, text: string}[]}} properties */
 export function Backtest({ files }) {
-  const [span, setSpan] = useState({ from: today(DAYS), to: today(), agent_id: "" });
+  const [span, setSpan] = useState({ ...lastDays(DAYS), agent_id: "" });
   const [state, setState] = useState(/** @type {{report?: any, error?: unknown, busy: boolean}} */ ({ busy: false }));
   const running = useRef(/** @type {AbortController | null} */ (null));
   useEffect(() => () => running.current?.abort(), []);

@@ -2,7 +2,7 @@
 // who did what with it, and the steps that the reader may take.
 
 import { useState } from "../vendor/hooks.js";
-import { get, post } from "../shared/api.js";
+import { ApiError, get, post } from "../shared/api.js";
 import { baseName, moment } from "../shared/format.js";
 import { keepReviewer, reviewer } from "../shared/review.js";
 import { t, token } from "../shared/settings.js";
@@ -29,8 +29,9 @@ function actionName(action) {
 }
 
 /** Where a draft is on its way, and the next steps.
- * @param {{name: string, base: string | undefined, text: string, ruleId: string, title: string, me: any, draft: Draft | null, setDraft: (draft: Draft) => void, isChanged: boolean}} properties */
-export function Course({ name, base, text, ruleId, title, me, draft, setDraft, isChanged }) {
+ * @param {{name: string, text: string, ruleId: string, title: string, me: any, draft: Draft | null, setDraft: (draft: Draft) => void, isChanged: boolean, onStale: (draft: Draft) => void}} properties
+ *   `onStale` takes the draft as it stands by now, which keeps what is edited */
+export function Course({ name, text, ruleId, title, me, draft, setDraft, isChanged, onStale }) {
   const [state, setState] = useState(/** @type {{error?: unknown, busy: string}} */ ({ busy: "" }));
   const [reason, setReason] = useState("");
   const [by, setBy] = useState(reviewer());
@@ -41,7 +42,13 @@ export function Course({ name, base, text, ruleId, title, me, draft, setDraft, i
     }
     return post(path, { ...body, ...(me?.open ? { by } : {}) }).then(
       (answer) => { setState({ busy: "" }); setReason(""); setDraft(answer); return answer; },
-      (error) => setState({ error, busy: "" }),
+      async (error) => {
+        setState({ error, busy: "" });
+        // Somebody was there first, with this draft or with its file: the steps that are left are those of now.
+        if (draft !== null && error instanceof ApiError && error.status === 409) {
+          await get(`/v1/rules/drafts/${draft.draft_no}`).then(onStale, () => {});
+        }
+      },
     );
   };
   const place = draft === null ? "" : `/v1/rules/drafts/${draft.draft_no}`;
@@ -71,7 +78,7 @@ export function Course({ name, base, text, ruleId, title, me, draft, setDraft, i
       ${state.error ? html`<${Fault} error=${state.error} />` : null}
       ${draft?.file_changed && !["live", "rolled_back", "withdrawn"].includes(draft.state) ? html`<div class="notice warning row spread">
         <span>${t(`${baseName(name)} 在此期间被改过。`, `${baseName(name)} was changed meanwhile.`)}</span>
-        ${base !== undefined && may("follow") ? html`<button disabled=${busy} onClick=${() => step("follow")}>${t("跟上文件", "Bring it up to the file")}</button>` : null}</div>` : null}
+        ${may("follow") ? html`<button disabled=${busy} onClick=${() => step("follow")}>${t("跟上文件", "Bring it up to the file")}</button>` : null}</div>` : null}
       ${draft !== null && draft.state === "approved" && !draft.writable ? html`<p class="notice flat">${t("这台服务器不能写规则文件（rules_writable 没有打开）：把 YAML 下载下来，交给管理员放进规则目录。", "This server may not write its rules (rules_writable is off): have the YAML put into the directory of rules.")}</p>` : null}
       ${draft?.state === "draft" && draft.green && !draft.possible.includes("approve") ? html`<p class="small quiet flat">${t("写过这份草稿的人不能自己批准，请另一位质检或管理员打开这一页批准。", "Who wrote it cannot approve it: another person has to open this page.")}</p>` : null}
       <div class="fields">

@@ -22,10 +22,10 @@ const TYPING_MS = 500;
 
 /**
  * @param {{name: string, base: string | undefined, text: string, setText: (text: string) => void, ruleId: string, me: any,
- *   draft: any, setDraft: (draft: any) => void, seed: {current: any}, look: boolean}} properties
+ *   draft: any, setDraft: (draft: any) => void, onStale: (draft: any) => void, seed: {current: any}, look: boolean}} properties
  *   `base` is the file in use, `seed` a test that the reader came with, once, `look` has past calls looked through at once
  */
-export function Form({ name, base, text, setText, ruleId, me, draft, setDraft, seed, look }) {
+export function Form({ name, base, text, setText, ruleId, me, draft, setDraft, onStale, seed, look }) {
   const [state, setState] = useState(/** @type {{answer?: Answer, error?: unknown, busy: boolean}} */ ({ busy: true }));
   const latest = useRef(text);
   const asked = useRef(0);
@@ -77,7 +77,7 @@ export function Form({ name, base, text, setText, ruleId, me, draft, setDraft, s
   const isChanged = base !== text;
   return html`
     <div class="stack">
-      <${Course} name=${name} base=${base} text=${text} ruleId=${ruleId} title=${rule?.name ?? ruleId} me=${me} draft=${draft} setDraft=${setDraft} isChanged=${isChanged} />
+      <${Course} name=${name} text=${text} ruleId=${ruleId} title=${rule?.name ?? ruleId} me=${me} draft=${draft} setDraft=${setDraft} isChanged=${isChanged} onStale=${onStale} />
       ${error ? html`<${Fault} error=${error} />` : null}
       <div class="beside">
         <section class="panel stack" aria-label=${t("表单", "Form")} aria-busy=${busy ? "true" : "false"}>

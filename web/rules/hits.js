@@ -3,7 +3,7 @@
 
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { post } from "../shared/api.js";
-import { callAddress, clock, count, moment, roleName, today } from "../shared/format.js";
+import { callAddress, clock, count, lastDays, moment, roleName } from "../shared/format.js";
 import { Marked } from "../shared/marked.js";
 import { t } from "../shared/settings.js";
 import { Fault, html } from "../shared/ui.js";
@@ -17,7 +17,7 @@ const DAYS = 7;
 
 /** @param {{files: {name: string, text: string}[], ruleId: string, atOnce: boolean, onTest: (test: any) => void, tests: any[]}} properties */
 export function LookThrough({ files, ruleId, atOnce, onTest, tests }) {
-  const [span, setSpan] = useState({ from: today(DAYS), to: today() });
+  const [span, setSpan] = useState(lastDays(DAYS));
   const [state, setState] = useState(/** @type {{hits?: Hits, error?: unknown, busy: boolean, of?: string}} */ ({ busy: false }));
   const running = useRef(/** @type {AbortController | null} */ (null));
   const stamp = JSON.stringify(files);
@@ -111,6 +111,7 @@ function Sentences({ examples, onTest, tests, compared }) {
         ${example.reply_to ? html`<span class="small quiet"><bdi>${example.reply_to}</bdi><br /></span>` : null}
         ${example.role && example.role !== "agent" ? html`<span class="small quiet">${roleName(example.role)}${t("：", ": ")}</span>` : null}
         ${example.text === "" ? html`<bdi>${example.message}</bdi>` : html`<${Marked} text=${example.text} ranges=${[{ start: example.start, end: example.end }]} />`}
+        ${(example.times ?? 1) > 1 ? html` <span class="tag neutral" title=${t("同样的话，标点不算", "said alike, marks aside")}>${t(`${count(example.times ?? 1)} 次`, `${count(example.times ?? 1)} times`)}</span>` : null}
         ${example.veto ? html`<br /><span class="small quiet">${vetoOf({ veto: example.veto, veto_en: example.veto_en ?? example.veto })}</span>` : null}
       </span>
       <a class="small" href=${callAddress(example.call_id, example.started_at ?? undefined)}><bdi>${example.agent_id}</bdi> · ${moment(example.started_at ?? "").slice(5, 16)} · ${clock(example.at_ms)}</a>

@@ -6,7 +6,7 @@ import { get, post } from "../shared/api.js";
 import { baseName, count, moment, percent } from "../shared/format.js";
 import { Tabs } from "../shared/parts.js";
 import { t, token } from "../shared/settings.js";
-import { Fault, Frame, Guard, html, show, useAnswer, useFilters } from "../shared/ui.js";
+import { Fault, Frame, Guard, Strange, html, show, useAnswer, useFilters } from "../shared/ui.js";
 import { Coverage, Versions } from "./coverage.js";
 import { Drafts } from "./draft.js";
 import { Edit } from "./edit.js";
@@ -82,6 +82,7 @@ function Page() {
   ];
   return html`
     <div class="stack">
+      <${Strange} defaults=${DEFAULTS} filters=${filters} choices=${{ view: tabs.map(([view]) => String(view)) }} />
       <${InUse} use=${use} me=${me} />
       ${error ? html`<${Fault} error=${error} retry=${packs.reload} />` : null}
       <${Falling} rows=${[...inUse.values()]} openRule=${openRule} />
@@ -166,7 +167,7 @@ function Workbench({ packs, files, edited, setText, filters, change, openForm, m
   };
   return html`<${Form} key=${`${name} ${draft?.draft_no ?? filters.rule}`} name=${name} base=${file?.text} text=${text}
     setText=${(/** @type {string} */ written) => setText(name, written === (draft?.text ?? file?.text) ? null : written)}
-    ruleId=${draft?.rule_id ?? filters.rule} me=${me} draft=${draft} setDraft=${took} seed=${seed} look=${filters.look !== ""} />`;
+    ruleId=${draft?.rule_id ?? filters.rule} me=${me} draft=${draft} setDraft=${took} onStale=${setDraft} seed=${seed} look=${filters.look !== ""} />`;
 }
 
 /** The first step of a new rule: the words. @param {{packs: any[], files: {name: string, text: string}[], edited: Record<string, string>, setText: (name: string, text: string | null) => void, openForm: (file: string, rule: string, more?: Record<string, string>) => void}} properties */

@@ -52,10 +52,10 @@ const drafts = new Map();
 /**
  * A form to be filled or changed.
  * @param {{definition: Definition, prefilled?: Prefilled[], filled?: Filled, alerts: Map<string, any>, me: {open: boolean} | undefined, draft?: string,
- *   onSend: (body: Record<string, unknown>) => Promise<unknown>, onClose: () => void, onShow?: (alertId: string) => void, isPlain?: boolean}} properties
- *   `filled`: it is changed; `alerts` by their ids; `draft` names what is kept while it is not sent; `onShow` leads to one; `isPlain`: nobody but the reader answered before
+ *   onSend: (body: Record<string, unknown>) => Promise<unknown>, onClose: () => void, onShow?: (alertId: string) => void, isPlain?: boolean, notice?: any}} properties
+ *   `filled`: it is changed; `alerts` by their ids; `draft` names what is kept while it is not sent; `onShow` leads to one; `isPlain`: nobody but the reader answered before; `notice` stands by the buttons
  */
-export function FormSheet({ definition, prefilled = [], filled, alerts, me, draft, onSend, onClose, onShow, isPlain = false }) {
+export function FormSheet({ definition, prefilled = [], filled, alerts, me, draft, onSend, onClose, onShow, isPlain = false, notice }) {
   const kept = draft === undefined ? undefined : drafts.get(draft);
   const known = new Map(prefilled.map((one) => [one.item, one]));
   const before = new Map((filled?.answers ?? []).map((one) => [one.item, one]));
@@ -116,10 +116,12 @@ export function FormSheet({ definition, prefilled = [], filled, alerts, me, draf
       ${filled ? html`<label><span>${t("为什么改（坐席看得到）", "Why it is changed (the agent sees it)")}</span><input name="reason" required maxlength=${COMMENT_CHARS_MAX} /></label>` : null}
       ${me?.open ? html`<label><span>${t("您的姓名（记入审计）", "Your name (kept in the audit)")}</span>
         <input name="by" required maxlength=${NAME_CHARS_MAX} autocomplete="name" defaultValue=${reviewer()} /></label>` : null}
-      ${error === null ? null : html`<${Fault} error=${error} />`}
-      <div class="row sheet-foot"><button class="primary" disabled=${busy || open > 0}>${filled ? t("改分", "Change") : t("提交评分", "Send")}</button>
+      <div class="stack sheet-foot">
+        ${error === null ? null : html`<${Fault} error=${error} />`}
+        ${notice}
+        <div class="row"><button class="primary" disabled=${busy || open > 0}>${filled ? t("改分", "Change") : t("提交评分", "Send")}</button>
         <button type="button" onClick=${() => { forget(); onClose(); }}>${draft === undefined ? t("取消", "Cancel") : t("放弃", "Discard")}</button>
-        <span class="small quiet" role="status">${open > 0 ? t(`还有 ${open} 项没答`, `${open} left`) : t("都答了", "all are answered")}</span></div>
+        <span class="small quiet" role="status">${open > 0 ? t(`还有 ${open} 项没答`, `${open} left`) : t("都答了", "all are answered")}</span></div></div>
     </form>
   `;
 }

@@ -41,6 +41,11 @@ export function today(ago = 0) {
   return inZone(Date.now() - ago * 86_400_000).slice(0, 10);
 }
 
+/** So many days up to today, today among them. @param {number} count */
+export function lastDays(count) {
+  return { from: today(count - 1), to: today() };
+}
+
 /** `CallId` may hold anything: it goes into an address escaped. @param {string} callId @param {string} [startedAt] @param {string} [alertId] to be shown there */
 export function callAddress(callId, startedAt, alertId) {
   const query = startedAt ? `?started_at=${encodeURIComponent(startedAt)}` : "";

@@ -112,6 +112,16 @@ export function useFilters(defaults, typed = []) {
   return [filters, change];
 }
 
+/** What the address says that the page does not know: names, choices, and what stands behind `#` instead of `?`.
+ * @param {{defaults: Record<string, string>, filters: Record<string, string>, choices?: Record<string, string[]>}} properties */
+export function Strange({ defaults, filters, choices = {} }) {
+  const names = [...new URLSearchParams(location.search).keys()].filter((name) => !(name in defaults));
+  const values = Object.entries(choices).filter(([name, known]) => filters[name] !== defaults[name] && !known.includes(filters[name])).map(([name]) => `${name}=${filters[name]}`);
+  const behind = /^#[\w-]+=/.test(location.hash) ? [location.hash] : [];
+  const strange = [...names.map((name) => `${name}=`), ...values, ...behind];
+  return strange.length === 0 ? null : html`<p class="notice warning flat" role="status">${t("地址里有本页不认识的，没有理会：", "The address says what this page does not know, and does not heed: ")}${strange.map((one, at) => html`${at > 0 ? t("、", ", ") : ""}<bdi><code>${one}</code></bdi>`)}</p>`;
+}
+
 /** A page within its frame. `role` is what the reader needs; a page for everybody has none.
  * @param {{title: string, current: string, role?: string[], children?: any}} properties
  */

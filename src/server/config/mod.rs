@@ -16,7 +16,7 @@ mod review;
 mod secret;
 mod supervision;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -664,6 +664,11 @@ impl Default for Score {
 }
 
 impl Tokens {
+    /// The people whom tokens of reviewers name.
+    pub(crate) fn reviewers(&self) -> BTreeSet<&str> {
+        [&self.qa, &self.admin].into_iter().flat_map(Holders::each).filter_map(|(name, _)| name).collect()
+    }
+
     /// Whether no tokens are configured: then none is asked for.
     #[must_use]
     pub fn is_empty(&self) -> bool {

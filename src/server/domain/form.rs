@@ -5,8 +5,10 @@
 //! was filled in: a later version changes no score.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
@@ -34,7 +36,7 @@ impl VersionedForm {
 }
 
 /// The answer to an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub(crate) enum Answer {
     Word(Word),
@@ -42,8 +44,36 @@ pub(crate) enum Answer {
     Mark(u32),
 }
 
+/// Says what an answer may be where serde's `untagged` would not.
+impl<'de> Deserialize<'de> for Answer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct WordOrMark;
+
+        impl Visitor<'_> for WordOrMark {
+            type Value = Answer;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"yes\", \"no\", \"na\" or a mark (a whole number from 0)")
+            }
+
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Answer, E> {
+                let known = [Word::Yes, Word::No, Word::Na].into_iter().map(Answer::Word);
+                let meant = known.into_iter().find(|answer| answer.text() == word);
+                meant.ok_or_else(|| E::invalid_value(Unexpected::Str(word), &self))
+            }
+
+            fn visit_u64<E: de::Error>(self, mark: u64) -> Result<Answer, E> {
+                let known = u32::try_from(mark).map(Answer::Mark);
+                known.map_err(|_| E::invalid_value(Unexpected::Unsigned(mark), &self))
+            }
+        }
+
+        deserializer.deserialize_any(WordOrMark)
+    }
+}
+
 /// An answer that is no mark.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Word {
     Yes,

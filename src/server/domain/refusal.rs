@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 
+use chrono::{DateTime, FixedOffset};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -133,19 +134,40 @@ pub(crate) enum NotGiven {
     Done,
 }
 
+/// Who was there first, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct First {
+    by: String,
+    at: DateTime<FixedOffset>,
+}
+
+impl First {
+    pub(crate) fn new(by: String, at_ms: i64) -> Self {
+        Self { by, at: DateTime::from_timestamp_millis(at_ms).unwrap_or_default().fixed_offset() }
+    }
+
+    fn seen_in(self, zone: FixedOffset) -> Self {
+        Self { at: self.at.with_timezone(&zone), ..self }
+    }
+
+    fn at(&self) -> impl Display {
+        self.at.format("%F %H:%M:%S")
+    }
+}
+
 /// Why a scoring form, a change of it or an answer to it is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Unfilled {
     /// There is no such filled form, or it is another agent's.
     Unknown,
     NoSuchCall,
     CallInProgress,
     /// This agent has one of this form about this call.
-    AlreadyFilled,
+    AlreadyFilled(First),
     /// It was filled in another form.
     OtherForm,
     /// Somebody changed it meanwhile.
-    Changed,
+    Changed(First),
     /// Its agent has answered.
     AlreadySigned,
     /// It has as many revisions as it may have.
@@ -153,39 +175,55 @@ pub(crate) enum Unfilled {
 }
 
 impl Unfilled {
-    const fn code(self) -> &'static str {
+    /// With times as the zone of the server has them.
+    pub(crate) fn seen_in(self, zone: FixedOffset) -> Self {
+        match self {
+            Self::AlreadyFilled(first) => Self::AlreadyFilled(first.seen_in(zone)),
+            Self::Changed(first) => Self::Changed(first.seen_in(zone)),
+            other => other,
+        }
+    }
+
+    const fn code(&self) -> &'static str {
         match self {
             Self::Unknown => "no_such_form",
             Self::NoSuchCall => "no_such_call",
             Self::CallInProgress => "call_in_progress",
-            Self::AlreadyFilled => "already_filled",
+            Self::AlreadyFilled(_) => "already_filled",
             Self::OtherForm => "other_form",
-            Self::Changed => "changed",
+            Self::Changed(_) => "changed",
             Self::AlreadySigned => "already_signed",
             Self::TooMany => "too_many_steps",
         }
     }
 
-    const fn message(self) -> &'static str {
-        match self {
+    fn message(&self) -> String {
+        let told = match self {
             Self::Unknown => "没有这份评分 / no such filled form",
             Self::NoSuchCall => "没有这通通话 / no such call",
             Self::CallInProgress => "通话还没有结束，结束后再评分 / the call goes on; score it when it is over",
-            Self::AlreadyFilled => {
-                "这通电话里的这位坐席已经用这份表评过分，请改那一份 / this agent has this form about this call already; change that one"
+            Self::AlreadyFilled(first) => {
+                let (by, at) = (&first.by, first.at());
+                return format!(
+                    "{by} 在 {at} 已经用这份表给这位坐席评过分，请改那一份 / {by} filled this form about this agent at {at}; change that one"
+                );
             }
             Self::OtherForm => "这份评分用的是另一份表 / it was filled in another form",
-            Self::Changed => "别人刚刚改过，请刷新再看 / somebody has just changed it; look again",
+            Self::Changed(first) => {
+                let (by, at) = (&first.by, first.at());
+                return format!("{by} 在 {at} 改过，请刷新再看 / {by} changed it at {at}; look again");
+            }
             Self::AlreadySigned => {
                 "已经签收过；复核人改分之后可以再签 / it is signed; after a change it may be signed again"
             }
             Self::TooMany => "这份评分改过太多次 / it was changed too often",
-        }
+        };
+        told.to_owned()
     }
 }
 
 /// Why a change of training clips is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Uncollected {
     /// There is no such collection, or the agent may not read it.
     Unknown,
@@ -193,6 +231,10 @@ pub(crate) enum Uncollected {
     Full,
     /// There are as many collections as there may be.
     TooMany,
+    /// Somebody changed it since it was read.
+    Changed(First),
+    /// Only this person, who made it, or an admin removes it.
+    NotOwner { owner: String },
 }
 
 /// Why a step in a calibration session is not taken.
@@ -212,18 +254,42 @@ pub(crate) enum Uncalibrated {
 }
 
 impl Uncollected {
-    const fn told(self) -> (&'static str, &'static str) {
+    /// With times as the zone of the server has them.
+    pub(crate) fn seen_in(self, zone: FixedOffset) -> Self {
         match self {
-            Self::Unknown => {
-                ("no_such_clips", "没有这个片段集，或没有给您看 / no such collection, or it is not shared with you")
-            }
-            Self::Full => {
-                ("clips_full", "一个片段集最多 50 条，请另建一个 / a collection has at most 50 clips; make another")
-            }
-            Self::TooMany => {
-                ("too_many_clips", "片段集太多，请删掉不用的 / there are too many collections; remove some")
-            }
+            Self::Changed(first) => Self::Changed(first.seen_in(zone)),
+            other => other,
         }
+    }
+
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown => "no_such_clips",
+            Self::Full => "clips_full",
+            Self::TooMany => "too_many_clips",
+            Self::Changed(_) => "changed",
+            Self::NotOwner { .. } => "not_owner",
+        }
+    }
+
+    fn message(&self) -> String {
+        let told = match self {
+            Self::Unknown => "没有这个片段集，或没有给您看 / no such collection, or it is not shared with you",
+            Self::Full => "一个片段集最多 50 条，请另建一个 / a collection has at most 50 clips; make another",
+            Self::TooMany => "片段集太多，请删掉不用的 / there are too many collections; remove some",
+            Self::Changed(first) => {
+                let (by, at) = (&first.by, first.at());
+                return format!(
+                    "{by} 在 {at} 改过这个片段集，请刷新再改 / {by} changed this collection at {at}; look again"
+                );
+            }
+            Self::NotOwner { owner } => {
+                return format!(
+                    "这是 {owner} 的片段集，只有本人或管理员能删除 / this is {owner}'s collection; only they or an admin may remove it"
+                );
+            }
+        };
+        told.to_owned()
     }
 }
 
@@ -238,9 +304,17 @@ impl Uncalibrated {
             Self::OtherSort => {
                 ("other_verdict", "预警写 verdict，通话写 answers / an alert takes verdict, a call answers")
             }
-            Self::NotMaker => ("not_maker", "只有发起人能提前结束 / only who made it may close it early"),
+            Self::NotMaker => {
+                ("not_maker", "只有发起人或管理员能提前结束 / only who made it or an admin may close it early")
+            }
             Self::CallInProgress => ("call_in_progress", "通话还没有结束 / the call goes on"),
         }
+    }
+}
+
+impl From<Unnamed> for Refusal {
+    fn from(unnamed: Unnamed) -> Self {
+        Self::Unnamed(unnamed)
     }
 }
 
@@ -300,7 +374,7 @@ impl Refusal {
             Self::NotGiven(NotGiven::Done) => "already_done",
             Self::NotSearchable => "not_searchable",
             Self::Unfilled(unfilled) => unfilled.code(),
-            Self::Uncollected(why) => why.told().0,
+            Self::Uncollected(why) => why.code(),
             Self::Uncalibrated(why) => why.told().0,
             Self::AgentsOnly => "agents_only",
             Self::TooManyViews { .. } => "too_many_views",
@@ -425,8 +499,8 @@ impl Refusal {
                 NotGiven::Done => "这个任务已经做过了 / it was decided before",
             }
             .to_owned(),
-            Self::Unfilled(unfilled) => unfilled.message().to_owned(),
-            Self::Uncollected(why) => why.told().1.to_owned(),
+            Self::Unfilled(unfilled) => unfilled.message(),
+            Self::Uncollected(why) => why.message(),
             Self::Uncalibrated(why) => why.told().1.to_owned(),
             Self::AgentsOnly => {
                 "只有坐席本人能答复和申诉，请用坐席的令牌 / only the agent may answer and appeal, with a token of theirs".to_owned()

@@ -1,14 +1,17 @@
 //! The OpenAPI description at `/v1/openapi.json`. Each handler describes itself; the router lists
 //! the handlers, and the tables that parameters are read by describe the parameters.
 
+use std::collections::BTreeSet;
+
 use axum::Extension;
 use axum::body::Bytes;
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use utoipa::IntoParams;
 use utoipa::openapi::path::{Parameter as Described, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
-use utoipa::openapi::{OpenApi, Required};
+use utoipa::openapi::{OpenApi, RefOr, Required};
 
 use crate::server::export::OF_EXPORTS;
 use crate::server::filter::{OF_ALERTS, OF_AUDIT, OF_CALLS, OF_HISTORY, OF_PAGES, Parameter, Shape};
@@ -56,6 +59,23 @@ impl Description {
 ))]
 pub(super) async fn describe(Extension(Description(json)): Extension<Description>) -> Response {
     ([(CONTENT_TYPE, "application/json")], json).into_response()
+}
+
+/// The operations of `/v1` that have no parameters in their query.
+pub(super) fn without_query(described: &OpenApi) -> BTreeSet<(String, Method)> {
+    let mut bare = BTreeSet::new();
+    for (path, item) in described.paths.paths.iter().filter(|(path, _)| path.starts_with("/v1/")) {
+        let operations = [(Method::GET, &item.get), (Method::POST, &item.post), (Method::DELETE, &item.delete)];
+        for (method, operation) in operations {
+            let mut all = operation.iter().flat_map(|operation| operation.parameters.iter().flatten());
+            if operation.is_some()
+                && !all.any(|one| matches!(one, RefOr::T(one) if one.parameter_in == ParameterIn::Query))
+            {
+                bare.insert((path.clone(), method));
+            }
+        }
+    }
+    bare
 }
 
 fn described(parameters: &[Parameter]) -> Vec<Described> {

@@ -2,15 +2,15 @@
 //! call it. Its path, its method and its description stand at the handler; the
 //! router, the roles and OpenAPI are made of both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::X_CONTENT_TYPE_OPTIONS;
+use axum::http::{HeaderValue, Method};
 use axum::middleware::Next;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use axum::{Extension, Router, middleware};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::{OpenApiRouter, UtoipaMethodRouter, UtoipaMethodRouterExt as _};
@@ -20,6 +20,7 @@ use crate::server::config::{
     EVENTS_BODY_BYTES_MAX, REVIEWS_BODY_BYTES_MAX, RULES_BODY_BYTES_MAX, SMALL_BODY_BYTES_MAX,
 };
 use crate::server::domain::principal::AccessRole;
+use crate::server::filter::Parameters;
 use crate::server::http::access::{self, Access, Guard, Policy};
 use crate::server::http::api::rules::{backtest, book, drafts, edit, form, history, hits, in_use, learn, trial};
 use crate::server::http::api::{
@@ -31,6 +32,7 @@ use crate::server::http::openapi::{self, Description, Preface};
 use crate::server::http::pages;
 use crate::server::ingest::relay::upstream::Upstreams;
 use crate::server::net::body::Room;
+use crate::server::net::reply::Unanswered;
 use crate::server::report::Sender;
 use crate::server::runtime::Shared;
 
@@ -178,12 +180,29 @@ pub(super) fn routes(shared: &Arc<Shared>, access: Arc<Access>, upstreams: Upstr
         .layer(Extension(Description::new(&described)))
         .layer(Extension(upstreams))
         .layer(Extension(sender))
+        .layer(middleware::from_fn_with_state(Arc::new(openapi::without_query(&described)), refuse_queries))
         // The body is there already, and no longer than it may be.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state((Room::new(), Arc::new(bodies)), read_body))
         .layer(middleware::from_fn_with_state(guard, access::guard))
         .layer(middleware::map_response(declare_types))
         .with_state(Arc::clone(shared))
+}
+
+/// Refuses a query where none is described; handlers that read one refuse what they do not know.
+async fn refuse_queries(
+    State(bare): State<Arc<BTreeSet<(String, Method)>>>,
+    method: Method,
+    request: Request,
+    next: Next,
+) -> Response {
+    let query = request.uri().query().unwrap_or_default();
+    let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let is_bare = !query.is_empty() && path.is_some_and(|path| bare.contains(&(path, method)));
+    match Parameters::read(query, std::iter::empty()) {
+        Err(bad) if is_bare => Unanswered::from(bad).into_response(),
+        _ => next.run(request).await,
+    }
 }
 
 /// Reads the body of a request that was let in, before its handler has a turn.

@@ -9,6 +9,7 @@ use axum::{Extension, Json};
 use serde::Serialize;
 
 use crate::server::domain::draft::DraftRefusal;
+use crate::server::domain::principal::Unnamed;
 use crate::server::domain::refusal::{ErrorMessage, NotGiven, Refusal, Uncalibrated, Uncollected, Unfilled};
 use crate::server::filter::BadQuery;
 
@@ -50,6 +51,7 @@ pub(crate) const fn status(refusal: &Refusal) -> StatusCode {
         | Refusal::Unnamed(_) => StatusCode::BAD_REQUEST,
         Refusal::AgentsOnly
         | Refusal::NotGiven(NotGiven::OfAnother)
+        | Refusal::Uncollected(Uncollected::NotOwner { .. })
         | Refusal::Uncalibrated(Uncalibrated::OfOthers | Uncalibrated::NotMaker) => StatusCode::FORBIDDEN,
         Refusal::UnknownCall
         | Refusal::UnknownAlert
@@ -119,6 +121,11 @@ impl Unanswered {
     pub(crate) fn bad(field: &str, message: impl Into<String>) -> Self {
         Self::Query(BadQuery::new(field, message))
     }
+
+    /// A field of the body cannot be used.
+    pub(crate) fn in_body(field: &str, message: impl Into<String>) -> Self {
+        Self::Field(BadQuery::new(field, message))
+    }
 }
 
 impl From<BadQuery> for Unanswered {
@@ -130,6 +137,12 @@ impl From<BadQuery> for Unanswered {
 impl From<StringRejection> for Unanswered {
     fn from(rejection: StringRejection) -> Self {
         Self::Body(rejection)
+    }
+}
+
+impl From<Unnamed> for Unanswered {
+    fn from(unnamed: Unnamed) -> Self {
+        Self::Refused(unnamed.into())
     }
 }
 

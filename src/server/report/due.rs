@@ -1,7 +1,8 @@
 //! Which week a report is about, and when it is due.
 
-use chrono::{DateTime, Datelike as _, Days, FixedOffset, NaiveDate, NaiveTime, TimeZone as _, Weekday};
+use chrono::{DateTime, Datelike as _, Days, FixedOffset, NaiveDate, Weekday};
 
+use crate::server::clock::begin_ms;
 use crate::server::store::Span;
 
 /// The seven days before the last `weekday` on which `hour` has come, by `now`.
@@ -22,10 +23,8 @@ fn latest(day: NaiveDate, weekday: Weekday) -> Option<NaiveDate> {
 }
 
 fn before(day: NaiveDate, zone: FixedOffset) -> Option<Span> {
-    let midnight = |day: NaiveDate| {
-        zone.from_local_datetime(&day.and_time(NaiveTime::MIN)).single().map(|time| time.timestamp_millis())
-    };
-    Some(Span { from_ms: Some(midnight(day.checked_sub_days(Days::new(7))?)?), to_ms: Some(midnight(day)?) })
+    let first = day.checked_sub_days(Days::new(7))?;
+    Some(Span { from_ms: Some(begin_ms(first, zone)?), to_ms: Some(begin_ms(day, zone)?) })
 }
 
 #[cfg(test)]

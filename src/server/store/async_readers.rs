@@ -81,6 +81,11 @@ impl AsyncReaders {
         self.ask(move |readers| readers.calls(&filter, behind, count_max)).await
     }
 
+    /// See [`Readers::count_calls`].
+    pub(crate) async fn count_calls(&self, filter: CallFilter) -> Result<u64, Refusal> {
+        self.ask(move |readers| readers.count_calls(&filter)).await
+    }
+
     /// See [`Readers::positions`].
     pub(crate) async fn positions(&self, source: String, topic: String) -> Result<Vec<Position>, Refusal> {
         self.ask(move |readers| readers.positions(&source, &topic)).await
@@ -195,9 +200,14 @@ impl AsyncReaders {
         self.ask(move |readers| readers.draw(&draw)).await
     }
 
-    /// See [`Readers::was_drawn`].
-    pub(crate) async fn was_drawn(&self, plan: String, week_ms: i64) -> Result<bool, Refusal> {
-        self.ask(move |readers| readers.was_drawn(&plan, week_ms)).await
+    /// See [`Readers::draw_size`].
+    pub(crate) async fn draw_size(&self, draw: Draw) -> Result<u64, Refusal> {
+        self.ask(move |readers| readers.draw_size(&draw)).await
+    }
+
+    /// See [`Readers::drawn_until`].
+    pub(crate) async fn drawn_until(&self, plan: String, week_ms: i64) -> Result<Option<i64>, Refusal> {
+        self.ask(move |readers| readers.drawn_until(&plan, week_ms)).await
     }
 
     /// See [`Readers::assignments`].

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
 
 use crate::server::domain::principal::Who;
-use crate::server::domain::refusal::Uncollected;
+use crate::server::domain::refusal::{First, Uncollected};
 use crate::server::domain::terms::Audited;
 use crate::server::store::audit::Fact;
 use crate::server::store::writer::Writer;
@@ -23,6 +23,7 @@ pub(crate) struct Collection {
     pub(crate) note: Option<String>,
     pub(crate) by: String,
     pub(crate) made_ms: i64,
+    /// Later with each change, so that it is the revision, too.
     pub(crate) changed_ms: i64,
     pub(crate) clips: i64,
     pub(crate) readers: ClipReaders,
@@ -73,8 +74,12 @@ pub(crate) struct ClipChange {
     pub(crate) add: Vec<NewClip>,
     pub(crate) remove: Vec<(i64, String)>,
     pub(crate) readers: Option<ClipReaders>,
+    /// The revision that was seen; a change of any other is refused.
+    pub(crate) revision: Option<i64>,
     /// The whole collection goes.
     pub(crate) is_removed: bool,
+    /// It may go whosever it is.
+    pub(crate) is_admin: bool,
     pub(crate) who: Who,
     pub(crate) at_ms: i64,
 }
@@ -137,7 +142,8 @@ impl Readers {
 impl Writer {
     /// Makes a collection, changes it or removes it, with the audit entry; says which one it is.
     pub(crate) fn keep_clips(&mut self, change: &ClipChange) -> Result<Result<i64, Uncollected>, StoreError> {
-        let ClipChange { clip_no, title, note, add, remove, readers, is_removed, who, at_ms } = change;
+        let ClipChange { clip_no, title, note, add, remove, readers, revision, is_removed, is_admin, who, at_ms } =
+            change;
         let transaction = self.connection.transaction()?;
         let clip_no = match clip_no {
             None => {
@@ -146,15 +152,27 @@ impl Writer {
                     return Ok(Err(Uncollected::TooMany));
                 }
                 let insert =
-                    "INSERT INTO clip_lists (title, by, made_ms, changed_ms, everybody) VALUES ('', ?1, ?2, ?2, 0)";
+                    "INSERT INTO clip_lists (title, by, made_ms, changed_ms, everybody) VALUES ('', ?1, ?2, ?2 - 1, 0)";
                 transaction.prepare_cached(insert)?.insert(params![who.name, at_ms])?
             }
-            Some(clip_no) => *clip_no,
+            Some(clip_no) => {
+                let known = "SELECT by, changed_ms FROM clip_lists WHERE clip_no = ?";
+                let known: Option<(String, i64)> = transaction
+                    .prepare_cached(known)?
+                    .query_row([clip_no], |row| Ok((row.get(0)?, row.get(1)?)))
+                    .optional()?;
+                let Some((owner, changed_ms)) = known else { return Ok(Err(Uncollected::Unknown)) };
+                if revision.is_some_and(|revision| revision != changed_ms) {
+                    return Ok(Err(Uncollected::Changed(last_change(&transaction, *clip_no)?)));
+                }
+                if *is_removed && owner != who.name && !is_admin {
+                    return Ok(Err(Uncollected::NotOwner { owner }));
+                }
+                *clip_no
+            }
         };
-        let update = "UPDATE clip_lists SET title = coalesce(?2, title), note = nullif(coalesce(?3, note), ''), changed_ms = ?4 WHERE clip_no = ?1";
-        if transaction.prepare_cached(update)?.execute(params![clip_no, title, note, at_ms])? == 0 {
-            return Ok(Err(Uncollected::Unknown));
-        }
+        let update = "UPDATE clip_lists SET title = coalesce(?2, title), note = nullif(coalesce(?3, note), ''), changed_ms = max(?4, changed_ms + 1) WHERE clip_no = ?1";
+        transaction.prepare_cached(update)?.execute(params![clip_no, title, note, at_ms])?;
         for (call_no, alert_id) in remove {
             let delete = "DELETE FROM clips WHERE clip_no = ? AND call_no = ? AND alert_id = ?";
             transaction.prepare_cached(delete)?.execute(params![clip_no, call_no, alert_id])?;
@@ -199,6 +217,13 @@ impl Writer {
         self.head = head.tell(&fact);
         Ok(Ok(clip_no))
     }
+}
+
+/// Who changed a collection last, as the audit has it.
+fn last_change(connection: &Connection, clip_no: i64) -> Result<First, StoreError> {
+    let last = "SELECT by, at_ms FROM audit WHERE action = ? AND subject = ? ORDER BY no DESC LIMIT 1";
+    let values = params![Audited::Clips.name(), clip_no.to_string()];
+    Ok(connection.prepare_cached(last)?.query_row(values, |row| Ok(First::new(row.get(0)?, row.get(1)?)))?)
 }
 
 fn count_of(connection: &Connection, clip_no: i64) -> Result<i64, StoreError> {

@@ -23,7 +23,7 @@ use crate::server::domain::form::{FormStep, Signature};
 use crate::server::domain::phrase::SpokenPhrase;
 use crate::server::domain::principal::{AccessRole, Capacity, Who};
 use crate::server::domain::quality::{Judged, Measured};
-use crate::server::domain::refusal::{NotGiven, Uncalibrated, Uncollected, Unfilled};
+use crate::server::domain::refusal::{First, NotGiven, Uncalibrated, Uncollected, Unfilled};
 use crate::server::domain::review::{Action, Appeal, Impossible, Step, Verdict};
 use crate::server::domain::roster::Agent;
 use crate::server::domain::terms::{Audited, CloseReason, Display, FeedbackAction, Trigger};
@@ -837,10 +837,11 @@ fn what_reviewers_kept_of_a_call_goes_with_it(kind: &Kind) {
     let act = |world: &mut World<'_>, deed| {
         world.writer().form_step(&NewFormStep { deed, who: who("李静"), at_ms: 9 }).unwrap()
     };
+    let first = || First::new("李静".to_owned(), 9);
     assert_eq!(act(&mut world, fill("a1")), Err(Unfilled::CallInProgress));
     world.keep(vec![closed(1, 5)]);
     assert_eq!(act(&mut world, fill("a1")), Ok(1));
-    assert_eq!(act(&mut world, fill("a1")), Err(Unfilled::AlreadyFilled));
+    assert_eq!(act(&mut world, fill("a1")), Err(Unfilled::AlreadyFilled(first())));
     let change = |form: &str, revision| FormDeed::Change { form_no: 1, revision, answers: answers(form, 9_000) };
     let answer = |agent_id: &str, revision, step| FormDeed::Answer {
         form_no: 1,
@@ -850,7 +851,7 @@ fn what_reviewers_kept_of_a_call_goes_with_it(kind: &Kind) {
         content: "{}".into(),
     };
     for (deed, expected) in [
-        (change("f", 0), Err(Unfilled::Changed)),
+        (change("f", 0), Err(Unfilled::Changed(first()))),
         (change("g", 1), Err(Unfilled::OtherForm)),
         (answer("a2", 1, FormStep::Sign), Err(Unfilled::Unknown)),
         (answer("a1", 1, FormStep::Sign), Ok(1)),
@@ -866,12 +867,24 @@ fn what_reviewers_kept_of_a_call_goes_with_it(kind: &Kind) {
         add: add.iter().map(|id| NewClip { call_no: 1, alert_id: (*id).to_owned(), note: None }).collect(),
         remove: Vec::new(),
         readers: Some(ClipReaders { teams: vec!["一组".to_owned()], ..ClipReaders::default() }),
+        revision: None,
         is_removed: false,
+        is_admin: false,
         who,
         at_ms: 10,
     };
     assert_eq!(world.writer().keep_clips(&clips(None, &["x"], who("李静"))).unwrap(), Ok(1));
     assert_eq!(world.writer().keep_clips(&clips(Some(2), &[], who("李静"))).unwrap(), Err(Uncollected::Unknown));
+    // Changes of one moment have revisions of their own; only its maker or an admin removes a collection.
+    let seen = |revision, who| ClipChange { revision: Some(revision), ..clips(Some(1), &[], who) };
+    let removed = |is_admin| ClipChange { is_removed: true, is_admin, ..clips(Some(1), &[], who("王强")) };
+    let revision = |world: &World<'_>| world.readers().collections(Some(1)).unwrap()[0].changed_ms;
+    assert_eq!(revision(&world), 10);
+    assert_eq!(world.writer().keep_clips(&seen(10, who("王强"))).unwrap(), Ok(1));
+    let changed = Uncollected::Changed(First::new("王强".to_owned(), 10));
+    assert_eq!((world.writer().keep_clips(&seen(10, who("李静"))).unwrap(), revision(&world)), (Err(changed), 11));
+    let owner = "李静".to_owned();
+    assert_eq!(world.writer().keep_clips(&removed(false)).unwrap(), Err(Uncollected::NotOwner { owner }));
     let new = NewCalibration {
         title: "校准".to_owned(),
         form: Some(("1".to_owned(), "{}".to_owned())),
@@ -914,6 +927,8 @@ fn what_reviewers_kept_of_a_call_goes_with_it(kind: &Kind) {
     assert!(collection.readers.include("a9", Some("一组")) && !collection.readers.include("a9", None));
     world.writer().forget(Horizon { transcripts_ms: 9, alerts_ms: 9, outbox_ms: 0 }).unwrap();
     assert_eq!((kept(&world), world.faults()), ((0, 0, 0, 0, 0), vec![]));
+    assert_eq!(world.writer().keep_clips(&removed(true)).unwrap(), Ok(1));
+    assert_eq!((world.readers().collections(None).unwrap(), world.faults()), (vec![], vec![]));
 }
 
 fn a_sample_is_kept_once_and_judged_by_whom_it_was_given_to(kind: &Kind) {
@@ -926,6 +941,7 @@ fn a_sample_is_kept_once_and_judged_by_whom_it_was_given_to(kind: &Kind) {
     let draw = |sampled, wanted| Draw {
         plan: "p".to_owned(),
         week,
+        closed: Span { from_ms: None, to_ms: Some(6) },
         sampled,
         by: Division::Rule,
         teams: Vec::new(),
@@ -949,11 +965,28 @@ fn a_sample_is_kept_once_and_judged_by_whom_it_was_given_to(kind: &Kind) {
         sample(Sampled::Call, &calls[0], "李静", false),
     ];
     let who = |name: &str| Who { name: name.to_owned(), role: Capacity::Person(AccessRole::Qa) };
-    let new = NewDraw { plan: "p".to_owned(), week_ms: 0, due_ms: 100, drawn_ms: 50, who: who("赵敏"), samples };
+    let new = NewDraw {
+        plan: "p".to_owned(),
+        week_ms: 0,
+        before_ms: None,
+        due_ms: 100,
+        until_ms: 50,
+        drawn_ms: 50,
+        who: who("赵敏"),
+        samples,
+    };
     assert!(world.writer().keep_draw(&new).unwrap());
     assert!(!world.writer().keep_draw(&new).unwrap(), "once");
     world.reopen();
-    assert!(world.readers().was_drawn("p", 0).unwrap() && !world.readers().was_drawn("p", 1).unwrap());
+    let until = |world: &World<'_>, week_ms| world.readers().drawn_until("p", week_ms).unwrap();
+    assert_eq!([until(&world, 0), until(&world, 1)], [Some(50), None]);
+    // Of what comes in later another draw is kept, behind the one that it knows.
+    let late = NewDraw { before_ms: Some(50), until_ms: 60, samples: Vec::new(), ..new };
+    assert!(world.writer().keep_draw(&late).unwrap());
+    assert!(!world.writer().keep_draw(&late).unwrap(), "it is behind another by now");
+    assert_eq!(until(&world, 0), Some(60));
+    let of = |to_ms| Draw { closed: Span { from_ms: None, to_ms: Some(to_ms) }, ..draw(Sampled::Alert, 2) };
+    assert_eq!([5, 6].map(|to_ms| world.readers().draw_size(&of(to_ms)).unwrap()), [0, 3]);
     let given = |world: &World<'_>, reviewer: &str, is_done| {
         let filter = AssignmentFilter {
             reviewer: Some(reviewer.to_owned()),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::server::domain::form::{FormStep, REVISIONS_MAX, Signature};
 use crate::server::domain::principal::{Capacity, Who};
-use crate::server::domain::refusal::Unfilled;
+use crate::server::domain::refusal::{First, Unfilled};
 use crate::server::domain::terms::Audited;
 use crate::server::store::audit::{Fact, entry};
 use crate::server::store::audit_check::AuditFault;
@@ -245,7 +245,14 @@ impl Writer {
                      VALUES (?1, ?2, ?3, ?4, ?5, 0, 'open', 0, ?6, ?6)";
                 let values = params![call_no, answers.form, answers.version, agent_id, who.name, at_ms];
                 if transaction.prepare_cached(insert)?.execute(values)? == 0 {
-                    return Ok(Err(Unfilled::AlreadyFilled));
+                    let first =
+                        "SELECT reviewer, filled_ms FROM filled_forms WHERE call_no = ? AND form = ? AND agent_id = ?";
+                    let first = transaction
+                        .prepare_cached(first)?
+                        .query_row(params![call_no, answers.form, agent_id], |row| {
+                            Ok(First::new(row.get(0)?, row.get(1)?))
+                        })?;
+                    return Ok(Err(Unfilled::AlreadyFilled(first)));
                 }
                 (FormStep::Fill, transaction.last_insert_rowid(), 0, agent_id.clone(), Some(answers), &answers.content)
             }
@@ -267,7 +274,11 @@ impl Writer {
             })?;
         let Some(signature) = signature.after(step) else { return Ok(Err(Unfilled::AlreadySigned)) };
         if now != revision {
-            return Ok(Err(Unfilled::Changed));
+            let last = "SELECT by, at_ms FROM form_steps WHERE form_no = ? ORDER BY revision DESC LIMIT 1";
+            let last = transaction
+                .prepare_cached(last)?
+                .query_row([form_no], |row| Ok(First::new(row.get(0)?, row.get(1)?)))?;
+            return Ok(Err(Unfilled::Changed(last)));
         }
         if answers.is_some_and(|answers| answers.form != form) {
             return Ok(Err(Unfilled::OtherForm));

@@ -153,21 +153,9 @@ fn tallies(
     if by == Some(Grouping::Rule) {
         return Ok(found);
     }
-    // As in scores, an agent has the calls that they answered, and those of others in which they have an alert.
-    let calls = filter.calls();
-    let of_calls = calls.conditions(calls.span);
-    let of_alerts = filter.any_alert().conditions(calls.span);
-    let key = |table, moment| by.map_or(ALL.to_owned(), |by| by.column(table, moment, filter.offset_ms));
-    let sql = format!(
-        "SELECT key, count(*) FROM (
-             SELECT {} AS key, calls.call_no FROM calls {} UNION SELECT {} AS key, latest.call_no FROM {ALERTS} {})
-         GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?",
-        key("calls", "calls.started_ms"),
-        of_calls.sql,
-        key("latest", "latest.said_ms"),
-        of_alerts.sql,
-    );
-    let mut values = [of_calls.values, of_alerts.values].concat();
+    let Conditions { sql, mut values } = filter.calls_by(by.is_some_and(Grouping::is_of_agents));
+    let key = by.map_or(ALL.to_owned(), |by| by.column("calls", "calls.started_ms", filter.offset_ms));
+    let sql = format!("SELECT {key}, count(DISTINCT calls.call_no) FROM {sql} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?");
     values.push(limit(count_max));
     let mut calls = connection.prepare_cached(&sql)?;
     let mut rows = calls.query(params_from_iter(values))?;

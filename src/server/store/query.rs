@@ -330,16 +330,60 @@ impl AlertFilter {
 }
 
 impl CallFilter {
+    /// The calls that such alerts may be of, whatever their rule and however they stand.
+    pub(crate) fn of_alerts(alerts: &AlertFilter) -> Self {
+        let AlertFilter { span, agent_id, team, call_id, queue, hour, .. } = alerts.clone();
+        Self { span, agent_id, team, call_id, queue, is_live: None, with_alert: None, hour }
+    }
+
+    /// An agent's calls are those that they answered, and those of others in which they have an alert that counts: in every
+    /// list, sum and score.
     pub(super) fn conditions(&self, span: Span) -> Conditions {
+        let mut conditions = self.of_anybody(span);
+        let mut answered = Conditions::default();
+        self.of_agent("calls.agent_id", &mut answered);
+        if !answered.values.is_empty() {
+            let mut told = Conditions::default();
+            self.of_agent("latest.agent_id", &mut told);
+            told.add(COUNTS, []);
+            let answered_or_told = format!(
+                "({} OR calls.call_no IN (SELECT latest.call_no FROM latest_alerts AS latest {}))",
+                answered.sql.trim_start_matches(" WHERE "),
+                told.sql
+            );
+            conditions.add(&answered_or_told, [answered.values, told.values].concat());
+        }
+        conditions
+    }
+
+    /// The calls, once for each agent whose they are, as a table `calls` of `call_no`, `agent_id`, `queue` and `started_ms`.
+    pub(super) fn by_agent(&self, span: Span) -> Conditions {
+        let (mut answered, mut told) = (self.of_anybody(span), self.of_anybody(span));
+        self.of_agent("calls.agent_id", &mut answered);
+        self.of_agent("latest.agent_id", &mut told);
+        told.add(COUNTS, []);
+        let sql = format!(
+            "(SELECT calls.call_no, calls.agent_id, calls.queue, calls.started_ms FROM calls {}
+              UNION SELECT calls.call_no, latest.agent_id, calls.queue, calls.started_ms
+              FROM calls JOIN latest_alerts AS latest ON latest.call_no = calls.call_no {}) AS calls",
+            answered.sql, told.sql
+        );
+        Conditions { sql, values: [answered.values, told.values].concat() }
+    }
+
+    fn of_agent(&self, column: &str, conditions: &mut Conditions) {
+        conditions.equal(column, self.agent_id.as_ref());
+        conditions.team(column, self.team.as_ref());
+    }
+
+    fn of_anybody(&self, span: Span) -> Conditions {
         let mut conditions = Conditions::default();
-        conditions.within("started_ms", span);
-        conditions.equal("calls.agent_id", self.agent_id.as_ref());
-        conditions.team("calls.agent_id", self.team.as_ref());
-        conditions.equal("call_id", self.call_id.as_ref());
-        conditions.equal("queue", self.queue.as_ref());
+        conditions.within("calls.started_ms", span);
+        conditions.equal("calls.call_id", self.call_id.as_ref());
+        conditions.equal("calls.queue", self.queue.as_ref());
         match self.is_live {
-            Some(true) => conditions.add("closed_ms IS NULL", []),
-            Some(false) => conditions.add("closed_ms IS NOT NULL", []),
+            Some(true) => conditions.add("calls.closed_ms IS NULL", []),
+            Some(false) => conditions.add("calls.closed_ms IS NOT NULL", []),
             None => {}
         }
         if let Some(alerts) = &self.with_alert {
@@ -421,6 +465,16 @@ impl Readers {
             let mut calls = connection.prepare_cached(&sql)?;
             let calls = calls.query_map(params_from_iter(values), call)?;
             calls.map(|call| with_deductions(connection, call?)).collect()
+        })
+    }
+
+    /// How many calls a filter finds.
+    pub(crate) fn count_calls(&self, filter: &CallFilter) -> Result<u64, StoreError> {
+        let Conditions { sql, values } = filter.conditions(filter.span);
+        let sql = format!("SELECT count(*) FROM calls {sql}");
+        self.ask(|connection| {
+            let count: i64 = connection.prepare_cached(&sql)?.query_row(params_from_iter(values), |row| row.get(0))?;
+            Ok(count.unsigned_abs())
         })
     }
 

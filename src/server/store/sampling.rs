@@ -63,6 +63,8 @@ pub(crate) enum Division {
 pub(crate) struct Draw {
     pub(crate) plan: String,
     pub(crate) week: Span,
+    /// When the calls were closed that it is from.
+    pub(crate) closed: Span,
     pub(crate) sampled: Sampled,
     pub(crate) by: Division,
     /// Only of agents of these teams; of all, if there are none.
@@ -96,7 +98,11 @@ pub(crate) struct NewSample {
 pub(crate) struct NewDraw {
     pub(crate) plan: String,
     pub(crate) week_ms: i64,
+    /// Up to when calls had to be closed for the draw before this one; `None`: it is the first of the week.
+    pub(crate) before_ms: Option<i64>,
     pub(crate) due_ms: i64,
+    /// Calls that were closed until then were drawn from.
+    pub(crate) until_ms: i64,
     pub(crate) drawn_ms: i64,
     pub(crate) who: Who,
     pub(crate) samples: Vec<NewSample>,
@@ -201,6 +207,7 @@ impl Draw {
             (_, Division::Severity) => "latest.severity".to_owned(),
         };
         conditions.add("calls.closed_ms IS NOT NULL", []);
+        conditions.within("calls.closed_ms", self.closed);
         let from = match self.sampled {
             Sampled::Call => {
                 conditions.within("calls.started_ms", self.week);
@@ -259,10 +266,23 @@ impl Readers {
         })
     }
 
-    /// Whether a plan drew for the week that begins then.
-    pub(crate) fn was_drawn(&self, plan: &str, week_ms: i64) -> Result<bool, StoreError> {
-        let drawn = "SELECT 1 FROM draws WHERE plan = ? AND week_ms = ?";
-        self.ask(|connection| Ok(connection.prepare_cached(drawn)?.exists(params![plan, week_ms])?))
+    /// How much there is to draw from.
+    pub(crate) fn draw_size(&self, draw: &Draw) -> Result<u64, StoreError> {
+        let (frame, values) = draw.frame();
+        let count = format!("SELECT count(*) FROM ({frame})");
+        self.ask(|connection| {
+            let count: i64 =
+                connection.prepare_cached(&count)?.query_row(params_from_iter(values), |row| row.get(0))?;
+            Ok(count.unsigned_abs())
+        })
+    }
+
+    /// Up to when calls had to be closed for a plan to draw from them for the week that begins then; `None` if it drew nothing.
+    pub(crate) fn drawn_until(&self, plan: &str, week_ms: i64) -> Result<Option<i64>, StoreError> {
+        let drawn = "SELECT drawn_ms FROM draws WHERE plan = ? AND week_ms = ?";
+        self.ask(|connection| {
+            Ok(connection.prepare_cached(drawn)?.query_row(params![plan, week_ms], |row| row.get(0)).optional()?)
+        })
     }
 
     /// Assignments, those that are due first before the others, at most `count_max`, behind a place.
@@ -412,23 +432,32 @@ fn of_weeks(weeks: Span, condition: &str) -> Conditions {
     conditions
 }
 
-/// The units that were looked at, by stratum of a plan, week and sort.
-type StrataLooked = BTreeMap<(String, i64, String), Looked>;
+/// A stratum of one draw: of which plan, for which week, due when, called what. Draws of a week are due at different times.
+type StratumKey = (String, i64, i64, String);
+
+/// The units of one sort that were looked at.
+type StrataLooked = BTreeMap<StratumKey, Looked>;
+
+const STRATUM: &str = "plan, week_ms, due_ms, stratum, population";
+
+/// The columns of [`STRATUM`] from `first` on.
+fn stratum(row: &Row<'_>, first: usize) -> rusqlite::Result<(StratumKey, u64)> {
+    let key = (row.get(first)?, row.get(first + 1)?, row.get(first + 2)?, row.get(first + 3)?);
+    Ok((key, row.get::<_, i64>(first + 4)?.unsigned_abs()))
+}
 
 fn judge_precision(connection: &Connection, weeks: Span, judgement: &mut Judgement) -> Result<(), StoreError> {
     let looked = format!("samples.kind = 'alert' AND NOT is_second AND latest.state = 'confirmed' AND {DONE}");
     let Conditions { sql, values } = of_weeks(weeks, &looked);
-    let sql = format!(
-        "SELECT samples.rule_id, plan, week_ms, stratum, population, {UPHELD} FROM {SAMPLES} {sql} ORDER BY sample_no"
-    );
+    let sql = format!("SELECT samples.rule_id, {UPHELD}, {STRATUM} FROM {SAMPLES} {sql} ORDER BY sample_no");
     let mut rows = connection.prepare_cached(&sql)?;
     let mut rows = rows.query(params_from_iter(values))?;
-    let mut all: Vec<(String, (String, i64, String), bool)> = Vec::new();
+    let mut all: Vec<(String, StratumKey, bool)> = Vec::new();
     let mut populations = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let key = (row.get(1)?, row.get(2)?, row.get(3)?);
-        populations.insert(Clone::clone(&key), row.get::<_, i64>(4)?.unsigned_abs());
-        all.push((row.get(0)?, key, row.get(5)?));
+        let (key, population) = stratum(row, 2)?;
+        populations.insert(key.clone(), population);
+        all.push((row.get(0)?, key, row.get(1)?));
     }
     let rules: std::collections::BTreeSet<&String> = all.iter().map(|(rule, ..)| rule).collect();
     for rule in rules {
@@ -450,11 +479,10 @@ type OfCall = BTreeMap<String, (u32, u32)>;
 
 fn judge_recall(connection: &Connection, weeks: Span, judgement: &mut Judgement) -> Result<(), StoreError> {
     let Conditions { sql, values } = of_weeks(weeks, "samples.kind = 'call' AND samples.verdict = 'read'");
-    let sql =
-        format!("SELECT samples.call_no, plan, week_ms, stratum, population FROM {SAMPLES} {sql} ORDER BY sample_no");
+    let sql = format!("SELECT samples.call_no, {STRATUM} FROM {SAMPLES} {sql} ORDER BY sample_no");
     let mut rows = connection.prepare_cached(&sql)?;
     let mut rows = rows.query(params_from_iter(values))?;
-    let mut calls: Vec<((String, i64, String), u64, OfCall)> = Vec::new();
+    let mut calls: Vec<(StratumKey, u64, OfCall)> = Vec::new();
     let of_call = format!(
         "SELECT rule_id, latest.display = 'marked', count(*) FROM latest_alerts AS latest WHERE call_no = ? AND {COUNTS} GROUP BY 1, 2"
     );
@@ -469,7 +497,8 @@ fn judge_recall(connection: &Connection, weeks: Span, judgement: &mut Judgement)
             *whole += count;
             *part += if is_missed { 0 } else { count };
         }
-        calls.push(((row.get(1)?, row.get(2)?, row.get(3)?), row.get::<_, i64>(4)?.unsigned_abs(), found));
+        let (key, population) = stratum(row, 1)?;
+        calls.push((key, population, found));
     }
     judgement.calls_read = calls.len() as u64;
     let rules: std::collections::BTreeSet<&String> = calls.iter().flat_map(|(.., found)| found.keys()).collect();
@@ -512,12 +541,21 @@ fn first_look<'a>(steps: &'a [Step], second: &str) -> Option<&'a Step> {
 }
 
 impl Writer {
-    /// Keeps what a plan drew for a week, once; false if it drew for it before.
+    /// Keeps what a plan drew for a week; false if another draw came between it and the one before.
     pub(crate) fn keep_draw(&mut self, draw: &NewDraw) -> Result<bool, StoreError> {
-        let NewDraw { plan, week_ms, due_ms, drawn_ms, who, samples } = draw;
+        let NewDraw { plan, week_ms, before_ms, due_ms, until_ms, drawn_ms, who, samples } = draw;
         let transaction = self.connection.transaction()?;
-        let insert = "INSERT OR IGNORE INTO draws (plan, week_ms, drawn_ms) VALUES (?, ?, ?)";
-        if transaction.prepare_cached(insert)?.execute(params![plan, week_ms, drawn_ms])? == 0 {
+        let kept = match before_ms {
+            None => {
+                let insert = "INSERT OR IGNORE INTO draws (plan, week_ms, drawn_ms) VALUES (?, ?, ?)";
+                transaction.prepare_cached(insert)?.execute(params![plan, week_ms, until_ms])?
+            }
+            Some(before_ms) => {
+                let update = "UPDATE draws SET drawn_ms = ?3 WHERE plan = ?1 AND week_ms = ?2 AND drawn_ms = ?4";
+                transaction.prepare_cached(update)?.execute(params![plan, week_ms, until_ms, before_ms])?
+            }
+        };
+        if kept == 0 {
             return Ok(false);
         }
         for NewSample { sampled, drawn, reviewer, is_second } in samples {

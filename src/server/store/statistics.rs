@@ -49,6 +49,11 @@ impl Grouping {
         !matches!(self, Self::Rule | Self::Severity)
     }
 
+    /// Whether a call may be of several.
+    pub(super) const fn is_of_agents(self) -> bool {
+        matches!(self, Self::Agent | Self::Team)
+    }
+
     /// The SQL expression for this dimension's value. `table` is the table's alias, `moment` the
     /// expression for the row's time.
     pub(super) fn column(self, table: &str, moment: &str, offset_ms: i64) -> String {
@@ -129,15 +134,18 @@ impl StatisticsFilter {
     }
 
     /// The calls that such alerts may be of.
-    pub(super) fn calls(&self) -> CallFilter {
-        let AlertFilter { span, agent_id, team, call_id, queue, hour, .. } = self.alerts.clone();
-        CallFilter { span, agent_id, team, call_id, queue, is_live: None, with_alert: None, hour }
+    fn calls(&self) -> CallFilter {
+        CallFilter::of_alerts(&self.alerts)
     }
 
-    /// The alerts of those agents and calls, of whatever rule and however they stand.
-    pub(super) fn any_alert(&self) -> AlertFilter {
-        let AlertFilter { span, agent_id, team, call_id, queue, hour, .. } = self.alerts.clone();
-        AlertFilter { span, agent_id, team, call_id, queue, hour, counts: Some(true), ..AlertFilter::default() }
+    /// The table `calls` of those calls, once for each agent whose they are where it goes by agent.
+    pub(super) fn calls_by(&self, is_by_agent: bool) -> Conditions {
+        let calls = self.calls();
+        if is_by_agent {
+            return calls.by_agent(calls.span);
+        }
+        let Conditions { sql, values } = calls.conditions(calls.span);
+        Conditions { sql: format!("calls {sql}"), values }
     }
 
     /// The question for rows of alerts.
@@ -218,7 +226,7 @@ fn answered(
     count_max: usize,
 ) -> Result<(Vec<CallCount>, i64), StoreError> {
     let calls = filter.calls();
-    let Conditions { sql, mut values } = calls.conditions(calls.span);
+    let Conditions { sql, values } = calls.conditions(calls.span);
     let total = connection
         .prepare_cached(&format!("SELECT count(*) FROM calls {sql}"))?
         .query_row(params_from_iter(&values), |row| row.get(0))?;
@@ -228,8 +236,9 @@ fn answered(
         return Ok((vec![CallCount { key: Vec::new(), calls: total }], total));
     }
     let (count, places, keys) = (keys.len(), places(keys.len()), keys.join(", "));
-    let sql =
-        format!("SELECT {keys}, count(*) FROM calls {sql} GROUP BY {places} ORDER BY count(*) DESC, {places} LIMIT ?");
+    let Conditions { sql, mut values } = filter.calls_by(filter.call_groups().any(Grouping::is_of_agents));
+    let calls = "count(DISTINCT calls.call_no)";
+    let sql = format!("SELECT {keys}, {calls} FROM {sql} GROUP BY {places} ORDER BY {calls} DESC, {places} LIMIT ?");
     values.push(limit(count_max));
     let mut rows = connection.prepare_cached(&sql)?;
     let rows = rows.query_map(params_from_iter(values), |row| {

@@ -17,17 +17,18 @@ use crate::adapter::alert_json::AlertJson;
 use crate::adapter::native;
 use crate::adapter::schema;
 use crate::engine::alert::Evidence;
-use crate::engine::privacy;
 use crate::engine::severity::Severity;
 use crate::engine::transcript::Role;
 use crate::server::clock::{unix_ms, wall_time};
 use crate::server::config::{CALL_ALERTS_MAX, CALL_EVENTS_MAX};
-use crate::server::domain::principal::Principal;
+use crate::server::domain::principal::{AccessRole, Principal};
 use crate::server::domain::recording::{Recorded, Sound};
 use crate::server::domain::refusal::{ErrorMessage, Refusal, Uncollected};
 use crate::server::domain::review::REASON_CHARS_MAX;
-use crate::server::filter::{BadQuery, instant};
+use crate::server::filter::instant;
+use crate::server::http::api::body::{read, remark, text};
 use crate::server::http::api::calls::said;
+use crate::server::http::api::names::{check_readers, strange_readers};
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::runtime::Shared;
 use crate::server::store::{
@@ -57,6 +58,8 @@ pub(crate) struct CollectionView {
     by: String,
     made_at: Option<String>,
     changed_at: Option<String>,
+    /// Another one after each change.
+    revision: i64,
     /// How many.
     count: i64,
     /// Who may read them beside reviewers; null for agents.
@@ -82,6 +85,9 @@ pub(crate) struct CollectionDetail {
     #[serde(flatten)]
     collection: CollectionView,
     clips: Vec<ClipView>,
+    /// Agents and teams whom it is shared with and nobody knows; left out where there are none, and for agents.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unknown: Vec<String>,
 }
 
 /// An alert as others learn from it.
@@ -149,24 +155,14 @@ pub(crate) struct NewCollection {
     #[schema(max_items = 50)]
     remove: Vec<ClipRef>,
     share: Option<Share>,
-    /// The whole collection goes.
+    /// That of the collection as the reviewer saw it; refused if there is another by now.
+    revision: Option<i64>,
+    /// The whole collection goes; who made it and admins may.
     #[serde(default)]
     delete: bool,
     /// The reviewer's name, where there are no tokens.
     #[schema(max_length = 64)]
     by: Option<String>,
-}
-
-fn bad(field: &str, message: impl Into<String>) -> Unanswered {
-    Unanswered::Field(BadQuery::new(field, message))
-}
-
-fn text(field: &str, text: Option<String>, most: usize) -> Result<Option<String>, Unanswered> {
-    let text = text.map(|text| text.trim().to_owned());
-    if text.as_ref().is_some_and(|text| text.chars().count() > most) {
-        return Err(bad(field, format!("{field} 最多 {most} 字 / {field} has at most {most} characters")));
-    }
-    Ok(text.map(|text| privacy::mask(&text).into_owned()))
 }
 
 fn view(collection: Collection, zone: FixedOffset, for_agent: bool) -> CollectionView {
@@ -179,6 +175,7 @@ fn view(collection: Collection, zone: FixedOffset, for_agent: bool) -> Collectio
         by,
         made_at: wall_time(made_ms, zone),
         changed_at: wall_time(changed_ms, zone),
+        revision: changed_ms,
         count: clips,
         share: (!for_agent).then_some(Share { everybody, agents, teams }),
     }
@@ -204,11 +201,18 @@ async fn detail(shared: &Shared, clip_no: &str, agent_id: Option<&str>) -> Resul
     {
         return Err(unknown);
     }
+    let unknown = match agent_id {
+        Some(_) => Vec::new(),
+        None => {
+            let (agents, teams) = strange_readers(shared, &found.readers.agents, &found.readers.teams).await?;
+            [teams, agents].concat()
+        }
+    };
     let mut clips = Vec::new();
     for clip in shared.store.clips(clip_no).await? {
         clips.extend(clip_view(shared, clip, agent_id.is_some()).await?);
     }
-    Ok(CollectionDetail { collection: view(found, shared.config.utc_offset, agent_id.is_some()), clips })
+    Ok(CollectionDetail { collection: view(found, shared.config.utc_offset, agent_id.is_some()), clips, unknown })
 }
 
 /// A clip with the words around it; none if its alert is gone.
@@ -338,7 +342,7 @@ pub(crate) async fn one_of_agent(
 async fn find(shared: &Shared, field: &str, given: ClipRef) -> Result<NewClip, Unanswered> {
     let started_ms = instant("started_at", &given.started_at).map_err(Unanswered::Field)?;
     for (name, id) in [("alert_id", &given.alert_id), ("call_id", &given.call_id)] {
-        native::check_id(name, id).map_err(|fault| bad(field, fault.to_string()))?;
+        native::check_id(name, id).map_err(|fault| Unanswered::in_body(field, fault.to_string()))?;
     }
     let filter = AlertFilter {
         alert_id: Some(given.alert_id.clone()),
@@ -350,7 +354,7 @@ async fn find(shared: &Shared, field: &str, given: ClipRef) -> Result<NewClip, U
     let started = |text: &str| chrono::DateTime::parse_from_rfc3339(text).map(|time| time.timestamp_millis());
     let found = found.into_iter().find(|alert| started(&alert.started_at) == Ok(started_ms));
     let found = found.ok_or(Refusal::UnknownAlert)?;
-    let note = text("note", given.note, REASON_CHARS_MAX)?.filter(|note| !note.is_empty());
+    let note = remark("note", given.note, REASON_CHARS_MAX)?;
     Ok(NewClip { call_no: found.call_no, alert_id: given.alert_id, note })
 }
 
@@ -360,14 +364,14 @@ async fn keep(
     clip_no: Option<i64>,
     body: &str,
 ) -> Result<(StatusCode, Option<CollectionDetail>), Unanswered> {
-    let new: NewCollection = serde_json::from_str(body).map_err(|fault| bad("", fault.to_string()))?;
-    let who = principal.person(new.by.as_deref()).map_err(Refusal::Unnamed)?;
+    let new: NewCollection = read(body)?;
+    let who = principal.person(new.by.as_deref())?;
     let title = text("title", new.title, TITLE_CHARS_MAX)?;
     if title.as_ref().is_some_and(String::is_empty) || (title.is_none() && clip_no.is_none()) {
-        return Err(bad("title", "要有标题 / a title is needed"));
+        return Err(Unanswered::in_body("title", "要有标题 / a title is needed"));
     }
     if new.add.len().max(new.remove.len()) > CLIPS_MAX {
-        return Err(bad("add", format!("最多 {CLIPS_MAX} 条 / at most {CLIPS_MAX}")));
+        return Err(Unanswered::in_body("add", format!("最多 {CLIPS_MAX} 条 / at most {CLIPS_MAX}")));
     }
     let readers = new.share.map(|Share { everybody, agents, teams }| ClipReaders { everybody, agents, teams });
     if let Some(readers) = &readers {
@@ -375,8 +379,14 @@ async fn keep(
         if readers.agents.len() + readers.teams.len() > READERS_MAX
             || names.any(|name| native::check_id("share", name).is_err())
         {
-            return Err(bad("share", format!("最多 {READERS_MAX} 个工号和班组 / at most {READERS_MAX} ids and teams")));
+            return Err(Unanswered::in_body(
+                "share",
+                format!("最多 {READERS_MAX} 个工号和班组 / at most {READERS_MAX} ids and teams"),
+            ));
         }
+    }
+    if let Some(ClipReaders { agents, teams, .. }) = &readers {
+        check_readers(shared, "share", agents, teams).await?;
     }
     let (mut add, mut remove) = (Vec::new(), Vec::new());
     for given in new.add {
@@ -394,12 +404,15 @@ async fn keep(
         add,
         remove,
         readers,
+        revision: new.revision,
+        is_admin: principal.roles.contains(&AccessRole::Admin),
         is_removed: new.delete && clip_no.is_some(),
         who,
         at_ms: unix_ms(),
     };
     let is_removed = change.is_removed;
-    let kept = shared.journal.keep_clips(change).await?.map_err(Refusal::store)?.map_err(Refusal::Uncollected)?;
+    let kept = shared.journal.keep_clips(change).await?.map_err(Refusal::store)?;
+    let kept = kept.map_err(|why| Refusal::Uncollected(why.seen_in(shared.config.utc_offset)))?;
     if is_removed {
         return Ok((StatusCode::OK, None));
     }
@@ -431,8 +444,9 @@ pub(crate) async fn make(
 ), request_body = NewCollection, responses(
     (status = 200, description = "It is kept; null: it is removed / 已记下；已删除则为 null", body = CollectionDetail),
     (status = 400, description = "It cannot be used / 内容有误", body = ErrorMessage),
+    (status = 403, description = "Somebody else made it: not_owner / 别人建的，不能删除", body = ErrorMessage),
     (status = 404, description = "No such collection or alert / 没有这个片段集或预警", body = ErrorMessage),
-    (status = 409, description = "Too many / 太多", body = ErrorMessage),
+    (status = 409, description = "Too many, or changed meanwhile: changed / 太多，或别人改过", body = ErrorMessage),
     (status = 413, description = "Too long / 太长", body = ErrorMessage),
     (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
 ))]

@@ -28,8 +28,10 @@ use crate::server::domain::review::REASON_CHARS_MAX;
 use crate::server::domain::terms::Audited;
 use crate::server::export::{ExportError, FormRow, OF_EXPORTS, wanted_format, write_forms};
 use crate::server::filter::{AGENT, BadQuery, FROM, OF_PAGES, Parameter, Parameters, Shape, TEAM, TO};
+use crate::server::http::api::body::{read, remark};
 use crate::server::http::api::export::{Pieces, stream};
 use crate::server::http::api::page::{About, next_cursor};
+use crate::server::http::api::query::started_at;
 use crate::server::http::api::roster::AgentView;
 use crate::server::http::openapi::{
     ExportParameters, FormParameters, OwnFormParameters, PageParameters, TrendParameters,
@@ -320,7 +322,7 @@ fn agents_of(record: &CallRecord) -> Vec<String> {
 }
 
 async fn call_record(shared: &Shared, call_id: String, query: Option<&str>) -> Result<CallRecord, Unanswered> {
-    let started_ms = Parameters::read(query.unwrap_or_default(), ["started_at"])?.moment("started_at")?;
+    let started_ms = started_at(query)?;
     let query =
         CallQuery { call_id, started_ms, with_held: false, events_max: CALL_EVENTS_MAX, alerts_max: CALL_ALERTS_MAX };
     Ok(shared.store.call_record(query).await?.ok_or(Refusal::NoSuchCall)?)
@@ -419,19 +421,6 @@ pub(crate) struct ChangedForm {
     by: Option<String>,
 }
 
-fn bad(field: &str, message: impl Into<String>) -> Unanswered {
-    Unanswered::Field(BadQuery::new(field, message))
-}
-
-/// A text that is not too long, masked; none of one that is blank.
-fn remark(field: &str, text: Option<String>, most: usize) -> Result<Option<String>, Unanswered> {
-    let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    if text.as_ref().is_some_and(|text| text.chars().count() > most) {
-        return Err(bad(field, format!("{field} 最多 {most} 字 / {field} has at most {most} characters")));
-    }
-    Ok(text.map(|text| privacy::mask(&text).into_owned()))
-}
-
 /// Answers as they are stored, with their score.
 fn answers(
     form: &VersionedForm,
@@ -439,7 +428,8 @@ fn answers(
     comment: Option<String>,
     reason: Option<String>,
 ) -> Result<Box<NewAnswers>, Unanswered> {
-    let told = score(&form.form, &answers).map_err(|fault| bad(&format!("answers.{}", fault.item), fault.message))?;
+    let told = score(&form.form, &answers)
+        .map_err(|fault| Unanswered::in_body(&format!("answers.{}", fault.item), fault.message))?;
     let comment = remark("comment", comment, COMMENT_CHARS_MAX)?;
     let mask = |answered: Answered| {
         let comment = answered.comment.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
@@ -459,7 +449,8 @@ fn answers(
 
 async fn keep(shared: &Shared, deed: FormDeed, who: Who) -> Result<i64, Refusal> {
     let new = NewFormStep { deed, who, at_ms: unix_ms() };
-    shared.journal.form_step(new).await?.map_err(Refusal::store)?.map_err(Refusal::Unfilled)
+    let kept = shared.journal.form_step(new).await?.map_err(Refusal::store)?;
+    kept.map_err(|why| Refusal::Unfilled(why.seen_in(shared.config.utc_offset)))
 }
 
 /// Fills a form about an agent in a call that is over.
@@ -482,20 +473,27 @@ pub(crate) async fn fill(
     body: Result<String, StringRejection>,
 ) -> Result<Response, Unanswered> {
     let body = body?;
-    let new: NewForm = serde_json::from_str(&body).map_err(|fault| bad("", fault.to_string()))?;
-    let who = principal.person(new.by.as_deref()).map_err(Refusal::Unnamed)?;
+    let new: NewForm = read(&body)?;
+    let who = principal.person(new.by.as_deref())?;
     let current = shared.forms.current();
     let form = current.iter().find(|form| form.form.id == new.form);
-    let form = form.ok_or_else(|| bad("form", "没有这份评分表，见 /v1/forms / no such form; see /v1/forms"))?;
+    let form =
+        form.ok_or_else(|| Unanswered::in_body("form", "没有这份评分表，见 /v1/forms / no such form; see /v1/forms"))?;
     if new.version.is_some_and(|version| version != form.version) {
-        return Err(bad("version", "评分表刚刚更新过，请刷新再填 / the form was changed just now; read it again"));
+        return Err(Unanswered::in_body(
+            "version",
+            "评分表刚刚更新过，请刷新再填 / the form was changed just now; read it again",
+        ));
     }
     let record = call_record(&shared, call_id, query.as_deref()).await?;
     let agents = agents_of(&record);
     let agent_id = new.agent_id.unwrap_or_else(|| record.call.agent_id.clone());
     if !agents.contains(&agent_id) {
         let all = agents.join(", ");
-        return Err(bad("agent_id", format!("这通电话的坐席是：{all} / the agents of this call are: {all}")));
+        return Err(Unanswered::in_body(
+            "agent_id",
+            format!("这通电话的坐席是：{all} / the agents of this call are: {all}"),
+        ));
     }
     let answers = answers(form, new.answers, new.comment, None)?;
     let form_no = keep(&shared, FormDeed::Fill { call_no: record.call.call_no, agent_id, answers }, who).await?;
@@ -540,11 +538,11 @@ pub(crate) async fn change(
 ) -> Result<Response, Unanswered> {
     let body = body?;
     let form_no = number(&form_no)?;
-    let new: ChangedForm = serde_json::from_str(&body).map_err(|fault| bad("", fault.to_string()))?;
-    let who = principal.person(new.by.as_deref()).map_err(Refusal::Unnamed)?;
+    let new: ChangedForm = read(&body)?;
+    let who = principal.person(new.by.as_deref())?;
     let reason = remark("reason", Some(new.reason), REASON_CHARS_MAX)?;
     if reason.is_none() {
-        return Err(bad("reason", "要写为什么改 / say why it is changed"));
+        return Err(Unanswered::in_body("reason", "要写为什么改 / say why it is changed"));
     }
     let filter = FormFilter { form_no: Some(form_no), ..FormFilter::default() };
     let found = shared.store.filled_forms(filter, None, 1).await?.pop();
@@ -779,12 +777,12 @@ pub(crate) async fn sign(
     }
     let body = body?;
     let form_no = number(&form_no)?;
-    let new: NewSignature = serde_json::from_str(&body).map_err(|fault| bad("", fault.to_string()))?;
+    let new: NewSignature = read(&body)?;
     let reason = remark("reason", new.reason, REASON_CHARS_MAX)?;
     let step = match new.action {
         SignatureAction::Sign => FormStep::Sign,
         SignatureAction::Object if reason.is_none() => {
-            return Err(bad("reason", "有异议要写明是什么 / say what you do not agree with"));
+            return Err(Unanswered::in_body("reason", "有异议要写明是什么 / say what you do not agree with"));
         }
         SignatureAction::Object => FormStep::Object,
     };

@@ -28,9 +28,10 @@ use crate::server::domain::principal::Principal;
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::domain::review::{Action, Impossible};
 use crate::server::domain::terms::Display;
-use crate::server::filter::{BadQuery, Parameters};
 use crate::server::http::api::alerts::{AlertView, view};
+use crate::server::http::api::body::read;
 use crate::server::http::api::calls::said;
+use crate::server::http::api::query::started_at;
 use crate::server::http::api::reviews::step;
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::runtime::Shared;
@@ -119,8 +120,8 @@ pub(crate) async fn mark(
     body: Result<String, StringRejection>,
 ) -> Result<Response, Unanswered> {
     let body = body?;
-    let started_ms = Parameters::read(query.as_deref().unwrap_or_default(), ["started_at"])?.moment("started_at")?;
-    let mark: Mark = serde_json::from_str(&body).map_err(|fault| bad("", &fault.to_string()))?;
+    let started_ms = started_at(query.as_deref())?;
+    let mark: Mark = read(&body)?;
     let (taken, who) = step(&principal, Action::Mark, mark.note.clone(), mark.by.as_deref())?;
     let query =
         CallQuery { call_id, started_ms, with_held: false, events_max: CALL_EVENTS_MAX, alerts_max: CALL_ALERTS_MAX };
@@ -190,10 +191,6 @@ pub(crate) async fn mark(
     Ok(reply::json(StatusCode::CREATED, &made.ok_or(Refusal::NoSuchCall)?))
 }
 
-fn bad(field: &str, message: &str) -> Unanswered {
-    Unanswered::Field(BadQuery::new(field, message))
-}
-
 /// The id depends on the rule and the words alone, so marking them twice marks one alert.
 fn alert_id(call: &FoundCall, mark: &Mark, rule_id: &str) -> String {
     let Mark { utterance_id, start, end, .. } = mark;
@@ -219,10 +216,9 @@ impl Kind {
         match (&mark.rule_id, &mark.category) {
             (Some(rule_id), None) => {
                 let rules = shared.rules();
-                let rule =
-                    rules.rules.iter().find(|rule| rule.id == *rule_id).ok_or_else(|| {
-                        bad("rule_id", "现行规则里没有这条 / no such rule in force; see /v1/marks/kinds")
-                    })?;
+                let rule = rules.rules.iter().find(|rule| rule.id == *rule_id).ok_or_else(|| {
+                    Unanswered::in_body("rule_id", "现行规则里没有这条 / no such rule in force; see /v1/marks/kinds")
+                })?;
                 Ok(Self {
                     rule_id: rule.id.clone(),
                     rule_name: rule.name.clone(),
@@ -238,7 +234,10 @@ impl Kind {
                 let review = &shared.config.review;
                 if !review.categories.contains(category) {
                     let all = review.categories.join(", ");
-                    return Err(bad("category", &format!("category 只能是：{all} / category must be one of: {all}")));
+                    return Err(Unanswered::in_body(
+                        "category",
+                        format!("category 只能是：{all} / category must be one of: {all}"),
+                    ));
                 }
                 let severity = mark.severity.unwrap_or_default();
                 Ok(Self {
@@ -252,7 +251,10 @@ impl Kind {
                     suggestion: None,
                 })
             }
-            _ => Err(bad("rule_id", "rule_id 和 category 写其中一个 / give rule_id or category, one of them")),
+            _ => Err(Unanswered::in_body(
+                "rule_id",
+                "rule_id 和 category 写其中一个 / give rule_id or category, one of them",
+            )),
         }
     }
 }
@@ -277,13 +279,13 @@ impl Place {
         let Mark { utterance_id, start, end, .. } = mark;
         // A correction stands behind what it replaces.
         let utterance = said.iter().rev().find(|event| event["utterance_id"] == **utterance_id);
-        let utterance =
-            utterance.ok_or_else(|| bad("utterance_id", "通话里没有这一句 / no such utterance in the call"))?;
+        let utterance = utterance
+            .ok_or_else(|| Unanswered::in_body("utterance_id", "通话里没有这一句 / no such utterance in the call"))?;
         let characters: Vec<char> = utterance["text"].as_str().unwrap_or_default().chars().collect();
         if !(start < end && *end <= characters.len()) {
             let message =
                 format!("start 小于 end，end 最多 {0} / start is less than end, end at most {0}", characters.len());
-            return Err(bad("end", &message));
+            return Err(Unanswered::in_body("end", message));
         }
         let role = serde_json::from_value(utterance["role"].clone()).map_err(Refusal::store)?;
         let at_ms = utterance["start_ms"].as_i64().unwrap_or_default();

@@ -3,6 +3,7 @@
 pub(crate) mod agents;
 pub(crate) mod alerts;
 pub(crate) mod audit;
+mod body;
 pub(crate) mod calibrations;
 pub(crate) mod calls;
 pub(crate) mod clips;
@@ -13,6 +14,7 @@ pub(crate) mod ingest;
 pub(crate) mod live;
 pub(crate) mod marks;
 pub(crate) mod me;
+mod names;
 pub(crate) mod operate;
 pub(crate) mod overview;
 pub(crate) mod page;

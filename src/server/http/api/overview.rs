@@ -18,7 +18,7 @@ use crate::server::http::api::roster::AgentView;
 use crate::server::http::openapi::{AlertParameters, OverviewParameters};
 use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
-use crate::server::store::{Grouping, Overview, OverviewFilter};
+use crate::server::store::{CallFilter, Grouping, Overview, OverviewFilter};
 
 /// The parameters of an overview beside the filters of alerts.
 pub(crate) const OF_OVERVIEW: &[Parameter] = &[BY, CALLS_MIN];
@@ -44,6 +44,8 @@ pub(crate) struct OverviewView {
     /// The rules with the most alerts first.
     rules: Vec<RuleLine>,
     total: Compared,
+    /// Calls in progress among those of the span: their alerts may still change.
+    live: u64,
     /// The names and teams of the agents in `lines`, by id.
     agents: BTreeMap<String, AgentView>,
     /// Whether lines, rules or cells are left out because there are too many.
@@ -79,6 +81,8 @@ pub(crate) async fn overview(
     }
     let span = alerts.span;
     let before = span.before(unix_ms());
+    let in_progress = CallFilter { is_live: Some(true), ..CallFilter::of_alerts(&alerts) };
+    let live = shared.store.count_calls(in_progress).await?;
     let found = shared.store.overview(OverviewFilter { alerts, before, by, calls_min }, OVERVIEW_CELLS_MAX).await?;
     let About { from, to, utc_offset, .. } = About::new(span, zone, None);
     let About { from: before_from, to: before_to, .. } = About::new(before.unwrap_or_default(), zone, None);
@@ -92,6 +96,7 @@ pub(crate) async fn overview(
         lines,
         rules,
         total,
+        live,
         agents,
         truncated,
         from,

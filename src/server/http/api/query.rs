@@ -3,7 +3,7 @@
 use axum::extract::Query;
 use serde::de::DeserializeOwned;
 
-use crate::server::filter::Parameters;
+use crate::server::filter::{BadQuery, Parameters};
 
 /// Reads a query that may have the parameters `known`, which are the fields of `T`.
 pub(crate) fn read<T: DeserializeOwned>(query: &str, known: &[&str]) -> Result<T, String> {
@@ -17,4 +17,9 @@ pub(crate) fn read<T: DeserializeOwned>(query: &str, known: &[&str]) -> Result<T
 /// Refuses parameters that are none of `known`, and those that are given twice.
 pub(crate) fn check(query: &str, known: &[&str]) -> Result<(), String> {
     Parameters::read(query, known.iter().copied()).map(drop).map_err(|fault| fault.message)
+}
+
+/// When the call was answered that is meant, where its id was used again.
+pub(super) fn started_at(query: Option<&str>) -> Result<Option<i64>, BadQuery> {
+    Parameters::read(query.unwrap_or_default(), ["started_at"])?.moment("started_at")
 }

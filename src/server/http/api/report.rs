@@ -14,7 +14,8 @@ use utoipa::ToSchema;
 use crate::server::config::ReportLanguage;
 use crate::server::domain::principal::{AccessRole, Principal};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
-use crate::server::filter::{BadQuery, Parameter, Parameters, Shape};
+use crate::server::filter::{Parameter, Parameters, Shape};
+use crate::server::http::api::body::read;
 use crate::server::http::openapi::ReportParameters;
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::report::{OF_REPORTS, Sender, WeeklyReport, gather, send_now, span_of};
@@ -100,14 +101,9 @@ pub(crate) async fn send(
     Extension(sender): Extension<Arc<Sender>>,
     body: Result<String, StringRejection>,
 ) -> Result<Response, Unanswered> {
-    let body = body?;
-    let in_body = |BadQuery { field, message }| Unanswered::Field(BadQuery::new(&field, message));
-    let WantedReport { from, to } = match body.trim() {
-        "" => WantedReport::default(),
-        body => serde_json::from_str(body).map_err(|fault| in_body(BadQuery::new("", fault.to_string())))?,
-    };
+    let WantedReport { from, to } = read(&body?)?;
     let given = [("from", from), ("to", to)].into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let span = span_of(&Parameters::of(given.collect()), &shared.config).map_err(in_body)?;
+    let span = span_of(&Parameters::of(given.collect()), &shared.config).map_err(Unanswered::Field)?;
     if !shared.config.report.has_recipients() {
         return Err(Refusal::NoRecipients.into());
     }

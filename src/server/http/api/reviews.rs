@@ -21,9 +21,10 @@ use crate::server::domain::principal::{Principal, Who};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::domain::review::{Action, Appeal, Circumstances, Step, Verdict, check_reason, possible};
 use crate::server::filter::{BadQuery, Parameters, instant};
+use crate::server::http::api::body::parse;
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::runtime::Shared;
-use crate::server::runtime::cases::Case;
+use crate::server::runtime::cases::{Case, Opened};
 use crate::server::runtime::review::{take_step, take_steps};
 use crate::server::store::{FoundReview, Taken, Target};
 
@@ -197,7 +198,7 @@ pub(crate) async fn take_all(
     let NewSteps { action, reason, by, alerts } = read(&body?)?;
     if !(1..=REVIEWED_AT_ONCE_MAX).contains(&alerts.len()) {
         let message = format!("alerts 要有 1 到 {REVIEWED_AT_ONCE_MAX} 条 / alerts has 1 to {REVIEWED_AT_ONCE_MAX}");
-        return Err(Unanswered::Field(BadQuery::new("alerts", message)));
+        return Err(Unanswered::in_body("alerts", message));
     }
     let targets = alerts.iter().map(NamedAlert::target).collect::<Result<_, _>>()?;
     check_action(action)?;
@@ -229,10 +230,11 @@ impl NamedAlert {
     }
 }
 
-/// The case that a reviewer has open now; without an alert, none.
+/// The case that a reviewer has open now: an alert, or a form to fill; without either, no alert.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct NewCase {
     alert: Option<CaseOf>,
+    form: Option<FormCase>,
     /// The reviewer's name, where there are no tokens.
     #[schema(max_length = 64)]
     by: Option<String>,
@@ -248,10 +250,37 @@ struct CaseOf {
     started_at: String,
 }
 
+/// A form about an agent in a call.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct FormCase {
+    #[schema(max_length = 128)]
+    form: String,
+    #[schema(max_length = 128)]
+    agent_id: String,
+    #[schema(max_length = 128)]
+    call_id: String,
+    started_at: String,
+    /// It is open no more.
+    #[serde(default, skip_serializing)]
+    close: bool,
+}
+
 /// The cases that others have open.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CasesOpen {
     open: Vec<CaseView>,
+    /// Left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    forms: Vec<FormCaseView>,
+}
+
+/// A form that somebody is about to fill or change.
+#[derive(Debug, Serialize, ToSchema)]
+struct FormCaseView {
+    by: String,
+    #[serde(flatten)]
+    form: FormCase,
+    since: Option<String>,
 }
 
 /// A case that somebody has open.
@@ -263,9 +292,9 @@ struct CaseView {
     since: Option<String>,
 }
 
-/// Tells which case the caller has open, for 45 seconds, and asks which ones others have.
+/// Tells which case the caller has open, an alert or a form, for 45 seconds, and asks which ones others have.
 #[utoipa::path(post, path = "/v1/reviews/open", tag = "qa", request_body = NewCase, responses(
-    (status = 200, description = "The cases of others / 别人打开着的预警", body = CasesOpen),
+    (status = 200, description = "The cases of others / 别人打开着的预警和评分表", body = CasesOpen),
     (status = 400, description = "It cannot be used / 内容有误", body = ErrorMessage),
     (status = 413, description = "Too long / 太长", body = ErrorMessage),
 ))]
@@ -274,22 +303,47 @@ pub(crate) async fn open(
     Extension(principal): Extension<Principal>,
     body: Result<String, StringRejection>,
 ) -> Result<Json<CasesOpen>, Unanswered> {
-    let NewCase { alert, by } = read(&body?)?;
-    let who = principal.person(by.as_deref()).map_err(Refusal::Unnamed)?;
-    let case = alert.map(|CaseOf { alert_id, call_id, started_at }| {
-        for (field, id) in [("alert_id", &alert_id), ("call_id", &call_id)] {
-            native::check_id(field, id).map_err(|fault| BadQuery::new(field, fault.to_string()))?;
+    let NewCase { alert, form, by } = read(&body?)?;
+    let who = principal.person(by.as_deref())?;
+    let is_form = form.is_some();
+    let case = match (alert, form) {
+        (Some(_), Some(_)) => {
+            return Err(Unanswered::in_body("form", "alert 和 form 写其中一个 / give alert or form, one of them"));
         }
-        instant("started_at", &started_at)?;
-        Ok(Case { alert_id, call_id, started_at })
-    });
-    let case = case.transpose().map_err(Unanswered::Field)?;
+        (Some(CaseOf { alert_id, call_id, started_at }), None) => {
+            Some(Case { call_id, started_at, of: Opened::Alert { alert_id } })
+        }
+        (None, Some(FormCase { form, agent_id, call_id, started_at, close })) => {
+            (!close).then_some(Case { call_id, started_at, of: Opened::Form { form, agent_id } })
+        }
+        (None, None) => None,
+    };
+    if let Some(Case { call_id, started_at, of }) = &case {
+        let ids = match of {
+            Opened::Alert { alert_id } => vec![("alert_id", alert_id)],
+            Opened::Form { form, agent_id } => vec![("form", form), ("agent_id", agent_id)],
+        };
+        for (field, id) in ids.into_iter().chain([("call_id", call_id)]) {
+            native::check_id(field, id).map_err(|fault| Unanswered::in_body(field, fault.to_string()))?;
+        }
+        instant("started_at", started_at).map_err(Unanswered::Field)?;
+    }
     let zone = shared.config.utc_offset;
-    let open = shared.cases.open(&who.name, case, clock::unix_ms()).into_iter().map(|(by, open)| {
-        let Case { alert_id, call_id, started_at } = open.case;
-        CaseView { by, alert: CaseOf { alert_id, call_id, started_at }, since: wall_time(open.since_ms, zone) }
-    });
-    Ok(Json(CasesOpen { open: open.collect() }))
+    let mut told = CasesOpen { open: Vec::new(), forms: Vec::new() };
+    for (by, open) in shared.cases.open(&who.name, is_form, case, clock::unix_ms()) {
+        let since = wall_time(open.since_ms, zone);
+        let Case { call_id, started_at, of } = open.case;
+        match of {
+            Opened::Alert { alert_id } => {
+                told.open.push(CaseView { by, alert: CaseOf { alert_id, call_id, started_at }, since });
+            }
+            Opened::Form { form, agent_id } => {
+                let form = FormCase { form, agent_id, call_id, started_at, close: false };
+                told.forms.push(FormCaseView { by, form, since });
+            }
+        }
+    }
+    Ok(Json(told))
 }
 
 /// Where an alert stands after a step.
@@ -301,7 +355,7 @@ fn view(shared: &Shared, principal: &Principal, taken: Taken) -> ReviewView {
 }
 
 fn read<T: DeserializeOwned>(body: &str) -> Result<T, Refusal> {
-    serde_json::from_str(body).map_err(|fault| Refusal::InvalidReview { reason: fault.to_string() })
+    parse(body).map_err(|fault| Refusal::InvalidReview { reason: fault.message })
 }
 
 fn target(alert_id: String, query: &str) -> Result<Target, BadQuery> {
@@ -330,7 +384,7 @@ pub(super) fn step(
     let invalid = |reason: String| Refusal::InvalidReview { reason };
     let reason = check_reason(action, reason).map_err(invalid)?;
     let reason = reason.map(|reason| privacy::mask(&reason).into_owned());
-    let who = principal.person(by).map_err(Refusal::Unnamed)?;
+    let who = principal.person(by)?;
     let step = Step { action, by: who.name.clone(), role: who.role, reason, at_ms: clock::unix_ms() };
     Ok((step, who))
 }

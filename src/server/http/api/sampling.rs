@@ -21,6 +21,7 @@ use crate::server::domain::refusal::{ErrorMessage, NotGiven, Refusal};
 use crate::server::domain::review::{Action, check_reason};
 use crate::server::filter::{AGENT, BadQuery, CURSOR, FROM, LIMIT, Parameter, Parameters, Shape, TEAM, TO};
 use crate::server::http::api::alerts::{AlertView, view};
+use crate::server::http::api::body::{parse, read};
 use crate::server::http::api::page::{About, next_cursor};
 use crate::server::http::api::roster::AgentView;
 use crate::server::http::openapi::{AssignmentParameters, SamplingParameters};
@@ -116,7 +117,7 @@ pub(crate) async fn assignments(
             check_person(name).map_err(|_| BadQuery::new("reviewer", message))?;
             name.clone()
         }
-        None => principal.person(None).map_err(Refusal::Unnamed)?.name,
+        None => principal.person(None)?.name,
     };
     let kinds = Sampled::ALL.map(|sampled| (sampled.name(), sampled));
     let filter = AssignmentFilter {
@@ -219,15 +220,14 @@ pub(crate) async fn decide(
     let body = body?;
     let sample_no: i64 = sample_no.parse().map_err(|_| Refusal::NotGiven(NotGiven::Unknown))?;
     let invalid = |reason: String| Refusal::InvalidReview { reason };
-    let SampleVerdict { verdict, reason, by } =
-        serde_json::from_str(&body).map_err(|fault| invalid(fault.to_string()))?;
+    let SampleVerdict { verdict, reason, by } = parse(&body).map_err(|fault| invalid(fault.message))?;
     let (name, reason) = match verdict {
         SampleAnswer::Confirm => ("confirm", check_reason(Action::Confirm, reason).map_err(invalid)?),
         SampleAnswer::Dismiss => ("dismiss", check_reason(Action::Dismiss, reason).map_err(invalid)?),
         SampleAnswer::Read => ("read", check_reason(Action::Confirm, reason).map_err(invalid)?),
     };
     let reason = reason.map(|reason| crate::engine::privacy::mask(&reason).into_owned());
-    let who = principal.person(by.as_deref()).map_err(Refusal::Unnamed)?;
+    let who = principal.person(by.as_deref())?;
     let new = NewVerdict { sample_no, who, verdict: name, reason, at_ms: unix_ms() };
     match shared.journal.decide_sample(new).await?.map_err(Refusal::store)? {
         Ok(()) => Ok(reply::json(StatusCode::OK, &json!({"sample_no": sample_no, "verdict": name}))),
@@ -346,9 +346,10 @@ pub(crate) struct WantedDraw {
     week: String,
 }
 
-/// Draws for a plan and a week that is over, which a server does by itself for the last one.
+/// Draws for a plan and a week that is over, which a server does by itself for the last one: from all calls that are in, or
+/// from those that came in since the draw before.
 #[utoipa::path(post, path = "/v1/sampling/draws", tag = "qa", request_body = WantedDraw, responses(
-    (status = 200, description = "How many samples, null if it was drawn before / 抽了多少，抽过则为 null", body = Object),
+    (status = 200, description = "How many samples; null: it was drawn before, and nothing that makes one came in since / 抽了多少；抽过而且没有补到够抽的，为 null", body = Object),
     (status = 400, description = "It cannot be used / 内容有误", body = ErrorMessage),
     (status = 413, description = "Too long / 太长", body = ErrorMessage),
     (status = 503, description = "Not now / 暂时不能", body = ErrorMessage),
@@ -359,18 +360,20 @@ pub(crate) async fn draw_now(
     body: Result<String, StringRejection>,
 ) -> Result<Response, Unanswered> {
     let body = body?;
-    let bad = |field: &str, message: &str| Unanswered::Field(BadQuery::new(field, message));
-    let WantedDraw { plan, week } = serde_json::from_str(&body).map_err(|fault| bad("", &fault.to_string()))?;
+    let WantedDraw { plan, week } = read(&body)?;
     let plans = &shared.config.review.plans;
     let Some(plan) = plans.iter().find(|known| known.name == plan) else {
-        return Err(bad("plan", "配置里没有这个抽检计划 / no such plan in [[review.plans]]"));
+        return Err(Unanswered::in_body("plan", "配置里没有这个抽检计划 / no such plan in [[review.plans]]"));
     };
     let zone = shared.config.utc_offset;
     let week = week.parse::<NaiveDate>().ok().and_then(|day| week_of(day, zone));
     let week = week.filter(|week| week.to_ms.is_some_and(|to_ms| to_ms <= unix_ms()));
     let week = week.ok_or_else(|| {
-        bad("week", "week 要是已经过完的一周里的一天（2026-11-21） / week is a day of a week that is over (2026-11-21)")
+        Unanswered::in_body(
+            "week",
+            "week 要是已经过完的一周里的一天（2026-11-21） / week is a day of a week that is over (2026-11-21)",
+        )
     })?;
-    let samples = draw(&shared, plan, week, principal.asker(&[AccessRole::Admin])).await?;
+    let samples = draw(&shared, plan, week, unix_ms(), principal.asker(&[AccessRole::Admin])).await?;
     Ok(reply::json(StatusCode::OK, &json!({"plan": plan.name, "samples": samples})))
 }

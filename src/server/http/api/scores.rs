@@ -26,6 +26,8 @@ pub(crate) struct Scores {
     /// `agent`, `team`, `queue` or `day`.
     group: &'static str,
     pub(super) scores: Vec<ScoreView>,
+    /// Calls in progress, which are not scored yet.
+    live: u64,
     from: Option<String>,
     to: Option<String>,
     utc_offset: String,
@@ -34,8 +36,11 @@ pub(crate) struct Scores {
 /// The scores of one agent, team, queue or day.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ScoreView {
-    /// The agent, the team (of an agent without one, the queue), the queue (null: calls without one) or the (first) day.
+    /// The agent, the team (of an agent without one, the queue), the queue (null: calls without one) or the day.
     key: Option<String>,
+    /// Whether `key` is the queue of agents without a team; left out where it is not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    is_queue: bool,
     /// Of one agent.
     #[serde(flatten)]
     agent: AgentView,
@@ -75,21 +80,25 @@ pub(super) async fn compute(shared: &Arc<Shared>, parameters: &Parameters) -> Re
         .unwrap_or(Group::Agent);
     let zone = shared.config.utc_offset;
     let mut filter = CallFilter { is_live: Some(false), ..parameters.calls(zone)? };
+    let live = shared.store.count_calls(CallFilter { is_live: Some(true), ..filter.clone() }).await?;
     // An agent's score may rest on a call that another one answered.
     let (agent_id, team) = (filter.agent_id.take(), filter.team.take());
     let span = filter.span;
     let config = shared.config.score.clone();
     let asking = Arc::clone(shared);
-    let add = move |groups: &mut BTreeMap<Option<String>, Total>, call: &TotalledCall| {
+    let add = move |groups: &mut BTreeMap<Key, Total>, call: &TotalledCall| {
         let team_of = |agent: &str| asking.roster.of(agent).team;
         let is_wanted = |agent: &str| {
             agent_id.as_deref().is_none_or(|wanted| wanted == agent) && (team.is_none() || team_of(agent) == team)
         };
         let key = |agent: &str| match group {
-            Group::Agent => Some(agent.to_owned()),
-            Group::Team => team_of(agent).or_else(|| call.queue.clone()),
-            Group::Queue => call.queue.clone(),
-            Group::Day => wall_time(call.started_ms, zone).map(|time| time.chars().take(DAY_CHARS).collect()),
+            Group::Agent => (Some(agent.to_owned()), false),
+            Group::Team => match team_of(agent) {
+                Some(team) => (Some(team), false),
+                None => (call.queue.clone(), true),
+            },
+            Group::Queue => (call.queue.clone(), false),
+            Group::Day => (wall_time(call.started_ms, zone).map(|time| time.chars().take(DAY_CHARS).collect()), false),
         };
         for (key, deductions) in units(call, is_wanted, key) {
             groups.entry(key).or_default().add(&score(&config, deductions.iter().copied()), deductions.len());
@@ -97,16 +106,16 @@ pub(super) async fn compute(shared: &Arc<Shared>, parameters: &Parameters) -> Re
     };
     let groups = shared.store.totals(filter, add).await?;
     let agents = match group {
-        Group::Agent => AgentView::of_all(shared, groups.keys().flatten().map(String::as_str)),
+        Group::Agent => AgentView::of_all(shared, groups.keys().filter_map(|(key, _)| key.as_deref())),
         Group::Team | Group::Queue | Group::Day => BTreeMap::new(),
     };
-    let view = |(key, total): (Option<String>, Total)| {
+    let view = |((key, is_queue), total): (Key, Total)| {
         let agent = key.as_deref().and_then(|key| agents.get(key)).cloned().unwrap_or_default();
-        total.view(key, agent)
+        ScoreView { is_queue, ..total.view(key, agent) }
     };
     let scores = groups.into_iter().map(view).collect();
     let About { from, to, utc_offset, .. } = About::new(span, zone, None);
-    Ok(Scores { group: group.name(), scores, from, to, utc_offset })
+    Ok(Scores { group: group.name(), scores, live, from, to, utc_offset })
 }
 
 /// The parameters of scores.
@@ -116,6 +125,9 @@ const GROUP: Parameter = Parameter::new(
     "By what, agent unless said / 按什么分组，默认按坐席",
     Shape::Names(&["agent", "team", "queue", "day"]),
 );
+
+/// What scores are put together by, and whether that is a queue in the place of a team: both may be called alike.
+type Key = (Option<String>, bool);
 
 /// `2026-11-21`.
 const DAY_CHARS: usize = 10;
@@ -145,8 +157,8 @@ impl Group {
 fn units(
     call: &TotalledCall,
     is_wanted: impl Fn(&str) -> bool,
-    key: impl Fn(&str) -> Option<String>,
-) -> BTreeMap<Option<String>, Vec<&Deduction>> {
+    key: impl Fn(&str) -> Key,
+) -> BTreeMap<Key, Vec<&Deduction>> {
     let mut parts = BTreeMap::new();
     if is_wanted(&call.agent_id) {
         parts.insert(key(&call.agent_id), Vec::new());
@@ -178,6 +190,7 @@ impl Total {
         let Self { scores, min, vetoed, alerts } = self;
         let (mean, margin) = scores.told(1.0);
         let calls = scores.count();
-        ScoreView { key, agent, calls, mean, margin, min: min.unwrap_or_default(), vetoed, alerts }
+        let min = min.unwrap_or_default();
+        ScoreView { key, is_queue: false, agent, calls, mean, margin, min, vetoed, alerts }
     }
 }

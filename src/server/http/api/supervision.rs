@@ -9,7 +9,6 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::{Extension, Json};
 use chrono::FixedOffset;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -18,12 +17,14 @@ use crate::engine::privacy;
 use crate::engine::text::is_formatting;
 use crate::server::clock::{unix_ms, wall_time};
 use crate::server::config::{FLAGS_MAX, HELP_CHARS_MAX, MonitorMode};
-use crate::server::domain::principal::{Principal, Who};
+use crate::server::domain::principal::Principal;
 use crate::server::domain::recording::{Recorded, WayIn};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
 use crate::server::domain::review::REASON_CHARS_MAX;
 use crate::server::domain::terms::Audited;
-use crate::server::filter::{BadQuery, Parameters};
+use crate::server::filter::Parameters;
+use crate::server::http::api::body::{self, read};
+use crate::server::http::api::query::started_at;
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::runtime::Shared;
 use crate::server::runtime::hands;
@@ -154,9 +155,9 @@ pub(crate) async fn help(
         let message = format!(
             "text 要有 1 到 {HELP_CHARS_MAX} 字，没有控制字符 / text has 1 to {HELP_CHARS_MAX} characters and no control characters"
         );
-        return Err(Unanswered::Field(BadQuery::new("text", message)));
+        return Err(Unanswered::in_body("text", message));
     }
-    let who = person(&principal, by.as_deref())?;
+    let who = principal.person(by.as_deref())?;
     let call = hands::find_going(&shared, &call_id, started_at(query.as_deref())?).await?;
     let help = hands::help(&shared, call, text.to_owned(), who).await?;
     Ok(reply::json(StatusCode::CREATED, &HelpView::new(help, shared.config.utc_offset)))
@@ -191,7 +192,7 @@ pub(crate) async fn take(
     body: Result<String, StringRejection>,
 ) -> Result<Json<TakenView>, Unanswered> {
     let NewCharge { by, instead_of } = read(&body?)?;
-    let who = person(&principal, by.as_deref())?;
+    let who = principal.person(by.as_deref())?;
     let call = hands::find_going(&shared, &call_id, started_at(query.as_deref())?).await?;
     let charge = hands::take(&shared, &call, who, instead_of).await?;
     Ok(Json(TakenView::new(charge, shared.config.utc_offset)))
@@ -224,7 +225,7 @@ pub(crate) async fn release(
     body: Result<String, StringRejection>,
 ) -> Result<Json<Value>, Unanswered> {
     let Giver { by } = read(&body?)?;
-    let who = person(&principal, by.as_deref())?;
+    let who = principal.person(by.as_deref())?;
     let call = hands::find(&shared, &call_id, started_at(query.as_deref())?).await?;
     hands::release(&shared, call.call_no, who.name.clone(), who).await?;
     Ok(Json(json!({"taken": null})))
@@ -260,7 +261,7 @@ pub(crate) async fn monitor(
     body: Result<String, StringRejection>,
 ) -> Result<Json<WayIn>, Unanswered> {
     let WantedWay { mode, by } = read(&body?)?;
-    let who = person(&principal, by.as_deref())?;
+    let who = principal.person(by.as_deref())?;
     let monitors = shared.monitors.as_ref().ok_or(Refusal::NoWayIn)?;
     let mode = MonitorMode::from_name(&mode).filter(|mode| monitors.modes().contains(mode)).ok_or(Refusal::NoWayIn)?;
     let call = hands::find_going(&shared, &call_id, started_at(query.as_deref())?).await?;
@@ -310,17 +311,12 @@ pub(crate) async fn flag(
     body: Result<String, StringRejection>,
 ) -> Result<Response, Unanswered> {
     let NewFlag { note, by } = read(&body?)?;
-    let note = note.map(|note| note.trim().to_owned()).filter(|note| !note.is_empty());
-    if note.as_ref().is_some_and(|note| note.chars().count() > REASON_CHARS_MAX) {
-        let message = format!("note 最多 {REASON_CHARS_MAX} 字 / note has at most {REASON_CHARS_MAX} characters");
-        return Err(Unanswered::Field(BadQuery::new("note", message)));
-    }
-    let who = person(&principal, by.as_deref())?;
+    let note = body::remark("note", note, REASON_CHARS_MAX)?;
+    let who = principal.person(by.as_deref())?;
     let started_ms = started_at(query.as_deref())?;
     let wanted = CallQuery { call_id: call_id.clone(), started_ms, with_held: false, events_max: 0, alerts_max: 0 };
     let call = shared.store.call_record(wanted).await?.ok_or(Refusal::NoSuchCall)?.call;
     let place = hands::find(&shared, &call_id, Some(call.started_ms)).await.ok();
-    let note = note.map(|note| privacy::mask(&note).into_owned());
     let flag = hands::flag(&shared, call.call_no, place.as_ref(), who, note).await?;
     Ok(reply::json(StatusCode::CREATED, &FlagView::new(flag, shared.config.utc_offset)))
 }
@@ -392,7 +388,7 @@ pub(crate) async fn settle(
     body: Result<String, StringRejection>,
 ) -> Result<Json<Value>, Unanswered> {
     let Giver { by } = read(&body?)?;
-    let who = person(&principal, by.as_deref())?;
+    let who = principal.person(by.as_deref())?;
     let flag_no = flag_no.parse().map_err(|_| Refusal::NoSuchFlag)?;
     hands::settle(&shared, flag_no, who).await?;
     Ok(Json(json!({"flag_no": flag_no, "done": true})))
@@ -412,17 +408,4 @@ pub(crate) struct ThresholdsView {
 ))]
 pub(crate) async fn thresholds(State(shared): State<Arc<Shared>>) -> Json<ThresholdsView> {
     Json(ThresholdsView { thresholds: shared.thresholds.view() })
-}
-
-fn read<T: DeserializeOwned>(body: &str) -> Result<T, Unanswered> {
-    let body = if body.trim().is_empty() { "{}" } else { body };
-    serde_json::from_str(body).map_err(|fault| Unanswered::Field(BadQuery::new("", fault.to_string())))
-}
-
-fn person(principal: &Principal, by: Option<&str>) -> Result<Who, Refusal> {
-    principal.person(by).map_err(Refusal::Unnamed)
-}
-
-fn started_at(query: Option<&str>) -> Result<Option<i64>, BadQuery> {
-    Parameters::read(query.unwrap_or_default(), ["started_at"])?.moment("started_at")
 }

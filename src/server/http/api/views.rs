@@ -18,7 +18,8 @@ use crate::server::clock::{unix_ms, wall_time};
 use crate::server::config::{PERSON_CHARS_MAX, VIEW_QUERY_BYTES_MAX, VIEWS_MAX, check_person};
 use crate::server::domain::principal::{AccessRole, Principal};
 use crate::server::domain::refusal::{ErrorMessage, Refusal};
-use crate::server::filter::{BadQuery, Parameter, Parameters, Shape};
+use crate::server::filter::{Parameter, Parameters, Shape};
+use crate::server::http::api::body::read;
 use crate::server::http::openapi::ViewParameters;
 use crate::server::net::reply::{self, Unanswered};
 use crate::server::runtime::Shared;
@@ -110,19 +111,20 @@ pub(crate) async fn save(
     body: Result<String, StringRejection>,
 ) -> Result<Response, Unanswered> {
     let body = body?;
-    let bad = |field: &str, message: &str| Unanswered::Field(BadQuery::new(field, message));
-    let WantedView { page, name, query, shared: is_shared } =
-        serde_json::from_str(&body).map_err(|fault| bad("", &fault.to_string()))?;
+    let WantedView { page, name, query, shared: is_shared } = read(&body)?;
     if !(1..=PAGE_CHARS_MAX).contains(&page.len()) || !page.bytes().all(|byte| byte.is_ascii_lowercase()) {
-        return Err(bad("page", "page 是页面的名字，小写字母 / page is the name of a page in small letters"));
+        return Err(Unanswered::in_body(
+            "page",
+            "page 是页面的名字，小写字母 / page is the name of a page in small letters",
+        ));
     }
     check_person(&name).map_err(|_| {
-        bad("name", &format!("name 要有 1 到 {PERSON_CHARS_MAX} 个字，首尾没有空格 / name has 1 to {PERSON_CHARS_MAX} characters, no spaces around it"))
+        Unanswered::in_body("name", format!("name 要有 1 到 {PERSON_CHARS_MAX} 个字，首尾没有空格 / name has 1 to {PERSON_CHARS_MAX} characters, no spaces around it"))
     })?;
     if query.len() > VIEW_QUERY_BYTES_MAX || query.contains(|c: char| c.is_control() || c == '#' || c == '?') {
-        return Err(bad(
+        return Err(Unanswered::in_body(
             "query",
-            &format!(
+            format!(
                 "query 是地址里 ? 后面的部分，最多 {VIEW_QUERY_BYTES_MAX} 字节 / query is what the address has behind ?, at most {VIEW_QUERY_BYTES_MAX} bytes"
             ),
         ));

@@ -155,7 +155,7 @@ pub(crate) async fn create(
     if rule_id.len() > 64 {
         return Err(bad("rule_id", "最多 64 字节 / at most 64 bytes"));
     }
-    let who = principal.person(fields.text("by")?).map_err(Refusal::Unnamed)?;
+    let who = principal.person(fields.text("by")?)?;
     // A new file is named as it will be once it is there.
     let name = match shared.rules.file_path(&name) {
         Some(path) => path.display().to_string(),
@@ -249,7 +249,7 @@ pub(crate) async fn step(
                 "要是 save、follow、approve、reject、shadow、live、roll_back、withdraw 之一 / must be one of these",
             )
         })?;
-    let who = principal.person(fields.text("by")?).map_err(Refusal::Unnamed)?;
+    let who = principal.person(fields.text("by")?)?;
     let reason = fields.text("reason")?.map(str::trim).filter(|reason| !reason.is_empty()).map(str::to_owned);
     if reason.as_ref().is_some_and(|reason| reason.chars().count() > REASON_CHARS_MAX) {
         return Err(bad("reason", format!("最多 {REASON_CHARS_MAX} 字 / at most {REASON_CHARS_MAX} characters")));
@@ -310,14 +310,15 @@ pub(crate) async fn check(
     body: Result<String, StringRejection>,
 ) -> Result<Json<DraftView>, Unanswered> {
     let fields = Fields::read(body, &["by"])?;
-    let who = principal.person(fields.text("by")?).map_err(Refusal::Unnamed)?;
+    let who = principal.person(fields.text("by")?)?;
     let draft = find(&shared, &draft_no).await?;
     let files = vec![SourceFile { name: draft.file.clone(), text: draft.text.clone() }];
     let (written, edited) = (shared.rules.written(), files.clone());
     let result = in_turn(&shared, Arc::clone(&turn), move |over| checked(&written, &edited, over)).await?;
-    let to = clock::wall_now(shared.config.utc_offset);
-    let from = to - TimeDelta::days(i64::from(DRAFT_CHECK_DAYS));
-    let span = Span { from_ms: Some(from.timestamp_millis()), to_ms: None };
+    // Whole days, today the last of them, as the page looks through.
+    let zone = shared.config.utc_offset;
+    let first = clock::wall_now(zone).date_naive() - TimeDelta::days(i64::from(DRAFT_CHECK_DAYS) - 1);
+    let span = Span { from_ms: clock::begin_ms(first, zone), to_ms: None };
     let wanted = Stored { span, agent_id: None };
     let hits = looked(&shared, turn, files, draft.rule_id.clone(), wanted).await?;
     let found = DraftChecked::new(result, hits);

@@ -82,6 +82,9 @@ pub(crate) struct VetoCount {
 pub(crate) struct RuleExample {
     /// `gained`, `lost`, `kept` or `near`.
     sort: String,
+    /// How often this was said alike, marks and spaces aside, this time among them.
+    #[serde(default = "once")]
+    times: u64,
     call_id: String,
     agent_id: String,
     started_at: Option<String>,
@@ -178,8 +181,8 @@ fn find(
 struct Gathered {
     hits: RuleHits,
     agents: BTreeSet<String>,
-    told: Vec<RuleExample>,
-    near: Vec<RuleExample>,
+    told: Examples,
+    near: Examples,
     vetoes: BTreeMap<String, VetoCount>,
 }
 
@@ -201,9 +204,6 @@ impl Gathered {
             };
             self.hits.gained += u64::from(sort == "gained");
             self.hits.lost += u64::from(sort == "lost");
-            if self.told.len() >= HITS_KEPT_MAX {
-                continue;
-            }
             let first = alert.evidence.first();
             let text = first.map_or_else(String::new, |evidence| privacy::mask(&evidence.text).into_owned());
             let reply_to = first.and_then(|evidence| said_before(call, &evidence.utterance_id));
@@ -253,10 +253,8 @@ impl Gathered {
         self.hits.near += 1;
         let counted = || VetoCount { veto: veto.clone(), veto_en: veto_en.clone(), count: 0 };
         self.vetoes.entry(veto.clone()).or_insert_with(counted).count += 1;
-        if self.near.len() < HITS_KEPT_MAX {
-            let (veto, veto_en) = (Some(veto), Some(veto_en));
-            self.near.push(RuleExample { sort: "near".to_owned(), veto, veto_en, ..example });
-        }
+        let (veto, veto_en) = (Some(veto), Some(veto_en));
+        self.near.push(RuleExample { sort: "near".to_owned(), veto, veto_en, ..example });
     }
 
     fn finish(self) -> RuleHits {
@@ -267,13 +265,41 @@ impl Gathered {
             "lost" => 1,
             _ => 2,
         };
-        hits.examples = varied(told, rank);
-        hits.near_examples = varied(near, |_| 0);
+        hits.examples = varied(told.kept, rank);
+        hits.near_examples = varied(near.kept, |_| 0);
         hits.vetoes = vetoes.into_values().collect();
         hits.vetoes.sort_by_key(|veto| std::cmp::Reverse(veto.count));
         hits.vetoes.truncate(HITS_EXAMPLES);
         hits
     }
+}
+
+/// Examples, those that say the same in the same way once.
+#[derive(Default)]
+struct Examples {
+    kept: Vec<RuleExample>,
+    places: BTreeMap<[String; 4], usize>,
+}
+
+impl Examples {
+    fn push(&mut self, example: RuleExample) {
+        let words: String = example.text.chars().filter(|c| c.is_alphanumeric()).collect();
+        let is_silence = words.is_empty();
+        let key = [example.sort.clone(), words, example.phrase.clone(), example.veto.clone().unwrap_or_default()];
+        if let Some(like) = self.places.get(&key).and_then(|place| self.kept.get_mut(*place)) {
+            like.times += 1;
+        } else if self.kept.len() < HITS_KEPT_MAX {
+            // Where nothing was said, each is for itself.
+            if !is_silence {
+                self.places.insert(key, self.kept.len());
+            }
+            self.kept.push(example);
+        }
+    }
+}
+
+const fn once() -> u64 {
+    1
 }
 
 /// Some of the examples: of each rank in turn first one an agent, then one a call, then the others.
@@ -297,6 +323,7 @@ impl RuleExample {
         let started_ms = call.info.started_at.timestamp_millis();
         Self {
             sort: String::new(),
+            times: 1,
             call_id: call.info.call_id.to_string(),
             agent_id: call.info.agent_id.to_string(),
             started_at: wall_time(started_ms, shared.config.utc_offset),
