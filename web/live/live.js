@@ -304,7 +304,8 @@ function placeOf(row) {
 function CallRow({ row, hand, open, index, top, now, isActive }) {
   const severity = worstNow(row, now);
   const { critical, warning, info } = row.alerts;
-  const reason = reasonOf(row);
+  const [reason, last] = [reasonOf(row), row.last_alert];
+  const isNews = last !== null && reason !== null && (last.at_ms !== reason.at_ms || last.message !== reason.message);
   const address = callAddress(row.call_id, row.started_at);
   // The link does it itself, in another tab if the reader wants it so.
   const enter = (/** @type {MouseEvent} */ event) => event.target instanceof Element && event.target.closest("a, button") === null && location.assign(address);
@@ -322,7 +323,7 @@ function CallRow({ row, hand, open, index, top, now, isActive }) {
         ${warning > 0 ? html`<span class="tag warning" title=${severityName("warning")}>${warning}</span>` : null}
         ${info > 0 ? html`<span class="tag" title=${severityName("info")}>${info}</span>` : null}
       </span>
-      <span class="last" role="gridcell" title=${upright(reason?.message ?? "")}>${reason === null ? "" : html`${clock(reason.at_ms)} <bdi>${reason.message}</bdi>`}</span>
+      <span class="last" role="gridcell" title=${upright([reason?.message, isNews ? last?.message : null].filter(Boolean).join(" · "))}>${reason === null ? "" : html`${clock(reason.at_ms)} <bdi>${reason.message}</bdi>`}${isNews && last ? html` <span class="quiet small">${t("最近", "latest")} ${clock(last.at_ms)} <bdi>${last.message}</bdi></span>` : null}</span>
       <span class="owed clock" role="gridcell">${row.owed > 0 ? row.owed : ""}</span>
       <span class="hands" role="gridcell">${isLive(row) ? html`<button class=${`plain ${hand?.taken ? "taken" : ""}`} tabindex="-1" onClick=${() => open(placeOf(row))}
         title=${`${handName(hand)} · ${t("写一句、接手、旁听、标记（按键 h）", "a word, take it, listen in, flag it (key h)")}`}>${handName(hand)}</button>` : null}</span>
