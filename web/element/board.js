@@ -122,7 +122,7 @@ export class Board {
     this.pinned = null;
     /** The card that the agent writes a reason for. @type {string | null} */
     this.asked = null;
-    /** The call that is shown; it stays until the agent chooses another or it is over. @type {string | null} */
+    /** The call that is shown; it stays until the agent chooses another, it is over, or no words come from it while another goes on. @type {string | null} */
     this.chosen = null;
     /** The call from which no words come, and that the agent chose all the same. @type {string | null} */
     this.insisted = null;

@@ -89,7 +89,7 @@ button:disabled { color: var(--quiet); border-color: var(--line); cursor: not-al
 .card[data-state="retracted"] { color: var(--quiet); border-left-color: var(--line-strong); }
 .card[data-state="resolved"] { border-color: var(--good); background: var(--good-ground); }
 
-.calm { display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 4px; border: 1px dashed var(--line); border-radius: 10px; color: var(--quiet); font-size: 1.0625rem; padding: 10px 12px; text-align: center; }
+.calm { max-height: 100%; overflow: auto; display: flex; flex-direction: column; align-items: center; justify-content: center; gap: 4px; border: 1px dashed var(--line); border-radius: 10px; color: var(--quiet); font-size: 1.0625rem; padding: 10px 12px; text-align: center; }
 .calm .good { color: var(--good); font-size: 1.75rem; line-height: 1; }
 .calm.next { align-self: start; align-items: stretch; justify-content: flex-start; text-align: left; gap: 8px; border-style: solid; background: var(--surface); color: var(--text); }
 .calm .about { display: flex; flex-wrap: wrap; align-items: baseline; gap: 2px 6px; font-size: .875rem; color: var(--quiet); }
