@@ -96,7 +96,7 @@ fn list(arguments: &ListArguments) -> Result<(String, ExitCode), String> {
         ("action", action.as_deref()),
         ("limit", Some(&limit)),
     ]);
-    let entries = server::read_audit(data, &query, config.utc_offset).map_err(|error| error.to_string())?;
+    let entries = server::read_audit(data, &query, &config).map_err(|error| error.to_string())?;
     let mut text = String::new();
     for entry in entries {
         let _ = match format {
@@ -124,7 +124,7 @@ fn verify(arguments: &VerifyArguments) -> Result<(String, ExitCode), String> {
     let VerifyArguments { place, head } = arguments;
     let config = place.file.load()?;
     let data = place.data.as_ref().unwrap_or(&config.data);
-    let verified = server::verify_audit(data, head.as_deref()).map_err(|error| error.to_string())?;
+    let verified = server::verify_audit(data, head.as_deref(), &config).map_err(|error| error.to_string())?;
     let Verified { entries, head, faults, more } = verified;
     let mut text = String::new();
     for fault in &faults {

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use tingjian::server::{self, BackupError};
+use tingjian::server::{self, BackupError, Config};
 
 use super::progress::Progress;
 use super::serve::{ConfigFile, unusable};
@@ -35,7 +35,7 @@ pub(crate) struct Restore {
 
 pub(crate) fn back_up(arguments: &Backup) -> ExitCode {
     let Backup { data, output, file } = arguments;
-    let data = match data.clone().map_or_else(|| file.load().map(|config| config.data), Ok) {
+    let data = match data.clone().map_or_else(|| file.load().and_then(directory_of), Ok) {
         Ok(data) => data,
         Err(fault) => return unusable(fault),
     };
@@ -55,6 +55,17 @@ pub(crate) fn restore(arguments: &Restore) -> ExitCode {
     finish(copied, |size| {
         format!("已恢复到 {}（{size}）/ restored {} into {}\n", data.display(), backup.display(), data.display())
     })
+}
+
+/// The data directory of a configuration that keeps its data there.
+fn directory_of(config: Config) -> Result<PathBuf, String> {
+    match config.cluster.postgres {
+        None => Ok(config.data),
+        Some(_) => {
+            Err("数据在 PostgreSQL 里，请用 pg_dump 备份 / the data is in PostgreSQL: back it up with pg_dump"
+                .to_owned())
+        }
+    }
 }
 
 /// Does `work` and shows how far it is.

@@ -14,6 +14,7 @@ mod forms;
 mod learn;
 mod lines;
 mod load;
+mod migrate;
 mod progress;
 mod ready;
 mod replay;
@@ -74,6 +75,8 @@ enum Command {
     Backup(backup::Backup),
     /// 从备份恢复到空目录 / A backup into an empty directory
     Restore(backup::Restore),
+    /// 迁移全部数据：数据目录到 PostgreSQL，或反过来 / All data from the data directory into PostgreSQL, or back
+    Migrate(migrate::Arguments),
     /// 回测：用存下的通话或录音对比两套规则 / What other rules would have said of stored or recorded calls
     Backtest(backtest::Arguments),
     /// 回放：把录音按语速送进服务 / Play recordings into a server at speaking pace
@@ -105,6 +108,7 @@ pub(crate) fn run() -> ExitCode {
         Command::Audit(arguments) => audit::run(&arguments),
         Command::Backup(arguments) => backup::back_up(&arguments),
         Command::Restore(arguments) => backup::restore(&arguments),
+        Command::Migrate(arguments) => migrate::run(&arguments),
         Command::Backtest(arguments) => backtest::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Eval(arguments) => eval::run(&arguments),

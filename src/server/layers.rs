@@ -104,6 +104,25 @@ fn only_the_store_speaks_sql_and_it_knows_no_sockets() {
     }
 }
 
+/// What the store asks goes by the connection to either database; SQLite's own is for what only a file has.
+#[test]
+fn the_store_asks_either_database() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/server/store");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap();
+        let of_files = ["mod.rs", "backup.rs", "checkpoint.rs", "encryption.rs", "migrate.rs"];
+        if inside.starts_with("sql") || of_files.iter().any(|name| inside == Path::new(name)) {
+            continue;
+        }
+        let source = std::fs::read_to_string(&file).unwrap();
+        let source = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+        let named = source.lines().find(|line| line.contains("rusqlite") && *line != "use rusqlite::OpenFlags;");
+        assert!(named.is_none(), "{}: {named:?}; see store/sql/mod.rs", inside.display());
+    }
+}
+
 /// The declarations of a source that rooms outside its own see: functions up to their bodies, else the line.
 fn seen_outside(source: &str) -> impl Iterator<Item = &str> {
     let source = source.split("#[cfg(test)]\nmod ").next().unwrap_or_default();

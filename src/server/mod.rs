@@ -45,10 +45,10 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 pub use crate::server::config::{
-    AgentsFile, Alerts, Confidence, Config, ConfigError, Consume, ConsumeFrom, Counted, FormsDirectory, Holders,
-    MailServer, MonitorMode, MonitorUrl, OriginName, PersonTokens, Place, Plan, Recording, RecordingUrl, Report,
-    ReportDay, ReportLanguage, Retention, Review, SampledBy, Sasl, Score, Secret, SecretSource, Supervision, Threshold,
-    Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle, listen_address,
+    AgentsFile, Alerts, Cluster, Confidence, Config, ConfigError, Consume, ConsumeFrom, Counted, FormsDirectory,
+    Holders, MailServer, MonitorMode, MonitorUrl, OriginName, PersonTokens, Place, Plan, Recording, RecordingUrl,
+    Report, ReportDay, ReportLanguage, Retention, Review, SampledBy, Sasl, Score, Secret, SecretSource, Supervision,
+    Threshold, Tls, TokenSource, Tokens, Upstream, Webhook, WebhookStyle, listen_address,
 };
 pub use crate::server::export::{AlertFile, ExportError, FORMATS, ReviewedTurn, ReviewedTurns, export_store};
 pub use crate::server::feeds::push::CLOSE_SLOW;
@@ -57,7 +57,7 @@ pub use crate::server::http::api::rules::backtest::{Selection, StoredCalls};
 pub use crate::server::report::PreparedReport;
 pub use crate::server::rules::history::{RuleLoad, rule_history};
 pub use crate::server::rules::{LoadedRules, RejectedRules, Rulebook};
-pub use crate::server::store::{BackupError, StoreError, back_up, restore};
+pub use crate::server::store::{BackupError, MoveError, MoveTo, MovedTable, StoreError, back_up, migrate, restore};
 
 use crate::adapter::native;
 use crate::engine::text;
@@ -128,7 +128,7 @@ impl Server {
             forms::read(config.forms.directory.as_deref()).map_err(|rejected| io::Error::other(rejected.text))?;
         let recordings = Recordings::new(&config.recording).map_err(io::Error::other)?;
         let monitors = Monitors::new(&config.supervision).map_err(io::Error::other)?;
-        let store = Store::open(&config.data, &config.privacy).map_err(io::Error::other)?;
+        let store = Store::of(&config).map_err(io::Error::other)?;
         let mut writer = store.writer().map_err(io::Error::other)?;
         let readers = store.readers();
         let agents = roster::read(config.agents.file.as_deref()).map_err(|rejected| io::Error::other(rejected.text))?;

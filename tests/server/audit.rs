@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
-use tingjian::server::{Rulebook, Verified, verify_audit};
+use tingjian::server::{Config, Rulebook, Verified, verify_audit};
 
 const LI: &str = "lijing-0123456789";
 const WANG: &str = "wangfang-0123456789";
@@ -213,7 +213,7 @@ fn tampered(data: &TempDir, sql: &str, head: &str) -> Verified {
     let store = Connection::open(copy.path().join("tingjian.db")).unwrap();
     store.execute_batch(sql).unwrap();
     drop(store);
-    verify_audit(copy.path(), Some(head)).unwrap()
+    verify_audit(copy.path(), Some(head), &Config::default()).unwrap()
 }
 
 #[tokio::test]
@@ -221,7 +221,7 @@ async fn whatever_is_changed_is_found() {
     let server = site().await;
     let alert_id: String = server.ask("SELECT alert_id FROM reviews WHERE action = 'grant'");
     let data = server.stop().await;
-    let whole = verify_audit(data.path(), None).unwrap();
+    let whole = verify_audit(data.path(), None, &Config::default()).unwrap();
     assert_eq!((whole.entries, &whole.faults), (6, &Vec::new()));
     let head = whole.head.clone();
     let free = "DROP TRIGGER audit_is_never_changed; DROP TRIGGER audit_is_never_cut;";
@@ -317,7 +317,7 @@ async fn a_closed_call_is_sealed() {
         crate::harness::rest(supervisor).await;
     }
     let data = server.stop().await;
-    let Verified { head, faults, .. } = verify_audit(data.path(), None).unwrap();
+    let Verified { head, faults, .. } = verify_audit(data.path(), None, &Config::default()).unwrap();
     assert_eq!(faults, Vec::<String>::new());
     for (sql, expected) in [
         ("UPDATE events SET json = replace(json, '不知道', '我帮您查') WHERE call_no = 1", "the words of call 1"),

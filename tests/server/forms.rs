@@ -283,7 +283,7 @@ async fn a_form_is_filled_changed_signed_and_counted() {
     // What is changed behind the server's back is found.
     let Site { server, .. } = site;
     let data = server.stop().await;
-    let faults = || verify_audit(data.path(), None).unwrap().faults;
+    let faults = || verify_audit(data.path(), None, &Config::default()).unwrap().faults;
     assert_eq!(faults(), Vec::<String>::new());
     let store = rusqlite::Connection::open(data.path().join("tingjian.db")).unwrap();
     for (change, back) in [

@@ -407,7 +407,7 @@ async fn what_was_marked_is_sealed_by_its_own_entry_and_learned_from() {
     let (status, alert) = site.ask(LI, "POST", "/v1/calls/c1/marks", &body).await;
     assert_eq!(status, 201, "{alert}");
     let data = site.server.stop().await;
-    let faults = |data: &Path| verify_audit(data, None).unwrap().faults;
+    let faults = |data: &Path| verify_audit(data, None, &Config::default()).unwrap().faults;
     assert_eq!(faults(data.path()), Vec::<String>::new());
     let turns = ReviewedTurns::read(data.path(), None, None, &Config::default()).unwrap();
     let turns: Vec<(&str, bool)> = turns.turns.iter().map(|turn| (turn.text.as_str(), turn.is_violation)).collect();

@@ -37,7 +37,7 @@ impl Arguments {
     fn tell(&self) -> Result<String, String> {
         let config = self.file.load()?;
         let data = self.data.as_ref().unwrap_or(&config.data);
-        let loads = server::rule_history(data, config.utc_offset, usize::from(self.limit), !self.no_diff)
+        let loads = server::rule_history(data, &config, usize::from(self.limit), !self.no_diff)
             .map_err(|error| error.to_string())?;
         let mut text = String::new();
         for (load, diff) in loads {

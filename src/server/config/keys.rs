@@ -47,6 +47,7 @@ impl Key {
                 "report.password",
                 "privacy.key",
                 "privacy.old_keys",
+                "cluster.postgres",
             ]
             .contains(&self.path)
     }
@@ -194,6 +195,9 @@ pub(super) const KEYS: &[Key] = &[
         "seals the words in the store, at least 32 characters, or { file = \"FILE\" }; whoever loses it loses the words", "{ file = \"store.key\" }"),
     key("privacy.old_keys", Kind::List, "以前的密钥，只用来读；写法同上，到用它加密的文字过期为止",
         "earlier keys, which only open; needed until what they sealed has aged out"),
+    unset("cluster.postgres", Kind::Text, "PostgreSQL（15 起）的地址，写了就把数据放在那里，不放在 data 目录：postgres://用户:密码@主机/库；也可以写 { file = \"文件\" }",
+        "the address of a PostgreSQL (15 or newer) that keeps the data instead of the data directory: postgres://user:password@host/database, or { file = \"FILE\" }",
+        "{ file = \"postgres.url\" }"),
 ];
 
 /// The key of that path.

@@ -6,6 +6,7 @@
 //! words for people: one row a key, from which the documented default file is
 //! printed. Nothing here opens a file.
 
+mod cluster;
 mod confidence;
 mod consume;
 mod keys;
@@ -27,6 +28,7 @@ use axum::http::Uri;
 use chrono::FixedOffset;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+pub use cluster::Cluster;
 pub use confidence::Confidence;
 pub(crate) use consume::Bus;
 pub use consume::{Consume, ConsumeFrom, Place, Sasl};
@@ -429,6 +431,8 @@ pub struct Config {
     pub confidence: Confidence,
     /// How the store keeps what was said.
     pub privacy: Privacy,
+    /// Engines beside the server.
+    pub cluster: Cluster,
 }
 
 /// `[privacy]`.
@@ -641,6 +645,7 @@ impl Default for Config {
             supervision: Supervision::default(),
             confidence: Confidence::default(),
             privacy: Privacy::default(),
+            cluster: Cluster::default(),
         }
     }
 }

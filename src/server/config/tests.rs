@@ -56,6 +56,7 @@ fn every_key_is_explained_and_nothing_else() {
         "supervision",
         "confidence",
         "privacy",
+        "cluster",
     ];
     let mut in_struct: Vec<String> = fields::<Config>("");
     in_struct.retain(|field| !sections.contains(&field.as_str()));
@@ -72,6 +73,7 @@ fn every_key_is_explained_and_nothing_else() {
     in_struct.extend(fields::<Supervision>("supervision."));
     in_struct.extend(fields::<Confidence>("confidence."));
     in_struct.extend(fields::<Privacy>("privacy."));
+    in_struct.extend(fields::<Cluster>("cluster."));
     let explained: Vec<&str> = keys::KEYS.iter().map(|key| key.path).collect();
     assert_eq!(explained, in_struct);
     let webhooks = keys::find("webhooks").unwrap();

@@ -32,7 +32,7 @@ use crate::server::domain::principal::Who;
 use crate::server::domain::roster::Agent;
 use crate::server::domain::terms::Audited;
 use crate::server::filter::{BadQuery, OF_ALERTS, Parameter, Parameters, Shape};
-use crate::server::store::{AlertFilter, Fact, FoundAlert, Order, Place, StoreError, read_beside};
+use crate::server::store::{AlertFilter, Fact, FoundAlert, Order, Place, StoreError, read_of};
 pub(crate) use forms::{FormRow, write_forms};
 pub(crate) use reviewed::reviewed_span;
 pub use reviewed::{ReviewedTurn, ReviewedTurns};
@@ -279,7 +279,7 @@ pub fn export_store(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<u64, ExportError> {
     let wanted = Wanted::read(query, config)?;
-    let readers = read_beside(directory, Some(&config.privacy))?;
+    let readers = read_of(config, directory, true)?;
     let (total, last) = readers.count_alerts(&wanted.filter)?;
     let page = |behind| Ok(readers.alerts(&wanted.filter, Order::OldestFirst, behind, Some(last), EXPORT_PAGE)?);
     let roster = readers.roster()?;

@@ -15,7 +15,7 @@ use crate::learning::Row;
 use crate::server::config::{Config, EXPORT_PAGE};
 use crate::server::domain::review::{Appeal, Verdict};
 use crate::server::filter::{BadQuery, Parameters};
-use crate::server::store::{AlertFilter, FoundAlert, Order, Readers, Span, StoreError, Transcript, read_beside};
+use crate::server::store::{AlertFilter, FoundAlert, Order, Readers, Span, StoreError, Transcript, read_of};
 
 /// The reviewed turns of a store.
 #[derive(Clone, Debug, Default)]
@@ -70,7 +70,7 @@ impl ReviewedTurns {
     pub fn read(directory: &Path, from: Option<&str>, to: Option<&str>, config: &Config) -> Result<Self, String> {
         let span =
             reviewed_span(from, to, config.utc_offset).map_err(|bad| format!("--{}: {}", bad.field, bad.message))?;
-        let readers = read_beside(directory, Some(&config.privacy)).map_err(|error| error.to_string())?;
+        let readers = read_of(config, directory, true).map_err(|error| error.to_string())?;
         Self::of(&readers, span).map_err(|error| error.to_string())
     }
 

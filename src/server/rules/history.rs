@@ -11,9 +11,9 @@ use similar::{Algorithm, TextDiff};
 use utoipa::ToSchema;
 
 use crate::server::clock::wall_time;
-use crate::server::config::{DIFF_BYTES_MAX, DIFF_TIMEOUT};
+use crate::server::config::{Config, DIFF_BYTES_MAX, DIFF_TIMEOUT};
 use crate::server::rules::{KeptFile, kept_files_of};
-use crate::server::store::{FoundVersion, StoreError, VersionFiles, read_beside};
+use crate::server::store::{FoundVersion, StoreError, VersionFiles, read_of};
 
 /// A version of the rules and the moment of its loading.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -98,15 +98,15 @@ fn unified(before: &[KeptFile<'_>], after: &[KeptFile<'_>]) -> (String, bool) {
 /// The store cannot be read.
 pub fn rule_history(
     directory: &Path,
-    zone: FixedOffset,
+    config: &Config,
     count_max: usize,
     with_diff: bool,
 ) -> Result<Vec<(RuleLoad, Option<String>)>, StoreError> {
-    let readers = read_beside(directory, None)?;
+    let readers = read_of(config, directory, false)?;
     let load = |found: FoundVersion| {
         let files = if with_diff { readers.version_files(&found)? } else { VersionFiles::default() };
         let diff = difference(&files).map(|(diff, _)| diff);
-        Ok((RuleLoad::new(&found, zone), diff))
+        Ok((RuleLoad::new(&found, config.utc_offset), diff))
     };
     readers.rule_versions(None, count_max)?.into_iter().map(load).collect()
 }

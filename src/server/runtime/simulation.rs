@@ -582,7 +582,7 @@ impl World {
         let alerts = AlertFilter { has_steps: true, ..AlertFilter::default() };
         let alerts = self.server().shared.readers.alerts(&alerts, Order::OldestFirst, None, None, 10_000).unwrap();
         assert_eq!(alerts.iter().map(|alert| alert.review.steps.len()).sum::<usize>(), self.reviews);
-        let verified = crate::server::verify_audit(self.directory.path(), None).unwrap();
+        let verified = crate::server::verify_audit(self.directory.path(), None, &Config::default()).unwrap();
         assert_eq!(verified.faults, Vec::<String>::new());
         let stored = self.server().shared.readers.cards_after(AGENT, 0, 10_000).unwrap();
         let shown: Vec<i64> = self.shown.iter().map(|(cursor, _)| *cursor).collect();

@@ -5,13 +5,13 @@
 //! reason there is only a digest.
 
 use chrono::{DateTime, SecondsFormat};
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use crate::server::domain::principal::Who;
 use crate::server::domain::terms::Audited;
 use crate::server::store::query::{Conditions, Order, Place, Span, limit};
+use crate::server::store::sql::{self, Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
@@ -67,7 +67,7 @@ impl AuditEntry {
         digest(&format!("{previous}{}", Value::Object(fields)))
     }
 
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+    fn read(row: &Row<'_>) -> sql::Result<Self> {
         let detail: String = row.get(6)?;
         Ok(Self {
             no: row.get(0)?,
@@ -108,12 +108,23 @@ impl Head {
         Ok(last.unwrap_or_else(Self::start))
     }
 
-    /// Writes the entry of `fact` behind this one, in the transaction of what
+    /// The last entry, where other processes may have written some since.
+    fn last(&self, transaction: &Transaction<'_>) -> Result<Self, StoreError> {
+        if transaction.postgres().is_none() {
+            return Ok(self.clone());
+        }
+        // Two entries cannot follow the same one.
+        transaction.execute_batch("LOCK TABLE audit IN EXCLUSIVE MODE")?;
+        Self::read(transaction)
+    }
+
+    /// Writes the entry of `fact` behind the last one, in the transaction of what
     /// it tells. The new head counts once that is committed.
     pub(super) fn append(&self, transaction: &Transaction<'_>, fact: &Fact) -> Result<Self, StoreError> {
+        let last = self.last(transaction)?;
         let Fact { at_ms, who, action, subject, detail } = fact;
         let mut entry = AuditEntry {
-            no: self.no + 1,
+            no: last.no + 1,
             at_ms: *at_ms,
             by: who.name.clone(),
             role: who.role.name().to_owned(),
@@ -122,7 +133,7 @@ impl Head {
             detail: detail.clone(),
             hash: String::new(),
         };
-        entry.hash = entry.hash_behind(&self.hash);
+        entry.hash = entry.hash_behind(&last.hash);
         let insert =
             "INSERT INTO audit (no, at_ms, by, role, action, subject, detail, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?)";
         let AuditEntry { no, at_ms, by, role, action, subject, detail, hash } = &entry;
@@ -195,7 +206,7 @@ pub(super) fn each_entry(connection: &Connection, mut take: impl FnMut(AuditEntr
     let mut entries = connection.prepare(&format!("SELECT {ENTRY} FROM audit ORDER BY no"))?;
     let mut rows = entries.query([])?;
     while let Some(row) = rows.next()? {
-        take(AuditEntry::read(row)?);
+        take(AuditEntry::read(&row)?);
     }
     Ok(())
 }

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
-
 use crate::server::domain::review::{Action, ReviewState};
 use crate::server::domain::terms::{Audited, Display};
 use crate::server::store::audit::{Head, digest, each_entry, entry};
-use crate::server::store::forms::check_forms;
+use crate::server::store::forms::{ToldForm, check_forms};
 use crate::server::store::review::{standing, steps_of};
 use crate::server::store::seal::{Seal, rules_digest, transition_digest};
+use crate::server::store::sql::{Connection, params};
 use crate::server::store::{Readers, StoreError};
 
 /// A fault of the audit, or of what it tells.
@@ -68,11 +67,11 @@ impl Readers {
             let extent = check_chain(&moment, noted, &mut found)?;
             let told = Told::read(&moment)?;
             check_steps(&moment, &mut found)?;
-            check_gone(&moment, &mut found)?;
+            check_gone(&moment, &told, &mut found)?;
             check_states(&moment, &mut found)?;
             check_judged(&moment, &told, &mut found)?;
             check_latest(&moment, &mut found)?;
-            check_forms(&moment, &mut found)?;
+            check_forms(&moment, &told.forms, &mut found)?;
             check_rules(&moment, &told, &mut found)?;
             check_seals(&moment, &told, &mut found)?;
             Ok(extent)
@@ -88,6 +87,7 @@ struct Told {
     /// The digest of each rules version's files.
     rules: BTreeMap<String, String>,
     steps: Vec<ToldStep>,
+    forms: Vec<ToldForm>,
     /// Rounds of forgetting: number, and up to when words, alerts and rules went.
     rounds: Vec<Round>,
 }
@@ -133,6 +133,10 @@ impl Told {
                     let (no, alert_id, call_no) = (entry.no, entry.subject.clone(), detail["call_no"].as_i64());
                     told.steps.push(ToldStep { no, alert_id, call_no, judged });
                 }
+                Some(Audited::Form(_)) => {
+                    let (form_no, call_no) = (entry.subject.parse().unwrap_or_default(), detail["call_no"].as_i64());
+                    told.forms.push(ToldForm { audit_no: entry.no, form_no, call_no });
+                }
                 Some(Audited::Forget) => {
                     let before = |what: &str| detail["before_ms"][what].as_i64().unwrap_or(i64::MIN);
                     let (words_ms, alerts_ms) = (before("transcripts"), before("alerts"));
@@ -141,7 +145,6 @@ impl Told {
                 Some(
                     Audited::Sample
                     | Audited::Look
-                    | Audited::Form(_)
                     | Audited::Clips
                     | Audited::Calibration
                     | Audited::Export
@@ -196,24 +199,32 @@ fn check_judged(connection: &Connection, told: &Told, found: &mut impl FnMut(Aud
 
 /// Checks that alerts are what their transitions come to.
 fn check_latest(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> Result<(), StoreError> {
-    // A list of states has no order of its own in SQL of every version, so rows are sorted before.
-    let mut differing = connection.prepare(
-        "SELECT latest.alert_id FROM latest_alerts AS latest
-         LEFT JOIN (SELECT call_no, alert_id, min(cursor) AS first, max(cursor) AS last, group_concat(state, ' ') AS states
-                    FROM (SELECT * FROM alerts ORDER BY cursor) GROUP BY call_no, alert_id) AS summed
+    // What is sealed tells nothing of its own.
+    #[derive(serde::Deserialize)]
+    struct Deducted {
+        deduct: Option<i64>,
+    }
+    let mut alerts = connection.prepare(
+        "SELECT latest.alert_id, latest.alert_no IS DISTINCT FROM summed.first OR latest.cursor IS DISTINCT FROM summed.last
+             OR latest.history IS DISTINCT FROM summed.states OR latest.state IS DISTINCT FROM now.state
+             OR latest.agent_id IS DISTINCT FROM one.agent_id OR latest.rule_id IS DISTINCT FROM one.rule_id
+             OR latest.severity IS DISTINCT FROM one.severity OR latest.said_ms IS DISTINCT FROM one.said_ms,
+             latest.deduct, one.json
+         FROM latest_alerts AS latest
+         LEFT JOIN (SELECT call_no, alert_id, min(cursor) AS first, max(cursor) AS last, string_agg(state, ' ' ORDER BY cursor) AS states
+                    FROM alerts GROUP BY call_no, alert_id) AS summed
              ON summed.call_no = latest.call_no AND summed.alert_id = latest.alert_id
          LEFT JOIN alerts AS one ON one.cursor = summed.first
          LEFT JOIN alerts AS now ON now.cursor = summed.last
-         WHERE latest.alert_no IS NOT summed.first OR latest.cursor IS NOT summed.last OR latest.history IS NOT summed.states
-             OR latest.state IS NOT now.state
-             OR latest.agent_id IS NOT one.agent_id OR latest.rule_id IS NOT one.rule_id
-             OR latest.severity IS NOT one.severity OR latest.said_ms IS NOT one.said_ms
-             OR latest.deduct IS NOT CASE WHEN json_valid(one.json) THEN coalesce(json_extract(one.json, '$.deduct'), latest.deduct) ELSE latest.deduct END
          ORDER BY latest.alert_no",
     )?;
-    let mut rows = differing.query([])?;
+    let mut rows = alerts.query([])?;
     while let Some(row) = rows.next()? {
-        found(AuditFault::LatestDiffers { alert_id: row.get(0)? });
+        let (differs, deduct, json): (bool, i64, Option<String>) = (row.get(1)?, row.get(2)?, row.get(3)?);
+        let told = json.and_then(|json| serde_json::from_str::<Deducted>(&json).ok()).and_then(|alert| alert.deduct);
+        if differs || told.is_some_and(|told| told != deduct) {
+            found(AuditFault::LatestDiffers { alert_id: row.get(0)? });
+        }
     }
     Ok(())
 }
@@ -312,16 +323,14 @@ fn check_steps(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> R
 
 /// Checks that the steps in the audit are there: one goes with its
 /// alert, and not before.
-fn check_gone(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> Result<(), StoreError> {
-    let mut gone = connection.prepare(
-        "SELECT no, subject FROM audit WHERE action IN ('confirm', 'dismiss', 'appeal', 'grant', 'reject', 'undo', 'mark')
-             AND NOT EXISTS (SELECT 1 FROM reviews WHERE audit_no = no AND alert_id = subject)
-             AND EXISTS (SELECT 1 FROM latest_alerts WHERE alert_id = subject AND call_no =
-                 CASE WHEN json_valid(detail) THEN json_extract(detail, '$.call_no') END) ORDER BY no",
-    )?;
-    let mut rows = gone.query([])?;
-    while let Some(row) = rows.next()? {
-        found(AuditFault::ReviewGone { no: row.get(0)?, alert_id: row.get(1)? });
+fn check_gone(connection: &Connection, told: &Told, found: &mut impl FnMut(AuditFault)) -> Result<(), StoreError> {
+    let kept = "SELECT 1 FROM reviews WHERE audit_no = ? AND alert_id = ?";
+    let alert = "SELECT 1 FROM latest_alerts WHERE alert_id = ? AND call_no = ?";
+    for ToldStep { no, alert_id, call_no, .. } in &told.steps {
+        let is_kept = connection.prepare_cached(kept)?.exists(params![no, alert_id])?;
+        if !is_kept && connection.prepare_cached(alert)?.exists(params![alert_id, call_no])? {
+            found(AuditFault::ReviewGone { no: *no, alert_id: alert_id.clone() });
+        }
     }
     Ok(())
 }
@@ -331,7 +340,7 @@ fn check_states(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> 
     let mut alerts = connection.prepare(
         "SELECT call_no, alert_id, verdict, appeal, display FROM latest_alerts
              WHERE verdict <> 'unreviewed' OR appeal IS NOT NULL OR display = 'marked'
-         UNION SELECT call_no, alert_id, verdict, appeal, display FROM latest_alerts JOIN (SELECT DISTINCT call_no, alert_id FROM reviews)
+         UNION SELECT call_no, alert_id, verdict, appeal, display FROM latest_alerts JOIN (SELECT DISTINCT call_no, alert_id FROM reviews) AS judged
              USING (call_no, alert_id)",
     )?;
     let mut rows = alerts.query([])?;

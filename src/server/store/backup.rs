@@ -21,7 +21,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
-use crate::server::store::{FILE, Store, StoreError, beside, connect, schema};
+use crate::server::store::{FILE, Store, StoreError, beside, connect, schema, sql};
 
 /// Pages of 4 KiB that are copied between two looks at the progress.
 const STEP_PAGES: i32 = 1_024;
@@ -264,8 +264,10 @@ fn copy_bytes(
 
 /// Checks the copy of a backup and makes it a store of its own.
 fn take_up(copy: &Path, backup: &Path) -> Result<(), BackupError> {
-    let mut connection = connect(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let connection = connect(copy, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection.pragma_update(None, "journal_mode", "DELETE")?;
+    check_whole(&connection, backup)?;
+    let mut connection = sql::Connection::Sqlite(connection);
     match schema::check(&connection) {
         Ok(()) | Err(StoreError::Older { .. }) => {}
         Err(error) => return Err(error.into()),
@@ -274,7 +276,6 @@ fn take_up(copy: &Path, backup: &Path) -> Result<(), BackupError> {
     if connection.query_row(has_identity, [], |_| Ok(())).optional()?.is_none() {
         return Err(BackupError::NotABackup { path: backup.to_owned() });
     }
-    check_whole(&connection, backup)?;
     schema::migrate(&mut connection)?;
     let store_id = "SELECT store_id FROM identity";
     let before: i64 = connection.query_row(store_id, [], |row| row.get(0))?;

@@ -1,12 +1,12 @@
 //! Calibration sessions: the same cases given to several reviewers, and what each made of them.
 
-use rusqlite::{OptionalExtension as _, params};
 use serde_json::json;
 
 use crate::server::domain::principal::Who;
 use crate::server::domain::refusal::Uncalibrated;
 use crate::server::domain::terms::Audited;
 use crate::server::store::audit::Fact;
+use crate::server::store::sql::{OptionalExtension as _, params};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Json, Readers, StoreError};
 
@@ -77,7 +77,7 @@ impl Readers {
         self.ask(|connection| {
             let moment = connection.unchecked_transaction()?;
             let all = "SELECT calibration_no, title, by, made_ms, due_ms, closed_ms, version, definition FROM calibrations
-                 WHERE ?1 IS NULL OR calibration_no = ?1 ORDER BY calibration_no DESC";
+                 WHERE calibration_no = ?1 OR ?1 IS NULL ORDER BY calibration_no DESC";
             let mut all = moment.prepare_cached(all)?;
             let all = all.query_map([calibration_no], |row| {
                 let version: Option<String> = row.get(6)?;
@@ -140,8 +140,7 @@ impl Writer {
         let NewCalibration { title, form, reviewers, cases, who, made_ms, due_ms } = new;
         let transaction = self.connection.transaction()?;
         let (version, definition) = form.as_ref().map(|(version, json)| (version, json)).unzip();
-        let insert =
-            "INSERT INTO calibrations (title, by, made_ms, due_ms, version, definition) VALUES (?, ?, ?, ?, ?, ?)";
+        let insert = "INSERT INTO calibrations (title, by, made_ms, due_ms, version, definition) VALUES (?, ?, ?, ?, ?, ?) RETURNING calibration_no";
         let values = params![title, who.name, made_ms, due_ms, version, definition];
         let no = transaction.prepare_cached(insert)?.insert(values)?;
         for reviewer in reviewers {
@@ -199,7 +198,7 @@ impl Writer {
                 }
                 let insert = "INSERT INTO calibration_answers (calibration_no, case_no, reviewer, at_ms, score, json)
                      VALUES (?1, ?2, ?3, ?4, ?5, seal(?6))
-                     ON CONFLICT DO UPDATE SET at_ms = excluded.at_ms, score = excluded.score, json = excluded.json";
+                     ON CONFLICT (calibration_no, case_no, reviewer) DO UPDATE SET at_ms = excluded.at_ms, score = excluded.score, json = excluded.json";
                 let values = params![calibration_no, case_no, who.name, at_ms, score, &**content];
                 transaction.prepare_cached(insert)?.execute(values)?;
                 let left = "SELECT (SELECT count(*) FROM calibration_cases JOIN calls USING (call_no) WHERE calibration_no = ?1)

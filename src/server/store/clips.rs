@@ -1,12 +1,12 @@
 //! Training clips: alerts that reviewers collected under a title, and who may read them.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
 use serde_json::json;
 
 use crate::server::domain::principal::Who;
 use crate::server::domain::refusal::{First, Uncollected};
 use crate::server::domain::terms::Audited;
 use crate::server::store::audit::Fact;
+use crate::server::store::sql::{Connection, OptionalExtension as _, params};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
@@ -90,7 +90,7 @@ impl Readers {
         self.ask(|connection| {
             let all = "SELECT clip_no, title, note, by, made_ms, changed_ms,
                      (SELECT count(*) FROM clips WHERE clips.clip_no = clip_lists.clip_no), everybody
-                 FROM clip_lists WHERE ?1 IS NULL OR clip_no = ?1 ORDER BY changed_ms DESC, clip_no DESC";
+                 FROM clip_lists WHERE clip_no = ?1 OR ?1 IS NULL ORDER BY changed_ms DESC, clip_no DESC";
             let mut all = connection.prepare_cached(all)?;
             let all = all.query_map([clip_no], |row| {
                 let readers = ClipReaders { everybody: row.get(7)?, ..ClipReaders::default() };
@@ -151,8 +151,7 @@ impl Writer {
                 if count >= COLLECTIONS_MAX {
                     return Ok(Err(Uncollected::TooMany));
                 }
-                let insert =
-                    "INSERT INTO clip_lists (title, by, made_ms, changed_ms, everybody) VALUES ('', ?1, ?2, ?2 - 1, 0)";
+                let insert = "INSERT INTO clip_lists (title, by, made_ms, changed_ms, everybody) VALUES ('', ?1, ?2, ?2 - 1, 0) RETURNING clip_no";
                 transaction.prepare_cached(insert)?.insert(params![who.name, at_ms])?
             }
             Some(clip_no) => {
@@ -171,7 +170,7 @@ impl Writer {
                 *clip_no
             }
         };
-        let update = "UPDATE clip_lists SET title = coalesce(?2, title), note = nullif(coalesce(?3, note), ''), changed_ms = max(?4, changed_ms + 1) WHERE clip_no = ?1";
+        let update = "UPDATE clip_lists SET title = coalesce(?2, title), note = nullif(coalesce(?3, note), ''), changed_ms = CASE WHEN changed_ms < ?4 THEN ?4 ELSE changed_ms + 1 END WHERE clip_no = ?1";
         transaction.prepare_cached(update)?.execute(params![clip_no, title, note, at_ms])?;
         for (call_no, alert_id) in remove {
             let delete = "DELETE FROM clips WHERE clip_no = ? AND call_no = ? AND alert_id = ?";
@@ -180,7 +179,7 @@ impl Writer {
         for NewClip { call_no, alert_id, note } in add {
             let insert = "INSERT INTO clips (clip_no, place, call_no, alert_id, note)
                  VALUES (?1, (SELECT coalesce(max(place), 0) + 1 FROM clips WHERE clip_no = ?1), ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET note = coalesce(excluded.note, note)";
+                 ON CONFLICT (clip_no, call_no, alert_id) DO UPDATE SET note = coalesce(excluded.note, clips.note)";
             transaction.prepare_cached(insert)?.execute(params![clip_no, call_no, alert_id, note])?;
         }
         let count: i64 = count_of(&transaction, clip_no)?;
@@ -189,7 +188,7 @@ impl Writer {
         }
         if let Some(ClipReaders { everybody, agents, teams }) = readers {
             transaction.execute("DELETE FROM clip_readers WHERE clip_no = ?", [clip_no])?;
-            let insert = "INSERT OR IGNORE INTO clip_readers (clip_no, is_team, name) VALUES (?, ?, ?)";
+            let insert = "INSERT INTO clip_readers (clip_no, is_team, name) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
             let names = agents.iter().map(|name| (false, name)).chain(teams.iter().map(|name| (true, name)));
             for (is_team, name) in names {
                 transaction.prepare_cached(insert)?.execute(params![clip_no, is_team, name])?;

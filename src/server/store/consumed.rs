@@ -1,7 +1,6 @@
 //! How far topics are consumed. A position is kept after the events before it, so that none is passed over.
 
-use rusqlite::params;
-
+use crate::server::store::sql::params;
 use crate::server::store::{Readers, StoreError, Writer};
 
 /// The next offset of a partition.

@@ -1,5 +1,5 @@
 //! The contract of a store, told through its named methods alone. A clause is a function over a
-//! [`Kind`] of store; `contract_tests!` makes a test of every clause for one kind.
+//! [`Kind`] of store; `contract_tests!` makes a test of every clause for each kind.
 //!
 //! Deliberately absent: what only one kind has (files, query plans, how its tables are trimmed); such
 //! tests stand beside its code.
@@ -48,21 +48,54 @@ const SQLITE: Kind = Kind {
     restore: |file, directory| restore(file, directory, |_, _| {}),
 };
 
+/// A store on the server of PostgreSQL that tests may use: a schema for every directory. None where there is no server:
+/// `scripts/test` starts one and names it in `TINGJIAN_TEST_POSTGRES`.
+fn postgres() -> Option<Kind> {
+    address_of(Path::new("")).map(|_| Kind {
+        open: |directory, privacy| {
+            let address = address_of(directory).unwrap();
+            make_schema(&address);
+            Store::open_postgres(&address, privacy)
+        },
+        beside: |directory, privacy| read_postgres(&address_of(directory).unwrap(), privacy),
+        ..SQLITE
+    })
+}
+
+pub(super) fn address_of(directory: &Path) -> Option<String> {
+    let server = std::env::var("TINGJIAN_TEST_POSTGRES").ok()?;
+    let schema: String =
+        directory.to_string_lossy().to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+    Some(format!("{server}?options=-csearch_path%3D{schema}"))
+}
+
+/// Makes a test of every clause for every kind of store. A new clause goes to all of them.
 macro_rules! contract_tests {
-    ($name:ident, $kind:expr, [$($clause:ident,)*]) => {
-        mod $name {
+    (every store: [$($clause:ident,)*] a store of files: [$($of_files:ident,)*]) => {
+        mod sqlite {
             $(#[test]
             fn $clause() {
-                super::$clause(&$kind);
+                super::$clause(&super::SQLITE);
+            })*
+            $(#[test]
+            fn $of_files() {
+                super::$of_files(&super::SQLITE);
+            })*
+        }
+
+        mod postgres {
+            $(#[test]
+            fn $clause() {
+                if let Some(kind) = super::postgres() {
+                    super::$clause(&kind);
+                }
             })*
         }
     };
 }
 
 contract_tests!(
-    sqlite,
-    super::SQLITE,
-    [
+    every store: [
         a_commit_is_kept_whole_or_not_at_all,
         cursors_grow_and_none_is_given_twice,
         an_agent_catches_up_with_the_cards_alone,
@@ -93,7 +126,6 @@ contract_tests!(
         words_go_first_then_alerts_and_calls_in_progress_stay,
         a_masked_store_masks_a_call_when_it_is_closed,
         an_encrypted_store_is_read_with_its_keys_only,
-        a_backup_is_the_store_under_another_identity,
         a_restart_finds_what_was_in_progress,
         a_closed_call_is_known_when_it_is_sent_again,
         an_agent_s_calls_are_those_they_answered_or_have_alerts_in,
@@ -101,6 +133,7 @@ contract_tests!(
         closed_calls_are_replayed_as_they_were_told,
         a_store_has_one_owner,
     ]
+    a store of files: [a_backup_is_the_store_under_another_identity,]
 );
 
 // ---- a store, and what is written to it ------------------------------------
@@ -1595,10 +1628,58 @@ fn a_store_has_one_owner(kind: &Kind) {
     let mut world = World::new(kind);
     world.keep(vec![call(1, 0)]);
     let directory = world.directory.path().to_owned();
-    assert!(matches!((kind.open)(&directory, &Privacy::default()), Err(StoreError::Locked { .. })));
+    let second = (kind.open)(&directory, &Privacy::default());
+    assert!(matches!(second, Err(StoreError::Locked { .. } | StoreError::Taken { .. })), "{second:?}");
     assert!((kind.beside)(&directory, Some(&Privacy::default())).is_ok(), "who only reads may");
     let elsewhere = TempDir::new().unwrap();
-    assert!(matches!((kind.beside)(elsewhere.path(), None), Err(StoreError::Missing { .. })));
+    assert!(matches!((kind.beside)(elsewhere.path(), None), Err(StoreError::Missing { .. } | StoreError::Empty)));
     world.opened = None;
     assert!((kind.open)(&directory, &Privacy::default()).is_ok());
+}
+
+// ---- stores for other tests -------------------------------------------------
+
+/// Writes a store of SQLite with something in most tables, whose latest alert is gone; returns the greatest cursor that was given.
+pub(super) fn written(directory: &Path) -> i64 {
+    let store = Store::open(directory, &Privacy::default()).unwrap();
+    let opened = Some((store.writer().map(|writer| (store, writer))).unwrap());
+    let mut world = World { kind: &SQLITE, directory: TempDir::new().unwrap(), privacy: Privacy::default(), opened };
+    world.writer().load_rules(&load("v1", r#"[{"name":"a.yaml","text":"一"}]"#, 5)).unwrap();
+    differing(&mut world);
+    let numbers = Numbers::default();
+    let row = CallRow { numbers: Some(numbers), queue: None, ..call_row(3, 7) };
+    world.keep(vec![Record::Call(Box::new(row)), said(3, 5, "我不知道"), moved(3, 9, Entry::Tick)]);
+    world.take(&target("x"), &step(Action::Dismiss, "李静", 9)).unwrap();
+    let answer = NewFeedback {
+        agent_id: "a1".to_owned(),
+        alert_id: "x".to_owned(),
+        action: FeedbackAction::Dismiss,
+        reason: Some("听错了".to_owned()),
+        given_ms: 8,
+        by: None,
+    };
+    assert!(world.writer().keep_feedback(&answer).unwrap());
+    // More than a page.
+    world.keep((0..2_500).map(|number| said(3, 10 + number, "您好")).collect());
+    let cursors = world.keep(vec![call(4, 0), alert(alert_row(4, "gone", 1)), closed(4, 1)]);
+    let old = Horizon { transcripts_ms: 2, alerts_ms: 2, outbox_ms: 0 };
+    while world.writer().forget(old).unwrap() != Forgotten::default() {}
+    world.writer().tell_forgotten(old, 9).unwrap();
+    while world.writer().seal(100, true).unwrap() {}
+    cursors[0]
+}
+
+/// A call with an utterance and an alert.
+pub(super) fn alert_of_a_call(call_no: i64) -> Vec<Record> {
+    vec![call(call_no, 0), said(call_no, 1, "您好"), alert(alert_row(call_no, &format!("x{call_no}"), call_no))]
+}
+
+/// The cursor of an alert that is written now.
+pub(super) fn next_cursor(writer: &mut Writer) -> i64 {
+    let mut records = [alert(alert_row(2, "next", 3))];
+    writer.commit(&mut records).unwrap();
+    match records[0] {
+        Record::Alert { cursor, .. } => cursor.unwrap(),
+        _ => 0,
+    }
 }

@@ -6,11 +6,11 @@ use crate::server::domain::review::ReviewState;
 use crate::server::domain::terms::Display;
 
 /// An alert that people let stand.
-pub(super) const UPHELD: &str = "latest.verdict <> 'dismissed' AND latest.appeal IS NOT 'granted'";
+pub(super) const UPHELD: &str = "latest.verdict <> 'dismissed' AND latest.appeal IS DISTINCT FROM 'granted'";
 
 /// An alert that counts: confirmed, neither on trial nor held back, and upheld.
 pub(super) const COUNTS: &str = "(latest.state = 'confirmed' AND latest.display NOT IN ('shadow', 'held') \
-     AND latest.verdict <> 'dismissed' AND latest.appeal IS NOT 'granted')";
+     AND latest.verdict <> 'dismissed' AND latest.appeal IS DISTINCT FROM 'granted')";
 
 /// Whether an alert counts that stands so.
 pub(crate) fn counts(state: AlertState, display: Display, standing: ReviewState) -> bool {

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde_json::json;
 
 use crate::server::config::DRAFTS_OPEN_MAX;
@@ -12,6 +11,7 @@ use crate::server::domain::principal::{Capacity, Who};
 use crate::server::domain::terms::Audited;
 use crate::server::store::audit::{Fact, digest};
 use crate::server::store::query::limit;
+use crate::server::store::sql::{Connection, OptionalExtension as _, Row, Transaction, params};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
@@ -131,7 +131,7 @@ fn find(connection: &Connection, draft_no: i64) -> Result<Option<FoundDraft>, St
             base: row.get(4)?,
             text: row.get(5)?,
             // What this program did not write is not to be put in force.
-            state: DraftState::from_name(row.get_ref(6)?.as_str()?).unwrap_or(DraftState::Withdrawn),
+            state: DraftState::from_name(row.text(6)?).unwrap_or(DraftState::Withdrawn),
             checked: row.get(7)?,
             is_green: row.get(8)?,
             written: row.get(9)?,
@@ -144,8 +144,8 @@ fn find(connection: &Connection, draft_no: i64) -> Result<Option<FoundDraft>, St
     let steps = "SELECT action, by, role, reason, at_ms, text FROM draft_steps WHERE draft_no = ? ORDER BY step_no";
     let mut steps = connection.prepare_cached(steps)?;
     let steps = steps.query_map([draft_no], |row| {
-        let Some(action) = DraftAction::from_name(row.get_ref(0)?.as_str()?) else { return Ok(None) };
-        let role = Capacity::from_name(row.get_ref(2)?.as_str()?);
+        let Some(action) = DraftAction::from_name(row.text(0)?) else { return Ok(None) };
+        let role = Capacity::from_name(row.text(2)?);
         let (by, reason, at_ms, text) = (row.get(1)?, row.get(3)?, row.get(4)?, row.get(5)?);
         Ok(Some(DraftStep { action, by, role, reason, at_ms, text }))
     })?;
@@ -159,9 +159,9 @@ fn apply(transaction: &Transaction<'_>, step: &NewDraftStep, state: DraftState) 
     let no = draft_no.unwrap_or_default();
     match change {
         DraftChange::Create { title, file, rule_id, base, text } => {
-            let insert = "INSERT INTO drafts (title, file, rule_id, base, text, state, is_green, changed_ms) VALUES (?, ?, ?, ?, ?, ?, 0, ?)";
-            transaction.execute(insert, params![title, file, rule_id, base, text, state.name(), at_ms])?;
-            return Ok(transaction.last_insert_rowid());
+            let insert = "INSERT INTO drafts (title, file, rule_id, base, text, state, is_green, changed_ms) VALUES (?, ?, ?, ?, ?, ?, 0, ?) RETURNING draft_no";
+            let values = params![title, file, rule_id, base, text, state.name(), at_ms];
+            return Ok(transaction.prepare_cached(insert)?.insert(values)?);
         }
         DraftChange::Save { title, text, followed } => {
             if let Some(Followed { base, file }) = followed {
@@ -253,7 +253,7 @@ impl Readers {
                     title: row.get(1)?,
                     file: row.get(2)?,
                     rule_id: row.get(3)?,
-                    state: DraftState::from_name(row.get_ref(4)?.as_str()?).unwrap_or(DraftState::Withdrawn),
+                    state: DraftState::from_name(row.text(4)?).unwrap_or(DraftState::Withdrawn),
                     is_green: row.get(5)?,
                     changed_ms: row.get(6)?,
                     owner: row.get(7)?,

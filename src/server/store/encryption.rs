@@ -3,7 +3,7 @@
 //! The columns that hold words are encrypted: the starts of calls, their events, the journal, alerts,
 //! and messages to webhooks. Each value has a nonce of its own (XChaCha20-Poly1305, 24 random bytes)
 //! and names its key, so several keys may be in use. SQL encrypts and reads by the functions `seal` and
-//! `words`, which every connection has; without a key, `seal` returns what it is given, and `words`
+//! `words`, which every connection has (beside PostgreSQL, the connection does it, see [`sql`](super::sql)); without a key, `seal` returns what it is given, and `words`
 //! reads what was never encrypted as it is. The digests that the audit calls seals are another thing: see
 //! [`seal`](super::seal).
 //!
@@ -18,11 +18,11 @@ use chacha20poly1305::aead::{Aead as _, Generate as _};
 use chacha20poly1305::{Key, KeyInit as _, XChaCha20Poly1305, XNonce};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension as _};
 use sha2::{Digest as _, Sha256};
 
 use crate::server::config::Privacy;
 use crate::server::store::StoreError;
+use crate::server::store::sql::{Connection, OptionalExtension as _};
 
 /// Before a sealed value; no JSON begins so.
 const MARK: char = '\u{1}';
@@ -78,7 +78,8 @@ impl Keys {
         !self.0.is_empty()
     }
 
-    fn seal(&self, words: &str) -> Result<String, Unreadable> {
+    /// Words as they are kept.
+    pub(super) fn seal(&self, words: &str) -> Result<String, Unreadable> {
         let Some(key) = self.0.first().filter(|_| !words.is_empty()) else { return Ok(words.to_owned()) };
         let nonce = XNonce::generate();
         let sealed = key.cipher.encrypt(&nonce, words.as_bytes()).map_err(|_| Unreadable::Damaged)?;
@@ -86,7 +87,8 @@ impl Keys {
         Ok(format!("{MARK}{}{}", key.name, STANDARD_NO_PAD.encode(bytes)))
     }
 
-    fn open(&self, kept: &str) -> Result<String, Unreadable> {
+    /// Words as they were before they were kept.
+    pub(super) fn open(&self, kept: &str) -> Result<String, Unreadable> {
         let Some(sealed) = kept.strip_prefix(MARK) else { return Ok(kept.to_owned()) };
         let (name, sealed) = sealed.split_at_checked(NAME_CHARS).ok_or(Unreadable::Damaged)?;
         let key = self.0.iter().find(|key| key.name == name).ok_or_else(|| Unreadable::NoKey(name.to_owned()))?;
@@ -97,7 +99,7 @@ impl Keys {
     }
 
     /// Gives a connection the functions `seal` and `words`.
-    pub(super) fn teach(&self, connection: &Connection) -> rusqlite::Result<()> {
+    pub(super) fn teach(&self, connection: &rusqlite::Connection) -> rusqlite::Result<()> {
         type Turn = fn(&Keys, &str) -> Result<String, Unreadable>;
         let functions: [(&str, FunctionFlags, Turn); 2] = [
             ("seal", FunctionFlags::SQLITE_UTF8, Self::seal),
@@ -121,9 +123,7 @@ impl Keys {
     /// # Errors
     /// Words are sealed with a key that was not given ([`StoreError::Sealed`]).
     pub(super) fn check(&self, connection: &Connection) -> Result<(), StoreError> {
-        let mut used = connection.prepare("SELECT name FROM sealing_keys")?;
-        let used: Vec<String> = used.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-        for name in used.into_iter().filter(|name| self.0.iter().all(|key| key.name != *name)) {
+        for name in used_keys(connection)?.into_iter().filter(|name| self.0.iter().all(|key| key.name != *name)) {
             if is_used(connection, &name)? {
                 return Err(StoreError::Sealed { key: name, is_any_given: self.seals() });
             }
@@ -135,13 +135,19 @@ impl Keys {
     pub(super) fn note(&self, connection: &Connection) -> Result<(), StoreError> {
         self.check(connection)?;
         for key in self.0.iter().take(1) {
-            connection.execute("INSERT OR IGNORE INTO sealing_keys (name) VALUES (?)", [&key.name])?;
+            connection.execute("INSERT INTO sealing_keys (name) VALUES (?) ON CONFLICT DO NOTHING", [&key.name])?;
         }
-        let given: Vec<&str> = self.0.iter().map(|key| key.name.as_str()).collect();
-        let given = serde_json::to_string(&given).unwrap_or_default();
-        connection.execute("DELETE FROM sealing_keys WHERE name NOT IN (SELECT value FROM json_each(?))", [given])?;
+        for name in used_keys(connection)?.iter().filter(|name| self.0.iter().all(|key| key.name != **name)) {
+            connection.execute("DELETE FROM sealing_keys WHERE name = ?", [name])?;
+        }
         Ok(())
     }
+}
+
+fn used_keys(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut used = connection.prepare("SELECT name FROM sealing_keys")?;
+    let used = used.query_map([], |row| row.get(0))?;
+    Ok(used.collect::<Result<_, _>>()?)
 }
 
 /// Whether anything is sealed with the key of that name.
@@ -158,7 +164,7 @@ fn is_used(connection: &Connection, name: &str) -> Result<bool, StoreError> {
 
 /// Why a sealed value cannot be read.
 #[derive(Debug)]
-enum Unreadable {
+pub(super) enum Unreadable {
     NoKey(String),
     Damaged,
 }

@@ -1,6 +1,5 @@
 //! Forgetting: rows that are too old go, in small steps.
 
-use rusqlite::{Connection, Transaction, params};
 use serde_json::json;
 
 use crate::server::domain::principal::Who;
@@ -10,6 +9,7 @@ use crate::server::store::audit::Fact;
 use crate::server::store::forms::forget_forms;
 use crate::server::store::roster::forget_agent;
 use crate::server::store::spoken::forget_spoken;
+use crate::server::store::sql::{Connection, Transaction, params};
 use crate::server::store::supervision::forget_supervision;
 use crate::server::store::writer::{TRIM_ROWS, Writer};
 

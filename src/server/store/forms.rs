@@ -1,7 +1,5 @@
 //! Scoring forms that reviewers filled, each with all its versions, and the definitions that they were filled in.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use serde_json::json;
 
 use crate::server::domain::form::{FormStep, REVISIONS_MAX, Signature};
@@ -11,8 +9,10 @@ use crate::server::domain::terms::Audited;
 use crate::server::store::audit::{Fact, entry};
 use crate::server::store::audit_check::AuditFault;
 use crate::server::store::query::{Conditions, Place, Span, limit};
-use crate::server::store::reader::named;
 use crate::server::store::seal::form_step_digest;
+use crate::server::store::sql::{
+    self, Connection, OptionalExtension as _, Row, Value, named, params, params_from_iter,
+};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Json, Readers, StoreError};
 
@@ -174,7 +174,7 @@ impl Readers {
                     revision: row.get(0)?,
                     step: named(row, 1, FormStep::from_name)?,
                     by: row.get(2)?,
-                    role: Capacity::from_name(row.get_ref(3)?.as_str()?),
+                    role: Capacity::from_name(row.text(3)?),
                     at_ms: row.get(4)?,
                     score: row.get(5)?,
                     content: row.get(6)?,
@@ -207,7 +207,7 @@ impl Readers {
     }
 }
 
-fn filled(row: &Row<'_>) -> rusqlite::Result<FilledForm> {
+fn filled(row: &Row<'_>) -> sql::Result<FilledForm> {
     Ok(FilledForm {
         form_no: row.get(0)?,
         call_id: row.get(1)?,
@@ -241,10 +241,10 @@ impl Writer {
                     Some(false) => return Ok(Err(Unfilled::CallInProgress)),
                     Some(true) => {}
                 }
-                let insert = "INSERT OR IGNORE INTO filled_forms (call_no, form, version, agent_id, reviewer, score, signature, revision, filled_ms, changed_ms)
-                     VALUES (?1, ?2, ?3, ?4, ?5, 0, 'open', 0, ?6, ?6)";
+                let insert = "INSERT INTO filled_forms (call_no, form, version, agent_id, reviewer, score, signature, revision, filled_ms, changed_ms)
+                     VALUES (?1, ?2, ?3, ?4, ?5, 0, 'open', 0, ?6, ?6) ON CONFLICT DO NOTHING RETURNING form_no";
                 let values = params![call_no, answers.form, answers.version, agent_id, who.name, at_ms];
-                if transaction.prepare_cached(insert)?.execute(values)? == 0 {
+                let Some(form_no) = transaction.prepare_cached(insert)?.insert(values).optional()? else {
                     let first =
                         "SELECT reviewer, filled_ms FROM filled_forms WHERE call_no = ? AND form = ? AND agent_id = ?";
                     let first = transaction
@@ -254,7 +254,8 @@ impl Writer {
                         })?;
                     return Ok(Err(Unfilled::AlreadyFilled(first)));
                 }
-                (FormStep::Fill, transaction.last_insert_rowid(), 0, agent_id.clone(), Some(answers), &answers.content)
+                };
+                (FormStep::Fill, form_no, 0, agent_id.clone(), Some(answers), &answers.content)
             }
             FormDeed::Change { form_no, revision, answers } => {
                 let Some(agent_id) = agent_of(&transaction, *form_no)? else { return Ok(Err(Unfilled::Unknown)) };
@@ -315,7 +316,9 @@ impl Writer {
         if let Some(NewAnswers { form, version, definition, score, has_passed, .. }) = answers.map(|answers| &**answers)
         {
             transaction
-                .prepare_cached("INSERT OR IGNORE INTO form_versions (form, version, json) VALUES (?, ?, ?)")?
+                .prepare_cached(
+                    "INSERT INTO form_versions (form, version, json) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                )?
                 .execute(params![form, version, definition])?;
             transaction
                 .prepare_cached(
@@ -342,8 +345,20 @@ pub(super) fn forget_forms(connection: &Connection, call_no: i64) -> Result<(), 
     Ok(())
 }
 
+/// A step in the course of a filled form as the audit tells it.
+#[derive(Debug)]
+pub(super) struct ToldForm {
+    pub(super) audit_no: i64,
+    pub(super) form_no: i64,
+    pub(super) call_no: Option<i64>,
+}
+
 /// Checks that filled forms and their courses are what the audit says, and that none is gone before its call.
-pub(super) fn check_forms(connection: &Connection, found: &mut impl FnMut(AuditFault)) -> Result<(), StoreError> {
+pub(super) fn check_forms(
+    connection: &Connection,
+    told: &[ToldForm],
+    found: &mut impl FnMut(AuditFault),
+) -> Result<(), StoreError> {
     let mut steps = connection.prepare(
         "SELECT form_steps.form_no, form_steps.revision, step, by, role, at_ms, form_steps.score, audit_no,
              filled_forms.revision, filled_forms.score, signature
@@ -382,15 +397,11 @@ pub(super) fn check_forms(connection: &Connection, found: &mut impl FnMut(AuditF
             found(AuditFault::FormDiffers { form_no, audit_no });
         }
     }
-    let mut gone = connection.prepare(
-        "SELECT no, CAST(subject AS INTEGER) FROM audit WHERE action IN ('form_fill', 'form_change', 'form_sign', 'form_object')
-             AND NOT EXISTS (SELECT 1 FROM form_steps WHERE audit_no = no)
-             AND EXISTS (SELECT 1 FROM calls WHERE call_no = CASE WHEN json_valid(detail) THEN json_extract(detail, '$.call_no') END)
-         ORDER BY no",
-    )?;
-    let mut rows = gone.query([])?;
-    while let Some(row) = rows.next()? {
-        found(AuditFault::FormDiffers { form_no: row.get(1)?, audit_no: row.get(0)? });
+    let gone = "SELECT 1 FROM calls WHERE call_no = ?1 AND NOT EXISTS (SELECT 1 FROM form_steps WHERE audit_no = ?2)";
+    for ToldForm { audit_no, form_no, call_no } in told {
+        if connection.prepare_cached(gone)?.exists(params![call_no, audit_no])? {
+            found(AuditFault::FormDiffers { form_no: *form_no, audit_no: *audit_no });
+        }
     }
     Ok(())
 }

@@ -1,6 +1,5 @@
 //! Violations that the rules missed: a reviewer marks words in a call that is over, and they are an alert from then on.
 
-use rusqlite::{OptionalExtension as _, params};
 use serde_json::json;
 
 use crate::server::domain::principal::Who;
@@ -9,6 +8,7 @@ use crate::server::domain::terms::Audited;
 use crate::server::store::audit::{Fact, digest};
 use crate::server::store::review::insert_step;
 use crate::server::store::seal::transition_digest;
+use crate::server::store::sql::{OptionalExtension as _, params};
 use crate::server::store::writer::{AlertRow, Writer, insert_alert};
 use crate::server::store::{StoreError, Untaken};
 

@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, params_from_iter};
-
 use crate::server::domain::estimate::Counted;
 use crate::server::domain::overview::{Compared, Line, RuleLine, Tally};
 use crate::server::store::StoreError;
 use crate::server::store::query::{AlertFilter, Conditions, Span, limit};
 use crate::server::store::reader::Readers;
+use crate::server::store::sql::{Connection, params_from_iter};
 use crate::server::store::statistics::{ALERTS, DEDUCTED, Grouping, StatisticsFilter};
 
 /// Which alerts are compared, by what, and with which span.
@@ -132,9 +131,9 @@ fn tallies(
     let key = by.map_or(ALL.to_owned(), |by| by.column("latest", "latest.said_ms", filter.offset_ms));
     let sql = format!(
         "SELECT key, sum(alerts), sum(alerts * alerts), sum(critical), sum(critical * critical), count(*), sum(deduct) FROM (
-             SELECT {key} AS key, count(*) AS alerts, sum(latest.severity = 'critical') AS critical, {} AS deduct
-             FROM {ALERTS} {sql} GROUP BY 1, latest.call_no)
-         GROUP BY key ORDER BY 2 DESC, 1 LIMIT ?",
+             SELECT {key} AS key, count(*) AS alerts, count(*) FILTER (WHERE latest.severity = 'critical') AS critical, {} AS deduct
+             FROM {ALERTS} {sql} GROUP BY 1, latest.call_no) AS of_calls
+         GROUP BY key ORDER BY 2 DESC, 1 NULLS FIRST LIMIT ?",
         *DEDUCTED
     );
     values.push(limit(count_max));
@@ -155,7 +154,7 @@ fn tallies(
     }
     let Conditions { sql, mut values } = filter.calls_by(by.is_some_and(Grouping::is_of_agents));
     let key = by.map_or(ALL.to_owned(), |by| by.column("calls", "calls.started_ms", filter.offset_ms));
-    let sql = format!("SELECT {key}, count(DISTINCT calls.call_no) FROM {sql} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT ?");
+    let sql = format!("SELECT {key}, count(DISTINCT calls.call_no) FROM {sql} GROUP BY 1 ORDER BY 2 DESC, 1 NULLS FIRST LIMIT ?");
     values.push(limit(count_max));
     let mut calls = connection.prepare_cached(&sql)?;
     let mut rows = calls.query(params_from_iter(values))?;
@@ -178,7 +177,7 @@ fn cells(
     let Conditions { sql, mut values } = filter.conditions();
     let key = by.column("latest", "latest.said_ms", filter.offset_ms);
     let sql = format!(
-        "SELECT {key}, latest.rule_id, count(*) FROM {ALERTS} {sql} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT ?"
+        "SELECT {key}, latest.rule_id, count(*) FROM {ALERTS} {sql} GROUP BY 1, 2 ORDER BY 3 DESC, 1 NULLS FIRST, 2 LIMIT ?"
     );
     values.push(limit(count_max + 1));
     let mut question = connection.prepare_cached(&sql)?;
@@ -203,11 +202,16 @@ fn rule_names(
     let Conditions { sql, mut values } = filter.conditions();
     values.push(limit(count_max));
     let sql = format!(
-        "SELECT alerts.rule_id, coalesce(json_extract(words(alerts.json), '$.rule_name'), alerts.rule_id), alerts.severity FROM alerts
-         JOIN (SELECT max(latest.cursor) AS last FROM {ALERTS} {sql} GROUP BY latest.rule_id) ON alerts.cursor = last
+        "SELECT alerts.rule_id, words(alerts.json), alerts.severity FROM alerts
+         JOIN (SELECT max(latest.cursor) AS last FROM {ALERTS} {sql} GROUP BY latest.rule_id) AS of_rules ON alerts.cursor = last
          ORDER BY 1 LIMIT ?"
     );
     let mut names = connection.prepare_cached(&sql)?;
-    let names = names.query_map(params_from_iter(values), |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))))?;
+    let names = names.query_map(params_from_iter(values), |row| {
+        let rule_id: String = row.get(0)?;
+        let alert: serde_json::Value = serde_json::from_str(row.text(1)?).unwrap_or_default();
+        let name = alert["rule_name"].as_str().unwrap_or(&rule_id).to_owned();
+        Ok((rule_id, (name, row.get(2)?)))
+    })?;
     Ok(names.collect::<Result<_, _>>()?)
 }

@@ -1,12 +1,11 @@
 //! The calls of one agent: those that they answered, and those in which they have alerts that count.
 
-use rusqlite::params;
-
 use crate::server::domain::score::Deduction;
 use crate::server::store::StoreError;
 use crate::server::store::counts::COUNTS;
 use crate::server::store::query::Span;
 use crate::server::store::reader::Readers;
+use crate::server::store::sql::params;
 
 /// A closed call as far as it concerns its agent.
 #[derive(Clone, Debug)]

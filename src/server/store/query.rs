@@ -4,18 +4,16 @@
 //! a call keeps for good, so nothing is skipped or told twice however much is
 //! written in between.
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
-
 use crate::engine::alert::AlertState;
 use crate::engine::severity::Severity;
 use crate::server::domain::review::{Appeal, Verdict};
 use crate::server::domain::score::Deduction;
 use crate::server::domain::terms::{CloseReason, Display, FeedbackAction};
 use crate::server::store::counts::{COUNTS, counts};
-use crate::server::store::reader::{Readers, named};
+use crate::server::store::reader::Readers;
 use crate::server::store::review::{FoundReview, HAS_STEPS};
 use crate::server::store::roster::in_team;
+use crate::server::store::sql::{self, Connection, OptionalExtension as _, Row, Value, named, params_from_iter};
 use crate::server::store::statistics::hour_of_day;
 use crate::server::store::{StoreError, review};
 
@@ -431,7 +429,7 @@ impl Readers {
             let mut rows = alerts.query(params_from_iter(values))?;
             let mut alerts = Vec::new();
             while let Some(row) = rows.next()? {
-                alerts.push(alert(connection, row)?);
+                alerts.push(alert(connection, &row)?);
             }
             Ok(alerts)
         })
@@ -481,7 +479,7 @@ impl Readers {
     /// The call of that id: the one answered at that moment, or the latest.
     fn call(&self, call_id: &str, started_ms: Option<i64>) -> Result<Option<(FoundCall, Vec<Deduction>)>, StoreError> {
         let sql = format!(
-            "SELECT {CALL} FROM calls WHERE call_id = ?1 AND (?2 IS NULL OR started_ms = ?2) ORDER BY call_no DESC LIMIT 1"
+            "SELECT {CALL} FROM calls WHERE call_id = ?1 AND (started_ms = ?2 OR ?2 IS NULL) ORDER BY call_no DESC LIMIT 1"
         );
         self.ask(|connection| {
             let found = connection.prepare_cached(&sql)?.query_row((call_id, started_ms), call).optional()?;
@@ -590,7 +588,7 @@ fn alert(connection: &Connection, row: &Row<'_>) -> Result<FoundAlert, StoreErro
 
 const CALL: &str = "call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, words(start), end_ms, ended_by, closed_ms, close_reason";
 
-fn call(row: &Row<'_>) -> rusqlite::Result<FoundCall> {
+fn call(row: &Row<'_>) -> sql::Result<FoundCall> {
     Ok(FoundCall {
         call_no: row.get(0)?,
         call_id: row.get(1)?,

@@ -1,10 +1,8 @@
 //! Rows out: what a restart needs, and what clients ask.
 
-use std::path::PathBuf;
 use std::sync::Mutex;
 
-use rusqlite::types::{Type, ValueRef};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Row, params};
+use rusqlite::OpenFlags;
 
 use crate::engine::alert::AlertState;
 use crate::engine::severity::Severity;
@@ -12,8 +10,11 @@ use crate::engine::time::CallTime;
 use crate::numbers::Numbers;
 use crate::server::domain::terms::{CloseReason, Display};
 use crate::server::store::encryption::Keys;
+#[cfg(test)]
+use crate::server::store::sql::Value;
+use crate::server::store::sql::{Access, Connection, OptionalExtension as _, Postgres, ValueRef, named, params};
 use crate::server::store::writer::{Entry, kind};
-use crate::server::store::{Json, StoreError, connect};
+use crate::server::store::{Json, Site, StoreError, connect};
 
 /// Connections that are kept for the next question.
 const IDLE_MAX: usize = 4;
@@ -22,7 +23,7 @@ const IDLE_MAX: usize = 4;
 /// borrows one of them.
 #[derive(Debug)]
 pub(crate) struct Readers {
-    path: PathBuf,
+    site: Site,
     keys: Keys,
     idle: Mutex<Vec<Connection>>,
 }
@@ -97,28 +98,43 @@ fn numbers(value: ValueRef<'_>) -> Option<Numbers> {
 }
 
 impl Readers {
-    pub(super) const fn new(path: PathBuf, keys: Keys) -> Self {
-        Self { path, keys, idle: Mutex::new(Vec::new()) }
+    pub(super) const fn new(site: Site, keys: Keys) -> Self {
+        Self { site, keys, idle: Mutex::new(Vec::new()) }
     }
 
     /// Asks a question on a connection of its own. It blocks: not for tasks of the runtime.
     pub(super) fn ask<T>(&self, question: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.idle.lock().ok().and_then(|mut idle| idle.pop());
-        let connection = match idle {
-            Some(connection) => connection,
-            None => {
-                let connection = connect(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let is_lost = |connection: &Connection| connection.postgres().is_some_and(Postgres::is_lost);
+        let connection = match (idle.filter(|connection| !is_lost(connection)), &self.site) {
+            (Some(connection), _) => connection,
+            (None, Site::File(path)) => {
+                let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
                 self.keys.teach(&connection)?;
-                connection
+                Connection::Sqlite(connection)
+            }
+            (None, Site::Postgres(place)) => Connection::Postgres(Postgres::connect(place, &self.keys, Access::Reads)?),
+        };
+        let answer = match connection.postgres() {
+            None => question(&connection)?,
+            Some(_) => {
+                let moment = connection.unchecked_transaction()?;
+                let answer = question(&connection)?;
+                moment.finish()?;
+                answer
             }
         };
-        let answer = question(&connection)?;
         if let Ok(mut idle) = self.idle.lock()
             && idle.len() < IDLE_MAX
         {
             idle.push(connection);
         }
         Ok(answer)
+    }
+
+    /// Whether it is SQLite that is asked.
+    pub(super) const fn is_sqlite(&self) -> bool {
+        matches!(self.site, Site::File(_))
     }
 
     /// Whether words are encrypted.
@@ -155,7 +171,7 @@ impl Readers {
                     kind::TICK => Entry::Tick,
                     kind::LEG => Entry::Leg,
                     kind::UNHEARD => Entry::Unheard,
-                    _ => Entry::Event(row.get_ref(3)?.as_str().map_err(rusqlite::Error::from)?.into()),
+                    _ => Entry::Event(row.text(3)?.into()),
                 };
                 take(row.get(0)?, CallTime(row.get(2)?), entry);
             }
@@ -238,7 +254,7 @@ impl Readers {
             let mut all = connection.prepare(&format!("SELECT * FROM {table} ORDER BY 1, 2"))?;
             let columns = all.column_count();
             let rows = all.query_map([], |row| {
-                let values: Result<Vec<rusqlite::types::Value>, _> = (0..columns).map(|index| row.get(index)).collect();
+                let values: Result<Vec<Value>, _> = (0..columns).map(|index| row.get(index)).collect();
                 values.map(|values| format!("{table}: {values:?}"))
             })?;
             Ok(rows.collect::<Result<_, _>>()?)
@@ -274,7 +290,7 @@ impl Readers {
                     said_ms: row.get(8)?,
                     display: named(row, 9, Display::from_name)?,
                     was_confirmed: row.get(10)?,
-                    json: row.get_ref(11)?.as_str().map_err(rusqlite::Error::from)?.into(),
+                    json: row.text(11)?.into(),
                 })
             })?;
             Ok(alerts.collect::<Result<_, _>>()?)
@@ -312,10 +328,4 @@ impl Readers {
             Ok(backlogs.collect::<Result<_, _>>()?)
         })
     }
-}
-
-/// A value that is kept by its name.
-pub(super) fn named<T>(row: &Row<'_>, index: usize, value: fn(&str) -> Option<T>) -> rusqlite::Result<T> {
-    let name = row.get_ref(index)?.as_str()?;
-    value(name).ok_or_else(|| rusqlite::Error::InvalidColumnType(index, name.to_owned(), Type::Text))
 }

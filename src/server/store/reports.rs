@@ -1,9 +1,8 @@
 //! Whom each week's report was sent to.
 
-use rusqlite::params;
-
 use crate::server::store::StoreError;
 use crate::server::store::reader::Readers;
+use crate::server::store::sql::params;
 use crate::server::store::writer::Writer;
 
 /// How far the report of a week is, for one recipient.

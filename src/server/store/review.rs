@@ -1,7 +1,6 @@
 //! People's judgements of alerts: agents' answers, steps of review and appeal, and the figures that
 //! follow from them.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params, params_from_iter};
 use serde_json::json;
 
 use crate::engine::alert::AlertState;
@@ -15,6 +14,9 @@ use crate::server::store::audit::{Fact, Head, digest};
 use crate::server::store::counts::{COUNTS, UPHELD, counts};
 use crate::server::store::query::{AlertFilter, Conditions, limit};
 use crate::server::store::seal::transition_digest;
+use crate::server::store::sql::{
+    self, Connection, OptionalExtension as _, Row, Transaction, named, params, params_from_iter,
+};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
@@ -325,13 +327,15 @@ pub(super) fn steps_of(connection: &Connection, call_no: i64, alert_id: &str) ->
     Ok(steps.collect::<Result<_, _>>()?)
 }
 
-fn step(row: &Row<'_>) -> rusqlite::Result<Step> {
-    let action: String = row.get(0)?;
-    let Some(action) = Action::from_name(&action) else {
-        return Err(rusqlite::Error::InvalidColumnType(0, action, rusqlite::types::Type::Text));
-    };
-    let role = Capacity::from_name(row.get_ref(2)?.as_str()?);
-    Ok(Step { action, by: row.get(1)?, role, reason: row.get(3)?, at_ms: row.get(4)? })
+fn step(row: &Row<'_>) -> sql::Result<Step> {
+    let role = Capacity::from_name(row.text(2)?);
+    Ok(Step {
+        action: named(row, 0, Action::from_name)?,
+        by: row.get(1)?,
+        role,
+        reason: row.get(3)?,
+        at_ms: row.get(4)?,
+    })
 }
 
 /// Reads the state of a review from the columns beside the alert.
@@ -358,16 +362,16 @@ impl Readers {
         let Conditions { sql, mut values } = filter.conditions(filter.span);
         let sql = format!(
             "SELECT figures.*, words(alerts.json) FROM (
-                SELECT latest.rule_id, own.digest, latest.pack, max(latest.cursor) AS last, count(*) - sum(latest.display = 'marked'),
-                    total(latest.display = 'card'),
-                    total(latest.display = 'card' AND 'dismiss' = (SELECT action FROM feedback
+                SELECT latest.rule_id, max(own.digest), max(latest.pack), max(latest.cursor) AS last, count(*) FILTER (WHERE latest.display <> 'marked'),
+                    count(*) FILTER (WHERE latest.display = 'card'),
+                    count(*) FILTER (WHERE latest.display = 'card' AND 'dismiss' = (SELECT action FROM feedback
                         WHERE feedback.call_no = latest.call_no AND feedback.alert_id = latest.alert_id
                         ORDER BY feedback_no DESC LIMIT 1)),
-                    total({REVIEWED}), total({REVIEWED} AND {UPHELD}),
-                    total(latest.state = 'confirmed' AND latest.appeal IS NOT NULL),
-                    total(latest.state = 'confirmed' AND latest.appeal = 'granted'),
-                    total(latest.state = 'confirmed' AND latest.appeal = 'rejected'),
-                    total(latest.display = 'marked' AND {COUNTS}), min(latest.said_ms), max(latest.said_ms)
+                    count(*) FILTER (WHERE {REVIEWED}), count(*) FILTER (WHERE {REVIEWED} AND {UPHELD}),
+                    count(*) FILTER (WHERE latest.state = 'confirmed' AND latest.appeal IS NOT NULL),
+                    count(*) FILTER (WHERE latest.state = 'confirmed' AND latest.appeal = 'granted'),
+                    count(*) FILTER (WHERE latest.state = 'confirmed' AND latest.appeal = 'rejected'),
+                    count(*) FILTER (WHERE latest.display = 'marked' AND {COUNTS}), min(latest.said_ms), max(latest.said_ms)
                 FROM {WITH_DIGEST}
                 {sql} GROUP BY latest.rule_id, {DIGEST}
              ) AS figures JOIN alerts ON alerts.cursor = figures.last ORDER BY rule_id, last DESC LIMIT ?"
@@ -404,7 +408,7 @@ impl Readers {
     /// rules, and of those that something else raised last before.
     pub(crate) fn judged(&self, rules: Vec<(String, String)>) -> Result<Vec<(String, Measured)>, StoreError> {
         let sql = format!(
-            "SELECT {DIGEST}, max(latest.cursor) AS last, total({REVIEWED}), total({REVIEWED} AND {UPHELD})
+            "SELECT {DIGEST}, max(latest.cursor) AS last, count(*) FILTER (WHERE {REVIEWED}), count(*) FILTER (WHERE {REVIEWED} AND {UPHELD})
              FROM {WITH_DIGEST} WHERE latest.rule_id = ? AND {HAS_STEPS} GROUP BY 1 ORDER BY last DESC"
         );
         self.ask(|connection| {
@@ -414,7 +418,7 @@ impl Readers {
                 let mut is_first = true;
                 let mut found = judged.query([&rule_id])?;
                 while let Some(row) = found.next()? {
-                    let counted = Judged { reviewed: total(row, 2)?, upheld: total(row, 3)? };
+                    let counted = Judged { reviewed: total(&row, 2)?, upheld: total(&row, 3)? };
                     if row.get_ref(0)?.as_str().ok() == Some(now.as_str()) {
                         measured.now = counted;
                     } else if std::mem::take(&mut is_first) {
@@ -437,8 +441,8 @@ impl Readers {
         const DAY_MS: i64 = 24 * 60 * 60 * 1_000;
         let Conditions { sql, mut values } = filter.conditions(filter.span);
         let sql = format!(
-            "SELECT {DIGEST}, (latest.said_ms + {offset_ms}) / {DAY_MS} AS day, count(*) - sum(latest.display = 'marked'),
-                 total({REVIEWED}), total({REVIEWED} AND {UPHELD})
+            "SELECT {DIGEST}, (latest.said_ms + {offset_ms}) / {DAY_MS} AS day, count(*) FILTER (WHERE latest.display <> 'marked'),
+                 count(*) FILTER (WHERE {REVIEWED}), count(*) FILTER (WHERE {REVIEWED} AND {UPHELD})
              FROM {WITH_DIGEST} {sql} GROUP BY 1, 2 ORDER BY day DESC, max(latest.cursor) DESC LIMIT ?"
         );
         values.push(limit(count_max));
@@ -469,8 +473,7 @@ impl Readers {
     }
 }
 
-/// A column of SQL's `total()`, which are whole numbers here.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of rows")]
-fn total(row: &Row<'_>, index: usize) -> rusqlite::Result<u64> {
-    Ok(row.get::<_, f64>(index)? as u64)
+/// A column that counts rows.
+fn total(row: &Row<'_>, index: usize) -> sql::Result<u64> {
+    Ok(row.get::<_, i64>(index)?.unsigned_abs())
 }

@@ -1,8 +1,7 @@
 //! The agents by name, as the file of the configuration and the starts of calls told them.
 
-use rusqlite::{Transaction, params};
-
 use crate::server::domain::roster::{Agent, Roster};
+use crate::server::store::sql::{Transaction, params};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
@@ -41,7 +40,7 @@ impl Writer {
     /// Puts the agents of the file in the place of those that it named before.
     pub(crate) fn keep_roster(&mut self, of_file: &[(String, Agent)]) -> Result<(), StoreError> {
         let transaction = self.connection.transaction()?;
-        transaction.execute("DELETE FROM agents WHERE of_file", [])?;
+        transaction.execute("DELETE FROM agents WHERE of_file <> 0", [])?;
         for (agent_id, agent) in of_file {
             upsert(&transaction, agent_id, agent)?;
         }
@@ -55,14 +54,14 @@ pub(super) fn upsert(transaction: &Transaction<'_>, agent_id: &str, agent: &Agen
     // What a call says does not go before the file.
     let upsert = "INSERT INTO agents (agent_id, name, team, site, of_file) VALUES (?, ?, ?, ?, ?)
          ON CONFLICT (agent_id) DO UPDATE SET name = excluded.name, team = excluded.team, site = excluded.site, of_file = excluded.of_file
-         WHERE excluded.of_file OR NOT agents.of_file";
-    transaction.prepare_cached(upsert)?.execute(params![agent_id, name, team, site, of_file])?;
+         WHERE excluded.of_file <> 0 OR agents.of_file = 0";
+    transaction.prepare_cached(upsert)?.send(params![agent_id, name, team, site, of_file])?;
     Ok(())
 }
 
 /// Forgets an agent whom only calls named, once there are none left.
 pub(super) fn forget_agent(transaction: &Transaction<'_>, agent_id: &str) -> Result<(), StoreError> {
-    let forget = "DELETE FROM agents WHERE agent_id = ?1 AND NOT of_file
+    let forget = "DELETE FROM agents WHERE agent_id = ?1 AND of_file = 0
          AND NOT EXISTS (SELECT 1 FROM calls WHERE calls.agent_id = ?1)";
     transaction.prepare_cached(forget)?.execute([agent_id])?;
     Ok(())

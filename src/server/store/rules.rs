@@ -1,6 +1,5 @@
 //! Versions of the rules: their files, and who loaded them when and why.
 
-use rusqlite::{OptionalExtension as _, Row, params};
 use serde_json::json;
 
 use crate::server::domain::principal::Who;
@@ -8,6 +7,7 @@ use crate::server::domain::terms::{Audited, Trigger};
 use crate::server::store::audit::Fact;
 use crate::server::store::query::{Place, limit};
 use crate::server::store::seal::rules_digest;
+use crate::server::store::sql::{self, Connection, OptionalExtension as _, Row, params};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
@@ -62,7 +62,7 @@ impl Writer {
             transaction.execute(insert, params![version, loaded_ms, files, who.name, trigger.name(), previous])?;
         }
         {
-            let digest = "INSERT OR IGNORE INTO rule_digests (version, rule_id, digest) VALUES (?, ?, ?)";
+            let digest = "INSERT INTO rule_digests (version, rule_id, digest) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
             let mut insert = transaction.prepare_cached(digest)?;
             for (rule_id, digest) in digests {
                 insert.execute(params![version, rule_id, digest])?;
@@ -87,17 +87,24 @@ impl Writer {
 
 /// The columns of a version in a list. It has only the names of the files, since their text may be
 /// long.
-const VERSION: &str = "loaded_no, version, loaded_ms, by, trigger, previous,
-    (SELECT json_group_array(json_extract(value, '$.name')) FROM json_each(files)), loaded_no = (SELECT max(loaded_no) FROM rule_versions)";
+fn columns(connection: &Connection) -> String {
+    let names = connection.pick(
+        "(SELECT json_group_array(json_extract(value, '$.name')) FROM json_each(files))",
+        "(SELECT coalesce(json_agg(file -> 'name'), '[]')::text FROM json_array_elements(files::json) AS file)",
+    );
+    format!(
+        "loaded_no, version, loaded_ms, by, trigger, previous, {names}, loaded_no = (SELECT max(loaded_no) FROM rule_versions)"
+    )
+}
 
-fn version(row: &Row<'_>) -> rusqlite::Result<FoundVersion> {
+fn version(row: &Row<'_>) -> sql::Result<FoundVersion> {
     let files: String = row.get(6)?;
     Ok(FoundVersion {
         loaded_no: row.get(0)?,
         version: row.get(1)?,
         loaded_ms: row.get(2)?,
         by: row.get(3)?,
-        trigger: Trigger::from_name(row.get_ref(4)?.as_str()?),
+        trigger: Trigger::from_name(row.text(4)?),
         previous: row.get(5)?,
         files: serde_json::from_str(&files).unwrap_or_default(),
         is_current: row.get(7)?,
@@ -113,8 +120,10 @@ impl Readers {
     ) -> Result<Vec<FoundVersion>, StoreError> {
         let before = behind.map_or(i64::MAX, |place| place.no);
         self.ask(|connection| {
-            let versions =
-                format!("SELECT {VERSION} FROM rule_versions WHERE loaded_no < ?1 ORDER BY loaded_no DESC LIMIT ?2");
+            let versions = format!(
+                "SELECT {} FROM rule_versions WHERE loaded_no < ?1 ORDER BY loaded_no DESC LIMIT ?2",
+                columns(connection)
+            );
             let mut versions = connection.prepare_cached(&versions)?;
             let versions = versions.query_map((before, limit(count_max)), version)?;
             Ok(versions.collect::<Result<_, _>>()?)
@@ -133,7 +142,7 @@ impl Readers {
     /// The version of that name.
     pub(crate) fn rule_version(&self, name: &str) -> Result<Option<FoundVersion>, StoreError> {
         self.ask(|connection| {
-            let found = format!("SELECT {VERSION} FROM rule_versions WHERE version = ?");
+            let found = format!("SELECT {} FROM rule_versions WHERE version = ?", columns(connection));
             Ok(connection.prepare_cached(&found)?.query_row([name], version).optional()?)
         })
     }

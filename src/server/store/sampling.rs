@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params, params_from_iter};
 use serde_json::json;
 
 use crate::server::domain::estimate::{Looked, Pairs};
@@ -17,6 +15,9 @@ use crate::server::store::counts::{COUNTS, UPHELD};
 use crate::server::store::query::{AlertFilter, Conditions, FoundAlert, Order, Place, Span, limit};
 use crate::server::store::review::steps_of;
 use crate::server::store::roster::{in_team, team_of};
+use crate::server::store::sql::{
+    self, Connection, OptionalExtension as _, Row, Value, named, params, params_from_iter,
+};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
@@ -183,7 +184,7 @@ pub(crate) struct Judgement {
 }
 
 /// A sample is done once it was judged: an alert when anybody reviewed it.
-const DONE: &str = "(samples.verdict IS NOT NULL OR (samples.kind <> 'call' AND NOT samples.is_second \
+const DONE: &str = "(samples.verdict IS NOT NULL OR (samples.kind <> 'call' AND samples.is_second = 0 \
      AND coalesce(latest.verdict, 'unreviewed') <> 'unreviewed'))";
 const SAMPLES: &str = "samples JOIN calls ON calls.call_no = samples.call_no \
      LEFT JOIN latest_alerts AS latest ON latest.call_no = samples.call_no AND latest.alert_id = samples.alert_id";
@@ -269,7 +270,7 @@ impl Readers {
     /// How much there is to draw from.
     pub(crate) fn draw_size(&self, draw: &Draw) -> Result<u64, StoreError> {
         let (frame, values) = draw.frame();
-        let count = format!("SELECT count(*) FROM ({frame})");
+        let count = format!("SELECT count(*) FROM ({frame}) AS frame");
         self.ask(|connection| {
             let count: i64 =
                 connection.prepare_cached(&count)?.query_row(params_from_iter(values), |row| row.get(0))?;
@@ -342,7 +343,7 @@ impl Readers {
         conditions.within("samples.week_ms", weeks);
         let Conditions { sql, values } = conditions;
         let sql = format!(
-            "SELECT plan, week_ms, reviewer, count(*), sum({DONE}), sum(NOT {DONE} AND due_ms < {now_ms})
+            "SELECT plan, week_ms, reviewer, count(*), count(*) FILTER (WHERE {DONE}), count(*) FILTER (WHERE NOT {DONE} AND due_ms < {now_ms})
              FROM {SAMPLES} {sql} GROUP BY 1, 2, 3 ORDER BY week_ms DESC, plan, reviewer"
         );
         self.ask(|connection| {
@@ -400,12 +401,12 @@ fn each(connection: &Connection, frame: &str, values: &[Value], mut take: impl F
     Ok(())
 }
 
-fn assignment(row: &Row<'_>) -> rusqlite::Result<Assignment> {
+fn assignment(row: &Row<'_>) -> sql::Result<Assignment> {
     Ok(Assignment {
         sample_no: row.get(0)?,
         plan: row.get(1)?,
         week_ms: row.get(2)?,
-        sampled: super::reader::named(row, 3, Sampled::from_name)?,
+        sampled: named(row, 3, Sampled::from_name)?,
         call_no: row.get(4)?,
         call_id: row.get(5)?,
         started_at: row.get(6)?,
@@ -441,13 +442,13 @@ type StrataLooked = BTreeMap<StratumKey, Looked>;
 const STRATUM: &str = "plan, week_ms, due_ms, stratum, population";
 
 /// The columns of [`STRATUM`] from `first` on.
-fn stratum(row: &Row<'_>, first: usize) -> rusqlite::Result<(StratumKey, u64)> {
+fn stratum(row: &Row<'_>, first: usize) -> sql::Result<(StratumKey, u64)> {
     let key = (row.get(first)?, row.get(first + 1)?, row.get(first + 2)?, row.get(first + 3)?);
     Ok((key, row.get::<_, i64>(first + 4)?.unsigned_abs()))
 }
 
 fn judge_precision(connection: &Connection, weeks: Span, judgement: &mut Judgement) -> Result<(), StoreError> {
-    let looked = format!("samples.kind = 'alert' AND NOT is_second AND latest.state = 'confirmed' AND {DONE}");
+    let looked = format!("samples.kind = 'alert' AND is_second = 0 AND latest.state = 'confirmed' AND {DONE}");
     let Conditions { sql, values } = of_weeks(weeks, &looked);
     let sql = format!("SELECT samples.rule_id, {UPHELD}, {STRATUM} FROM {SAMPLES} {sql} ORDER BY sample_no");
     let mut rows = connection.prepare_cached(&sql)?;
@@ -455,7 +456,7 @@ fn judge_precision(connection: &Connection, weeks: Span, judgement: &mut Judgeme
     let mut all: Vec<(String, StratumKey, bool)> = Vec::new();
     let mut populations = BTreeMap::new();
     while let Some(row) = rows.next()? {
-        let (key, population) = stratum(row, 2)?;
+        let (key, population) = stratum(&row, 2)?;
         populations.insert(key.clone(), population);
         all.push((row.get(0)?, key, row.get(1)?));
     }
@@ -497,7 +498,7 @@ fn judge_recall(connection: &Connection, weeks: Span, judgement: &mut Judgement)
             *whole += count;
             *part += if is_missed { 0 } else { count };
         }
-        let (key, population) = stratum(row, 1)?;
+        let (key, population) = stratum(&row, 1)?;
         calls.push((key, population, found));
     }
     judgement.calls_read = calls.len() as u64;
@@ -516,7 +517,7 @@ fn judge_recall(connection: &Connection, weeks: Span, judgement: &mut Judgement)
 
 /// Second looks against the reviews.
 fn compare(connection: &Connection, weeks: Span, judgement: &mut Judgement) -> Result<(), StoreError> {
-    let Conditions { sql, values } = of_weeks(weeks, "is_second AND samples.verdict IS NOT NULL");
+    let Conditions { sql, values } = of_weeks(weeks, "is_second <> 0 AND samples.verdict IS NOT NULL");
     let sql = format!(
         "SELECT samples.call_no, samples.alert_id, samples.rule_id, reviewer, samples.verdict FROM {SAMPLES} {sql}"
     );
@@ -547,7 +548,7 @@ impl Writer {
         let transaction = self.connection.transaction()?;
         let kept = match before_ms {
             None => {
-                let insert = "INSERT OR IGNORE INTO draws (plan, week_ms, drawn_ms) VALUES (?, ?, ?)";
+                let insert = "INSERT INTO draws (plan, week_ms, drawn_ms) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
                 transaction.prepare_cached(insert)?.execute(params![plan, week_ms, until_ms])?
             }
             Some(before_ms) => {

@@ -2,12 +2,13 @@
 
 use std::cmp::Ordering;
 
-use rusqlite::{Connection, Transaction};
-
 use crate::server::store::StoreError;
+use crate::server::store::sql::{Connection, Transaction, translate_tables};
 
 /// One step from each version to the next; the version is how many were done.
 /// A step that was released is never edited.
+///
+/// PostgreSQL takes the same steps; what it says otherwise is in [`IN_POSTGRES`].
 const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7, V8, V9, V10, V11, V12, V13, V14, V15, V16, V17, V18];
 
 const V1: &str = "
@@ -529,9 +530,71 @@ const V18: &str = "
 CREATE INDEX helps_by_agent ON helps (agent_id, at_ms);
 ";
 
+/// What stands before the first step in PostgreSQL: the version, the fence of the one that writes, and functions of
+/// SQLite that questions use. `words` names a column, so that the connection opens what is sealed in it.
+const POSTGRES: &str = "
+CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL);
+INSERT INTO schema_version SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM schema_version);
+CREATE TABLE IF NOT EXISTS writer (epoch BIGINT NOT NULL, commits BIGINT NOT NULL);
+INSERT INTO writer SELECT 0, 0 WHERE NOT EXISTS (SELECT 1 FROM writer);
+CREATE OR REPLACE FUNCTION pass_fence(of_epoch BIGINT, after_commits BIGINT) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE writer SET commits = commits + 1 WHERE epoch = of_epoch AND commits = after_commits;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'another process took the store over';
+    END IF;
+END $$;
+CREATE OR REPLACE FUNCTION words(kept TEXT) RETURNS TEXT LANGUAGE sql IMMUTABLE PARALLEL SAFE AS 'SELECT kept';
+CREATE OR REPLACE FUNCTION date(seconds BIGINT, since TEXT) RETURNS TEXT LANGUAGE sql STABLE PARALLEL SAFE AS
+    $$SELECT to_char(to_timestamp(seconds) AT TIME ZONE 'UTC', 'YYYY-MM-DD')$$;
+CREATE OR REPLACE FUNCTION audit_is_append_only() RETURNS trigger LANGUAGE plpgsql AS
+    $$BEGIN RAISE EXCEPTION 'the audit is append-only'; END$$;
+";
+
+/// Parts of steps that PostgreSQL says otherwise.
+const IN_POSTGRES: [(&str, &str); 4] = [
+    ("(abs(random() % 1000000000000) + 1)", "(1 + floor(random() * 1000000000000)::bigint)"),
+    (
+        "CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;",
+        "CREATE TRIGGER audit_is_never_changed BEFORE UPDATE ON audit EXECUTE FUNCTION audit_is_append_only();",
+    ),
+    (
+        "CREATE TRIGGER audit_is_never_cut BEFORE DELETE ON audit
+BEGIN SELECT RAISE(ABORT, 'the audit is append-only'); END;",
+        "CREATE TRIGGER audit_is_never_cut BEFORE DELETE OR TRUNCATE ON audit EXECUTE FUNCTION audit_is_append_only();",
+    ),
+    (
+        "CREATE VIRTUAL TABLE spoken_sounds USING fts5 (sounds, content = '', contentless_delete = 1, tokenize = 'ascii');",
+        "CREATE TABLE spoken_sounds (rowid BIGINT PRIMARY KEY, sounds TEXT NOT NULL);
+CREATE INDEX spoken_by_sound ON spoken_sounds USING gin (string_to_array(sounds, ' '));",
+    ),
+];
+
+/// A statement about tables in the words of this database.
+pub(super) fn translated(connection: &Connection, step: &str) -> String {
+    if connection.postgres().is_some() { in_postgres(step) } else { step.to_owned() }
+}
+
+fn in_postgres(step: &str) -> String {
+    translate_tables(
+        &IN_POSTGRES.iter().fold(step.to_owned(), |step, (sqlite, postgres)| step.replace(sqlite, postgres)),
+    )
+}
+
+fn version(connection: &Connection) -> Result<usize, StoreError> {
+    let is_there = connection.pick("SELECT 1", "SELECT 1 WHERE to_regclass('schema_version') IS NOT NULL");
+    if !connection.prepare_cached(is_there)?.exists([])? {
+        return Err(StoreError::Empty);
+    }
+    let version = connection.pick("PRAGMA user_version", "SELECT version FROM schema_version");
+    let version: i64 = connection.query_row(version, [], |row| row.get(0))?;
+    Ok(usize::try_from(version).unwrap_or_default())
+}
+
 /// Whether the store is of this version; told by one that may not change it.
 pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
-    let found = connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))? as usize;
+    let found = version(connection)?;
     match found.cmp(&STEPS.len()) {
         Ordering::Equal => Ok(()),
         Ordering::Less => Err(StoreError::Older { found, known: STEPS.len() }),
@@ -541,17 +604,28 @@ pub(super) fn check(connection: &Connection) -> Result<(), StoreError> {
 
 /// Brings the store to this version.
 pub(super) fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
-    let version = |from: &Transaction<'_>| from.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0));
     let transaction = connection.transaction()?;
-    let found = version(&transaction)? as usize;
+    if transaction.postgres().is_some() {
+        transaction.execute_batch(POSTGRES)?;
+    }
+    let found = version(&transaction)?;
     let Some(steps) = STEPS.get(found..) else {
         return Err(StoreError::Newer { found, known: STEPS.len() });
     };
     for step in steps {
-        transaction.execute_batch(step)?;
+        transaction.execute_batch(&translated(&transaction, step))?;
     }
-    transaction.pragma_update(None, "user_version", u32::try_from(STEPS.len()).unwrap_or(u32::MAX))?;
+    note_version(&transaction)?;
     transaction.commit()?;
+    Ok(())
+}
+
+fn note_version(transaction: &Transaction<'_>) -> Result<(), StoreError> {
+    let steps = STEPS.len();
+    match transaction.postgres() {
+        Some(_) => transaction.execute_batch(&format!("UPDATE schema_version SET version = {steps}"))?,
+        None => transaction.execute_batch(&format!("PRAGMA user_version = {steps}"))?,
+    }
     Ok(())
 }
 
@@ -561,11 +635,18 @@ mod tests {
 
     use rusqlite::Connection;
 
-    use super::V1;
+    use super::{IN_POSTGRES, STEPS, V1};
     use crate::engine::alert::AlertState;
     use crate::server::config::Privacy;
     use crate::server::domain::review::ReviewState;
     use crate::server::store::{AlertFilter, CallFilter, Order, Store};
+
+    #[test]
+    fn each_part_that_postgres_says_otherwise_is_in_a_step() {
+        for (part, _) in IN_POSTGRES {
+            assert!(STEPS.iter().any(|step| step.contains(part)), "{part}");
+        }
+    }
 
     /// A store as the first version wrote it: two calls under one id, with an
     /// alert of the same id each, answers to it, and two versions of the rules.

@@ -3,8 +3,6 @@
 //! A call is sealed some time after it was closed, several calls in one entry, so that no event costs a write more.
 //! What is edited before that is not found; nor is it by anybody who writes the whole audit anew.
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, OptionalExtension as _, Params};
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -13,6 +11,7 @@ use crate::server::domain::terms::Audited;
 use crate::server::store::StoreError;
 use crate::server::store::audit::Fact;
 use crate::server::store::query::limit;
+use crate::server::store::sql::{Connection, OptionalExtension as _, Params, ValueRef};
 use crate::server::store::writer::Writer;
 
 /// Calls of one entry.

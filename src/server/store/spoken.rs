@@ -6,13 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, OptionalExtension as _, Transaction, params, params_from_iter};
 use serde_json::Value;
 
 use crate::adapter::masking;
 use crate::engine::transcript::Role;
 use crate::server::domain::phrase::{SpokenPhrase, sounds_digest, tokens};
 use crate::server::store::query::{Conditions, Span, limit};
+use crate::server::store::sql::{Connection, OptionalExtension as _, Transaction, params, params_from_iter};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
@@ -82,7 +82,15 @@ impl Readers {
             return Ok(None);
         }
         let mut conditions = Conditions::default();
-        conditions.add("spoken_sounds MATCH ?", [format!("\"{}\"", query.phrase.tokens()).into()]);
+        // The tokens in a row: the index has the phrase, or the tokens one by one.
+        let tokens = query.phrase.tokens();
+        match self.is_sqlite() {
+            true => conditions.add("spoken_sounds MATCH ?", [format!("\"{tokens}\"").into()]),
+            false => conditions.add(
+                "string_to_array(sounds, ' ') @> string_to_array(?, ' ') AND strpos(' ' || sounds || ' ', ?) > 0",
+                [tokens.to_owned().into(), format!(" {tokens} ").into()],
+            ),
+        }
         if let Some(before) = before {
             conditions.add("spoken_sounds.rowid < ?", [before.into()]);
         }
@@ -189,7 +197,9 @@ pub(super) fn prepare(connection: &mut Connection, is_encrypted: bool) -> Result
     let digest = if is_encrypted { String::new() } else { sounds_digest() };
     let known: Option<String> = transaction.query_row("SELECT digest FROM sounds", [], |row| row.get(0)).optional()?;
     if known.as_ref() != Some(&digest) {
-        transaction.execute("INSERT INTO spoken_sounds (spoken_sounds) VALUES ('delete-all')", [])?;
+        let sounds = transaction
+            .pick("INSERT INTO spoken_sounds (spoken_sounds) VALUES ('delete-all')", "DELETE FROM spoken_sounds");
+        transaction.execute(sounds, [])?;
         transaction.execute("DELETE FROM spoken", [])?;
         transaction.execute("DELETE FROM unindexed", [])?;
         if !is_encrypted {
@@ -229,7 +239,8 @@ impl Writer {
                 if sounds.is_empty() {
                     continue;
                 }
-                let spoken = "INSERT INTO spoken (call_no, utterance_id, role, said_ms) VALUES (?, ?, ?, ?)";
+                let spoken =
+                    "INSERT INTO spoken (call_no, utterance_id, role, said_ms) VALUES (?, ?, ?, ?) RETURNING spoken_no";
                 let spoken_no = transaction.prepare_cached(spoken)?.insert(params![
                     call_no,
                     utterance_id,

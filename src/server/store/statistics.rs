@@ -4,14 +4,12 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
-
 use crate::server::store::StoreError;
 use crate::server::store::counts::COUNTS;
 use crate::server::store::query::{AlertFilter, CallFilter, Conditions};
 use crate::server::store::reader::Readers;
 use crate::server::store::roster::team_of;
+use crate::server::store::sql::{self, Connection, Row, Value, params_from_iter};
 
 /// By what alerts are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,8 +153,9 @@ impl StatisticsFilter {
         let places = places(self.groups.len());
         format!(
             "SELECT {keys}count(*), count(DISTINCT latest.call_no), {}
-             FROM {ALERTS} {conditions} GROUP BY {places} ORDER BY count(*) DESC, {places} LIMIT ?",
-            *DEDUCTED
+             FROM {ALERTS} {conditions} GROUP BY {places} ORDER BY count(*) DESC, {} LIMIT ?",
+            *DEDUCTED,
+            in_order(self.groups.len())
         )
     }
 
@@ -167,9 +166,14 @@ impl StatisticsFilter {
 
 /// The SQL expression for the sum that counting alerts deduct.
 pub(super) static DEDUCTED: LazyLock<String> =
-    LazyLock::new(|| format!("coalesce(sum(iif({COUNTS}, latest.deduct, 0)), 0)"));
+    LazyLock::new(|| format!("coalesce(sum(latest.deduct) FILTER (WHERE {COUNTS}), 0)"));
 
 pub(super) const ALERTS: &str = "latest_alerts AS latest JOIN calls ON calls.call_no = latest.call_no";
+
+/// The first so many columns, as `ORDER BY` has them: a call without a queue before those with one.
+fn in_order(count: usize) -> String {
+    (1..=count).map(|place| format!("{place} NULLS FIRST")).collect::<Vec<_>>().join(", ")
+}
 
 /// The first so many columns, as `GROUP BY` has them.
 fn places(count: usize) -> String {
@@ -216,7 +220,7 @@ fn total(connection: &Connection, filter: &StatisticsFilter) -> Result<Sums, Sto
 }
 
 /// The sums in a row, from the column `first` on.
-fn sums(row: &Row<'_>, first: usize) -> rusqlite::Result<Sums> {
+fn sums(row: &Row<'_>, first: usize) -> sql::Result<Sums> {
     Ok(Sums { alerts: row.get(first)?, calls: row.get(first + 1)?, deduct: row.get(first + 2)? })
 }
 
@@ -235,10 +239,10 @@ fn answered(
     if keys.is_empty() {
         return Ok((vec![CallCount { key: Vec::new(), calls: total }], total));
     }
-    let (count, places, keys) = (keys.len(), places(keys.len()), keys.join(", "));
+    let (count, places, order, keys) = (keys.len(), places(keys.len()), in_order(keys.len()), keys.join(", "));
     let Conditions { sql, mut values } = filter.calls_by(filter.call_groups().any(Grouping::is_of_agents));
     let calls = "count(DISTINCT calls.call_no)";
-    let sql = format!("SELECT {keys}, {calls} FROM {sql} GROUP BY {places} ORDER BY {calls} DESC, {places} LIMIT ?");
+    let sql = format!("SELECT {keys}, {calls} FROM {sql} GROUP BY {places} ORDER BY {calls} DESC, {order} LIMIT ?");
     values.push(limit(count_max));
     let mut rows = connection.prepare_cached(&sql)?;
     let rows = rows.query_map(params_from_iter(values), |row| {
@@ -260,12 +264,15 @@ fn rule_names(
     let Conditions { sql, mut values } = filter.conditions();
     values.push(limit(count_max));
     let sql = format!(
-        "SELECT alerts.rule_id, json_extract(words(alerts.json), '$.rule_name') FROM alerts
-         JOIN (SELECT max(latest.cursor) AS last FROM {ALERTS} {sql} GROUP BY latest.rule_id) ON alerts.cursor = last
+        "SELECT alerts.rule_id, words(alerts.json) FROM alerts
+         JOIN (SELECT max(latest.cursor) AS last FROM {ALERTS} {sql} GROUP BY latest.rule_id) AS of_rules ON alerts.cursor = last
          ORDER BY 1 LIMIT ?"
     );
     let mut names = connection.prepare_cached(&sql)?;
-    let names = names.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let names = names.query_map(params_from_iter(values), |row| {
+        let alert: serde_json::Value = serde_json::from_str(row.text(1)?).unwrap_or_default();
+        Ok((row.get(0)?, alert["rule_name"].as_str().map(str::to_owned)))
+    })?;
     Ok(names.collect::<Result<_, _>>()?)
 }
 

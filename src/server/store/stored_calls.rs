@@ -1,12 +1,11 @@
 //! Closed calls with their events, for replays. They are read in pages beside the writer; nothing
 //! here holds the store for longer than a page or a call.
 
-use rusqlite::{OptionalExtension as _, params};
-
 use crate::engine::time::CallTime;
 use crate::server::store::StoreError;
 use crate::server::store::query::{Place, Span};
 use crate::server::store::reader::Readers;
+use crate::server::store::sql::{OptionalExtension as _, params};
 
 /// Which calls are replayed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +26,7 @@ pub(crate) struct Transcript {
 }
 
 /// The condition of a span, with values for its open ends.
-const SPAN: &str = "closed_ms IS NOT NULL AND started_ms >= ?1 AND started_ms < ?2 AND (?3 IS NULL OR agent_id = ?3)";
+const SPAN: &str = "closed_ms IS NOT NULL AND started_ms >= ?1 AND started_ms < ?2 AND (agent_id = ?3 OR ?3 IS NULL)";
 
 impl Stored {
     fn bounds(&self) -> (i64, i64) {

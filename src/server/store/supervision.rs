@@ -1,6 +1,5 @@
 //! What supervisors do in calls: the words they write to agents, the calls they take, those they flag for review.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
 use serde_json::json;
 
 use crate::engine::privacy;
@@ -8,6 +7,7 @@ use crate::server::domain::principal::Who;
 use crate::server::domain::terms::Audited;
 use crate::server::store::audit::{Fact, Head, digest};
 use crate::server::store::query::{Span, limit};
+use crate::server::store::sql::{self, Connection, OptionalExtension as _, Row, Transaction, params};
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 
@@ -142,7 +142,7 @@ impl Writer {
         if let Some(first) = first {
             return Ok(KeptHelp::TooFast { wait_ms: first + MINUTE_MS - at_ms });
         }
-        let insert = "INSERT INTO helps (call_no, agent_id, by, text, clock_ms, at_ms) VALUES (?, ?, ?, seal(?), ?, ?)";
+        let insert = "INSERT INTO helps (call_no, agent_id, by, text, clock_ms, at_ms) VALUES (?, ?, ?, seal(?), ?, ?) RETURNING help_no";
         let help_no =
             transaction.prepare_cached(insert)?.insert(params![call_no, agent_id, who.name, text, clock_ms, at_ms])?;
         let detail = json!({"help_id": help_no, "agent_id": agent_id, "text_sha256": digest(text)});
@@ -177,7 +177,8 @@ impl Writer {
             Some(charge) if instead_of != Some(&charge.by) => return Ok(Attempt::Another(charge)),
             _ => {}
         }
-        let insert = "INSERT OR REPLACE INTO charges (call_no, by, at_ms) VALUES (?, ?, ?)";
+        let insert = "INSERT INTO charges (call_no, by, at_ms) VALUES (?, ?, ?)
+                 ON CONFLICT (call_no) DO UPDATE SET by = excluded.by, at_ms = excluded.at_ms";
         transaction.prepare_cached(insert)?.execute(params![call_no, who.name, at_ms])?;
         let detail = json!({"instead_of": instead_of});
         self.head = with_audit(transaction, &self.head, call_no, (Audited::Take, who, at_ms), detail)?;
@@ -208,7 +209,7 @@ impl Writer {
         if let Some(flag) = latest_flag(&transaction, call_no)?.filter(|flag| flag.done.is_none()) {
             return Ok(flag);
         }
-        let insert = "INSERT INTO flags (call_no, by, note, at_ms) VALUES (?, ?, seal(?), ?)";
+        let insert = "INSERT INTO flags (call_no, by, note, at_ms) VALUES (?, ?, seal(?), ?) RETURNING flag_no";
         let flag_no = transaction.prepare_cached(insert)?.insert(params![call_no, who.name, note, at_ms])?;
         let detail = json!({"flag_no": flag_no, "note_sha256": note.map(digest)});
         self.head = with_audit(transaction, &self.head, call_no, (Audited::Flag, who, at_ms), detail)?;
@@ -272,7 +273,7 @@ pub(super) fn forget_supervision(transaction: &Transaction<'_>, call_no: i64, al
     Ok(())
 }
 
-fn help(row: &Row<'_>) -> rusqlite::Result<Help> {
+fn help(row: &Row<'_>) -> sql::Result<Help> {
     Ok(Help {
         help_no: row.get(0)?,
         call_no: row.get(1)?,
@@ -287,7 +288,7 @@ fn help(row: &Row<'_>) -> rusqlite::Result<Help> {
     })
 }
 
-fn flag(row: &Row<'_>) -> rusqlite::Result<Flag> {
+fn flag(row: &Row<'_>) -> sql::Result<Flag> {
     let done = row.get::<_, Option<String>>(4)?.zip(row.get(5)?);
     Ok(Flag { flag_no: row.get(0)?, by: row.get(1)?, note: row.get(2)?, at_ms: row.get(3)?, done })
 }
@@ -341,7 +342,7 @@ impl Readers {
     /// Words that were written to an agent in a span, in their order; of more than `count_max`, the latest.
     pub(crate) fn helps_of(&self, agent_id: &str, span: Span, count_max: usize) -> Result<Vec<Help>, StoreError> {
         let sql = format!(
-            "SELECT * FROM ({HELP} WHERE helps.agent_id = ? AND at_ms >= ? AND at_ms < ? ORDER BY help_no DESC LIMIT ?)
+            "SELECT * FROM ({HELP} WHERE helps.agent_id = ? AND at_ms >= ? AND at_ms < ? ORDER BY help_no DESC LIMIT ?) AS latest
              ORDER BY help_no"
         );
         let (from_ms, to_ms) = (span.from_ms.unwrap_or(i64::MIN), span.to_ms.unwrap_or(i64::MAX));

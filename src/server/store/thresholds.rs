@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use rusqlite::params;
-
 use crate::engine::severity::Severity;
+use crate::server::store::sql::params;
 use crate::server::store::writer::Writer;
 use crate::server::store::{Readers, StoreError};
 

@@ -1,10 +1,9 @@
 //! Views that people saved: the filters and columns of a page under a name, for themselves or for all.
 
-use rusqlite::{OptionalExtension as _, Row, params};
-
 use crate::server::store::StoreError;
 use crate::server::store::query::limit;
 use crate::server::store::reader::Readers;
+use crate::server::store::sql::{self, OptionalExtension as _, Row, params};
 use crate::server::store::writer::Writer;
 
 /// A view to keep.
@@ -29,7 +28,7 @@ pub(crate) struct FoundView {
 
 const VIEW: &str = "view_no, page, name, query, owner, is_shared, saved_ms";
 
-fn view(row: &Row<'_>) -> rusqlite::Result<FoundView> {
+fn view(row: &Row<'_>) -> sql::Result<FoundView> {
     Ok(FoundView {
         view_no: row.get(0)?,
         view: NewView {
@@ -47,7 +46,7 @@ impl Readers {
     /// The views of a page that `owner` has or others share, at most `count_max`: by name, the own ones first.
     pub(crate) fn views(&self, page: &str, owner: &str, count_max: usize) -> Result<Vec<FoundView>, StoreError> {
         let sql = format!(
-            "SELECT {VIEW} FROM views WHERE page = ?1 AND (owner = ?2 OR is_shared) ORDER BY owner <> ?2, name, view_no LIMIT ?3"
+            "SELECT {VIEW} FROM views WHERE page = ?1 AND (owner = ?2 OR is_shared <> 0) ORDER BY owner <> ?2, name, view_no LIMIT ?3"
         );
         self.ask(|connection| {
             let mut views = connection.prepare_cached(&sql)?;
@@ -79,7 +78,7 @@ impl Writer {
 
     /// Removes a view if it is `owner`'s, or whosever it is if that is `None`; false if there is no such view.
     pub(crate) fn drop_view(&mut self, view_no: i64, owner: Option<&str>) -> Result<bool, StoreError> {
-        let drop = "DELETE FROM views WHERE view_no = ?1 AND (?2 IS NULL OR owner = ?2) RETURNING view_no";
+        let drop = "DELETE FROM views WHERE view_no = ?1 AND (owner = ?2 OR ?2 IS NULL) RETURNING view_no";
         let gone: Option<i64> =
             self.connection.prepare_cached(drop)?.query_row(params![view_no, owner], |row| row.get(0)).optional()?;
         Ok(gone.is_some())

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rusqlite::{Connection, Transaction, params};
 use serde_json::Value;
 
 use crate::adapter::masking;
@@ -17,6 +16,7 @@ use crate::server::domain::terms::{CloseReason, Display};
 use crate::server::store::audit::Head;
 use crate::server::store::checkpoint::{self, Checkpoints};
 use crate::server::store::files::Files;
+use crate::server::store::sql::{Connection, Postgres, Transaction, params};
 use crate::server::store::supervision::close_supervision;
 use crate::server::store::{AgentRow, Json, KeptDuty, StoreError, own_calls, roster, spoken};
 
@@ -132,8 +132,10 @@ pub(crate) struct Writer {
     masks_closed: bool,
     /// Words are encrypted, and so not indexed.
     pub(super) is_encrypted: bool,
-    checkpoints: Checkpoints,
-    files: Files,
+    /// What the file of SQLite needs.
+    upkeep: Option<(Checkpoints, Files)>,
+    /// A commit whose answer was lost.
+    unanswered: Option<Written>,
     /// The serial number of the next journal row.
     next_serial: i64,
     /// The first journal row that may still be there.
@@ -146,15 +148,30 @@ pub(crate) struct Writer {
     pub(super) head: Head,
 }
 
+/// What a commit wrote.
+#[derive(Debug)]
+struct Written {
+    /// The serial number of the next journal row.
+    serial: i64,
+    /// The first journal row that may still be there.
+    trimmed: i64,
+    /// Calls with where their part of the journal begins.
+    opened: Vec<(i64, i64)>,
+    closed: Vec<i64>,
+}
+
 impl Writer {
     pub(super) fn new(
         mut connection: Connection,
-        path: PathBuf,
+        file: Option<PathBuf>,
         masks_closed: bool,
         is_encrypted: bool,
     ) -> Result<Self, StoreError> {
         spoken::prepare(&mut connection, is_encrypted)?;
-        let checkpoints = Checkpoints::new(&mut connection, path.clone())?;
+        let checkpoints = match (&mut connection, &file) {
+            (Connection::Sqlite(connection), Some(path)) => Some(Checkpoints::new(connection, path.clone())?),
+            _ => None,
+        };
         let bounds = "SELECT coalesce(min(serial), 1), coalesce(max(serial), 0) + 1 FROM journal";
         let (first_serial, next_serial) = connection.query_row(bounds, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let begins: HashMap<i64, i64> = {
@@ -165,13 +182,13 @@ impl Writer {
         let open = begins.iter().map(|(call_no, first)| (*first, *call_no)).collect();
         let head = Head::read(&connection)?;
         // The log is there once something was read.
-        let files = Files::new(&path)?;
+        let files = file.map(|path| Files::new(&path)).transpose()?;
         Ok(Self {
             connection,
             masks_closed,
             is_encrypted,
-            checkpoints,
-            files,
+            upkeep: checkpoints.zip(files),
+            unanswered: None,
             next_serial,
             first_serial,
             open,
@@ -189,14 +206,19 @@ impl Writer {
     /// Looks whether what is written still goes where it is found again.
     ///
     /// # Errors
-    /// A file was removed, replaced or cut short ([`StoreError::Gone`]).
+    /// A file was removed, replaced or cut short ([`StoreError::Gone`]), or the server of the database is gone.
     pub(crate) fn check_files(&mut self) -> Result<(), StoreError> {
-        self.files.check()
+        if let Connection::Postgres(connection) = &self.connection {
+            connection.look()?;
+        }
+        self.upkeep.as_mut().map_or(Ok(()), |(_, files)| files.check())
     }
 
     /// Ends writing: moves all of the log into the database, so that the one file has everything.
     pub(crate) fn close(self) {
-        checkpoint::finish(&self.connection);
+        if let Connection::Sqlite(connection) = &self.connection {
+            checkpoint::finish(connection);
+        }
     }
 
     /// Keeps all of `records`, or none of them. Gives each alert its cursor.
@@ -204,6 +226,21 @@ impl Writer {
     /// # Errors
     /// Nothing was kept; the same may succeed later.
     pub(crate) fn commit<'a>(&mut self, records: impl IntoIterator<Item = &'a mut Record>) -> Result<(), StoreError> {
+        if let Some(written) = self.unanswered.take() {
+            // Who commits tries the same records until they are kept; perhaps they are.
+            let was_kept = self.connection.postgres().map_or(Ok(false), Postgres::was_kept);
+            match was_kept {
+                Ok(true) => {
+                    self.follow(written);
+                    return Ok(());
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    self.unanswered = Some(written);
+                    return Err(error.into());
+                }
+            }
+        }
         let mut serial = self.next_serial;
         let transaction = self.connection.transaction()?;
         let mut opened = Vec::new();
@@ -245,11 +282,11 @@ impl Writer {
                     closed.push(call.call_no);
                 }
                 Record::Settled { outbox_no } => {
-                    transaction.prepare_cached("DELETE FROM outbox WHERE outbox_no = ?")?.execute([*outbox_no])?;
+                    transaction.prepare_cached("DELETE FROM outbox WHERE outbox_no = ?")?.send([*outbox_no])?;
                 }
                 Record::Postponed { outbox_no, due_ms, attempts } => {
                     let update = "UPDATE outbox SET due_ms = ?, attempts = ? WHERE outbox_no = ?";
-                    transaction.prepare_cached(update)?.execute(params![*due_ms, *attempts, *outbox_no])?;
+                    transaction.prepare_cached(update)?.send(params![*due_ms, *attempts, *outbox_no])?;
                 }
             }
         }
@@ -258,10 +295,24 @@ impl Writer {
         let trimmed = needed.min(self.first_serial.saturating_add(TRIM_ROWS));
         if trimmed > self.first_serial {
             let mut trim = transaction.prepare_cached("DELETE FROM journal WHERE serial >= ? AND serial < ?")?;
-            trim.execute([self.first_serial, trimmed])?;
+            trim.send([self.first_serial, trimmed])?;
         }
-        transaction.commit()?;
-        self.checkpoints.tend(&self.connection);
+        let written = Written { serial, trimmed, opened, closed };
+        if let Err(error) = transaction.commit() {
+            let is_unsure = self.connection.postgres().is_some_and(Postgres::is_unsure);
+            self.unanswered = is_unsure.then_some(written);
+            return Err(error.into());
+        }
+        if let (Some((checkpoints, _)), Connection::Sqlite(connection)) = (&mut self.upkeep, &self.connection) {
+            checkpoints.tend(connection);
+        }
+        self.follow(written);
+        Ok(())
+    }
+
+    /// Goes on behind what was written.
+    fn follow(&mut self, written: Written) {
+        let Written { serial, trimmed, opened, closed } = written;
         self.next_serial = serial;
         self.first_serial = self.first_serial.max(trimmed);
         for (call_no, first) in opened {
@@ -273,13 +324,12 @@ impl Writer {
                 self.open.remove(&(first, call_no));
             }
         }
-        Ok(())
     }
 
     /// Lets the store grow to so many pages, so that a test can fill it.
     #[cfg(test)]
     pub(crate) fn limit_pages(&self, pages: i64) {
-        self.connection.pragma_update(None, "max_page_count", pages).unwrap();
+        self.connection.sqlite().unwrap().pragma_update(None, "max_page_count", pages).unwrap();
     }
 }
 
@@ -291,17 +341,7 @@ fn insert_call(transaction: &Transaction<'_>, call: &CallRow) -> Result<(), Stor
     let CallRow { call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, numbers, start } = call;
     let numbers = numbers.as_ref().map(Numbers::to_bytes);
     let start = &**start;
-    insert.execute(params![
-        call_no,
-        call_id,
-        agent_id,
-        queue,
-        started_at,
-        started_ms,
-        rules_version,
-        start,
-        numbers
-    ])?;
+    insert.send(params![call_no, call_id, agent_id, queue, started_at, started_ms, rules_version, start, numbers])?;
     Ok(())
 }
 
@@ -315,7 +355,7 @@ fn insert_journal(
 ) -> Result<(), StoreError> {
     let mut insert = transaction
         .prepare_cached("INSERT INTO journal (serial, call_no, kind, now_ms, json) VALUES (?, ?, ?, ?, seal(?))")?;
-    insert.execute(params![serial, call_no, kind, now.0, json])?;
+    insert.send(params![serial, call_no, kind, now.0, json])?;
     Ok(())
 }
 
@@ -328,14 +368,14 @@ fn insert_event(
 ) -> Result<(), StoreError> {
     let mut insert =
         transaction.prepare_cached("INSERT INTO events (call_no, serial, now_ms, json) VALUES (?, ?, ?, seal(?))")?;
-    insert.execute(params![call_no, serial, now.0, json])?;
+    insert.send(params![call_no, serial, now.0, json])?;
     Ok(())
 }
 
 pub(super) fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<i64, StoreError> {
     let mut insert = transaction.prepare_cached(
         "INSERT INTO alerts (call_no, alert_id, agent_id, rule_id, severity, state, said_ms, display, json)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, seal(?))",
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, seal(?)) RETURNING cursor",
     )?;
     let AlertRow {
         call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, said_ms, display, json, ..
@@ -347,11 +387,10 @@ pub(super) fn insert_alert(transaction: &Transaction<'_>, alert: &AlertRow) -> R
         "INSERT INTO latest_alerts (alert_no, cursor, call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, history, said_ms, display)
          VALUES (?1, ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11)
          ON CONFLICT (call_no, alert_id) DO UPDATE
-         SET cursor = excluded.cursor, state = excluded.state, display = excluded.display, history = history || ' ' || excluded.state",
+         SET cursor = excluded.cursor, state = excluded.state, display = excluded.display, history = latest_alerts.history || ' ' || excluded.state",
     )?;
-    latest.execute(params![
-        cursor, call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, said_ms, display
-    ])?;
+    latest
+        .send(params![cursor, call_no, alert_id, agent_id, rule_id, pack, severity, deduct, state, said_ms, display])?;
     Ok(cursor)
 }
 
@@ -360,7 +399,7 @@ fn insert_outbox(transaction: &Transaction<'_>, alert: &AlertRow) -> Result<(), 
         let mut insert = transaction.prepare_cached(
             "INSERT INTO outbox (webhook, made_ms, due_ms, attempts, alert) VALUES (?1, ?2, ?2, 0, seal(?3))",
         )?;
-        insert.execute(params![&**webhook, alert.made_ms, &*alert.json])?;
+        insert.send(params![&**webhook, alert.made_ms, &*alert.json])?;
     }
     Ok(())
 }
@@ -374,9 +413,9 @@ fn close_call(transaction: &Transaction<'_>, call: &ClosedRow) -> Result<(), Sto
     let end_ms = end.map(|(at, _)| at.0);
     let ended_by = end.map(|(_, by)| by.name());
     let duties = (!duties.is_empty()).then(|| own_calls::written(duties));
-    update.execute(params![closed_ms, reason.name(), numbers, end_ms, ended_by, duties, call_no])?;
-    transaction.prepare_cached("INSERT OR IGNORE INTO unsealed (call_no) VALUES (?)")?.execute([call_no])?;
-    transaction.prepare_cached("INSERT OR IGNORE INTO unindexed (call_no) VALUES (?)")?.execute([call_no])?;
+    update.send(params![closed_ms, reason.name(), numbers, end_ms, ended_by, duties, call_no])?;
+    transaction.prepare_cached("INSERT INTO unsealed (call_no) VALUES (?) ON CONFLICT DO NOTHING")?.send([call_no])?;
+    transaction.prepare_cached("INSERT INTO unindexed (call_no) VALUES (?) ON CONFLICT DO NOTHING")?.send([call_no])?;
     Ok(())
 }
 

@@ -10,18 +10,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use chrono::FixedOffset;
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use crate::server::config::Config;
 use crate::server::domain::refusal::ErrorMessage;
 use crate::server::filter::{BadQuery, LIMIT, OF_AUDIT, OF_PAGES, Parameters};
 use crate::server::http::api::page::{About, next_cursor};
 use crate::server::http::openapi::{AuditParameters, PageParameters};
 use crate::server::net::reply::Unanswered;
 use crate::server::runtime::Shared;
-use crate::server::store::{AuditEntry, AuditFault, Head, Place, StoreError, read_beside};
+use crate::server::store::{AuditEntry, AuditFault, Head, Place, StoreError, read_of};
 
 /// Faults that are listed; further ones are counted.
 const FAULTS_MAX: usize = 20;
@@ -120,11 +120,11 @@ impl From<StoreError> for AuditError {
 ///
 /// # Errors
 /// The query cannot be understood, or the store not be read.
-pub fn read_audit(directory: &Path, query: &str, zone: FixedOffset) -> Result<Vec<Value>, AuditError> {
+pub fn read_audit(directory: &Path, query: &str, config: &Config) -> Result<Vec<Value>, AuditError> {
     let parameters = Parameters::of_tables(query, &[OF_AUDIT, &[LIMIT]])?;
-    let filter = parameters.audit(zone)?;
+    let filter = parameters.audit(config.utc_offset)?;
     let page = parameters.page("audit", 0)?;
-    let readers = read_beside(directory, None)?;
+    let readers = read_of(config, directory, false)?;
     let entries = readers.audit_entries(&filter, None, page.count)?;
     let json = |entry| serde_json::to_value(EntryView::from(entry)).unwrap_or_default();
     Ok(entries.into_iter().rev().map(json).collect())
@@ -150,10 +150,10 @@ pub struct Verified {
 ///
 /// # Errors
 /// `head` cannot be read, or the store cannot.
-pub fn verify_audit(directory: &Path, head: Option<&str>) -> Result<Verified, AuditError> {
+pub fn verify_audit(directory: &Path, head: Option<&str>, config: &Config) -> Result<Verified, AuditError> {
     let head = head.map(read_head).transpose()?;
     let (mut faults, mut more) = (Vec::new(), 0);
-    let extent = read_beside(directory, None)?.check_audit(head.as_ref(), |fault| {
+    let extent = read_of(config, directory, false)?.check_audit(head.as_ref(), |fault| {
         if faults.len() < FAULTS_MAX {
             faults.push(worded(&fault));
         } else {

@@ -25,7 +25,7 @@ use crate::server::http::api::rules::edit::{Edited, EditedFile, Fields, TrialPer
 use crate::server::net::reply::Unanswered;
 use crate::server::rules::{Remark, kept};
 use crate::server::runtime::Shared;
-use crate::server::store::{Place, Readers, StoreError, Stored, Transcript, read_beside};
+use crate::server::store::{Place, Readers, StoreError, Stored, Transcript, read_of};
 
 /// The stored calls of a data directory.
 #[derive(Debug)]
@@ -66,7 +66,7 @@ impl StoredCalls {
         let wanted = selection
             .read(config.utc_offset)
             .map_err(|bad| format!("--{}: {}", bad.field.replace('_', "-"), bad.message))?;
-        let readers = read_beside(directory, Some(&config.privacy)).map_err(|error| error.to_string())?;
+        let readers = read_of(config, directory, true).map_err(|error| error.to_string())?;
         Ok(Self { readers, wanted, calls_max: usize::MAX })
     }
 
