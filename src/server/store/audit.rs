@@ -108,8 +108,8 @@ impl Head {
         Ok(last.unwrap_or_else(Self::start))
     }
 
-    /// The last entry, where other processes may have written some since.
-    fn last(&self, transaction: &Transaction<'_>) -> Result<Self, StoreError> {
+    /// The last entry, though the answer to the commit of one may have been lost.
+    pub(super) fn last(&self, transaction: &Transaction<'_>) -> Result<Self, StoreError> {
         if transaction.postgres().is_none() {
             return Ok(self.clone());
         }

@@ -263,7 +263,7 @@ fn alert(row: AlertRow) -> Record {
     Record::Alert { row: Box::new(row), cursor: None }
 }
 
-fn closed(call_no: i64, closed_ms: i64) -> Record {
+pub(super) fn closed(call_no: i64, closed_ms: i64) -> Record {
     let end = Some((CallTime(9_000), Party::Customer));
     Record::Closed(Box::new(ClosedRow {
         call_no,

@@ -291,7 +291,7 @@ impl Writer {
         let score = answers.map(|answers| answers.score);
         let insert = "INSERT INTO form_steps (form_no, revision, step, by, role, at_ms, score, json, audit_no)
              VALUES (?, ?, ?, ?, ?, ?, ?, seal(?), ?)";
-        let audit_no = self.head.no + 1;
+        let audit_no = self.head.last(&transaction)?.no + 1;
         let (by, role) = (&who.name, who.role.name());
         transaction.prepare_cached(insert)?.execute(params![
             form_no,

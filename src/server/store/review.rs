@@ -463,8 +463,12 @@ impl Readers {
 
     /// When each digest of a rule came into use first, and by whom; the latest first.
     pub(crate) fn digests_of_rule(&self, rule_id: &str) -> Result<Vec<(String, i64, String)>, StoreError> {
-        let sql = "SELECT own.digest, min(versions.loaded_ms) AS since, versions.by FROM rule_digests AS own
-             JOIN rule_versions AS versions ON versions.version = own.version WHERE own.rule_id = ? GROUP BY 1 ORDER BY since DESC";
+        let sql = "SELECT digest, loaded_ms, loaded_by FROM (
+                 SELECT own.digest, versions.loaded_ms, versions.by AS loaded_by,
+                     row_number() OVER (PARTITION BY own.digest ORDER BY versions.loaded_ms, versions.loaded_no) AS place
+                 FROM rule_digests AS own JOIN rule_versions AS versions ON versions.version = own.version
+                 WHERE own.rule_id = ?) AS loads
+             WHERE place = 1 ORDER BY loaded_ms DESC, digest";
         self.ask(|connection| {
             let mut digests = connection.prepare_cached(sql)?;
             let digests = digests.query_map([rule_id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;

@@ -7,8 +7,12 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::thread;
 
 use crate::server::config::Privacy;
-use crate::server::store::contract::{address_of, alert_of_a_call};
-use crate::server::store::{AlertFilter, Order, Record, Store, StoreError, make_schema};
+use crate::server::domain::principal::{AccessRole, Capacity, Who};
+use crate::server::domain::terms::Audited;
+use crate::server::store::contract::{address_of, alert_of_a_call, closed};
+use crate::server::store::{
+    AlertFilter, Fact, FormDeed, NewAnswers, NewFormStep, Order, Record, Store, StoreError, make_schema,
+};
 
 /// What becomes of the next commit.
 const PASSES: u8 = 0;
@@ -80,6 +84,20 @@ fn a_commit_whose_answer_is_lost_is_kept_once() {
     }
     let alerts = store.readers().alerts(&AlertFilter::default(), Order::OldestFirst, None, None, 100).unwrap();
     assert_eq!(alerts.iter().map(|alert| alert.cursor).collect::<Vec<_>>(), cursors);
+    // What the audit has behind its last known entry is not written twice, and what follows knows its entry.
+    writer.commit(&mut [closed(1, 5)]).unwrap();
+    let who = Who { name: "赵敏".to_owned(), role: Capacity::Person(AccessRole::Qa) };
+    let detail = serde_json::json!({});
+    let fact = Fact { at_ms: 6, who: who.clone(), action: Audited::Look, subject: "1".to_owned(), detail };
+    fate.store(ANSWER_IS_LOST, Ordering::SeqCst);
+    assert!(writer.audit(&fact).is_err());
+    let (form, version, definition) = ("f".to_owned(), "1".to_owned(), "{}".to_owned());
+    let answers = NewAnswers { form, version, definition, score: 0, has_passed: None, content: "{}".into() };
+    let deed = FormDeed::Fill { call_no: 1, agent_id: "a1".to_owned(), answers: Box::new(answers) };
+    assert_eq!(writer.form_step(&NewFormStep { deed, who, at_ms: 7 }).unwrap(), Ok(1));
+    let mut faults = Vec::new();
+    assert_eq!(store.readers().check_audit(None, |fault| faults.push(fault)).unwrap().entries, 2);
+    assert_eq!(faults, []);
     let mut told = 0;
     store.readers().replay(|_, _, _| told += 1).unwrap();
     assert_eq!(told, cursors.len());
