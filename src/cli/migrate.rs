@@ -44,7 +44,7 @@ pub(crate) fn run(arguments: &Arguments) -> ExitCode {
         Ok(moved) => {
             let mut text = String::new();
             for MovedTable { name, rows, digest } in &moved {
-                let _ = writeln!(text, "{name:<16} {rows:>12}  {digest}");
+                let _ = writeln!(text, "{name:<22} {rows:>12}  {digest}");
             }
             text.push_str("两边的行数和校验值一致；原来的数据没有动，请不要再用它启动服务 / both sides agree in rows and digests; what was moved from is as it was: start no server on it again\n");
             print(&text, ExitCode::SUCCESS)

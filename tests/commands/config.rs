@@ -355,7 +355,7 @@ fn the_examples_in_the_documentation_can_be_used() {
     for page in ["config.md", "config.zh-CN.md"] {
         let page = std::fs::read_to_string(docs.join(page)).unwrap();
         let examples: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-        assert_eq!(examples.len(), 12);
+        assert_eq!(examples.len(), 13);
         for example in examples {
             assert_ne!(load(example, &[]).unwrap(), Config::default(), "{example}");
         }

@@ -5,6 +5,7 @@
 #![allow(dead_code, unused_imports)]
 
 mod bus;
+mod database;
 mod place;
 mod process;
 
@@ -30,6 +31,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 pub(crate) use bus::Broker;
+pub(crate) use database::Database;
 pub(crate) use place::{Agent, CALLS, Place, Producer};
 pub(crate) use process::Process;
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{Process, Socket, next_or_end};
+use super::{Database, Process, Socket, next_or_end};
 
 pub(crate) const CALLS: usize = 12;
 /// Events of one producer that are not acknowledged yet.
@@ -29,6 +29,8 @@ pub(crate) struct Place {
     pub(crate) directory: TempDir,
     /// The key of the store, whose words are then masked, too.
     pub(crate) key: Option<&'static str>,
+    /// What keeps everything instead of the directory.
+    pub(crate) database: Option<Database>,
 }
 
 impl Place {
@@ -36,7 +38,7 @@ impl Place {
         let directory = TempDir::new().unwrap();
         std::fs::create_dir(directory.path().join("rules")).unwrap();
         std::fs::write(directory.path().join("rules/crash.yaml"), RULES).unwrap();
-        Self { directory, key: None }
+        Self { directory, key: None, database: None }
     }
 
     pub(crate) fn data(&self) -> std::path::PathBuf {
@@ -50,6 +52,9 @@ impl Place {
         command.arg("--data").arg(path("data")).arg("--rules").arg(path("rules"));
         if let Some(key) = self.key {
             command.env("TINGJIAN_PRIVACY__KEY", key).env("TINGJIAN_PRIVACY__STORE", "masked");
+        }
+        if let Some(database) = &self.database {
+            command.env("TINGJIAN_CLUSTER__POSTGRES", &database.address);
         }
         command
     }

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use crate::harness::{Agent, CALLS, Place, Process, Producer, next_or_end};
+use crate::harness::{Agent, CALLS, Database, Place, Process, Producer, next_or_end};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
@@ -49,6 +49,15 @@ async fn killed_at_any_moment_sealed_words_are_neither_lost_nor_readable() {
     }
 }
 
+/// In a database, whose sessions end under the server, too.
+#[tokio::test]
+async fn killed_at_any_moment_a_database_has_everything_once() {
+    let database = Database::new("killed").await;
+    if database.is_some() {
+        is_killed_at_any_moment(&Place { database, ..Place::new() }).await;
+    }
+}
+
 async fn is_killed_at_any_moment(place: &Place) {
     let mut chance = Chance(2026);
     let mut producer = Producer::new();
@@ -63,6 +72,10 @@ async fn is_killed_at_any_moment(place: &Place) {
         let mut socket = server.connect("/v1/ingest").await;
         if round < KILLS {
             let enough = 1 + chance.below(total / KILLS);
+            if let Some(database) = &place.database {
+                producer.run(&mut socket, enough / 2).await;
+                database.cut().await;
+            }
             producer.run(&mut socket, enough).await;
             server.kill();
             while let Some(message) = next_or_end(&mut socket).await {

@@ -12,6 +12,7 @@ mod audit;
 mod backtest;
 mod backup;
 mod clients;
+mod cluster;
 mod consume;
 mod crash;
 mod day;

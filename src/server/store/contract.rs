@@ -49,7 +49,7 @@ const SQLITE: Kind = Kind {
 };
 
 /// A store on the server of PostgreSQL that tests may use: a schema for every directory. None where there is no server:
-/// `scripts/test` starts one and names it in `TINGJIAN_TEST_POSTGRES`.
+/// `scripts/test` starts one and names it in `TEST_POSTGRES`.
 fn postgres() -> Option<Kind> {
     address_of(Path::new("")).map(|_| Kind {
         open: |directory, privacy| {
@@ -63,7 +63,7 @@ fn postgres() -> Option<Kind> {
 }
 
 pub(super) fn address_of(directory: &Path) -> Option<String> {
-    let server = std::env::var("TINGJIAN_TEST_POSTGRES").ok()?;
+    let server = std::env::var("TEST_POSTGRES").ok()?;
     let schema: String =
         directory.to_string_lossy().to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
     Some(format!("{server}?options=-csearch_path%3D{schema}"))
