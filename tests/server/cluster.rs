@@ -61,7 +61,7 @@ async fn write(server: &mut Process) {
             assert_eq!(request(server.address, "POST", "/v1/events", &events).await.0, 200);
         }
     }
-    let closing = async { while server.get("/v1/calls?live=true").await.1 != r#"{"calls":[]}"# {} };
+    let closing = async { while ask(server, "GET", "/v1/calls?live=true", &json!({})).await["calls"] != json!([]) {} };
     tokio::time::timeout(PATIENCE, closing).await.expect("the calls are closed");
     let alerts = ask(server, "GET", "/v1/alerts?limit=3", &json!({})).await;
     for (alert, action) in alerts["alerts"].as_array().unwrap().iter().zip(["uphold", "dismiss"]) {
