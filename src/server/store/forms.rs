@@ -253,7 +253,6 @@ impl Writer {
                             Ok(First::new(row.get(0)?, row.get(1)?))
                         })?;
                     return Ok(Err(Unfilled::AlreadyFilled(first)));
-                }
                 };
                 (FormStep::Fill, form_no, 0, agent_id.clone(), Some(answers), &answers.content)
             }

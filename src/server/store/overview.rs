@@ -154,7 +154,9 @@ fn tallies(
     }
     let Conditions { sql, mut values } = filter.calls_by(by.is_some_and(Grouping::is_of_agents));
     let key = by.map_or(ALL.to_owned(), |by| by.column("calls", "calls.started_ms", filter.offset_ms));
-    let sql = format!("SELECT {key}, count(DISTINCT calls.call_no) FROM {sql} GROUP BY 1 ORDER BY 2 DESC, 1 NULLS FIRST LIMIT ?");
+    let sql = format!(
+        "SELECT {key}, count(DISTINCT calls.call_no) FROM {sql} GROUP BY 1 ORDER BY 2 DESC, 1 NULLS FIRST LIMIT ?"
+    );
     values.push(limit(count_max));
     let mut calls = connection.prepare_cached(&sql)?;
     let mut rows = calls.query(params_from_iter(values))?;
