@@ -151,8 +151,8 @@ impl Writer {
                 if count >= COLLECTIONS_MAX {
                     return Ok(Err(Uncollected::TooMany));
                 }
-                let insert = "INSERT INTO clip_lists (title, by, made_ms, changed_ms, everybody) VALUES ('', ?1, ?2, ?2 - 1, 0) RETURNING clip_no";
-                transaction.prepare_cached(insert)?.insert(params![who.name, at_ms])?
+                let insert = "INSERT INTO clip_lists (title, by, made_ms, changed_ms, everybody) VALUES ('', ?, ?, ?, 0) RETURNING clip_no";
+                transaction.prepare_cached(insert)?.insert(params![who.name, at_ms, at_ms - 1])?
             }
             Some(clip_no) => {
                 let known = "SELECT by, changed_ms FROM clip_lists WHERE clip_no = ?";
