@@ -13,7 +13,7 @@ const CONFIG: &str = "call_linger_ms = 1000\ncall_idle_ms = 2000\n";
 /// What the departments ask, each with an answer that is the same at any time.
 const QUESTIONS: [&str; 14] = [
     "/v1/alerts?limit=500",
-    "/v1/alerts?severity=critical,warning&verdict=upheld",
+    "/v1/alerts?severity=critical,warning&review=unreviewed",
     "/v1/calls?limit=500",
     "/v1/calls/hold-transfer",
     "/v1/statistics?from=2026-11-01&to=2026-12-01&group=rule,hour",
@@ -27,7 +27,7 @@ const QUESTIONS: [&str; 14] = [
     "/v1/export/calls?format=csv",
     "/v1/export/reviews?format=jsonl",
 ];
-const SEARCH: &str = "/v1/search?q=%E4%B8%8D%E7%9F%A5%E9%81%93";
+const SEARCH: &str = "/v1/search?phrase=%E4%B8%8D%E7%9F%A5%E9%81%93";
 
 fn tingjian(directory: &Path, database: &Database, arguments: &[&str]) -> Vec<u8> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tingjian"));
@@ -63,12 +63,12 @@ async fn write(server: &mut Process) {
     }
     let closing = async { while ask(server, "GET", "/v1/calls?live=true", &json!({})).await["calls"] != json!([]) {} };
     tokio::time::timeout(PATIENCE, closing).await.expect("the calls are closed");
-    let alerts = ask(server, "GET", "/v1/alerts?limit=3", &json!({})).await;
-    for (alert, action) in alerts["alerts"].as_array().unwrap().iter().zip(["uphold", "dismiss"]) {
+    let alerts = ask(server, "GET", "/v1/alerts?state=confirmed&limit=2", &json!({})).await;
+    for (alert, action) in alerts["alerts"].as_array().unwrap().iter().zip(["confirm", "dismiss"]) {
         let target = format!("/v1/alerts/{}/reviews", alert["alert_id"].as_str().unwrap());
-        ask(server, "POST", &target, &json!({"action": action, "reason": "听过录音"})).await;
+        ask(server, "POST", &target, &json!({"action": action, "reason": "听过录音", "by": "李静"})).await;
     }
-    ask(server, "POST", "/v1/calls/hold-transfer/flags", &json!({"note": "请复核"})).await;
+    ask(server, "POST", "/v1/calls/hold-transfer/flags", &json!({"note": "请复核", "by": "李静"})).await;
     server.terminate();
     assert!(server.wait().success());
 }
