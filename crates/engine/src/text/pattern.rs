@@ -246,25 +246,20 @@ impl Pattern {
         self.elements.len() == 1
     }
 
-    /// How many characters all its literals have.
+    /// How many characters of literals it has at least.
     pub(super) fn literal_len(&self) -> usize {
-        let literals = self.elements.iter().map(|element| match element {
-            Element::Literal(chars) => chars.len(),
-            _ => 0,
-        });
-        literals.sum()
+        literal_len(&self.elements)
     }
 
-    /// Bytes it keeps on the heap.
+    /// Bytes it keeps on the heap, choices apart, which the variants of a phrase share.
     pub(super) fn memory_usage(&self) -> usize {
         size_of::<Self>() + size_of_val(&*self.elements) + self.literal_len() * size_of::<char>()
     }
 
     /// Whether its first and last elements are literals.
     pub(super) fn literal_edges(&self) -> (bool, bool) {
-        let is_literal = |element: Option<&Element>| matches!(element, Some(Element::Literal(_)));
-        let last = self.elements.iter().rfind(|element| **element != Element::Run);
-        (is_literal(self.elements.first()), is_literal(last))
+        let last = |elements: &[Element]| elements.iter().rposition(|element| *element != Element::Run);
+        (has_literal_at(&self.elements, |_| Some(0)), has_literal_at(&self.elements, last))
     }
 
     /// The span of the whole pattern around its needle at `at`. Slots take as little as they can.
@@ -277,6 +272,25 @@ impl Pattern {
         let start = left.iter().map(|distance| needle.start - distance).find(|&start| !cuts(text, start))?;
         let end = right.iter().map(|distance| needle.end + distance).find(|&end| !cuts(text, end))?;
         Some((start..end, likeness))
+    }
+}
+
+/// How many characters of literals `elements` have at least.
+fn literal_len(elements: &[Element]) -> usize {
+    let literals = elements.iter().map(|element| match element {
+        Element::Literal(chars) => chars.len(),
+        Element::Choice(branches) => branches.iter().map(|branch| literal_len(branch)).min().unwrap_or(0),
+        _ => 0,
+    });
+    literals.sum()
+}
+
+/// Whether the element at a place of `elements`, and of each of its choices, is a literal.
+fn has_literal_at(elements: &[Element], place: fn(&[Element]) -> Option<usize>) -> bool {
+    match place(elements).and_then(|at| elements.get(at)) {
+        Some(Element::Literal(_)) => true,
+        Some(Element::Choice(branches)) => branches.iter().all(|branch| has_literal_at(branch, place)),
+        _ => false,
     }
 }
 
@@ -330,6 +344,15 @@ fn advance(
             if let Some(likeness) = found {
                 *so_far = (*so_far).max(likeness);
                 to(chars.len());
+            }
+        }
+        Element::Choice(branches) => {
+            for branch in branches.iter() {
+                let ends = match way {
+                    Way::Left => reach(text, at, branch.iter().rev(), way, least, so_far),
+                    Way::Right => reach(text, at, branch.iter(), way, least, so_far),
+                };
+                ends.into_iter().flat_map(Reach::iter).for_each(&mut to);
             }
         }
         Element::Mark => to(0),

@@ -1,14 +1,19 @@
 //! The syntax of phrases: text, marks, `{slots}`, `(a|b|)` and `/regular expressions/`.
 
+use std::cmp::Reverse;
 use std::fmt;
+use std::sync::Arc;
 
 use super::chars::{Kind, TABLE};
 use super::expression;
 use super::fold::fold;
 use super::folded::Break;
 
-/// The most variants that the alternations of one phrase may make.
-pub const VARIANTS_MAX: usize = 64;
+/// Up to so many variants the alternations of a phrase are written out as a whole; a phrase of more is written out in
+/// parts, from one `{any}` to the next.
+const WHOLE_VARIANTS_MAX: usize = 16;
+/// The most variants that the alternations between two `{any}` of a phrase may make.
+pub const VARIANTS_MAX: usize = 512;
 /// The most symbols that one phrase may match.
 pub const SYMBOLS_MAX: usize = 200;
 /// The most characters `{any}` may stand for.
@@ -60,6 +65,8 @@ pub(super) enum Element {
     Name,
     /// `min` to `max` symbols of any kind.
     Any { min: u8, max: u8 },
+    /// One of several sequences, perhaps empty ones. No mark stands at its edges.
+    Choice(Arc<[Vec<Element>]>),
 }
 
 /// A phrase, understood.
@@ -119,8 +126,10 @@ pub(super) fn parse(text: &str) -> Result<Parsed, PhraseError> {
     let mut parser = Parser { chars: &chars, at: 0 };
     let nodes = parser.sequence(false)?;
     let mut variants = vec![Vec::new()];
-    expand(&nodes, &mut variants)?;
-    let mut elements = variants.iter().map(|items| elements(items)).collect::<Result<Vec<_>, _>>()?;
+    if expand(&nodes, &mut variants, WHOLE_VARIANTS_MAX).is_none() {
+        return in_parts(&nodes);
+    }
+    let elements = variants.iter().map(|items| elements(items)).collect::<Result<Vec<_>, _>>()?;
     if elements.iter().all(Vec::is_empty) {
         return dropped(&variants);
     }
@@ -128,8 +137,12 @@ pub(super) fn parse(text: &str) -> Result<Parsed, PhraseError> {
         check(elements)?;
         check_stutter(items, elements)?;
     }
-    elements.extend(elements.iter().filter_map(|elements| without_pause(elements)).collect::<Vec<_>>());
-    Ok(Parsed::Variants(elements))
+    Ok(with_pauses_left_out(elements))
+}
+
+fn with_pauses_left_out(mut variants: Vec<Vec<Element>>) -> Parsed {
+    variants.extend(variants.iter().filter_map(|elements| without_pause(elements)).collect::<Vec<_>>());
+    Parsed::Variants(variants)
 }
 
 struct Parser<'p> {
@@ -238,8 +251,8 @@ impl Parser<'_> {
     }
 }
 
-/// Appends `nodes` to each of `variants`, multiplying them by alternations.
-fn expand(nodes: &[Node], variants: &mut Vec<Vec<Item>>) -> Result<(), PhraseError> {
+/// Appends `nodes` to each of `variants`, multiplying them by alternations. `None` if they become more than `max`.
+fn expand(nodes: &[Node], variants: &mut Vec<Vec<Item>>, max: usize) -> Option<()> {
     for node in nodes {
         match node {
             Node::Char(at, c) => variants.iter_mut().for_each(|variant| variant.push(Item::Char(*at, *c))),
@@ -248,21 +261,65 @@ fn expand(nodes: &[Node], variants: &mut Vec<Vec<Item>>) -> Result<(), PhraseErr
                 let mut expanded = Vec::new();
                 for branch in branches {
                     let mut longer = variants.clone();
-                    expand(branch, &mut longer)?;
+                    expand(branch, &mut longer, max)?;
                     expanded.append(&mut longer);
-                    if expanded.len() > VARIANTS_MAX {
-                        return Err(PhraseError::new(
-                            0,
-                            format!("括号展开后超过 {VARIANTS_MAX} 种说法，请拆成几条"),
-                            format!("the alternatives make more than {VARIANTS_MAX} variants: split the phrase"),
-                        ));
+                    if expanded.len() > max {
+                        return None;
                     }
                 }
                 *variants = expanded;
             }
         }
     }
-    Ok(())
+    Some(())
+}
+
+/// The sequences of a phrase of many variants. One part of it is written out, so that the automaton finds it; of every
+/// other part a sequence has all variants as one [`Element::Choice`].
+fn in_parts(nodes: &[Node]) -> Result<Parsed, PhraseError> {
+    let is_any = |node: &Node| matches!(node, Node::Slot(_, Slot::Any { .. }));
+    let mut parts: Vec<Vec<Vec<Element>>> = Vec::new();
+    for part in nodes.chunk_by(|one, next| !is_any(one) && !is_any(next)) {
+        let mut variants = vec![Vec::new()];
+        expand(part, &mut variants, VARIANTS_MAX).ok_or_else(|| {
+            PhraseError::new(
+                0,
+                format!("括号展开后超过 {VARIANTS_MAX} 种说法，请拆成几条，或用 {{any}} 隔开"),
+                format!("the alternatives make more than {VARIANTS_MAX} variants: split the phrase, or put an {{any}} between them"),
+            )
+        })?;
+        parts.push(variants.iter().map(|items| elements(items)).collect::<Result<_, _>>()?);
+    }
+    // What is surely said, in as many characters as may be: else the automaton stops at every other word.
+    let certain = |part: &[Vec<Element>]| part.iter().map(|elements| longest_literal(elements)).min().unwrap_or(0);
+    let places = 0..parts.len();
+    let Some(found) = places.rev().max_by_key(|&at| (certain(&parts[at]), Reverse(parts[at].len()))) else {
+        return Ok(Parsed::Variants(Vec::new()));
+    };
+    let choices: Vec<Option<Element>> =
+        parts.iter().map(|part| (part.len() > 1).then(|| Element::Choice(part.as_slice().into()))).collect();
+    let mut sequences = Vec::with_capacity(parts[found].len());
+    for branch in &parts[found] {
+        let mut elements = Vec::new();
+        for (at, (part, choice)) in parts.iter().zip(&choices).enumerate() {
+            match choice {
+                _ if at == found => elements.extend_from_slice(branch),
+                Some(choice) => elements.push(choice.clone()),
+                None => elements.extend_from_slice(&part[0]),
+            }
+        }
+        check(&elements)?;
+        sequences.push(elements);
+    }
+    Ok(with_pauses_left_out(sequences))
+}
+
+fn longest_literal(elements: &[Element]) -> usize {
+    let literals = elements.iter().map(|element| match element {
+        Element::Literal(chars) => chars.len(),
+        _ => 0,
+    });
+    literals.max().unwrap_or(0)
 }
 
 /// Folds the text between slots. Empty if nothing is left but what folding drops.
@@ -367,27 +424,14 @@ fn without_pause(elements: &[Element]) -> Option<Vec<Element>> {
 
 /// Refuses variants that cannot be searched for.
 fn check(elements: &[Element]) -> Result<(), PhraseError> {
-    let mut symbols = 0;
-    let mut has_literal = false;
-    for element in elements {
-        symbols += match element {
-            Element::Literal(chars) => {
-                has_literal = true;
-                chars.len()
-            }
-            Element::Mark | Element::Run => 0,
-            Element::Number { max, .. } | Element::Any { max, .. } => usize::from(*max),
-            Element::Name => usize::from(NAME_LETTERS_MAX),
-        };
-    }
-    if !has_literal {
+    if longest_literal(elements) == 0 {
         return Err(PhraseError::new(
             0,
             "除占位和语气词外至少要有一个字",
             "there must be at least one character besides slots and fillers",
         ));
     }
-    if symbols > SYMBOLS_MAX {
+    if symbols_max(elements) > SYMBOLS_MAX {
         return Err(PhraseError::new(
             0,
             format!("话术连同占位不能超过 {SYMBOLS_MAX} 字"),
@@ -395,6 +439,18 @@ fn check(elements: &[Element]) -> Result<(), PhraseError> {
         ));
     }
     Ok(())
+}
+
+/// The most symbols that `elements` may match.
+fn symbols_max(elements: &[Element]) -> usize {
+    let symbols = elements.iter().map(|element| match element {
+        Element::Literal(chars) => chars.len(),
+        Element::Mark | Element::Run => 0,
+        Element::Number { max, .. } | Element::Any { max, .. } => usize::from(*max),
+        Element::Name => usize::from(NAME_LETTERS_MAX),
+        Element::Choice(branches) => branches.iter().map(|branch| symbols_max(branch)).max().unwrap_or(0),
+    });
+    symbols.sum()
 }
 
 /// Refuses 是是, which would match wherever 是 stands.
@@ -456,6 +512,9 @@ mod tests {
                 Element::Number { min, max, fraction } => format!("<{min}-{max}{}>", if *fraction { "." } else { "" }),
                 Element::Name => "<name>".to_owned(),
                 Element::Any { min, max } => format!("<any {min}-{max}>"),
+                Element::Choice(branches) => {
+                    format!("({})", branches.iter().map(|branch| show(branch)).collect::<Vec<_>>().join("|"))
+                }
             })
             .collect()
     }
@@ -485,6 +544,30 @@ mod tests {
             let shown: Vec<_> = variants.iter().map(|variant| show(variant)).collect();
             assert_eq!(shown.join("/"), expect, "{text}");
         }
+    }
+
+    #[test]
+    fn phrases_of_many_variants_are_written_out_in_parts() {
+        let (who, how) = ("(急|催|嚷|喊|吵|闹|骂|哭)", "(也|又|都)(没|不)");
+        for (text, expect) in [
+            // The part that is surely longest is what the automaton finds.
+            (
+                format!("{who}{{any:0-2}}{how}{{any:0-1}}(用|顶)"),
+                "也没/也不/又没/又不/都没/都不".split('/').fold(String::new(), |shown, found| {
+                    shown + &format!("/(急|催|嚷|喊|吵|闹|骂|哭)<any 0-2>{found}<any 0-1>(用|顶)")
+                }),
+            ),
+            (
+                format!("{who}{{any:0-2}}没有用{{any:0-1}}{who}(的|)"),
+                "/(急|催|嚷|喊|吵|闹|骂|哭)<any 0-2>没有用<any 0-1>(急的|催的|嚷的|喊的|吵的|闹的|骂的|哭的|急|催|嚷|喊|吵|闹|骂|哭)".to_owned(),
+            ),
+        ] {
+            let Ok(Parsed::Variants(variants)) = parse(&text) else { panic!("{text}: {:?}", parse(&text)) };
+            let shown: String = variants.iter().map(|variant| format!("/{}", show(variant))).collect();
+            assert_eq!(shown, expect, "{text}");
+        }
+        let nothing_is_sure = "(急|)(催|)(嚷|)(喊|){any:0-2}(吵|)(闹|)(骂|)(哭|)";
+        assert!(parse(nothing_is_sure).is_err(), "{nothing_is_sure}");
     }
 
     #[test]
@@ -530,7 +613,7 @@ mod tests {
             let error = parse(text).expect_err(text);
             assert_eq!((error.at, error.en.as_str()), (at, en), "{text}");
         }
-        let many = "(一|二|三|四|五)".repeat(3) + "号";
-        assert!(parse(&many).expect_err("too many").en.contains("64"));
+        let many = "(一|二|三|四|五|六|七|八|九)".repeat(3) + "号";
+        assert!(parse(&many).expect_err("too many").en.contains("512"));
     }
 }

@@ -86,6 +86,58 @@ fn stands_at(text: &FoldedText, chars: &[char], marks: &[usize], at: usize) -> b
     !goes_on(at) && !goes_on(end)
 }
 
+/// A phrase of alternations with an `{any}` between two of them: the alternatives of each, and the most that `{any}` takes.
+fn alternations() -> impl Strategy<Value = Vec<(Vec<String>, u8)>> {
+    let word = prop::collection::vec(prop::sample::select("不知道我行清楚是".chars().collect::<Vec<_>>()), 0..3)
+        .prop_map(String::from_iter);
+    prop::collection::vec((prop::collection::vec(word, 3..6), 1..4_u8), 4..5)
+}
+
+/// All that a phrase of alternations can say, one phrase each.
+fn said_by(parts: &[(Vec<String>, u8)]) -> Vec<String> {
+    let mut said = vec![String::new()];
+    for (at, (words, most)) in parts.iter().enumerate() {
+        let slot = if at + 1 < parts.len() { format!("{{any:0-{most}}}") } else { String::new() };
+        said = said.iter().flat_map(|so_far| words.iter().map(move |word| so_far.clone() + word)).collect();
+        said.iter_mut().for_each(|so_far| so_far.push_str(&slot));
+    }
+    said
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// A phrase of many variants stands where one of them does, and nowhere else.
+    #[test]
+    fn alternations_match_what_each_of_their_variants_matches(parts in alternations(), raw in raw_text(40)) {
+        let options = PhraseOptions { homophone: Homophone::Off, boundary: Boundary::Anywhere };
+        let together: String = parts.iter().enumerate().map(|(at, (words, most))| {
+            let slot = if at + 1 < parts.len() { format!("{{any:0-{most}}}") } else { String::new() };
+            format!("({}){slot}", words.join("|"))
+        }).collect();
+        let mut builder = LexiconBuilder::new();
+        // A phrase of which nothing is surely said is none.
+        let of_parts = parts.iter().all(|(words, _)| words.iter().any(String::is_empty));
+        prop_assert_eq!(builder.add(&together, options).is_err(), of_parts, "{}", together);
+        prop_assume!(!of_parts);
+        let together = builder.build().unwrap();
+        let apart = build(&said_by(&parts), options);
+        let spans = |lexicon: &Lexicon| {
+            let mut text = FoldedText::default();
+            lexicon.scan(&raw, None, &mut text);
+            let mut found = Vec::new();
+            lexicon.matches(&text, &mut found);
+            found.into_iter().map(|one| (one.start, one.end)).collect::<std::collections::BTreeSet<_>>()
+        };
+        let (together, apart) = (spans(&together), spans(&apart));
+        prop_assert!(together.is_subset(&apart), "{:?} {:?}", together, apart);
+        // Whatever one variant matches, the phrase matches there, perhaps in fewer words.
+        for (start, end) in &apart {
+            prop_assert!(together.iter().any(|(from, to)| start <= from && to <= end), "{:?} {:?}", together, apart);
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
