@@ -39,8 +39,8 @@ pub(crate) struct Around {
     pub(crate) turn: Vec<PhraseId>,
     /// The other party's turn before it, in order.
     pub(crate) reply: Vec<PhraseId>,
-    /// The phrases that the speaker said afterwards, once settled, each with its delay after the utterance.
-    pub(crate) then: BTreeMap<PhraseId, i64>,
+    /// The phrases that the speaker said afterwards, once settled, in order, each with its delay after the utterance.
+    pub(crate) then: Vec<(PhraseId, i64)>,
 }
 
 /// A pause of this length is a silence; a shorter one is a breath, or a change of speakers.

@@ -25,7 +25,8 @@ impl Around {
             let spoken = positions.map(|position| timeline.spoken_at(position));
             let mut said: Vec<PhraseId> =
                 spoken.flat_map(|spoken| spoken.said.iter().copied().chain(acts(spoken))).collect();
-            said.sort_unstable();
+            // Each utterance's phrases are in order already: a stable sort merges them.
+            said.sort();
             said.dedup();
             said
         };
@@ -46,9 +47,9 @@ impl Around {
 
 /// Gives the phrases that the speaker of an utterance says in the `most` milliseconds behind it. Words that may still change
 /// take nothing back.
-fn said_then(timeline: &Timeline, ix: UtteranceIx, most: i64) -> BTreeMap<PhraseId, i64> {
+fn said_then(timeline: &Timeline, ix: UtteranceIx, most: i64) -> Vec<(PhraseId, i64)> {
     let (spoken, own) = (timeline.get(ix), timeline.position(ix));
-    let mut soonest = BTreeMap::new();
+    let mut said = Vec::new();
     for position in own + 1..(own + 1 + THEN_AHEAD).min(timeline.len()) {
         let later = timeline.spoken_at(position);
         let gap = later.start.since(spoken.end).max(0);
@@ -56,12 +57,12 @@ fn said_then(timeline: &Timeline, ix: UtteranceIx, most: i64) -> BTreeMap<Phrase
             break;
         }
         if later.role == spoken.role && later.is_final {
-            for phrase in later.said.iter().copied().chain(acts(later)) {
-                soonest.entry(phrase).or_insert(gap);
-            }
+            said.extend(later.said.iter().copied().chain(acts(later)).map(|phrase| (phrase, gap)));
         }
     }
-    soonest
+    said.sort();
+    said.dedup_by_key(|(phrase, _)| *phrase);
+    said
 }
 
 /// An utterance, and what conditions found out about it.
@@ -153,7 +154,8 @@ impl<'a> Reading<'a> {
 
     /// Whether the speaker says `phrase` within so long behind this utterance.
     pub(super) fn then_says(&self, phrase: PhraseId, within_ms: i64) -> bool {
-        self.around().then.get(&phrase).is_some_and(|&gap| gap <= within_ms)
+        let then = &self.around().then;
+        then.binary_search_by_key(&phrase, |(phrase, _)| *phrase).is_ok_and(|at| then[at].1 <= within_ms)
     }
 
     fn around(&self) -> &Around {

@@ -186,7 +186,7 @@ impl Lexicon {
                     let Some(likeness) = stands else { continue };
                     let verified = match needle.shape {
                         Shape::Literal => pattern::edges_allow(text, &(start..end)).then_some((start..end, likeness)),
-                        Shape::Pattern(index) if !sounds.may_hold(&self.patterns[index as usize].sounds) => None,
+                        Shape::Pattern(index) if !self.patterns[index as usize].may_stand_among(&sounds) => None,
                         Shape::Pattern(_) | Shape::Regex(_) => self.verify(needle, text, start),
                     };
                     if let Some((span, likeness)) = verified

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::chars::{SOUNDS, Sameness, follows_one, is_han, is_letter};
 use super::folded::{Break, FoldedText};
-use super::phrase::{Element, NAME_HAN_MAX, NAME_LETTERS_MAX};
+use super::phrase::{Branch, Element, NAME_HAN_MAX, NAME_LETTERS_MAX};
 
 /// The characters of the longest of [`ANSWERS`].
 const ANSWER_CHARS_MAX: usize = 3;
@@ -135,7 +135,7 @@ fn is_digit(text: &FoldedText, at: usize) -> bool {
 }
 
 /// The sounds of characters, each as one bit of its hash: what lacks a sound surely lacks all that sound so.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sounds([u64; 4]);
 
 impl Sounds {
@@ -149,6 +149,15 @@ impl Sounds {
         sounds
     }
 
+    /// The sounds of all literals among `elements`.
+    pub(super) fn of_literals(elements: &[Element]) -> Self {
+        let literals = elements.iter().filter_map(|element| match element {
+            Element::Literal(chars) => Some(chars),
+            _ => None,
+        });
+        Self::of(literals.flatten())
+    }
+
     /// Whether all sounds of `other` may be among these.
     pub(super) fn may_hold(&self, other: &Self) -> bool {
         self.0.iter().zip(&other.0).all(|(own, other)| other & !own == 0)
@@ -160,7 +169,7 @@ impl Sounds {
 pub(super) struct Pattern {
     elements: Box<[Element]>,
     /// The sounds of all its literals.
-    pub(super) sounds: Sounds,
+    sounds: Sounds,
     /// Which of the elements the automaton finds.
     needle: usize,
 }
@@ -226,11 +235,16 @@ impl Pattern {
         if len(longest) == 0 {
             return None;
         }
-        let literals = elements.iter().filter_map(|element| match element {
-            Element::Literal(chars) => Some(chars),
-            _ => None,
-        });
-        Some(Self { sounds: Sounds::of(literals.flatten()), elements: elements.into(), needle })
+        Some(Self { sounds: Sounds::of_literals(&elements), elements: elements.into(), needle })
+    }
+
+    /// Whether it may stand in a text of these sounds.
+    pub(super) fn may_stand_among(&self, sounds: &Sounds) -> bool {
+        sounds.may_hold(&self.sounds)
+            && self.elements.iter().all(|element| match element {
+                Element::Choice(branches) => branches.iter().any(|branch| sounds.may_hold(&branch.sounds)),
+                _ => true,
+            })
     }
 
     /// The literal that the automaton finds.
@@ -279,7 +293,7 @@ impl Pattern {
 fn literal_len(elements: &[Element]) -> usize {
     let literals = elements.iter().map(|element| match element {
         Element::Literal(chars) => chars.len(),
-        Element::Choice(branches) => branches.iter().map(|branch| literal_len(branch)).min().unwrap_or(0),
+        Element::Choice(branches) => branches.iter().map(|branch| literal_len(&branch.elements)).min().unwrap_or(0),
         _ => 0,
     });
     literals.sum()
@@ -289,12 +303,12 @@ fn literal_len(elements: &[Element]) -> usize {
 fn has_literal_at(elements: &[Element], place: fn(&[Element]) -> Option<usize>) -> bool {
     match place(elements).and_then(|at| elements.get(at)) {
         Some(Element::Literal(_)) => true,
-        Some(Element::Choice(branches)) => branches.iter().all(|branch| has_literal_at(branch, place)),
+        Some(Element::Choice(branches)) => branches.iter().all(|branch| has_literal_at(&branch.elements, place)),
         _ => false,
     }
 }
 
-/// How far `elements` reach from `origin`.
+/// How far `elements` reach from `origin`. Of a choice at the far edge the longest counts: 单号发来 within 订单号发来 is the same words.
 fn reach<'e>(
     text: &FoldedText,
     origin: usize,
@@ -306,18 +320,28 @@ fn reach<'e>(
     let mut reach = Reach::default();
     reach.add(0);
     let mut after_mark = false;
-    for element in elements {
+    let mut elements = elements.peekable();
+    while let Some(element) = elements.next() {
         if *element == Element::Mark {
             after_mark = true;
             continue;
         }
+        let is_edge_choice = matches!(element, Element::Choice(_)) && elements.peek().is_none();
         let mut next = Reach::default();
         for distance in reach.iter() {
             let Some(at) = way.go(text, origin, distance) else { continue };
             if !after_mark && text.break_before(at) == Break::Hard {
                 continue;
             }
-            advance(text, element, at, way, least, likeness, |len| next.add(distance + len));
+            let mut longest = None;
+            advance(text, element, at, way, least, likeness, |len| {
+                if is_edge_choice {
+                    longest = longest.max(Some(len));
+                } else {
+                    next.add(distance + len);
+                }
+            });
+            longest.into_iter().for_each(|len: usize| next.add(distance + len));
         }
         if next.is_empty() {
             return None;
@@ -326,6 +350,17 @@ fn reach<'e>(
         after_mark &= *element == Element::Run;
     }
     Some(reach)
+}
+
+/// Whether a branch may stand where the first character that way is `next`.
+fn may_begin(branch: &Branch, way: Way, next: Option<char>, least: Likeness) -> bool {
+    let (element, first) = match way {
+        Way::Left => (branch.elements.last(), <[char]>::last as fn(&[char]) -> Option<&char>),
+        Way::Right => (branch.elements.first(), <[char]>::first as fn(&[char]) -> Option<&char>),
+    };
+    let Some(Element::Literal(chars)) = element else { return true };
+    let (Some(said), Some(&first)) = (next, first(chars)) else { return false };
+    said == first || least != Likeness::Exact && SOUNDS.family(said) == SOUNDS.family(first)
 }
 
 /// Calls `to` with each number of symbols that `element` can take at position `at`.
@@ -347,10 +382,11 @@ fn advance(
             }
         }
         Element::Choice(branches) => {
-            for branch in branches.iter() {
+            let next = way.span(text, at, 1).map(|span| text.chars[span.start]);
+            for Branch { elements, .. } in branches.iter().filter(|branch| may_begin(branch, way, next, least)) {
                 let ends = match way {
-                    Way::Left => reach(text, at, branch.iter().rev(), way, least, so_far),
-                    Way::Right => reach(text, at, branch.iter(), way, least, so_far),
+                    Way::Left => reach(text, at, elements.iter().rev(), way, least, so_far),
+                    Way::Right => reach(text, at, elements.iter(), way, least, so_far),
                 };
                 ends.into_iter().flat_map(Reach::iter).for_each(&mut to);
             }

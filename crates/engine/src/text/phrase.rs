@@ -8,6 +8,7 @@ use super::chars::{Kind, TABLE};
 use super::expression;
 use super::fold::fold;
 use super::folded::Break;
+use super::pattern::Sounds;
 
 /// Up to so many variants the alternations of a phrase are written out as a whole; a phrase of more is written out in
 /// parts, from one `{any}` to the next.
@@ -66,7 +67,21 @@ pub(super) enum Element {
     /// `min` to `max` symbols of any kind.
     Any { min: u8, max: u8 },
     /// One of several sequences, perhaps empty ones. No mark stands at its edges.
-    Choice(Arc<[Vec<Element>]>),
+    Choice(Arc<[Branch]>),
+}
+
+/// One of the sequences of a choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Branch {
+    pub(super) elements: Vec<Element>,
+    /// The sounds of its literals.
+    pub(super) sounds: Sounds,
+}
+
+impl From<&Vec<Element>> for Branch {
+    fn from(elements: &Vec<Element>) -> Self {
+        Self { sounds: Sounds::of_literals(elements), elements: elements.clone() }
+    }
 }
 
 /// A phrase, understood.
@@ -296,8 +311,10 @@ fn in_parts(nodes: &[Node]) -> Result<Parsed, PhraseError> {
     let Some(found) = places.rev().max_by_key(|&at| (certain(&parts[at]), Reverse(parts[at].len()))) else {
         return Ok(Parsed::Variants(Vec::new()));
     };
-    let choices: Vec<Option<Element>> =
-        parts.iter().map(|part| (part.len() > 1).then(|| Element::Choice(part.as_slice().into()))).collect();
+    let choices: Vec<Option<Element>> = parts
+        .iter()
+        .map(|part| (part.len() > 1).then(|| Element::Choice(part.iter().map(Branch::from).collect())))
+        .collect();
     let mut sequences = Vec::with_capacity(parts[found].len());
     for branch in &parts[found] {
         let mut elements = Vec::new();
@@ -448,7 +465,7 @@ fn symbols_max(elements: &[Element]) -> usize {
         Element::Mark | Element::Run => 0,
         Element::Number { max, .. } | Element::Any { max, .. } => usize::from(*max),
         Element::Name => usize::from(NAME_LETTERS_MAX),
-        Element::Choice(branches) => branches.iter().map(|branch| symbols_max(branch)).max().unwrap_or(0),
+        Element::Choice(branches) => branches.iter().map(|branch| symbols_max(&branch.elements)).max().unwrap_or(0),
     });
     symbols.sum()
 }
@@ -513,7 +530,7 @@ mod tests {
                 Element::Name => "<name>".to_owned(),
                 Element::Any { min, max } => format!("<any {min}-{max}>"),
                 Element::Choice(branches) => {
-                    format!("({})", branches.iter().map(|branch| show(branch)).collect::<Vec<_>>().join("|"))
+                    format!("({})", branches.iter().map(|branch| show(&branch.elements)).collect::<Vec<_>>().join("|"))
                 }
             })
             .collect()
