@@ -345,6 +345,7 @@ fn pack_of(rule: impl Strategy<Value = RuleSource>) -> impl Strategy<Value = Pac
             source: None,
             parameters: Vec::new(),
             enabled: true,
+            feature: true,
             yields_to: Vec::new(),
             subjects: Default::default(),
             lists: BTreeMap::new(),

@@ -111,6 +111,7 @@ fn forbid(word: &str) -> Result<RuleSet, String> {
         title: word.to_owned(),
         source: None,
         enabled: true,
+        feature: true,
         yields_to: Vec::new(),
         parameters: Vec::new(),
         subjects: Default::default(),

@@ -83,7 +83,10 @@ pub(super) fn compile_with_origins(
         let at = packs.first().map(|pack| pack.pack.at.clone()).unwrap_or_default();
         vec![Diagnostic::error("too-large", at, format!("话术合起来超出了限度：{fault}"), fault.to_string())]
     })?;
-    let forbidding = forbidding(&rules, &programs, detectors.len());
+    let of_features: Vec<&str> =
+        packs.iter().filter(|pack| pack.feature).map(|pack| pack.pack.value.as_str()).collect();
+    let features = rules.iter().zip(&programs).filter(|(rule, _)| of_features.contains(&rule.pack.as_str()));
+    let forbidding = forbidding(features, detectors.len());
     let listening = Listening { detectors, lexicon, model, acts, forbidding };
     Ok((RuleSet::assemble(version, rules, programs, thresholds, listening), origins))
 }
@@ -93,10 +96,10 @@ fn confidence(source: &RuleSource, thresholds: &Thresholds) -> u16 {
     source.confidence.map_or(thresholds.of(source.severity), ten_thousandths)
 }
 
-/// For each detector the key under which the model knows the forbidding rule that it decides, if it does.
-fn forbidding(rules: &[Arc<Rule>], programs: &[Program], detectors: usize) -> Vec<Option<u32>> {
+/// For each detector the key under which the model knows the forbidding rule that it decides, if it is one of `rules`.
+fn forbidding<'r>(rules: impl Iterator<Item = (&'r Arc<Rule>, &'r Program)>, detectors: usize) -> Vec<Option<u32>> {
     let mut keys = vec![None; detectors];
-    for (rule, program) in rules.iter().zip(programs) {
+    for (rule, program) in rules {
         if let BodyProgram::Forbid(ForbidProgram { detector, .. }) = program.body {
             keys[detector as usize] = Some(phrase_key(&rule.id));
         }

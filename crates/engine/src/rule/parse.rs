@@ -161,6 +161,7 @@ impl Decoder {
         let title = fields.get("title").and_then(|node| self.text(node));
         let source = fields.get("source").and_then(|node| self.text(node));
         let enabled = fields.get("enabled").and_then(|node| self.boolean(node)).unwrap_or(true);
+        let feature = fields.get("feature").and_then(|node| self.boolean(node)).unwrap_or(true);
         let yields_to = fields.get("yields_to").map(|node| self.texts(node)).unwrap_or_default();
         let parameters = fields.get("parameters").map(|_| self.parameters.clone()).unwrap_or_default();
         let subjects = fields.get("subjects").map(|node| self.subjects(node)).unwrap_or_default();
@@ -172,6 +173,7 @@ impl Decoder {
             title: title?.value,
             source: source.map(|source| source.value),
             enabled,
+            feature,
             yields_to,
             parameters,
             subjects,

@@ -133,6 +133,7 @@ pub(super) static PACK: Shape = Shape {
         must("title", Kind::Text, "标题"),
         key("source", Kind::Text, "依据的文件"),
         key("enabled", Kind::Bool, "通话没有指明规则包时是否使用；默认 true"),
+        key("feature", Kind::Bool, "复看是否把这个规则包的命中当作特征；默认 true，话术宽的规则包写 false"),
         key("yields_to", Kind::OneOrMany(&Kind::Text), "同样的话也被这些规则包禁说时，由它们报，这个规则包不再报"),
         key(
             "parameters",

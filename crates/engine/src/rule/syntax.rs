@@ -25,6 +25,8 @@ pub struct PackSource {
     pub source: Option<String>,
     /// Whether calls that do not name packs use it.
     pub enabled: bool,
+    /// Whether the second look takes a hit of it as a feature.
+    pub feature: bool,
     /// Packs that tell instead of this one where both forbid the same words.
     pub yields_to: Vec<Located<String>>,
     /// The values that a company sets; they are already filled in where they are used.
