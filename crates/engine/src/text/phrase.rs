@@ -570,7 +570,7 @@ mod tests {
             // The part that is surely longest is what the automaton finds.
             (
                 format!("{who}{{any:0-2}}{how}{{any:0-1}}(用|顶)"),
-                "也没/也不/又没/又不/都没/都不".split('/').fold(String::new(), |shown, found| {
+                "也没/又没/都没/也不/又不/都不".split('/').fold(String::new(), |shown, found| {
                     shown + &format!("/(急|催|嚷|喊|吵|闹|骂|哭)<any 0-2>{found}<any 0-1>(用|顶)")
                 }),
             ),
