@@ -15,7 +15,7 @@ import { Transcript } from "../shared/transcript.js";
 import { useEffect, useReducer, useRef, useState } from "../vendor/hooks.js";
 import { ClipDialog } from "../shared/clips.js";
 import { CallForms } from "./forms.js";
-import { MarkDialog, useSelectedWords } from "./mark.js";
+import { MarkDialog, selectedPlace, useSelectedWords } from "./mark.js";
 import { ReviewState } from "./state.js";
 
 /** A question that the server did not answer is asked again after this. */
@@ -214,7 +214,7 @@ function Call() {
   const mayMark = isOver && me !== undefined && (me.roles.includes("qa") || me.roles.includes("admin"));
   const [clipped, setClipped] = useState(/** @type {string | null} */ (null));
   const [keptIn, setKeptIn] = useState(/** @type {{clip_no: number, title: string} | null} */ (null));
-  useKeys({ m: () => mayMark && setMarking({ place: words }), s: () => mayMark && selected !== null && record?.alerts.has(selected) && setClipped(selected) });
+  useKeys({ m: () => mayMark && setMarking({ place: selectedPlace() }), s: () => mayMark && selected !== null && record?.alerts.has(selected) && setClipped(selected) });
   const linkedAt = selected === null ? undefined : record?.alerts.get(selected)?.at_ms;
   // What is listened to first is the alert that is looked at.
   useEffect(() => player.cue(linkedAt === undefined ? null : Math.max(0, linkedAt - LEAD_MS)), [linkedAt]);

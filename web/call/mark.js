@@ -15,7 +15,7 @@ const NOTE_CHARS_MAX = 500;
 const NAME_CHARS_MAX = 64;
 
 /** The words of one utterance that are selected on the page, if any. @returns {Place | null} */
-function selectedPlace() {
+export function selectedPlace() {
   const selection = getSelection();
   if (selection === null || selection.isCollapsed || selection.rangeCount === 0) {
     return null;
