@@ -40,7 +40,7 @@ struct Build {
     verdicts: Vec<Verdict>,
 }
 
-/// What two builds measured, round by round.
+/// The runs of both builds, round by round.
 #[derive(Debug, Default)]
 pub(super) struct Comparison {
     this: Build,
@@ -77,7 +77,7 @@ impl Comparison {
         verdicts.copied().max().unwrap_or(Verdict::Good)
     }
 
-    /// Of each figure: the median of this program, that of the other, and the median of the ratios of the rounds.
+    /// Gives each figure with the median of this program, the median of the other, and the median of the ratios of the rounds.
     fn rows(&self) -> impl Iterator<Item = (&'static Figure, [Option<f64>; 3])> {
         FIGURES.iter().enumerate().map(|(at, figure)| {
             let of = |build: &Build| median(build.samples.iter().filter_map(|sample| sample[at]).collect());

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 /// 95 % of a normal distribution are within so many standard deviations.
 const NORMAL_95: f64 = 1.96;
 
-/// The same of Student's distribution, by degrees of freedom from 1 on; beyond the list a normal one is near enough.
+/// The quantile .975 of Student's t by degrees of freedom, from 1 on; beyond 30 the normal quantile serves.
 const STUDENT_95: [f64; 30] = [
     12.71, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, 2.120,
     2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,

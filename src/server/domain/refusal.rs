@@ -134,7 +134,7 @@ pub(crate) enum NotGiven {
     Done,
 }
 
-/// Who was there first, and when.
+/// The person who changed the same thing earlier, and the time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct First {
     by: String,

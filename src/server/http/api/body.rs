@@ -1,4 +1,4 @@
-//! What bodies of requests have alike: JSON whose faults are told by their field, texts that are masked and not too long.
+//! Reads the bodies of requests: tells faults of the JSON by their field, masks texts and refuses those that are too long.
 
 use serde::de::DeserializeOwned;
 

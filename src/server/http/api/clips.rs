@@ -155,7 +155,7 @@ pub(crate) struct NewCollection {
     #[schema(max_items = 50)]
     remove: Vec<ClipRef>,
     share: Option<Share>,
-    /// That of the collection as the reviewer saw it; refused if there is another by now.
+    /// The revision that the reviewer saw; a change of an older one is refused.
     revision: Option<i64>,
     /// The whole collection goes; who made it and admins may.
     #[serde(default)]

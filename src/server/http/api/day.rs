@@ -44,7 +44,7 @@ pub(crate) struct Day {
     weeks: Vec<OwnScores>,
     /// What had to be said on that day, the rule that was met most often first.
     duties: Vec<DutyCount>,
-    /// What supervisors wrote to the agent on that day, in its order; of more than 200, the latest.
+    /// The words that supervisors wrote to the agent on that day, the earliest first; the latest 200 at most.
     helps: Vec<OwnHelp>,
     /// Calls in a row without an alert that counts, up to the end of the day.
     streak: u64,

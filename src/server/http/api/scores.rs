@@ -126,7 +126,7 @@ const GROUP: Parameter = Parameter::new(
     Shape::Names(&["agent", "team", "queue", "day"]),
 );
 
-/// What scores are put together by, and whether that is a queue in the place of a team: both may be called alike.
+/// The key of a group of scores: a name, and whether it names a queue where a team was asked for, since both may be called alike.
 type Key = (Option<String>, bool);
 
 /// `2026-11-21`.

@@ -206,7 +206,7 @@ pub(crate) async fn read(
 pub(crate) struct DraftStepRequest {
     /// `save`, `follow` (the draft is brought up to the file in use), `approve`, `reject`, `shadow`, `live`, `roll_back` or `withdraw`.
     action: DraftAction,
-    /// Of `save`: the file as it would be.
+    /// The file that a `save` leaves.
     text: Option<String>,
     #[schema(max_length = 100)]
     title: Option<String>,
